@@ -1,1 +1,159 @@
-//! See ARCHITECTURE.md.
+//! The blocking twins: one attribute on an async interface makes the blocking type from it.
+//!
+//! The trait is the only list of verbs. `#[blocking(BlockingQueue)]` on `trait TaskQueue` adds a struct
+//! `BlockingQueue<T>` with one `…_sync` method for each async method, its documentation included, and an
+//! adapter `BlockingQueueAdapter` that offers the blocking type as the async interface again, so that the one
+//! conformance suite can run against both.
+
+use proc_macro::TokenStream;
+use quote::{format_ident, quote};
+use syn::{FnArg, Ident, ItemTrait, Pat, TraitItem, Type, parse_macro_input};
+
+/// One async method of the interface: its name, documentation and arguments.
+struct Verb<'a> {
+    name: &'a Ident,
+    sync_name: Ident,
+    docs: Vec<&'a syn::Attribute>,
+    names: Vec<&'a Ident>,
+    types: Vec<&'a Type>,
+    output: &'a syn::ReturnType,
+    /// Marked `#[async_only]`: for workers, not for users, hence without a blocking form.
+    async_only: bool,
+}
+
+fn verbs(item: &ItemTrait) -> Vec<Verb<'_>> {
+    let mut verbs = Vec::new();
+    for entry in &item.items {
+        let TraitItem::Fn(method) = entry else { continue };
+        if method.sig.asyncness.is_none() {
+            continue;
+        }
+        let mut names = Vec::new();
+        let mut types = Vec::new();
+        for arg in &method.sig.inputs {
+            if let FnArg::Typed(arg) = arg
+                && let Pat::Ident(name) = &*arg.pat
+            {
+                names.push(&name.ident);
+                types.push(&*arg.ty);
+            }
+        }
+        verbs.push(Verb {
+            name: &method.sig.ident,
+            sync_name: format_ident!("{}_sync", method.sig.ident),
+            docs: method.attrs.iter().filter(|a| a.path().is_ident("doc")).collect(),
+            names,
+            types,
+            output: &method.sig.output,
+            async_only: method.attrs.iter().any(|a| a.path().is_ident("async_only")),
+        });
+    }
+    verbs
+}
+
+/// Makes the blocking twin of an async interface; see the crate's documentation.
+#[proc_macro_attribute]
+pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
+    let twin = parse_macro_input!(attribute as Ident);
+    let item = parse_macro_input!(input as ItemTrait);
+    let mut shown = item.clone();
+    for entry in &mut shown.items {
+        if let TraitItem::Fn(method) = entry {
+            method.attrs.retain(|attribute| !attribute.path().is_ident("async_only"));
+        }
+    }
+    let port = &item.ident;
+    let adapter = format_ident!("{twin}Adapter");
+    let verbs = verbs(&item);
+
+    let sync_methods = verbs.iter().filter(|verb| !verb.async_only).map(|verb| {
+        let Verb { name, sync_name, docs, names, types, output, .. } = verb;
+        quote! {
+            #(#docs)*
+            ///
+            /// Blocks the calling thread. On a thread that an async runtime needs it returns an error
+            /// (`is_blocking_in_async`) instead of blocking.
+            pub fn #sync_name(&self #(, #names: #types)*) #output {
+                crate::blocking::wait(self.0.#name(#(#names),*))?
+            }
+        }
+    });
+    let async_methods = verbs.iter().map(|verb| {
+        let Verb { name, sync_name, names, types, output, .. } = verb;
+        if verb.async_only {
+            return quote! {
+                async fn #name(&self #(, #names: #types)*) #output {
+                    self.0.0.#name(#(#names),*).await
+                }
+            };
+        }
+        let owned = names.iter().zip(types).map(|(name, ty)| match ty {
+            Type::Reference(_) => quote! { let #name = #name.to_owned(); },
+            _ => quote! {},
+        });
+        let passed = names.iter().zip(types).map(|(name, ty)| match ty {
+            Type::Reference(_) => quote! { &#name },
+            _ => quote! { #name },
+        });
+        quote! {
+            async fn #name(&self #(, #names: #types)*) #output {
+                #(#owned)*
+                let twin = self.0.clone();
+                crate::blocking::off_the_loop(move || twin.#sync_name(#(#passed),*)).await?
+            }
+        }
+    });
+    let plain_methods = item.items.iter().filter_map(|entry| match entry {
+        TraitItem::Fn(method) if method.sig.asyncness.is_none() => {
+            let sig = &method.sig;
+            let name = &sig.ident;
+            Some(quote! { #sig { self.0.0.#name() } })
+        }
+        _ => None,
+    });
+    let about = format!(
+        "The blocking twin of [`{port}`]: the same verbs with the suffix `_sync`, usable from any thread."
+    );
+    let about_adapter = format!("Offers a [`{twin}`] as a [`{port}`] again, for the conformance suite.");
+
+    quote! {
+        #shown
+
+        #[doc = #about]
+        #[derive(Debug)]
+        pub struct #twin<T: ?Sized>(std::sync::Arc<T>);
+
+        impl<T: ?Sized> Clone for #twin<T> {
+            fn clone(&self) -> Self {
+                Self(std::sync::Arc::clone(&self.0))
+            }
+        }
+
+        impl<T: #port + ?Sized> #twin<T> {
+            /// Wraps the async object; both may be used side by side.
+            pub fn new(inner: std::sync::Arc<T>) -> Self {
+                Self(inner)
+            }
+
+            /// The async object behind this one.
+            pub fn as_async(&self) -> &std::sync::Arc<T> {
+                &self.0
+            }
+
+            #(#sync_methods)*
+        }
+
+        #[doc = #about_adapter]
+        #[cfg(feature = "conformance")]
+        #[derive(Debug, Clone)]
+        pub struct #adapter(pub #twin<dyn #port>);
+
+        #[cfg(feature = "conformance")]
+        #[async_trait::async_trait]
+        impl #port for #adapter {
+            #(#plain_methods)*
+            #(#async_methods)*
+        }
+    }
+    .into()
+}

@@ -1,0 +1,59 @@
+//! Why a run of a task failed.
+
+use serde::{Deserialize, Serialize};
+
+/// An error of a handler as it is stored: type, message and trace, all plain text.
+///
+/// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD; message and trace are cut at 64 KiB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskError {
+    /// The error's type, such as `std::io::Error`, `panic`, `timeout` or `worker_lost`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub message: String,
+    /// Causes or stack, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+impl TaskError {
+    const LIMIT: usize = 64 * 1024;
+
+    /// An error of this type with this message.
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: clean(kind.into()), message: clean(message.into()), trace: None }
+    }
+
+    /// Adds a trace.
+    #[must_use]
+    pub fn with_trace(mut self, trace: impl Into<String>) -> Self {
+        self.trace = Some(clean(trace.into()));
+        self
+    }
+
+    /// From any error: its type, its message, and its causes as trace.
+    pub fn from_error<E: std::error::Error>(error: &E) -> Self {
+        let mut causes = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(format!("caused by: {cause}"));
+            next = cause.source();
+        }
+        let made = Self::new(std::any::type_name::<E>(), error.to_string());
+        if causes.is_empty() { made } else { made.with_trace(causes.join("\n")) }
+    }
+}
+
+fn clean(text: String) -> String {
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    if text.len() > TaskError::LIMIT {
+        let mut end = TaskError::LIMIT;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,70 @@
+//! What is accepted: checks that run before anything is written.
+
+use std::time::Duration;
+
+use crate::{Error, Result};
+
+/// Limits of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest payload, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
+    pub max_payload: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_payload: 16 * 1024 * 1024 }
+    }
+}
+
+/// The longest name of a queue, function or worker, in bytes.
+pub(crate) const MAX_NAME: usize = 128;
+/// The largest metadata object, as JSON text, in bytes.
+pub(crate) const MAX_METADATA: usize = 64 * 1024;
+/// The longest time span that is accepted: a hundred years.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// Checks a name (`what` says of what): 1 to 128 bytes, no control characters.
+pub fn check_name(what: &str, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid(format!("{what} is empty: give it 1 to {MAX_NAME} bytes")));
+    }
+    if name.len() > MAX_NAME {
+        let start: String = name.chars().take(40).collect();
+        return Err(Error::invalid(format!(
+            "{what} \"{start}…\" has {} bytes: at most {MAX_NAME} are allowed",
+            name.len()
+        )));
+    }
+    if let Some(bad) = name.chars().find(|c| c.is_control()) {
+        return Err(Error::invalid(format!(
+            "{what} {name:?} holds the control character {bad:?}: leave it out"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks a time span: at most a hundred years.
+pub(crate) fn check_duration(what: &str, value: Duration) -> Result<()> {
+    if value > MAX_DURATION {
+        return Err(Error::invalid(format!(
+            "{what} of {} seconds is longer than 100 years",
+            value.as_secs()
+        )));
+    }
+    Ok(())
+}
+
+/// Checks a time span that must not be zero.
+pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
+    if value.is_zero() {
+        return Err(Error::invalid(format!("{what} is 0: give a longer time, or none for no limit")));
+    }
+    check_duration(what, value)
+}
+
+/// Checks the wait before a task runs again.
+pub(crate) fn check_delay(delay: Duration) -> Result<()> {
+    check_duration("delay", delay)
+}

@@ -1,0 +1,30 @@
+//! The models: what users and all parts of the library speak of.
+
+mod event;
+mod failure;
+mod filter;
+mod id;
+mod limits;
+mod payload;
+mod result;
+mod retry;
+mod schedule;
+mod settlement;
+mod state;
+mod task;
+mod worker;
+
+pub use event::{EventKind, TaskEvent};
+pub use failure::TaskError;
+pub use filter::{EventFilter, ResultFilter, TaskFilter};
+pub use id::{TaskId, WorkerId};
+pub(crate) use limits::check_delay;
+pub use limits::{Limits, check_name};
+pub use payload::{Codec, Payload};
+pub use result::{ResultStatus, TaskResult};
+pub use retry::Backoff;
+pub use schedule::{Schedule, Timing};
+pub use settlement::{Cancelled, Claim, Outcome, SettleMode, Settled, Settlement};
+pub use state::{Step, TaskState, Verb};
+pub use task::{NewTask, Task, TaskUpdate};
+pub use worker::{Dequeue, Heartbeat, Lost, QueueStats, WorkerInfo};

@@ -1,0 +1,159 @@
+//! Bytes with the name of what wrote them. The core stores them and never looks inside.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result};
+
+/// How a payload's bytes were made; its name is stored beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Codec {
+    /// `json`: UTF-8 JSON. The default: readable in SQL, the same for Rust and Python.
+    Json,
+    /// `msgpack`: MessagePack, structs as maps.
+    MessagePack,
+    /// `raw`: bytes as they are.
+    Raw,
+    /// `pickle`: Python only, opt-in on both ends.
+    Pickle,
+    /// `dill`: Python only, opt-in on both ends.
+    Dill,
+    /// `x-…`: a codec of the user's own, 3 to 32 characters of `a-z`, `0-9`, `-` and `_`.
+    Custom(String),
+}
+
+impl Codec {
+    /// The name that is stored.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Json => "json",
+            Self::MessagePack => "msgpack",
+            Self::Raw => "raw",
+            Self::Pickle => "pickle",
+            Self::Dill => "dill",
+            Self::Custom(name) => name,
+        }
+    }
+
+    fn is_custom(name: &str) -> bool {
+        name.len() > 2
+            && name.len() <= 32
+            && name.starts_with("x-")
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    }
+}
+
+impl FromStr for Codec {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name {
+            "json" => Self::Json,
+            "msgpack" => Self::MessagePack,
+            "raw" => Self::Raw,
+            "pickle" => Self::Pickle,
+            "dill" => Self::Dill,
+            custom if Self::is_custom(custom) => Self::Custom(custom.to_owned()),
+            unknown => {
+                return Err(Error::codec(format!(
+                    "codec {unknown:?} is unknown: use json, msgpack, raw, pickle, dill, or a name of your own \
+                     that begins with \"x-\" (3 to 32 characters of a-z, 0-9, - and _)"
+                )));
+            }
+        })
+    }
+}
+
+impl TryFrom<String> for Codec {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        name.parse()
+    }
+}
+
+impl From<Codec> for String {
+    fn from(codec: Codec) -> Self {
+        codec.name().to_owned()
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A task's arguments or a result's value: bytes and their codec. Cheap to clone.
+///
+/// ```
+/// use omniq_core::Payload;
+/// let payload = Payload::json(&(1, "two")).unwrap();
+/// assert_eq!(payload.bytes().as_ref(), br#"[1,"two"]"#);
+/// assert_eq!(payload.decode::<(i32, String)>().unwrap(), (1, "two".to_owned()));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload {
+    codec: Codec,
+    bytes: Bytes,
+}
+
+impl Payload {
+    /// Takes bytes that the codec named has written.
+    pub fn new(codec: Codec, bytes: impl Into<Bytes>) -> Self {
+        Self { codec, bytes: bytes.into() }
+    }
+
+    /// Encodes a value as JSON. Fails (`is_codec`) for what JSON cannot hold, such as a map with keys that are no strings.
+    pub fn json(value: &(impl Serialize + ?Sized)) -> Result<Self> {
+        serde_json::to_vec(value)
+            .map(|bytes| Self::new(Codec::Json, bytes))
+            .map_err(|error| Error::codec(format!("the value cannot be written as JSON: {error}")))
+    }
+
+    /// Encodes a value as MessagePack, structs as maps.
+    pub fn msgpack(value: &(impl Serialize + ?Sized)) -> Result<Self> {
+        rmp_serde::to_vec_named(value)
+            .map(|bytes| Self::new(Codec::MessagePack, bytes))
+            .map_err(|error| Error::codec(format!("the value cannot be written as MessagePack: {error}")))
+    }
+
+    /// Decodes JSON or MessagePack. Fails (`is_codec`) if the bytes do not fit the type, or for another codec.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        let wrong = |error: &dyn fmt::Display| {
+            Error::codec(format!(
+                "a {} payload of {} bytes does not fit {}: {error}",
+                self.codec,
+                self.bytes.len(),
+                std::any::type_name::<T>()
+            ))
+        };
+        match self.codec {
+            Codec::Json => serde_json::from_slice(&self.bytes).map_err(|error| wrong(&error)),
+            Codec::MessagePack => rmp_serde::from_slice(&self.bytes).map_err(|error| wrong(&error)),
+            _ => Err(wrong(&"this codec can be decoded only where it is known; take the bytes instead")),
+        }
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Shows codec and length; the content may be the user's secret.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({}, {} bytes)", self.codec, self.bytes.len())
+    }
+}

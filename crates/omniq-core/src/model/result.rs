@@ -1,0 +1,132 @@
+//! What came of a task.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Payload, Task, TaskError, TaskId};
+use crate::{Error, Result};
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResultStatus {
+    /// The handler returned a value.
+    Completed,
+    /// All runs failed.
+    Failed,
+    /// It was withdrawn.
+    Cancelled,
+    /// It was not started within its time to live.
+    Expired,
+    /// Its handler dropped it.
+    Discarded,
+}
+
+impl ResultStatus {
+    /// All statuses.
+    pub const ALL: [Self; 5] =
+        [Self::Completed, Self::Failed, Self::Cancelled, Self::Expired, Self::Discarded];
+
+    /// The name, as stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+impl FromStr for ResultStatus {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|status| status.name()).collect();
+            Error::invalid(format!("result status {name:?} is unknown: use one of {}", names.join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for ResultStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The record of a task that has ended. One per task id; storing again replaces it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TaskResult {
+    /// The task.
+    pub task_id: TaskId,
+    /// How it ended.
+    pub status: ResultStatus,
+    /// What the handler returned, if it completed.
+    pub value: Option<Payload>,
+    /// Why it failed, if it did.
+    pub error: Option<TaskError>,
+    /// The task's queue.
+    pub queue: String,
+    /// The task's function.
+    pub func: String,
+    /// The name of the worker that ran it last.
+    pub worker: Option<String>,
+    /// The number of the last run.
+    pub attempt: u32,
+    /// The task's metadata.
+    pub metadata: Map<String, Value>,
+    /// When the task was enqueued.
+    pub enqueued_at: Option<Timestamp>,
+    /// When the last run began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How long the record is kept from when it is stored; `None`: without end.
+    pub ttl: Option<Duration>,
+    /// When the record ends; set by the storage from `ttl`.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl TaskResult {
+    /// A record for a task that ended like this just now; add value or error by the fields.
+    pub fn of(task: &Task, status: ResultStatus) -> Self {
+        Self {
+            queue: task.queue.clone(),
+            func: task.func.clone(),
+            attempt: task.attempt,
+            metadata: task.metadata.clone(),
+            enqueued_at: Some(task.created_at),
+            started_at: task.claimed_at,
+            ..Self::new(task.id, status)
+        }
+    }
+
+    /// A record with nothing but id, status and the present time.
+    pub fn new(task_id: TaskId, status: ResultStatus) -> Self {
+        Self {
+            task_id,
+            status,
+            value: None,
+            error: None,
+            queue: String::new(),
+            func: String::new(),
+            worker: None,
+            attempt: 0,
+            metadata: Map::new(),
+            enqueued_at: None,
+            started_at: None,
+            finished_at: Timestamp::now(),
+            ttl: None,
+            expires_at: None,
+        }
+    }
+}

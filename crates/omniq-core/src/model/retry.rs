@@ -1,0 +1,84 @@
+//! When a failed task runs again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The wait before a retry: `initial × factor^(retry − 1)`, at most `max`, then lengthened by a random share of up
+/// to `jitter`, so that tasks that failed together do not come back together.
+///
+/// Defaults: 1 second, factor 2, at most 1 hour, jitter 0.2.
+///
+/// ```
+/// use omniq_core::Backoff;
+/// use std::time::Duration;
+/// let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
+/// assert_eq!(backoff.delay(1), Duration::from_secs(1));
+/// assert_eq!(backoff.delay(4), Duration::from_secs(8));
+/// assert_eq!(backoff.delay(1000), Duration::from_secs(3600));
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backoff {
+    /// The wait before the first retry, in seconds where serialized.
+    #[serde(with = "seconds")]
+    pub initial: Duration,
+    /// By what each further wait is longer; at least 1.
+    pub factor: f64,
+    /// The longest wait, before jitter; in seconds where serialized.
+    #[serde(with = "seconds")]
+    pub max: Duration,
+    /// The largest random addition, as a share of the wait: 0 to 1.
+    pub jitter: f64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(3600), jitter: 0.2 }
+    }
+}
+
+impl Backoff {
+    /// The same wait each time, without jitter.
+    pub fn constant(wait: Duration) -> Self {
+        Self { initial: wait, factor: 1.0, max: wait, jitter: 0.0 }
+    }
+
+    /// The wait before retry number `retry` (from 1).
+    pub fn delay(&self, retry: u32) -> Duration {
+        let exponent = f64::from(retry.saturating_sub(1));
+        let plain = (self.initial.as_secs_f64() * self.factor.powf(exponent)).min(self.max.as_secs_f64());
+        let jitter = if self.jitter > 0.0 { rand::random_range(0.0..=self.jitter) } else { 0.0 };
+        Duration::from_secs_f64(plain * (1.0 + jitter))
+    }
+
+    /// Refuses what makes no sense, naming it.
+    pub fn check(&self) -> Result<()> {
+        if !(self.factor.is_finite() && (1.0..=1000.0).contains(&self.factor)) {
+            return Err(Error::invalid(format!("backoff factor {} is not within 1 to 1000", self.factor)));
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            return Err(Error::invalid(format!("backoff jitter {} is not within 0 to 1", self.jitter)));
+        }
+        super::limits::check_duration("backoff max", self.max)?;
+        super::limits::check_duration("backoff initial", self.initial)
+    }
+}
+
+/// Durations as seconds, so that they read well in JSON and SQL.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
+    }
+}

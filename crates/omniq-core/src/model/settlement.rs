@@ -1,0 +1,92 @@
+//! The end of a run: who held it, what came of it, and what the queue answered.
+
+use std::time::Duration;
+
+use super::{TaskError, TaskEvent, TaskId, TaskResult, WorkerId};
+
+/// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
+/// claim, even by the same worker, is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// Which claim of the task this is, from 1.
+    pub number: u32,
+}
+
+/// What came of a run, or of a task that no worker held.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Done: the task leaves the queue.
+    Complete,
+    /// Failed for good: the task becomes a dead letter.
+    Fail {
+        /// Why.
+        error: TaskError,
+    },
+    /// Failed, runs again.
+    RetryLater {
+        /// After this wait.
+        delay: Duration,
+        /// Why, if there was an error.
+        error: Option<TaskError>,
+    },
+    /// Handed back, the attempt not counted.
+    Release,
+    /// Put off, the attempt not counted.
+    Snooze {
+        /// For so long.
+        delay: Duration,
+    },
+    /// Withdrawn: the task leaves the queue.
+    Cancel,
+    /// Dropped by its handler: the task leaves the queue.
+    Discard,
+    /// Not started in time: the task leaves the queue. Holds only for tasks whose time to live has ended.
+    Expire,
+}
+
+/// One task to be settled, with all that is to be written in the same breath.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// The task.
+    pub task_id: TaskId,
+    /// The claim that must still hold; `None`: no worker may hold the task.
+    pub claim: Option<Claim>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The result to store, if results are on.
+    pub result: Option<TaskResult>,
+    /// The events to log, if events are on.
+    pub events: Vec<TaskEvent>,
+}
+
+/// How a batch is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettleMode {
+    /// Each by itself: what is lost is answered with [`Settled::Lost`], the rest is done.
+    Each,
+    /// All or nothing: one lost claim fails the call (`is_claim_lost`) and nothing is written.
+    All,
+}
+
+/// What became of one settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Written.
+    Done,
+    /// The claim no longer held; nothing was changed.
+    Lost,
+}
+
+/// What a cancel did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The task was withdrawn.
+    Done,
+    /// The task is running; its worker has been asked to stop it.
+    Requested,
+    /// There is no such task waiting or running.
+    NotFound,
+}

@@ -1,0 +1,306 @@
+//! A task: what is asked for, and what the queue holds.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::limits::{MAX_METADATA, check_duration, check_name, check_positive};
+use super::{Backoff, Claim, Limits, Payload, TaskError, TaskId, TaskState};
+use crate::{Error, Result};
+
+/// A task to be enqueued: function, arguments and options.
+///
+/// ```
+/// use omniq_core::NewTask;
+/// use std::time::Duration;
+/// let task = NewTask::new("send_mail", &("ann@example.org", 3)).unwrap()
+///     .queue("mail").priority(5).delay(Duration::from_secs(60)).max_retries(2);
+/// assert!(task.check(&Default::default()).is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NewTask {
+    /// The id; made at enqueue if none is given. An id that is in use is refused (`is_duplicate`).
+    pub id: Option<TaskId>,
+    /// The queue. Default: `default`.
+    pub queue: String,
+    /// The name of the function that workers have registered.
+    pub func: String,
+    /// The arguments.
+    pub payload: Payload,
+    /// Higher first. Default: 0.
+    pub priority: i16,
+    /// Not before this time. Default: at once. Wins over `delay`.
+    pub run_at: Option<Timestamp>,
+    /// Not before this span from now, by the database's clock.
+    pub delay: Option<Duration>,
+    /// If no worker has begun within this span from the later of creation and start time, the task expires.
+    pub ttl: Option<Duration>,
+    /// Extra runs after a failure: 3 allows 4 executions. Default: 3.
+    pub max_retries: u32,
+    /// The wait before a retry. Default: [`Backoff::default`].
+    pub backoff: Option<Backoff>,
+    /// The longest that one run may take. Default: no limit.
+    pub timeout: Option<Duration>,
+    /// The user's own notes, at most 64 KiB as JSON.
+    pub metadata: Map<String, Value>,
+}
+
+impl NewTask {
+    /// A task with these arguments, written as JSON. Fails (`is_codec`) for what JSON cannot hold.
+    pub fn new(func: impl Into<String>, args: &(impl Serialize + ?Sized)) -> Result<Self> {
+        Ok(Self::with_payload(func, Payload::json(args)?))
+    }
+
+    /// A task with arguments that are encoded already.
+    pub fn with_payload(func: impl Into<String>, payload: Payload) -> Self {
+        Self {
+            id: None,
+            queue: "default".to_owned(),
+            func: func.into(),
+            payload,
+            priority: 0,
+            run_at: None,
+            delay: None,
+            ttl: None,
+            max_retries: 3,
+            backoff: None,
+            timeout: None,
+            metadata: Map::new(),
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: TaskId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Sets the queue.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = queue.into();
+        self
+    }
+
+    /// Sets the priority: higher first.
+    #[must_use]
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Not before this time; a time that has passed means at once.
+    #[must_use]
+    pub fn run_at(mut self, time: Timestamp) -> Self {
+        self.run_at = Some(time);
+        self
+    }
+
+    /// Not before this span from now.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
+    /// Sets the time to live.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets how many extra runs a failure allows.
+    #[must_use]
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// Sets the wait before a retry.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Sets the longest that one run may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Adds a note.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Refuses (`is_invalid`) what a queue could not store or would not mean; every enqueue calls it first.
+    pub fn check(&self, limits: &Limits) -> Result<()> {
+        check_name("queue name", &self.queue)?;
+        check_name("function name", &self.func)?;
+        let size = self.payload.bytes().len();
+        if size > limits.max_payload {
+            return Err(Error::invalid(format!(
+                "the payload of a task for {:?} has {size} bytes: at most {} are allowed \
+                 (store the data elsewhere and pass a reference, or raise max_payload)",
+                self.func, limits.max_payload
+            )));
+        }
+        self.payload.codec().name().parse::<super::Codec>()?;
+        if let Some(delay) = self.delay {
+            check_duration("delay", delay)?;
+        }
+        if let Some(ttl) = self.ttl {
+            check_positive("ttl", ttl)?;
+        }
+        if let Some(timeout) = self.timeout {
+            check_positive("timeout", timeout)?;
+        }
+        if let Some(backoff) = &self.backoff {
+            backoff.check()?;
+        }
+        if self.max_retries > 1_000_000 {
+            return Err(Error::invalid(format!("max_retries {} is more than 1000000", self.max_retries)));
+        }
+        check_metadata(&self.metadata)
+    }
+}
+
+fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
+    if metadata.is_empty() {
+        return Ok(());
+    }
+    let text = serde_json::to_string(metadata).unwrap_or_default();
+    if text.len() > MAX_METADATA {
+        return Err(Error::invalid(format!(
+            "metadata has {} bytes as JSON: at most {MAX_METADATA} are allowed",
+            text.len()
+        )));
+    }
+    if text.contains("\\u0000") {
+        return Err(Error::invalid(
+            "metadata holds a NUL character, which PostgreSQL cannot store: leave it out",
+        ));
+    }
+    Ok(())
+}
+
+/// A task as the queue holds it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Task {
+    /// The id.
+    pub id: TaskId,
+    /// The place in the order of arrival.
+    pub seq: i64,
+    /// The queue.
+    pub queue: String,
+    /// The name of the function.
+    pub func: String,
+    /// The arguments.
+    pub payload: Payload,
+    /// Higher first.
+    pub priority: i16,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Not before this time.
+    pub run_at: Timestamp,
+    /// Not after this time.
+    pub expires_at: Option<Timestamp>,
+    /// The number of the present or last run, from 1; 0 before the first.
+    pub attempt: u32,
+    /// Extra runs that a failure allows.
+    pub max_retries: u32,
+    /// The wait before a retry.
+    pub backoff: Backoff,
+    /// The longest that one run may take.
+    pub timeout: Option<Duration>,
+    /// The user's own notes.
+    pub metadata: Map<String, Value>,
+    /// The error of the last run that failed.
+    pub error: Option<TaskError>,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// When the present run was claimed.
+    pub claimed_at: Option<Timestamp>,
+    /// By whom it is held: with this, and only this, its run can be settled.
+    pub claim: Option<Claim>,
+}
+
+impl Task {
+    /// The task as it stands right after it was enqueued; for storages.
+    pub fn from_new(new: NewTask, id: TaskId, seq: i64, now: Timestamp) -> Self {
+        let run_at =
+            new.run_at.or_else(|| new.delay.and_then(|delay| now.checked_add(delay).ok())).unwrap_or(now);
+        let expires_at = new.ttl.and_then(|ttl| run_at.max(now).checked_add(ttl).ok());
+        Self {
+            id,
+            seq,
+            queue: new.queue,
+            func: new.func,
+            payload: new.payload,
+            priority: new.priority,
+            state: if run_at > now { TaskState::Scheduled } else { TaskState::Ready },
+            run_at,
+            expires_at,
+            attempt: 0,
+            max_retries: new.max_retries,
+            backoff: new.backoff.unwrap_or_default(),
+            timeout: new.timeout,
+            metadata: new.metadata,
+            error: None,
+            created_at: now,
+            claimed_at: None,
+            claim: None,
+        }
+    }
+
+    /// Whether a failure of the present run would be followed by another run.
+    pub fn may_retry(&self) -> bool {
+        self.attempt <= self.max_retries
+    }
+
+    /// The claim, or an error (`is_claim_lost`) for a task that was not dequeued.
+    pub fn held(&self) -> Result<Claim> {
+        self.claim.ok_or_else(|| {
+            Error::claim_lost(format!("task {} is not held: only a dequeued task can be settled", self.id))
+        })
+    }
+}
+
+/// Changes to a task that no worker holds; `None` leaves a value as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskUpdate {
+    /// Another queue.
+    pub queue: Option<String>,
+    /// Another priority.
+    pub priority: Option<i16>,
+    /// Another start time; a time that has passed means at once.
+    pub run_at: Option<Timestamp>,
+    /// Other arguments.
+    pub payload: Option<Payload>,
+    /// Another number of extra runs.
+    pub max_retries: Option<u32>,
+    /// Other notes, in place of all.
+    pub metadata: Option<Map<String, Value>>,
+}
+
+impl TaskUpdate {
+    /// Refuses (`is_invalid`) what could not be stored; every update calls it first.
+    pub fn check(&self, limits: &Limits) -> Result<()> {
+        let payload = self.payload.clone().unwrap_or_else(|| Payload::new(super::Codec::Raw, Vec::new()));
+        let mut probe = NewTask::with_payload("update", payload);
+        probe.queue = self.queue.clone().unwrap_or(probe.queue);
+        probe.max_retries = self.max_retries.unwrap_or(0);
+        probe.metadata = self.metadata.clone().unwrap_or_default();
+        probe.check(limits)
+    }
+}

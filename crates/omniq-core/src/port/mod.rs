@@ -1,0 +1,31 @@
+//! The interfaces: what a storage must be able to do. One file each.
+
+mod events;
+mod queue;
+mod results;
+
+use std::fmt;
+
+pub use events::EventStorage;
+pub use queue::{Doorbell, Pulse, TaskQueue};
+pub use results::ResultStorage;
+pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
+#[cfg(feature = "conformance")]
+pub use {events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter};
+
+/// Where a storage keeps its data. Two storages with the same location can be written in one transaction.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Location(String);
+
+impl Location {
+    /// A location with a name that is unique to it, such as host, port, database and schema; no secrets.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,207 @@
+//! The task queue: the verbs of users and of workers.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_macros::blocking;
+
+use super::Location;
+use crate::lease::LeaseCell;
+use crate::model::*;
+use crate::{Error, Result, verbs};
+
+/// A queue of tasks.
+///
+/// Every call is durable once it has returned, and leaves nothing behind if it fails, except that a call whose
+/// connection broke (`is_unavailable`) may or may not have been carried out. Bulk calls are all or nothing.
+/// Time is the storage's own: the database's clock decides what is due and what has expired.
+///
+/// A storage writes the methods without a body; the others are made from them.
+#[blocking(BlockingQueue)]
+#[async_trait]
+pub trait TaskQueue: Debug + Send + Sync + 'static {
+    /// Adds a task and returns its id.
+    ///
+    /// Errors: `is_invalid` for bad input, `is_duplicate` if the id is in use; nothing is written then.
+    async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        verbs::only(self.enqueue_many(vec![task]).await?)
+    }
+
+    /// Adds tasks, all or none, and returns their ids in the same order.
+    async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>>;
+
+    /// Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
+    /// Waits up to the request's timeout, and returns `None` if there was none.
+    ///
+    /// At the first call the queue object registers as a worker, whose lease it keeps by a heartbeat in the
+    /// background until it is closed; what it has not settled by then is handed back. After a crash the task
+    /// returns within seconds, the attempt counted.
+    async fn dequeue(&self, request: Dequeue) -> Result<Option<Task>> {
+        Ok(self.dequeue_many(request.limit(1)).await?.pop())
+    }
+
+    /// Claims up to `request.limit` tasks. Waits up to the request's timeout for the first one.
+    async fn dequeue_many(&self, request: Dequeue) -> Result<Vec<Task>> {
+        verbs::dequeue(self, request).await
+    }
+
+    /// Reports success: the task leaves the queue. Error `is_claim_lost` if the task is not held any more.
+    async fn complete(&self, task: &Task) -> Result<()> {
+        verbs::settle_one(self, task, Outcome::Complete).await
+    }
+
+    /// Reports success of all, or of none if one is not held any more (`is_claim_lost`).
+    async fn complete_many(&self, tasks: &[Task]) -> Result<()> {
+        verbs::settle_all(self, tasks.iter().map(|task| (task, Outcome::Complete))).await
+    }
+
+    /// Reports a failure: the task is retried after its backoff, or becomes a dead letter. Returns which
+    /// (`Scheduled` or `Dead`).
+    async fn fail(&self, task: &Task, error: TaskError) -> Result<TaskState> {
+        verbs::only(self.fail_many(vec![(task.clone(), error)]).await?)
+    }
+
+    /// Reports the failure of all, or of none if one is not held any more (`is_claim_lost`).
+    async fn fail_many(&self, failed: Vec<(Task, TaskError)>) -> Result<Vec<TaskState>> {
+        verbs::fail(self, failed).await
+    }
+
+    /// Ends the run; the task runs again after the delay whatever its retries say, the attempt counted.
+    async fn retry_later(&self, task: &Task, delay: Duration, error: Option<TaskError>) -> Result<()> {
+        verbs::settle_one(self, task, Outcome::RetryLater { delay, error }).await
+    }
+
+    /// Hands the task back; the attempt is not counted.
+    async fn release(&self, task: &Task) -> Result<()> {
+        verbs::settle_one(self, task, Outcome::Release).await
+    }
+
+    /// Hands all back, or none if one is not held any more (`is_claim_lost`).
+    async fn release_many(&self, tasks: &[Task]) -> Result<()> {
+        verbs::settle_all(self, tasks.iter().map(|task| (task, Outcome::Release))).await
+    }
+
+    /// Puts the task off for a while; the attempt is not counted.
+    async fn snooze(&self, task: &Task, delay: Duration) -> Result<()> {
+        verbs::settle_one(self, task, Outcome::Snooze { delay }).await
+    }
+
+    /// Drops a task that is held: it leaves the queue.
+    async fn discard(&self, task: &Task) -> Result<()> {
+        verbs::settle_one(self, task, Outcome::Discard).await
+    }
+
+    /// Settles runs, each fenced by its claim, and returns an answer for each in the same order. Results and events in the
+    /// settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any.
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
+
+    /// Withdraws a task: a waiting one leaves the queue, a running one is asked to stop.
+    async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
+        verbs::only(self.cancel_many(&[id]).await?)
+    }
+
+    /// Withdraws tasks; an answer for each in the same order.
+    async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>>;
+
+    /// The task, or `None` if the queue does not hold it (any more).
+    async fn get(&self, id: TaskId) -> Result<Option<Task>>;
+
+    /// Changes a task that no worker holds and returns it. Errors: `is_not_found`, `is_conflict` if it is running or ended.
+    async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task>;
+
+    /// Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0. Errors: `is_not_found`,
+    /// `is_conflict` if it is running or completed.
+    async fn retry(&self, id: TaskId) -> Result<()> {
+        self.retry_many(&[id]).await
+    }
+
+    /// The same for many, all or none.
+    async fn retry_many(&self, ids: &[TaskId]) -> Result<()>;
+
+    /// Removes a task that is not running. Errors: `is_not_found`, `is_conflict` if it is running.
+    async fn delete(&self, id: TaskId) -> Result<()> {
+        self.delete_many(&[id]).await
+    }
+
+    /// Removes tasks that are not running, all or none.
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<()>;
+
+    /// The tasks that the filter names, by `seq`.
+    async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>>;
+
+    /// How many tasks the filter names.
+    async fn count(&self, filter: &TaskFilter) -> Result<u64>;
+
+    /// Removes all tasks that the filter names and that are not running; returns how many.
+    async fn purge(&self, filter: &TaskFilter) -> Result<u64>;
+
+    /// Stops claims from a queue; enqueue and running tasks go on.
+    async fn pause(&self, queue: &str) -> Result<()>;
+
+    /// Allows claims from a queue again.
+    async fn resume(&self, queue: &str) -> Result<()>;
+
+    /// The figures of all queues that hold tasks or are paused, by name.
+    async fn queues(&self) -> Result<Vec<QueueStats>>;
+
+    /// Hands back what this object holds, and frees its connections. A second call does nothing; any other verb
+    /// afterwards fails with `is_closed`.
+    async fn close(&self) -> Result<()>;
+
+    /// Where the tasks are kept.
+    fn location(&self) -> Location;
+
+    /// The lease of this object's own worker, for [`dequeue`](Self::dequeue).
+    fn lease(&self) -> &LeaseCell;
+
+    /// What keeps a lease alive, on means of its own: a full pool or a busy runtime must not hold it up.
+    fn pulse(&self) -> Box<dyn Pulse>;
+
+    /// Adds a worker; its claims hold for `info.lease` from now and from each heartbeat.
+    #[async_only]
+    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
+
+    /// Removes a worker and hands back the tasks that it holds, their attempts not counted; returns how many.
+    #[async_only]
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64>;
+
+    /// Claims tasks for this worker without waiting. Error `is_claim_lost` if the worker is not known (any more).
+    #[async_only]
+    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>>;
+
+    /// Says that somebody is about to sleep until tasks arrive in these queues. What becomes ready from this call on rings the
+    /// bell, so the caller looks once more before it waits.
+    #[async_only]
+    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>>;
+
+    /// Tasks held by workers whose lease has ended, at most `limit`. Those workers are marked so that they cannot
+    /// come back; each task is to be settled by its claim.
+    #[async_only]
+    async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
+
+    /// Waiting tasks whose time to live has ended, at most `limit`; to be settled with [`Outcome::Expire`].
+    #[async_only]
+    async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
+}
+
+/// Wakes a sleeper. Dropping it says that nobody sleeps any more.
+#[async_trait]
+pub trait Doorbell: Send {
+    /// Waits until tasks may be there, or the time is over. May wake for nothing.
+    async fn wait(&mut self, timeout: Duration);
+}
+
+/// Keeps a worker's lease.
+#[async_trait]
+pub trait Pulse: Send {
+    /// Extends the lease; takes the ids of tasks to be stopped.
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
+}
+
+impl dyn TaskQueue {
+    /// The error for verbs after close; for storages.
+    pub fn closed() -> Error {
+        Error::closed("the task queue is closed: open a new one")
+    }
+}

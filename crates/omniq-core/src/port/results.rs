@@ -1,0 +1,68 @@
+//! The result storage: what came of tasks.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_macros::blocking;
+
+use super::Location;
+use crate::model::*;
+use crate::{Result, verbs};
+
+/// A store of results, one per task id.
+///
+/// Every call is durable once it has returned. Bulk calls are all or nothing. A result whose time is over is not
+/// returned, counted or listed, whether it was cleaned up already or not.
+#[blocking(BlockingResults)]
+#[async_trait]
+pub trait ResultStorage: Debug + Send + Sync + 'static {
+    /// Stores a result, in place of an earlier one of the same task.
+    async fn store(&self, result: TaskResult) -> Result<()> {
+        self.store_many(vec![result]).await
+    }
+
+    /// Stores results, all or none. Of two for the same task in one call the later one counts.
+    async fn store_many(&self, results: Vec<TaskResult>) -> Result<()>;
+
+    /// The result, or `None` if there is none (yet, or any more).
+    async fn get(&self, id: TaskId) -> Result<Option<TaskResult>> {
+        Ok(self.get_many(&[id]).await?.pop().flatten())
+    }
+
+    /// The results of these tasks, in the same order.
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>>;
+
+    /// Waits for the result. Error `is_timeout` if it has not come in time.
+    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult>;
+
+    /// Removes the result; says whether there was one.
+    async fn delete(&self, id: TaskId) -> Result<bool> {
+        Ok(self.delete_many(&[id]).await? > 0)
+    }
+
+    /// Removes results; returns how many there were.
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64>;
+
+    /// The results that the filter names, the latest finished first.
+    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>>;
+
+    /// How many results the filter names.
+    async fn count(&self, filter: &ResultFilter) -> Result<u64>;
+
+    /// Removes results whose time is over, at most `limit`; returns how many. Workers call it now and then.
+    async fn purge_expired(&self, limit: u32) -> Result<u64>;
+
+    /// Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`.
+    async fn close(&self) -> Result<()>;
+
+    /// Where the results are kept.
+    fn location(&self) -> Location;
+}
+
+impl dyn ResultStorage {
+    /// The error of a wait that was too short; for storages.
+    pub fn wait_over(id: TaskId, timeout: Duration) -> crate::Error {
+        verbs::wait_over(id, timeout)
+    }
+}
