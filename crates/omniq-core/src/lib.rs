@@ -5,11 +5,13 @@
 pub mod blocking;
 mod error;
 mod lease;
+mod memory;
 mod model;
 mod port;
 mod verbs;
 
 pub use error::{Error, Result};
 pub use lease::{Lease, LeaseCell, LeaseState};
+pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;

@@ -56,9 +56,7 @@ pub(crate) async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) 
 }
 
 fn settlement(task: &Task, outcome: Outcome) -> Result<Settlement> {
-    if let Outcome::RetryLater { delay, .. } | Outcome::Snooze { delay } = &outcome {
-        check_delay(*delay)?;
-    }
+    outcome.check()?;
     Ok(Settlement { task_id: task.id, claim: Some(task.held()?), outcome, result: None, events: Vec::new() })
 }
 

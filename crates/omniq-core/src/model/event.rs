@@ -182,11 +182,6 @@ impl TaskEvent {
                 check_name(what, name)?;
             }
         }
-        if serde_json::to_string(&self.data).unwrap_or_default().contains("\\u0000") {
-            return Err(Error::invalid(
-                "event data holds a NUL character, which PostgreSQL cannot store: leave it out",
-            ));
-        }
-        Ok(())
+        super::limits::check_no_nul("event data", &self.data)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::{Error, Result};
 
 /// Limits of a queue.
@@ -62,6 +64,27 @@ pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
         return Err(Error::invalid(format!("{what} is 0: give a longer time, or none for no limit")));
     }
     check_duration(what, value)
+}
+
+/// Checks a JSON object (`what` says of what) for NUL characters, in keys and at any depth.
+pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()> {
+    fn in_value(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(values) => values.iter().any(in_value),
+            Value::Object(object) => in_object(object),
+            _ => false,
+        }
+    }
+    fn in_object(object: &Map<String, Value>) -> bool {
+        object.iter().any(|(key, value)| key.contains('\0') || in_value(value))
+    }
+    if in_object(object) {
+        return Err(Error::invalid(format!(
+            "{what} holds a NUL character, which PostgreSQL cannot store: leave it out"
+        )));
+    }
+    Ok(())
 }
 
 /// Checks the wait before a task runs again.

@@ -12,6 +12,7 @@ mod schedule;
 mod settlement;
 mod state;
 mod task;
+mod update;
 mod worker;
 
 pub use event::{EventKind, TaskEvent};
@@ -26,5 +27,6 @@ pub use retry::Backoff;
 pub use schedule::{Schedule, Timing};
 pub use settlement::{Cancelled, Claim, Outcome, SettleMode, Settled, Settlement};
 pub use state::{Step, TaskState, Verb};
-pub use task::{NewTask, Task, TaskUpdate};
+pub use task::{NewTask, Task};
+pub use update::TaskUpdate;
 pub use worker::{Dequeue, Heartbeat, Lost, QueueStats, WorkerInfo};

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Payload, Task, TaskError, TaskId};
+use super::limits::check_positive;
+use super::task::check_metadata;
+use super::{Codec, Payload, Task, TaskError, TaskId, check_name};
 use crate::{Error, Result};
 
 /// How a task ended.
@@ -128,5 +130,26 @@ impl TaskResult {
             ttl: None,
             expires_at: None,
         }
+    }
+
+    /// Refuses (`is_invalid`, `is_codec`) what a storage could not hold; every store calls it first.
+    pub fn check(&self) -> Result<()> {
+        for (what, name) in [
+            ("queue name", Some(&self.queue)),
+            ("function name", Some(&self.func)),
+            ("worker name", self.worker.as_ref()),
+        ] {
+            // A record that was made without the task has neither queue nor function.
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                check_name(what, name)?;
+            }
+        }
+        if let Some(value) = &self.value {
+            value.codec().name().parse::<Codec>()?;
+        }
+        if let Some(ttl) = self.ttl {
+            check_positive("ttl", ttl)?;
+        }
+        check_metadata(&self.metadata)
     }
 }

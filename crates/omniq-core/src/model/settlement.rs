@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{TaskError, TaskEvent, TaskId, TaskResult, WorkerId};
+use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId};
+use crate::Result;
 
 /// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
 /// claim, even by the same worker, is refused.
@@ -45,6 +46,31 @@ pub enum Outcome {
     Discard,
     /// Not started in time: the task leaves the queue. Holds only for tasks whose time to live has ended.
     Expire,
+}
+
+impl Outcome {
+    /// The verb of the state machine that this is; `held`: a worker holds the task.
+    pub const fn verb(&self, held: bool) -> Verb {
+        match self {
+            Self::Complete => Verb::Complete,
+            Self::Fail { .. } => Verb::Fail,
+            Self::RetryLater { .. } => Verb::RetryLater,
+            Self::Release => Verb::Release,
+            Self::Snooze { .. } => Verb::Snooze,
+            Self::Cancel if held => Verb::StopCancelled,
+            Self::Cancel => Verb::Cancel,
+            Self::Discard => Verb::Discard,
+            Self::Expire => Verb::Expire,
+        }
+    }
+
+    /// Refuses (`is_invalid`) a delay of more than a hundred years; every settle calls it first.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::RetryLater { delay, .. } | Self::Snooze { delay } => super::check_delay(*delay),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// One task to be settled, with all that is to be written in the same breath.

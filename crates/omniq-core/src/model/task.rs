@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_METADATA, check_duration, check_name, check_positive};
+use super::limits::{MAX_METADATA, check_duration, check_name, check_no_nul, check_positive};
 use super::{Backoff, Claim, Limits, Payload, TaskError, TaskId, TaskState};
 use crate::{Error, Result};
 
@@ -174,7 +174,7 @@ impl NewTask {
     }
 }
 
-fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
+pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
     if metadata.is_empty() {
         return Ok(());
     }
@@ -185,12 +185,7 @@ fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
             text.len()
         )));
     }
-    if text.contains("\\u0000") {
-        return Err(Error::invalid(
-            "metadata holds a NUL character, which PostgreSQL cannot store: leave it out",
-        ));
-    }
-    Ok(())
+    check_no_nul("metadata", metadata)
 }
 
 /// A task as the queue holds it.
@@ -263,6 +258,17 @@ impl Task {
         }
     }
 
+    /// Sets the start time of a waiting task, its state with it; for storages. A time that has passed means now. The end
+    /// of the time to live moves along, because it counts from the start time.
+    pub fn start_at(&mut self, time: Timestamp, now: Timestamp) {
+        let before = self.run_at.max(self.created_at);
+        self.run_at = time.max(now);
+        self.expires_at = self
+            .expires_at
+            .map(|end| end.checked_add(self.run_at.duration_since(before)).unwrap_or(Timestamp::MAX));
+        self.state = if time > now { TaskState::Scheduled } else { TaskState::Ready };
+    }
+
     /// Whether a failure of the present run would be followed by another run.
     pub fn may_retry(&self) -> bool {
         self.attempt <= self.max_retries
@@ -273,34 +279,5 @@ impl Task {
         self.claim.ok_or_else(|| {
             Error::claim_lost(format!("task {} is not held: only a dequeued task can be settled", self.id))
         })
-    }
-}
-
-/// Changes to a task that no worker holds; `None` leaves a value as it is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct TaskUpdate {
-    /// Another queue.
-    pub queue: Option<String>,
-    /// Another priority.
-    pub priority: Option<i16>,
-    /// Another start time; a time that has passed means at once.
-    pub run_at: Option<Timestamp>,
-    /// Other arguments.
-    pub payload: Option<Payload>,
-    /// Another number of extra runs.
-    pub max_retries: Option<u32>,
-    /// Other notes, in place of all.
-    pub metadata: Option<Map<String, Value>>,
-}
-
-impl TaskUpdate {
-    /// Refuses (`is_invalid`) what could not be stored; every update calls it first.
-    pub fn check(&self, limits: &Limits) -> Result<()> {
-        let payload = self.payload.clone().unwrap_or_else(|| Payload::new(super::Codec::Raw, Vec::new()));
-        let mut probe = NewTask::with_payload("update", payload);
-        probe.queue = self.queue.clone().unwrap_or(probe.queue);
-        probe.max_retries = self.max_retries.unwrap_or(0);
-        probe.metadata = self.metadata.clone().unwrap_or_default();
-        probe.check(limits)
     }
 }

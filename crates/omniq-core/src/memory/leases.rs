@@ -1,0 +1,78 @@
+//! Workers and how long their claims hold.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::tasks::Tasks;
+use crate::model::*;
+
+#[derive(Debug)]
+struct Worker {
+    name: String,
+    lease: Duration,
+    until: Instant,
+    /// Others have been told that its tasks are theirs; it cannot come back.
+    lost: bool,
+}
+
+/// The registered workers.
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    known: BTreeMap<WorkerId, Worker>,
+    last: i64,
+}
+
+impl Workers {
+    pub(super) fn add(&mut self, info: &WorkerInfo) -> WorkerId {
+        self.last += 1;
+        let id = WorkerId(self.last);
+        let until = Instant::now() + info.lease;
+        self.known.insert(id, Worker { name: info.name.clone(), lease: info.lease, until, lost: false });
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: WorkerId) {
+        self.known.remove(&id);
+    }
+
+    pub(super) fn is_alive(&self, id: WorkerId) -> bool {
+        self.known.get(&id).is_some_and(|worker| !worker.lost)
+    }
+
+    pub(super) fn heartbeat(&mut self, id: WorkerId, tasks: &mut Tasks) -> Heartbeat {
+        let Some(worker) = self.known.get_mut(&id).filter(|worker| !worker.lost) else {
+            return Heartbeat::default();
+        };
+        worker.until = Instant::now() + worker.lease;
+        let mut cancelled = tasks.held_by(id);
+        cancelled.retain(|task| tasks.get(*task).is_some_and(|entry| entry.stop));
+        for task in &cancelled {
+            tasks.change(*task, |entry| entry.stop = false);
+        }
+        Heartbeat { alive: true, cancelled }
+    }
+
+    /// What workers hold whose lease has ended. Those without tasks are forgotten.
+    pub(super) fn lost(&mut self, tasks: &Tasks, limit: usize) -> Vec<Lost> {
+        let now = Instant::now();
+        let mut lost = Vec::new();
+        self.known.retain(|id, worker| {
+            if worker.until > now {
+                return true;
+            }
+            let held = tasks.held_by(*id);
+            if !held.is_empty() && lost.len() < limit {
+                worker.lost = true;
+                let room = limit - lost.len();
+                lost.extend(
+                    held.iter()
+                        .take(room)
+                        .filter_map(|id| tasks.get(*id))
+                        .map(|entry| Lost { task: entry.task.clone(), worker: worker.name.clone() }),
+                );
+            }
+            !held.is_empty()
+        });
+        lost
+    }
+}

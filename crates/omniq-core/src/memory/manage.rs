@@ -1,0 +1,98 @@
+//! What users do to tasks that no worker holds, and what they look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::tasks::{Entry, Tasks};
+use crate::model::*;
+use crate::{Error, Result};
+
+fn not_found(id: TaskId) -> Error {
+    Error::not_found(format!("task {id} is not in the queue: it has ended, or never was there"))
+}
+
+fn matches(filter: &TaskFilter, task: &Task) -> bool {
+    filter.queue.as_ref().is_none_or(|queue| *queue == task.queue)
+        && filter.state.is_none_or(|state| state == task.state)
+        && filter.func.as_ref().is_none_or(|func| *func == task.func)
+}
+
+impl Tasks {
+    pub(super) fn cancel(&mut self, id: TaskId) -> Cancelled {
+        match self.get(id) {
+            Some(entry) if entry.is_waiting() => {
+                self.remove(id);
+                Cancelled::Done
+            }
+            Some(entry) if entry.task.state == TaskState::Running => {
+                self.change(id, |entry| entry.stop = true);
+                Cancelled::Requested
+            }
+            _ => Cancelled::NotFound,
+        }
+    }
+
+    /// Refuses unless the verb is allowed for every task, so that the caller may then change all of them.
+    pub(super) fn check_all(&self, ids: &[TaskId], verb: Verb, done: &str) -> Result<()> {
+        for id in ids {
+            let state = self.get(*id).ok_or_else(|| not_found(*id))?.task.state;
+            if state.after(verb) == Step::No {
+                return Err(Error::conflict(format!("task {id} is {state} and cannot be {done}")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn retry(&mut self, id: TaskId, now: Timestamp) {
+        self.change(id, |entry| {
+            let task = &mut entry.task;
+            if task.state == TaskState::Dead {
+                task.attempt = 0;
+            }
+            if task.state != TaskState::Ready {
+                task.start_at(now, now);
+            }
+        });
+    }
+
+    pub(super) fn update(&mut self, id: TaskId, change: TaskUpdate, now: Timestamp) -> Result<Task> {
+        let entry = self.get(id).ok_or_else(|| not_found(id))?;
+        if !entry.is_waiting() {
+            return Err(Error::conflict(format!(
+                "task {id} is {} and cannot be changed: only a waiting task can",
+                entry.task.state
+            )));
+        }
+        self.change(id, |entry| change.apply(&mut entry.task, now));
+        self.get(id).map(|entry| entry.task.clone()).ok_or_else(|| not_found(id))
+    }
+
+    /// All that the filter names, its limit aside, in the order of arrival.
+    pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
+        self.behind(filter.after).filter(|entry| matches(filter, &entry.task))
+    }
+
+    pub(super) fn stats(&self, paused: &BTreeSet<String>) -> Vec<QueueStats> {
+        let mut all: BTreeMap<&str, QueueStats> =
+            paused.iter().map(|name| (name.as_str(), QueueStats::default())).collect();
+        for entry in self.behind(None) {
+            let figures = all.entry(&entry.task.queue).or_default();
+            match entry.task.state {
+                TaskState::Ready => figures.ready += 1,
+                TaskState::Scheduled => figures.scheduled += 1,
+                TaskState::Running => figures.running += 1,
+                TaskState::Dead => figures.dead += 1,
+                TaskState::Completed => figures.completed += 1,
+                _ => {}
+            }
+        }
+        all.into_iter()
+            .map(|(name, figures)| QueueStats {
+                name: name.to_owned(),
+                paused: paused.contains(name),
+                ..figures
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! The in-memory backend: the same behaviour as PostgreSQL's, kept in this process and gone with it.
+//!
+//! For tests, for trying things out, and for results or events that need not outlive the process.
+
+mod bell;
+mod claim;
+mod events;
+mod leases;
+mod manage;
+mod queue;
+mod results;
+mod settle;
+mod sleep;
+mod store;
+mod tasks;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+pub use events::MemoryEventStorage;
+pub use results::MemoryResultStorage;
+pub use store::MemoryQueue;
+
+use crate::Location;
+
+/// A panic in another thread must not take the store away from this one: every change under the lock is made only
+/// after all that can fail.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// No two stores share a location, so nobody hopes for one transaction over both.
+fn new_location() -> Location {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Location::new(format!("memory:{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+}

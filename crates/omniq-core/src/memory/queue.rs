@@ -1,0 +1,181 @@
+//! The in-memory task queue: each verb of the interface on the shared state.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+
+use super::sleep::{MemoryDoorbell, MemoryPulse};
+use super::store::{MemoryQueue, State};
+use crate::model::*;
+use crate::{Doorbell, Error, LeaseCell, Location, Pulse, Result, TaskQueue};
+
+#[async_trait]
+impl TaskQueue for MemoryQueue {
+    async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        let (mut state, now) = self.open()?;
+        let ids: Vec<_> = tasks.iter().map(|task| task.id.unwrap_or_else(TaskId::new)).collect();
+        let mut seen = HashSet::with_capacity(ids.len());
+        for (task, id) in tasks.iter().zip(&ids) {
+            task.check(&self.object.limits)?;
+            if state.tasks.contains(*id) || !seen.insert(*id) {
+                return Err(Error::duplicate(format!("task id {id} is in use: nothing was enqueued")));
+            }
+        }
+        for (task, id) in tasks.into_iter().zip(&ids) {
+            state.tasks.add(task, *id, now);
+        }
+        self.store.bell.ring();
+        Ok(ids)
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        for settlement in &batch {
+            settlement.outcome.check()?;
+            if settlement.result.is_some() || !settlement.events.is_empty() {
+                return Err(Error::config(
+                    "the in-memory queue writes no results and no events: store them by their own storage",
+                ));
+            }
+        }
+        let (mut state, now) = self.open()?;
+        let answers = state.tasks.settle(&batch, mode, self.object.keep_completed, now)?;
+        self.store.bell.ring();
+        Ok(answers)
+    }
+
+    async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        let (mut state, _) = self.open()?;
+        Ok(ids.iter().map(|id| state.tasks.cancel(*id)).collect())
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Option<Task>> {
+        let (state, _) = self.open()?;
+        Ok(state.tasks.get(id).map(|entry| entry.task.clone()))
+    }
+
+    async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
+        change.check(&self.object.limits)?;
+        let (mut state, now) = self.open()?;
+        let task = state.tasks.update(id, change, now)?;
+        self.store.bell.ring();
+        Ok(task)
+    }
+
+    async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
+        let (mut state, now) = self.open()?;
+        state.tasks.check_all(ids, Verb::Retry, "retried")?;
+        for id in ids {
+            state.tasks.retry(*id, now);
+        }
+        self.store.bell.ring();
+        Ok(())
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
+        let (mut state, _) = self.open()?;
+        state.tasks.check_all(ids, Verb::Delete, "deleted")?;
+        for id in ids {
+            state.tasks.remove(*id);
+        }
+        Ok(())
+    }
+
+    async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
+        let (state, _) = self.open()?;
+        let page = state.tasks.named(filter).take(filter.page_size() as usize);
+        Ok(page.map(|entry| entry.task.clone()).collect())
+    }
+
+    async fn count(&self, filter: &TaskFilter) -> Result<u64> {
+        let (state, _) = self.open()?;
+        Ok(state.tasks.named(filter).count() as u64)
+    }
+
+    async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
+        let (mut state, _) = self.open()?;
+        let tasks = state.tasks.named(filter).map(|entry| &entry.task);
+        let ids: Vec<_> = tasks.filter(|task| task.state != TaskState::Running).map(|task| task.id).collect();
+        for id in &ids {
+            state.tasks.remove(*id);
+        }
+        Ok(ids.len() as u64)
+    }
+
+    async fn pause(&self, queue: &str) -> Result<()> {
+        check_name("queue name", queue)?;
+        self.open()?.0.paused.insert(queue.to_owned());
+        Ok(())
+    }
+
+    async fn resume(&self, queue: &str) -> Result<()> {
+        check_name("queue name", queue)?;
+        self.open()?.0.paused.remove(queue);
+        self.store.bell.ring();
+        Ok(())
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueStats>> {
+        let (state, _) = self.open()?;
+        Ok(state.tasks.stats(&state.paused))
+    }
+
+    async fn close(&self) -> Result<()> {
+        if !self.object.closed.swap(true, Ordering::AcqRel) {
+            if let Some(worker) = self.object.lease.take().await {
+                self.give_up(worker);
+            }
+            self.store.bell.ring();
+        }
+        Ok(())
+    }
+
+    fn location(&self) -> Location {
+        self.store.location.clone()
+    }
+
+    fn lease(&self) -> &LeaseCell {
+        &self.object.lease
+    }
+
+    fn pulse(&self) -> Box<dyn Pulse> {
+        Box::new(MemoryPulse::new(self.clone()))
+    }
+
+    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
+        info.check()?;
+        Ok(self.open()?.0.workers.add(info))
+    }
+
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
+        drop(self.open()?);
+        Ok(self.give_up(worker))
+    }
+
+    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
+        request.check()?;
+        let (mut state, now) = self.open()?;
+        let State { tasks, workers, paused } = &mut *state;
+        if !workers.is_alive(worker) {
+            return Err(Error::claim_lost(format!("worker {worker} is not registered any more")));
+        }
+        Ok(tasks.claim(worker, request, paused, now))
+    }
+
+    async fn doorbell(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        let ear = self.store.bell.listen();
+        drop(self.open()?);
+        Ok(Box::new(MemoryDoorbell::new(self.clone(), ear)))
+    }
+
+    async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
+        let (mut state, _) = self.open()?;
+        let State { tasks, workers, .. } = &mut *state;
+        Ok(workers.lost(tasks, limit as usize))
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
+        let (state, now) = self.open()?;
+        Ok(state.tasks.expired(now).take(limit as usize).map(|entry| entry.task.clone()).collect())
+    }
+}

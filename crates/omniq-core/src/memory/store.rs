@@ -1,0 +1,103 @@
+//! The in-memory queue object: the tasks it shares, and what is its own.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+
+use super::bell::Bell;
+use super::leases::Workers;
+use super::tasks::Tasks;
+use super::{locked, new_location};
+use crate::model::*;
+use crate::{LeaseCell, Location, Result, TaskQueue};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) tasks: Tasks,
+    pub(super) workers: Workers,
+    pub(super) paused: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) state: Mutex<State>,
+    pub(super) bell: Bell,
+    pub(super) location: Location,
+}
+
+/// What belongs to one queue object, as a connection pool would.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    pub(super) limits: Limits,
+    pub(super) keep_completed: bool,
+    pub(super) lease: LeaseCell,
+    pub(super) closed: AtomicBool,
+}
+
+/// A task queue in this process's memory. Clones are the same object; [`reopen`](Self::reopen) makes another one on
+/// the same tasks.
+///
+/// ```
+/// # use omniq_core::{Dequeue, MemoryQueue, NewTask, Result, TaskQueue};
+/// # fn main() -> Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let queue = MemoryQueue::new();
+/// queue.enqueue(NewTask::new("greet", "Ann")?).await?;
+/// let task = queue.dequeue(Dequeue::from(["default"])).await?.expect("one was enqueued");
+/// queue.complete(&task).await?;
+/// assert!(queue.list(&Default::default()).await?.is_empty());
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct MemoryQueue {
+    pub(super) store: Arc<Store>,
+    pub(super) object: Arc<Object>,
+}
+
+impl MemoryQueue {
+    /// An empty queue with default limits, which forgets completed tasks.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self::with_options(Limits::default(), false)
+    }
+
+    /// An empty queue with these limits. `keep_completed`: completed tasks stay until they are deleted or purged.
+    pub fn with_options(limits: Limits, keep_completed: bool) -> Self {
+        let store = Store { state: Mutex::default(), bell: Bell::new(), location: new_location() };
+        Self { store: Arc::new(store), object: Arc::default() }.reopen(limits, keep_completed)
+    }
+
+    /// A further object on the same tasks, with a lease and a life of its own.
+    #[must_use]
+    pub fn reopen(&self, limits: Limits, keep_completed: bool) -> Self {
+        let object = Object { limits, keep_completed, ..Object::default() };
+        Self { store: Arc::clone(&self.store), object: Arc::new(object) }
+    }
+
+    /// The state as it is now: what is due is ready.
+    pub(super) fn open(&self) -> Result<(MutexGuard<'_, State>, Timestamp)> {
+        if self.object.closed.load(Ordering::Acquire) {
+            return Err(<dyn TaskQueue>::closed());
+        }
+        let mut state = locked(&self.store.state);
+        let now = Timestamp::now();
+        state.tasks.promote(now);
+        Ok((state, now))
+    }
+
+    /// Removes the worker and hands back what it holds; works on a closed object too, as the last step of its close.
+    pub(super) fn give_up(&self, worker: WorkerId) -> u64 {
+        let mut state = locked(&self.store.state);
+        let held = state.tasks.held_by(worker);
+        for id in &held {
+            state.tasks.hand_back(*id);
+        }
+        state.workers.remove(worker);
+        self.store.bell.ring();
+        held.len() as u64
+    }
+}

@@ -1,0 +1,141 @@
+//! The tasks and their indices, which follow every change by themselves.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::model::*;
+
+/// A task with what only the store knows of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) task: Task,
+    /// How often it was claimed; never reset, so that no claim's number comes twice.
+    pub(super) claims: u32,
+    /// A user wants it stopped, and its worker has not been told yet.
+    pub(super) stop: bool,
+}
+
+impl Entry {
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        self.task.expires_at.is_some_and(|end| end <= now)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.task.state, TaskState::Ready | TaskState::Scheduled)
+    }
+}
+
+/// All tasks of a store.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    entries: HashMap<TaskId, Entry>,
+    arrival: BTreeMap<i64, TaskId>,
+    ready: HashMap<String, BTreeMap<(Reverse<i16>, i64), TaskId>>,
+    scheduled: BTreeSet<(Timestamp, TaskId)>,
+    expiring: BTreeSet<(Timestamp, TaskId)>,
+    held: HashMap<WorkerId, BTreeSet<TaskId>>,
+    last_seq: i64,
+}
+
+impl Tasks {
+    pub(super) fn contains(&self, id: TaskId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
+    pub(super) fn get(&self, id: TaskId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
+        self.last_seq += 1;
+        let task = Task::from_new(new, id, self.last_seq, now);
+        self.arrival.insert(task.seq, id);
+        self.put(Entry { task, claims: 0, stop: false });
+    }
+
+    /// Changes a task, and the indices with it.
+    pub(super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Entry)) {
+        if let Some(mut entry) = self.take(id) {
+            change(&mut entry);
+            self.put(entry);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: TaskId) {
+        if let Some(entry) = self.take(id) {
+            self.arrival.remove(&entry.task.seq);
+        }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let task = &entry.task;
+        match (task.state, task.claim) {
+            (TaskState::Ready, _) => {
+                let queue = self.ready.entry(task.queue.clone()).or_default();
+                queue.insert((Reverse(task.priority), task.seq), task.id);
+            }
+            (TaskState::Scheduled, _) => {
+                self.scheduled.insert((task.run_at, task.id));
+            }
+            (TaskState::Running, Some(claim)) => {
+                self.held.entry(claim.worker).or_default().insert(task.id);
+            }
+            _ => {}
+        }
+        if let (true, Some(end)) = (entry.is_waiting(), task.expires_at) {
+            self.expiring.insert((end, task.id));
+        }
+        self.entries.insert(task.id, entry);
+    }
+
+    fn take(&mut self, id: TaskId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        let task = &entry.task;
+        if let Some(queue) = self.ready.get_mut(&task.queue) {
+            queue.remove(&(Reverse(task.priority), task.seq));
+            if queue.is_empty() {
+                self.ready.remove(&task.queue);
+            }
+        }
+        self.scheduled.remove(&(task.run_at, id));
+        if let Some(end) = task.expires_at {
+            self.expiring.remove(&(end, id));
+        }
+        if let Some(claim) = task.claim
+            && let Some(held) = self.held.get_mut(&claim.worker)
+        {
+            held.remove(&id);
+            if held.is_empty() {
+                self.held.remove(&claim.worker);
+            }
+        }
+        Some(entry)
+    }
+
+    /// In the order of arrival, behind this place.
+    pub(super) fn behind(&self, after: Option<i64>) -> impl Iterator<Item = &Entry> {
+        let from = after.map_or(i64::MIN, |seq| seq.saturating_add(1));
+        self.arrival.range(from..).filter_map(|(_, id)| self.entries.get(id))
+    }
+
+    pub(super) fn ready_in(&self, queue: &str) -> impl Iterator<Item = &Entry> {
+        self.ready.get(queue).into_iter().flat_map(|ids| ids.values()).filter_map(|id| self.entries.get(id))
+    }
+
+    pub(super) fn next_scheduled(&self) -> Option<(Timestamp, TaskId)> {
+        self.scheduled.first().copied()
+    }
+
+    pub(super) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
+        self.expiring
+            .iter()
+            .take_while(move |(end, _)| *end <= now)
+            .filter_map(|(_, id)| self.entries.get(id))
+    }
+
+    pub(super) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {
+        self.held.get(&worker).into_iter().flatten().copied().collect()
+    }
+}
