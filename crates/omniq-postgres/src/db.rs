@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, Row};
 
+use crate::connection::Connector;
 use crate::error::{from_driver, from_pool};
 use crate::schema::Schema;
 use crate::settings::Settings;
@@ -27,6 +28,7 @@ pub(crate) struct Db {
     settings: Settings,
     config: Config,
     tls: Tls,
+    connector: Connector,
     keeper: JoinHandle<()>,
     closed: AtomicBool,
 }
@@ -43,9 +45,10 @@ impl Db {
         settings.check()?;
         let schema = Schema::new(&settings.schema)?;
         let (config, tls) = settings.connect_config()?;
-        let manager = Manager::from_config(
+        let connector = Connector::new(tls.clone());
+        let manager = Manager::from_connect(
             config.clone(),
-            tls.clone(),
+            connector.clone(),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
@@ -69,6 +72,7 @@ impl Db {
             settings: settings.clone(),
             config,
             tls,
+            connector,
             keeper,
             closed: AtomicBool::new(false),
         });
@@ -155,6 +159,7 @@ impl Db {
         }
         self.keeper.abort();
         self.pool.close();
+        self.connector.all_gone().await;
     }
 
     pub(crate) fn is_closed(&self) -> bool {

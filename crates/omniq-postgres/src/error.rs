@@ -14,29 +14,70 @@ pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
         };
         return made.with_source(error);
     };
-    let made = from_db(db).with_sqlstate(db.code().code());
+    let made = from_report(&Report::of(db));
     made.with_source(error)
 }
 
-fn from_db(db: &DbError) -> Error {
-    let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    let hint = db.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-    let message = format!("{}{detail}{hint}", db.message());
-    let code = db.code().code();
-    match code {
+/// What the server said, whichever driver brought it.
+struct Report<'a> {
+    code: &'a str,
+    message: &'a str,
+    detail: Option<&'a str>,
+    hint: Option<&'a str>,
+    constraint: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    fn of(db: &'a DbError) -> Self {
+        Self {
+            code: db.code().code(),
+            message: db.message(),
+            detail: db.detail(),
+            hint: db.hint(),
+            constraint: db.constraint(),
+        }
+    }
+}
+
+/// Turns an error of sqlx into the library's, with SQLSTATE and cause.
+#[cfg(feature = "sqlx")]
+pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
+    let made = match &error {
+        sqlx::Error::Database(db) => match db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            Some(db) => from_report(&Report {
+                code: db.code(),
+                message: db.message(),
+                detail: db.detail(),
+                hint: db.hint(),
+                constraint: db.constraint(),
+            }),
+            None => Error::internal(error.to_string()),
+        },
+        sqlx::Error::Io(_) => Error::unavailable(format!("the connection to the database broke off: {error}")),
+        _ => Error::internal(format!("the database driver failed: {error}")),
+    };
+    made.with_source(error)
+}
+
+fn from_report(db: &Report<'_>) -> Error {
+    let detail = db.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let hint = db.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    let message = format!("{}{detail}{hint}", db.message);
+    let code = db.code;
+    let made = match code {
         "OQ001" => Error::claim_lost(message),
         "OQ003" => Error::not_found(message),
         "OQ004" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
-        _ if *db.code() == SqlState::UNIQUE_VIOLATION => {
+        _ if code == SqlState::UNIQUE_VIOLATION.code() => {
             Error::duplicate(format!("the id is in use already{detail}: give another, or none"))
         }
-        _ if *db.code() == SqlState::CHECK_VIOLATION => Error::invalid(format!(
+        _ if code == SqlState::CHECK_VIOLATION.code() => Error::invalid(format!(
             "the database refused a value by its rule {:?}: {}",
-            db.constraint().unwrap_or_default(),
-            db.message()
+            db.constraint.unwrap_or_default(),
+            db.message
         )),
-        _ if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE => Error::permission_denied(format!(
+        _ if code == SqlState::INSUFFICIENT_PRIVILEGE.code() => Error::permission_denied(format!(
             "{message}: grant the role what the documentation's \"Roles\" lists"
         )),
         "3F000" | "42P01" | "42883" => Error::schema_missing(format!(
@@ -56,7 +97,8 @@ fn from_db(db: &DbError) -> Error {
         _ if code.starts_with("28") => Error::permission_denied(message),
         _ if code.starts_with("22") || code.starts_with("23") => Error::invalid(message),
         _ => Error::internal(format!("the database reports: {message}")),
-    }
+    };
+    made.with_sqlstate(code)
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

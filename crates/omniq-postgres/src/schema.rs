@@ -37,11 +37,7 @@ impl Schema {
 
     /// The name of the notification channel: one per schema, and short enough whatever the schema is called.
     pub(crate) fn channel(&self) -> String {
-        // FNV-1a: a name that only has to differ where schemas do, and be the same in every version.
-        let hash = self.name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("omniq_{hash:016x}")
+        format!("omniq_{:016x}", hash(&self.name))
     }
 
     /// A dollar quote that does not occur in the name, for function bodies that hold the name.
@@ -69,6 +65,11 @@ impl Schema {
             .replace("{channel}", &format!("'{}'", self.channel()))
             .replace("{schema}", &quote_identifier(&self.name))
     }
+}
+
+/// A number that only has to differ where texts do, and be the same in every version: FNV-1a, 64 bits.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Quotes an identifier for SQL, whatever it holds.

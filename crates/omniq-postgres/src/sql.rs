@@ -82,6 +82,7 @@ statements! {
     forget_workers(INT8_ARRAY);
     expired(INT8);
     doorbell(INT8, TEXT_ARRAY);
+    next_due(TEXT_ARRAY);
     wake(INT8);
     store_many(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY,

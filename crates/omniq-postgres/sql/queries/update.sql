@@ -9,8 +9,9 @@ with held as materialized (
     update {schema}.tasks t
     set queue = coalesce($2::text, t.queue),
         priority = coalesce($3::smallint, t.priority),
-        run_at = coalesce($4::timestamptz, t.run_at),
-        expires_at = case when $4::timestamptz is null then t.expires_at else {schema}.expiry(t, $4) end,
+        run_at = case when $4::timestamptz is null then t.run_at else greatest($4, clock_timestamp()) end,
+        expires_at = case when $4::timestamptz is null then t.expires_at
+                          else {schema}.expiry(t, greatest($4, clock_timestamp())) end,
         state = case when coalesce($4::timestamptz, t.run_at) > clock_timestamp() then 0 else 1 end,
         bodies = case when $5::bytea is null then t.bodies else array[$5] end,
         codec = coalesce($6::text, t.codec),
