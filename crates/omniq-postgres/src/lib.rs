@@ -2,10 +2,23 @@
 //!
 //! Users take the `omniq` crate, which offers all of this together with the core.
 
+mod batch;
+mod connection;
 mod db;
 mod error;
+mod events;
+mod listener;
+pub mod migrate;
+mod queue;
+mod results;
+mod rows;
 mod schema;
 pub mod settings;
 mod sql;
 mod time;
 mod tls;
+mod waiters;
+
+pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
+pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
+pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};
