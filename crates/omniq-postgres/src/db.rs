@@ -52,7 +52,7 @@ impl Db {
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
-            .max_size(settings.pool_max as usize)
+            .max_size(settings.pool_max)
             .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts {
                 wait: Some(settings.acquire_timeout),
@@ -78,7 +78,7 @@ impl Db {
         });
         // One connection shows that the server is there; the keeper adds up to the minimum.
         drop(db.client().await?);
-        fill(&db.pool, settings.pool_min as usize).await;
+        fill(&db.pool, settings.pool_min).await;
         Ok(db)
     }
 
@@ -98,7 +98,7 @@ impl Db {
         self.pool
             .get()
             .await
-            .map_err(|error| from_pool(error, self.settings.pool_max as usize, self.settings.acquire_timeout))
+            .map_err(|error| from_pool(error, self.settings.pool_max, self.settings.acquire_timeout))
     }
 
     /// A connection apart from the pool, for what a full pool must not hold up.
@@ -181,11 +181,11 @@ async fn keep(pool: Pool, settings: Settings) {
         let mut kept = 0;
         pool.retain(|client, metrics| {
             let keep = !client.is_closed()
-                && (kept < settings.pool_min as usize || metrics.last_used() < settings.idle_timeout);
+                && (kept < settings.pool_min || metrics.last_used() < settings.idle_timeout);
             kept += usize::from(keep);
             keep
         });
-        fill(&pool, settings.pool_min as usize).await;
+        fill(&pool, settings.pool_min).await;
     }
 }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use enqueue::EnqueueTarget;
 
-use crate::db::Db;
+use crate::db::{Db, Param};
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
@@ -65,13 +65,13 @@ impl AsyncPostgresQueue {
     pub(crate) fn on(db: Arc<Db>) -> Self {
         let mut limits = Limits::default();
         limits.max_payload = db.settings().max_payload;
-        let keep_completed = db.settings().keep_completed;
+        let (keep_completed, lease) = (db.settings().keep_completed, db.settings().lease);
         Self {
             inner: Arc::new(Inner {
                 db,
                 limits,
                 keep_completed,
-                lease: LeaseCell::new(),
+                lease: LeaseCell::new(lease),
                 listener: Mutex::new(None),
                 held: Held::default(),
             }),
@@ -251,10 +251,12 @@ impl TaskQueue for AsyncPostgresQueue {
         let db = self.db();
         let client = db.client().await?;
         let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
+        let promote: [Param<'_>; 1] = [&request.queues];
+        let dequeue: [Param<'_>; 4] = [&request.queues, &limit, &worker.0, &request.funcs];
         // Sent together: what has become due is ready for the claim right behind.
         let (due, claimed) = tokio::join!(
-            db.query_on(&client, &db.sql.promote, &[&request.queues]),
-            db.query_on(&client, &db.sql.dequeue, &[&request.queues, &limit, &worker.0, &request.funcs]),
+            db.query_on(&client, &db.sql.promote, &promote),
+            db.query_on(&client, &db.sql.dequeue, &dequeue),
         );
         due?;
         let tasks = rows::tasks(&claimed?)?;
