@@ -94,32 +94,41 @@ impl Programs {
         if bin_dir.as_os_str().is_empty() {
             return Err("it is empty".into());
         }
-        let bin_dir = bin_dir.canonicalize().map_err(|error| error.to_string())?;
-        let mut version = 0;
         for name in ["initdb", "postgres"] {
-            let program = bin_dir.join(name);
-            if !program.is_file() {
+            if !bin_dir.join(name).is_file() {
                 return Err(format!("it has no program `{name}`"));
             }
-            let mut command = account.map_or_else(
-                || Command::new(&program),
-                |account| account.command(&program),
-            );
-            let output = command
-                .arg("--version")
-                .env("LC_ALL", "C")
-                .stdin(Stdio::null())
-                .output();
-            let output = output.map_err(|error| format!("`{name}` does not run: {error}"))?;
-            version = major(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| {
-                format!(
-                    "`{name} --version` says {:?}",
-                    String::from_utf8_lossy(&output.stderr)
-                )
-            })?;
         }
+        let bin_dir = real(bin_dir).map_err(|error| error.to_string())?;
+        let program = bin_dir.join("postgres");
+        let mut command = account.map_or_else(
+            || Command::new(&program),
+            |account| account.command(&program),
+        );
+        let output = command
+            .arg("--version")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output();
+        let output = output.map_err(|error| format!("`postgres` does not run: {error}"))?;
+        let version = major(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| {
+            format!(
+                "`postgres --version` says {:?}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })?;
         Ok(Self { bin_dir, version })
     }
+}
+
+/// The installation behind a folder of links such as /usr/local/bin: one name for each, and the one
+/// that has the libraries beside it.
+fn real(bin_dir: &Path) -> std::io::Result<PathBuf> {
+    let program = bin_dir.join("postgres").canonicalize()?;
+    let behind = program
+        .parent()
+        .filter(|parent| parent.join("initdb").is_file());
+    behind.map_or_else(|| bin_dir.canonicalize(), |parent| Ok(parent.into()))
 }
 
 /// The major version from, for instance, `postgres (PostgreSQL) 18.6 (Debian 18.6-1)` or `… 19beta1`.

@@ -4,7 +4,8 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 
 use omniq_embedded::{Programs, Server, StopMode};
 use support::{Stop, is_root, owned, query, quick, temp};
@@ -94,13 +95,17 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
     let pid = server.pid().expect("it runs").to_string();
     server.stop(StopMode::Immediate).expect("a stop");
     // The number has gone to nobody, to another user's process, and to one of the server's user.
-    let mut bystander = as_server_user(&data_dir);
+    let owner = fs::metadata(data_dir.join("data"))
+        .expect("the cluster")
+        .uid();
+    let mut bystander = as_server_user(owner);
     for other in [
         "4194303".to_owned(),
         "1".to_owned(),
         bystander.id().to_string(),
     ] {
         fs::write(&pid_file, text.replacen(&pid, &other, 1)).expect("root or its owner");
+        chown(&pid_file, Some(owner), None).expect("root or its owner");
         assert!(
             Server::attach(quick(&data_dir)).expect("a look").is_none(),
             "{other}"
@@ -119,11 +124,7 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
         .expect("its end");
 }
 
-fn as_server_user(data_dir: &std::path::Path) -> std::process::Child {
-    use std::os::unix::{fs::MetadataExt, process::CommandExt};
-    let owner = fs::metadata(data_dir.join("data"))
-        .expect("the cluster")
-        .uid();
+fn as_server_user(owner: u32) -> std::process::Child {
     let mut sleep = std::process::Command::new("sleep");
     if is_root() {
         sleep.uid(owner);
