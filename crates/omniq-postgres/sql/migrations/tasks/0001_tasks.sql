@@ -105,10 +105,11 @@ create function {schema}.new_id() returns uuid
 language sql volatile as {body}
     select encode(
         substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-        || set_byte(set_byte(b, 0, (get_byte(b, 0) & 15) | 112), 2, (get_byte(b, 2) & 63) | 128)
+        || set_byte(set_byte(r.b, 0, (get_byte(r.b, 0) & 15) | 112), 2, (get_byte(r.b, 2) & 63) | 128)
         || '\x0000', 'hex')::uuid
-    from substring(uuid_send(gen_random_uuid()) from 9 for 8) || uuid_send(gen_random_uuid()) as r(bytes),
-         lateral (select substring(r.bytes from 1 for 8)) as cut(b)
+    -- The bytes of a random UUID that are wholly random.
+    from (select substring(u from 1 for 6) || substring(u from 15 for 2)
+          from uuid_send(gen_random_uuid()) as u) as r(b)
 {body};
 
 -- The one way into the table, for every client and language. All or nothing. Arrays have one element per task;
