@@ -65,9 +65,9 @@ impl Lease {
         self.worker
     }
 
-    /// Whether the claims still hold.
+    /// Whether the claims still hold. Not without a heartbeat, whatever has ended it.
     pub fn is_held(&self) -> bool {
-        *self.state.borrow() == LeaseState::Held
+        *self.state.borrow() == LeaseState::Held && self.state.has_changed().is_ok()
     }
 
     /// Tells of the loss of the lease.
