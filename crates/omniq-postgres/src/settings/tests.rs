@@ -1,8 +1,9 @@
-//! Tests of the settings; `rounds` writes and reads them back, `secrets` looks for passwords that leak.
+//! Tests of the settings, by file: the five ways in, refusals, writing and reading back, secrets, connecting.
 
 mod connecting;
 mod refusals;
 mod rounds;
+mod samples;
 mod secrets;
 mod ways;
 

@@ -1,5 +1,6 @@
-//! Tests of TLS: `certificates` without a server, `server` against a real one.
+//! Tests of TLS: `certificates` and `handshake` without a server, `server` against a real one.
 
 mod certificates;
+mod handshake;
 mod issue;
 mod server;

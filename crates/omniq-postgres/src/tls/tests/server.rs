@@ -1,10 +1,11 @@
 //! Against a real server, with the database's own word on whether the session is encrypted.
 
 use std::error::Error;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use omniq_embedded::{Lifetime, Options, Server};
+use omniq_embedded::{Lifetime, Options, Programs, Server};
 use tempfile::TempDir;
 
 use super::issue::{Issued, authority, self_signed};
@@ -17,13 +18,25 @@ struct Running {
 }
 
 impl Running {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // The server's user must be able to pass through when the tests run as root.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our folder");
-        let options =
-            Options::new(folder.path().join("pg")).lifetime(Lifetime::Owned).setting("fsync", "off");
-        Self { server: Server::start(options).expect("a server"), folder }
+    /// The preferred programs may be built without TLS, as those of Python packages are: then others.
+    async fn start() -> Self {
+        for programs in Programs::locate().into_iter().chain(Programs::installed()) {
+            let folder = tempfile::tempdir().expect("a folder");
+            // The server's user must be able to pass through when the tests run as root.
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our folder");
+            let options = Options::new(folder.path().join("pg"))
+                .bin_dir(programs.bin_dir())
+                .lifetime(Lifetime::Owned)
+                .setting("fsync", "off");
+            let running = Self { server: Server::start(options).expect("a server"), folder };
+            let (client, _) =
+                running.connect("127.0.0.1", "sslmode=disable").await.expect("a plain connection");
+            if client.batch_execute("ALTER SYSTEM SET ssl = on").await.is_ok() {
+                client.batch_execute("ALTER SYSTEM RESET ssl").await.expect("as it was");
+                return running;
+            }
+        }
+        panic!("no PostgreSQL on this machine is built with TLS");
     }
 
     fn path(&self) -> &Path {
@@ -57,7 +70,7 @@ impl Running {
         }
         panic!(
             "the server does not take TLS: {}",
-            std::fs::read_to_string(self.server.log_file()).expect("a log")
+            fs::read_to_string(self.server.log_file()).expect("a log")
         );
     }
 
@@ -92,7 +105,7 @@ impl Running {
 
 #[tokio::test]
 async fn c29_tls_every_mode_against_a_server() {
-    let running = Running::start();
+    let running = Running::start().await;
     for mode in ["disable", "allow", "prefer"] {
         running.accepts("127.0.0.1", &format!("sslmode={mode}"), false).await;
     }
@@ -120,6 +133,11 @@ async fn c29_tls_every_mode_against_a_server() {
     }
     running.accepts("localhost", &format!("sslmode=verify-full&{right}"), true).await;
     running.refuses("127.0.0.1", &format!("sslmode=verify-full&{right}"), "certificate").await;
+    if running.server.version() >= 17 {
+        running
+            .accepts("localhost", &format!("sslmode=verify-full&{right}&sslnegotiation=direct"), true)
+            .await;
+    }
     // The roots of the machine know nothing of ours.
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         return;
@@ -130,7 +148,7 @@ async fn c29_tls_every_mode_against_a_server() {
 
 #[tokio::test]
 async fn c29_tls_self_signed_against_a_server() {
-    let running = Running::start();
+    let running = Running::start().await;
     let server = self_signed(&["localhost"]);
     let itself = format!("sslrootcert={}", server.write(running.path(), "itself").display());
     let other = self_signed(&["localhost"]).write(running.path(), "other");
@@ -144,7 +162,7 @@ async fn c29_tls_self_signed_against_a_server() {
 
 #[tokio::test]
 async fn c29_tls_client_certificate_against_a_server() {
-    let running = Running::start();
+    let running = Running::start().await;
     let (ca, clients, strangers) = (authority("ca"), authority("clients"), authority("strangers"));
     running.turn_on(&ca.server(&["localhost"]), Some(&clients.own)).await;
     let files = |issued: &Issued, name: &str| {
@@ -162,7 +180,7 @@ async fn c29_tls_client_certificate_against_a_server() {
 
 #[tokio::test]
 async fn c29_tls_is_not_asked_of_a_socket() {
-    let running = Running::start();
+    let running = Running::start().await;
     running.turn_on(&self_signed(&["localhost"]), None).await;
     let folder = running.server.socket_dir().display().to_string().replace('/', "%2F");
     running.accepts(&folder, "sslmode=verify-full", false).await;
