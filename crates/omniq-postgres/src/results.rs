@@ -121,15 +121,13 @@ impl ResultStorage for AsyncPostgresResultStorage {
     async fn count(&self, filter: &ResultFilter) -> Result<u64> {
         let status = filter.status.map(|status| status.name());
         let since: Option<Time> = optional(filter.since);
-        let rows = self
-            .db
-            .search(&self.db.sql.count_results, &[&status, &filter.queue, &filter.func, &since])
-            .await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+        self.db
+            .search_count(&self.db.sql.count_results, &[&status, &filter.queue, &filter.func, &since])
+            .await
     }
 
     async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        self.db.execute(&self.db.sql.purge_results, &[&i64::from(limit)]).await
+        self.db.search_count(&self.db.sql.purge_results, &[&i64::from(limit)]).await
     }
 
     async fn close(&self) -> Result<()> {

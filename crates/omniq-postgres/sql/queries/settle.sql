@@ -7,14 +7,17 @@ with given as materialized (
          with ordinality as i(id, worker, number, outcome, delay, error, place)
 ), held as materialized (
     select t.id, t.count, g.outcome, g.delay, g.error, g.leaves, g.place
-    from given g
-    join {schema}.tasks t on t.id = g.id
-     and case when g.worker is null then t.worker is null and t.state in (0, 1)
-              else t.worker = g.worker and t.claims = g.number end
-     and (g.outcome <> 'expire' or t.expires_at <= now())
     -- One order for everybody, so that two batches never wait for each other.
-    order by t.id
-    for update of t
+    from (select * from given order by id) g
+    cross join lateral (
+        select t.id, t.count
+        from {schema}.tasks t
+        where t.id = g.id
+          and case when g.worker is null then t.worker is null and t.state in (0, 1)
+                   else t.worker = g.worker and t.claims = g.number end
+          and (g.outcome <> 'expire' or t.expires_at <= now())
+        for update
+    ) t
 ), gone as (
     delete from {schema}.tasks t using held h
     where t.id = h.id and t.count = h.count and h.leaves

@@ -175,18 +175,17 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        let rows = self.db().search(&self.db().sql.count, &[queue, &state, &held, func]).await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+        self.db().search_count(&self.db().sql.count, &[queue, &state, &held, func]).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().execute(&self.db().sql.purge, &[queue, &state, &held, func]).await
+        self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
-        self.db().execute(&self.db().sql.pause, &[&queue]).await.map(drop)
+        self.db().query(&self.db().sql.pause, &[&queue]).await.map(drop)
     }
 
     async fn resume(&self, queue: &str) -> Result<()> {
@@ -251,7 +250,7 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
         let released = settle::release_all(self, worker).await?;
-        self.db().execute(&self.db().sql.deregister_worker, &[&worker.0]).await?;
+        self.db().query(&self.db().sql.deregister_worker, &[&worker.0]).await?;
         Ok(released)
     }
 
