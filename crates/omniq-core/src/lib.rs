@@ -3,6 +3,8 @@
 //! Users take the `omniq` crate, which offers all of this together with the PostgreSQL storage.
 
 pub mod blocking;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod lease;
 mod memory;
