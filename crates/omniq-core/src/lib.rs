@@ -2,18 +2,25 @@
 //!
 //! Users take the `omniq` crate, which offers all of this together with the PostgreSQL storage.
 
+mod backend;
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod handler;
 mod lease;
+pub mod logging;
 mod memory;
 mod model;
 mod port;
 mod verbs;
+mod worker;
 
+pub use backend::Backend;
 pub use error::{Error, Result};
+pub use handler::{Context, Failure, Handler, Registry, StopReason};
 pub use lease::{Lease, LeaseCell, LeaseState};
 pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;
+pub use worker::{Worker, WorkerBuilder, WorkerHandle};

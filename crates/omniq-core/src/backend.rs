@@ -1,0 +1,163 @@
+//! The three parts in one object, and the verbs that keep them in step.
+
+mod cancel;
+mod events;
+mod record;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::EventSink;
+pub(crate) use record::Report;
+
+use crate::model::*;
+use crate::port::{EventStorage, ResultStorage, TaskQueue};
+use crate::{Error, Result, verbs};
+
+/// A task queue with, where wanted, a result storage and an event storage, each on whatever it is kept on.
+///
+/// Cheap to clone; all clones share the same parts. Where results or events are kept in the same place as the
+/// queue, a task's end is written with them in one transaction. Where results are kept elsewhere, a result is stored
+/// first and the task settled then: after a crash in between, the task runs again and its result is replaced.
+///
+/// Events are a log beside the work: an event that cannot be written is dropped with a warning in the log, and never
+/// fails or holds up a task.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    queue: Arc<dyn TaskQueue>,
+    results: Option<Arc<dyn ResultStorage>>,
+    events: Option<EventSink>,
+    result_ttl: Option<Duration>,
+}
+
+impl Backend {
+    /// How long results are kept if nothing else is said: seven days.
+    pub const RESULT_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    /// A backend with a queue alone: no results, no events.
+    pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
+        Self { queue, results: None, events: None, result_ttl: Some(Self::RESULT_TTL) }
+    }
+
+    /// Turns results on.
+    #[must_use]
+    pub fn with_results(mut self, results: Arc<dyn ResultStorage>) -> Self {
+        self.results = Some(results);
+        self
+    }
+
+    /// Turns events on.
+    #[must_use]
+    pub fn with_events(mut self, events: Arc<dyn EventStorage>) -> Self {
+        self.events = Some(EventSink::new(events));
+        self
+    }
+
+    /// Sets how long results are kept from when they are stored; `None`: without end. Default: seven days.
+    #[must_use]
+    pub fn with_result_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.result_ttl = ttl;
+        self
+    }
+
+    /// The task queue.
+    pub fn queue(&self) -> &Arc<dyn TaskQueue> {
+        &self.queue
+    }
+
+    /// The result storage, if results are on.
+    pub fn results(&self) -> Option<&Arc<dyn ResultStorage>> {
+        self.results.as_ref()
+    }
+
+    /// The event storage, if events are on.
+    pub fn events(&self) -> Option<&Arc<dyn EventStorage>> {
+        self.events.as_ref().map(EventSink::store)
+    }
+
+    /// The result storage, or an error (`is_config`) that says that results are off.
+    pub fn require_results(&self) -> Result<&Arc<dyn ResultStorage>> {
+        self.results().ok_or_else(|| {
+            Error::config("results are off: configure a result storage to get or wait for results")
+        })
+    }
+
+    /// The event storage, or an error (`is_config`) that says that events are off.
+    pub fn require_events(&self) -> Result<&Arc<dyn EventStorage>> {
+        self.events()
+            .ok_or_else(|| Error::config("events are off: configure an event storage to log or query events"))
+    }
+
+    /// Adds a task and returns its id; it is durable then. The `enqueued` event follows, as well as it can.
+    ///
+    /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
+    pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        verbs::only(self.enqueue_many(vec![task]).await?)
+    }
+
+    /// Adds tasks, all or none, and returns their ids in the same order.
+    pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        let events: Vec<_> = match &self.events {
+            Some(_) => tasks.iter().map(record::enqueued).collect(),
+            None => Vec::new(),
+        };
+        let ids = self.queue.enqueue_many(tasks).await?;
+        let events =
+            events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
+        self.log_events(events.collect()).await;
+        Ok(ids)
+    }
+
+    /// The result of a task, or `None` if there is none (yet, or any more). Error `is_config` if results are off.
+    pub async fn result(&self, id: TaskId) -> Result<Option<TaskResult>> {
+        self.require_results()?.get(id).await
+    }
+
+    /// Waits for the result of a task. Errors: `is_timeout` if it has not come in time, `is_config` if results are off.
+    pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        self.require_results()?.wait(id, timeout).await
+    }
+
+    /// Reports success of a dequeued task, with its result and event. Error `is_claim_lost` if it is not held any more.
+    pub async fn complete(&self, task: &Task, value: Option<Payload>) -> Result<()> {
+        self.report(Report { value, ..Report::new(task, Outcome::Complete) }).await
+    }
+
+    /// Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a
+    /// result. Returns which (`Scheduled` or `Dead`). Error `is_claim_lost` if it is not held any more.
+    pub async fn fail(&self, task: &Task, error: TaskError) -> Result<TaskState> {
+        let outcome = verbs::after_failure(task, error);
+        let state =
+            if matches!(outcome, Outcome::Fail { .. }) { TaskState::Dead } else { TaskState::Scheduled };
+        self.report(Report::new(task, outcome)).await?;
+        Ok(state)
+    }
+
+    async fn report(&self, report: Report<'_>) -> Result<()> {
+        report.task.held()?;
+        self.settle(vec![self.record(report)], SettleMode::All).await?;
+        Ok(())
+    }
+
+    /// Logs events as well as it can: never an error, never longer than a few seconds. Nothing if events are off.
+    pub(crate) async fn log_events(&self, events: Vec<TaskEvent>) {
+        if let Some(sink) = &self.events {
+            sink.log(events).await;
+        }
+    }
+
+    /// Closes all parts, even if one of them fails to; the first error is returned. A second call does nothing.
+    pub async fn close(&self) -> Result<()> {
+        let queue = self.queue.close().await;
+        let results = match &self.results {
+            Some(results) => results.close().await,
+            None => Ok(()),
+        };
+        let events = match self.events() {
+            Some(events) => events.close().await,
+            None => Ok(()),
+        };
+        queue.and(results).and(events)
+    }
+}

@@ -1,0 +1,93 @@
+//! The end of a run as it is written down: the settlement with the result and the event that belong to it.
+
+use serde_json::json;
+
+use super::Backend;
+use crate::model::*;
+
+/// What came of a task.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) outcome: Outcome,
+    /// What the handler returned.
+    pub(crate) value: Option<Payload>,
+    /// Why, where the outcome itself has no place for it.
+    pub(crate) reason: Option<TaskError>,
+    /// The name of the worker that ran it.
+    pub(crate) worker: Option<&'a str>,
+    /// The event's kind, where the outcome alone does not tell it.
+    pub(crate) kind: Option<EventKind>,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(task: &'a Task, outcome: Outcome) -> Self {
+        Self { task, outcome, value: None, reason: None, worker: None, kind: None }
+    }
+}
+
+impl Backend {
+    /// The settlement of a task under its claim (or, for a waiting one, under none).
+    pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
+        let events = self.events.iter().map(|_| event(&report)).collect();
+        let error = reason(&report).cloned();
+        let Report { task, outcome, value, worker, .. } = report;
+        let result = self.results.as_ref().zip(status(&outcome)).map(|(_, status)| {
+            let mut result = TaskResult::of(task, status);
+            (result.value, result.error, result.ttl) = (value, error, self.result_ttl);
+            result.worker = worker.map(str::to_owned);
+            result
+        });
+        Settlement { task_id: task.id, claim: task.claim, outcome, result, events }
+    }
+}
+
+fn status(outcome: &Outcome) -> Option<ResultStatus> {
+    match outcome {
+        Outcome::Complete => Some(ResultStatus::Completed),
+        Outcome::Fail { .. } => Some(ResultStatus::Failed),
+        Outcome::Cancel => Some(ResultStatus::Cancelled),
+        Outcome::Discard => Some(ResultStatus::Discarded),
+        Outcome::Expire => Some(ResultStatus::Expired),
+        Outcome::RetryLater { .. } | Outcome::Release | Outcome::Snooze { .. } => None,
+    }
+}
+
+fn reason<'a>(report: &'a Report<'_>) -> Option<&'a TaskError> {
+    match &report.outcome {
+        Outcome::Fail { error } => Some(error),
+        Outcome::RetryLater { error: Some(error), .. } => Some(error),
+        _ => report.reason.as_ref(),
+    }
+}
+
+fn event(report: &Report<'_>) -> TaskEvent {
+    let kind = report.kind.clone().unwrap_or(match &report.outcome {
+        Outcome::Complete => EventKind::Completed,
+        Outcome::Fail { .. } => EventKind::Failed,
+        Outcome::RetryLater { .. } => EventKind::Retried,
+        Outcome::Release => EventKind::Released,
+        Outcome::Snooze { .. } => EventKind::Snoozed,
+        Outcome::Cancel => EventKind::Cancelled,
+        Outcome::Discard => EventKind::Discarded,
+        Outcome::Expire => EventKind::Expired,
+    });
+    let mut event = TaskEvent::of(report.task, kind);
+    event.worker = report.worker.map(str::to_owned);
+    if let Some(error) = reason(report) {
+        event = event.with("error", json!({ "type": error.kind, "message": error.message }));
+    }
+    if let Outcome::RetryLater { delay, .. } | Outcome::Snooze { delay } = &report.outcome {
+        event = event.with("delay", delay.as_secs_f64());
+    }
+    event
+}
+
+/// The event of a task that is about to be enqueued; its id follows.
+pub(super) fn enqueued(task: &NewTask) -> TaskEvent {
+    let mut event = TaskEvent::new(EventKind::Enqueued);
+    event.queue = Some(task.queue.clone());
+    event.func = Some(task.func.clone());
+    event.attempt = Some(0);
+    event
+}

@@ -1,0 +1,76 @@
+//! Where the parts of a settlement go: together in one transaction, or in an order in which a crash loses nothing.
+
+use super::Backend;
+use crate::Result;
+use crate::model::*;
+
+impl Backend {
+    /// Settles runs with their results and events, and returns an answer for each in the same order.
+    ///
+    /// Results and events that are kept in the queue's own place are written in the queue's transaction. Results kept
+    /// elsewhere are stored before the queue settles, events kept elsewhere after it, and only of what was settled.
+    /// What belongs to a part that is off is left out.
+    ///
+    /// A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept
+    /// elsewhere can come from a run whose claim proves lost: it is stored by then, until the run that holds the task
+    /// stores its own. If that one was faster, the lost run's result stays; workers keep this from happening by
+    /// stopping their work when they lose their lease, before others may take it over.
+    ///
+    /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
+    /// event storage.
+    pub async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        self.settle_all_of(&batch, mode).await
+    }
+
+    /// The same for a caller that keeps the batch for another try.
+    pub(crate) async fn settle_all_of(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let here = self.queue.location();
+        let joint_results = self.results.as_ref().is_some_and(|results| results.location() == here);
+        let joint_events = self.events().is_some_and(|events| events.location() == here);
+        if let (Some(results), false) = (&self.results, joint_results) {
+            let taken: Vec<_> = batch.iter().filter_map(|settlement| settlement.result.clone()).collect();
+            if !taken.is_empty() {
+                results.store_many(taken).await?;
+            }
+        }
+
+        let with_events = joint_events && batch.iter().any(|settlement| !settlement.events.is_empty());
+        let first = self.queue.settle(part(batch, joint_results, joint_events), mode).await;
+        let (settled, written) = match first {
+            Err(error) if with_events && may_be_the_events(&error) => {
+                let settled = self.queue.settle(part(batch, joint_results, false), mode).await?;
+                tracing::warn!(%error, "events could not be written with their tasks, which were settled without");
+                (settled, false)
+            }
+            answer => (answer?, joint_events),
+        };
+        if self.events.is_some() && !written {
+            let done = batch.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Done);
+            self.log_events(done.flat_map(|(settlement, _)| settlement.events.iter().cloned()).collect())
+                .await;
+        }
+        Ok(settled)
+    }
+}
+
+/// What the queue is to write.
+fn part(batch: &[Settlement], results: bool, events: bool) -> Vec<Settlement> {
+    batch
+        .iter()
+        .map(|settlement| Settlement {
+            task_id: settlement.task_id,
+            claim: settlement.claim,
+            outcome: settlement.outcome.clone(),
+            result: if results { settlement.result.clone() } else { None },
+            events: if events { settlement.events.clone() } else { Vec::new() },
+        })
+        .collect()
+}
+
+/// An outage or a lost claim would fail the call without events just as well.
+fn may_be_the_events(error: &crate::Error) -> bool {
+    !(error.is_transient() || error.is_claim_lost() || error.is_closed())
+}

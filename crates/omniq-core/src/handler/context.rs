@@ -1,0 +1,115 @@
+//! What a handler knows of its run, and what it can do beside its work.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use super::signal::{StopReason, StopSignal};
+use crate::backend::Backend;
+use crate::model::*;
+use crate::{Result, blocking};
+
+/// The run of a task, as its handler sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    task: Task,
+    origin: Origin,
+    deadline: Option<Instant>,
+    signal: StopSignal,
+}
+
+/// What all runs of a worker share.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) worker: Arc<str>,
+    pub(crate) backend: Backend,
+    pub(crate) notes: crate::worker::Notes,
+}
+
+impl Context {
+    pub(crate) fn new(task: Task, origin: Origin) -> Self {
+        let deadline = task.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self(Arc::new(Inner { task, origin, deadline, signal: StopSignal::default() }))
+    }
+
+    /// The task: id, queue, attempt, metadata and all the rest.
+    pub fn task(&self) -> &Task {
+        &self.0.task
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.0.task.id
+    }
+
+    /// The number of this run, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.0.task.attempt
+    }
+
+    /// Whether a failure of this run would be followed by another.
+    pub fn may_retry(&self) -> bool {
+        self.0.task.may_retry()
+    }
+
+    /// The name of the worker.
+    pub fn worker(&self) -> &str {
+        &self.0.origin.worker
+    }
+
+    /// The worker's backend, to enqueue further tasks, look at results and so on.
+    pub fn backend(&self) -> &Backend {
+        &self.0.origin.backend
+    }
+
+    /// Adds a task; for async handlers. It is durable once this returns, whatever becomes of this run.
+    pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        self.backend().enqueue(task).await
+    }
+
+    /// Adds a task; for blocking handlers.
+    pub fn enqueue_sync(&self, task: NewTask) -> Result<TaskId> {
+        let backend = self.backend().clone();
+        blocking::wait(async move { backend.enqueue(task).await })?
+    }
+
+    /// When the run's time is over; `None` if it has no timeout.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Whether the run should stop: the task was cancelled, its time is over, the worker lost its lease, or the worker stops.
+    pub fn is_cancelled(&self) -> bool {
+        self.stop_reason().is_some()
+    }
+
+    /// Why the run should stop, if it should.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.0.signal.reason()
+    }
+
+    /// Waits until the run should stop. An async handler is dropped at about the same time, so this is for what it has spawned.
+    pub async fn cancelled(&self) -> StopReason {
+        self.0.signal.stopped().await
+    }
+
+    /// Logs an event about this run: a name of your own for its kind, and data. Returns at once.
+    ///
+    /// It is written within moments, as well as it can: it is dropped if events are off, if their storage fails or is far
+    /// behind, or if the process crashes. Error `is_invalid` for a bad kind or data, and nothing else.
+    pub fn log_event(&self, kind: &str, data: Map<String, Value>) -> Result<()> {
+        let mut event = TaskEvent::of(self.task(), kind.parse()?).worker(self.worker());
+        event.data = data;
+        event.check()?;
+        self.0.origin.notes.event(event);
+        Ok(())
+    }
+
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.0.signal.stop(reason);
+    }
+}

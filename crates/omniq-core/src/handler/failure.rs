@@ -1,0 +1,114 @@
+//! What a handler answers instead of a value.
+
+use std::time::Duration;
+
+use crate::model::{TaskError, check_delay};
+
+/// An error of a run, or a wish about what should become of the task.
+///
+/// Any error converts into it, so `?` works in handlers that return `Result<T, Failure>`. It is itself no `Error`.
+///
+/// ```
+/// use omniq_core::Failure;
+/// use std::time::Duration;
+/// fn port(text: &str) -> Result<u16, Failure> {
+///     let port: u16 = text.parse()?;
+///     if port == 0 {
+///         return Err(Failure::retry_in(Duration::from_secs(30)).message("no port yet"));
+///     }
+///     Ok(port)
+/// }
+/// assert!(port("x").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure(pub(crate) Answer);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer {
+    /// Retried as the task's options say.
+    Error(TaskError),
+    /// Not retried.
+    Fatal(TaskError),
+    Retry {
+        delay: Duration,
+        error: Option<TaskError>,
+    },
+    Snooze {
+        delay: Duration,
+    },
+    Discard {
+        reason: Option<TaskError>,
+    },
+}
+
+impl Failure {
+    /// The run failed: the task is retried after its backoff, or becomes a dead letter if no retry is left.
+    pub fn error(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(Answer::Error(TaskError::new(kind, message)))
+    }
+
+    /// The run failed and no other would do better: the task becomes a dead letter at once.
+    pub fn fatal(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(Answer::Fatal(TaskError::new(kind, message)))
+    }
+
+    /// Run again after this wait, whatever the task's retries say; the attempt is counted.
+    pub fn retry_in(delay: Duration) -> Self {
+        Self::delayed(delay, Answer::Retry { delay, error: None })
+    }
+
+    /// Put off for this long; the attempt is not counted.
+    pub fn snooze(delay: Duration) -> Self {
+        Self::delayed(delay, Answer::Snooze { delay })
+    }
+
+    /// Drop the task: it is neither retried nor kept as a dead letter. The reason is kept in its result.
+    pub fn discard(reason: impl Into<String>) -> Self {
+        Self(Answer::Discard { reason: Some(TaskError::new("discarded", reason)) })
+    }
+
+    /// Says why, for what has no message of its own yet ([`Failure::retry_in`]), or in other words.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        match &mut self.0 {
+            Answer::Error(error) | Answer::Fatal(error) => {
+                *error = TaskError { trace: error.trace.take(), ..TaskError::new(&*error.kind, message) };
+            }
+            Answer::Retry { error, .. } => *error = Some(TaskError::new("retry", message)),
+            Answer::Discard { reason } => *reason = Some(TaskError::new("discarded", message)),
+            Answer::Snooze { .. } => {}
+        }
+        self
+    }
+
+    /// Adds a trace to an error, such as a stack in another language.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<String>) -> Self {
+        if let Answer::Error(error) | Answer::Fatal(error) | Answer::Retry { error: Some(error), .. } =
+            &mut self.0
+        {
+            *error = error.clone().with_trace(trace);
+        }
+        self
+    }
+
+    /// A delay that no storage takes is the handler's fault, not the queue's.
+    fn delayed(delay: Duration, answer: Answer) -> Self {
+        match check_delay(delay) {
+            Ok(()) => Self(answer),
+            Err(error) => Self::error("bad_delay", error.to_string()),
+        }
+    }
+}
+
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Self {
+        Self(Answer::Error(error))
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Answer::Error(TaskError::from_error(&error)))
+    }
+}

@@ -1,0 +1,131 @@
+//! Handlers: the user's functions by name, whatever their types, behind one shape.
+
+mod context;
+mod failure;
+mod panics;
+mod registry;
+mod signal;
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use context::Context;
+pub(crate) use context::Origin;
+pub(crate) use failure::Answer as FailureAnswer;
+pub use failure::Failure;
+pub(crate) use panics::{CatchPanic, catch, install_hook};
+pub use registry::Registry;
+pub use signal::StopReason;
+
+use crate::model::{Codec, Payload};
+
+/// What a run gives back: a value to be stored, or why not.
+pub(crate) type Answer = Result<Option<Payload>, Failure>;
+type AsyncFn = dyn Fn(Context) -> BoxFuture<'static, Answer> + Send + Sync;
+type BlockingFn = dyn Fn(Context) -> Answer + Send + Sync;
+
+/// A function that runs tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Handler(pub(crate) Shape);
+
+#[derive(Clone)]
+pub(crate) enum Shape {
+    Async(Arc<AsyncFn>),
+    Blocking(Arc<BlockingFn>),
+}
+
+impl Handler {
+    /// An async function of typed arguments.
+    ///
+    /// Arguments are read from JSON or MessagePack and the returned value is written in the same. Arguments that do not fit the
+    /// type make the task a dead letter (`bad_arguments`) without a retry, and so does a value that cannot be
+    /// written (`bad_result`). The future is dropped when the task is cancelled, runs out of time, or its worker loses
+    /// its lease or stops; what must be undone then belongs into a `Drop`.
+    pub fn new<A, O, E, F, Fut>(function: F) -> Self
+    where
+        A: DeserializeOwned,
+        O: Serialize,
+        E: Into<Failure>,
+        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+    {
+        Self(Shape::Async(Arc::new(move |context: Context| {
+            let codec = context.task().payload.codec().clone();
+            match arguments(&context) {
+                Ok(arguments) => {
+                    let future = function(arguments, context);
+                    Box::pin(async move { value(&codec, future.await) })
+                }
+                Err(failure) => Box::pin(ready(Err(failure))),
+            }
+        })))
+    }
+
+    /// A blocking function of typed arguments, run on a thread that may block; otherwise like [`Handler::new`].
+    ///
+    /// It cannot be stopped from outside: it is told by [`Context::is_cancelled`], and its slot stays taken until it returns.
+    pub fn blocking<A, O, E, F>(function: F) -> Self
+    where
+        A: DeserializeOwned,
+        O: Serialize,
+        E: Into<Failure>,
+        F: Fn(A, Context) -> Result<O, E> + Send + Sync + 'static,
+    {
+        Self(Shape::Blocking(Arc::new(move |context: Context| {
+            let codec = context.task().payload.codec().clone();
+            let arguments = arguments(&context)?;
+            value(&codec, function(arguments, context))
+        })))
+    }
+
+    /// An async function of the payload as it is, for codecs that the core cannot read.
+    pub fn raw<E, F, Fut>(function: F) -> Self
+    where
+        E: Into<Failure>,
+        F: Fn(Payload, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Payload, E>> + Send + 'static,
+    {
+        Self(Shape::Async(Arc::new(move |context: Context| {
+            let future = function(context.task().payload.clone(), context);
+            Box::pin(async move { future.await.map(Some).map_err(Into::into) })
+        })))
+    }
+
+    /// A blocking function of the payload as it is.
+    pub fn raw_blocking<E, F>(function: F) -> Self
+    where
+        E: Into<Failure>,
+        F: Fn(Payload, Context) -> Result<Payload, E> + Send + Sync + 'static,
+    {
+        Self(Shape::Blocking(Arc::new(move |context: Context| {
+            function(context.task().payload.clone(), context).map(Some).map_err(Into::into)
+        })))
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Shape::Async(_) => "Handler(async)",
+            Shape::Blocking(_) => "Handler(blocking)",
+        })
+    }
+}
+
+fn arguments<A: DeserializeOwned>(context: &Context) -> Result<A, Failure> {
+    let payload = &context.task().payload;
+    payload.decode().map_err(|error| Failure::fatal("bad_arguments", error.to_string()))
+}
+
+fn value<O: Serialize, E: Into<Failure>>(codec: &Codec, answer: Result<O, E>) -> Answer {
+    let value = answer.map_err(Into::into)?;
+    let payload = match codec {
+        Codec::MessagePack => Payload::msgpack(&value),
+        _ => Payload::json(&value),
+    };
+    payload.map(Some).map_err(|error| Failure::fatal("bad_result", error.to_string()))
+}

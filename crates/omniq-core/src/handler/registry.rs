@@ -1,0 +1,45 @@
+//! Handlers by name.
+
+use std::collections::HashMap;
+
+use super::Handler;
+use crate::model::check_name;
+use crate::{Error, Result};
+
+/// Handlers by the name of their function. A worker claims the tasks of these functions and leaves others alone.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    handlers: HashMap<String, Handler>,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a handler. Errors: `is_invalid` for a bad name, `is_config` for a name that has one already.
+    pub fn add(&mut self, name: impl Into<String>, handler: Handler) -> Result<()> {
+        let name = name.into();
+        check_name("function name", &name)?;
+        if self.handlers.contains_key(&name) {
+            return Err(Error::config(format!(
+                "function {name:?} was registered twice: give each its own name"
+            )));
+        }
+        self.handlers.insert(name, handler);
+        Ok(())
+    }
+
+    /// The handler of a function.
+    pub fn get(&self, name: &str) -> Option<&Handler> {
+        self.handlers.get(name)
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.handlers.keys().cloned().collect();
+        names.sort();
+        names
+    }
+}

@@ -1,0 +1,61 @@
+//! The signal that tells a run to stop, and why.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::Notify;
+
+/// Why a run is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// A user cancelled the task.
+    Cancelled,
+    /// The task's timeout is over.
+    Timeout,
+    /// The worker's lease was lost: another worker may have the task by now.
+    LeaseLost,
+    /// The worker is stopping and its grace time is over.
+    Shutdown,
+}
+
+/// Set once; the first reason counts. Without an allocation of its own: there is one for each run.
+#[derive(Debug, Default)]
+pub(crate) struct StopSignal {
+    reason: AtomicU8,
+    notify: Notify,
+}
+
+impl StopSignal {
+    pub(crate) fn stop(&self, reason: StopReason) {
+        let code = match reason {
+            StopReason::Cancelled => 1,
+            StopReason::Timeout => 2,
+            StopReason::LeaseLost => 3,
+            StopReason::Shutdown => 4,
+        };
+        if self.reason.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.notify.notify_waiters();
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        match self.reason.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(StopReason::Cancelled),
+            2 => Some(StopReason::Timeout),
+            3 => Some(StopReason::LeaseLost),
+            _ => Some(StopReason::Shutdown),
+        }
+    }
+
+    pub(crate) async fn stopped(&self) -> StopReason {
+        loop {
+            // Made before the look, so that a stop right after it still wakes this.
+            let notified = self.notify.notified();
+            if let Some(reason) = self.reason() {
+                return reason;
+            }
+            notified.await;
+        }
+    }
+}

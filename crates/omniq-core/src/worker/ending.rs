@@ -1,0 +1,74 @@
+//! From the end of a run to what becomes of its task.
+
+use crate::backend::Report;
+use crate::handler::{Answer, Context, FailureAnswer, StopReason};
+use crate::model::*;
+use crate::verbs::after_failure;
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Answered(Answer),
+    Panicked(TaskError),
+    Stopped(StopReason),
+}
+
+/// What is to be written; `None` after the loss of the lease, when nothing may be.
+pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
+    let task = context.task();
+    let mut value = None;
+    let mut reason = None;
+    let outcome = match ending {
+        Ending::Answered(Ok(returned)) => {
+            value = returned;
+            Outcome::Complete
+        }
+        Ending::Answered(Err(failure)) => match failure.0 {
+            FailureAnswer::Error(error) => failed(context, error),
+            FailureAnswer::Fatal(error) => {
+                tell_failed(context, &error, None);
+                Outcome::Fail { error }
+            }
+            FailureAnswer::Retry { delay, error } => Outcome::RetryLater { delay, error },
+            FailureAnswer::Snooze { delay } => Outcome::Snooze { delay },
+            FailureAnswer::Discard { reason: why } => {
+                reason = why;
+                Outcome::Discard
+            }
+        },
+        Ending::Panicked(error) => {
+            tracing::error!(task = %task.id, func = task.func, message = error.message, "a handler panicked");
+            failed(context, error)
+        }
+        Ending::Stopped(StopReason::Timeout) => {
+            let timeout = task.timeout.unwrap_or_default();
+            failed(context, TaskError::new("timeout", format!("the run took longer than {timeout:?}")))
+        }
+        Ending::Stopped(StopReason::Cancelled) => Outcome::Cancel,
+        Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
+        Ending::Stopped(StopReason::LeaseLost) => return None,
+    };
+    let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
+    Some(context.backend().record(report))
+}
+
+fn failed(context: &Context, error: TaskError) -> Outcome {
+    let outcome = after_failure(context.task(), error);
+    match &outcome {
+        Outcome::RetryLater { delay, error: Some(error) } => tell_failed(context, error, Some(*delay)),
+        Outcome::Fail { error } => tell_failed(context, error, None),
+        _ => {}
+    }
+    outcome
+}
+
+fn tell_failed(context: &Context, error: &TaskError, retry_in: Option<std::time::Duration>) {
+    let Task { id, func, attempt, .. } = context.task();
+    // Not the message: it can hold arguments.
+    match retry_in {
+        Some(retry_in) => {
+            tracing::warn!(task = %id, func, attempt, error = error.kind, ?retry_in, "run failed, will be retried");
+        }
+        None => tracing::warn!(task = %id, func, attempt, error = error.kind, "task failed for good"),
+    }
+}

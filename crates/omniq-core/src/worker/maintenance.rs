@@ -1,0 +1,81 @@
+//! What every worker does beside its work: takes back the tasks of lost workers, and clears away what is over.
+
+use std::time::Duration;
+
+use super::outage::Outage;
+use crate::backend::{Backend, Report};
+use crate::model::*;
+use crate::{Result, verbs};
+
+/// The most that one step takes: short transactions, which other workers' steps pass by.
+const STEP: u32 = 500;
+/// The most steps of clean-up in a row, so that a long-neglected store does not keep rescues waiting.
+const CLEAN_UP_STEPS: u32 = 10;
+
+/// Goes on until it is dropped, which may be at any time.
+pub(super) async fn run(backend: Backend, interval: Duration) {
+    let mut outage = Outage::new("maintenance");
+    loop {
+        match pass(&backend).await {
+            Ok(()) => outage.over(),
+            Err(error) => {
+                outage.failed(&error);
+            }
+        }
+        // Workers that were started together should not look together.
+        tokio::time::sleep(interval.mul_f64(rand::random_range(0.75..1.25))).await;
+    }
+}
+
+/// One round.
+pub(super) async fn pass(backend: &Backend) -> Result<()> {
+    rescue(backend).await?;
+    expire(backend).await?;
+    if let Some(results) = backend.results() {
+        for _ in 0..CLEAN_UP_STEPS {
+            if results.purge_expired(STEP).await? < u64::from(STEP) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The attempt of a lost worker counts, so that a task that kills its workers ends as a dead letter.
+async fn rescue(backend: &Backend) -> Result<()> {
+    loop {
+        let lost = backend.queue().lost(STEP).await?;
+        let batch = lost
+            .iter()
+            .map(|Lost { task, worker }| {
+                tracing::warn!(task = %task.id, func = task.func, attempt = task.attempt, worker, "its worker was lost: task taken back");
+                let error = TaskError::new("worker_lost", format!("worker {worker} was lost during the run"));
+                let (outcome, kind) = match verbs::after_failure(task, error) {
+                    Outcome::RetryLater { error, .. } => {
+                        (Outcome::RetryLater { delay: Duration::ZERO, error }, Some(EventKind::Rescued))
+                    }
+                    last => (last, None),
+                };
+                backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
+            })
+            .collect();
+        if !is_more(lost.len(), &backend.settle(batch, SettleMode::Each).await?) {
+            return Ok(());
+        }
+    }
+}
+
+async fn expire(backend: &Backend) -> Result<()> {
+    loop {
+        let expired = backend.queue().expired(STEP).await?;
+        let batch = expired.iter().map(|task| backend.record(Report::new(task, Outcome::Expire))).collect();
+        if !is_more(expired.len(), &backend.settle(batch, SettleMode::Each).await?) {
+            return Ok(());
+        }
+    }
+}
+
+/// After a full step there may be more; but if none of it could be settled, others are at it, and it is their turn.
+fn is_more(found: usize, settled: &[Settled]) -> bool {
+    found == STEP as usize && settled.contains(&Settled::Done)
+}

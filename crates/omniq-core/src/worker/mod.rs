@@ -1,0 +1,202 @@
+//! The worker: claims tasks, runs their handlers, settles them.
+//!
+//! One task's life, in reading order: `session` looks at the queue by its `feed` and begins what there are slots for;
+//! `execute` runs the handler to its `ending`; `notes` carry the end to the `settler`, which writes it.
+
+mod builder;
+mod ending;
+mod execute;
+mod feed;
+mod finish;
+mod maintenance;
+mod notes;
+mod outage;
+mod pace;
+mod running;
+mod session;
+mod settler;
+mod signals;
+mod slots;
+mod stop;
+
+use std::time::Duration;
+
+pub use builder::WorkerBuilder;
+pub(crate) use notes::Notes;
+use session::{End, Session};
+use stop::Phase;
+pub use stop::WorkerHandle;
+use tokio::task::JoinHandle;
+
+use crate::backend::Backend;
+use crate::handler::{Registry, install_hook};
+use crate::lease::Lease;
+use crate::model::WorkerInfo;
+use crate::{Error, Result};
+
+/// Runs tasks until it is stopped. Made by [`Worker::builder`].
+///
+/// - A task is claimed, run, and settled under its claim. If the worker dies on the way, the task is taken back by
+///   another worker within about 15 seconds (by default: 10 of the lease, up to 2.5 until the next look), the attempt
+///   counted. Handlers thus run at least once, and should bear to run again.
+/// - If the worker loses its lease, as after a long pause of the process or without the database, it stops its runs by
+///   itself before others may take them, registers anew and goes on.
+/// - Outages of the database are waited out, with one line in the log.
+/// - [`WorkerHandle::stop`] ends it gracefully: nothing is lost and nothing runs twice for it.
+/// - Dropping the future of a `run` method is like a crash: handlers are stopped, and tasks come back after the lease.
+///
+/// ```
+/// use omniq_core::{Backend, Context, Failure, MemoryQueue, MemoryResultStorage, NewTask, Worker};
+/// use std::{sync::Arc, time::Duration};
+/// # fn main() -> omniq_core::Result<()> {
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// let backend =
+///     Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(MemoryResultStorage::new()));
+/// let worker = Worker::builder(backend.clone())
+///     .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
+///     .register_blocking("read", |path: String, _: Context| std::fs::read_to_string(path))
+///     .build()?;
+/// let handle = worker.handle();
+/// let running = tokio::spawn(worker.run());
+///
+/// let id = backend.enqueue(NewTask::new("add", &(1, 2))?).await?;
+/// let result = backend.wait(id, Duration::from_secs(10)).await?;
+/// assert_eq!(result.value.unwrap().decode::<i64>()?, 3);
+///
+/// handle.stop();
+/// running.await.unwrap()
+/// # })
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Worker {
+    settings: Settings,
+    backend: Backend,
+    registry: Registry,
+    handle: WorkerHandle,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    info: WorkerInfo,
+    concurrency: usize,
+    prefetch: usize,
+    grace: Duration,
+    maintenance: Duration,
+    poll: Duration,
+}
+
+impl Worker {
+    /// A worker on this backend, to be given handlers and settings.
+    pub fn builder(backend: Backend) -> WorkerBuilder {
+        WorkerBuilder::new(backend)
+    }
+
+    /// What stops this worker from outside.
+    pub fn handle(&self) -> WorkerHandle {
+        self.handle.clone()
+    }
+
+    /// Its name, as it stands in results and events.
+    pub fn name(&self) -> &str {
+        &self.settings.info.name
+    }
+
+    /// Runs until it is stopped by its handle.
+    ///
+    /// Errors: what no waiting can mend, such as `is_permission_denied`, `is_schema_missing` or `is_closed`; what runs may end
+    /// before (up to the grace time), as in a stop.
+    pub async fn run(self) -> Result<()> {
+        let maintenance =
+            AbortOnDrop(tokio::spawn(maintenance::run(self.backend.clone(), self.settings.maintenance)));
+        let ended = self.work(false).await;
+        drop(maintenance);
+        ended
+    }
+
+    /// Runs until this future is ready, then stops gracefully.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let handle = self.handle();
+        let mut run = std::pin::pin!(self.run());
+        tokio::select! {
+            ended = &mut run => return ended,
+            () = shutdown => handle.stop(),
+        }
+        run.await
+    }
+
+    /// Runs until the process gets SIGTERM or SIGINT (on other systems than Unix: Ctrl-C), then stops gracefully; a second
+    /// signal stops it at once. Error `is_internal` if signals cannot be listened to.
+    pub async fn run_with_signals(self) -> Result<()> {
+        let _listener = AbortOnDrop(signals::listen(self.handle())?);
+        self.run().await
+    }
+
+    /// Runs until nothing is left to claim and nothing runs any more. Tasks that are to start later, among them retries after a
+    /// wait, and those of functions that are not registered, are left.
+    ///
+    /// Before it begins, tasks of lost workers are taken back. Errors as in [`run`](Self::run).
+    pub async fn run_until_idle(self) -> Result<()> {
+        if let Err(error) = maintenance::pass(&self.backend).await {
+            tracing::warn!(%error, "maintenance failed");
+        }
+        self.work(true).await
+    }
+
+    async fn work(self, until_idle: bool) -> Result<()> {
+        install_hook();
+        let mut state = session::Lasting::new(&self);
+        while let Some(lease) = self.register().await? {
+            let id = lease.worker();
+            tracing::info!(worker = self.name(), %id, queues = ?self.settings.info.queues, "worker started");
+            match Session::new(&self, &mut state, lease, until_idle).run().await {
+                End::Stopped => break,
+                End::LeaseLost => {}
+                End::Failed(error) => return Err(error),
+            }
+        }
+        tracing::info!(worker = self.name(), "worker stopped");
+        Ok(())
+    }
+
+    /// A lease, or nothing if the worker was stopped before.
+    async fn register(&self) -> Result<Option<Lease>> {
+        let mut outage = outage::Outage::new("registering the worker");
+        loop {
+            let pause = tokio::select! {
+                biased;
+                () = self.handle.stopping() => return Ok(None),
+                lease = Lease::start(&**self.backend.queue(), &self.settings.info) => match lease {
+                    Err(error) if !is_fatal(&error) => outage.failed(&error),
+                    lease => {
+                        outage.over();
+                        return lease.map(Some);
+                    }
+                }
+            };
+            tokio::select! {
+                () = self.handle.stopping() => return Ok(None),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+}
+
+/// Whether no waiting can mend it.
+fn is_fatal(error: &Error) -> bool {
+    error.is_closed()
+        || error.is_invalid()
+        || error.is_config()
+        || error.is_permission_denied()
+        || error.is_schema_missing()
+        || error.is_schema_too_new()
+}
+
+/// A task beside the worker that ends with it.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,122 @@
+//! What runs hand over to be written: their ends, and events on the way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::model::*;
+
+/// How many notes may wait: a storage that is slower than the handlers slows them down in the end.
+pub(super) const ROOM: usize = 1000;
+
+#[derive(Debug)]
+pub(super) enum Note {
+    Event(TaskEvent),
+    Ended(Box<Settlement>),
+    /// The last one: what comes behind it is not wanted any more.
+    Close,
+}
+
+/// The side of the runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Notes {
+    to: mpsc::Sender<Note>,
+    open: OpenEnds,
+    events_on: bool,
+}
+
+/// How many ends were handed over and not dealt with yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenEnds(Arc<AtomicUsize>);
+
+impl OpenEnds {
+    pub(super) fn written(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::AcqRel);
+    }
+}
+
+impl Notes {
+    pub(super) fn new(events_on: bool) -> (Self, mpsc::Receiver<Note>, OpenEnds) {
+        let (to, from) = mpsc::channel(ROOM);
+        let open = OpenEnds::default();
+        (Self { to, open: open.clone(), events_on }, from, open)
+    }
+
+    pub(crate) fn event(&self, event: TaskEvent) {
+        if self.events_on && self.to.try_send(Note::Event(event)).is_err() {
+            tracing::debug!("an event was dropped: their storage is behind, or the worker has stopped");
+        }
+    }
+
+    /// Whether events are wanted at all.
+    pub(super) fn events_on(&self) -> bool {
+        self.events_on
+    }
+
+    /// Hands over an end; waits while too many wait to be written. After the lease is lost or the worker has stopped, it goes nowhere.
+    pub(super) async fn ended(&self, settlement: Settlement) {
+        self.open.0.fetch_add(1, Ordering::AcqRel);
+        if self.to.send(Note::Ended(Box::new(settlement))).await.is_err() {
+            self.open.written(1);
+        }
+    }
+
+    /// Whether all ends that were handed over have been dealt with.
+    pub(super) fn all_written(&self) -> bool {
+        self.open.0.load(Ordering::Acquire) == 0
+    }
+
+    pub(super) async fn close(&self) {
+        let _ = self.to.send(Note::Close).await;
+    }
+
+    pub(super) fn try_close(&self) {
+        let _ = self.to.try_send(Note::Close);
+    }
+}
+
+/// Notes in the form in which they are written.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Events of runs that go on.
+    pub(super) events: Vec<TaskEvent>,
+    pub(super) ended: Vec<Settlement>,
+    pub(super) closed: bool,
+}
+
+impl Batch {
+    /// Events of a run that has ended travel with its end, in front of the last one.
+    pub(super) fn new(notes: impl Iterator<Item = Note>) -> Self {
+        let mut batch = Self::default();
+        for note in notes {
+            match note {
+                Note::Event(event) => batch.events.push(event),
+                Note::Ended(settlement) => batch.ended.push(*settlement),
+                Note::Close => batch.closed = true,
+            }
+        }
+        if !batch.events.is_empty() && !batch.ended.is_empty() {
+            batch.join();
+        }
+        batch
+    }
+
+    fn join(&mut self) {
+        let places: HashMap<TaskId, usize> =
+            self.ended.iter().enumerate().map(|(place, settlement)| (settlement.task_id, place)).collect();
+        let mut own: HashMap<usize, Vec<TaskEvent>> = HashMap::new();
+        for event in std::mem::take(&mut self.events) {
+            match event.task_id.and_then(|id| places.get(&id)) {
+                Some(place) => own.entry(*place).or_default().push(event),
+                None => self.events.push(event),
+            }
+        }
+        for (place, mut events) in own {
+            let settlement = &mut self.ended[place];
+            events.append(&mut settlement.events);
+            settlement.events = events;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Waiting through an outage: longer and longer, with a word in the log when it begins and when it is over.
+
+use std::time::{Duration, Instant};
+
+use crate::Error;
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A row of failures of one kind of call.
+#[derive(Debug)]
+pub(super) struct Outage {
+    what: &'static str,
+    since: Option<Instant>,
+    pause: Duration,
+}
+
+impl Outage {
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, since: None, pause: FIRST }
+    }
+
+    /// Notes a failure and says how long to wait before the next try.
+    pub(super) fn failed(&mut self, error: &Error) -> Duration {
+        let what = self.what;
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            tracing::warn!(%error, sqlstate = error.sqlstate(), "{what} failed; trying again until it works");
+        } else {
+            tracing::debug!(%error, "{what} failed again");
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST);
+        pause.mul_f64(rand::random_range(0.75..1.0))
+    }
+
+    pub(super) fn over(&mut self) {
+        if let Some(since) = self.since.take() {
+            let after = since.elapsed();
+            tracing::info!(?after, "{} works again", self.what);
+            self.pause = FIRST;
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A worker under one lease: looks for tasks, begins what there are slots for, and listens to what would stop them.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use super::execute::Run;
+use super::feed::{Feed, Found};
+use super::finish::Stopping;
+use super::outage::Outage;
+use super::pace::Pace;
+use super::running::Running;
+use super::settler::Settler;
+use super::slots::Slots;
+use super::{Phase, Worker, is_fatal};
+use crate::Error;
+use crate::backend::Report;
+use crate::handler::{Context, Origin, StopReason};
+use crate::lease::{Lease, LeaseState};
+use crate::model::*;
+
+/// How a session ended.
+pub(super) enum End {
+    Stopped,
+    LeaseLost,
+    Failed(Error),
+}
+
+/// What outlives a lease. A blocking handler whose lease is lost keeps its slot until it returns.
+pub(super) struct Lasting {
+    wake: Arc<Notify>,
+    slots: Slots,
+    pace: Pace,
+    outage: Outage,
+    funcs: Vec<String>,
+}
+
+impl Lasting {
+    pub(super) fn new(worker: &Worker) -> Self {
+        let wake = Arc::new(Notify::new());
+        Self {
+            slots: Slots::new(worker.settings.concurrency, Arc::clone(&wake)),
+            wake,
+            pace: Pace::new(),
+            outage: Outage::new("claiming tasks"),
+            funcs: worker.registry.names(),
+        }
+    }
+}
+
+pub(super) struct Session<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) lease: Lease,
+    pub(super) settler: Settler,
+    pub(super) running: Running,
+    pub(super) feed: Feed,
+    pub(super) stopping: Stopping,
+    pub(super) failed: Option<Error>,
+    lasting: &'a mut Lasting,
+    origin: Origin,
+    /// Claimed and not begun.
+    stock: VecDeque<Task>,
+    /// Tasks to be stopped that a look may be about to bring.
+    unwanted: HashSet<TaskId>,
+    until_idle: bool,
+    /// Whether all was quiet when the present look began: if it brings nothing, nothing is left.
+    quiet: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(worker: &'a Worker, lasting: &'a mut Lasting, lease: Lease, until_idle: bool) -> Self {
+        let settler = Settler::start(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
+        let origin = Origin {
+            worker: worker.name().into(),
+            backend: worker.backend.clone(),
+            notes: settler.notes.clone(),
+        };
+        Self {
+            worker,
+            lease,
+            settler,
+            running: Running::default(),
+            feed: Feed::Idle,
+            stopping: Stopping::default(),
+            failed: None,
+            lasting,
+            origin,
+            stock: VecDeque::new(),
+            unwanted: HashSet::new(),
+            until_idle,
+            quiet: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> End {
+        let mut lease = self.lease.state();
+        let mut cancels = self.lease.cancel_signal();
+        let mut phase = self.worker.handle.subscribe();
+        // A stop from before this subscription shows in no change.
+        self.obey(self.worker.handle.phase()).await;
+        loop {
+            self.begin();
+            self.look();
+            if self.is_over() {
+                return self.finish().await;
+            }
+            tokio::select! {
+                () = lost(&mut lease) => return self.lose(),
+                Ok(()) = cancels.changed() => self.stop_cancelled().await,
+                Ok(()) = phase.changed() => {
+                    let phase = *phase.borrow_and_update();
+                    self.obey(phase).await;
+                }
+                found = self.feed.next() => {
+                    if let Some(end) = self.found(found).await {
+                        return end;
+                    }
+                }
+                () = self.lasting.wake.notified() => self.look_again(),
+                () = self.stopping.time_over() => self.press(),
+            }
+        }
+    }
+
+    /// Begins what there is a slot for.
+    fn begin(&mut self) {
+        while !self.stock.is_empty()
+            && let Some(slot) = self.lasting.slots.take()
+            && let Some(task) = self.stock.pop_front()
+        {
+            let Some(handler) = self.worker.registry.get(&task.func).cloned() else {
+                // The claim asked for registered functions only: the storage is at fault, the task must not suffer.
+                tracing::error!(task = %task.id, func = task.func, "no such handler; left until this worker stops");
+                continue;
+            };
+            let context = Context::new(task, self.origin.clone());
+            let entry = self.running.add(&context, slot);
+            let (notes, runs) = (self.settler.notes.clone(), self.lasting.pace.runs());
+            tokio::spawn(Run { context, handler, notes, runs, entry }.go());
+        }
+    }
+
+    /// Looks for tasks if some are wanted: for each free slot, and for the stock once half of it is used up.
+    fn look(&mut self) {
+        if !self.feed.is_idle() || self.stopping.is_asked() {
+            return;
+        }
+        let settings = &self.worker.settings;
+        let free = self.lasting.slots.free();
+        let stock = self.lasting.pace.stock(settings.concurrency, settings.prefetch);
+        let wanted = (free + stock).saturating_sub(self.stock.len()).min(Dequeue::MAX as usize);
+        if wanted == 0 || (free == 0 && self.stock.len() > stock / 2) {
+            return;
+        }
+        self.quiet = self.is_quiet();
+        let request = Dequeue::from(settings.info.queues.iter().cloned())
+            .limit(wanted as u32)
+            .funcs(self.lasting.funcs.iter().cloned());
+        self.feed = Feed::look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
+    }
+
+    async fn found(&mut self, found: Found) -> Option<End> {
+        match found {
+            Found::Tasks(tasks) => {
+                self.lasting.outage.over();
+                self.stock.extend(tasks);
+                let unwanted = std::mem::take(&mut self.unwanted);
+                self.withdraw(unwanted).await;
+                if self.stopping.is_asked() {
+                    self.hand_back().await;
+                }
+            }
+            Found::Nothing(_) if self.until_idle && self.quiet => self.obey(Phase::Draining).await,
+            Found::Nothing(bell) => {
+                self.lasting.outage.over();
+                self.unwanted.clear();
+                self.feed = Feed::sleep_until_bell(bell, self.worker.settings.poll);
+                // The last run may have ended during the look.
+                self.look_again();
+            }
+            Found::Awake => {}
+            Found::Failed(error) if error.is_claim_lost() => return Some(self.lose()),
+            Found::Failed(error) if is_fatal(&error) => {
+                tracing::error!(%error, "the worker cannot go on and stops");
+                self.failed = Some(error);
+                self.obey(Phase::Draining).await;
+            }
+            Found::Failed(error) => self.feed = Feed::pause(self.lasting.outage.failed(&error)),
+        }
+        None
+    }
+
+    /// A run has ended, or its end was written. What that made ready rings a bell; only the end of a burst is seen here.
+    fn look_again(&mut self) {
+        if self.until_idle && self.is_quiet() {
+            self.feed.wake();
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.stock.is_empty() && self.running.is_empty() && self.settler.notes.all_written()
+    }
+
+    /// Users have asked for tasks of this worker to be stopped.
+    async fn stop_cancelled(&mut self) {
+        let asked = self.lease.take_cancelled();
+        let not_running = asked.into_iter().filter(|id| !self.running.stop(*id, StopReason::Cancelled));
+        let not_running = not_running.collect();
+        self.withdraw(not_running).await;
+    }
+
+    /// Takes cancelled tasks out of the stock. One that is nowhere has ended, or comes with the present look.
+    async fn withdraw(&mut self, ids: HashSet<TaskId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let (out, stay): (VecDeque<_>, _) =
+            std::mem::take(&mut self.stock).into_iter().partition(|task| ids.contains(&task.id));
+        self.stock = stay;
+        if self.feed.is_looking() {
+            self.unwanted.extend(ids);
+        }
+        for task in out {
+            self.settle_unbegun(&task, Outcome::Cancel).await;
+        }
+    }
+
+    /// Hands back what was claimed and not begun.
+    pub(super) async fn hand_back(&mut self) {
+        for task in std::mem::take(&mut self.stock) {
+            self.settle_unbegun(&task, Outcome::Release).await;
+        }
+    }
+
+    async fn settle_unbegun(&self, task: &Task, outcome: Outcome) {
+        let report = Report { worker: Some(self.worker.name()), ..Report::new(task, outcome) };
+        self.settler.notes.ended(self.worker.backend.record(report)).await;
+    }
+
+    /// Others may take over what runs here: it must stop, unsettled.
+    fn lose(&mut self) -> End {
+        let count = self.running.len() + self.stock.len();
+        tracing::warn!(
+            worker = self.worker.name(),
+            count,
+            "lease lost: tasks are stopped, the worker registers anew"
+        );
+        End::LeaseLost
+    }
+}
+
+impl Drop for Session<'_> {
+    /// Reached with runs only after the loss of the lease, or when the worker's future was dropped: its heartbeat ends with it.
+    fn drop(&mut self) {
+        self.running.stop_all(StopReason::LeaseLost);
+    }
+}
+
+/// Lost, too, if the heartbeat's thread is gone without a word.
+async fn lost(lease: &mut watch::Receiver<LeaseState>) {
+    let _ = lease.wait_for(|state| *state == LeaseState::Lost).await;
+}

@@ -1,0 +1,57 @@
+//! Stopping a worker from outside.
+
+use tokio::sync::watch;
+
+/// How far a stop has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Running,
+    /// No more claims; what runs may end.
+    Draining,
+    /// What runs is told to stop.
+    Now,
+}
+
+/// Stops a worker from anywhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle(watch::Sender<Phase>);
+
+impl WorkerHandle {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Phase::Running))
+    }
+
+    /// Stops the worker gracefully: it claims no more, hands back what it has not begun, and lets what runs go on until the
+    /// grace time is over. Returns at once; the worker's `run` returns when it is done.
+    pub fn stop(&self) {
+        self.raise(Phase::Draining);
+    }
+
+    /// Stops the worker without the grace time: async handlers are dropped and their tasks handed back, blocking ones are told.
+    pub fn stop_now(&self) {
+        self.raise(Phase::Now);
+    }
+
+    fn raise(&self, phase: Phase) {
+        self.0.send_if_modified(|now| {
+            let further = phase > *now;
+            *now = phase.max(*now);
+            further
+        });
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Phase> {
+        self.0.subscribe()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Waits until a stop was asked for.
+    pub(super) async fn stopping(&self) {
+        let mut phase = self.subscribe();
+        // The sender is this object's own, so the wait cannot fail.
+        let _ = phase.wait_for(|phase| *phase >= Phase::Draining).await;
+    }
+}
