@@ -53,8 +53,11 @@ impl EnqueueBatch {
         }
         for task in tasks {
             let options = Options { backoff: task.backoff, timeout: seconds(task.timeout) };
-            let options =
-                if options.backoff.is_some() || options.timeout.is_some() { Some(json(&options)?) } else { None };
+            let options = if options.backoff.is_some() || options.timeout.is_some() {
+                Some(json(&options)?)
+            } else {
+                None
+            };
             batch.ids.push(task.id.unwrap_or_else(TaskId::new).as_uuid());
             batch.queues.push(task.queue);
             batch.funcs.push(task.func);

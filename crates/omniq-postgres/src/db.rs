@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
@@ -128,7 +130,12 @@ impl Db {
     }
 
     /// Plans anew with the values at hand: for filters, whose best index depends on them, and behind poolers.
-    async fn query_fresh(&self, client: &Object, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    async fn query_fresh(
+        &self,
+        client: &Object,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
         let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
         client.query_typed(&statement.text, &typed).await.map_err(from_driver)
     }
@@ -204,5 +211,10 @@ async fn fill(pool: &Pool, min: usize) {
 
 fn location(config: &Config, schema: &Schema) -> Location {
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    Location::new(format!("postgres {:?} {:?} {database} {}", config.get_hosts(), config.get_ports(), schema.name()))
+    Location::new(format!(
+        "postgres {:?} {:?} {database} {}",
+        config.get_hosts(),
+        config.get_ports(),
+        schema.name()
+    ))
 }

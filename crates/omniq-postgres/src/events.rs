@@ -94,7 +94,10 @@ impl EventStorage for AsyncPostgresEventStorage {
         let sql = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
         let rows = self
             .db
-            .search(sql, &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit])
+            .search(
+                sql,
+                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit],
+            )
             .await?;
         let mut events: Vec<_> = rows.iter().map(rows::event).collect::<Result<_>>()?;
         if filter.latest {

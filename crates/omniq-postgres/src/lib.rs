@@ -2,6 +2,7 @@
 //!
 //! Users take the `omniq` crate, which offers all of this together with the core.
 
+mod backend;
 mod batch;
 mod connection;
 mod db;
@@ -19,6 +20,7 @@ mod time;
 mod tls;
 mod waiters;
 
+pub use backend::{AsyncPostgresBackend, PostgresBackend};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
 pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

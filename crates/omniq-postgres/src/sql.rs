@@ -108,10 +108,8 @@ impl Statements {
 }
 
 fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
-    let mut parts = vec![
-        ("{stored}", if results { STORED } else { "" }),
-        ("{logged}", if events { LOGGED } else { "" }),
-    ];
+    let mut parts =
+        vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse, QueueStats,
-    Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId,
-    WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse,
+    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState,
+    TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -141,7 +141,16 @@ impl TaskQueue for AsyncPostgresQueue {
             .db()
             .one(
                 &self.db().sql.update,
-                &[&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata],
+                &[
+                    &id.as_uuid(),
+                    &change.queue,
+                    &change.priority,
+                    &run_at,
+                    &body,
+                    &codec,
+                    &retries,
+                    &metadata,
+                ],
             )
             .await?;
         rows::task(&mut Columns::new(&row))

@@ -65,9 +65,10 @@ pub(super) async fn settle(
         ]);
     }
     let db = queue.db();
-    let row = db.one(db.sql.settle(with_results, with_events), &params).await.map_err(|error| {
-        if error.is_claim_lost() { lost(&claims, error) } else { error }
-    })?;
+    let row = db
+        .one(db.sql.settle(with_results, with_events), &params)
+        .await
+        .map_err(|error| if error.is_claim_lost() { lost(&claims, error) } else { error })?;
 
     let mut answers = vec![Settled::Lost; claims.len()];
     for place in Columns::new(&row).take::<Vec<i64>>()? {
