@@ -157,15 +157,22 @@ impl Keeper {
 }
 
 /// The lease of a queue object's own worker, started at the first dequeue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LeaseCell {
+    span: Duration,
     lease: Mutex<Option<Lease>>,
 }
 
+impl Default for LeaseCell {
+    fn default() -> Self {
+        Self::new(WorkerInfo::LEASE)
+    }
+}
+
 impl LeaseCell {
-    /// An empty cell.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty cell for a lease of this span.
+    pub fn new(span: Duration) -> Self {
+        Self { span, lease: Mutex::new(None) }
     }
 
     pub(crate) async fn worker<Q: TaskQueue + ?Sized>(
@@ -177,7 +184,7 @@ impl LeaseCell {
         if let Some(lease) = lease.as_ref().filter(|lease| lease.is_held()) {
             return Ok(lease.worker());
         }
-        let info = WorkerInfo::new(queues.iter().cloned());
+        let info = WorkerInfo { lease: self.span, ..WorkerInfo::new(queues.iter().cloned()) };
         let new = Lease::start(queue, &info).await?;
         let worker = new.worker();
         *lease = Some(new);

@@ -1,1 +1,24 @@
-//! See ARCHITECTURE.md.
+//! The PostgreSQL storage of OmniQ: task queue, result storage and event storage, and the backend that holds them.
+//!
+//! Users take the `omniq` crate, which offers all of this together with the core.
+
+mod batch;
+mod connection;
+mod db;
+mod error;
+mod events;
+mod listener;
+pub mod migrate;
+mod queue;
+mod results;
+mod rows;
+mod schema;
+pub mod settings;
+mod sql;
+mod time;
+mod tls;
+mod waiters;
+
+pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
+pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
+pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

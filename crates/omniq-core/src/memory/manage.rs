@@ -68,7 +68,7 @@ impl Tasks {
         self.get(id).map(|entry| entry.task.clone()).ok_or_else(|| not_found(id))
     }
 
-    /// All that the filter names, its limit aside, in the order of arrival.
+    /// All that the filter names, its limit aside, in the order of ids.
     pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
         self.behind(filter.after).filter(|entry| matches(filter, &entry.task))
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use jiff::Timestamp;
 
@@ -30,8 +31,7 @@ impl Entry {
 /// All tasks of a store.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    entries: HashMap<TaskId, Entry>,
-    arrival: BTreeMap<i64, TaskId>,
+    entries: BTreeMap<TaskId, Entry>,
     ready: HashMap<String, BTreeMap<(Reverse<i16>, i64), TaskId>>,
     scheduled: BTreeSet<(Timestamp, TaskId)>,
     expiring: BTreeSet<(Timestamp, TaskId)>,
@@ -51,7 +51,6 @@ impl Tasks {
     pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
         self.last_seq += 1;
         let task = Task::from_new(new, id, self.last_seq, now);
-        self.arrival.insert(task.seq, id);
         self.put(Entry { task, claims: 0, stop: false });
     }
 
@@ -64,9 +63,7 @@ impl Tasks {
     }
 
     pub(super) fn remove(&mut self, id: TaskId) {
-        if let Some(entry) = self.take(id) {
-            self.arrival.remove(&entry.task.seq);
-        }
+        self.take(id);
     }
 
     fn put(&mut self, entry: Entry) {
@@ -114,10 +111,10 @@ impl Tasks {
         Some(entry)
     }
 
-    /// In the order of arrival, behind this place.
-    pub(super) fn behind(&self, after: Option<i64>) -> impl Iterator<Item = &Entry> {
-        let from = after.map_or(i64::MIN, |seq| seq.saturating_add(1));
-        self.arrival.range(from..).filter_map(|(_, id)| self.entries.get(id))
+    /// In the order of ids, behind this one.
+    pub(super) fn behind(&self, after: Option<TaskId>) -> impl Iterator<Item = &Entry> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((from, Bound::Unbounded)).map(|(_, entry)| entry)
     }
 
     pub(super) fn ready_in(&self, queue: &str) -> impl Iterator<Item = &Entry> {

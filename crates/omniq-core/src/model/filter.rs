@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{EventKind, ResultStatus, TaskId, TaskState};
 
-/// Which tasks; `None` means any. Order: `seq`, ascending.
+/// Which tasks; `None` means any. Order: by id, ascending, which for ids made by OmniQ is the order of creation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TaskFilter {
     /// Of this queue.
@@ -13,8 +13,8 @@ pub struct TaskFilter {
     pub state: Option<TaskState>,
     /// Of this function.
     pub func: Option<String>,
-    /// Behind this `seq`: the last one of the page before.
-    pub after: Option<i64>,
+    /// Behind this id: the last one of the page before. Ignored by count and purge.
+    pub after: Option<TaskId>,
     /// At most so many; `None`: 100. Ignored by count and purge.
     pub limit: Option<u32>,
 }

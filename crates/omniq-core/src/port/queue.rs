@@ -127,7 +127,7 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Removes tasks that are not running, all or none.
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()>;
 
-    /// The tasks that the filter names, by `seq`.
+    /// The tasks that the filter names, by id.
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>>;
 
     /// How many tasks the filter names.

@@ -1,0 +1,9 @@
+-- The table of applied migrations; each part has versions of its own.
+create table if not exists {schema}.migrations (
+    part       text not null,
+    version    integer not null,
+    name       text not null,
+    checksum   text not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    primary key (part, version)
+)

@@ -1,0 +1,4 @@
+-- How many tasks: $1 queue, $2 state, $3 whether held, $4 function.
+select count(*)
+from {schema}.tasks t
+where {task_filter}

@@ -1,0 +1,19 @@
+-- Removes tasks that nobody holds, all or none.
+with given as (
+    select distinct g.id from unnest($1::uuid[]) as g(id)
+), held as materialized (
+    select t.id, t.count, t.worker is not null as busy
+    from given g
+    join {schema}.tasks t on t.id = g.id
+    order by t.id
+    for update of t
+), gone as (
+    delete from {schema}.tasks t using held h
+    where t.id = h.id and t.count = h.count and not h.busy
+)
+select case when exists (select from given g where g.id not in (select id from held))
+            then {schema}.refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from held) limit 1)))
+            when exists (select from held where busy)
+            then {schema}.refuse('OQ004', format('task %s is running',
+                 (select id from held where busy limit 1))) end

@@ -1,0 +1,8 @@
+-- Results by filter, the latest first: $1 status, $2 queue, $3 function, $4 since, $5 and $6 the last one of the page
+-- before, $7 limit.
+select {result_columns}
+from {schema}.results r
+where {result_filter}
+  and ($5::timestamptz is null or r.finished_at < $5 or (r.finished_at = $5 and r.task_id > $6))
+order by r.finished_at desc, r.task_id
+limit $7

@@ -1,0 +1,15 @@
+-- Makes scheduled tasks of these queues ready once their time has come, a bounded number at a time.
+update {schema}.tasks t
+set state = 1
+where (t.id, t.count) in (
+    select d.id, d.count
+    from unnest($1::text[]) as q(name)
+    cross join lateral (
+        select s.id, s.count
+        from {schema}.tasks s
+        where s.state = 0 and s.queue = q.name and s.run_at <= now()
+        order by s.run_at
+        limit 1000
+        for update skip locked
+    ) d
+)

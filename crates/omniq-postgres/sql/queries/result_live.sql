@@ -1,0 +1,1 @@
+(r.expires_at is null or r.expires_at > now())

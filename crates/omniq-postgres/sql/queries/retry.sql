@@ -1,0 +1,30 @@
+-- Makes dead and scheduled tasks ready, all or none; a dead one starts anew.
+with given as (
+    select distinct g.id from unnest($1::uuid[]) as g(id)
+), held as materialized (
+    select t.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy
+    from given g
+    join {schema}.tasks t on t.id = g.id
+    order by t.id
+    for update of t
+), changed as (
+    update {schema}.tasks t
+    set state = 1,
+        attempt = case when t.state = 3 then 0 else t.attempt end,
+        run_at = least(t.run_at, clock_timestamp()),
+        expires_at = {schema}.expiry(t, clock_timestamp())
+    from held h
+    where t.id = h.id and t.count = h.count and not h.busy
+    returning t.queue
+), bell as (
+    select pg_notify({channel}, q.queue)
+    from (select distinct queue from changed) q
+    where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
+)
+select case when exists (select from given g where g.id not in (select id from held))
+            then {schema}.refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from held) limit 1)))
+            when exists (select from held where busy)
+            then {schema}.refuse('OQ004', format('task %s is running or completed',
+                 (select id from held where busy limit 1))) end,
+       (select count(*) from bell)

@@ -1,0 +1,35 @@
+-- Changes a task that nobody holds: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
+-- metadata; null leaves a value as it is.
+with held as materialized (
+    select t.id, t.count, t.worker is not null or t.state not in (0, 1) as busy
+    from {schema}.tasks t
+    where t.id = $1
+    for update
+), changed as (
+    update {schema}.tasks t
+    set queue = coalesce($2::text, t.queue),
+        priority = coalesce($3::smallint, t.priority),
+        run_at = case when $4::timestamptz is null then t.run_at else greatest($4, clock_timestamp()) end,
+        expires_at = case when $4::timestamptz is null then t.expires_at
+                          else {schema}.expiry(t, greatest($4, clock_timestamp())) end,
+        state = case when coalesce($4::timestamptz, t.run_at) > clock_timestamp() then 0 else 1 end,
+        bodies = case when $5::bytea is null then t.bodies else array[$5] end,
+        codec = coalesce($6::text, t.codec),
+        max_retries = coalesce($7::integer, t.max_retries),
+        metadata = coalesce($8::jsonb, t.metadata)
+    from held h
+    where t.id = h.id and t.count = h.count and not h.busy
+    returning t.*
+), bell as (
+    select pg_notify({channel}, c.queue)
+    from changed c
+    where exists (select from {schema}.sleepers s where c.queue = any (s.queues))
+), verdict as (
+    select case when not exists (select from held)
+                then {schema}.refuse('OQ003', format('there is no task %s', $1))
+                when (select busy from held)
+                then {schema}.refuse('OQ004', format('task %s is running or has ended', $1)) end
+)
+select {task_columns}, (select count(*) from bell), (select count(*) from verdict)
+from changed t
+right join verdict on true

@@ -1,0 +1,2 @@
+-- The sleeper is awake.
+delete from {schema}.sleepers where id = $1

@@ -1,0 +1,208 @@
+//! The database as the storages see it: one pool, one schema, the statements, and what they share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
+use omniq_core::{Error, Location, Result};
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, Row};
+
+use crate::connection::Connector;
+use crate::error::{from_driver, from_pool};
+use crate::schema::Schema;
+use crate::settings::Settings;
+use crate::sql::{Statement, Statements};
+use crate::tls::Tls;
+
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
+pub(crate) struct Db {
+    pool: Pool,
+    pub(crate) schema: Schema,
+    pub(crate) sql: Statements,
+    location: Location,
+    settings: Settings,
+    config: Config,
+    tls: Tls,
+    connector: Connector,
+    keeper: JoinHandle<()>,
+    closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("location", &self.location).field("pool", &self.pool.status()).finish()
+    }
+}
+
+impl Db {
+    /// Opens a pool and its first connections. Fails (`is_unavailable`) if the server cannot be reached.
+    pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
+        settings.check()?;
+        let schema = Schema::new(&settings.schema)?;
+        let (config, tls) = settings.connect_config()?;
+        let connector = Connector::new(tls.clone());
+        let manager = Manager::from_connect(
+            config.clone(),
+            connector.clone(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(settings.pool_max)
+            .queue_mode(QueueMode::Lifo)
+            .timeouts(Timeouts {
+                wait: Some(settings.acquire_timeout),
+                create: Some(settings.connect_timeout),
+                recycle: Some(settings.connect_timeout),
+            })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::config(format!("the pool cannot be built: {error}")))?;
+        let location = location(&config, &schema);
+        let keeper = tokio::spawn(keep(pool.clone(), settings.clone()));
+        let db = Arc::new(Self {
+            sql: Statements::new(&schema),
+            pool,
+            schema,
+            location,
+            settings: settings.clone(),
+            config,
+            tls,
+            connector,
+            keeper,
+            closed: AtomicBool::new(false),
+        });
+        // One connection shows that the server is there; the keeper adds up to the minimum.
+        drop(db.client().await?);
+        fill(&db.pool, settings.pool_min).await;
+        Ok(db)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        self.location.clone()
+    }
+
+    /// A connection of the pool.
+    pub(crate) async fn client(&self) -> Result<Object> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::closed("the storage is closed: open a new one"));
+        }
+        self.pool
+            .get()
+            .await
+            .map_err(|error| from_pool(error, self.settings.pool_max, self.settings.acquire_timeout))
+    }
+
+    /// A connection apart from the pool, for what a full pool must not hold up.
+    pub(crate) fn own_connection(&self) -> (Config, Tls) {
+        (self.config.clone(), self.tls.clone())
+    }
+
+    pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let client = self.client().await?;
+        self.query_on(&client, statement, params).await
+    }
+
+    pub(crate) async fn query_on(
+        &self,
+        client: &Object,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        debug_assert_eq!(statement.types.len(), params.len(), "{}", statement.text);
+        if self.settings.statement_cache {
+            let prepared =
+                client.prepare_typed_cached(&statement.text, &statement.types).await.map_err(from_driver)?;
+            client.query(&prepared, params).await.map_err(from_driver)
+        } else {
+            self.query_fresh(client, statement, params).await
+        }
+    }
+
+    /// Plans anew with the values at hand: for filters, whose best index depends on them, and behind poolers.
+    async fn query_fresh(&self, client: &Object, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
+        client.query_typed(&statement.text, &typed).await.map_err(from_driver)
+    }
+
+    /// See [`query_fresh`](Self::query_fresh).
+    pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let client = self.client().await?;
+        self.query_fresh(&client, statement, params).await
+    }
+
+    /// For statements that answer with exactly one row.
+    pub(crate) async fn one(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Row> {
+        let mut rows = self.query(statement, params).await?;
+        rows.pop().ok_or_else(|| Error::internal("the database gave no row where one was due"))
+    }
+
+    /// For statements that answer with the number of rows that they changed.
+    pub(crate) async fn execute(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
+        let client = self.client().await?;
+        let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
+        client.execute_typed(&statement.text, &typed).await.map_err(from_driver)
+    }
+
+    /// Closes the pool and waits until its sessions are gone. A second call does nothing.
+    pub(crate) async fn close(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.keeper.abort();
+        self.pool.close();
+        self.connector.all_gone().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Keeps the minimum open and closes what has been idle for long.
+async fn keep(pool: Pool, settings: Settings) {
+    let pause = (settings.idle_timeout / 4).clamp(Duration::from_millis(250), Duration::from_secs(15));
+    loop {
+        tokio::time::sleep(pause).await;
+        let mut kept = 0;
+        pool.retain(|client, metrics| {
+            let keep = !client.is_closed()
+                && (kept < settings.pool_min || metrics.last_used() < settings.idle_timeout);
+            kept += usize::from(keep);
+            keep
+        });
+        fill(&pool, settings.pool_min).await;
+    }
+}
+
+/// Opens connections until the minimum is there; a server that is away is asked again at the next round.
+async fn fill(pool: &Pool, min: usize) {
+    let mut held = Vec::new();
+    while pool.status().size < min && pool.status().size < pool.status().max_size {
+        // Held together, or the pool would hand out the same one again.
+        let Ok(client) = pool.get().await else { break };
+        held.push(client);
+        if held.len() >= min {
+            break;
+        }
+    }
+}
+
+fn location(config: &Config, schema: &Schema) -> Location {
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    Location::new(format!("postgres {:?} {:?} {database} {}", config.get_hosts(), config.get_ports(), schema.name()))
+}

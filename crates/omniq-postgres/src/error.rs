@@ -1,0 +1,147 @@
+//! What the driver, the pool and the server report, in the library's own error.
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use omniq_core::Error;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// Turns an error of the driver into the library's, with SQLSTATE and cause.
+pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
+    let Some(db) = error.as_db_error() else {
+        let made = if error.is_closed() || is_io(&error) {
+            Error::unavailable(format!("the connection to the database broke off: {}", root(&error)))
+        } else {
+            Error::internal(format!("the database driver failed: {}", root(&error)))
+        };
+        return made.with_source(error);
+    };
+    let made = from_report(&Report::of(db));
+    made.with_source(error)
+}
+
+/// What the server said, whichever driver brought it.
+struct Report<'a> {
+    code: &'a str,
+    message: &'a str,
+    detail: Option<&'a str>,
+    hint: Option<&'a str>,
+    constraint: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    fn of(db: &'a DbError) -> Self {
+        Self {
+            code: db.code().code(),
+            message: db.message(),
+            detail: db.detail(),
+            hint: db.hint(),
+            constraint: db.constraint(),
+        }
+    }
+}
+
+/// Turns an error of sqlx into the library's, with SQLSTATE and cause.
+#[cfg(feature = "sqlx")]
+pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
+    let made = match &error {
+        sqlx::Error::Database(db) => match db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            Some(db) => from_report(&Report {
+                code: db.code(),
+                message: db.message(),
+                detail: db.detail(),
+                hint: db.hint(),
+                constraint: db.constraint(),
+            }),
+            None => Error::internal(error.to_string()),
+        },
+        sqlx::Error::Io(_) => Error::unavailable(format!("the connection to the database broke off: {error}")),
+        _ => Error::internal(format!("the database driver failed: {error}")),
+    };
+    made.with_source(error)
+}
+
+fn from_report(db: &Report<'_>) -> Error {
+    let detail = db.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let hint = db.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    let message = format!("{}{detail}{hint}", db.message);
+    let code = db.code;
+    let made = match code {
+        "OQ001" => Error::claim_lost(message),
+        "OQ003" => Error::not_found(message),
+        "OQ004" => Error::conflict(message),
+        "OQ002" => Error::invalid(message),
+        _ if code == SqlState::UNIQUE_VIOLATION.code() => {
+            Error::duplicate(format!("the id is in use already{detail}: give another, or none"))
+        }
+        _ if code == SqlState::CHECK_VIOLATION.code() => Error::invalid(format!(
+            "the database refused a value by its rule {:?}: {}",
+            db.constraint.unwrap_or_default(),
+            db.message
+        )),
+        _ if code == SqlState::INSUFFICIENT_PRIVILEGE.code() => Error::permission_denied(format!(
+            "{message}: grant the role what the documentation's \"Roles\" lists"
+        )),
+        "3F000" | "42P01" | "42883" => Error::schema_missing(format!(
+            "{message}: the schema is missing or older than this version needs; run `omniq db migrate`, or connect \
+             with migrate on"
+        )),
+        "3D000" => Error::config(message),
+        "57014" => Error::timeout(format!("{message}: the server ended the statement")),
+        // Connection troubles, no room, shutdown, and rollbacks that ask for another try.
+        _ if code.starts_with("08")
+            || code.starts_with("53")
+            || code.starts_with("57P")
+            || code.starts_with("40") =>
+        {
+            Error::unavailable(message)
+        }
+        _ if code.starts_with("28") => Error::permission_denied(message),
+        _ if code.starts_with("22") || code.starts_with("23") => Error::invalid(message),
+        _ => Error::internal(format!("the database reports: {message}")),
+    };
+    made.with_sqlstate(code)
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    // The driver's own words where it gives no source: no host could be reached in time.
+    error.to_string().contains("timeout") || error.to_string().contains("connect")
+}
+
+/// The driver's message with the innermost cause, which says what happened.
+fn root(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Turns an error of the pool into the library's.
+pub(crate) fn from_pool(error: PoolError, max: usize, waited: std::time::Duration) -> Error {
+    match error {
+        PoolError::Timeout(TimeoutType::Wait) => Error::pool_timeout(format!(
+            "no connection of the pool became free within {waited:?}: all {max} are in use; raise pool_max or \
+             acquire_timeout"
+        )),
+        PoolError::Timeout(_) => {
+            Error::unavailable("no connection to the database could be made in time: is the server up?")
+        }
+        PoolError::Backend(error) => {
+            let mapped = from_driver(error);
+            if mapped.is_internal() { Error::unavailable(mapped.to_string()).with_source(mapped) } else { mapped }
+        }
+        PoolError::Closed => Error::closed("the connection pool is closed: open a new one"),
+        other => Error::internal(format!("the connection pool failed: {other}")).with_source(other),
+    }
+}

@@ -1,0 +1,74 @@
+//! The migration files, by part: a part that is not used is not made.
+
+use std::fmt;
+
+use crate::schema::hash;
+
+/// A part of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// Tasks, workers and the functions to enqueue.
+    Tasks,
+    /// Results.
+    Results,
+    /// Events.
+    Events,
+}
+
+impl Part {
+    /// All parts.
+    pub const ALL: [Self; 3] = [Self::Tasks, Self::Results, Self::Events];
+
+    /// The name, as stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Results => "results",
+            Self::Events => "events",
+        }
+    }
+
+    pub(super) const fn migrations(self) -> &'static [Migration] {
+        match self {
+            Self::Tasks => TASKS,
+            Self::Results => RESULTS,
+            Self::Events => EVENTS,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One numbered file.
+#[derive(Debug)]
+pub struct Migration {
+    pub(super) version: i32,
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+impl Migration {
+    /// Changes whenever the file does.
+    pub(super) fn checksum(&self) -> String {
+        format!("{:016x}", hash(self.sql))
+    }
+}
+
+macro_rules! migrations {
+    ($list:ident, $part:literal: $($version:literal $name:literal),*) => {
+        const $list: &[Migration] = &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../sql/migrations/", $part, "/000", $version, "_", $name, ".sql")),
+        }),*];
+    };
+}
+
+migrations!(TASKS, "tasks": 1 "tasks");
+migrations!(RESULTS, "results": 1 "results");
+migrations!(EVENTS, "events": 1 "events");

@@ -1,0 +1,210 @@
+//! Migrations: numbered SQL files, embedded, applied once each, under a lock, in one transaction.
+
+mod files;
+
+use deadpool_postgres::Object;
+use omniq_core::{Error, Result};
+
+pub use files::{Migration, Part};
+
+use crate::db::Db;
+use crate::error::from_driver;
+use crate::schema::{Schema, hash};
+use crate::settings::Settings;
+
+const VERSIONS: &str = include_str!("../../sql/migrate/versions.sql");
+const TABLE: &str = include_str!("../../sql/migrate/table.sql");
+const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
+const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
+const LOCK: &str = include_str!("../../sql/migrate/lock.sql");
+const RECORD: &str = include_str!("../../sql/migrate/record.sql");
+
+/// One migration and whether the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Which part of the schema.
+    pub part: Part,
+    /// Its number within the part, from 1.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// When it was applied, as the database writes times; `None`: not yet.
+    pub applied_at: Option<String>,
+}
+
+/// A row of the table of migrations.
+struct Applied {
+    part: String,
+    version: i32,
+    name: String,
+    checksum: String,
+    at: String,
+}
+
+/// What the database has and has not of these parts. Changes nothing. Errors: `is_schema_too_new`.
+pub async fn status(settings: &Settings, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
+    let db = Db::open(settings).await?;
+    let client = db.client().await?;
+    let applied = applied(&db.schema, &client).await;
+    drop(client);
+    db.close().await;
+    let applied = applied?;
+    check_known(&applied, parts)?;
+    Ok(wanted(parts)
+        .map(|(part, migration)| MigrationStatus {
+            part,
+            version: migration.version,
+            name: migration.name.to_owned(),
+            applied_at: find(&applied, part, migration).map(|row| row.at.clone()),
+        })
+        .collect())
+}
+
+/// Brings these parts up to the newest version and returns what was applied. Safe when many processes do it at once:
+/// one applies, the others wait and find it done. On a failure or crash nothing is changed.
+pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
+    let db = Db::open(settings).await?;
+    let done = apply(&db, parts).await;
+    db.close().await;
+    done
+}
+
+/// The SQL that makes these parts in an empty database, for those who apply it by other means.
+pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
+    let schema = Schema::new(schema)?;
+    let mut text = format!("begin;\n{};\n{};\n", schema.fill(SCHEMA, &[]).trim(), schema.fill(TABLE, &[]).trim());
+    for (part, migration) in wanted(parts) {
+        text.push_str(&format!(
+            "\n-- {part} {:04}_{}\n{}\ninsert into {}.migrations (part, version, name, checksum) values \
+             ('{part}', {}, '{}', '{}');\n",
+            migration.version,
+            migration.name,
+            schema.fill(migration.sql, &[]),
+            crate::schema::quote_identifier(schema.name()),
+            migration.version,
+            migration.name,
+            migration.checksum(),
+        ));
+    }
+    text.push_str("commit;\n");
+    Ok(text)
+}
+
+/// What a storage does when it connects: migrates if it may, else checks that all is there.
+pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
+    let client = db.client().await?;
+    let applied = applied(&db.schema, &client).await?;
+    drop(client);
+    check_known(&applied, parts)?;
+    let missing = wanted(parts).find(|(part, migration)| find(&applied, *part, migration).is_none());
+    match missing {
+        None => Ok(()),
+        Some(_) if db.settings().migrate => apply(db, parts).await.map(drop),
+        Some((part, migration)) => Err(Error::schema_missing(format!(
+            "schema {:?} lacks migration {:04}_{} of the {part}: run `omniq db migrate`, or connect with migrate on",
+            db.schema.name(),
+            migration.version,
+            migration.name
+        ))),
+    }
+}
+
+async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
+    let schema = &db.schema;
+    let mut client = db.client().await?;
+    let transaction = client.transaction().await.map_err(from_driver)?;
+    transaction.query(LOCK, &[&lock_key(schema)]).await.map_err(from_driver)?;
+    let exists: bool =
+        transaction.query_one(EXISTS, &[&schema.name()]).await.map_err(from_driver)?.get(0);
+    if !exists {
+        transaction.batch_execute(&schema.fill(SCHEMA, &[])).await.map_err(from_driver)?;
+    }
+    transaction.batch_execute(&schema.fill(TABLE, &[])).await.map_err(from_driver)?;
+    let applied = read(&transaction.query(&schema.fill(VERSIONS, &[]), &[]).await.map_err(from_driver)?);
+    check_known(&applied, parts)?;
+
+    let mut done = Vec::new();
+    for (part, migration) in wanted(parts) {
+        if find(&applied, part, migration).is_some() {
+            continue;
+        }
+        let name = format!("migration {:04}_{} of the {part}", migration.version, migration.name);
+        transaction
+            .batch_execute(&schema.fill(migration.sql, &[]))
+            .await
+            .map_err(|error| from_driver(error).context(&name))?;
+        transaction
+            .execute(
+                &schema.fill(RECORD, &[]),
+                &[&part.name(), &migration.version, &migration.name, &migration.checksum()],
+            )
+            .await
+            .map_err(from_driver)?;
+        tracing::info!(schema = schema.name(), "{name} applied");
+        done.push(MigrationStatus {
+            part,
+            version: migration.version,
+            name: migration.name.to_owned(),
+            applied_at: Some(jiff::Timestamp::now().to_string()),
+        });
+    }
+    transaction.commit().await.map_err(from_driver)?;
+    Ok(done)
+}
+
+async fn applied(schema: &Schema, client: &Object) -> Result<Vec<Applied>> {
+    match client.query(&schema.fill(VERSIONS, &[]), &[]).await.map_err(from_driver) {
+        Ok(rows) => Ok(read(&rows)),
+        // Neither schema nor table yet.
+        Err(error) if error.is_schema_missing() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn read(rows: &[tokio_postgres::Row]) -> Vec<Applied> {
+    rows.iter()
+        .map(|row| Applied {
+            part: row.get(0),
+            version: row.get(1),
+            name: row.get(2),
+            checksum: row.get(3),
+            at: row.get(4),
+        })
+        .collect()
+}
+
+fn wanted(parts: &[Part]) -> impl Iterator<Item = (Part, &'static Migration)> {
+    parts.iter().flat_map(|part| part.migrations().iter().map(|migration| (*part, migration)))
+}
+
+fn find<'a>(applied: &'a [Applied], part: Part, migration: &Migration) -> Option<&'a Applied> {
+    applied.iter().find(|row| row.part == part.name() && row.version == migration.version)
+}
+
+/// Refuses a database that a newer version of the library has migrated, or whose history is another.
+fn check_known(applied: &[Applied], parts: &[Part]) -> Result<()> {
+    for row in applied {
+        let Some(part) = parts.iter().find(|part| part.name() == row.part) else { continue };
+        let Some(known) = part.migrations().iter().find(|migration| migration.version == row.version) else {
+            return Err(Error::schema_too_new(format!(
+                "the {part} of the database are at migration {:04}_{}, this version of OmniQ knows only {:04}: \
+                 update OmniQ",
+                row.version,
+                row.name,
+                part.migrations().len()
+            )));
+        };
+        if known.checksum() != row.checksum {
+            return Err(Error::config(format!(
+                "migration {:04}_{} of the {part} in the database differs from the one that this version of OmniQ \
+                 knows: the schema was made by an unreleased or changed version",
+                row.version, row.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn lock_key(schema: &Schema) -> i64 {
+    hash(&format!("omniq migrate {}", schema.name())).cast_signed()
+}

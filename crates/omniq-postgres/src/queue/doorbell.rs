@@ -1,0 +1,80 @@
+//! Sleep until a task may be there: listed as a sleeper, so that enqueues ring, and awake when the next scheduled task is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_core::{Doorbell, Result, WorkerId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{AsyncPostgresQueue, worker_lost};
+use crate::db::Db;
+use crate::listener::Listener;
+use crate::rows::Columns;
+
+struct PostgresDoorbell {
+    db: Arc<Db>,
+    queues: Vec<String>,
+    sleeper: i64,
+    rings: watch::Receiver<u64>,
+    /// When the next scheduled task is due, if that was asked since the last sleep.
+    due: Option<Option<Instant>>,
+}
+
+pub(super) async fn hang(
+    queue: &AsyncPostgresQueue,
+    worker: WorkerId,
+    queues: &[String],
+) -> Result<Box<dyn Doorbell>> {
+    let rings = queue.inner.listener.lock().await.get_or_insert_with(|| Listener::start(queue.db())).rings();
+    let db = queue.db();
+    let rows = db.query(&db.sql.doorbell, &[&worker.0, &queues]).await?;
+    let row = rows.first().ok_or_else(|| worker_lost(worker))?;
+    let sleeper = Columns::new(row).take()?;
+    Ok(Box::new(PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), sleeper, rings, due: None }))
+}
+
+impl PostgresDoorbell {
+    async fn next_due(&self) -> Option<Instant> {
+        let answer = self.db.one(&self.db.sql.next_due, &[&self.queues]).await;
+        // Without an answer the sleep just lasts until the next poll.
+        let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
+        // A day is longer than any sleep, and safe to add.
+        Some(Instant::now() + Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()?)
+    }
+}
+
+#[async_trait]
+impl Doorbell for PostgresDoorbell {
+    async fn wait(&mut self, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        let due = match self.due {
+            Some(due) => due,
+            None => self.next_due().await,
+        };
+        let end = due.map_or(end, |due| due.min(end));
+        match tokio::time::timeout_at(end, self.rings.changed()).await {
+            // A ring may have announced an earlier scheduled task, and a due one is past.
+            Ok(_) => self.due = None,
+            Err(_) => self.due = Some(due).filter(|due| due.is_none_or(|due| due > Instant::now())),
+        }
+    }
+}
+
+impl Drop for PostgresDoorbell {
+    fn drop(&mut self) {
+        if self.db.is_closed() {
+            return;
+        }
+        let (db, sleeper) = (Arc::clone(&self.db), self.sleeper);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // A sleeper that stays listed costs a needless bell, and goes with its worker.
+                if let Err(error) = db.query(&db.sql.wake, &[&sleeper]).await {
+                    tracing::debug!(%error, "a sleeper could not be struck off the list");
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Enqueue: through the pool, or inside a transaction of the user's own, on one path.
+
+use async_trait::async_trait;
+use omniq_core::{NewTask, Result, TaskId};
+
+use super::AsyncPostgresQueue;
+use crate::batch::EnqueueBatch;
+use crate::db::Param;
+use crate::sql::Statement;
+
+/// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
+#[derive(Debug)]
+pub struct EnqueueCall<'a> {
+    statement: &'a Statement,
+    batch: EnqueueBatch,
+}
+
+/// A connection or open transaction of the user's own, in which a task can be enqueued.
+///
+/// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, and with the feature `sqlx` for
+/// `sqlx::PgConnection` (pass `&mut *transaction`).
+#[async_trait]
+pub trait EnqueueTarget: Send {
+    /// Carries the enqueue out on this connection.
+    #[doc(hidden)]
+    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()>;
+}
+
+pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    let batch = EnqueueBatch::new(tasks, &queue.inner.limits)?;
+    if batch.ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = batch.task_ids();
+    let bodies = batch.bodies();
+    let db = queue.db();
+    db.query(&db.sql.enqueue_many, &params(&batch, &bodies)).await?;
+    Ok(ids)
+}
+
+impl AsyncPostgresQueue {
+    /// Adds a task in the user's own transaction: a commit makes it visible, a rollback leaves nothing.
+    ///
+    /// Errors as for [`enqueue`](omniq_core::TaskQueue::enqueue); bad input is refused before anything is sent, so the transaction
+    /// stays usable, while a duplicate id aborts it as any failed statement does.
+    pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
+        let mut ids = self.enqueue_many_in(target, vec![task]).await?;
+        ids.pop().ok_or_else(|| omniq_core::Error::internal("an enqueue of one task gave no id"))
+    }
+
+    /// Adds tasks in the user's own transaction, all or none.
+    pub async fn enqueue_many_in(
+        &self,
+        target: &mut dyn EnqueueTarget,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<TaskId>> {
+        let batch = EnqueueBatch::new(tasks, &self.inner.limits)?;
+        let ids = batch.task_ids();
+        if !ids.is_empty() {
+            target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_many, batch }).await?;
+        }
+        Ok(ids)
+    }
+}
+
+fn params<'a>(batch: &'a EnqueueBatch, bodies: &'a Vec<&'a [u8]>) -> [Param<'a>; 12] {
+    [
+        &batch.ids,
+        &batch.queues,
+        &batch.funcs,
+        &batch.codecs,
+        bodies,
+        &batch.priorities,
+        &batch.max_retries,
+        &batch.run_ats,
+        &batch.delays,
+        &batch.ttls,
+        &batch.options,
+        &batch.metadata,
+    ]
+}
+
+/// Sent unprepared: one round trip, and nothing stays behind on a connection that is not ours.
+macro_rules! driver_target {
+    ($target:ty) => {
+        #[async_trait]
+        impl EnqueueTarget for $target {
+            async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
+                let bodies = call.batch.bodies();
+                let params = params(&call.batch, &bodies);
+                let typed: Vec<_> = params.into_iter().zip(call.statement.types.iter().cloned()).collect();
+                self.query_typed(&call.statement.text, &typed)
+                    .await
+                    .map(drop)
+                    .map_err(crate::error::from_driver)
+            }
+        }
+    };
+}
+
+driver_target!(tokio_postgres::Client);
+driver_target!(tokio_postgres::Transaction<'_>);
+driver_target!(deadpool_postgres::Object);
+driver_target!(deadpool_postgres::Transaction<'_>);
+
+#[cfg(feature = "sqlx")]
+#[async_trait]
+impl EnqueueTarget for sqlx::PgConnection {
+    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
+        let batch = &call.batch;
+        // The text is a constant of this crate, filled with a quoted schema name.
+        sqlx::query(sqlx::AssertSqlSafe(call.statement.text.as_str()))
+            .bind(&batch.ids)
+            .bind(&batch.queues)
+            .bind(&batch.funcs)
+            .bind(&batch.codecs)
+            .bind(batch.bodies())
+            .bind(&batch.priorities)
+            .bind(&batch.max_retries)
+            .bind(&batch.run_ats)
+            .bind(&batch.delays)
+            .bind(&batch.ttls)
+            .bind(&batch.options)
+            .bind(&batch.metadata)
+            .persistent(false)
+            .execute(self)
+            .await
+            .map(drop)
+            .map_err(crate::error::from_sqlx)
+    }
+}

@@ -1,0 +1,299 @@
+//! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
+
+mod doorbell;
+mod enqueue;
+mod held;
+mod pulse;
+mod settle;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use omniq_core::{
+    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse, QueueStats,
+    Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId,
+    WorkerInfo, check_name,
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+pub use enqueue::EnqueueTarget;
+
+use crate::db::{Db, Param};
+use crate::listener::Listener;
+use crate::migrate::{self, Part};
+use crate::rows::{self, Columns, state};
+use crate::settings::Settings;
+use crate::time::{Time, optional};
+use held::Held;
+
+/// The task queue on PostgreSQL.
+///
+/// Cheap to clone: clones share one pool and one worker's lease. It must be made and used within a Tokio runtime;
+/// [`PostgresQueue`] is the form for code without one.
+#[derive(Debug, Clone)]
+pub struct AsyncPostgresQueue {
+    inner: Arc<Inner>,
+}
+
+/// The blocking twin of [`AsyncPostgresQueue`].
+pub type PostgresQueue = BlockingQueue<AsyncPostgresQueue>;
+
+#[derive(Debug)]
+struct Inner {
+    db: Arc<Db>,
+    limits: Limits,
+    keep_completed: bool,
+    lease: LeaseCell,
+    listener: Mutex<Option<Listener>>,
+    held: Held,
+}
+
+impl AsyncPostgresQueue {
+    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(&Settings::from_url(url)?).await
+    }
+
+    /// Connects with these settings.
+    pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        let db = Db::open(settings).await?;
+        migrate::on_connect(&db, &[Part::Tasks]).await?;
+        Ok(Self::on(db))
+    }
+
+    pub(crate) fn on(db: Arc<Db>) -> Self {
+        let mut limits = Limits::default();
+        limits.max_payload = db.settings().max_payload;
+        let (keep_completed, lease) = (db.settings().keep_completed, db.settings().lease);
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                limits,
+                keep_completed,
+                lease: LeaseCell::new(lease),
+                listener: Mutex::new(None),
+                held: Held::default(),
+            }),
+        }
+    }
+
+    fn db(&self) -> &Arc<Db> {
+        &self.inner.db
+    }
+}
+
+/// The filter of `task_filter.sql`: queue, state, whether held, function. `None`: no task can be in that state.
+type FilterParams<'a> = Option<(&'a Option<String>, Option<i16>, Option<bool>, &'a Option<String>)>;
+
+fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
+    let (state, held) = match filter.state {
+        None => (None, None),
+        Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
+        Some(TaskState::Ready) => (Some(state::READY), Some(false)),
+        Some(TaskState::Running) => (Some(state::READY), Some(true)),
+        Some(TaskState::Dead) => (Some(state::DEAD), None),
+        Some(TaskState::Completed) => (Some(state::COMPLETED), None),
+        Some(_) => return None,
+    };
+    Some((&filter.queue, state, held, &filter.func))
+}
+
+fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
+    ids.iter().map(TaskId::as_uuid).collect()
+}
+
+#[async_trait]
+impl TaskQueue for AsyncPostgresQueue {
+    async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        enqueue::many(self, tasks).await
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        settle::settle(self, batch, mode).await
+    }
+
+    async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        let row = self.db().one(&self.db().sql.cancel, &[&uuids(ids)]).await?;
+        let mut columns = Columns::new(&row);
+        let mut answers = vec![Cancelled::NotFound; ids.len()];
+        for answer in [Cancelled::Done, Cancelled::Requested] {
+            for place in columns.take::<Vec<i64>>()? {
+                answers[usize::try_from(place - 1).unwrap_or(0)] = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Option<Task>> {
+        let rows = self.db().query(&self.db().sql.get, &[&id.as_uuid()]).await?;
+        Ok(rows::tasks(&rows)?.pop())
+    }
+
+    async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
+        change.check(&self.inner.limits)?;
+        let codec = change.payload.as_ref().map(|payload| payload.codec().name().to_owned());
+        let body = change.payload.as_ref().map(|payload| payload.bytes().as_ref());
+        let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
+        let metadata = change.metadata.map(serde_json::Value::Object);
+        let run_at: Option<Time> = optional(change.run_at);
+        let row = self
+            .db()
+            .one(
+                &self.db().sql.update,
+                &[&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata],
+            )
+            .await?;
+        rows::task(&mut Columns::new(&row))
+    }
+
+    async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
+        self.db().one(&self.db().sql.retry, &[&uuids(ids)]).await.map(drop)
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
+        self.db().one(&self.db().sql.delete, &[&uuids(ids)]).await.map(drop)
+    }
+
+    async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
+        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(Vec::new()) };
+        let after = filter.after.map(|id| id.as_uuid());
+        let limit = i64::from(filter.page_size());
+        let rows =
+            self.db().search(&self.db().sql.list, &[queue, &state, &held, func, &after, &limit]).await?;
+        rows::tasks(&rows)
+    }
+
+    async fn count(&self, filter: &TaskFilter) -> Result<u64> {
+        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
+        let rows = self.db().search(&self.db().sql.count, &[queue, &state, &held, func]).await?;
+        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+    }
+
+    async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
+        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
+        self.db().execute(&self.db().sql.purge, &[queue, &state, &held, func]).await
+    }
+
+    async fn pause(&self, queue: &str) -> Result<()> {
+        check_name("queue name", queue)?;
+        self.db().execute(&self.db().sql.pause, &[&queue]).await.map(drop)
+    }
+
+    async fn resume(&self, queue: &str) -> Result<()> {
+        check_name("queue name", queue)?;
+        self.db().query(&self.db().sql.resume, &[&queue]).await.map(drop)
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueStats>> {
+        let rows = self.db().query(&self.db().sql.queues, &[]).await?;
+        let mut queues = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut columns = Columns::new(row);
+            let mut queue =
+                QueueStats { name: columns.take()?, paused: columns.take()?, ..QueueStats::default() };
+            for figure in [
+                &mut queue.ready,
+                &mut queue.scheduled,
+                &mut queue.running,
+                &mut queue.dead,
+                &mut queue.completed,
+            ] {
+                *figure = columns.take::<i64>()?.cast_unsigned();
+            }
+            queues.push(queue);
+        }
+        Ok(queues)
+    }
+
+    async fn close(&self) -> Result<()> {
+        let mut outcome = Ok(());
+        if !self.db().is_closed() {
+            if let Some(worker) = self.inner.lease.take().await {
+                outcome = self.deregister_worker(worker).await.map(drop);
+            }
+        }
+        if let Some(listener) = self.inner.listener.lock().await.take() {
+            listener.stop().await;
+        }
+        self.db().close().await;
+        // A server that is away has no lease to give back; the tasks return by its end.
+        outcome.or_else(|error| if error.is_transient() { Ok(()) } else { Err(error) })
+    }
+
+    fn location(&self) -> Location {
+        self.db().location()
+    }
+
+    fn lease(&self) -> &LeaseCell {
+        &self.inner.lease
+    }
+
+    fn pulse(&self) -> Box<dyn Pulse> {
+        Box::new(pulse::PostgresPulse::new(self.db()))
+    }
+
+    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
+        info.check()?;
+        let lease = info.lease.as_secs_f64();
+        let row = self.db().one(&self.db().sql.register_worker, &[&info.name, &info.queues, &lease]).await?;
+        Columns::new(&row).take().map(WorkerId)
+    }
+
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
+        let released = settle::release_all(self, worker).await?;
+        self.db().execute(&self.db().sql.deregister_worker, &[&worker.0]).await?;
+        Ok(released)
+    }
+
+    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
+        request.check()?;
+        let db = self.db();
+        let client = db.client().await?;
+        let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
+        let promote: [Param<'_>; 1] = [&request.queues];
+        let dequeue: [Param<'_>; 4] = [&request.queues, &limit, &worker.0, &request.funcs];
+        // Sent together: what has become due is ready for the claim right behind.
+        let (due, claimed) = tokio::join!(
+            db.query_on(&client, &db.sql.promote, &promote),
+            db.query_on(&client, &db.sql.dequeue, &dequeue),
+        );
+        due?;
+        let tasks = rows::tasks(&claimed?)?;
+        self.inner.held.add(worker, &tasks);
+        Ok(tasks)
+    }
+
+    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        doorbell::hang(self, worker, queues).await
+    }
+
+    async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
+        let db = self.db();
+        let rows = db.query(&db.sql.end_workers, &[]).await?;
+        let workers: Vec<i64> = rows.iter().map(|row| Columns::new(row).take()).collect::<Result<_>>()?;
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = db.search(&db.sql.lost, &[&workers, &i64::from(limit)]).await?;
+        if rows.is_empty() {
+            db.query(&db.sql.forget_workers, &[&workers]).await?;
+        }
+        rows.iter()
+            .map(|row| {
+                let mut columns = Columns::new(row);
+                Ok(Lost { task: rows::task(&mut columns)?, worker: columns.take()? })
+            })
+            .collect()
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
+        let rows = self.db().query(&self.db().sql.expired, &[&i64::from(limit)]).await?;
+        rows::tasks(&rows)
+    }
+}
+
+/// The worker of this queue object was declared lost.
+fn worker_lost(worker: WorkerId) -> Error {
+    Error::claim_lost(format!("worker {worker} was declared lost: its tasks are other workers' by now"))
+}

@@ -1,0 +1,68 @@
+//! The heartbeat's own connection, driven by the heartbeat's own thread.
+
+use std::sync::Weak;
+
+use async_trait::async_trait;
+use omniq_core::{Error, Heartbeat, Pulse, Result, TaskId, WorkerId};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Statement};
+use uuid::Uuid;
+
+use crate::db::Db;
+use crate::error::from_driver;
+use crate::{connection, rows};
+
+pub(super) struct PostgresPulse {
+    /// Weak, so that a forgotten heartbeat does not keep a pool open.
+    db: Weak<Db>,
+    open: Option<(Client, Statement, JoinHandle<()>)>,
+}
+
+impl PostgresPulse {
+    pub(super) fn new(db: &std::sync::Arc<Db>) -> Self {
+        Self { db: std::sync::Arc::downgrade(db), open: None }
+    }
+
+    async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
+        let heartbeat = &db.sql.heartbeat;
+        if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
+            let (config, tls) = db.own_connection();
+            let (client, connection) = connection::open(&config, &tls).await?;
+            let driver = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "the heartbeat's connection broke off");
+                }
+            });
+            let statement =
+                client.prepare_typed(&heartbeat.text, &heartbeat.types).await.map_err(from_driver)?;
+            self.open = Some((client, statement, driver));
+        }
+        let Some((client, statement, _)) = &self.open else {
+            return Err(Error::internal("the heartbeat has no connection"));
+        };
+        let row = client.query_opt(statement, &[&worker.0]).await.map_err(from_driver)?;
+        match row {
+            None => Ok(Heartbeat::default()),
+            Some(row) => Ok(Heartbeat {
+                alive: true,
+                cancelled: rows::Columns::new(&row)
+                    .take::<Vec<Uuid>>()?
+                    .into_iter()
+                    .map(TaskId::from)
+                    .collect(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Pulse for PostgresPulse {
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+        let Some(db) = self.db.upgrade() else { return Ok(Heartbeat::default()) };
+        let beat = self.beat(&db, worker).await;
+        if beat.is_err() {
+            self.open = None;
+        }
+        beat
+    }
+}

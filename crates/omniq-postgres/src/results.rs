@@ -1,0 +1,143 @@
+//! The result storage on PostgreSQL.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
+use uuid::Uuid;
+
+use crate::batch::ResultBatch;
+use crate::db::Db;
+use crate::migrate::{self, Part};
+use crate::rows::{self, Columns};
+use crate::settings::Settings;
+use crate::time::{Time, optional};
+use crate::waiters::Waiters;
+
+/// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
+#[derive(Debug, Clone)]
+pub struct AsyncPostgresResultStorage {
+    db: Arc<Db>,
+    waiters: Waiters,
+}
+
+/// The blocking twin of [`AsyncPostgresResultStorage`].
+pub type PostgresResultStorage = BlockingResults<AsyncPostgresResultStorage>;
+
+impl AsyncPostgresResultStorage {
+    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(&Settings::from_url(url)?).await
+    }
+
+    /// Connects with these settings.
+    pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        let db = Db::open(settings).await?;
+        migrate::on_connect(&db, &[Part::Results]).await?;
+        Ok(Self::on(db))
+    }
+
+    pub(crate) fn on(db: Arc<Db>) -> Self {
+        Self { waiters: Waiters::new(&db), db }
+    }
+}
+
+/// Results by task id.
+pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
+    let rows = db.query(&db.sql.get_results, &[&ids]).await?;
+    rows.iter().map(rows::result).collect()
+}
+
+#[async_trait]
+impl ResultStorage for AsyncPostgresResultStorage {
+    async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
+        let mut batch = ResultBatch::default();
+        for result in results {
+            batch.push(result)?;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let values = batch.values();
+        self.db
+            .query(
+                &self.db.sql.store_many,
+                &[
+                    &batch.ids,
+                    &batch.statuses,
+                    &batch.codecs,
+                    &values,
+                    &batch.errors,
+                    &batch.queues,
+                    &batch.funcs,
+                    &batch.workers,
+                    &batch.attempts,
+                    &batch.metadata,
+                    &batch.enqueued,
+                    &batch.started,
+                    &batch.finished,
+                    &batch.ttls,
+                ],
+            )
+            .await
+            .map(drop)
+    }
+
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
+        let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
+        let found: HashMap<TaskId, TaskResult> =
+            fetch(&self.db, &uuids).await?.into_iter().map(|result| (result.task_id, result)).collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        self.waiters.wait(id, timeout).await
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
+        let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
+        let row = self.db.one(&self.db.sql.delete_results, &[&uuids]).await?;
+        Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+    }
+
+    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
+        let status = filter.status.map(|status| status.name());
+        let since: Option<Time> = optional(filter.since);
+        let after_time: Option<Time> = optional(filter.after.map(|(time, _)| time));
+        let after_id = filter.after.map(|(_, id)| id.as_uuid());
+        let limit = i64::from(filter.page_size());
+        let rows = self
+            .db
+            .search(
+                &self.db.sql.list_results,
+                &[&status, &filter.queue, &filter.func, &since, &after_time, &after_id, &limit],
+            )
+            .await?;
+        rows.iter().map(rows::result).collect()
+    }
+
+    async fn count(&self, filter: &ResultFilter) -> Result<u64> {
+        let status = filter.status.map(|status| status.name());
+        let since: Option<Time> = optional(filter.since);
+        let rows = self
+            .db
+            .search(&self.db.sql.count_results, &[&status, &filter.queue, &filter.func, &since])
+            .await?;
+        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+    }
+
+    async fn purge_expired(&self, limit: u32) -> Result<u64> {
+        self.db.execute(&self.db.sql.purge_results, &[&i64::from(limit)]).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.db.close().await;
+        Ok(())
+    }
+
+    fn location(&self) -> Location {
+        self.db.location()
+    }
+}

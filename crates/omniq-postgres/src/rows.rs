@@ -1,0 +1,166 @@
+//! Between rows and models: tasks, results and events.
+
+use std::time::Duration;
+
+use omniq_core::{
+    Backoff, Claim, Codec, Error, EventKind, Payload, Result, Task, TaskError, TaskEvent, TaskId, TaskResult,
+    TaskState, WorkerId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+use uuid::Uuid;
+
+use crate::time::Time;
+
+/// The options of a task that most tasks leave at their defaults, as one JSON column.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Options {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) backoff: Option<Backoff>,
+    /// Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<f64>,
+}
+
+/// `tasks.state`; see the migration.
+pub(crate) mod state {
+    pub(crate) const SCHEDULED: i16 = 0;
+    pub(crate) const READY: i16 = 1;
+    pub(crate) const DEAD: i16 = 3;
+    pub(crate) const COMPLETED: i16 = 4;
+}
+
+/// Reads the columns of one row from left to right.
+pub(crate) struct Columns<'a> {
+    row: &'a Row,
+    next: usize,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn new(row: &'a Row) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(crate) fn take<T: FromSql<'a>>(&mut self) -> Result<T> {
+        let index = self.next;
+        self.next += 1;
+        self.row.try_get(index).map_err(|error| {
+            Error::internal(format!("column {index} of a row cannot be read: {error}")).with_source(error)
+        })
+    }
+
+    fn time(&mut self) -> Result<Option<jiff::Timestamp>> {
+        Ok(self.take::<Option<Time>>()?.map(|time| time.0))
+    }
+
+    fn json<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>> {
+        self.take::<Option<Value>>()?
+            .map(|value| {
+                serde_json::from_value(value).map_err(|error| {
+                    Error::internal(format!("a JSON column cannot be read: {error}")).with_source(error)
+                })
+            })
+            .transpose()
+    }
+}
+
+/// Reads `task_columns.sql`.
+pub(crate) fn task(columns: &mut Columns<'_>) -> Result<Task> {
+    let id = TaskId::from(columns.take::<Uuid>()?);
+    let seq = columns.take()?;
+    let queue = columns.take()?;
+    let func: String = columns.take()?;
+    let codec: &str = columns.take()?;
+    let body: &[u8] = columns.take()?;
+    let payload = Payload::new(codec.parse::<Codec>()?, body.to_vec());
+    let priority = columns.take()?;
+    let state: i16 = columns.take()?;
+    let run_at = columns.take::<Time>()?.0;
+    let expires_at = columns.time()?;
+    let attempt: i32 = columns.take()?;
+    let claims: i32 = columns.take()?;
+    let max_retries: i32 = columns.take()?;
+    let options: Options = columns.json()?.unwrap_or_default();
+    let metadata: Map<String, Value> = columns.json()?.unwrap_or_default();
+    let error: Option<TaskError> = columns.json()?;
+    let created_at = columns.take::<Time>()?.0;
+    let claimed_at = columns.time()?;
+    let worker: Option<i64> = columns.take()?;
+
+    let mut task = Task::from_new(omniq_core::NewTask::with_payload(func, payload), id, seq, created_at);
+    task.queue = queue;
+    task.priority = priority;
+    task.state = match (state, worker) {
+        (state::SCHEDULED, _) => TaskState::Scheduled,
+        (state::READY, None) => TaskState::Ready,
+        (state::READY, Some(_)) => TaskState::Running,
+        (state::DEAD, _) => TaskState::Dead,
+        (state::COMPLETED, _) => TaskState::Completed,
+        (other, _) => return Err(Error::internal(format!("task {id} has the unknown state {other}"))),
+    };
+    task.run_at = run_at;
+    task.expires_at = expires_at;
+    task.attempt = unsigned(attempt);
+    task.max_retries = unsigned(max_retries);
+    task.backoff = options.backoff.unwrap_or_default();
+    task.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    task.metadata = metadata;
+    task.error = error;
+    task.claimed_at = claimed_at;
+    task.claim = worker.map(|worker| Claim { worker: WorkerId(worker), number: unsigned(claims) });
+    Ok(task)
+}
+
+pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
+    rows.iter().map(|row| task(&mut Columns::new(row))).collect()
+}
+
+/// Reads `result_columns.sql`.
+pub(crate) fn result(row: &Row) -> Result<TaskResult> {
+    let mut columns = Columns::new(row);
+    let id = TaskId::from(columns.take::<Uuid>()?);
+    let status = columns.take::<&str>()?.parse()?;
+    let mut result = TaskResult::new(id, status);
+    let codec: Option<&str> = columns.take()?;
+    let value: Option<&[u8]> = columns.take()?;
+    result.value = match (codec, value) {
+        (Some(codec), Some(value)) => Some(Payload::new(codec.parse::<Codec>()?, value.to_vec())),
+        _ => None,
+    };
+    result.error = columns.json()?;
+    result.queue = columns.take()?;
+    result.func = columns.take()?;
+    result.worker = columns.take()?;
+    result.attempt = unsigned(columns.take()?);
+    result.metadata = columns.json()?.unwrap_or_default();
+    result.enqueued_at = columns.time()?;
+    result.started_at = columns.time()?;
+    result.finished_at = columns.take::<Time>()?.0;
+    result.expires_at = columns.time()?;
+    Ok(result)
+}
+
+/// Reads `event_columns.sql`.
+pub(crate) fn event(row: &Row) -> Result<TaskEvent> {
+    let mut columns = Columns::new(row);
+    let id = columns.take()?;
+    let at = columns.take::<Time>()?.0;
+    let kind: EventKind = columns.take::<&str>()?.parse()?;
+    let mut event = TaskEvent::new(kind);
+    event.id = id;
+    event.at = at;
+    event.task_id = columns.take::<Option<Uuid>>()?.map(TaskId::from);
+    event.queue = columns.take()?;
+    event.func = columns.take()?;
+    event.worker = columns.take()?;
+    event.attempt = columns.take::<Option<i32>>()?.map(unsigned);
+    event.data = columns.json()?.unwrap_or_default();
+    Ok(event)
+}
+
+/// Counters are checked to be at least 0 by the database's own rules.
+fn unsigned(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}

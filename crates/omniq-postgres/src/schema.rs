@@ -1,0 +1,101 @@
+//! The schema's name, and how it gets into SQL: by one function that quotes, and one that fills templates.
+
+use omniq_core::{Error, Result};
+
+/// PostgreSQL cuts longer names off without a word.
+const MAX_BYTES: usize = 63;
+
+/// A checked schema name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Schema {
+    name: String,
+}
+
+impl Schema {
+    /// Takes any name that PostgreSQL can hold whole; refuses (`is_config`) others.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        if name.is_empty() || name.len() > MAX_BYTES {
+            return Err(Error::config(format!(
+                "schema name {name:?} has {} bytes: 1 to {MAX_BYTES} are allowed",
+                name.len()
+            )));
+        }
+        if name.contains('\0') {
+            return Err(Error::config(format!("schema name {name:?} holds a NUL character: leave it out")));
+        }
+        if name.starts_with("pg_") {
+            return Err(Error::config(format!(
+                "schema name {name:?} begins with \"pg_\", which PostgreSQL keeps for itself: take another"
+            )));
+        }
+        Ok(Self { name: name.to_owned() })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the notification channel: one per schema, and short enough whatever the schema is called.
+    pub(crate) fn channel(&self) -> String {
+        format!("omniq_{:016x}", hash(&self.name))
+    }
+
+    /// A dollar quote that does not occur in the name, for function bodies that hold the name.
+    fn dollar_quote(&self) -> String {
+        let mut number = 0;
+        loop {
+            let quote = format!("$omniq{number}$");
+            if !self.name.contains(&quote) {
+                return quote;
+            }
+            number += 1;
+        }
+    }
+
+    /// Fills a template: parts of other files first, then the names.
+    pub(crate) fn fill(&self, template: &str, parts: &[(&str, &str)]) -> String {
+        let mut text = template.to_owned();
+        // Parts may name other parts.
+        for _ in 0..2 {
+            for (place, part) in parts {
+                text = text.replace(place, part.trim_end());
+            }
+        }
+        text.replace("{body}", &self.dollar_quote())
+            .replace("{channel}", &format!("'{}'", self.channel()))
+            .replace("{schema}", &quote_identifier(&self.name))
+    }
+}
+
+/// A number that only has to differ where texts do, and be the same in every version: FNV-1a, 64 bits.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Quotes an identifier for SQL, whatever it holds.
+pub(crate) fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_and_never_end_a_quote() {
+        let hostile = r#"a"; drop table x; --$omniq0$"#;
+        let schema = Schema::new(hostile).unwrap();
+        let text = schema.fill("create {schema}.f as {body} x {body}", &[]);
+        assert_eq!(text, r#"create "a""; drop table x; --$omniq0$".f as $omniq1$ x $omniq1$"#);
+        assert!(Schema::new("").is_err());
+        assert!(Schema::new(&"x".repeat(64)).unwrap_err().to_string().contains("64 bytes"));
+        assert!(Schema::new("a\0b").is_err());
+    }
+
+    #[test]
+    fn channels_differ_and_fit() {
+        let long = Schema::new(&"x".repeat(63)).unwrap().channel();
+        assert!(long.len() < 63);
+        assert_ne!(long, Schema::new(&"x".repeat(62)).unwrap().channel());
+    }
+}

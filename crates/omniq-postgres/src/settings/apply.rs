@@ -1,0 +1,112 @@
+//! Setting one field by its name: the one place through which files, URLs, variables and dicts go.
+
+use std::collections::BTreeMap;
+
+use omniq_core::{Error, Result};
+use serde_json::Value;
+
+use super::value::{flag, seconds, seconds_or_none, text, whole};
+use super::{DatabaseUrl, Part, Settings};
+
+/// Settings by name, each a number, a flag or text; `null` or `"none"` stands for no limit.
+pub type Values = BTreeMap<String, Value>;
+
+/// The names of all settings.
+pub(super) const NAMES: [&str; 17] = [
+    "url",
+    "schema",
+    "pool_min",
+    "pool_max",
+    "acquire_timeout",
+    "connect_timeout",
+    "idle_timeout",
+    "statement_cache",
+    "migrate",
+    "application_name",
+    "max_payload",
+    "keep_completed",
+    "result_ttl",
+    "lease",
+    "queue",
+    "results",
+    "events",
+];
+
+impl Settings {
+    /// The defaults with these values laid over them, such as a dict or a JSON object. Errors: `is_config`.
+    pub fn from_values(values: &Values) -> Result<Self> {
+        let mut settings = Self::default();
+        settings.apply(values)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Lays values over these settings; what they do not name stays.
+    ///
+    /// A setting that stands both by itself and in the query part of the `url` among the values takes the
+    /// value that stands by itself. The result is not checked as a whole until [`check`](Self::check).
+    /// Errors: `is_config`, naming the setting; some of the values may have been taken by then.
+    pub fn apply(&mut self, values: &Values) -> Result<()> {
+        if let Some(url) = values.get("url") {
+            self.set("url", url)?;
+        }
+        for (name, value) in values.iter().filter(|(name, _)| *name != "url") {
+            self.set(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets one field by its name.
+    fn set(&mut self, name: &str, value: &Value) -> Result<()> {
+        match name {
+            "url" => self.set_url(text(name, value)?.parse().map_err(|e: Error| e.context(name))?)?,
+            "schema" => self.schema = text(name, value)?,
+            "pool_min" => self.pool_min = whole(name, value)?,
+            "pool_max" => self.pool_max = whole(name, value)?,
+            "acquire_timeout" => self.acquire_timeout = seconds(name, value)?,
+            "connect_timeout" => self.connect_timeout = seconds(name, value)?,
+            "idle_timeout" => self.idle_timeout = seconds(name, value)?,
+            "statement_cache" => self.statement_cache = flag(name, value)?,
+            "migrate" => self.migrate = flag(name, value)?,
+            "application_name" => self.application_name = text(name, value)?,
+            "max_payload" => self.max_payload = whole(name, value)?,
+            "keep_completed" => self.keep_completed = flag(name, value)?,
+            "result_ttl" => self.result_ttl = seconds_or_none(name, value)?,
+            "lease" => self.lease = seconds(name, value)?,
+            "queue" => self.queue = Part::read(name, value)?,
+            "results" => self.results = Part::read(name, value)?,
+            "events" => self.events = Part::read(name, value)?,
+            _ => {
+                let known = NAMES.join(", ");
+                return Err(Error::config(format!("unknown setting {name:?}: known are {known}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what the URL says about our own settings into their fields.
+    fn set_url(&mut self, mut url: DatabaseUrl) -> Result<()> {
+        for (name, value) in url.take_settings() {
+            self.set(&name, &Value::from(value))?;
+        }
+        self.url = Some(url);
+        Ok(())
+    }
+
+    /// These settings for another database, such as that of [`Part::Url`]: what its URL sets wins, the rest
+    /// stays. Errors: `is_config`.
+    pub fn at(&self, url: &DatabaseUrl) -> Result<Self> {
+        let mut settings = self.clone();
+        settings.set_url(url.clone())?;
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+impl TryFrom<Values> for Settings {
+    type Error = Error;
+
+    fn try_from(values: Values) -> Result<Self> {
+        Self::from_values(&values)
+    }
+}

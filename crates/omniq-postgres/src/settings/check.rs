@@ -1,0 +1,126 @@
+//! What the settings must keep to, checked before anything is opened.
+
+use std::time::Duration;
+
+use omniq_core::{Error, Result};
+use serde_json::Value;
+
+use super::value::refused;
+use super::{Part, Settings};
+
+/// PostgreSQL cuts longer names off, silently.
+const MAX_NAME: usize = 63;
+/// More connections than any server takes; a pool reserves room for all of them.
+const MAX_POOL: usize = 10_000;
+/// A value of PostgreSQL has room for 1 GiB, of which a row needs a little for itself.
+const MAX_PAYLOAD: usize = 1_000_000_000;
+const MIN_LEASE: Duration = Duration::from_millis(100);
+/// Beyond this, times overflow in the database.
+const MAX_TIME: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+/// What the URL of a part can change; the rest belongs to the backend as a whole.
+const OF_A_PART: [&str; 9] = [
+    "schema",
+    "pool_min",
+    "pool_max",
+    "acquire_timeout",
+    "connect_timeout",
+    "idle_timeout",
+    "statement_cache",
+    "migrate",
+    "application_name",
+];
+
+impl Settings {
+    /// Checks that the values fit and go together. Errors: `is_config`, naming the setting, its value and
+    /// what is allowed.
+    pub fn check(&self) -> Result<()> {
+        self.check_names()?;
+        self.check_sizes()?;
+        self.check_times()?;
+        self.check_parts()
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let schema = &self.schema;
+        if schema.is_empty() || schema.len() > MAX_NAME || schema.contains('\0') {
+            return Err(refused(
+                "schema",
+                &Value::from(schema.as_str()),
+                "a name of 1 to 63 bytes, none of them NUL",
+            ));
+        }
+        if schema.starts_with("pg_") {
+            return Err(refused(
+                "schema",
+                &Value::from(schema.as_str()),
+                "a name that does not begin with pg_, which the server keeps for itself",
+            ));
+        }
+        let name = &self.application_name;
+        if name.len() > MAX_NAME || name.contains('\0') {
+            return Err(refused(
+                "application_name",
+                &Value::from(name.as_str()),
+                "a name of at most 63 bytes, none of them NUL",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        if !(1..=MAX_POOL).contains(&self.pool_max) {
+            return Err(refused("pool_max", &Value::from(self.pool_max), "1 to 10000"));
+        }
+        if self.pool_min > self.pool_max {
+            let allowed = format!("0 to pool_max, which is {}", self.pool_max);
+            return Err(refused("pool_min", &Value::from(self.pool_min), &allowed));
+        }
+        if !(1..=MAX_PAYLOAD).contains(&self.max_payload) {
+            return Err(refused("max_payload", &Value::from(self.max_payload), "1 to 1000000000 bytes"));
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<()> {
+        let times = [
+            ("acquire_timeout", Some(self.acquire_timeout)),
+            ("connect_timeout", Some(self.connect_timeout)),
+            ("idle_timeout", Some(self.idle_timeout)),
+            ("result_ttl", self.result_ttl),
+            ("lease", Some(self.lease)),
+        ];
+        for (name, time) in times {
+            if time.is_some_and(|time| time.is_zero() || time > MAX_TIME) {
+                let seconds = Value::from(time.unwrap_or_default().as_secs_f64());
+                return Err(refused(name, &seconds, "more than 0 seconds and at most 100 years"));
+            }
+        }
+        if self.lease < MIN_LEASE {
+            return Err(refused("lease", &Value::from(self.lease.as_secs_f64()), "at least 0.1 seconds"));
+        }
+        Ok(())
+    }
+
+    fn check_parts(&self) -> Result<()> {
+        if self.queue == Part::Off {
+            return Err(refused(
+                "queue",
+                &Value::from("off"),
+                "postgres, memory, or the postgresql:// URL of another database",
+            ));
+        }
+        if let Some(name) = self.url.as_ref().and_then(|url| url.settings().next()) {
+            return Err(Error::config(format!(
+                "url holds {name}: set the field {name} instead, or let Settings::from_url read the URL"
+            )));
+        }
+        for (part, name) in [(&self.queue, "queue"), (&self.results, "results"), (&self.events, "events")] {
+            let Part::Url(url) = part else { continue };
+            if let Some(setting) = url.settings().find(|setting| !OF_A_PART.contains(setting)) {
+                let allowed = OF_A_PART.join(", ");
+                return Err(Error::config(format!("{name}: its URL cannot set {setting}, only {allowed}")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! From the settings to what the driver connects with.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use omniq_core::{Error, Result};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{DatabaseUrl, Settings, parameters};
+use crate::tls::Tls;
+
+/// A peer that vanished without a word is noticed after about a minute, and not after the two hours that
+/// systems wait by themselves.
+const KEEPALIVE: [(&str, &str); 3] =
+    [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3")];
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// Where servers put their socket, when the address names no host.
+const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
+
+impl Settings {
+    /// What a connection is opened with. It reads the certificate files, so keep the outcome and do not call
+    /// it for each connection. The connect timeout covers each attempt to reach an address, not the log-in:
+    /// whoever connects puts [`connect_timeout`](Settings::connect_timeout) around the whole.
+    ///
+    /// Without a host the local server's socket is taken, where there is one, else `localhost`. Sockets carry
+    /// no TLS, whatever `sslmode` says; see [`Tls`] for the rest.
+    ///
+    /// Errors: `is_config` for a missing URL, or a certificate file that cannot be used.
+    pub fn connect_config(&self) -> Result<(Config, Tls)> {
+        self.check()?;
+        let Some(url) = &self.url else {
+            return Err(Error::config("url is missing: give a postgresql:// URL, or set OMNIQ_URL"));
+        };
+        let mut config = driver_config(url)?;
+        config.application_name(&self.application_name).connect_timeout(self.connect_timeout);
+        add_hosts(&mut config);
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            config.ssl_mode(SslMode::Disable);
+            return Ok((config, Tls::off()));
+        }
+        let (mode, tls) = Tls::of(url)?;
+        config.ssl_mode(mode);
+        Ok((config, tls))
+    }
+}
+
+fn driver_config(url: &DatabaseUrl) -> Result<Config> {
+    let ours = ["sslmode", "sslrootcert", "sslcert", "sslkey", "tcp_user_timeout"];
+    let mut list: Vec<(&str, &str)> = KEEPALIVE.to_vec();
+    list.extend(url.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    list.retain(|(name, _)| !ours.contains(name));
+    let mut config =
+        parameters::parse(&list).map_err(|error| Error::config(format!("url is refused: {error}")))?;
+    // The driver reads this one as seconds; libpq's unit is the millisecond, and 0 the system's own.
+    match url.get("tcp_user_timeout").and_then(|text| text.parse().ok()) {
+        Some(0) => {}
+        Some(milliseconds) => {
+            config.tcp_user_timeout(Duration::from_millis(milliseconds));
+        }
+        None => {
+            config.tcp_user_timeout(UNACKNOWLEDGED);
+        }
+    }
+    Ok(config)
+}
+
+/// The driver wants a host, and for TLS a name even where the address is given by number.
+fn add_hosts(config: &mut Config) {
+    if !config.get_hosts().is_empty() {
+        return;
+    }
+    let addresses: Vec<IpAddr> = config.get_hostaddrs().to_vec();
+    for address in &addresses {
+        config.host(address.to_string());
+    }
+    if addresses.is_empty() {
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let folder =
+            SOCKET_FOLDERS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
+        config.host(*folder.unwrap_or(&"localhost"));
+    }
+}

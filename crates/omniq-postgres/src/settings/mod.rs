@@ -1,0 +1,130 @@
+//! The one configuration of a PostgreSQL backend: what can be set, and what holds when nothing is set.
+
+mod apply;
+mod builder;
+mod check;
+mod connect;
+mod parameters;
+mod part;
+mod render;
+mod source;
+mod split_pairs;
+mod split_url;
+#[cfg(test)]
+mod tests;
+mod url;
+mod value;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use apply::Values;
+pub use builder::Builder;
+pub use part::Part;
+pub use url::DatabaseUrl;
+
+/// Everything that can be set on a PostgreSQL backend.
+///
+/// There are five ways in, and equal values have equal effect: the [builder](Settings::builder), a
+/// [URL](Settings::from_url) with query parameters, this struct, a TOML or YAML
+/// [file](Settings::from_file), and `OMNIQ_…` [environment variables](Settings::from_env). The names are
+/// those of the fields in all of them. Times are in seconds, whole or with a fraction, wherever they are
+/// written as text or numbers; flags are `true` or `false` (as text also `on`, `off`, `yes`, `no`, `1`, `0`).
+///
+/// ```
+/// use omniq_postgres::settings::Settings;
+///
+/// let built = Settings::builder().url("postgresql://me@db/app").schema("jobs").pool_max(5).build()?;
+/// let from_url = Settings::from_url("postgresql://me@db/app?schema=jobs&pool_max=5")?;
+/// assert_eq!(built, from_url);
+/// # Ok::<(), omniq_core::Error>(())
+/// ```
+///
+/// `Debug` and `Display` leave passwords out. Serializing writes them, since what is written is to be read
+/// back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Values")]
+pub struct Settings {
+    /// The database: a `postgresql://` URL or `key=value` pairs. Default: none, which is an error once a
+    /// connection is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<DatabaseUrl>,
+    /// The schema that holds the tables, 1 to 63 bytes. Default: `omniq`.
+    pub schema: String,
+    /// How many connections are kept open when idle. Default: 1; 0 keeps none.
+    pub pool_min: usize,
+    /// How many connections may be open at once, 1 to 10,000. Default: 10.
+    pub pool_max: usize,
+    /// How long a caller waits for a free connection, in seconds. Default: 10.
+    #[serde(serialize_with = "value::write_seconds")]
+    pub acquire_timeout: Duration,
+    /// How long opening one connection may take, in seconds. Default: 10.
+    #[serde(serialize_with = "value::write_seconds")]
+    pub connect_timeout: Duration,
+    /// After how long an idle connection above `pool_min` is closed, in seconds. Default: 600.
+    #[serde(serialize_with = "value::write_seconds")]
+    pub idle_timeout: Duration,
+    /// Whether statements are prepared once and kept. Default: true; turn it off behind a pooler that hands
+    /// out connections by transaction.
+    pub statement_cache: bool,
+    /// Whether connecting brings the schema up to the newest version. Default: true.
+    pub migrate: bool,
+    /// How the sessions call themselves in `pg_stat_activity`. Default: `omniq`.
+    pub application_name: String,
+    /// The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
+    pub max_payload: usize,
+    /// Whether completed tasks stay in the task table. Default: false, the result is the record.
+    pub keep_completed: bool,
+    /// How long results are kept, in seconds, or `none` for ever. Default: 604,800 (7 days).
+    #[serde(serialize_with = "value::write_seconds_or_none")]
+    pub result_ttl: Option<Duration>,
+    /// How long a worker's claim holds without a heartbeat, in seconds, at least 0.1. Default: 10.
+    #[serde(serialize_with = "value::write_seconds")]
+    pub lease: Duration,
+    /// Where tasks are kept: `postgres` (the default), `memory`, or the URL of another database.
+    pub queue: Part,
+    /// Where results are kept: `postgres` (the default), `memory`, `off`, or the URL of another database.
+    pub results: Part,
+    /// Where events are kept: `postgres`, `memory`, `off` (the default), or the URL of another database.
+    pub events: Part,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            schema: "omniq".into(),
+            pool_min: 1,
+            pool_max: 10,
+            acquire_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(600),
+            statement_cache: true,
+            migrate: true,
+            application_name: "omniq".into(),
+            max_payload: 16 * 1024 * 1024,
+            keep_completed: false,
+            result_ttl: Some(Duration::from_secs(7 * 24 * 3600)),
+            lease: Duration::from_secs(10),
+            queue: Part::Postgres,
+            results: Part::Postgres,
+            events: Part::Off,
+        }
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.url {
+            Some(url) => write!(f, "{url}")?,
+            None => f.write_str("no database")?,
+        }
+        write!(
+            f,
+            " (schema {:?}, pool {} to {}, queue {}, results {}, events {})",
+            self.schema, self.pool_min, self.pool_max, self.queue, self.results, self.events
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! The address of a database: parsed once, compared by meaning, shown without its password.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use omniq_core::{Error, Result};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{apply::NAMES, parameters, split_pairs, split_url};
+
+/// The address of a database with everything that it says about the connection.
+///
+/// It is read from a `postgresql://` (or `postgres://`) URL or from libpq's `key=value` form; two that mean
+/// the same are equal. `Debug` and `Display` show it as a URL without the password.
+///
+/// ```
+/// use omniq_postgres::settings::DatabaseUrl;
+///
+/// let url: DatabaseUrl = "postgresql://me:p%40ss@db:5433/app?sslmode=require".parse()?;
+/// let pairs: DatabaseUrl = "host=db port=5433 dbname=app user=me password=p@ss sslmode=require".parse()?;
+/// assert_eq!(url, pairs);
+/// assert_eq!(url.to_string(), "postgresql://me:***@db:5433/app?sslmode=require");
+/// # Ok::<(), omniq_core::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    /// libpq's parameters, decoded.
+    parameters: BTreeMap<String, String>,
+    /// Settings of ours that stood among them.
+    settings: BTreeMap<String, String>,
+}
+
+/// One parameter as it was found.
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Its name may be a piece of a password that should have been quoted or encoded.
+    pub(super) after_password: bool,
+}
+
+impl Parameter {
+    pub(super) fn new(name: &str, value: String) -> Self {
+        Self { name: name.to_owned(), value, after_password: false }
+    }
+}
+
+impl DatabaseUrl {
+    /// Whether the text is meant as an address, right or wrong.
+    pub(super) fn is_address(text: &str) -> bool {
+        split_url::without_scheme(text.trim()).is_some() || split_pairs::looks_like_pairs(text)
+    }
+
+    /// A parameter of libpq, such as `sslmode`.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    pub(super) fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
+    /// The names of our own settings among the parameters.
+    pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
+        self.settings.keys().map(String::as_str)
+    }
+
+    pub(super) fn setting_values(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// Takes our own settings out, leaving what is for the driver.
+    pub(super) fn take_settings(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.settings)
+    }
+
+    /// The URL with its password, for handing on to a driver or a program. Keep it out of logs.
+    pub fn expose(&self) -> String {
+        self.render(false)
+    }
+
+    fn add(&mut self, Parameter { name, value, after_password }: Parameter) -> Result<()> {
+        if parameters::is_known(&name) && !NAMES.contains(&name.as_str()) {
+            parameters::check(&name, &value)?;
+            self.parameters.insert(name, value);
+        } else if name != "url" && NAMES.contains(&name.as_str()) {
+            self.settings.insert(name, value);
+        } else if after_password {
+            return Err(Error::config(
+                "the parameter behind the password is unknown: quote the password, or encode & in it as %26",
+            ));
+        } else {
+            let known = parameters::known();
+            let settings = NAMES[1..].join(", ");
+            return Err(Error::config(format!(
+                "unknown parameter {name:?}: known are {known}; and the settings {settings}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let found = match split_url::without_scheme(text) {
+            Some(rest) => split_url::split(rest)?,
+            None if split_pairs::looks_like_pairs(text) => split_pairs::split(text)?,
+            None => {
+                return Err(Error::config(
+                    "the address must begin with postgresql:// or postgres://, or be key=value pairs",
+                ));
+            }
+        };
+        let mut url = Self { parameters: BTreeMap::new(), settings: BTreeMap::new() };
+        for parameter in found {
+            url.add(parameter)?;
+        }
+        Ok(url)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(true))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.render(true))
+    }
+}
+
+/// With its password, as what is written is to be read back.
+impl From<DatabaseUrl> for String {
+    fn from(url: DatabaseUrl) -> Self {
+        url.expose()
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,160 @@
+//! The statements: each a file under `sql/queries`, named here once, with the types of its parameters.
+
+use tokio_postgres::types::Type;
+
+use crate::schema::Schema;
+
+/// One statement, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) text: String,
+    pub(crate) types: Vec<Type>,
+}
+
+/// Pieces of SQL that several statements share.
+const PARTS: &[(&str, &str)] = &[
+    ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
+    ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
+    ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
+    ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
+    ("{result_live}", include_str!("../sql/queries/result_live.sql")),
+    ("{result_conflict}", include_str!("../sql/queries/result_conflict.sql")),
+    ("{event_columns}", include_str!("../sql/queries/event_columns.sql")),
+    ("{event_filter}", include_str!("../sql/queries/event_filter.sql")),
+];
+
+const STORED: &str = include_str!("../sql/queries/settle_result.sql");
+const LOGGED: &str = include_str!("../sql/queries/settle_event.sql");
+
+macro_rules! statements {
+    ($($name:ident($($ty:ident),*);)*) => {
+        /// All statements for one schema.
+        #[derive(Debug)]
+        pub(crate) struct Statements {
+            $(pub(crate) $name: Statement,)*
+            settle: [Statement; 4],
+        }
+
+        impl Statements {
+            pub(crate) fn new(schema: &Schema) -> Self {
+                Self {
+                    $($name: Statement {
+                        text: schema.fill(
+                            include_str!(concat!("../sql/queries/", stringify!($name), ".sql")), PARTS),
+                        types: vec![$(Type::$ty),*],
+                    },)*
+                    settle: [(false, false), (true, false), (false, true), (true, true)]
+                        .map(|(results, events)| settle(schema, results, events)),
+                }
+            }
+
+            /// Every statement with its file's name, for tests of their plans.
+            #[cfg(test)]
+            pub(crate) fn all(&self) -> Vec<(&'static str, &Statement)> {
+                vec![$((stringify!($name), &self.$name),)* ("settle", &self.settle[3])]
+            }
+        }
+    };
+}
+
+statements! {
+    enqueue_many(
+        UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
+        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
+    promote(TEXT_ARRAY);
+    dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY);
+    get(UUID);
+    list(TEXT, INT2, BOOL, TEXT, UUID, INT8);
+    count(TEXT, INT2, BOOL, TEXT);
+    purge(TEXT, INT2, BOOL, TEXT);
+    update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
+    cancel(UUID_ARRAY);
+    retry(UUID_ARRAY);
+    delete(UUID_ARRAY);
+    pause(TEXT);
+    resume(TEXT);
+    queues();
+    register_worker(TEXT, TEXT_ARRAY, FLOAT8);
+    deregister_worker(INT8);
+    heartbeat(INT8);
+    end_workers();
+    lost(INT8_ARRAY, INT8);
+    forget_workers(INT8_ARRAY);
+    expired(INT8);
+    doorbell(INT8, TEXT_ARRAY);
+    next_due(TEXT_ARRAY);
+    wake(INT8);
+    store_many(
+        UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY,
+        INT4_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, FLOAT8_ARRAY);
+    get_results(UUID_ARRAY);
+    delete_results(UUID_ARRAY);
+    list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8);
+    count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ);
+    purge_results(INT8);
+    log_many(
+        TIMESTAMPTZ_ARRAY, TEXT_ARRAY, UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, TEXT_ARRAY);
+    query_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8);
+    query_latest_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8);
+    count_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8);
+    purge_events(TIMESTAMPTZ, INT8);
+}
+
+impl Statements {
+    /// Settles, and in the same statement stores results and logs events if they are along.
+    pub(crate) fn settle(&self, results: bool, events: bool) -> &Statement {
+        &self.settle[usize::from(results) + 2 * usize::from(events)]
+    }
+}
+
+fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
+    let mut parts = vec![
+        ("{stored}", if results { STORED } else { "" }),
+        ("{logged}", if events { LOGGED } else { "" }),
+    ];
+    parts.extend_from_slice(PARTS);
+    let mut types = vec![
+        Type::UUID_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::FLOAT8_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::BOOL,
+        Type::BOOL,
+    ];
+    // The numbers of the parameters stay the same whichever parts are along; events come last.
+    let results_types = [
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::FLOAT8_ARRAY,
+    ];
+    let events_types = [
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+    ];
+    if results || events {
+        types.extend(results_types);
+    }
+    if events {
+        types.extend(events_types);
+    }
+    Statement { text: schema.fill(include_str!("../sql/queries/settle.sql"), &parts), types }
+}

@@ -1,0 +1,41 @@
+//! Timestamps between PostgreSQL and jiff. PostgreSQL counts microseconds from 2000.
+
+use std::error::Error;
+
+use bytes::{BufMut, BytesMut};
+use jiff::Timestamp;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
+
+const EPOCH_2000: i64 = 946_684_800_000_000;
+
+/// A `timestamptz`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl ToSql for Time {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_i64(self.0.as_microsecond() - EPOCH_2000);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TIMESTAMPTZ);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Time {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let micros = i64::from_be_bytes(raw.try_into()?);
+        // `infinity` and `-infinity` are the extremes of the integer.
+        Ok(Self(match micros.checked_add(EPOCH_2000) {
+            Some(micros) => Timestamp::from_microsecond(micros)
+                .unwrap_or(if micros > 0 { Timestamp::MAX } else { Timestamp::MIN }),
+            None => Timestamp::MAX,
+        }))
+    }
+
+    accepts!(TIMESTAMPTZ);
+}
+
+pub(crate) fn optional(time: Option<Timestamp>) -> Option<Time> {
+    time.map(Time)
+}

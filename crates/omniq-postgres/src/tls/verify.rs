@@ -1,0 +1,110 @@
+//! Checking the server's certificate as strictly as `sslmode` asks.
+
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+/// What is trusted: as signers, and by itself.
+#[derive(Debug)]
+pub(super) struct Roots {
+    signers: RootCertStore,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    pub(super) fn empty() -> Self {
+        Self { signers: RootCertStore::empty(), certificates: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), Error> {
+        self.signers.add(certificate.clone())?;
+        self.certificates.push(certificate);
+        Ok(())
+    }
+}
+
+/// Holds the server's certificate against the roots, where there are any.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    roots: Option<Roots>,
+    name: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    /// Without roots any certificate will do; with `name` it must also be the host's own.
+    pub(super) fn new(roots: Option<Roots>, name: bool) -> Self {
+        Self { roots, name, algorithms: ring::default_provider().signature_verification_algorithms }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(roots) = &self.roots else { return Ok(ServerCertVerified::assertion()) };
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        if roots.certificates.contains(certificate) {
+            // A server's own certificate as its root: the usual self-signed set-up, in which there is no
+            // chain, and the certificate may well call itself an authority.
+            check_dates(certificate, now)?;
+        } else {
+            let algorithms = self.algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&parsed, &roots.signers, between, now, algorithms)?;
+        }
+        if self.name {
+            verify_server_name(&parsed, host)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // The signatures are checked even where any certificate will do: channel binding vouches for the
+    // certificate, which means nothing unless the server holds its key.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn check_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let bad = |error| Error::InvalidCertificate(error);
+    let parsed = Certificate::from_der(certificate).map_err(|_| bad(CertificateError::BadEncoding))?;
+    let validity = parsed.tbs_certificate.validity;
+    let now = Duration::from_secs(now.as_secs());
+    if now < validity.not_before.to_unix_duration() {
+        return Err(bad(CertificateError::NotValidYet));
+    }
+    if now > validity.not_after.to_unix_duration() {
+        return Err(bad(CertificateError::Expired));
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! What the tests of all crates share. Not published.
+//!
+//! The server is the one that `OMNIQ_TEST_URL` names; without it, a shared private server is started on demand and
+//! left running for the next test process (`scripts/test.sh` stops it). `OMNIQ_TEST_PG_BIN` chooses its programs.
+
+mod database;
+mod proxy;
+mod server;
+
+pub use database::TestDb;
+pub use proxy::Proxy;
+pub use server::{fault_server, server_url};

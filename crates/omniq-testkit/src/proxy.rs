@@ -1,0 +1,106 @@
+//! A TCP proxy that cuts, stalls and delays on command.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Stands between a client and a server on loopback.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    state: Arc<State>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    delay_ms: AtomicU64,
+    /// Connections of an earlier generation end.
+    generation: watch::Sender<u64>,
+    stalled: watch::Sender<bool>,
+}
+
+impl Proxy {
+    /// A proxy on a free loopback port in front of this address.
+    pub async fn start(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("a bound port").port();
+        let state = Arc::new(State {
+            delay_ms: AtomicU64::new(0),
+            generation: watch::channel(0).0,
+            stalled: watch::channel(false).0,
+        });
+        let (target, shared) = (target.to_owned(), Arc::clone(&state));
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, target.clone(), Arc::clone(&shared)));
+            }
+        });
+        Self { port, state, task }
+    }
+
+    /// A proxy in front of the server of this URL, and the URL that leads through it.
+    pub async fn in_front_of(url: &str) -> (Self, String) {
+        let (start, rest) = url.rsplit_once('@').expect("a URL with user and host");
+        let (address, database) = rest.split_once('/').expect("a URL with a database");
+        let proxy = Self::start(address).await;
+        let through = format!("{start}@127.0.0.1:{}/{database}", proxy.port);
+        (proxy, through)
+    }
+
+    /// Ends all connections now; new ones are accepted.
+    pub fn cut(&self) {
+        self.state.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// While true nothing passes, in either direction, and no connection ends.
+    pub fn stall(&self, stalled: bool) {
+        self.state.stalled.send_replace(stalled);
+    }
+
+    /// Holds back each piece of data for so long.
+    pub fn delay(&self, delay: Duration) {
+        self.state.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.cut();
+    }
+}
+
+async fn carry(client: TcpStream, target: String, state: Arc<State>) {
+    let mut generation = state.generation.subscribe();
+    generation.mark_unchanged();
+    let Ok(server) = TcpStream::connect(&target).await else { return };
+    // Small packets must not wait for each other: that would be a delay nobody asked for.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (client_in, client_out) = client.into_split();
+    let (server_in, server_out) = server.into_split();
+    tokio::select! {
+        () = pump(client_in, server_out, &state) => {}
+        () = pump(server_in, client_out, &state) => {}
+        _ = generation.changed() => {}
+    }
+}
+
+async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, state: &State) {
+    let mut stalled = state.stalled.subscribe();
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let delay = state.delay_ms.load(Ordering::Relaxed);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        if stalled.wait_for(|stalled| !stalled).await.is_err() || to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}

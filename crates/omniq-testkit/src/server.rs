@@ -1,0 +1,51 @@
+//! The servers of the tests: one shared by all, and private ones that a test may restart or kill.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use omniq_embedded::{Lifetime, Options, Programs, Server};
+
+fn programs() -> Programs {
+    match std::env::var_os("OMNIQ_TEST_PG_BIN") {
+        Some(folder) => Programs::in_folder(folder),
+        None => Programs::locate(),
+    }
+    .expect("PostgreSQL server programs: run scripts/setup.sh")
+}
+
+/// A folder that every user of the machine can reach, because under root the server runs as another user.
+fn folder(programs: &Programs) -> PathBuf {
+    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    std::env::temp_dir().join(format!("omniq-test-{user}")).join(format!("pg-{}", programs.version()))
+}
+
+/// The URL of the server that all tests share, its database `omniq`.
+pub fn server_url() -> String {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| {
+        if let Ok(url) = std::env::var("OMNIQ_TEST_URL") {
+            return url;
+        }
+        let programs = programs();
+        // Nothing here needs to survive a power cut.
+        let options = Options::new(folder(&programs))
+            .bin_dir(programs.bin_dir())
+            .setting("fsync", "off")
+            .setting("full_page_writes", "off")
+            .setting("max_connections", "400");
+        let server = Server::start(options).expect("the shared test server starts");
+        server.url()
+    })
+    .clone()
+}
+
+/// A private server, durable as in production, for tests that restart or kill it. It ends with the test.
+pub fn fault_server(name: &str) -> Server {
+    let programs = programs();
+    let folder = folder(&programs).with_file_name(format!("fault-{name}-{}", std::process::id()));
+    let options = Options::new(&folder)
+        .bin_dir(programs.bin_dir())
+        .lifetime(Lifetime::Owned)
+        .setting("max_connections", "300");
+    Server::start(options).expect("a private test server starts")
+}
