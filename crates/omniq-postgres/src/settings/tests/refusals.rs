@@ -94,6 +94,17 @@ fn c03_bad_parameters_of_the_address_are_refused_with_their_name() {
     for url in ["postgresql://u:p@h:port/db", "postgresql://[::1/db", "postgresql://[::1]5432/db"] {
         assert!(Settings::from_url(url).expect_err(url).is_config());
     }
+    // What a password with an unencoded sign makes of the URL: understood, it would be shown elsewhere.
+    for url in [
+        "postgresql://u:5/half@h/db",
+        "postgresql://u:5?schema=half@h/db",
+        "postgresql://u:5/?schema=half@h",
+        "postgresql://h/db?schema=x?password=half",
+    ] {
+        let error = Settings::from_url(url).expect_err(url);
+        assert!(error.is_config() && error.to_string().contains("%40"), "{error}");
+        assert!(!error.to_string().contains("half"), "{error}");
+    }
     for pairs in ["host", "host=h port", "host=h password='x", "=x", "host = h port=x"] {
         assert!(Settings::from_url(pairs).expect_err(pairs).is_config());
     }

@@ -4,24 +4,36 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::TLS13;
 use rustls::{
     CertificateError, ClientConnection, Error, ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
+use x509_cert::der::{Decode, Encode};
+use x509_cert::{Certificate, Version};
 
 use super::issue::self_signed;
 use crate::settings::DatabaseUrl;
 use crate::tls::client_config;
 use crate::tls::verify::Verifier;
 
-/// Shows one certificate, signs with a key, and says how the client ends.
-fn handshake(matching: bool, version: &'static SupportedProtocolVersion) -> Result<(), Error> {
+/// What older tools make. The issuer's signature no longer fits, which nobody looks at here.
+fn as_version_1(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
+    let mut certificate = Certificate::from_der(certificate).expect("a certificate");
+    certificate.tbs_certificate.version = Version::V1;
+    certificate.tbs_certificate.extensions = None;
+    certificate.to_der().expect("a certificate").into()
+}
+
+/// Shows one certificate, signs with its key or another, and says how the client ends.
+fn handshake(old: bool, matching: bool, version: &'static SupportedProtocolVersion) -> Result<(), Error> {
     let (shown, other) = (self_signed(&["h"]), self_signed(&["h"]));
     let key = if matching { &shown.key } else { &other.key };
+    let shown = if old { as_version_1(shown.certificate.der()) } else { shown.certificate.der().clone() };
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let key = ring::sign::any_supported_type(&key).expect("a signer");
-    let shown = CertifiedKey::new(vec![shown.certificate.der().clone()], key);
+    let shown = CertifiedKey::new(vec![shown], key);
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
         .expect("a version")
@@ -52,10 +64,17 @@ fn handshake(matching: bool, version: &'static SupportedProtocolVersion) -> Resu
 #[test]
 fn c29_tls_the_server_must_hold_its_key_even_where_any_certificate_will_do() {
     for version in rustls::ALL_VERSIONS {
-        handshake(true, version).expect("the server's own key");
-        let error = handshake(false, version).expect_err("another key");
+        handshake(false, true, version).expect("the server's own key");
+        let error = handshake(false, false, version).expect_err("another key");
         assert_eq!(error, Error::InvalidCertificate(CertificateError::BadSignature), "{version:?}");
     }
+}
+
+#[test]
+fn c29_tls_certificates_of_version_1_will_do_where_any_will() {
+    handshake(true, true, &TLS13).expect("the server's own key");
+    let error = handshake(true, false, &TLS13).expect_err("another key");
+    assert_eq!(error, Error::InvalidCertificate(CertificateError::BadSignature));
 }
 
 #[test]

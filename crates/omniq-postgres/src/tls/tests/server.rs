@@ -175,7 +175,7 @@ async fn c29_tls_client_certificate_against_a_server() {
     let name: Option<String> = client.query_one(sql, &[]).await.expect("a row").get(0);
     assert_eq!(name.as_deref(), Some("/CN=me"));
     let unknown = files(&strangers.client("me"), "unknown");
-    running.refuses("localhost", &unknown, "").await;
+    running.refuses("localhost", &unknown, "alert: Unk").await;
 }
 
 #[tokio::test]
