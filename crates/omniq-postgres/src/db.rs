@@ -24,7 +24,7 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// How the sessions plan. Every statement finds its rows by an index and takes arrays whose length says nothing of the best
 /// plan: so plans are made once and kept, and one that was made while a table was small stays right when it has grown.
-const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+pub(crate) const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -102,11 +102,14 @@ impl Db {
         self.location.clone()
     }
 
+    /// Error `is_closed` after close.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::closed("the storage is closed: open a new one")) } else { Ok(()) }
+    }
+
     /// A connection of the pool.
     pub(crate) async fn client(&self) -> Result<Object> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::closed("the storage is closed: open a new one"));
-        }
+        self.check_open()?;
         self.pool
             .get()
             .await
@@ -123,20 +126,49 @@ impl Db {
         self.query_on(&client, statement, params).await
     }
 
-    pub(crate) async fn query_on(
+    async fn query_on(
         &self,
         client: &Object,
         statement: &Statement,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>> {
-        debug_assert_eq!(statement.types.len(), params.len(), "{}", statement.text);
-        if self.settings.statement_cache {
-            let prepared =
-                client.prepare_typed_cached(&statement.text, &statement.types).await.map_err(from_driver)?;
-            client.query(&prepared, params).await.map_err(from_driver)
-        } else {
-            self.query_fresh(client, statement, params).await
+        match self.prepared(client, statement).await? {
+            Some(prepared) => client.query(&prepared, params).await.map_err(from_driver),
+            None => self.query_fresh(client, statement, params).await,
         }
+    }
+
+    /// Two statements in one round trip, carried out in this order.
+    pub(crate) async fn query_both(
+        &self,
+        client: &Object,
+        first: (&Statement, &[Param<'_>]),
+        second: (&Statement, &[Param<'_>]),
+    ) -> Result<(Vec<Row>, Vec<Row>)> {
+        // Prepared before either is sent: the order of sending is the order of execution.
+        let prepared = (self.prepared(client, first.0).await?, self.prepared(client, second.0).await?);
+        if let (Some(a), Some(b)) = prepared {
+            let (first, second) = tokio::join!(client.query(&a, first.1), client.query(&b, second.1));
+            return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
+        }
+        let (first, second) = tokio::join!(
+            self.query_fresh(client, first.0, first.1),
+            self.query_fresh(client, second.0, second.1)
+        );
+        Ok((first?, second?))
+    }
+
+    /// `None`: statements are not to be kept.
+    async fn prepared(
+        &self,
+        client: &Object,
+        statement: &Statement,
+    ) -> Result<Option<tokio_postgres::Statement>> {
+        if !self.settings.statement_cache {
+            return Ok(None);
+        }
+        let prepared = client.prepare_typed_cached(&statement.text, &statement.types).await;
+        prepared.map(Some).map_err(from_driver)
     }
 
     async fn query_fresh(

@@ -68,7 +68,7 @@ impl EventStorage for AsyncPostgresEventStorage {
             batch.push(event)?;
         }
         if batch.is_empty() {
-            return Ok(());
+            return self.db.check_open();
         }
         self.db
             .query(
