@@ -1,8 +1,9 @@
 //! What handlers do in these tests: each writes down that it ran, over a connection of its own that OmniQ does not know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use omniq::{Context, Failure};
+use omniq::{Context, Failure, Task};
 use omniq_testkit::TestDb;
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, NoTls};
@@ -43,11 +44,24 @@ impl Effects {
 
     /// Committed once this returns.
     pub async fn write(&self, context: &Context, kind: &str) -> Result<(), Failure> {
+        self.write_for(context.task(), kind).await
+    }
+
+    pub async fn write_for(&self, task: &Task, kind: &str) -> Result<(), Failure> {
         let sql = "insert into effects (task, attempt, pid, kind) values ($1, $2, $3, $4)";
-        let (attempt, pid) = (context.attempt().cast_signed(), std::process::id().cast_signed());
+        let (attempt, pid) = (task.attempt.cast_signed(), std::process::id().cast_signed());
         let client = self.client().await?;
         let statement = client.prepare(sql).await?;
-        client.execute(&statement, &[&context.id().as_uuid(), &attempt, &pid, &kind]).await?;
+        client.execute(&statement, &[&task.id.as_uuid(), &attempt, &pid, &kind]).await?;
+        Ok(())
+    }
+
+    /// A table is the sign that tests give to their children.
+    pub async fn wait_for_table(&self, name: &str) -> Result<(), Failure> {
+        let sql = "select to_regclass($1) is not null";
+        while !self.client().await?.query_one(sql, &[&name]).await?.get::<_, bool>(0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 
 mod c16_claims;
 mod c17_killed;
+mod c17_paused;
 mod effects;
 mod roles;
 

@@ -13,6 +13,7 @@ pub fn run(role: &str) {
         async {
             match role {
                 "worker" => worker().await,
+                "bare" => bare().await,
                 other => panic!("no such role: {other}"),
             }
         },
@@ -52,8 +53,12 @@ async fn worker() {
             let effects = slow.clone();
             async move {
                 effects.write(&context, "begun").await?;
-                tokio::time::sleep(Duration::from_millis(millis)).await;
-                effects.write(&context, "ended").await?;
+                match argument("waits_for") {
+                    // Ends what is short at once, and what is long when the test says so.
+                    Some(table) if millis > 60_000 => effects.wait_for_table(&table).await?,
+                    Some(_) => {}
+                    None => tokio::time::sleep(Duration::from_millis(millis)).await,
+                }
                 Ok::<_, Failure>(std::process::id())
             }
         })
@@ -61,4 +66,29 @@ async fn worker() {
         .unwrap();
     worker.run_with_signals().await.unwrap();
     backend.close().await.unwrap();
+}
+
+/// No worker of ours: dequeues all, waits for the table `finish`, completes each under its claim, and writes down what the
+/// queue answered. Then goes on with what there is. Arguments: url (with the lease), effects (a URL).
+async fn bare() {
+    let queue = AsyncPostgresQueue::connect(&given("url")).await.unwrap();
+    let effects = Effects::new(&given("effects"));
+    let tasks = queue.dequeue_many(Dequeue::from(["default"]).limit(10)).await.unwrap();
+    for task in &tasks {
+        effects.write_for(task, "begun").await.unwrap();
+    }
+    effects.wait_for_table("finish").await.unwrap();
+    for task in &tasks {
+        let kind = match queue.complete(task).await {
+            Ok(()) => "done",
+            Err(error) if error.is_claim_lost() => "refused",
+            Err(error) => panic!("{error:?}"),
+        };
+        effects.write_for(task, kind).await.unwrap();
+    }
+    let request = Dequeue::from(["own"]).timeout(Duration::from_secs(60));
+    let task = queue.dequeue(request).await.unwrap().expect("there is one");
+    queue.complete(&task).await.unwrap();
+    effects.write_for(&task, "done").await.unwrap();
+    queue.close().await.unwrap();
 }
