@@ -3,9 +3,13 @@
 //! Tests are named after the item of the contract that they show.
 
 mod c16_claims;
+mod c17_fenced;
 mod c17_killed;
 mod c17_paused;
+mod c29_restart;
+mod c29_terminated;
 mod effects;
+mod load;
 mod roles;
 
 /// What the child processes of these tests run; alone it does nothing.
