@@ -1,7 +1,7 @@
 //! The worker: claims tasks, runs their handlers, settles them.
 //!
-//! One task's life, in reading order: `session` looks at the queue by its `feed` and begins what there are slots for;
-//! `execute` runs the handler to its `ending`; `notes` carry the end to the `settler`, which writes it.
+//! One task's life, in reading order: `session` listens, `stock` looks at the queue by a `feed` and begins what there are
+//! slots for; `execute` runs the handler to its `ending`; `notes` carry the end to the `settler`, which writes it.
 
 mod builder;
 mod ending;
@@ -17,6 +17,7 @@ mod session;
 mod settler;
 mod signals;
 mod slots;
+mod stock;
 mod stop;
 
 use std::time::Duration;
@@ -184,12 +185,8 @@ impl Worker {
 
 /// Whether no waiting can mend it.
 fn is_fatal(error: &Error) -> bool {
-    error.is_closed()
-        || error.is_invalid()
-        || error.is_config()
-        || error.is_permission_denied()
-        || error.is_schema_missing()
-        || error.is_schema_too_new()
+    let misused = error.is_closed() || error.is_invalid() || error.is_config();
+    misused || error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
 }
 
 /// A task beside the worker that ends with it.

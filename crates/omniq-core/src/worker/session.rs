@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use super::execute::Run;
 use super::feed::{Feed, Found};
 use super::finish::Stopping;
 use super::outage::Outage;
@@ -15,8 +14,7 @@ use super::settler::Settler;
 use super::slots::Slots;
 use super::{Phase, Worker, is_fatal};
 use crate::Error;
-use crate::backend::Report;
-use crate::handler::{Context, Origin, StopReason};
+use crate::handler::{Origin, StopReason};
 use crate::lease::{Lease, LeaseState};
 use crate::model::*;
 
@@ -29,11 +27,11 @@ pub(super) enum End {
 
 /// What outlives a lease. A blocking handler whose lease is lost keeps its slot until it returns.
 pub(super) struct Lasting {
-    wake: Arc<Notify>,
-    slots: Slots,
-    pace: Pace,
-    outage: Outage,
-    funcs: Vec<String>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) slots: Slots,
+    pub(super) pace: Pace,
+    pub(super) outage: Outage,
+    pub(super) funcs: Vec<String>,
 }
 
 impl Lasting {
@@ -57,15 +55,15 @@ pub(super) struct Session<'a> {
     pub(super) feed: Feed,
     pub(super) stopping: Stopping,
     pub(super) failed: Option<Error>,
-    lasting: &'a mut Lasting,
-    origin: Origin,
+    pub(super) lasting: &'a mut Lasting,
+    pub(super) origin: Origin,
     /// Claimed and not begun.
-    stock: VecDeque<Task>,
+    pub(super) stock: VecDeque<Task>,
     /// Tasks to be stopped that a look may be about to bring.
-    unwanted: HashSet<TaskId>,
+    pub(super) unwanted: HashSet<TaskId>,
     until_idle: bool,
     /// Whether all was quiet when the present look began: if it brings nothing, nothing is left.
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 impl<'a> Session<'a> {
@@ -123,43 +121,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Begins what there is a slot for.
-    fn begin(&mut self) {
-        while !self.stock.is_empty()
-            && let Some(slot) = self.lasting.slots.take()
-            && let Some(task) = self.stock.pop_front()
-        {
-            let Some(handler) = self.worker.registry.get(&task.func).cloned() else {
-                // The claim asked for registered functions only: the storage is at fault, the task must not suffer.
-                tracing::error!(task = %task.id, func = task.func, "no such handler; left until this worker stops");
-                continue;
-            };
-            let context = Context::new(task, self.origin.clone());
-            let entry = self.running.add(&context, slot);
-            let (notes, runs) = (self.settler.notes.clone(), self.lasting.pace.runs());
-            tokio::spawn(Run { context, handler, notes, runs, entry }.go());
-        }
-    }
-
-    /// Looks for tasks if some are wanted: for each free slot, and for the stock once half of it is used up.
-    fn look(&mut self) {
-        if !self.feed.is_idle() || self.stopping.is_asked() {
-            return;
-        }
-        let settings = &self.worker.settings;
-        let free = self.lasting.slots.free();
-        let stock = self.lasting.pace.stock(settings.concurrency, settings.prefetch);
-        let wanted = (free + stock).saturating_sub(self.stock.len()).min(Dequeue::MAX as usize);
-        if wanted == 0 || (free == 0 && self.stock.len() > stock / 2) {
-            return;
-        }
-        self.quiet = self.is_quiet();
-        let request = Dequeue::from(settings.info.queues.iter().cloned())
-            .limit(wanted as u32)
-            .funcs(self.lasting.funcs.iter().cloned());
-        self.feed = Feed::look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
-    }
-
     async fn found(&mut self, found: Found) -> Option<End> {
         match found {
             Found::Tasks(tasks) => {
@@ -198,7 +159,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.stock.is_empty() && self.running.is_empty() && self.settler.notes.all_written()
     }
 
@@ -208,34 +169,6 @@ impl<'a> Session<'a> {
         let not_running = asked.into_iter().filter(|id| !self.running.stop(*id, StopReason::Cancelled));
         let not_running = not_running.collect();
         self.withdraw(not_running).await;
-    }
-
-    /// Takes cancelled tasks out of the stock. One that is nowhere has ended, or comes with the present look.
-    async fn withdraw(&mut self, ids: HashSet<TaskId>) {
-        if ids.is_empty() {
-            return;
-        }
-        let (out, stay): (VecDeque<_>, _) =
-            std::mem::take(&mut self.stock).into_iter().partition(|task| ids.contains(&task.id));
-        self.stock = stay;
-        if self.feed.is_looking() {
-            self.unwanted.extend(ids);
-        }
-        for task in out {
-            self.settle_unbegun(&task, Outcome::Cancel).await;
-        }
-    }
-
-    /// Hands back what was claimed and not begun.
-    pub(super) async fn hand_back(&mut self) {
-        for task in std::mem::take(&mut self.stock) {
-            self.settle_unbegun(&task, Outcome::Release).await;
-        }
-    }
-
-    async fn settle_unbegun(&self, task: &Task, outcome: Outcome) {
-        let report = Report { worker: Some(self.worker.name()), ..Report::new(task, outcome) };
-        self.settler.notes.ended(self.worker.backend.record(report)).await;
     }
 
     /// Others may take over what runs here: it must stop, unsettled.
