@@ -34,6 +34,7 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &impl QueueFixture)
     assert_eq!(pulse.heartbeat(theirs).await.unwrap(), Heartbeat { alive: true, cancelled: Vec::new() });
     let beat = pulse.heartbeat(mine).await.unwrap();
     assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
+    assert_eq!(pulse.heartbeat(mine).await.unwrap().cancelled, [], "told once");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
     assert_eq!(queue.settle(stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
