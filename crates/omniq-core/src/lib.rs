@@ -4,6 +4,8 @@
 
 mod backend;
 pub mod blocking;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod handler;
 mod lease;

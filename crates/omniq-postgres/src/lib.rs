@@ -10,6 +10,8 @@ mod error;
 mod events;
 mod listener;
 pub mod migrate;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod results;
 mod rows;

@@ -29,30 +29,36 @@ fn matches(filter: &EventFilter, event: &TaskEvent) -> bool {
 #[derive(Debug)]
 struct Shared {
     log: Mutex<Log>,
-    closed: AtomicBool,
     location: Location,
 }
 
-/// Events in this process's memory. Clones are the same storage.
+/// Events in this process's memory. Clones are the same object; [`reopen`](Self::reopen) makes another one on the
+/// same log.
 #[derive(Debug, Clone)]
-pub struct MemoryEventStorage(Arc<Shared>);
+pub struct MemoryEventStorage {
+    shared: Arc<Shared>,
+    closed: Arc<AtomicBool>,
+}
 
 impl MemoryEventStorage {
     /// An empty log.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
-            log: Mutex::default(),
-            closed: AtomicBool::new(false),
-            location: new_location(),
-        }))
+        let shared = Shared { log: Mutex::default(), location: new_location() };
+        Self { shared: Arc::new(shared), closed: Arc::default() }
+    }
+
+    /// A further object on the same log, to be closed by itself.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), closed: Arc::default() }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, Log>> {
-        if self.0.closed.load(Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) {
             return Err(Error::closed("the event storage is closed: open a new one"));
         }
-        Ok(locked(&self.0.log))
+        Ok(locked(&self.shared.log))
     }
 }
 
@@ -99,11 +105,11 @@ impl EventStorage for MemoryEventStorage {
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::Release);
         Ok(())
     }
 
     fn location(&self) -> Location {
-        self.0.location.clone()
+        self.shared.location.clone()
     }
 }

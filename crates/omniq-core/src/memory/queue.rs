@@ -30,13 +30,11 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        for settlement in &batch {
-            settlement.outcome.check()?;
-            if settlement.result.is_some() || !settlement.events.is_empty() {
-                return Err(Error::config(
-                    "the in-memory queue writes no results and no events: store them by their own storage",
-                ));
-            }
+        let batch = batch.into_iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
+        if batch.iter().any(|settlement| settlement.result.is_some() || !settlement.events.is_empty()) {
+            return Err(Error::config(
+                "the in-memory queue writes no results and no events: store them by their own storage",
+            ));
         }
         let (mut state, now) = self.open()?;
         let answers = state.tasks.settle(&batch, mode, self.object.keep_completed, now)?;
@@ -83,8 +81,7 @@ impl TaskQueue for MemoryQueue {
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         let (state, _) = self.open()?;
-        let page = state.tasks.named(filter).take(filter.page_size() as usize);
-        Ok(page.map(|entry| entry.task.clone()).collect())
+        Ok(state.tasks.page(filter).map(|entry| entry.task.clone()).collect())
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {

@@ -69,31 +69,36 @@ impl Results {
 struct Shared {
     results: Mutex<Results>,
     bell: Bell,
-    closed: AtomicBool,
     location: Location,
 }
 
-/// Results in this process's memory. Clones are the same storage.
+/// Results in this process's memory. Clones are the same object; [`reopen`](Self::reopen) makes another one on the
+/// same results.
 #[derive(Debug, Clone)]
-pub struct MemoryResultStorage(Arc<Shared>);
+pub struct MemoryResultStorage {
+    shared: Arc<Shared>,
+    closed: Arc<AtomicBool>,
+}
 
 impl MemoryResultStorage {
     /// An empty storage.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
-            results: Mutex::default(),
-            bell: Bell::new(),
-            closed: AtomicBool::new(false),
-            location: new_location(),
-        }))
+        let shared = Shared { results: Mutex::default(), bell: Bell::new(), location: new_location() };
+        Self { shared: Arc::new(shared), closed: Arc::default() }
+    }
+
+    /// A further object on the same results, to be closed by itself.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), closed: Arc::default() }
     }
 
     fn open(&self) -> Result<(MutexGuard<'_, Results>, Timestamp)> {
-        if self.0.closed.load(Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) {
             return Err(Error::closed("the result storage is closed: open a new one"));
         }
-        let results = locked(&self.0.results);
+        let results = locked(&self.shared.results);
         Ok((results, Timestamp::now()))
     }
 }
@@ -101,15 +106,13 @@ impl MemoryResultStorage {
 #[async_trait]
 impl ResultStorage for MemoryResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
-        for result in &results {
-            result.check()?;
-        }
+        let results = results.into_iter().map(TaskResult::checked).collect::<Result<Vec<_>>>()?;
         let (mut stored, now) = self.open()?;
         for mut result in results {
             result.expires_at = result.ttl.map(|ttl| now.checked_add(ttl).unwrap_or(Timestamp::MAX));
             stored.put(result);
         }
-        self.0.bell.ring();
+        self.shared.bell.ring();
         Ok(())
     }
 
@@ -119,7 +122,7 @@ impl ResultStorage for MemoryResultStorage {
     }
 
     async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        let mut ear = self.0.bell.listen();
+        let mut ear = self.shared.bell.listen();
         let start = Instant::now();
         loop {
             if let Some(result) = self.get(id).await? {
@@ -158,12 +161,12 @@ impl ResultStorage for MemoryResultStorage {
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.closed.store(true, Ordering::Release);
-        self.0.bell.ring();
+        self.closed.store(true, Ordering::Release);
+        self.shared.bell.ring();
         Ok(())
     }
 
     fn location(&self) -> Location {
-        self.0.location.clone()
+        self.shared.location.clone()
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An error of a handler as it is stored: type, message and trace, all plain text.
 ///
-/// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD; message and trace are cut at 64 KiB.
+/// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD; each text is cut at 64 KiB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
     /// The error's type, such as `std::io::Error`, `panic`, `timeout` or `worker_lost`.
@@ -30,6 +30,12 @@ impl TaskError {
     pub fn with_trace(mut self, trace: impl Into<String>) -> Self {
         self.trace = Some(clean(trace.into()));
         self
+    }
+
+    /// The same, fit to be stored, for errors whose fields were set by hand.
+    #[must_use]
+    pub fn cleaned(self) -> Self {
+        Self { kind: clean(self.kind), message: clean(self.message), trace: self.trace.map(clean) }
     }
 
     /// From any error: its type, its message, and its causes as trace.

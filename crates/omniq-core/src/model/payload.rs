@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
+/// How deep decoded values may be nested: what `serde_json` allows. A payload from outside must not overflow the stack.
+const MAX_DEPTH: usize = 128;
+
 /// How a payload's bytes were made; its name is stored beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -110,6 +113,7 @@ impl Payload {
     }
 
     /// Encodes a value as JSON. Fails (`is_codec`) for what JSON cannot hold, such as a map with keys that are no strings.
+    /// JSON knows no NaN and no infinity: they become `null`; MessagePack keeps them.
     pub fn json(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         serde_json::to_vec(value)
             .map(|bytes| Self::new(Codec::Json, bytes))
@@ -123,7 +127,8 @@ impl Payload {
             .map_err(|error| Error::codec(format!("the value cannot be written as MessagePack: {error}")))
     }
 
-    /// Decodes JSON or MessagePack. Fails (`is_codec`) if the bytes do not fit the type, or for another codec.
+    /// Decodes JSON or MessagePack, nested at most 128 deep. Fails (`is_codec`) if the bytes do not fit the type, or for
+    /// another codec.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         let wrong = |error: &dyn fmt::Display| {
             Error::codec(format!(
@@ -135,7 +140,11 @@ impl Payload {
         };
         match self.codec {
             Codec::Json => serde_json::from_slice(&self.bytes).map_err(|error| wrong(&error)),
-            Codec::MessagePack => rmp_serde::from_slice(&self.bytes).map_err(|error| wrong(&error)),
+            Codec::MessagePack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(self.bytes.as_ref());
+                reader.set_max_depth(MAX_DEPTH);
+                T::deserialize(&mut reader).map_err(|error| wrong(&error))
+            }
             _ => Err(wrong(&"this codec can be decoded only where it is known; take the bytes instead")),
         }
     }

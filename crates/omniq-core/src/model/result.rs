@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::limits::check_positive;
-use super::task::check_metadata;
+use super::new_task::check_metadata;
 use super::{Codec, Payload, Task, TaskError, TaskId, check_name};
 use crate::{Error, Result};
 
@@ -132,8 +132,9 @@ impl TaskResult {
         }
     }
 
-    /// Refuses (`is_invalid`, `is_codec`) what a storage could not hold; every store calls it first.
-    pub fn check(&self) -> Result<()> {
+    /// The same, fit to be stored; every store calls it first. Refuses (`is_invalid`, `is_codec`) what a storage could not
+    /// hold.
+    pub fn checked(mut self) -> Result<Self> {
         for (what, name) in [
             ("queue name", Some(&self.queue)),
             ("function name", Some(&self.func)),
@@ -150,6 +151,8 @@ impl TaskResult {
         if let Some(ttl) = self.ttl {
             check_positive("ttl", ttl)?;
         }
-        check_metadata(&self.metadata)
+        check_metadata(&self.metadata)?;
+        self.error = self.error.map(TaskError::cleaned);
+        Ok(self)
     }
 }

@@ -49,7 +49,9 @@ impl Backoff {
     /// The wait before retry number `retry` (from 1).
     pub fn delay(&self, retry: u32) -> Duration {
         let exponent = f64::from(retry.saturating_sub(1));
-        let plain = (self.initial.as_secs_f64() * self.factor.powf(exponent)).min(self.max.as_secs_f64());
+        // The power may be infinite, which no wait of 0 survives.
+        let power = self.factor.powf(exponent).min(f64::MAX);
+        let plain = (self.initial.as_secs_f64() * power).min(self.max.as_secs_f64());
         let jitter = if self.jitter > 0.0 { rand::random_range(0.0..=self.jitter) } else { 0.0 };
         Duration::from_secs_f64(plain * (1.0 + jitter))
     }

@@ -51,11 +51,7 @@ impl Schedule {
         match &timing {
             Timing::Every(span) => super::limits::check_positive("interval", *span)?,
             Timing::Cron { expression, time_zone } => {
-                if expression.split_whitespace().count() != 5 {
-                    return Err(Error::invalid(format!(
-                        "cron expression {expression:?} does not have five fields: minute, hour, day, month, weekday"
-                    )));
-                }
+                check_cron(expression)?;
                 jiff::tz::TimeZone::get(time_zone).map_err(|error| {
                     Error::invalid(format!("time zone {time_zone:?} is unknown: {error}"))
                 })?;
@@ -64,4 +60,19 @@ impl Schedule {
         }
         Ok(Self { name, timing, task, paused: false, next_at: None, last_at: None })
     }
+}
+
+/// Five fields and no more: seconds, years and names such as `@daily` would mean something else to other readers.
+fn check_cron(expression: &str) -> Result<()> {
+    if expression.split_whitespace().count() != 5 {
+        return Err(Error::invalid(format!(
+            "cron expression {expression:?} does not have five fields: minute, hour, day, month, weekday"
+        )));
+    }
+    croner::parser::CronParser::builder()
+        .seconds(croner::parser::Seconds::Disallowed)
+        .build()
+        .parse(expression)
+        .map(drop)
+        .map_err(|error| Error::invalid(format!("cron expression {expression:?} cannot be read: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId};
+use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
 use crate::Result;
 
 /// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
@@ -63,14 +63,6 @@ impl Outcome {
             Self::Expire => Verb::Expire,
         }
     }
-
-    /// Refuses (`is_invalid`) a delay of more than a hundred years; every settle calls it first.
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Self::RetryLater { delay, .. } | Self::Snooze { delay } => super::check_delay(*delay),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// One task to be settled, with all that is to be written in the same breath.
@@ -86,6 +78,27 @@ pub struct Settlement {
     pub result: Option<TaskResult>,
     /// The events to log, if events are on.
     pub events: Vec<TaskEvent>,
+}
+
+impl Settlement {
+    /// The same, fit to be stored; every settle calls it first. Refuses (`is_invalid`, `is_codec`) a delay of more than a
+    /// hundred years, and results and events that could not be stored.
+    pub fn checked(mut self) -> Result<Self> {
+        match &mut self.outcome {
+            Outcome::RetryLater { delay, error } => {
+                check_delay(*delay)?;
+                *error = error.take().map(TaskError::cleaned);
+            }
+            Outcome::Snooze { delay } => check_delay(*delay)?,
+            Outcome::Fail { error } => *error = error.clone().cleaned(),
+            _ => {}
+        }
+        self.result = self.result.map(TaskResult::checked).transpose()?;
+        for event in &self.events {
+            event.check()?;
+        }
+        Ok(self)
+    }
 }
 
 /// How a batch is settled.

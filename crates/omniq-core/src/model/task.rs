@@ -1,192 +1,12 @@
-//! A task: what is asked for, and what the queue holds.
+//! A task as the queue holds it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_METADATA, check_duration, check_name, check_no_nul, check_positive};
-use super::{Backoff, Claim, Limits, Payload, TaskError, TaskId, TaskState};
+use super::{Backoff, Claim, NewTask, Payload, TaskError, TaskId, TaskState};
 use crate::{Error, Result};
-
-/// A task to be enqueued: function, arguments and options.
-///
-/// ```
-/// use omniq_core::NewTask;
-/// use std::time::Duration;
-/// let task = NewTask::new("send_mail", &("ann@example.org", 3)).unwrap()
-///     .queue("mail").priority(5).delay(Duration::from_secs(60)).max_retries(2);
-/// assert!(task.check(&Default::default()).is_ok());
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct NewTask {
-    /// The id; made at enqueue if none is given. An id that is in use is refused (`is_duplicate`).
-    pub id: Option<TaskId>,
-    /// The queue. Default: `default`.
-    pub queue: String,
-    /// The name of the function that workers have registered.
-    pub func: String,
-    /// The arguments.
-    pub payload: Payload,
-    /// Higher first. Default: 0.
-    pub priority: i16,
-    /// Not before this time. Default: at once. Wins over `delay`.
-    pub run_at: Option<Timestamp>,
-    /// Not before this span from now, by the database's clock.
-    pub delay: Option<Duration>,
-    /// If no worker has begun within this span from the later of creation and start time, the task expires.
-    pub ttl: Option<Duration>,
-    /// Extra runs after a failure: 3 allows 4 executions. Default: 3.
-    pub max_retries: u32,
-    /// The wait before a retry. Default: [`Backoff::default`].
-    pub backoff: Option<Backoff>,
-    /// The longest that one run may take. Default: no limit.
-    pub timeout: Option<Duration>,
-    /// The user's own notes, at most 64 KiB as JSON.
-    pub metadata: Map<String, Value>,
-}
-
-impl NewTask {
-    /// A task with these arguments, written as JSON. Fails (`is_codec`) for what JSON cannot hold.
-    pub fn new(func: impl Into<String>, args: &(impl Serialize + ?Sized)) -> Result<Self> {
-        Ok(Self::with_payload(func, Payload::json(args)?))
-    }
-
-    /// A task with arguments that are encoded already.
-    pub fn with_payload(func: impl Into<String>, payload: Payload) -> Self {
-        Self {
-            id: None,
-            queue: "default".to_owned(),
-            func: func.into(),
-            payload,
-            priority: 0,
-            run_at: None,
-            delay: None,
-            ttl: None,
-            max_retries: 3,
-            backoff: None,
-            timeout: None,
-            metadata: Map::new(),
-        }
-    }
-
-    /// Sets the id.
-    #[must_use]
-    pub fn id(mut self, id: TaskId) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// Sets the queue.
-    #[must_use]
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.queue = queue.into();
-        self
-    }
-
-    /// Sets the priority: higher first.
-    #[must_use]
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    /// Not before this time; a time that has passed means at once.
-    #[must_use]
-    pub fn run_at(mut self, time: Timestamp) -> Self {
-        self.run_at = Some(time);
-        self
-    }
-
-    /// Not before this span from now.
-    #[must_use]
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = Some(delay);
-        self
-    }
-
-    /// Sets the time to live.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
-
-    /// Sets how many extra runs a failure allows.
-    #[must_use]
-    pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
-        self
-    }
-
-    /// Sets the wait before a retry.
-    #[must_use]
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
-        self
-    }
-
-    /// Sets the longest that one run may take.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Adds a note.
-    #[must_use]
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(key.into(), value.into());
-        self
-    }
-
-    /// Refuses (`is_invalid`) what a queue could not store or would not mean; every enqueue calls it first.
-    pub fn check(&self, limits: &Limits) -> Result<()> {
-        check_name("queue name", &self.queue)?;
-        check_name("function name", &self.func)?;
-        let size = self.payload.bytes().len();
-        if size > limits.max_payload {
-            return Err(Error::invalid(format!(
-                "the payload of a task for {:?} has {size} bytes: at most {} are allowed \
-                 (store the data elsewhere and pass a reference, or raise max_payload)",
-                self.func, limits.max_payload
-            )));
-        }
-        self.payload.codec().name().parse::<super::Codec>()?;
-        if let Some(delay) = self.delay {
-            check_duration("delay", delay)?;
-        }
-        if let Some(ttl) = self.ttl {
-            check_positive("ttl", ttl)?;
-        }
-        if let Some(timeout) = self.timeout {
-            check_positive("timeout", timeout)?;
-        }
-        if let Some(backoff) = &self.backoff {
-            backoff.check()?;
-        }
-        if self.max_retries > 1_000_000 {
-            return Err(Error::invalid(format!("max_retries {} is more than 1000000", self.max_retries)));
-        }
-        check_metadata(&self.metadata)
-    }
-}
-
-pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
-    if metadata.is_empty() {
-        return Ok(());
-    }
-    let text = serde_json::to_string(metadata).unwrap_or_default();
-    if text.len() > MAX_METADATA {
-        return Err(Error::invalid(format!(
-            "metadata has {} bytes as JSON: at most {MAX_METADATA} are allowed",
-            text.len()
-        )));
-    }
-    check_no_nul("metadata", metadata)
-}
 
 /// A task as the queue holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,8 +78,8 @@ impl Task {
         }
     }
 
-    /// Sets the start time of a waiting task, its state with it; for storages. A time that has passed means now. The end
-    /// of the time to live moves along, because it counts from the start time.
+    /// Makes the task wait for this start time; for storages. A time that has passed means now. The end of the time to
+    /// live moves along, because it counts from the later of creation and start time.
     pub fn start_at(&mut self, time: Timestamp, now: Timestamp) {
         let before = self.run_at.max(self.created_at);
         self.run_at = time.max(now);

@@ -1,0 +1,4 @@
+//! Behaviours of every event storage.
+
+pub mod keep;
+pub mod look;

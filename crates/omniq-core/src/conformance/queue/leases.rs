@@ -1,0 +1,162 @@
+//! C17: what becomes of tasks whose worker is gone.
+
+use std::time::Duration;
+
+use crate::conformance::QueueFixture;
+use crate::conformance::support::*;
+use crate::*;
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A lost worker's tasks come back, the attempt counted; what it reports afterwards changes nothing.
+pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture: &impl QueueFixture) {
+    let (queue, other) = (fixture.queue().await, fixture.queue().await);
+    let id = add(&queue, [1]).await[0];
+    let doomed = worker(&queue, SHORT).await;
+    let task = queue.claim(doomed, &from("default")).await.unwrap().remove(0);
+
+    let found = lost(&other).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].worker.as_str(), &found[0].task), ("tester", &task));
+    assert_eq!(state(&queue, id).await, Some(TaskState::Running), "held until somebody settles it");
+    assert_eq!(rescue(&other, &found).await, [Settled::Done]);
+    assert_eq!(rescue(&queue, &found).await, [Settled::Lost], "a second rescuer comes too late");
+
+    let again = take(&other).await;
+    assert_eq!((again.id, again.attempt), (id, 2));
+    assert_eq!(again.error.as_ref().unwrap().kind, "worker_lost");
+    for refused in [
+        queue.complete(&task).await,
+        queue.discard(&task).await,
+        queue.release(&task).await,
+        queue.fail(&task, boom()).await.map(drop),
+        queue.snooze(&task, HOUR).await,
+        queue.retry_later(&task, HOUR, None).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.is_claim_lost(), "{error:?}");
+    }
+    assert_eq!(queue.get(id).await.unwrap().as_ref(), Some(&again));
+    other.complete(&again).await.unwrap();
+}
+
+/// Once lost, a worker cannot come back to life.
+pub async fn c17_a_lost_worker_stays_lost(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..2).await;
+    let doomed = worker(&queue, SHORT).await;
+    queue.claim(doomed, &from("default")).await.unwrap();
+    let found = lost(&queue).await;
+    let mut pulse = queue.pulse();
+    assert!(!pulse.heartbeat(doomed).await.unwrap().alive);
+    let error = queue.claim(doomed, &from("default")).await.unwrap_err();
+    assert!(error.is_claim_lost(), "{error:?}");
+    assert_eq!(lost(&queue).await, found, "listed until it is settled");
+    rescue(&queue, &found).await;
+    assert_eq!(queue.lost(100).await.unwrap(), []);
+    assert!(!pulse.heartbeat(doomed).await.unwrap().alive);
+    assert!(!pulse.heartbeat(WorkerId(i64::MAX)).await.unwrap().alive);
+}
+
+/// A worker that lives is left alone; the list is as long as was asked for.
+pub async fn c17_only_ended_leases_are_lost(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..6).await;
+    let living = worker(&queue, HOUR).await;
+    let kept = queue.claim(living, &from("default").limit(2)).await.unwrap();
+    let doomed = worker(&queue, SHORT).await;
+    queue.claim(doomed, &from("default").limit(4)).await.unwrap();
+    let found = lost(&queue).await;
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|lost| lost.task.claim.unwrap().worker == doomed));
+    assert_eq!(queue.lost(3).await.unwrap().len(), 3);
+    assert!(queue.pulse().heartbeat(living).await.unwrap().alive);
+    queue.complete_many(&kept).await.unwrap();
+}
+
+/// The heartbeat in the background holds a lease far beyond its span.
+pub async fn c17_heartbeats_keep_the_lease(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, [1]).await;
+    let mut info = WorkerInfo::new(["default"]);
+    info.lease = Duration::from_secs(2);
+    let mut lease = Lease::start(&*queue, &info).await.unwrap();
+    let task = queue.claim(lease.worker(), &from("default")).await.unwrap().remove(0);
+    pause(3500).await;
+    assert!(lease.is_held());
+    assert_eq!(queue.lost(100).await.unwrap(), []);
+    lease.stop();
+    assert_eq!(lost(&queue).await[0].task, task);
+}
+
+/// Who cannot renew gives up by himself.
+pub async fn c17_the_holder_learns_of_the_loss(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let mut info = WorkerInfo::new(["default"]);
+    info.lease = Duration::from_secs(1);
+    let lease = Lease::start(&*queue, &info).await.unwrap();
+    let mut news = lease.state();
+    assert!(lease.is_held());
+    queue.deregister_worker(lease.worker()).await.unwrap();
+    news.wait_for(|state| *state == LeaseState::Lost).await.unwrap();
+    assert!(!lease.is_held());
+}
+
+/// A task that kills its worker each time ends as a dead letter.
+pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = queue.enqueue(task(1).max_retries(1)).await.unwrap();
+    for attempt in 1..=2 {
+        let doomed = worker(&queue, Duration::from_millis(100)).await;
+        let task = queue.claim(doomed, &from("default")).await.unwrap().remove(0);
+        assert_eq!(task.attempt, attempt);
+        rescue(&queue, &lost(&queue).await).await;
+    }
+    let task = queue.get(id).await.unwrap().unwrap();
+    assert_eq!((task.state, task.attempt), (TaskState::Dead, 2));
+    assert_eq!(task.error.unwrap().kind, "worker_lost");
+}
+
+/// A worker that says goodbye hands back all it holds, the attempts not counted.
+pub async fn c17_deregister_hands_back(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..3).await;
+    let leaving = worker(&queue, HOUR).await;
+    let held = queue.claim(leaving, &from("default").limit(3)).await.unwrap();
+    queue.complete(&held[0]).await.unwrap();
+    assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 2);
+    assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 0);
+    assert!(!queue.pulse().heartbeat(leaving).await.unwrap().alive);
+    assert!(queue.complete(&held[1]).await.unwrap_err().is_claim_lost());
+    let again = take_many(&queue, 10).await;
+    assert_eq!(numbers(&again), [1, 2]);
+    assert!(again.iter().all(|task| task.attempt == 1));
+}
+
+/// A bare dequeue whose lease was lost unnoticed starts over with a new one.
+pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..2).await;
+    let before = take(&queue).await.claim.unwrap().worker;
+    queue.deregister_worker(before).await.unwrap();
+    let again = take_many(&queue, 2).await;
+    assert_eq!(numbers(&again), [0, 1]);
+    assert_ne!(again[0].claim.unwrap().worker, before);
+    queue.complete_many(&again).await.unwrap();
+}
+
+/// Nonsense about a worker is refused.
+pub async fn c17_bad_workers_are_refused(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let good = WorkerInfo::new(["default"]);
+    for bad in [
+        WorkerInfo { name: String::new(), ..good.clone() },
+        WorkerInfo { name: "a\0b".to_owned(), ..good.clone() },
+        WorkerInfo { queues: vec![String::new()], ..good.clone() },
+        WorkerInfo { lease: Duration::ZERO, ..good.clone() },
+        WorkerInfo { lease: Duration::from_millis(99), ..good },
+    ] {
+        let error = queue.register_worker(&bad).await.unwrap_err();
+        assert!(error.is_invalid(), "{error:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! C18, C19: get, list, count, and the figures of queues.
+
+use crate::conformance::QueueFixture;
+use crate::conformance::support::*;
+use crate::*;
+
+/// One task in each state, over two queues and two functions; their numbers are their places.
+async fn of_all_sorts(queue: &std::sync::Arc<dyn TaskQueue>) {
+    queue.enqueue(task(0).max_retries(0)).await.unwrap();
+    queue.fail(&take(queue).await, boom()).await.unwrap();
+    add(queue, [1]).await;
+    take(queue).await;
+    add(queue, [2]).await;
+    queue.enqueue(task(3).delay(HOUR)).await.unwrap();
+    queue.enqueue(NewTask::new("play", &4).unwrap().queue("other")).await.unwrap();
+    queue.enqueue(task(5).queue("other")).await.unwrap();
+}
+
+/// Filters name what they say, alone and together; the order is that of the ids.
+pub async fn c18_list_and_count_follow_the_filter(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    of_all_sorts(&queue).await;
+    let all = || TaskFilter::default();
+    let named = |name: &str| Some(name.to_owned());
+    for (filter, expected) in [
+        (all(), vec![0, 1, 2, 3, 4, 5]),
+        (TaskFilter { queue: named("default"), ..all() }, vec![0, 1, 2, 3]),
+        (TaskFilter { queue: named("none"), ..all() }, vec![]),
+        (TaskFilter { func: named("play"), ..all() }, vec![4]),
+        (TaskFilter { state: Some(TaskState::Dead), ..all() }, vec![0]),
+        (TaskFilter { state: Some(TaskState::Running), ..all() }, vec![1]),
+        (TaskFilter { state: Some(TaskState::Ready), ..all() }, vec![2, 4, 5]),
+        (TaskFilter { state: Some(TaskState::Scheduled), ..all() }, vec![3]),
+        (TaskFilter { state: Some(TaskState::Completed), ..all() }, vec![]),
+        (
+            TaskFilter { queue: named("other"), func: named("work"), state: Some(TaskState::Ready), ..all() },
+            vec![5],
+        ),
+    ] {
+        let tasks = queue.list(&filter).await.unwrap();
+        assert_eq!(numbers(&tasks), expected, "{filter:?}");
+        assert!(tasks.is_sorted_by_key(|task| task.id));
+        assert_eq!(queue.count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+    }
+}
+
+/// Pages follow each other without gap or overlap, also through tasks that were enqueued together.
+pub async fn c18_list_in_pages(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..70).await;
+    add(&queue, 70..130).await;
+    let first = queue.list(&TaskFilter::default()).await.unwrap();
+    assert_eq!(numbers(&first), (0..100).collect::<Vec<_>>(), "a page holds 100");
+    let mut filter = TaskFilter { limit: Some(33), ..TaskFilter::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = queue.list(&filter).await.unwrap();
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id);
+        seen.extend(numbers(&page));
+    }
+    assert_eq!(seen, (0..130).collect::<Vec<_>>());
+    assert_eq!(queue.count(&filter).await.unwrap(), 130, "a count knows no pages");
+    filter.limit = Some(0);
+    filter.after = None;
+    assert_eq!(queue.list(&filter).await.unwrap(), []);
+}
+
+/// A listed task is the same as the one that `get` shows.
+pub async fn c18_list_shows_whole_tasks(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    of_all_sorts(&queue).await;
+    for task in queue.list(&TaskFilter::default()).await.unwrap() {
+        assert_eq!(queue.get(task.id).await.unwrap(), Some(task));
+    }
+    assert_eq!(queue.get(TaskId::new()).await.unwrap(), None);
+}
+
+/// The neighbour of an id in a batch that was never made is not found.
+pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let ids = add(&queue, 0..3).await;
+    let beyond = ids.iter().map(|id| id.as_uuid().as_u128()).max().unwrap() + 1;
+    let before = ids.iter().map(|id| id.as_uuid().as_u128()).min().unwrap() - 1;
+    for id in [beyond, before] {
+        let id = TaskId::from(uuid::Uuid::from_u128(id));
+        assert_eq!(queue.get(id).await.unwrap(), None);
+        assert!(queue.delete(id).await.unwrap_err().is_not_found());
+        assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::NotFound);
+    }
+    assert_eq!(total(&queue).await, 3);
+}
+
+/// The figures of every queue that holds tasks or is paused, by name.
+pub async fn c19_figures_of_every_queue(fixture: &impl QueueFixture) {
+    let queue = fixture.queue_with(Limits::default(), true).await;
+    assert_eq!(queue.queues().await.unwrap(), []);
+    of_all_sorts(&queue).await;
+    queue.complete(&queue.dequeue(from("other")).await.unwrap().unwrap()).await.unwrap();
+    queue.pause("resting").await.unwrap();
+    queue.pause("other").await.unwrap();
+    let named = |name: &str| QueueStats { name: name.to_owned(), ..QueueStats::default() };
+    let expected = [
+        QueueStats { dead: 1, running: 1, ready: 1, scheduled: 1, ..named("default") },
+        QueueStats { paused: true, completed: 1, ready: 1, ..named("other") },
+        QueueStats { paused: true, ..named("resting") },
+    ];
+    assert_eq!(queue.queues().await.unwrap(), expected);
+    queue.resume("resting").await.unwrap();
+    queue.purge(&TaskFilter { queue: Some("default".to_owned()), ..TaskFilter::default() }).await.unwrap();
+    let names: Vec<_> = queue.queues().await.unwrap().into_iter().map(|figures| figures.name).collect();
+    assert_eq!(names, ["default", "other"], "the running task is still there");
+}

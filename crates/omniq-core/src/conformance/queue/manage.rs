@@ -1,0 +1,125 @@
+//! C18: cancel, delete and purge.
+
+use std::time::Duration;
+
+use crate::conformance::QueueFixture;
+use crate::conformance::support::*;
+use crate::*;
+
+/// A waiting task is withdrawn at once.
+pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let ready = add(&queue, [1]).await[0];
+    let scheduled = queue.enqueue(task(2).delay(HOUR)).await.unwrap();
+    for id in [ready, scheduled] {
+        assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::Done);
+        assert_eq!(state(&queue, id).await, None);
+        assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::NotFound);
+    }
+    assert!(is_empty(&queue).await);
+}
+
+/// A running task is asked to stop: its worker learns of it by the next heartbeat, nobody else does.
+pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &impl QueueFixture) {
+    let (queue, other) = (fixture.queue().await, fixture.queue().await);
+    add(&queue, 0..3).await;
+    let (mine, theirs) = (worker(&queue, HOUR).await, worker(&queue, HOUR).await);
+    let held = queue.claim(mine, &from("default").limit(2)).await.unwrap();
+    queue.claim(theirs, &from("default")).await.unwrap();
+    assert_eq!(other.cancel(held[0].id).await.unwrap(), Cancelled::Requested);
+    assert_eq!(other.cancel(held[0].id).await.unwrap(), Cancelled::Requested);
+    assert_eq!(state(&queue, held[0].id).await, Some(TaskState::Running));
+
+    let mut pulse = queue.pulse();
+    assert_eq!(pulse.heartbeat(theirs).await.unwrap(), Heartbeat { alive: true, cancelled: Vec::new() });
+    let beat = pulse.heartbeat(mine).await.unwrap();
+    assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
+    let stopped = vec![settlement(&held[0], Outcome::Cancel)];
+    assert_eq!(queue.settle(stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
+    assert_eq!(state(&queue, held[0].id).await, None);
+    assert_eq!(pulse.heartbeat(mine).await.unwrap().cancelled, []);
+}
+
+/// The lease in the background hands the wish on.
+pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = add(&queue, [1]).await[0];
+    let mut info = WorkerInfo::new(["default"]);
+    info.lease = Duration::from_secs(3);
+    let lease = Lease::start(&*queue, &info).await.unwrap();
+    let mut signal = lease.cancel_signal();
+    queue.claim(lease.worker(), &from("default")).await.unwrap();
+    queue.cancel(id).await.unwrap();
+    signal.changed().await.unwrap();
+    assert_eq!(lease.take_cancelled(), [id].into());
+}
+
+/// A run that came to its end all the same counts.
+pub async fn c18_a_finish_after_a_cancel_counts(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = add(&queue, [1]).await[0];
+    let held = take(&queue).await;
+    assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::Requested);
+    queue.complete(&held).await.unwrap();
+    assert_eq!(state(&queue, id).await, None);
+}
+
+/// A dead letter is not waiting: it stays.
+pub async fn c18_cancel_leaves_dead_letters(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
+    queue.fail(&take(&queue).await, boom()).await.unwrap();
+    assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::NotFound);
+    assert_eq!(state(&queue, id).await, Some(TaskState::Dead));
+}
+
+/// Many at once, an answer for each.
+pub async fn c20_cancel_many_answers_for_each(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let ids = add(&queue, 0..3).await;
+    take(&queue).await;
+    let answers = queue.cancel_many(&[ids[2], TaskId::new(), ids[0], ids[1]]).await.unwrap();
+    use Cancelled::{Done, NotFound, Requested};
+    assert_eq!(answers, [Done, NotFound, Requested, Done]);
+    assert_eq!(queue.cancel_many(&[]).await.unwrap(), []);
+    assert_eq!(total(&queue).await, 1);
+}
+
+/// What no worker holds can be removed.
+pub async fn c18_delete_removes_what_is_not_running(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let dead = queue.enqueue(task(0).max_retries(0)).await.unwrap();
+    queue.fail(&take(&queue).await, boom()).await.unwrap();
+    let running = add(&queue, [1]).await[0];
+    let held = take(&queue).await;
+    let ready = add(&queue, [2]).await[0];
+    let scheduled = queue.enqueue(task(3).delay(HOUR)).await.unwrap();
+    for id in [dead, ready, scheduled] {
+        queue.delete(id).await.unwrap();
+        assert!(queue.delete(id).await.unwrap_err().is_not_found());
+    }
+    let error = queue.delete(running).await.unwrap_err();
+    assert!(error.is_conflict() && error.message().contains("running"), "{error:?}");
+    queue.complete(&held).await.unwrap();
+    assert_eq!(total(&queue).await, 0);
+}
+
+/// A purge removes what the filter names, however much it is, and nothing that runs.
+pub async fn c18_purge_leaves_running_tasks(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let running = add(&queue, [0]).await[0];
+    let held = take(&queue).await;
+    add(&queue, 1..150).await;
+    queue.enqueue(task(150).queue("other")).await.unwrap();
+    queue.enqueue(task(151).delay(HOUR)).await.unwrap();
+    let scheduled = TaskFilter { state: Some(TaskState::Scheduled), ..TaskFilter::default() };
+    assert_eq!(queue.purge(&scheduled).await.unwrap(), 1);
+    let after = queue.list(&TaskFilter::default()).await.unwrap().last().map(|task| task.id);
+    let page =
+        TaskFilter { queue: Some("default".to_owned()), limit: Some(1), after, ..TaskFilter::default() };
+    assert_eq!(queue.purge(&page).await.unwrap(), 149, "a purge knows no pages");
+    assert_eq!(queue.purge(&TaskFilter::default()).await.unwrap(), 1);
+    assert_eq!(state(&queue, running).await, Some(TaskState::Running));
+    assert_eq!(queue.purge(&TaskFilter::default()).await.unwrap(), 0);
+    queue.complete(&held).await.unwrap();
+}

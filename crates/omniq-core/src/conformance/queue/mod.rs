@@ -1,0 +1,21 @@
+//! Behaviours of every task queue.
+
+pub mod bulk;
+pub mod claims;
+pub mod close;
+pub mod enqueue;
+pub mod expiry;
+pub mod fencing;
+pub mod input;
+pub mod leases;
+pub mod look;
+pub mod manage;
+mod model;
+pub mod order;
+pub mod outcomes;
+pub mod pausing;
+pub mod retries;
+pub mod update;
+pub mod values;
+pub mod waiting;
+pub mod walk;

@@ -1,0 +1,194 @@
+//! The state machine played beside a queue: what each task must be like after each step of a walk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::walk::Move;
+use crate::conformance::support::*;
+use crate::*;
+
+/// What is expected of one task.
+#[derive(Debug)]
+struct Known {
+    id: TaskId,
+    /// `None`: it is gone.
+    state: Option<TaskState>,
+    attempt: u32,
+    priority: i16,
+    retries: u32,
+    expired: bool,
+    /// As it was claimed last; stale once the run has ended.
+    held: Option<Task>,
+}
+
+pub(super) struct Model {
+    queue: Arc<dyn TaskQueue>,
+    name: String,
+    keeps: bool,
+    worker: WorkerId,
+    tasks: Vec<Known>,
+}
+
+impl Model {
+    pub(super) async fn new(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool) -> Self {
+        let worker = worker(&queue, HOUR).await;
+        Self { queue, name: name.to_owned(), keeps, worker, tasks: Vec::new() }
+    }
+
+    pub(super) async fn step(&mut self, step: Move) {
+        match step {
+            Move::Enqueue { priority, retries, delayed, expiring } => {
+                let mut new = task(self.tasks.len() as i64).queue(&self.name).priority(priority);
+                new = new.max_retries(retries).backoff(Backoff::constant(HOUR));
+                new.delay = delayed.then_some(HOUR);
+                new.ttl = expiring.then_some(Duration::from_millis(1));
+                let id = self.queue.enqueue(new).await.unwrap();
+                if expiring {
+                    pause(20).await;
+                }
+                let state = Some(if delayed { TaskState::Scheduled } else { TaskState::Ready });
+                self.tasks.push(Known {
+                    id,
+                    state,
+                    attempt: 0,
+                    priority,
+                    retries,
+                    expired: expiring,
+                    held: None,
+                });
+            }
+            Move::Do { .. } if self.tasks.is_empty() => {}
+            Move::Do { verb: Verb::Dequeue, .. } => {
+                let expected = self.next();
+                let claimed = self.queue.claim(self.worker, &from(&self.name)).await.unwrap();
+                self.claimed(expected, claimed);
+            }
+            Move::Do { verb: Verb::Rescue | Verb::RescueLast, .. } => self.lose().await,
+            Move::Do { verb, place, at_once } => {
+                let place = place % self.tasks.len();
+                self.act(verb, place, at_once).await;
+            }
+        }
+    }
+
+    /// The place of the task that a claim must give.
+    fn next(&self) -> Option<usize> {
+        let ready = |known: &Known| known.state == Some(TaskState::Ready) && !known.expired;
+        let places = (0..self.tasks.len()).filter(|place| ready(&self.tasks[*place]));
+        places.min_by_key(|place| (-self.tasks[*place].priority, *place))
+    }
+
+    fn claimed(&mut self, expected: Option<usize>, mut claimed: Vec<Task>) {
+        let task = claimed.pop();
+        let expected_id = expected.map(|place| self.tasks[place].id);
+        assert_eq!(task.as_ref().map(|task| task.id), expected_id, "the wrong task was claimed");
+        if let (Some(place), Some(task)) = (expected, task) {
+            let known = &mut self.tasks[place];
+            known.attempt += 1;
+            known.held = Some(task);
+            self.follow(place, Verb::Dequeue);
+        }
+    }
+
+    /// A worker claims, goes silent, and its task is taken back.
+    async fn lose(&mut self) {
+        let doomed = worker(&self.queue, Duration::from_millis(100)).await;
+        let expected = self.next();
+        let claimed = self.queue.claim(doomed, &from(&self.name)).await.unwrap();
+        self.claimed(expected, claimed);
+        let Some(place) = expected else { return };
+        let found = lost(&self.queue).await;
+        assert_eq!(found[0].task.id, self.tasks[place].id);
+        let verb = if found[0].task.may_retry() { Verb::Rescue } else { Verb::RescueLast };
+        assert_eq!(verb == Verb::Rescue, self.tasks[place].attempt <= self.tasks[place].retries);
+        assert_eq!(rescue(&self.queue, &found).await, [Settled::Done]);
+        self.follow(place, verb);
+    }
+
+    async fn act(&mut self, verb: Verb, place: usize, at_once: bool) {
+        let known = &self.tasks[place];
+        // A failure goes on to be a retry while retries are left.
+        let verb = match verb {
+            Verb::Fail if known.attempt <= known.retries => Verb::RetryLater,
+            other => other,
+        };
+        let Some(done) = self.carry_out(verb, place, at_once).await else { return };
+        let known = &self.tasks[place];
+        let step = known.state.map_or(Step::No, |state| state.after(verb));
+        let allowed = step != Step::No && (verb != Verb::Expire || known.expired);
+        assert_eq!(done, allowed, "{verb:?} on {:?}", known.state);
+        if allowed {
+            self.follow(place, verb);
+            let known = &mut self.tasks[place];
+            let delayed = matches!(verb, Verb::RetryLater | Verb::Snooze);
+            if delayed && at_once && known.state == Some(TaskState::Scheduled) {
+                known.state = Some(TaskState::Ready);
+            }
+        }
+    }
+
+    /// Calls the queue; says whether it did as told. `None`: this cannot be asked for.
+    async fn carry_out(&self, verb: Verb, place: usize, at_once: bool) -> Option<bool> {
+        let known = &self.tasks[place];
+        let delay = if at_once { Duration::ZERO } else { HOUR };
+        let outcome = match verb {
+            Verb::Due if known.state == Some(TaskState::Ready) => return None,
+            Verb::Due => {
+                let now = TaskUpdate { run_at: Some(jiff::Timestamp::now() - HOUR), ..TaskUpdate::default() };
+                return Some(self.queue.update(known.id, now).await.is_ok());
+            }
+            Verb::Cancel => {
+                return Some(self.queue.cancel(known.id).await.unwrap() != Cancelled::NotFound);
+            }
+            Verb::Retry => return Some(self.queue.retry(known.id).await.is_ok()),
+            Verb::Delete => return Some(self.queue.delete(known.id).await.is_ok()),
+            Verb::Complete => Outcome::Complete,
+            Verb::Fail => Outcome::Fail { error: boom() },
+            Verb::RetryLater => Outcome::RetryLater { delay, error: None },
+            Verb::Release => Outcome::Release,
+            Verb::Snooze => Outcome::Snooze { delay },
+            Verb::Discard => Outcome::Discard,
+            Verb::StopCancelled => Outcome::Cancel,
+            Verb::Expire => Outcome::Expire,
+            _ => return None,
+        };
+        let claim = known.held.as_ref().and_then(|task| task.claim);
+        // Who never held it has no claim to come with, and a cancel without one is a user's.
+        if claim.is_none() && verb == Verb::StopCancelled {
+            return None;
+        }
+        let claim = if verb == Verb::Expire { None } else { claim };
+        let settlement = Settlement { task_id: known.id, claim, outcome, result: None, events: Vec::new() };
+        let answer = self.queue.settle(vec![settlement], SettleMode::Each).await.unwrap();
+        Some(answer == [Settled::Done])
+    }
+
+    fn follow(&mut self, place: usize, verb: Verb) {
+        let keeps = self.keeps;
+        let known = &mut self.tasks[place];
+        let before = known.state.expect("only a task that is there goes on");
+        known.state = match before.after(verb) {
+            Step::To(TaskState::Completed) if !keeps => None,
+            Step::To(TaskState::Cancelled | TaskState::Expired | TaskState::Discarded) | Step::Gone => None,
+            Step::To(state) => Some(state),
+            Step::No => panic!("{verb:?} was carried out on a task that was {before}"),
+        };
+        match verb {
+            Verb::Release | Verb::Snooze => known.attempt -= 1,
+            Verb::Retry if before == TaskState::Dead => known.attempt = 0,
+            _ => {}
+        }
+    }
+
+    pub(super) async fn compare(&self, when: &str) {
+        let filter =
+            TaskFilter { queue: Some(self.name.clone()), limit: Some(1000), ..TaskFilter::default() };
+        let listed = self.queue.list(&filter).await.unwrap();
+        let seen: Vec<_> = listed.iter().map(|task| (task.id, task.state, task.attempt)).collect();
+        let there = self.tasks.iter().filter_map(|known| Some((known.id, known.state?, known.attempt)));
+        assert_eq!(seen, there.collect::<Vec<_>>(), "{when}");
+        for task in listed {
+            assert_eq!(task.claim.is_some(), task.state == TaskState::Running, "{when}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! C24: arguments come back with their type.
+
+use crate::conformance::QueueFixture;
+use crate::conformance::support::*;
+use crate::conformance::values::{Sample, byte_payloads, json_values, samples};
+use crate::*;
+
+async fn through_the_queue(fixture: &impl QueueFixture, payloads: Vec<Payload>) -> Vec<Payload> {
+    let queue = fixture.queue().await;
+    let tasks = payloads.into_iter().map(|payload| NewTask::with_payload("work", payload));
+    queue.enqueue_many(tasks.collect()).await.unwrap();
+    take_many(&queue, 10_000).await.into_iter().map(|task| task.payload).collect()
+}
+
+/// Typed values by JSON and by MessagePack.
+pub async fn c24_arguments_come_back_with_their_type(fixture: &impl QueueFixture) {
+    let samples = samples();
+    for encode in [|sample: &Sample| Payload::json(sample), |sample: &Sample| Payload::msgpack(sample)] {
+        let payloads = samples.iter().map(|sample| encode(sample).unwrap()).collect();
+        let back = through_the_queue(fixture, payloads).await;
+        let back: Vec<Sample> = back.iter().map(|payload| payload.decode().unwrap()).collect();
+        assert_eq!(back, samples);
+    }
+}
+
+/// Free JSON values: nested, empty, extreme.
+pub async fn c24_json_values_come_back(fixture: &impl QueueFixture) {
+    let values = json_values();
+    let back = through_the_queue(fixture, values.iter().map(|v| Payload::json(v).unwrap()).collect()).await;
+    let back: Vec<serde_json::Value> = back.iter().map(|payload| payload.decode().unwrap()).collect();
+    assert_eq!(back, values);
+}
+
+/// Bytes and the codec's name are kept as they are, known to the core or not.
+pub async fn c24_bytes_and_codec_are_kept(fixture: &impl QueueFixture) {
+    let payloads = byte_payloads();
+    assert_eq!(through_the_queue(fixture, payloads.clone()).await, payloads);
+}

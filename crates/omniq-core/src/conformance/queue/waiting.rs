@@ -1,0 +1,111 @@
+//! C15: the timeout really waits, and wakes early.
+
+use std::time::{Duration, Instant};
+
+use crate::conformance::QueueFixture;
+use crate::conformance::support::*;
+use crate::*;
+
+const LONG: Duration = Duration::from_secs(60);
+/// Far below [`LONG`], far above what a slow machine needs.
+const EARLY: Duration = Duration::from_secs(20);
+
+/// Starts a dequeue that will have to wait.
+fn sleeper(
+    queue: &std::sync::Arc<dyn TaskQueue>,
+    request: Dequeue,
+) -> tokio::task::JoinHandle<Result<Option<Task>>> {
+    let queue = queue.clone();
+    tokio::spawn(async move { queue.dequeue(request.timeout(LONG)).await })
+}
+
+async fn wakes(sleeper: tokio::task::JoinHandle<Result<Option<Task>>>) -> Task {
+    let answer = tokio::time::timeout(EARLY, sleeper).await.expect("it should wake early");
+    answer.unwrap().unwrap().expect("it should wake with a task")
+}
+
+/// Without a task it takes the whole timeout; with none asked for it takes none.
+pub async fn c15_timeout_waits(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    assert!(is_empty(&queue).await);
+    let start = Instant::now();
+    assert_eq!(queue.dequeue(from("default").timeout(Duration::from_millis(700))).await.unwrap(), None);
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_millis(700), "{waited:?}");
+    assert!(waited < EARLY, "{waited:?}");
+}
+
+/// A task that another object enqueues ends the wait.
+pub async fn c15_timeout_waits_and_wakes_early(fixture: &impl QueueFixture) {
+    let (queue, other) = (fixture.queue().await, fixture.queue().await);
+    let sleeping = sleeper(&queue, from("default"));
+    pause(300).await;
+    add(&other, [5]).await;
+    assert_eq!(number(&wakes(sleeping).await), 5);
+}
+
+/// So does the start time of one that is there already, or comes meanwhile.
+pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    queue.enqueue(task(1).delay(Duration::from_millis(300))).await.unwrap();
+    let sleeping = sleeper(&queue, from("default"));
+    let first = wakes(sleeping).await;
+    assert_eq!(number(&first), 1);
+    assert!(first.claimed_at.unwrap() >= first.run_at);
+
+    let sleeping = sleeper(&queue, from("default"));
+    pause(200).await;
+    queue.enqueue(task(2).delay(Duration::from_millis(300))).await.unwrap();
+    assert_eq!(number(&wakes(sleeping).await), 2);
+}
+
+/// So do a release, a retry, a resume and a cancelled pause of another queue in the list.
+pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &impl QueueFixture) {
+    let (queue, other) = (fixture.queue().await, fixture.queue().await);
+    let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
+    let held = take(&other).await;
+    let sleeping = sleeper(&queue, from("default"));
+    pause(200).await;
+    other.release(&held).await.unwrap();
+    let held = wakes(sleeping).await;
+
+    queue.fail(&held, boom()).await.unwrap();
+    let sleeping = sleeper(&queue, from("default"));
+    pause(200).await;
+    other.retry(id).await.unwrap();
+    let held = wakes(sleeping).await;
+    assert_eq!(held.id, id);
+
+    other.pause("quiet").await.unwrap();
+    other.enqueue(task(2).queue("quiet")).await.unwrap();
+    let sleeping = sleeper(&queue, Dequeue::from(["default", "quiet"]));
+    pause(200).await;
+    other.resume("quiet").await.unwrap();
+    assert_eq!(number(&wakes(sleeping).await), 2);
+}
+
+/// Each of many sleepers gets a task of its own.
+pub async fn c15_many_sleepers_get_a_task_each(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let sleeping: Vec<_> = (0..6).map(|_| sleeper(&queue, from("default"))).collect();
+    pause(200).await;
+    add(&queue, 0..6).await;
+    let mut got = Vec::new();
+    for sleeper in sleeping {
+        got.push(number(&wakes(sleeper).await));
+    }
+    got.sort_unstable();
+    assert_eq!(got, [0, 1, 2, 3, 4, 5]);
+}
+
+/// The bell rings for what became ready after it was asked for, even before the wait.
+pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = worker(&queue, HOUR).await;
+    let mut bell = queue.doorbell(id, &["default".to_owned()]).await.unwrap();
+    add(&queue, [1]).await;
+    let start = Instant::now();
+    bell.wait(LONG).await;
+    assert!(start.elapsed() < EARLY, "the ring was lost");
+    assert_eq!(queue.claim(id, &from("default")).await.unwrap().len(), 1);
+}

@@ -1,0 +1,98 @@
+//! C18: random walks over the state machine. Whatever verbs come in whatever order, each does what `TaskState::after` says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::model::Model;
+use crate::conformance::QueueFixture;
+use crate::*;
+
+/// One step of a walk.
+#[derive(Debug, Clone, Copy)]
+pub enum Move {
+    /// Enqueues a task.
+    Enqueue {
+        /// Its priority.
+        priority: i16,
+        /// Its extra runs.
+        retries: u32,
+        /// Whether it starts far in the future.
+        delayed: bool,
+        /// Whether its time to live has ended by the next step. Only without delay.
+        expiring: bool,
+    },
+    /// Does this to the task with this place among all that were enqueued, if there is any.
+    Do {
+        /// What to do. `Dequeue`, `Rescue` and `RescueLast` take whichever task is next.
+        verb: Verb,
+        /// The place, modulo the number of tasks.
+        place: usize,
+        /// Whether a retry or snooze has no delay.
+        at_once: bool,
+    },
+}
+
+/// Random walks of up to 40 steps.
+pub fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let enqueue = (-1..=1_i16, 0..=2_u32, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(priority, retries, delayed, expiring)| Move::Enqueue {
+            priority,
+            retries,
+            delayed: delayed && !expiring,
+            expiring,
+        },
+    );
+    let quick: Vec<_> =
+        Verb::ALL.into_iter().filter(|verb| !matches!(verb, Verb::Rescue | Verb::RescueLast)).collect();
+    let verb = prop_oneof![
+        20 => prop::sample::select(quick),
+        12 => Just(Verb::Dequeue),
+        // Losing a worker takes its time.
+        1 => Just(Verb::Rescue),
+    ];
+    let act = (verb, any::<usize>(), any::<bool>()).prop_map(|(verb, place, at_once)| Move::Do {
+        verb,
+        place,
+        at_once,
+    });
+    prop::collection::vec(prop_oneof![1 => enqueue, 3 => act], 1..40)
+}
+
+/// Takes the walk on a queue of its own name, and compares the queue with the model after each step. `keeps`: the object
+/// keeps completed tasks.
+pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[Move]) {
+    let mut model = Model::new(queue, name, keeps).await;
+    for (number, step) in moves.iter().enumerate() {
+        model.step(*step).await;
+        model.compare(&format!("after step {number}, {step:?}")).await;
+    }
+}
+
+/// Many walks, shrunk to the shortest if one goes astray.
+pub async fn c18_random_walks_follow_the_state_machine(fixture: &impl QueueFixture) {
+    let plain = fixture.queue().await;
+    let keeping = fixture.queue_with(Limits::default(), true).await;
+    let runtime = tokio::runtime::Handle::current();
+    let walks = move || {
+        let config = Config { failure_persistence: None, cases: 24, ..Config::default() };
+        let number = std::cell::Cell::new(0_u64);
+        TestRunner::new(config).run(&moves(), |moves| {
+            number.set(number.get() + 1);
+            let keeps = number.get().is_multiple_of(2);
+            let queue = if keeps { keeping.clone() } else { plain.clone() };
+            let name = format!("walk-{}", number.get());
+            runtime.block_on(async {
+                let walk = walk(queue, &name, keeps, &moves);
+                tokio::time::timeout(Duration::from_secs(60), walk).await.expect("the walk hangs");
+            });
+            Ok(())
+        })
+    };
+    let outcome = tokio::task::spawn_blocking(walks).await.expect("the walks' thread ends");
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

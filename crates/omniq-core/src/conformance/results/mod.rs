@@ -1,0 +1,7 @@
+//! Behaviours of every result storage.
+
+pub mod expiry;
+pub mod keep;
+pub mod look;
+pub mod values;
+pub mod waiting;

@@ -1,0 +1,68 @@
+//! C23: wait.
+
+use std::time::{Duration, Instant};
+
+use crate::conformance::ResultFixture;
+use crate::conformance::support::*;
+use crate::*;
+
+const LONG: Duration = Duration::from_secs(60);
+const EARLY: Duration = Duration::from_secs(20);
+
+fn done(id: TaskId) -> TaskResult {
+    TaskResult::new(id, ResultStatus::Completed)
+}
+
+/// A result that is there is returned at once, even without time to wait.
+pub async fn c23_wait_returns_what_is_there(fixture: &impl ResultFixture) {
+    let results = fixture.results().await;
+    let id = TaskId::new();
+    results.store(done(id)).await.unwrap();
+    assert_eq!(results.wait(id, Duration::ZERO).await.unwrap().task_id, id);
+    assert_eq!(results.wait(id, LONG).await.unwrap().task_id, id);
+}
+
+/// A result that another object stores ends the wait; others' results do not.
+pub async fn c23_wait_wakes_early(fixture: &impl ResultFixture) {
+    let (results, other) = (fixture.results().await, fixture.results().await);
+    let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
+    let waiting = ids.iter().map(|id| {
+        let (results, id) = (results.clone(), *id);
+        tokio::spawn(async move { results.wait(id, LONG).await })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    pause(300).await;
+    other.store(done(TaskId::new())).await.unwrap();
+    pause(100).await;
+    assert!(waiting.iter().all(|wait| !wait.is_finished()));
+    other.store_many(ids.iter().copied().map(done).collect()).await.unwrap();
+    for (wait, id) in waiting.into_iter().zip(ids) {
+        let answer = tokio::time::timeout(EARLY, wait).await.expect("it should wake early");
+        assert_eq!(answer.unwrap().unwrap().task_id, id);
+    }
+}
+
+/// The time is waited out, and the error names the task.
+pub async fn c23_wait_times_out(fixture: &impl ResultFixture) {
+    let results = fixture.results().await;
+    let id = TaskId::new();
+    let start = Instant::now();
+    let error = results.wait(id, Duration::from_millis(500)).await.unwrap_err();
+    assert!(start.elapsed() >= Duration::from_millis(500));
+    assert!(start.elapsed() < EARLY);
+    assert!(error.is_timeout() && error.message().contains(&id.to_string()), "{error:?}");
+    assert!(results.wait(id, Duration::ZERO).await.unwrap_err().is_timeout());
+}
+
+/// A close ends the wait.
+pub async fn c13_close_ends_a_wait(fixture: &impl ResultFixture) {
+    let results = fixture.results().await;
+    let waiting = tokio::spawn({
+        let results = results.clone();
+        async move { results.wait(TaskId::new(), LONG).await }
+    });
+    pause(300).await;
+    results.close().await.unwrap();
+    let answer = tokio::time::timeout(EARLY, waiting).await.expect("it should end");
+    assert!(answer.unwrap().unwrap_err().is_closed());
+}

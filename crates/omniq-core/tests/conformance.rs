@@ -1,0 +1,68 @@
+//! The suite on the in-memory backend, async and through the blocking twins.
+#![cfg(feature = "conformance")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
+use omniq_core::*;
+
+/// Stores in this process's memory.
+struct Memory {
+    tasks: MemoryQueue,
+    results: MemoryResultStorage,
+    events: MemoryEventStorage,
+}
+
+fn memory() -> Memory {
+    Memory {
+        tasks: MemoryQueue::new(),
+        results: MemoryResultStorage::new(),
+        events: MemoryEventStorage::new(),
+    }
+}
+
+#[async_trait]
+impl QueueFixture for Memory {
+    async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
+        Arc::new(self.tasks.reopen(limits, keep_completed))
+    }
+}
+
+#[async_trait]
+impl ResultFixture for Memory {
+    async fn results(&self) -> Arc<dyn ResultStorage> {
+        Arc::new(self.results.reopen())
+    }
+}
+
+#[async_trait]
+impl EventFixture for Memory {
+    async fn events(&self) -> Arc<dyn EventStorage> {
+        Arc::new(self.events.reopen())
+    }
+}
+
+mod queue {
+    omniq_core::queue_conformance!(super::memory());
+}
+
+mod results {
+    omniq_core::result_conformance!(super::memory());
+}
+
+mod events {
+    omniq_core::event_conformance!(super::memory());
+}
+
+mod blocking_queue {
+    omniq_core::queue_conformance!(super::Blocking(super::memory()));
+}
+
+mod blocking_results {
+    omniq_core::result_conformance!(super::Blocking(super::memory()));
+}
+
+mod blocking_events {
+    omniq_core::event_conformance!(super::Blocking(super::memory()));
+}
