@@ -70,3 +70,12 @@ pub mod prelude {
         Worker,
     };
 }
+
+/// The README and the guide, whose examples run as tests on the server that `OMNIQ_URL` names.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/guide.md")]
+    mod guide {}
+}
