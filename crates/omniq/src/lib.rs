@@ -30,6 +30,9 @@ pub use omniq_core::{
     check_name,
 };
 
+#[cfg(feature = "logging")]
+pub mod logging;
+
 /// The storages, by what they keep their data on.
 pub mod storage {
     /// In this process, gone when it ends: for tests and for parts that need not last.
