@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::EventSink;
+use omniq_macros::blocking;
 pub(crate) use record::Report;
 
 use crate::model::*;
@@ -88,7 +89,10 @@ impl Backend {
         self.events()
             .ok_or_else(|| Error::config("events are off: configure an event storage to log or query events"))
     }
+}
 
+#[blocking(BlockingBackend)]
+impl Backend {
     /// Adds a task and returns its id; it is durable then. The `enqueued` event follows, as well as it can.
     ///
     /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
@@ -134,17 +138,31 @@ impl Backend {
         Ok(state)
     }
 
-    async fn report(&self, report: Report<'_>) -> Result<()> {
-        report.task.held()?;
-        self.settle(vec![self.record(report)], SettleMode::All).await?;
-        Ok(())
+    /// Withdraws a task: a waiting one leaves the queue and gets a `cancelled` result, a running one is asked to stop.
+    pub async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
+        verbs::only(self.cancel_many(&[id]).await?)
     }
 
-    /// Logs events as well as it can: never an error, never longer than a few seconds. Nothing if events are off.
-    pub(crate) async fn log_events(&self, events: Vec<TaskEvent>) {
-        if let Some(sink) = &self.events {
-            sink.log(events).await;
-        }
+    /// Withdraws tasks; an answer for each in the same order.
+    pub async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        self.cancel_with_records(ids).await
+    }
+
+    /// Settles runs with their results and events, and returns an answer for each in the same order.
+    ///
+    /// Results and events that are kept in the queue's own place are written in the queue's transaction. Results kept
+    /// elsewhere are stored before the queue settles, events kept elsewhere after it, and only of what was settled.
+    /// What belongs to a part that is off is left out.
+    ///
+    /// A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept
+    /// elsewhere can come from a run whose claim proves lost: it is stored by then, until the run that holds the task
+    /// stores its own. If that one was faster, the lost run's result stays; workers keep this from happening by
+    /// stopping their work when they lose their lease, before others may take it over.
+    ///
+    /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
+    /// event storage.
+    pub async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        self.settle_all_of(&batch, mode).await
     }
 
     /// Closes all parts, even if one of them fails to; the first error is returned. A second call does nothing.
@@ -159,5 +177,20 @@ impl Backend {
             None => Ok(()),
         };
         queue.and(results).and(events)
+    }
+}
+
+impl Backend {
+    async fn report(&self, report: Report<'_>) -> Result<()> {
+        report.task.held()?;
+        self.settle(vec![self.record(report)], SettleMode::All).await?;
+        Ok(())
+    }
+
+    /// Logs events as well as it can: never an error, never longer than a few seconds. Nothing if events are off.
+    pub(crate) async fn log_events(&self, events: Vec<TaskEvent>) {
+        if let Some(sink) = &self.events {
+            sink.log(events).await;
+        }
     }
 }

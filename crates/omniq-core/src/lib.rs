@@ -16,7 +16,7 @@ mod port;
 mod verbs;
 mod worker;
 
-pub use backend::Backend;
+pub use backend::{Backend, BlockingBackend};
 pub use error::{Error, Result};
 pub use handler::{Context, Failure, Handler, Registry, StopReason};
 pub use lease::{Lease, LeaseCell, LeaseState};

@@ -23,17 +23,10 @@ impl Account {
         let uid = rustix::process::geteuid().as_raw();
         if uid != 0 {
             let gid = rustix::process::getegid().as_raw();
-            return Ok(Self {
-                user: uid.to_string(),
-                uid,
-                gid,
-                switched: false,
-            });
+            return Ok(Self { user: uid.to_string(), uid, gid, switched: false });
         }
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let found = ["postgres", "nobody"]
-            .iter()
-            .find_map(|name| lookup(&passwd, name));
+        let found = ["postgres", "nobody"].iter().find_map(|name| lookup(&passwd, name));
         Ok(found.ok_or(Kind::NoAccount)?)
     }
 
@@ -57,11 +50,7 @@ impl Account {
 
     /// Makes this user the owner of a file or folder that we made.
     pub(crate) fn give(&self, path: &Path) -> io::Result<()> {
-        if self.switched {
-            chown(path, Some(self.uid), Some(self.gid))
-        } else {
-            Ok(())
-        }
+        if self.switched { chown(path, Some(self.uid), Some(self.gid)) } else { Ok(()) }
     }
 
     /// Whether this user can enter a folder. Asked of the system, since access lists and mount
@@ -82,27 +71,15 @@ impl Account {
         folders.reverse();
         let blocked = folders.into_iter().find(|folder| !self.can_enter(folder));
         let blocked = blocked.unwrap_or_else(|| path.into());
-        Err(Kind::Unreachable {
-            path: path.into(),
-            blocked,
-            user: self.user.clone(),
-        }
-        .into())
+        Err(Kind::Unreachable { path: path.into(), blocked, user: self.user.clone() }.into())
     }
 }
 
 fn lookup(passwd: &str, name: &str) -> Option<Account> {
-    let mut lines = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
+    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let fields = lines.find(|fields| fields.first() == Some(&name))?;
     let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-    Some(Account {
-        user: name.into(),
-        uid,
-        gid,
-        switched: true,
-    })
+    Some(Account { user: name.into(), uid, gid, switched: true })
 }
 
 #[cfg(test)]
@@ -111,8 +88,7 @@ mod tests {
 
     #[test]
     fn accounts_are_read_from_passwd() {
-        let passwd =
-            "root:x:0:0::/root:/bin/sh\nbroken\nnobody:x:65534:65533:nobody:/:/bin/false\n";
+        let passwd = "root:x:0:0::/root:/bin/sh\nbroken\nnobody:x:65534:65533:nobody:/:/bin/false\n";
         let account = lookup(passwd, "nobody").expect("nobody is listed");
         assert_eq!((account.uid, account.gid), (65534, 65533));
         assert!(lookup(passwd, "postgres").is_none());

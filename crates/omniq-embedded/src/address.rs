@@ -42,9 +42,7 @@ impl Server {
     /// The major version of the data folder, such as 18.
     pub fn version(&self) -> u32 {
         let text = std::fs::read_to_string(self.folder.data().join("PG_VERSION"));
-        text.ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(0)
+        text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The URL of the database `omniq`. It holds the password.
@@ -55,23 +53,16 @@ impl Server {
     /// The URL of another database of this server. It holds the password.
     pub fn url_for(&self, database: &str) -> String {
         let name: String = database.bytes().map(escape).collect();
-        format!(
-            "postgresql://omniq:{}@127.0.0.1:{}/{name}",
-            self.password, self.running.port
-        )
+        format!("postgresql://omniq:{}@127.0.0.1:{}/{name}", self.password, self.running.port)
     }
 
     /// The program `psql`, connected to the database `omniq`; arguments may be added. The password
     /// goes by a file, so that it is in no list of processes.
     pub fn psql_command(&self) -> Command {
         let programs = Programs::locate_for(&self.options).ok();
-        let beside = programs
-            .map(|programs| programs.program("psql"))
-            .filter(|psql| psql.is_file());
+        let beside = programs.map(|programs| programs.program("psql")).filter(|psql| psql.is_file());
         let mut command = Command::new(beside.unwrap_or_else(|| "psql".into()));
-        command
-            .args(["-h", "127.0.0.1", "-U", "omniq", "-d", "omniq", "-p"])
-            .arg(self.port().to_string());
+        command.args(["-h", "127.0.0.1", "-U", "omniq", "-d", "omniq", "-p"]).arg(self.port().to_string());
         command.env("PGPASSFILE", self.folder.passfile());
         command
     }
@@ -80,10 +71,7 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Server");
-        shown
-            .field("data_dir", &self.data_dir())
-            .field("port", &self.port())
-            .field("pid", &self.pid());
+        shown.field("data_dir", &self.data_dir()).field("port", &self.port()).field("pid", &self.pid());
         shown.finish_non_exhaustive()
     }
 }

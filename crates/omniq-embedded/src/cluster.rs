@@ -12,12 +12,7 @@ use crate::programs::Programs;
 
 /// Makes the cluster unless it is there. It is made aside and renamed when it is complete, so that an
 /// interruption leaves nothing half done.
-pub(crate) fn ensure(
-    folder: &Folder,
-    programs: &Programs,
-    account: &Account,
-    careless: bool,
-) -> Result<()> {
+pub(crate) fn ensure(folder: &Folder, programs: &Programs, account: &Account, careless: bool) -> Result<()> {
     let data = folder.data();
     if data.exists() {
         return check_version(folder, programs);
@@ -26,9 +21,7 @@ pub(crate) fn ensure(
     if fresh.exists() {
         fs::remove_dir_all(&fresh).at("remove the unfinished", &fresh)?;
     }
-    fs::create_dir(&fresh)
-        .and_then(|()| account.give(&fresh))
-        .at("create", &fresh)?;
+    fs::create_dir(&fresh).and_then(|()| account.give(&fresh)).at("create", &fresh)?;
     initialize(folder, &fresh, programs, account, careless)?;
     let settings = fresh.join("postgresql.conf");
     let mut text = fs::read(&settings).at("read", &settings)?;
@@ -37,9 +30,7 @@ pub(crate) fn ensure(
     create_database(&fresh, programs, account, careless)?;
     fs::rename(&fresh, &data).at("rename to", &data)?;
     let root = folder.root();
-    fs::File::open(root)
-        .and_then(|file| file.sync_all())
-        .at("write to disk", root)
+    fs::File::open(root).and_then(|file| file.sync_all()).at("write to disk", root)
 }
 
 fn initialize(
@@ -56,17 +47,8 @@ fn initialize(
     let program = programs.program("initdb");
     let run = |locale: &str| {
         let mut command = account.command(&program);
-        command.args([
-            "--username=omniq",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-        ]);
-        command
-            .arg(format!("--locale={locale}"))
-            .arg("--pwfile")
-            .arg(&passfile)
-            .arg("-D")
-            .arg(fresh);
+        command.args(["--username=omniq", "--auth=scram-sha-256", "--encoding=UTF8"]);
+        command.arg(format!("--locale={locale}")).arg("--pwfile").arg(&passfile).arg("-D").arg(fresh);
         if careless {
             command.arg("--no-sync");
         }
@@ -82,28 +64,17 @@ fn initialize(
 }
 
 /// In single-user mode, which needs no client program and no password.
-fn create_database(
-    fresh: &Path,
-    programs: &Programs,
-    account: &Account,
-    careless: bool,
-) -> Result<()> {
+fn create_database(fresh: &Path, programs: &Programs, account: &Account, careless: bool) -> Result<()> {
     let program = programs.program("postgres");
     let mut command = account.command(&program);
     command.arg("--single").arg("-D").arg(fresh);
     if careless {
         command.args(["-c", "fsync=off"]);
     }
-    command
-        .arg("postgres")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.arg("postgres").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().at("run", &program)?;
     if let Some(mut input) = child.stdin.take() {
-        input
-            .write_all(b"CREATE DATABASE omniq\n")
-            .at("write to", &program)?;
+        input.write_all(b"CREATE DATABASE omniq\n").at("write to", &program)?;
     }
     let output = child.wait_with_output().at("run", &program)?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -116,21 +87,13 @@ fn create_database(
 
 fn finish(mut command: Command, program: &Path) -> Result<Output> {
     let output = command.output().at("run", program)?;
-    if output.status.success() {
-        Ok(output)
-    } else {
-        Err(failed(program, &output).into())
-    }
+    if output.status.success() { Ok(output) } else { Err(failed(program, &output).into()) }
 }
 
 fn failed(program: &Path, output: &Output) -> Kind {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     let output_text = String::from_utf8_lossy(&text).trim().to_owned();
-    Kind::Failed {
-        program: program.into(),
-        status: output.status.to_string(),
-        output: output_text,
-    }
+    Kind::Failed { program: program.into(), status: output.status.to_string(), output: output_text }
 }
 
 fn check_version(folder: &Folder, programs: &Programs) -> Result<()> {

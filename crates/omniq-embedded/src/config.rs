@@ -37,11 +37,8 @@ const RESERVED: [&str; 11] = [
 /// Refuses what would not be a setting of its own line, or would take the server out of our hands.
 pub(crate) fn check(settings: &[(String, String)]) -> Result<()> {
     for (key, value) in settings {
-        let plain = key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
-        let reason = if !plain
-            || !key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
+        let reason = if !plain || !key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         {
             "a name has letters, digits, `_` and `.` only, and begins with a letter"
         } else if key.to_ascii_lowercase().starts_with("include") {
@@ -53,11 +50,7 @@ pub(crate) fn check(settings: &[(String, String)]) -> Result<()> {
         } else {
             continue;
         };
-        return Err(Kind::Setting {
-            key: key.clone(),
-            reason,
-        }
-        .into());
+        return Err(Kind::Setting { key: key.clone(), reason }.into());
     }
     Ok(())
 }
@@ -70,23 +63,14 @@ pub(crate) fn write(
 ) -> Result<()> {
     let socket_dir = socket_dir.to_string_lossy();
     let mut text = String::from("# Written by omniq at each start; changes here are lost.\n");
-    text += &format!(
-        "port = {port}\nunix_socket_directories = {}\n",
-        quote(&socket_dir)
-    );
-    let all = DEFAULTS.into_iter().chain(
-        settings
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    );
+    text += &format!("port = {port}\nunix_socket_directories = {}\n", quote(&socket_dir));
+    let all = DEFAULTS.into_iter().chain(settings.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     for (key, value) in all {
         text += &format!("{key} = {}\n", quote(value));
     }
     let path = folder.settings();
     let fresh = path.with_extension("new");
-    fs::write(&fresh, text)
-        .and_then(|()| fs::rename(&fresh, &path))
-        .at("write the settings", &path)?;
+    fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).at("write the settings", &path)?;
     // The server's user reads it, whatever the umask: there is no secret in it.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&path, readable).at("set the mode of", &path)
@@ -95,8 +79,7 @@ pub(crate) fn write(
 /// The port of the last start.
 pub(crate) fn last_port(folder: &Folder) -> Option<u16> {
     let text = fs::read_to_string(folder.settings()).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("port = ")?.parse().ok())
+    text.lines().find_map(|line| line.strip_prefix("port = ")?.parse().ok())
 }
 
 fn quote(value: &str) -> String {
@@ -117,16 +100,7 @@ mod tests {
         let setting = |key: &str, value: &str| check(&[(key.into(), value.into())]);
         assert!(setting("work_mem", "64MB").is_ok());
         assert!(setting("plpgsql.extra_warnings", "all").is_ok());
-        for key in [
-            "",
-            "1a",
-            "a b",
-            "a=b",
-            "port",
-            "PORT",
-            "include_dir",
-            "a\nport",
-        ] {
+        for key in ["", "1a", "a b", "a=b", "port", "PORT", "include_dir", "a\nport"] {
             assert!(setting(key, "1").is_err(), "{key:?}");
         }
         assert!(setting("work_mem", "1\nport = 1").is_err());

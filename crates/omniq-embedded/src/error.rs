@@ -26,10 +26,7 @@ impl Error {
 
     /// True if the server did not start or stop within [`Options::timeout`](crate::Options::timeout).
     pub fn is_timeout(&self) -> bool {
-        matches!(
-            self.0,
-            Kind::Timeout { .. } | Kind::StopTimeout { .. } | Kind::Lock { .. }
-        )
+        matches!(self.0, Kind::Timeout { .. } | Kind::StopTimeout { .. } | Kind::Lock { .. })
     }
 
     /// True if an owned server was asked for in a folder in which a server already runs.
@@ -49,31 +46,18 @@ pub(crate) enum Kind {
     #[error(
         "{origin} names {path:?}, which is unusable: {reason}. Name a bin folder with `postgres` and `initdb`"
     )]
-    Programs {
-        origin: &'static str,
-        path: PathBuf,
-        reason: String,
-    },
+    Programs { origin: &'static str, path: PathBuf, reason: String },
     #[error(
         "the data folder {path:?} was made by PostgreSQL {folder}, the programs in {bin:?} are version \
          {programs}. Set OMNIQ_PG_BIN to the bin folder of version {folder}, or use another data folder"
     )]
-    Version {
-        path: PathBuf,
-        folder: String,
-        bin: PathBuf,
-        programs: u32,
-    },
+    Version { path: PathBuf, folder: String, bin: PathBuf, programs: u32 },
     #[error(
         "the server has to run as user `{user}` (PostgreSQL refuses to run as root), who cannot enter \
          {blocked:?} on the way to {path:?}. Use a data folder elsewhere (OMNIQ_HOME), or allow it with \
          `chmod o+x {}`", blocked.display()
     )]
-    Unreachable {
-        path: PathBuf,
-        blocked: PathBuf,
-        user: String,
-    },
+    Unreachable { path: PathBuf, blocked: PathBuf, user: String },
     #[error(
         "running as root, and neither user `postgres` nor `nobody` is in /etc/passwd to run the server as"
     )]
@@ -82,9 +66,7 @@ pub(crate) enum Kind {
         "the data folder {path:?} belongs to user id {owner}, not to yours ({me}). Use another folder, or run as its owner"
     )]
     Foreign { path: PathBuf, owner: u32, me: u32 },
-    #[error(
-        "{path:?} holds files that are not from an embedded server. Use an empty or a new folder"
-    )]
+    #[error("{path:?} holds files that are not from an embedded server. Use an empty or a new folder")]
     NotEmpty { path: PathBuf },
     #[error(
         "a server (pid {pid}) already runs in {path:?}. Stop it, use another folder, or share it (`Lifetime::Shared`)"
@@ -99,17 +81,9 @@ pub(crate) enum Kind {
     #[error("setting `{key}` is refused: {reason}")]
     Setting { key: String, reason: &'static str },
     #[error("{program:?} failed ({status}). Its last words:\n{output}")]
-    Failed {
-        program: PathBuf,
-        status: String,
-        output: String,
-    },
+    Failed { program: PathBuf, status: String, output: String },
     #[error("the server was not ready within {seconds} s. The end of its log {log:?}:\n{output}")]
-    Timeout {
-        seconds: f64,
-        log: PathBuf,
-        output: String,
-    },
+    Timeout { seconds: f64, log: PathBuf, output: String },
     #[error(
         "the server (pid {pid}) had not stopped after {seconds} s; clients may still be connected. Stop it in mode fast or immediate"
     )]
@@ -121,11 +95,7 @@ pub(crate) enum Kind {
     #[error("no free port found on 127.0.0.1 after {tries} tries")]
     NoPort { tries: u32 },
     #[error("cannot {what} {path:?}: {source}")]
-    Io {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { what: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// Says which file an operation failed on, since `io::Error` does not.
@@ -135,13 +105,6 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, what: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| {
-            Kind::Io {
-                what,
-                path: path.into(),
-                source,
-            }
-            .into()
-        })
+        self.map_err(|source| Kind::Io { what, path: path.into(), source }.into())
     }
 }

@@ -27,12 +27,7 @@ impl Folder {
 
     /// Makes the folder if it is missing, and refuses one that holds other things.
     pub(crate) fn prepare(path: &Path, account: &Account) -> Result<Self> {
-        if path
-            .as_os_str()
-            .as_bytes()
-            .iter()
-            .any(|byte| b"\r\n".contains(byte))
-        {
+        if path.as_os_str().as_bytes().iter().any(|byte| b"\r\n".contains(byte)) {
             return Err(Kind::LineBreak { path: path.into() }.into());
         }
         home::create(path, account)?;
@@ -79,12 +74,7 @@ impl Folder {
     /// with the process.
     pub(crate) fn lock(&self, limit: Duration) -> Result<File> {
         let path = self.lock_file();
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = file.at("open the lock file", &path)?;
         let started = Instant::now();
         loop {
@@ -92,11 +82,7 @@ impl Folder {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
                 Err(TryLockError::WouldBlock) if started.elapsed() > limit => {
-                    return Err(Kind::Lock {
-                        path,
-                        seconds: limit.as_secs_f64(),
-                    }
-                    .into());
+                    return Err(Kind::Lock { path, seconds: limit.as_secs_f64() }.into());
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(3)),
             }
@@ -106,21 +92,14 @@ impl Folder {
     pub(crate) fn password(&self) -> Result<String> {
         let path = self.passfile();
         let line = fs::read_to_string(&path).at("read the password in", &path)?;
-        Ok(line
-            .trim_end()
-            .rsplit(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned())
+        Ok(line.trim_end().rsplit(':').next().unwrap_or_default().to_owned())
     }
 
     /// A new random password, readable by us alone.
     pub(crate) fn make_password(&self) -> Result<String> {
         let mut random = [0_u8; 24];
         let source = Path::new("/dev/urandom");
-        File::open(source)
-            .and_then(|mut file| file.read_exact(&mut random))
-            .at("read", source)?;
+        File::open(source).and_then(|mut file| file.read_exact(&mut random)).at("read", source)?;
         let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         write_private(&self.passfile(), &format!("*:*:*:omniq:{password}\n"))?;
         Ok(password)
@@ -131,14 +110,7 @@ impl Folder {
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     // A file left over with a wider mode would keep it.
     let _ = fs::remove_file(path);
-    let file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path);
-    let write = |mut file: File| {
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-    };
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    let write = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     file.and_then(write).at("write", path)
 }

@@ -18,9 +18,7 @@ pub(crate) fn folder(account: &Account, make: bool) -> Result<PathBuf> {
         Some(PathBuf::from("/var/lib/omniq"))
     } else {
         let home = absolute("HOME").map(|home| home.join(".local/share"));
-        absolute("XDG_DATA_HOME")
-            .or(home)
-            .map(|data| data.join("omniq"))
+        absolute("XDG_DATA_HOME").or(home).map(|data| data.join("omniq"))
     };
     let me = rustix::process::geteuid().as_raw();
     let last = PathBuf::from(format!("/var/tmp/omniq-{me}"));
@@ -58,16 +56,7 @@ pub(crate) fn create(folder: &Path, account: &Account) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {
             let owner = fs::metadata(&folder).at("read", &folder)?.uid();
             let me = rustix::process::geteuid().as_raw();
-            if owner == me {
-                Ok(())
-            } else {
-                Err(Kind::Foreign {
-                    path: folder,
-                    owner,
-                    me,
-                }
-                .into())
-            }
+            if owner == me { Ok(()) } else { Err(Kind::Foreign { path: folder, owner, me }.into()) }
         }
         Err(error) => Err(error).at("create the folder", &folder),
     }

@@ -42,9 +42,7 @@ pub(crate) fn launch(
         let from = log.metadata().map_or(0, |meta| meta.len());
         let mut child = spawn(folder, programs, account, options.lifetime, log)?;
         let watcher = match options.lifetime {
-            Lifetime::Owned => {
-                Some(Watcher::set(account, &mut child).at("watch over", folder.root())?)
-            }
+            Lifetime::Owned => Some(Watcher::set(account, &mut child).at("watch over", folder.root())?),
             Lifetime::Shared => None,
         };
         let outcome = wait(&mut child, folder, deadline)?;
@@ -66,23 +64,13 @@ pub(crate) fn launch(
                 wanted = None;
             } else if !output.contains("shared memory block") {
                 let (program, status) = (programs.program("postgres"), status.to_string());
-                return Err(Kind::Failed {
-                    program,
-                    status,
-                    output,
-                }
-                .into());
+                return Err(Kind::Failed { program, status, output }.into());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         if Instant::now() > deadline {
             let (log, seconds) = (folder.log(), options.limit().as_secs_f64());
-            return Err(Kind::Timeout {
-                seconds,
-                log,
-                output,
-            }
-            .into());
+            return Err(Kind::Timeout { seconds, log, output }.into());
         }
     }
 }
@@ -101,12 +89,7 @@ fn spawn(
     };
     let copy = log.try_clone().at("open the log", &folder.log())?;
     // A group of its own: Ctrl-C in the starter's terminal is not meant for the server.
-    command
-        .arg("-D")
-        .arg(folder.data())
-        .stdout(copy)
-        .stderr(log)
-        .process_group(0);
+    command.arg("-D").arg(folder.data()).stdout(copy).stderr(log).process_group(0);
     command.spawn().at("run", &program)
 }
 
@@ -168,12 +151,7 @@ fn open_log(folder: &Folder) -> Result<File> {
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
         fs::rename(&path, path.with_extension("log.old")).at("set aside", &path)?;
     }
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .at("open the log", &path)
+    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).at("open the log", &path)
 }
 
 /// What the log says since this start, at most its last 2,000 bytes.

@@ -44,10 +44,7 @@ pub struct Options {
 impl Options {
     /// A server in this data folder, which is made if it is missing.
     pub fn new(data_dir: impl AsRef<Path>) -> Self {
-        Self {
-            data_dir: Some(data_dir.as_ref().into()),
-            ..Self::default()
-        }
+        Self { data_dir: Some(data_dir.as_ref().into()), ..Self::default() }
     }
 
     /// Takes the server programs from this folder, whatever else is installed.
@@ -83,15 +80,9 @@ impl Options {
 
     /// True if the caller has given up durability, so that waiting for the disk gains nothing.
     pub(crate) fn careless(&self) -> bool {
-        let fsync = self
-            .settings
-            .iter()
-            .rfind(|(key, _)| key.eq_ignore_ascii_case("fsync"));
+        let fsync = self.settings.iter().rfind(|(key, _)| key.eq_ignore_ascii_case("fsync"));
         fsync.is_some_and(|(_, value)| {
-            matches!(
-                value.to_ascii_lowercase().as_str(),
-                "off" | "false" | "no" | "0"
-            )
+            matches!(value.to_ascii_lowercase().as_str(), "off" | "false" | "no" | "0")
         })
     }
 }

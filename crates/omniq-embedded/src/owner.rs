@@ -31,10 +31,7 @@ pub(crate) struct Watcher(Child);
 /// A command that waits at the gate with `program`, to be let go by [`Watcher::set`].
 pub(crate) fn command(account: &Account, program: &Path) -> Command {
     let mut command = account.command("/bin/sh");
-    command
-        .args(["-c", GATE, "sh"])
-        .arg(program)
-        .stdin(Stdio::piped());
+    command.args(["-c", GATE, "sh"]).arg(program).stdin(Stdio::piped());
     command
 }
 
@@ -42,17 +39,10 @@ impl Watcher {
     /// Sets a watcher on the process that waits at the gate, and lets that go.
     pub(crate) fn set(account: &Account, server: &mut Child) -> io::Result<Self> {
         let mut command = account.command("/bin/sh");
-        command
-            .args(["-c", WATCH])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(["-c", WATCH]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut watcher = Self(command.process_group(0).spawn()?);
         watcher.say(&format!("{}\n", server.id()))?;
-        server
-            .stdin
-            .take()
-            .map_or(Ok(()), |mut pipe| pipe.write_all(b"go\n"))?;
+        server.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(b"go\n"))?;
         Ok(watcher)
     }
 
@@ -63,20 +53,13 @@ impl Watcher {
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.0
-            .stdin
-            .as_mut()
-            .map_or(Ok(()), |pipe| pipe.write_all(line.as_bytes()))
+        self.0.stdin.as_mut().map_or(Ok(()), |pipe| pipe.write_all(line.as_bytes()))
     }
 }
 
 impl Bond {
     pub(crate) fn new(server: Child, watcher: Watcher) -> Self {
-        Self {
-            server,
-            watcher,
-            owner: std::process::id(),
-        }
+        Self { server, watcher, owner: std::process::id() }
     }
 
     /// False in a process that was forked from the owner: there the server is not ours to end.

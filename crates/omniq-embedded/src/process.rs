@@ -60,27 +60,16 @@ pub(crate) fn is_server(pid: u32, data: &Path) -> bool {
         // Empty for a process that has ended and waits for its parent.
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        return arguments
-            .windows(2)
-            .any(|pair| pair[0] == b"-D" && pair[1] == wanted);
+        return arguments.windows(2).any(|pair| pair[0] == b"-D" && pair[1] == wanted);
     }
-    let output = Command::new("ps")
-        .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
-        .output();
+    let output = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
     let Ok(output) = output else { return false };
     let wanted = [b"-D ", wanted].concat();
-    output
-        .stdout
-        .windows(wanted.len())
-        .any(|part| part == wanted)
+    output.stdout.windows(wanted.len()).any(|part| part == wanted)
 }
 
 fn first_pid(file: &[u8]) -> Option<u32> {
-    std::str::from_utf8(file.split(|byte| *byte == b'\n').next()?)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    std::str::from_utf8(file.split(|byte| *byte == b'\n').next()?).ok()?.trim().parse().ok()
 }
 
 fn parse(file: &[u8], data: &Path) -> Option<Running> {
@@ -90,9 +79,7 @@ fn parse(file: &[u8], data: &Path) -> Option<Running> {
     if OsStr::from_bytes(lines.next()?) != data.as_os_str() {
         return None;
     }
-    let mut text = lines
-        .skip(1)
-        .map(|line| String::from_utf8_lossy(line).trim().to_owned());
+    let mut text = lines.skip(1).map(|line| String::from_utf8_lossy(line).trim().to_owned());
     let port = text.next().and_then(|port| port.parse().ok()).unwrap_or(0);
     let socket_dir = text.next().unwrap_or_default();
     let state = match text.nth(2).as_deref() {
@@ -100,12 +87,7 @@ fn parse(file: &[u8], data: &Path) -> Option<Running> {
         Some("stopping") => State::Stopping,
         _ => State::Starting,
     };
-    Some(Running {
-        pid,
-        port,
-        socket_dir,
-        state,
-    })
+    Some(Running { pid, port, socket_dir, state })
 }
 
 #[cfg(test)]
@@ -117,20 +99,11 @@ mod tests {
         let data = Path::new("/d a");
         let full = "42\n/d a\n1700000000\n15433\n/tmp/s\n127.0.0.1\n  5432  7\nready   \n";
         let found = parse(full.as_bytes(), data).expect("a whole pid file");
-        assert_eq!(
-            (found.pid, found.port, found.socket_dir.as_str()),
-            (42, 15433, "/tmp/s")
-        );
+        assert_eq!((found.pid, found.port, found.socket_dir.as_str()), (42, 15433, "/tmp/s"));
         assert_eq!(found.state, State::Ready);
         let stopping = full.replace("ready   ", "stopping");
-        assert_eq!(
-            parse(stopping.as_bytes(), data).map(|found| found.state),
-            Some(State::Stopping)
-        );
-        assert_eq!(
-            parse(b"42\n/d a\n", data).map(|found| found.state),
-            Some(State::Starting)
-        );
+        assert_eq!(parse(stopping.as_bytes(), data).map(|found| found.state), Some(State::Stopping));
+        assert_eq!(parse(b"42\n/d a\n", data).map(|found| found.state), Some(State::Starting));
         assert_eq!(parse(full.as_bytes(), Path::new("/other")), None);
         assert_eq!(parse(b"", data), None);
     }

@@ -26,24 +26,19 @@ impl Programs {
         if let Some(bin_dir) = std::env::var_os("OMNIQ_PG_BIN") {
             return Self::named("OMNIQ_PG_BIN", Path::new(&bin_dir));
         }
-        let mut usable =
-            search::candidates().filter_map(|bin_dir| Self::probe(&bin_dir, None).ok());
+        let mut usable = search::candidates().filter_map(|bin_dir| Self::probe(&bin_dir, None).ok());
         Ok(usable.next().ok_or(Kind::NoPrograms)?)
     }
 
     /// The caller's own choice before everything else.
     pub(crate) fn locate_for(options: &Options) -> Result<Self> {
-        options
-            .bin_dir
-            .as_ref()
-            .map_or_else(Self::locate, Self::in_folder)
+        options.bin_dir.as_ref().map_or_else(Self::locate, Self::in_folder)
     }
 
     /// All usable programs on this machine, the preferred ones first. `OMNIQ_PG_BIN` is not looked at.
     pub fn installed() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
-        for programs in search::candidates().filter_map(|bin_dir| Self::probe(&bin_dir, None).ok())
-        {
+        for programs in search::candidates().filter_map(|bin_dir| Self::probe(&bin_dir, None).ok()) {
             if !found.iter().any(|known| known.bin_dir == programs.bin_dir) {
                 found.push(programs);
             }
@@ -80,14 +75,7 @@ impl Programs {
 
     fn named(origin: &'static str, bin_dir: &Path) -> Result<Self> {
         let path = bin_dir.to_owned();
-        Self::probe(bin_dir, None).map_err(|reason| {
-            Kind::Programs {
-                origin,
-                path,
-                reason,
-            }
-            .into()
-        })
+        Self::probe(bin_dir, None).map_err(|reason| Kind::Programs { origin, path, reason }.into())
     }
 
     fn probe(bin_dir: &Path, account: Option<&Account>) -> std::result::Result<Self, String> {
@@ -101,21 +89,11 @@ impl Programs {
         }
         let bin_dir = real(bin_dir).map_err(|error| error.to_string())?;
         let program = bin_dir.join("postgres");
-        let mut command = account.map_or_else(
-            || Command::new(&program),
-            |account| account.command(&program),
-        );
-        let output = command
-            .arg("--version")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .output();
+        let mut command = account.map_or_else(|| Command::new(&program), |account| account.command(&program));
+        let output = command.arg("--version").env("LC_ALL", "C").stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("`postgres` does not run: {error}"))?;
         let version = major(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| {
-            format!(
-                "`postgres --version` says {:?}",
-                String::from_utf8_lossy(&output.stderr)
-            )
+            format!("`postgres --version` says {:?}", String::from_utf8_lossy(&output.stderr))
         })?;
         Ok(Self { bin_dir, version })
     }
@@ -125,18 +103,14 @@ impl Programs {
 /// that has the libraries beside it.
 fn real(bin_dir: &Path) -> std::io::Result<PathBuf> {
     let program = bin_dir.join("postgres").canonicalize()?;
-    let behind = program
-        .parent()
-        .filter(|parent| parent.join("initdb").is_file());
+    let behind = program.parent().filter(|parent| parent.join("initdb").is_file());
     behind.map_or_else(|| bin_dir.canonicalize(), |parent| Ok(parent.into()))
 }
 
 /// The major version from, for instance, `postgres (PostgreSQL) 18.6 (Debian 18.6-1)` or `… 19beta1`.
 fn major(text: &str) -> Option<u32> {
     let rest = text.split_once("(PostgreSQL) ")?.1;
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .map_or(rest, |end| &rest[..end]);
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
     digits.parse().ok()
 }
 
@@ -146,10 +120,7 @@ mod tests {
 
     #[test]
     fn versions_are_understood() {
-        assert_eq!(
-            major("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(major("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"), Some(15));
         assert_eq!(major("initdb (PostgreSQL) 19beta1\n"), Some(19));
         assert_eq!(major("postgres (PostgreSQL) 18\n"), Some(18));
         assert_eq!(major("something else"), None);

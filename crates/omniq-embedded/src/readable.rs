@@ -20,18 +20,11 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
     let refused = |reason: &str| Kind::Programs {
         origin: "the search for server programs",
         path: bin.into(),
-        reason: format!(
-            "user `{}`, who has to run them as you are root, cannot: {reason}",
-            account.user
-        ),
+        reason: format!("user `{}`, who has to run them as you are root, cannot: {reason}", account.user),
     };
     // The programs find their libraries and time zones by relative paths: the layout has to stay.
-    let prefix = bin
-        .parent()
-        .ok_or_else(|| refused("it has no parent folder"))?;
-    let package = prefix
-        .parent()
-        .ok_or_else(|| refused("it has no parent folder"))?;
+    let prefix = bin.parent().ok_or_else(|| refused("it has no parent folder"))?;
+    let package = prefix.parent().ok_or_else(|| refused("it has no parent folder"))?;
     let names = (package.file_name(), prefix.file_name(), bin.file_name());
     let (Some(package_name), Some(prefix_name), Some(bin_name)) = names else {
         return Err(refused("it cannot be copied from there").into());
@@ -66,11 +59,7 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
     }
     let copied: PathBuf = [package_name, prefix_name, bin_name].iter().collect();
     let programs = Programs::in_folder(target.join(copied))?;
-    if programs.run_as(account) {
-        Ok(programs)
-    } else {
-        Err(refused("nor the copy in the cache").into())
-    }
+    if programs.run_as(account) { Ok(programs) } else { Err(refused("nor the copy in the cache").into()) }
 }
 
 /// Changes when another installation, or another release, stands at the same place.
@@ -85,11 +74,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::metadata(from)?;
     if !meta.is_dir() {
         fs::copy(from, to)?;
-        let run = if meta.permissions().mode() & 0o100 == 0 {
-            0o644
-        } else {
-            0o755
-        };
+        let run = if meta.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
         return set_mode(to, run);
     }
     fs::create_dir_all(to)?;

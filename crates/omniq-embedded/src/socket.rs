@@ -20,21 +20,14 @@ pub(crate) fn make(folder: &Folder, account: &Account) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     folder.root().hash(&mut hasher);
     let name = format!("omniq-{:016x}", hasher.finish());
-    let choices = [
-        folder.root().join("socket"),
-        std::env::temp_dir().join(&name),
-        Path::new("/tmp").join(&name),
-    ];
-    let reachable = |path: &Path| {
-        path.parent()
-            .is_some_and(|parent| account.check_reach(parent).is_ok())
-    };
+    let choices =
+        [folder.root().join("socket"), std::env::temp_dir().join(&name), Path::new("/tmp").join(&name)];
+    let reachable = |path: &Path| path.parent().is_some_and(|parent| account.check_reach(parent).is_ok());
     let mut fitting = choices.iter().filter(|path| fits(path));
     let path = fitting.find(|path| reachable(path)).unwrap_or(&choices[2]);
     match fs::create_dir(path) {
         Ok(()) => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-                .at("set the mode of", path)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).at("set the mode of", path)?;
             account.give(path).at("give away", path)?;
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -43,21 +36,14 @@ pub(crate) fn make(folder: &Folder, account: &Account) -> Result<PathBuf> {
     // In the shared temporary folder someone else may have taken the name on purpose.
     let meta = fs::symlink_metadata(path).at("read", path)?;
     if !meta.is_dir() || meta.uid() != account.uid || meta.mode() & 0o077 != 0 {
-        return Err(Kind::Foreign {
-            path: path.clone(),
-            owner: meta.uid(),
-            me: account.uid,
-        }
-        .into());
+        return Err(Kind::Foreign { path: path.clone(), owner: meta.uid(), me: account.uid }.into());
     }
     Ok(path.clone())
 }
 
 /// Takes away a folder that was made outside the data folder.
 pub(crate) fn remove(path: &Path, folder: &Folder) {
-    let ours = path
-        .file_name()
-        .is_some_and(|name| name.as_bytes().starts_with(b"omniq-"));
+    let ours = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"omniq-"));
     if ours && !path.starts_with(folder.root()) {
         let _ = fs::remove_dir(path);
     }

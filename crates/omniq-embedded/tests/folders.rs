@@ -14,35 +14,21 @@ use support::{Stop, is_root, owned, query, quick, temp};
 fn hostile_names_work() {
     let temp = temp();
     let long = "long".repeat(30);
-    for name in [
-        "with space",
-        "qu'o\"te",
-        "ümläut ✓",
-        "a,b",
-        "$HOME;`id`",
-        "-D",
-        "back\\slash",
-        &long,
-    ] {
+    for name in ["with space", "qu'o\"te", "ümläut ✓", "a,b", "$HOME;`id`", "-D", "back\\slash", &long] {
         let data_dir = temp.path().join(name);
-        let server =
-            Server::start(owned(&data_dir)).unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        let server = Server::start(owned(&data_dir)).unwrap_or_else(|error| panic!("{name:?}: {error}"));
         assert_eq!(query(&server, "select 1"), "1", "{name:?}");
         let socket_dir = server.socket_dir().to_owned();
         assert!(socket_dir.as_os_str().len() < 92, "{socket_dir:?}");
         drop(server);
-        assert!(
-            !socket_dir.exists() || socket_dir.starts_with(&data_dir),
-            "{socket_dir:?} was left"
-        );
+        assert!(!socket_dir.exists() || socket_dir.starts_with(&data_dir), "{socket_dir:?} was left");
     }
 }
 
 #[test]
 fn a_name_with_a_line_break_is_refused() {
     let temp = temp();
-    let error =
-        Server::start(owned(&temp.path().join("new\nline"))).expect_err("PostgreSQL cannot");
+    let error = Server::start(owned(&temp.path().join("new\nline"))).expect_err("PostgreSQL cannot");
     assert!(error.to_string().contains("line break"), "{error}");
     assert_eq!(fs::read_dir(temp.path()).expect("it is there").count(), 0);
 }
@@ -52,20 +38,9 @@ fn the_password_is_for_its_owner_only() {
     let temp = temp();
     let data_dir = temp.path().join("pg");
     drop(Server::start(owned(&data_dir)).expect("a start"));
-    let mode = |name: &str| {
-        fs::metadata(data_dir.join(name))
-            .expect(name)
-            .permissions()
-            .mode()
-            & 0o777
-    };
+    let mode = |name: &str| fs::metadata(data_dir.join(name)).expect(name).permissions().mode() & 0o777;
     assert_eq!(
-        (
-            mode("pgpass"),
-            mode("data"),
-            mode("socket"),
-            mode("server.log")
-        ),
+        (mode("pgpass"), mode("data"), mode("socket"), mode("server.log")),
         (0o600, 0o700, 0o700, 0o600)
     );
     assert!(!data_dir.join("initial-password").exists());
@@ -77,10 +52,7 @@ fn folders_with_other_contents_are_refused() {
     let temp = temp();
     fs::write(temp.path().join("thesis.txt"), "dear to someone").expect("our own folder");
     let error = Server::start(owned(temp.path())).expect_err("not ours");
-    assert!(
-        error.to_string().contains("not from an embedded server"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("not from an embedded server"), "{error}");
     assert_eq!(fs::read_dir(temp.path()).expect("it is there").count(), 1);
 }
 
@@ -95,33 +67,17 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
     let pid = server.pid().expect("it runs").to_string();
     server.stop(StopMode::Immediate).expect("a stop");
     // The number has gone to nobody, to another user's process, and to one of the server's user.
-    let owner = fs::metadata(data_dir.join("data"))
-        .expect("the cluster")
-        .uid();
+    let owner = fs::metadata(data_dir.join("data")).expect("the cluster").uid();
     let mut bystander = as_server_user(owner);
-    for other in [
-        "4194303".to_owned(),
-        "1".to_owned(),
-        bystander.id().to_string(),
-    ] {
+    for other in ["4194303".to_owned(), "1".to_owned(), bystander.id().to_string()] {
         fs::write(&pid_file, text.replacen(&pid, &other, 1)).expect("root or its owner");
         chown(&pid_file, Some(owner), None).expect("root or its owner");
-        assert!(
-            Server::attach(quick(&data_dir)).expect("a look").is_none(),
-            "{other}"
-        );
-        let mut server =
-            Server::start(quick(&data_dir)).unwrap_or_else(|error| panic!("{other}: {error}"));
+        assert!(Server::attach(quick(&data_dir)).expect("a look").is_none(), "{other}");
+        let mut server = Server::start(quick(&data_dir)).unwrap_or_else(|error| panic!("{other}: {error}"));
         server.stop(StopMode::Fast).expect("a stop");
     }
-    assert!(
-        bystander.try_wait().expect("ours").is_none(),
-        "the bystander was ended"
-    );
-    bystander
-        .kill()
-        .and_then(|()| bystander.wait())
-        .expect("its end");
+    assert!(bystander.try_wait().expect("ours").is_none(), "the bystander was ended");
+    bystander.kill().and_then(|()| bystander.wait()).expect("its end");
 }
 
 fn as_server_user(owner: u32) -> std::process::Child {
@@ -148,10 +104,7 @@ fn another_major_version_is_refused_in_plain_words() {
     let error = Server::start(owned(temp.path())).expect_err("too old");
     assert!(error.is_version_mismatch(), "{error}");
     let version = Programs::locate().expect("programs").version().to_string();
-    assert!(
-        error.to_string().contains("9.6") && error.to_string().contains(&version),
-        "{error}"
-    );
+    assert!(error.to_string().contains("9.6") && error.to_string().contains(&version), "{error}");
 }
 
 #[test]

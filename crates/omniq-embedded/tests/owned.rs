@@ -29,34 +29,19 @@ fn it_ends_when_its_handle_is_dropped() {
     let server = Server::start(owned(temp.path())).expect("a start");
     let pid = server.pid().expect("it runs");
     drop(server);
-    assert!(
-        Server::attach(quick(temp.path()))
-            .expect("a look")
-            .is_none()
-    );
-    assert!(
-        !std::path::Path::new(&format!("/proc/{pid}")).exists(),
-        "it was not collected"
-    );
+    assert!(Server::attach(quick(temp.path())).expect("a look").is_none());
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it was not collected");
 }
 
 #[test]
 fn it_ends_when_its_owner_is_killed() {
     let temp = temp();
     let _stop = Stop(temp.path().to_owned());
-    let mut child = again("owner", temp.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("ourselves");
+    let mut child = again("owner", temp.path()).stdout(Stdio::piped()).spawn().expect("ourselves");
     let output = BufReader::new(child.stdout.take().expect("piped"));
-    let mut answers = output
-        .lines()
-        .map_while(Result::ok)
-        .filter(|line| line.contains("answer"));
+    let mut answers = output.lines().map_while(Result::ok).filter(|line| line.contains("answer"));
     assert!(answers.next().expect("an answer").ends_with("true"));
-    let server = Server::attach(quick(temp.path()))
-        .expect("a look")
-        .expect("it runs");
+    let server = Server::attach(quick(temp.path())).expect("a look").expect("it runs");
     child.kill().expect("SIGKILL");
     child.wait().expect("its end");
     eventually("the server has ended", || server.pid().is_none());
@@ -75,9 +60,7 @@ fn a_successor_in_the_same_folder_is_left_alone() {
     let temp = temp();
     let _stop = Stop(temp.path().to_owned());
     let first = Server::start(owned(temp.path())).expect("a start");
-    let mut other = Server::attach(quick(temp.path()))
-        .expect("a look")
-        .expect("it runs");
+    let mut other = Server::attach(quick(temp.path())).expect("a look").expect("it runs");
     other.stop(StopMode::Fast).expect("anyone may stop it");
     let next = Server::start(quick(temp.path())).expect("a shared successor");
     drop(first);

@@ -6,14 +6,18 @@
 //! conformance suite can run against both.
 
 use proc_macro::TokenStream;
+use proc_macro2::TokenStream as TokenStream2;
 use quote::{format_ident, quote};
-use syn::{FnArg, Ident, ItemTrait, Pat, TraitItem, Type, parse_macro_input};
+use syn::{
+    Attribute, FnArg, Ident, ImplItem, Item, ItemImpl, ItemTrait, Pat, Signature, TraitItem, Type,
+    Visibility, parse_macro_input,
+};
 
 /// One async method of the interface: its name, documentation and arguments.
 struct Verb<'a> {
     name: &'a Ident,
     sync_name: Ident,
-    docs: Vec<&'a syn::Attribute>,
+    docs: Vec<&'a Attribute>,
     names: Vec<&'a Ident>,
     types: Vec<&'a Type>,
     output: &'a syn::ReturnType,
@@ -22,40 +26,99 @@ struct Verb<'a> {
 }
 
 fn verbs(item: &ItemTrait) -> Vec<Verb<'_>> {
-    let mut verbs = Vec::new();
-    for entry in &item.items {
-        let TraitItem::Fn(method) = entry else { continue };
-        if method.sig.asyncness.is_none() {
-            continue;
-        }
-        let mut names = Vec::new();
-        let mut types = Vec::new();
-        for arg in &method.sig.inputs {
-            if let FnArg::Typed(arg) = arg
-                && let Pat::Ident(name) = &*arg.pat
-            {
-                names.push(&name.ident);
-                types.push(&*arg.ty);
-            }
-        }
-        verbs.push(Verb {
-            name: &method.sig.ident,
-            sync_name: format_ident!("{}_sync", method.sig.ident),
-            docs: method.attrs.iter().filter(|a| a.path().is_ident("doc")).collect(),
-            names,
-            types,
-            output: &method.sig.output,
-            async_only: method.attrs.iter().any(|a| a.path().is_ident("async_only")),
-        });
-    }
-    verbs
+    let methods = item.items.iter().filter_map(|entry| match entry {
+        TraitItem::Fn(method) => Some(method),
+        _ => None,
+    });
+    methods.filter_map(|method| verb(&method.sig, &method.attrs)).collect()
 }
 
-/// Makes the blocking twin of an async interface; see the crate's documentation.
+fn verb<'a>(sig: &'a Signature, attrs: &'a [Attribute]) -> Option<Verb<'a>> {
+    sig.asyncness?;
+    let mut names = Vec::new();
+    let mut types = Vec::new();
+    for arg in &sig.inputs {
+        if let FnArg::Typed(arg) = arg
+            && let Pat::Ident(name) = &*arg.pat
+        {
+            names.push(&name.ident);
+            types.push(&*arg.ty);
+        }
+    }
+    Some(Verb {
+        name: &sig.ident,
+        sync_name: format_ident!("{}_sync", sig.ident),
+        docs: attrs.iter().filter(|a| a.path().is_ident("doc")).collect(),
+        names,
+        types,
+        output: &sig.output,
+        async_only: attrs.iter().any(|a| a.path().is_ident("async_only")),
+    })
+}
+
+/// Makes the blocking twin of an async interface, or of the async methods of a type; see the crate's documentation.
 #[proc_macro_attribute]
 pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
     let twin = parse_macro_input!(attribute as Ident);
-    let item = parse_macro_input!(input as ItemTrait);
+    match parse_macro_input!(input as Item) {
+        Item::Trait(item) => twin_of_trait(&twin, &item).into(),
+        Item::Impl(item) => twin_of_impl(&twin, &item).into(),
+        other => syn::Error::new_spanned(other, "#[blocking] is for traits and inherent impls")
+            .to_compile_error()
+            .into(),
+    }
+}
+
+/// One `…_sync` method; `inner` is the async object within the twin.
+fn sync_method(verb: &Verb<'_>, inner: &TokenStream2) -> TokenStream2 {
+    let Verb { name, sync_name, docs, names, types, output, .. } = verb;
+    quote! {
+        #(#docs)*
+        ///
+        /// Blocks the calling thread. On a thread that an async runtime needs it returns an error
+        /// (`is_blocking_in_async`) instead of blocking.
+        pub fn #sync_name(&self #(, #names: #types)*) #output {
+            crate::blocking::wait(#inner.#name(#(#names),*))?
+        }
+    }
+}
+
+fn twin_of_impl(twin: &Ident, item: &ItemImpl) -> TokenStream2 {
+    let ty = &item.self_ty;
+    let methods = item.items.iter().filter_map(|entry| match entry {
+        ImplItem::Fn(method) if matches!(method.vis, Visibility::Public(_)) => {
+            verb(&method.sig, &method.attrs).map(|verb| sync_method(&verb, &quote! { self.0 }))
+        }
+        _ => None,
+    });
+    let about = format!(
+        "The blocking twin of [`{}`]: the same verbs with the suffix `_sync`, usable from any thread.",
+        quote!(#ty)
+    );
+    quote! {
+        #item
+
+        #[doc = #about]
+        #[derive(Debug, Clone)]
+        pub struct #twin(#ty);
+
+        impl #twin {
+            /// Wraps the async object; both may be used side by side.
+            pub fn new(inner: #ty) -> Self {
+                Self(inner)
+            }
+
+            /// The async object behind this one.
+            pub fn as_async(&self) -> &#ty {
+                &self.0
+            }
+
+            #(#methods)*
+        }
+    }
+}
+
+fn twin_of_trait(twin: &Ident, item: &ItemTrait) -> TokenStream2 {
     let mut shown = item.clone();
     for entry in &mut shown.items {
         if let TraitItem::Fn(method) = entry {
@@ -64,20 +127,10 @@ pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
     }
     let port = &item.ident;
     let adapter = format_ident!("{twin}Adapter");
-    let verbs = verbs(&item);
+    let verbs = verbs(item);
 
-    let sync_methods = verbs.iter().filter(|verb| !verb.async_only).map(|verb| {
-        let Verb { name, sync_name, docs, names, types, output, .. } = verb;
-        quote! {
-            #(#docs)*
-            ///
-            /// Blocks the calling thread. On a thread that an async runtime needs it returns an error
-            /// (`is_blocking_in_async`) instead of blocking.
-            pub fn #sync_name(&self #(, #names: #types)*) #output {
-                crate::blocking::wait(self.0.#name(#(#names),*))?
-            }
-        }
-    });
+    let sync_methods =
+        verbs.iter().filter(|verb| !verb.async_only).map(|verb| sync_method(verb, &quote! { self.0 }));
     let async_methods = verbs.iter().map(|verb| {
         let Verb { name, sync_name, names, types, output, .. } = verb;
         if verb.async_only {
@@ -143,6 +196,18 @@ pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
             #(#sync_methods)*
         }
 
+        impl<T: #port + crate::Open> #twin<T> {
+            /// Connects by URL.
+            pub fn connect_sync(url: &str) -> crate::Result<Self> {
+                crate::blocking::wait(T::connect(url))?.map(|inner| Self(std::sync::Arc::new(inner)))
+            }
+
+            /// Connects with these settings.
+            pub fn with_settings_sync(settings: &T::Settings) -> crate::Result<Self> {
+                crate::blocking::wait(T::with_settings(settings))?.map(|inner| Self(std::sync::Arc::new(inner)))
+            }
+        }
+
         #[doc = #about_adapter]
         #[cfg(feature = "conformance")]
         #[derive(Debug, Clone)]
@@ -155,5 +220,4 @@ pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
             #(#async_methods)*
         }
     }
-    .into()
 }

@@ -53,8 +53,11 @@ impl EnqueueBatch {
         }
         for task in tasks {
             let options = Options { backoff: task.backoff, timeout: seconds(task.timeout) };
-            let options =
-                if options.backoff.is_some() || options.timeout.is_some() { Some(json(&options)?) } else { None };
+            let options = if options.backoff.is_some() || options.timeout.is_some() {
+                Some(json(&options)?)
+            } else {
+                None
+            };
             batch.ids.push(task.id.unwrap_or_else(TaskId::new).as_uuid());
             batch.queues.push(task.queue);
             batch.funcs.push(task.func);
@@ -97,7 +100,7 @@ impl SettleBatch {
     pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
         let mut batch = Self::default();
         for settlement in settlements {
-            settlement.outcome.check()?;
+            let settlement = settlement.checked()?;
             batch.ids.push(settlement.task_id.as_uuid());
             batch.workers.push(settlement.claim.map(|claim| claim.worker.0));
             batch.numbers.push(settlement.claim.map(|claim| signed(claim.number)));
@@ -120,10 +123,10 @@ impl SettleBatch {
             batch.delays.push(delay.unwrap_or_default().as_secs_f64());
             batch.errors.push(error.as_ref().map(json).transpose()?);
             if let Some(result) = settlement.result {
-                batch.results.push(result)?;
+                batch.results.push_checked(result)?;
             }
             for event in settlement.events {
-                batch.events.push(event)?;
+                batch.events.push_checked(event)?;
             }
         }
         Ok(batch)
@@ -151,7 +154,10 @@ pub(crate) struct ResultBatch {
 
 impl ResultBatch {
     pub(crate) fn push(&mut self, result: TaskResult) -> Result<()> {
-        result.check()?;
+        self.push_checked(result.checked()?)
+    }
+
+    fn push_checked(&mut self, result: TaskResult) -> Result<()> {
         self.ids.push(result.task_id.as_uuid());
         self.statuses.push(result.status.name());
         self.codecs.push(result.value.as_ref().map(|value| value.codec().name().to_owned()));
@@ -194,6 +200,10 @@ pub(crate) struct EventBatch {
 impl EventBatch {
     pub(crate) fn push(&mut self, event: TaskEvent) -> Result<()> {
         event.check()?;
+        self.push_checked(event)
+    }
+
+    fn push_checked(&mut self, event: TaskEvent) -> Result<()> {
         self.ats.push(Time(event.at));
         self.kinds.push(event.kind.name().to_owned());
         self.tasks.push(event.task_id.map(|id| id.as_uuid()));

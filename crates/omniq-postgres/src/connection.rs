@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Connect;
 use futures_util::future::BoxFuture;
-use omniq_core::Result;
+use omniq_core::{Error, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -15,9 +15,13 @@ use crate::tls::Tls;
 
 pub(crate) type Open = (Client, Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>);
 
-/// Makes a connection; the caller drives it.
+/// Makes a connection; the caller drives it. The driver's own timeout ends with the connect, before the log-in.
 pub(crate) async fn open(config: &Config, tls: &Tls) -> Result<Open> {
-    config.connect(tls.clone()).await.map_err(from_driver)
+    let limit = config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(10));
+    tokio::time::timeout(limit, config.connect(tls.clone()))
+        .await
+        .map_err(|_| Error::unavailable(format!("no connection to the database within {limit:?}")))?
+        .map_err(from_driver)
 }
 
 /// Makes the pool's connections and counts the open ones.

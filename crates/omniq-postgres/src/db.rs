@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
@@ -12,12 +14,17 @@ use tokio_postgres::{Config, Row};
 
 use crate::connection::Connector;
 use crate::error::{from_driver, from_pool};
+use crate::rows::Columns;
 use crate::schema::Schema;
 use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
 use crate::tls::Tls;
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// How the sessions plan. Every statement finds its rows by an index and takes arrays whose length says nothing of the best
+/// plan: so plans are made once and kept, and one that was made while a table was small stays right when it has grown.
+pub(crate) const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -44,7 +51,12 @@ impl Db {
     pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
         settings.check()?;
         let schema = Schema::new(&settings.schema)?;
-        let (config, tls) = settings.connect_config()?;
+        let (mut config, tls) = settings.connect_config()?;
+        if settings.statement_cache {
+            let given = config.get_options().unwrap_or_default();
+            let options = format!("{PLANNING} {given}");
+            config.options(options);
+        }
         let connector = Connector::new(tls.clone());
         let manager = Manager::from_connect(
             config.clone(),
@@ -90,11 +102,14 @@ impl Db {
         self.location.clone()
     }
 
+    /// Error `is_closed` after close.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::closed("the storage is closed: open a new one")) } else { Ok(()) }
+    }
+
     /// A connection of the pool.
     pub(crate) async fn client(&self) -> Result<Object> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::closed("the storage is closed: open a new one"));
-        }
+        self.check_open()?;
         self.pool
             .get()
             .await
@@ -111,45 +126,86 @@ impl Db {
         self.query_on(&client, statement, params).await
     }
 
-    pub(crate) async fn query_on(
+    async fn query_on(
         &self,
         client: &Object,
         statement: &Statement,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>> {
-        debug_assert_eq!(statement.types.len(), params.len(), "{}", statement.text);
-        if self.settings.statement_cache {
-            let prepared =
-                client.prepare_typed_cached(&statement.text, &statement.types).await.map_err(from_driver)?;
-            client.query(&prepared, params).await.map_err(from_driver)
-        } else {
-            self.query_fresh(client, statement, params).await
+        match self.prepared(client, statement).await? {
+            Some(prepared) => client.query(&prepared, params).await.map_err(from_driver),
+            None => self.query_fresh(client, statement, params).await,
         }
     }
 
-    /// Plans anew with the values at hand: for filters, whose best index depends on them, and behind poolers.
-    async fn query_fresh(&self, client: &Object, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    /// Two statements in one round trip, carried out in this order.
+    pub(crate) async fn query_both(
+        &self,
+        client: &Object,
+        first: (&Statement, &[Param<'_>]),
+        second: (&Statement, &[Param<'_>]),
+    ) -> Result<(Vec<Row>, Vec<Row>)> {
+        // Prepared before either is sent: the order of sending is the order of execution.
+        let prepared = (self.prepared(client, first.0).await?, self.prepared(client, second.0).await?);
+        if let (Some(a), Some(b)) = prepared {
+            let (first, second) = tokio::join!(client.query(&a, first.1), client.query(&b, second.1));
+            return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
+        }
+        let (first, second) = tokio::join!(
+            self.query_fresh(client, first.0, first.1),
+            self.query_fresh(client, second.0, second.1)
+        );
+        Ok((first?, second?))
+    }
+
+    /// `None`: statements are not to be kept.
+    async fn prepared(
+        &self,
+        client: &Object,
+        statement: &Statement,
+    ) -> Result<Option<tokio_postgres::Statement>> {
+        if !self.settings.statement_cache {
+            return Ok(None);
+        }
+        let prepared = client.prepare_typed_cached(&statement.text, &statement.types).await;
+        prepared.map(Some).map_err(from_driver)
+    }
+
+    async fn query_fresh(
+        &self,
+        client: &Object,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
         let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
         client.query_typed(&statement.text, &typed).await.map_err(from_driver)
     }
 
-    /// See [`query_fresh`](Self::query_fresh).
+    /// For statements with optional filters: planned with the values at hand, on which the best index depends.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
         let client = self.client().await?;
-        self.query_fresh(&client, statement, params).await
+        // Sent together, in one round trip; after an error the end of the transaction undoes it.
+        let (begun, rows, ended) = tokio::join!(
+            client.batch_execute("begin; set local plan_cache_mode = force_custom_plan"),
+            self.query_fresh(&client, statement, params),
+            client.batch_execute("commit"),
+        );
+        begun.map_err(from_driver)?;
+        let rows = rows?;
+        ended.map_err(from_driver)?;
+        Ok(rows)
+    }
+
+    /// For searches that answer with a single count.
+    pub(crate) async fn search_count(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
+        let rows = self.search(statement, params).await?;
+        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
     }
 
     /// For statements that answer with exactly one row.
     pub(crate) async fn one(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Row> {
         let mut rows = self.query(statement, params).await?;
         rows.pop().ok_or_else(|| Error::internal("the database gave no row where one was due"))
-    }
-
-    /// For statements that answer with the number of rows that they changed.
-    pub(crate) async fn execute(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
-        let client = self.client().await?;
-        let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
-        client.execute_typed(&statement.text, &typed).await.map_err(from_driver)
     }
 
     /// Closes the pool and waits until its sessions are gone. A second call does nothing.
@@ -204,5 +260,10 @@ async fn fill(pool: &Pool, min: usize) {
 
 fn location(config: &Config, schema: &Schema) -> Location {
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    Location::new(format!("postgres {:?} {:?} {database} {}", config.get_hosts(), config.get_ports(), schema.name()))
+    Location::new(format!(
+        "postgres {:?} {:?} {database} {}",
+        config.get_hosts(),
+        config.get_ports(),
+        schema.name()
+    ))
 }

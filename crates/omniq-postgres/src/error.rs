@@ -53,7 +53,9 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
             }),
             None => Error::internal(error.to_string()),
         },
-        sqlx::Error::Io(_) => Error::unavailable(format!("the connection to the database broke off: {error}")),
+        sqlx::Error::Io(_) => {
+            Error::unavailable(format!("the connection to the database broke off: {error}"))
+        }
         _ => Error::internal(format!("the database driver failed: {error}")),
     };
     made.with_source(error)
@@ -139,7 +141,11 @@ pub(crate) fn from_pool(error: PoolError, max: usize, waited: std::time::Duratio
         }
         PoolError::Backend(error) => {
             let mapped = from_driver(error);
-            if mapped.is_internal() { Error::unavailable(mapped.to_string()).with_source(mapped) } else { mapped }
+            if mapped.is_internal() {
+                Error::unavailable(mapped.to_string()).with_source(mapped)
+            } else {
+                mapped
+            }
         }
         PoolError::Closed => Error::closed("the connection pool is closed: open a new one"),
         other => Error::internal(format!("the connection pool failed: {other}")).with_source(other),

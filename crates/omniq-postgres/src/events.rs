@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::batch::EventBatch;
 use crate::db::Db;
 use crate::migrate::{self, Part};
-use crate::rows::{self, Columns};
+use crate::rows;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 
@@ -68,7 +68,7 @@ impl EventStorage for AsyncPostgresEventStorage {
             batch.push(event)?;
         }
         if batch.is_empty() {
-            return Ok(());
+            return self.db.check_open();
         }
         self.db
             .query(
@@ -94,7 +94,10 @@ impl EventStorage for AsyncPostgresEventStorage {
         let sql = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
         let rows = self
             .db
-            .search(sql, &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit])
+            .search(
+                sql,
+                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit],
+            )
             .await?;
         let mut events: Vec<_> = rows.iter().map(rows::event).collect::<Result<_>>()?;
         if filter.latest {
@@ -105,18 +108,16 @@ impl EventStorage for AsyncPostgresEventStorage {
 
     async fn count(&self, filter: &EventFilter) -> Result<u64> {
         let Filter { task, kind, since, until } = Filter::new(filter);
-        let rows = self
-            .db
-            .search(
+        self.db
+            .search_count(
                 &self.db.sql.count_events,
                 &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after],
             )
-            .await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+            .await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
-        self.db.execute(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await
+        self.db.search_count(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Users take the `omniq` crate, which offers all of this together with the core.
 
+mod backend;
 mod batch;
 mod connection;
 mod db;
@@ -9,6 +10,8 @@ mod error;
 mod events;
 mod listener;
 pub mod migrate;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod results;
 mod rows;
@@ -19,6 +22,7 @@ mod time;
 mod tls;
 mod waiters;
 
+pub use backend::{AsyncPostgresBackend, PostgresBackend};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
 pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

@@ -9,7 +9,7 @@ use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage,
 use uuid::Uuid;
 
 use crate::batch::ResultBatch;
-use crate::db::Db;
+use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns};
 use crate::settings::Settings;
@@ -44,6 +44,25 @@ impl AsyncPostgresResultStorage {
     }
 }
 
+/// The filter of `result_filter.sql`, in the database's types.
+struct Filter {
+    status: Option<&'static str>,
+    since: Option<Time>,
+    after: Option<Time>,
+    after_id: Option<Uuid>,
+}
+
+impl Filter {
+    fn new(filter: &ResultFilter) -> Self {
+        Self {
+            status: filter.status.map(|status| status.name()),
+            since: optional(filter.since),
+            after: optional(filter.after.map(|(time, _)| time)),
+            after_id: filter.after.map(|(_, id)| id.as_uuid()),
+        }
+    }
+}
+
 /// Results by task id.
 pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     let rows = db.query(&db.sql.get_results, &[&ids]).await?;
@@ -58,7 +77,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
             batch.push(result)?;
         }
         if batch.is_empty() {
-            return Ok(());
+            return self.db.check_open();
         }
         let values = batch.values();
         self.db
@@ -103,33 +122,22 @@ impl ResultStorage for AsyncPostgresResultStorage {
     }
 
     async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
-        let status = filter.status.map(|status| status.name());
-        let since: Option<Time> = optional(filter.since);
-        let after_time: Option<Time> = optional(filter.after.map(|(time, _)| time));
-        let after_id = filter.after.map(|(_, id)| id.as_uuid());
+        let Filter { status, since, after, after_id } = Filter::new(filter);
         let limit = i64::from(filter.page_size());
-        let rows = self
-            .db
-            .search(
-                &self.db.sql.list_results,
-                &[&status, &filter.queue, &filter.func, &since, &after_time, &after_id, &limit],
-            )
-            .await?;
+        let params: [Param<'_>; 7] =
+            [&status, &filter.queue, &filter.func, &since, &after, &after_id, &limit];
+        let rows = self.db.search(&self.db.sql.list_results, &params).await?;
         rows.iter().map(rows::result).collect()
     }
 
     async fn count(&self, filter: &ResultFilter) -> Result<u64> {
-        let status = filter.status.map(|status| status.name());
-        let since: Option<Time> = optional(filter.since);
-        let rows = self
-            .db
-            .search(&self.db.sql.count_results, &[&status, &filter.queue, &filter.func, &since])
-            .await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+        let Filter { status, since, after, after_id } = Filter::new(filter);
+        let params: [Param<'_>; 6] = [&status, &filter.queue, &filter.func, &since, &after, &after_id];
+        self.db.search_count(&self.db.sql.count_results, &params).await
     }
 
     async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        self.db.execute(&self.db.sql.purge_results, &[&i64::from(limit)]).await
+        self.db.search_count(&self.db.sql.purge_results, &[&i64::from(limit)]).await
     }
 
     async fn close(&self) -> Result<()> {

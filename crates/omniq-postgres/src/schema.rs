@@ -69,7 +69,8 @@ impl Schema {
 
 /// A number that only has to differ where texts do, and be the same in every version: FNV-1a, 64 bits.
 pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Quotes an identifier for SQL, whatever it holds.

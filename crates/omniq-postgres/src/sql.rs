@@ -63,6 +63,8 @@ statements! {
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
     promote(TEXT_ARRAY);
     dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY);
+    await_claims(INT8);
+    adopt(INT8, UUID_ARRAY);
     get(UUID);
     list(TEXT, INT2, BOOL, TEXT, UUID, INT8);
     count(TEXT, INT2, BOOL, TEXT);
@@ -90,7 +92,7 @@ statements! {
     get_results(UUID_ARRAY);
     delete_results(UUID_ARRAY);
     list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8);
-    count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ);
+    count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID);
     purge_results(INT8);
     log_many(
         TIMESTAMPTZ_ARRAY, TEXT_ARRAY, UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, TEXT_ARRAY);
@@ -108,10 +110,8 @@ impl Statements {
 }
 
 fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
-    let mut parts = vec![
-        ("{stored}", if results { STORED } else { "" }),
-        ("{logged}", if events { LOGGED } else { "" }),
-    ];
+    let mut parts =
+        vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,

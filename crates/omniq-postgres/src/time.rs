@@ -27,8 +27,11 @@ impl<'a> FromSql<'a> for Time {
         let micros = i64::from_be_bytes(raw.try_into()?);
         // `infinity` and `-infinity` are the extremes of the integer.
         Ok(Self(match micros.checked_add(EPOCH_2000) {
-            Some(micros) => Timestamp::from_microsecond(micros)
-                .unwrap_or(if micros > 0 { Timestamp::MAX } else { Timestamp::MIN }),
+            Some(micros) => Timestamp::from_microsecond(micros).unwrap_or(if micros > 0 {
+                Timestamp::MAX
+            } else {
+                Timestamp::MIN
+            }),
             None => Timestamp::MAX,
         }))
     }

@@ -38,8 +38,10 @@ pub(crate) const MODES: &str = "disable, allow, prefer, require, verify-ca or ve
 /// is trusted, self-signed or not. `sslcert` and `sslkey` are the client's own certificate and key, PEM
 /// files without a passphrase.
 ///
-/// Names are looked up in the certificate's list of alternative names alone; certificates of X.509 version 1
-/// are refused. A list of hosts that mixes sockets and names needs `prefer` or weaker.
+/// Where it differs from libpq: `allow` does what `prefer` does, and a failed handshake is an error, never
+/// followed by a try without encryption. Names are looked up in the certificate's list of alternative names
+/// alone, and certificates of X.509 version 1 pass only where they are not checked (and under TLS 1.3). A list
+/// of hosts that mixes sockets and names needs `prefer` or weaker. Files in `~/.postgresql` are not looked for.
 #[derive(Clone)]
 pub struct Tls(Option<MakeRustlsConnect>);
 

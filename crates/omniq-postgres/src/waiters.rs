@@ -16,6 +16,10 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 /// How many ids one query asks for at most.
 const CHUNK: usize = 5_000;
 
+fn closed() -> Error {
+    Error::closed("the result storage is closed: open a new one")
+}
+
 type Answer = Result<TaskResult>;
 type Waiting = HashMap<TaskId, Vec<oneshot::Sender<Answer>>>;
 
@@ -42,6 +46,11 @@ impl Waiters {
     }
 
     pub(crate) async fn wait(&self, id: TaskId, timeout: Duration) -> Answer {
+        let db = self.db.upgrade().ok_or_else(closed)?;
+        if let Some(result) = fetch(&db, &[id.as_uuid()]).await?.pop() {
+            return Ok(result);
+        }
+        drop(db);
         let (answer, mut answered) = oneshot::channel();
         let first = {
             let mut waiting = self.lock();
@@ -54,7 +63,7 @@ impl Waiters {
         }
         match tokio::time::timeout(timeout, &mut answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Error::closed("the result storage was closed while waiting")),
+            Ok(Err(_)) => Err(closed()),
             Err(_) => {
                 drop(answered);
                 self.forget(id);

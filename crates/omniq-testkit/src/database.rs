@@ -47,7 +47,12 @@ impl TestDb {
     /// How many sessions there are in this database, the asking one left out.
     pub async fn sessions(&self) -> i64 {
         let sql = "select count(*) from pg_stat_activity where datname = $1";
-        client(&self.server).await.query_one(sql, &[&self.name]).await.expect("sessions can be counted").get(0)
+        client(&self.server)
+            .await
+            .query_one(sql, &[&self.name])
+            .await
+            .expect("sessions can be counted")
+            .get(0)
     }
 }
 

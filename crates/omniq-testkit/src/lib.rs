@@ -4,9 +4,13 @@
 //! left running for the next test process (`scripts/test.sh` stops it). `OMNIQ_TEST_PG_BIN` chooses its programs.
 
 mod database;
+mod process;
 mod proxy;
 mod server;
+mod wait;
 
 pub use database::TestDb;
+pub use process::{Process, argument, enter};
 pub use proxy::Proxy;
 pub use server::{fault_server, server_url};
+pub use wait::{eventually, heavy};

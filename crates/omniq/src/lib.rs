@@ -1,1 +1,72 @@
-//! See ARCHITECTURE.md.
+//! OmniQ: a task queue on PostgreSQL. Tasks, results and events are three independent stores behind common
+//! interfaces; async first, with blocking twins.
+//!
+//! ```no_run
+//! use omniq::prelude::*;
+//!
+//! #[tokio::main]
+//! async fn main() -> omniq::Result<()> {
+//!     let backend = AsyncPostgresBackend::connect("postgresql://localhost/app").await?;
+//!     let id = backend.enqueue(NewTask::new("add", &(1, 2))?).await?;
+//!
+//!     let worker = Worker::builder(backend.backend().clone())
+//!         .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
+//!         .build()?;
+//!     worker.run_until_idle().await?;
+//!
+//!     let result = backend.wait(id, std::time::Duration::from_secs(5)).await?;
+//!     assert_eq!(result.value.unwrap().decode::<i64>()?, 3);
+//!     backend.close().await
+//! }
+//! ```
+
+pub use omniq_core::{
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
+    Codec, Context, Dequeue, Doorbell, Error, EventFilter, EventKind, EventStorage, Failure, Handler,
+    Heartbeat, Lease, LeaseCell, LeaseState, Limits, Location, Lost, NewTask, Open, Outcome, Payload, Pulse,
+    QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule, SettleMode, Settled,
+    Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult,
+    TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle, WorkerId, WorkerInfo,
+    check_name,
+};
+
+/// The storages, by what they keep their data on.
+pub mod storage {
+    /// In this process, gone when it ends: for tests and for parts that need not last.
+    pub mod memory {
+        pub use omniq_core::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+    }
+
+    /// On PostgreSQL.
+    pub mod postgres {
+        pub use omniq_postgres::{
+            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, EnqueueTarget,
+            PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+        };
+    }
+}
+
+/// The backends: all stores in one object.
+pub mod backend {
+    /// On PostgreSQL.
+    pub mod postgres {
+        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings};
+        pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
+    }
+}
+
+/// Migrations of the schema on PostgreSQL.
+pub use omniq_postgres::migrate;
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::backend::postgres::{AsyncPostgresBackend, PostgresBackend, Settings};
+    pub use crate::storage::postgres::{
+        AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, PostgresEventStorage,
+        PostgresQueue, PostgresResultStorage,
+    };
+    pub use crate::{
+        Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskId, TaskQueue,
+        Worker,
+    };
+}

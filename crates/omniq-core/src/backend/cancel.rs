@@ -3,20 +3,14 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Backend, Report};
+use crate::Result;
 use crate::model::*;
-use crate::{Result, verbs};
 
 /// How many tasks are looked up at a time; a pool of connections must not be emptied by one call.
 const LOOKUPS: usize = 4;
 
 impl Backend {
-    /// Withdraws a task: a waiting one leaves the queue and gets a `cancelled` result, a running one is asked to stop.
-    pub async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
-        verbs::only(self.cancel_many(&[id]).await?)
-    }
-
-    /// Withdraws tasks; an answer for each in the same order.
-    pub async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+    pub(super) async fn cancel_with_records(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         if self.results.is_none() && self.events.is_none() {
             return self.queue.cancel_many(ids).await;
         }

@@ -5,24 +5,7 @@ use crate::Result;
 use crate::model::*;
 
 impl Backend {
-    /// Settles runs with their results and events, and returns an answer for each in the same order.
-    ///
-    /// Results and events that are kept in the queue's own place are written in the queue's transaction. Results kept
-    /// elsewhere are stored before the queue settles, events kept elsewhere after it, and only of what was settled.
-    /// What belongs to a part that is off is left out.
-    ///
-    /// A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept
-    /// elsewhere can come from a run whose claim proves lost: it is stored by then, until the run that holds the task
-    /// stores its own. If that one was faster, the lost run's result stays; workers keep this from happening by
-    /// stopping their work when they lose their lease, before others may take it over.
-    ///
-    /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
-    /// event storage.
-    pub async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        self.settle_all_of(&batch, mode).await
-    }
-
-    /// The same for a caller that keeps the batch for another try.
+    /// Settles for a caller that keeps the batch for another try.
     pub(crate) async fn settle_all_of(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         if batch.is_empty() {
             return Ok(Vec::new());

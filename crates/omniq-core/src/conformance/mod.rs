@@ -2,10 +2,24 @@
 //!
 //! An implementation gives a fixture, a fresh and empty store for each test, and names the suite once:
 //!
-//! ```ignore
-//! omniq_core::queue_conformance!(MyFixture::new().await);
+//! ```
+//! use std::sync::Arc;
+//! use omniq_core::{Limits, MemoryQueue, TaskQueue, conformance::QueueFixture};
+//!
+//! struct Memory(MemoryQueue);
+//!
+//! #[async_trait::async_trait]
+//! impl QueueFixture for Memory {
+//!     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
+//!         Arc::new(self.0.reopen(limits, keep_completed))
+//!     }
+//! }
+//!
+//! omniq_core::queue_conformance!(Memory(MemoryQueue::new()));
+//! # fn main() {}
 //! ```
 //!
+//! The expression may `.await`. `Blocking(fixture)` runs the same suite through the blocking twins.
 //! Each behaviour becomes a test of its own, named after the item of the contract that it proves.
 
 pub mod events;

@@ -68,9 +68,15 @@ impl Tasks {
         self.get(id).map(|entry| entry.task.clone()).ok_or_else(|| not_found(id))
     }
 
-    /// All that the filter names, its limit aside, in the order of ids.
+    /// All that the filter names, its page aside.
     pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
-        self.behind(filter.after).filter(|entry| matches(filter, &entry.task))
+        self.behind(None).filter(|entry| matches(filter, &entry.task))
+    }
+
+    /// The page that the filter names.
+    pub(super) fn page<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
+        let all = self.behind(filter.after).filter(|entry| matches(filter, &entry.task));
+        all.take(filter.page_size() as usize)
     }
 
     pub(super) fn stats(&self, paused: &BTreeSet<String>) -> Vec<QueueStats> {

@@ -81,8 +81,7 @@ impl TaskQueue for MemoryQueue {
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         let (state, _) = self.open()?;
-        let page = state.tasks.named(filter).take(filter.page_size() as usize);
-        Ok(page.map(|entry| entry.task.clone()).collect())
+        Ok(state.tasks.page(filter).map(|entry| entry.task.clone()).collect())
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {

@@ -59,7 +59,6 @@ impl Tasks {
             Outcome::Fail { error } => self.change(id, |entry| {
                 end_run(entry, TaskState::Dead);
                 entry.task.error = Some(error.clone());
-                entry.task.expires_at = None;
             }),
             Outcome::RetryLater { delay, error } => self.change(id, |entry| {
                 put_off(entry, *delay, now);
@@ -91,9 +90,7 @@ fn end_run(entry: &mut Entry, state: TaskState) {
     entry.stop = false;
 }
 
-/// A worker has begun with it, so the time to live, which ends with the first start, holds no more.
 fn put_off(entry: &mut Entry, delay: Duration, now: Timestamp) {
-    end_run(entry, if delay.is_zero() { TaskState::Ready } else { TaskState::Scheduled });
-    entry.task.run_at = now.checked_add(delay).unwrap_or(Timestamp::MAX);
-    entry.task.expires_at = None;
+    end_run(entry, TaskState::Ready);
+    entry.task.start_at(now.checked_add(delay).unwrap_or(Timestamp::MAX), now);
 }

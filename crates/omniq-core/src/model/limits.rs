@@ -86,3 +86,8 @@ pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()
     }
     Ok(())
 }
+
+/// Checks the wait before a task runs again.
+pub(crate) fn check_delay(delay: Duration) -> Result<()> {
+    check_duration("delay", delay)
+}

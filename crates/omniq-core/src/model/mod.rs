@@ -20,7 +20,7 @@ pub use event::{EventKind, TaskEvent};
 pub use failure::TaskError;
 pub use filter::{EventFilter, ResultFilter, TaskFilter};
 pub use id::{TaskId, WorkerId};
-pub(crate) use limits::check_duration;
+pub(crate) use limits::check_delay;
 pub use limits::{Limits, check_name};
 pub use new_task::NewTask;
 pub use payload::{Codec, Payload};

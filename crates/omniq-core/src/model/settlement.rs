@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::limits::check_duration;
-use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId};
+use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
 use crate::Result;
 
 /// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
@@ -87,10 +86,10 @@ impl Settlement {
     pub fn checked(mut self) -> Result<Self> {
         match &mut self.outcome {
             Outcome::RetryLater { delay, error } => {
-                check_duration("delay", *delay)?;
+                check_delay(*delay)?;
                 *error = error.take().map(TaskError::cleaned);
             }
-            Outcome::Snooze { delay } => check_duration("delay", *delay)?,
+            Outcome::Snooze { delay } => check_delay(*delay)?,
             Outcome::Fail { error } => *error = error.clone().cleaned(),
             _ => {}
         }

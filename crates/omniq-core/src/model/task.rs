@@ -78,8 +78,8 @@ impl Task {
         }
     }
 
-    /// Sets the start time of a waiting task, its state with it; for storages. A time that has passed means now. The end
-    /// of the time to live moves along, because it counts from the start time.
+    /// Makes the task wait for this start time; for storages. A time that has passed means now. The end of the time to
+    /// live moves along, because it counts from the later of creation and start time.
     pub fn start_at(&mut self, time: Timestamp, now: Timestamp) {
         let before = self.run_at.max(self.created_at);
         self.run_at = time.max(now);

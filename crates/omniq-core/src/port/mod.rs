@@ -6,6 +6,10 @@ mod results;
 
 use std::fmt;
 
+use async_trait::async_trait;
+
+use crate::Result;
+
 pub use events::EventStorage;
 pub use queue::{Doorbell, Pulse, TaskQueue};
 pub use results::ResultStorage;
@@ -28,4 +32,17 @@ impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A storage that is opened by URL or settings; the blocking twins open theirs through it.
+#[async_trait]
+pub trait Open: Sized {
+    /// All that can be set.
+    type Settings: Sync;
+
+    /// Connects by URL.
+    async fn connect(url: &str) -> Result<Self>;
+
+    /// Connects with these settings.
+    async fn with_settings(settings: &Self::Settings) -> Result<Self>;
 }

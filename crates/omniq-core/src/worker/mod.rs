@@ -29,11 +29,11 @@ use stop::Phase;
 pub use stop::WorkerHandle;
 use tokio::task::JoinHandle;
 
+use crate::Result;
 use crate::backend::Backend;
 use crate::handler::{Registry, install_hook};
 use crate::lease::Lease;
 use crate::model::WorkerInfo;
-use crate::Result;
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
 ///

@@ -136,7 +136,7 @@ async fn ten_thousand_tasks_run_exactly_once_with_several_workers() {
         soon(worker).await.unwrap().unwrap();
     }
     // Each worker ends when nothing is left to claim, others' runs included: what was claimed is then settled.
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), TASKS);
     assert_eq!(seen.iter().collect::<HashSet<_>>().len(), TASKS);
     assert_eq!(most.get(), 0, "more runs at once than the workers have slots");

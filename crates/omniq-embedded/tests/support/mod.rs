@@ -18,9 +18,7 @@ pub fn temp() -> TempDir {
 }
 
 pub fn quick(data_dir: &Path) -> Options {
-    Options::new(data_dir)
-        .setting("fsync", "off")
-        .timeout(Duration::from_secs(30))
+    Options::new(data_dir).setting("fsync", "off").timeout(Duration::from_secs(30))
 }
 
 pub fn owned(data_dir: &Path) -> Options {
@@ -40,25 +38,15 @@ impl Drop for Stop {
 
 /// What psql answers, or its complaint.
 pub fn query(server: &Server, sql: &str) -> String {
-    let output = server
-        .psql_command()
-        .args(["-XAtqc", sql])
-        .output()
-        .expect("psql runs");
-    let text = if output.status.success() {
-        output.stdout
-    } else {
-        output.stderr
-    };
+    let output = server.psql_command().args(["-XAtqc", sql]).output().expect("psql runs");
+    let text = if output.status.success() { output.stdout } else { output.stderr };
     String::from_utf8_lossy(&text).trim().to_owned()
 }
 
 /// This test program once more, as another process that runs only the test `name`.
 pub fn again(name: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("our own path"));
-    command
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .env("OMNIQ_TEST_FOLDER", data_dir);
+    command.args(["--exact", name, "--ignored", "--nocapture"]).env("OMNIQ_TEST_FOLDER", data_dir);
     command
 }
 

@@ -16,7 +16,8 @@ with me as materialized (
         for update skip locked
     ) p
     -- Subqueries, not joins: the loop must stay in the order of the queues given.
-    where (select me.id from me) is not null
+    where ((select me.id from me) is not null
+           or {schema}.refuse('OQ001', format('worker %s is not known (any more): its claims are lost', $3)))
       and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
     limit $2
 ), claimed as (

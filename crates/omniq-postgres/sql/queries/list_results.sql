@@ -3,6 +3,5 @@
 select {result_columns}
 from {schema}.results r
 where {result_filter}
-  and ($5::timestamptz is null or r.finished_at < $5 or (r.finished_at = $5 and r.task_id > $6))
 order by r.finished_at desc, r.task_id
 limit $7

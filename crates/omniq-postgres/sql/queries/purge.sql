@@ -1,4 +1,8 @@
--- Removes tasks that nobody holds: $1 queue, $2 state, $3 whether held, $4 function.
-delete from {schema}.tasks t
-where {task_filter}
-  and t.worker is null
+-- Removes tasks that nobody holds and counts them: $1 queue, $2 state, $3 whether held, $4 function.
+with gone as (
+    delete from {schema}.tasks t
+    where {task_filter}
+      and t.worker is null
+    returning 1
+)
+select count(*) from gone

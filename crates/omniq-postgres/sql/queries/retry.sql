@@ -11,10 +11,11 @@ with given as (
     update {schema}.tasks t
     set state = 1,
         attempt = case when t.state = 3 then 0 else t.attempt end,
-        run_at = least(t.run_at, clock_timestamp()),
+        run_at = clock_timestamp(),
         expires_at = {schema}.expiry(t, clock_timestamp())
     from held h
-    where t.id = h.id and t.count = h.count and not h.busy
+    -- One that is ready already stays as it is: a retry does not lengthen its life.
+    where t.id = h.id and t.count = h.count and not h.busy and t.state <> 1
     returning t.queue
 ), bell as (
     select pg_notify({channel}, q.queue)

@@ -5,16 +5,22 @@ with given as materialized (
     select i.*, i.outcome in ('cancel', 'discard', 'expire') or (i.outcome = 'complete' and not $7) as leaves
     from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::double precision[], $6::text[])
          with ordinality as i(id, worker, number, outcome, delay, error, place)
-), held as materialized (
+), matched as materialized (
     select t.id, t.count, g.outcome, g.delay, g.error, g.leaves, g.place
-    from given g
-    join {schema}.tasks t on t.id = g.id
-     and case when g.worker is null then t.worker is null and t.state in (0, 1)
-              else t.worker = g.worker and t.claims = g.number end
-     and (g.outcome <> 'expire' or t.expires_at <= now())
     -- One order for everybody, so that two batches never wait for each other.
-    order by t.id
-    for update of t
+    from (select * from given order by id) g
+    cross join lateral (
+        select t.id, t.count
+        from {schema}.tasks t
+        where t.id = g.id
+          and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
+                   else t.worker is null and t.state in (0, 1)
+                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
+        for update
+    ) t
+), held as materialized (
+    -- Of two settlements by the same claim the first counts.
+    select distinct on (m.id, m.count) m.* from matched m order by m.id, m.count, m.place
 ), gone as (
     delete from {schema}.tasks t using held h
     where t.id = h.id and t.count = h.count and h.leaves
@@ -42,6 +48,8 @@ with given as materialized (
     where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
 )
 select coalesce(array_agg(d.place), '{}') as settled,
-       case when $8 and count(*) < (select count(*) from given) then {schema}.refuse('OQ001', 'claim lost') end,
+       case when $8 and count(*) < (select count(*) from given)
+            then {schema}.refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed',
+                 (select g.id from given g where g.place not in (select place from done) limit 1))) end,
        (select count(*) from bell)
 from done d

@@ -72,7 +72,8 @@ pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<Migratio
 /// The SQL that makes these parts in an empty database, for those who apply it by other means.
 pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     let schema = Schema::new(schema)?;
-    let mut text = format!("begin;\n{};\n{};\n", schema.fill(SCHEMA, &[]).trim(), schema.fill(TABLE, &[]).trim());
+    let mut text =
+        format!("begin;\n{};\n{};\n", schema.fill(SCHEMA, &[]).trim(), schema.fill(TABLE, &[]).trim());
     for (part, migration) in wanted(parts) {
         text.push_str(&format!(
             "\n-- {part} {:04}_{}\n{}\ninsert into {}.migrations (part, version, name, checksum) values \
@@ -114,8 +115,7 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let mut client = db.client().await?;
     let transaction = client.transaction().await.map_err(from_driver)?;
     transaction.query(LOCK, &[&lock_key(schema)]).await.map_err(from_driver)?;
-    let exists: bool =
-        transaction.query_one(EXISTS, &[&schema.name()]).await.map_err(from_driver)?.get(0);
+    let exists: bool = transaction.query_one(EXISTS, &[&schema.name()]).await.map_err(from_driver)?.get(0);
     if !exists {
         transaction.batch_execute(&schema.fill(SCHEMA, &[])).await.map_err(from_driver)?;
     }

@@ -28,6 +28,7 @@ pub trait EnqueueTarget: Send {
 
 pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::new(tasks, &queue.inner.limits)?;
+    queue.db().check_open()?;
     if batch.ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -63,7 +64,7 @@ impl AsyncPostgresQueue {
     }
 }
 
-fn params<'a>(batch: &'a EnqueueBatch, bodies: &'a Vec<&'a [u8]>) -> [Param<'a>; 12] {
+fn params<'a>(batch: &'a EnqueueBatch, bodies: Param<'a>) -> [Param<'a>; 12] {
     [
         &batch.ids,
         &batch.queues,

@@ -1,32 +1,59 @@
-//! What each worker of this process holds, so that a graceful end hands it back without a search through the table.
+//! What each worker of this process holds: so that a graceful end hands it back without a search through the table, and
+//! so that tasks whose claim was carried out while its answer was lost are found again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use omniq_core::{Claim, Task, TaskId, WorkerId};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    claims: Mutex<HashMap<WorkerId, HashMap<TaskId, u32>>>,
+    known: Mutex<Known>,
+    /// Shared by claims from when they are sent until their tasks are known; exclusive for a search for lost ones, which
+    /// would else find what another claim is about to report.
+    flights: RwLock<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    claims: HashMap<WorkerId, HashMap<TaskId, u32>>,
+    /// Workers that may hold more than is known here.
+    unsure: HashSet<WorkerId>,
 }
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, HashMap<TaskId, u32>>> {
-        self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(super) fn add(&self, worker: WorkerId, tasks: &[Task]) {
+    /// Begins a claim. Unless it lands, its worker may hold tasks that nobody knows of: the connection broke off before
+    /// the answer, or the caller gave up waiting.
+    pub(super) async fn take_off(&self, worker: WorkerId) -> Flight<'_> {
+        Flight { held: self, worker, landed: false, _shared: self.flights.read().await }
+    }
+
+    pub(super) fn is_unsure(&self, worker: WorkerId) -> bool {
+        self.lock().unsure.contains(&worker)
+    }
+
+    /// Keeps all claims of this process on the ground until the search is dropped.
+    pub(super) async fn search(&self, worker: WorkerId) -> Search<'_> {
+        Search { held: self, worker, _exclusive: self.flights.write().await }
+    }
+
+    fn add(&self, worker: WorkerId, tasks: &[Task]) {
         if tasks.is_empty() {
             return;
         }
         let numbers = tasks.iter().filter_map(|task| Some((task.id, task.claim?.number)));
-        self.lock().entry(worker).or_default().extend(numbers);
+        self.lock().claims.entry(worker).or_default().extend(numbers);
     }
 
     pub(super) fn remove(&self, settled: impl Iterator<Item = (TaskId, Claim)>) {
-        let mut claims = self.lock();
+        let mut known = self.lock();
         for (id, claim) in settled {
-            if let Some(tasks) = claims.get_mut(&claim.worker)
+            if let Some(tasks) = known.claims.get_mut(&claim.worker)
                 && tasks.get(&id) == Some(&claim.number)
             {
                 tasks.remove(&id);
@@ -36,7 +63,56 @@ impl Held {
 
     /// All that this worker holds; nothing is known of it afterwards.
     pub(super) fn take(&self, worker: WorkerId) -> Vec<(TaskId, Claim)> {
-        let tasks = self.lock().remove(&worker).unwrap_or_default();
+        let mut known = self.lock();
+        known.unsure.remove(&worker);
+        let tasks = known.claims.remove(&worker).unwrap_or_default();
         tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
+    }
+}
+
+/// A claim under way.
+#[derive(Debug)]
+pub(super) struct Flight<'a> {
+    held: &'a Held,
+    worker: WorkerId,
+    landed: bool,
+    _shared: RwLockReadGuard<'a, ()>,
+}
+
+impl Flight<'_> {
+    /// The answer is here: these tasks, or none because the claim was refused.
+    pub(super) fn land(mut self, tasks: &[Task]) {
+        self.landed = true;
+        self.held.add(self.worker, tasks);
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.held.lock().unsure.insert(self.worker);
+        }
+    }
+}
+
+/// A search for tasks that a worker holds without knowing it.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    held: &'a Held,
+    pub(super) worker: WorkerId,
+    _exclusive: RwLockWriteGuard<'a, ()>,
+}
+
+impl Search<'_> {
+    /// What the worker is known to hold.
+    pub(super) fn known(&self) -> Vec<TaskId> {
+        let known = self.held.lock();
+        known.claims.get(&self.worker).map(|tasks| tasks.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The search found these; the worker knows all again.
+    pub(super) fn found(&self, tasks: &[Task]) {
+        self.held.add(self.worker, tasks);
+        self.held.lock().unsure.remove(&self.worker);
     }
 }

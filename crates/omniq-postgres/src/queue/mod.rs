@@ -1,5 +1,6 @@
 //! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
 
+mod claim;
 mod doorbell;
 mod enqueue;
 mod held;
@@ -10,16 +11,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse, QueueStats,
-    Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId,
-    WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse,
+    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState,
+    TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use enqueue::EnqueueTarget;
 
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
@@ -141,7 +142,16 @@ impl TaskQueue for AsyncPostgresQueue {
             .db()
             .one(
                 &self.db().sql.update,
-                &[&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata],
+                &[
+                    &id.as_uuid(),
+                    &change.queue,
+                    &change.priority,
+                    &run_at,
+                    &body,
+                    &codec,
+                    &retries,
+                    &metadata,
+                ],
             )
             .await?;
         rows::task(&mut Columns::new(&row))
@@ -166,18 +176,17 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        let rows = self.db().search(&self.db().sql.count, &[queue, &state, &held, func]).await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+        self.db().search_count(&self.db().sql.count, &[queue, &state, &held, func]).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().execute(&self.db().sql.purge, &[queue, &state, &held, func]).await
+        self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
-        self.db().execute(&self.db().sql.pause, &[&queue]).await.map(drop)
+        self.db().query(&self.db().sql.pause, &[&queue]).await.map(drop)
     }
 
     async fn resume(&self, queue: &str) -> Result<()> {
@@ -208,10 +217,10 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn close(&self) -> Result<()> {
         let mut outcome = Ok(());
-        if !self.db().is_closed() {
-            if let Some(worker) = self.inner.lease.take().await {
-                outcome = self.deregister_worker(worker).await.map(drop);
-            }
+        if !self.db().is_closed()
+            && let Some(worker) = self.inner.lease.take().await
+        {
+            outcome = self.deregister_worker(worker).await.map(drop);
         }
         if let Some(listener) = self.inner.listener.lock().await.take() {
             listener.stop().await;
@@ -241,27 +250,11 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
-        let released = settle::release_all(self, worker).await?;
-        self.db().execute(&self.db().sql.deregister_worker, &[&worker.0]).await?;
-        Ok(released)
+        claim::deregister(self, worker).await
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
-        request.check()?;
-        let db = self.db();
-        let client = db.client().await?;
-        let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
-        let promote: [Param<'_>; 1] = [&request.queues];
-        let dequeue: [Param<'_>; 4] = [&request.queues, &limit, &worker.0, &request.funcs];
-        // Sent together: what has become due is ready for the claim right behind.
-        let (due, claimed) = tokio::join!(
-            db.query_on(&client, &db.sql.promote, &promote),
-            db.query_on(&client, &db.sql.dequeue, &dequeue),
-        );
-        due?;
-        let tasks = rows::tasks(&claimed?)?;
-        self.inner.held.add(worker, &tasks);
-        Ok(tasks)
+        claim::claim(self, worker, request).await
     }
 
     async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {

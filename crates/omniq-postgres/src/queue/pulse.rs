@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use async_trait::async_trait;
-use omniq_core::{Error, Heartbeat, Pulse, Result, TaskId, WorkerId};
+use omniq_core::{Error, Heartbeat, Pulse, Result, TaskId, TaskQueue, WorkerId};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
@@ -58,7 +58,9 @@ impl PostgresPulse {
 #[async_trait]
 impl Pulse for PostgresPulse {
     async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
-        let Some(db) = self.db.upgrade() else { return Ok(Heartbeat::default()) };
+        let Some(db) = self.db.upgrade().filter(|db| !db.is_closed()) else {
+            return Err(<dyn TaskQueue>::closed());
+        };
         let beat = self.beat(&db, worker).await;
         if beat.is_err() {
             self.open = None;

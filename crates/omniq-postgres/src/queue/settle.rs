@@ -1,8 +1,6 @@
 //! The end of runs: one statement for a batch, with its results and events where they share the database.
 
-use omniq_core::{
-    Claim, Error, Outcome, Result, SettleMode, Settled, Settlement, TaskId, TaskQueue, WorkerId,
-};
+use omniq_core::{Claim, Result, SettleMode, Settled, Settlement, TaskId};
 
 use super::AsyncPostgresQueue;
 use crate::batch::SettleBatch;
@@ -65,9 +63,7 @@ pub(super) async fn settle(
         ]);
     }
     let db = queue.db();
-    let row = db.one(db.sql.settle(with_results, with_events), &params).await.map_err(|error| {
-        if error.is_claim_lost() { lost(&claims, error) } else { error }
-    })?;
+    let row = db.one(db.sql.settle(with_results, with_events), &params).await?;
 
     let mut answers = vec![Settled::Lost; claims.len()];
     for place in Columns::new(&row).take::<Vec<i64>>()? {
@@ -77,32 +73,4 @@ pub(super) async fn settle(
     }
     queue.inner.held.remove(claims.into_iter().filter_map(|(id, claim)| Some((id, claim?))));
     Ok(answers)
-}
-
-/// Names the tasks in the error of an all-or-nothing batch.
-fn lost(claims: &[(TaskId, Option<Claim>)], error: Error) -> Error {
-    let what = match claims {
-        [(id, _)] => format!("task {id} is not held by this claim any more"),
-        many => format!("at least one of {} tasks is not held by its claim any more", many.len()),
-    };
-    Error::claim_lost(format!("{what}: nothing was changed")).with_sqlstate("OQ001").with_source(error)
-}
-
-/// Hands back what a worker of this process still holds; returns how many.
-pub(super) async fn release_all(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<u64> {
-    let batch: Vec<_> = queue
-        .inner
-        .held
-        .take(worker)
-        .into_iter()
-        .map(|(task_id, claim)| Settlement {
-            task_id,
-            claim: Some(claim),
-            outcome: Outcome::Release,
-            result: None,
-            events: Vec::new(),
-        })
-        .collect();
-    let answers = queue.settle(batch, SettleMode::Each).await?;
-    Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)
 }

@@ -85,7 +85,7 @@ impl Settings {
     }
 
     /// Moves what the URL says about our own settings into their fields.
-    fn set_url(&mut self, mut url: DatabaseUrl) -> Result<()> {
+    pub(super) fn set_url(&mut self, mut url: DatabaseUrl) -> Result<()> {
         for (name, value) in url.take_settings() {
             self.set(&name, &Value::from(value))?;
         }

@@ -34,10 +34,14 @@ impl Settings {
     /// Checks that the values fit and go together. Errors: `is_config`, naming the setting, its value and
     /// what is allowed.
     pub fn check(&self) -> Result<()> {
+        self.check_fields()?;
+        self.check_parts()
+    }
+
+    fn check_fields(&self) -> Result<()> {
         self.check_names()?;
         self.check_sizes()?;
-        self.check_times()?;
-        self.check_parts()
+        self.check_times()
     }
 
     fn check_names(&self) -> Result<()> {
@@ -120,6 +124,11 @@ impl Settings {
                 let allowed = OF_A_PART.join(", ");
                 return Err(Error::config(format!("{name}: its URL cannot set {setting}, only {allowed}")));
             }
+            let mut there = self.clone();
+            there
+                .set_url(url.clone())
+                .and_then(|()| there.check_fields())
+                .map_err(|error| error.context(name))?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) fn looks_like_pairs(text: &str) -> bool {
 pub(super) fn split(text: &str) -> Result<Vec<Parameter>> {
     let mut found: Vec<Parameter> = Vec::new();
     let mut rest = text.chars().peekable();
-    let mut after_password = false;
+    let mut after_secret = false;
     loop {
         skip_space(&mut rest);
         if rest.peek().is_none() {
@@ -38,8 +38,8 @@ pub(super) fn split(text: &str) -> Result<Vec<Parameter>> {
             Some(_) => quoted(&mut rest)?,
             None => plain(&mut rest),
         };
-        found.push(Parameter { after_password, ..Parameter::new(&name, value) });
-        after_password |= name == "password";
+        found.push(Parameter { after_secret, ..Parameter::new(&name, value) });
+        after_secret |= matches!(name.as_str(), "password" | "options");
     }
 }
 

@@ -18,8 +18,9 @@ pub(super) fn split(rest: &str) -> Result<Vec<Parameter>> {
     let (before_query, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
     let (authority, path) = before_query.split_once('/').map_or((before_query, ""), |(a, b)| (a, b));
     let (credentials, hosts) = authority.rsplit_once('@').map_or(("", authority), |(a, b)| (a, b));
-    if path.contains('@') || query.is_some_and(|query| query.contains('@')) {
-        return Err(Error::config(format!("there is an @ behind the host: {ENCODE}")));
+    // Such a sign may well be part of a password that went wrong, which must not end up as a name or value.
+    if path.contains('@') || query.is_some_and(|query| query.contains(['@', '?'])) {
+        return Err(Error::config(format!("there is an @ or a second ? behind the host: {ENCODE}")));
     }
     let mut found = Vec::new();
     if !credentials.is_empty() {
@@ -35,15 +36,15 @@ pub(super) fn split(rest: &str) -> Result<Vec<Parameter>> {
     if !path.is_empty() {
         found.push(Parameter::new("dbname", decode("dbname", path)?));
     }
-    let mut after_password = false;
+    let mut after_secret = false;
     for pair in query.unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(Error::config(format!("the query part must be name=value&name=value; {ENCODE}")));
         };
         let name = decode("a parameter's name", name)?;
         let value = decode("a parameter's value", value)?;
-        found.push(Parameter { after_password, ..Parameter::new(&name, value) });
-        after_password |= name == "password";
+        found.push(Parameter { after_secret, ..Parameter::new(&name, value) });
+        after_secret |= matches!(name.as_str(), "password" | "options");
     }
     Ok(found)
 }

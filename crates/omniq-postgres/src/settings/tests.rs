@@ -1,1 +1,22 @@
-//! Tests.
+//! Tests of the settings, by file: the five ways in, refusals, writing and reading back, secrets, connecting.
+
+mod connecting;
+mod refusals;
+mod rounds;
+mod samples;
+mod secrets;
+mod ways;
+
+use super::Settings;
+
+/// A text that every message of a refusal must hold, such as the setting's name.
+fn refusal(outcome: omniq_core::Result<Settings>, parts: &[&str]) {
+    let error = match outcome {
+        Ok(settings) => panic!("accepted, though {parts:?} should have been refused: {settings}"),
+        Err(error) => error,
+    };
+    assert!(error.is_config(), "{error:?}");
+    for part in parts {
+        assert!(error.to_string().contains(part), "{part:?} is missing in {error}");
+    }
+}

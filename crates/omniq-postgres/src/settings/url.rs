@@ -36,12 +36,12 @@ pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) value: String,
     /// Its name may be a piece of a password that should have been quoted or encoded.
-    pub(super) after_password: bool,
+    pub(super) after_secret: bool,
 }
 
 impl Parameter {
     pub(super) fn new(name: &str, value: String) -> Self {
-        Self { name: name.to_owned(), value, after_password: false }
+        Self { name: name.to_owned(), value, after_secret: false }
     }
 }
 
@@ -79,15 +79,15 @@ impl DatabaseUrl {
         self.render(false)
     }
 
-    fn add(&mut self, Parameter { name, value, after_password }: Parameter) -> Result<()> {
+    fn add(&mut self, Parameter { name, value, after_secret }: Parameter) -> Result<()> {
         if parameters::is_known(&name) && !NAMES.contains(&name.as_str()) {
             parameters::check(&name, &value)?;
             self.parameters.insert(name, value);
         } else if name != "url" && NAMES.contains(&name.as_str()) {
             self.settings.insert(name, value);
-        } else if after_password {
+        } else if after_secret {
             return Err(Error::config(
-                "the parameter behind the password is unknown: quote the password, or encode & in it as %26",
+                "an unknown parameter stands behind password or options: quote their values, or encode & in them as %26",
             ));
         } else {
             let known = parameters::known();

@@ -49,8 +49,9 @@ pub async fn c22_only_expired_waiting_tasks_expire(fixture: &impl QueueFixture) 
     let running = take(&queue).await;
     pause(2500).await;
     assert_eq!(queue.expired(100).await.unwrap(), []);
-    let answer = queue.settle(vec![expire(&running)], SettleMode::Each).await.unwrap();
-    assert_eq!(answer, [Settled::Lost]);
+    for expire in [expire(&running), settlement(&running, Outcome::Expire)] {
+        assert_eq!(queue.settle(vec![expire], SettleMode::Each).await.unwrap(), [Settled::Lost]);
+    }
     queue.complete(&running).await.unwrap();
 }
 
@@ -81,24 +82,39 @@ pub async fn c22_a_new_start_time_moves_the_end(fixture: &impl QueueFixture) {
     }
 }
 
-/// Once a worker has begun, the time to live is over with: retries and dead letters come back after it.
-pub async fn c22_a_task_that_has_begun_does_not_expire(fixture: &impl QueueFixture) {
+/// So does everything else that sets a start time: each new start has the whole span.
+pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &impl QueueFixture) {
     let queue = fixture.queue().await;
-    let ttl = Duration::from_secs(2);
-    let short = Backoff::constant(Duration::from_millis(1));
-    let tasks = (0..3).map(|number| task(number).ttl(ttl).max_retries(number as u32).backoff(short.clone()));
-    queue.enqueue_many(tasks.collect()).await.unwrap();
+    let (day, wait) = (HOUR * 24, Backoff::constant(HOUR));
+    let tasks = (0..3).map(|number| task(number).ttl(day).max_retries(1).backoff(wait.clone()));
+    let ids = queue.enqueue_many(tasks.collect()).await.unwrap();
     let held = take_many(&queue, 3).await;
-    assert_eq!(queue.fail(&held[0], boom()).await.unwrap(), TaskState::Dead);
-    assert_eq!(queue.fail(&held[1], boom()).await.unwrap(), TaskState::Scheduled);
-    queue.snooze(&held[2], Duration::from_millis(1)).await.unwrap();
-    pause(2500).await;
-    queue.retry(held[0].id).await.unwrap();
-    assert_eq!(queue.expired(100).await.unwrap(), []);
-    assert_eq!(numbers(&take_many(&queue, 10).await), [0, 1, 2]);
+    queue.fail(&held[0], boom()).await.unwrap();
+    queue.snooze(&held[1], HOUR).await.unwrap();
+    queue.retry_later(&held[2], HOUR, None).await.unwrap();
+    for id in &ids {
+        let end = queue.get(*id).await.unwrap().unwrap().expires_at.unwrap();
+        assert_near(end, Timestamp::now() + HOUR + day);
+        queue.retry(*id).await.unwrap();
+        let end = queue.get(*id).await.unwrap().unwrap().expires_at.unwrap();
+        assert_near(end, Timestamp::now() + day);
+    }
 }
 
-/// A task that was only handed back has not begun.
+/// A dead letter does not expire, and runs again however long ago it died.
+pub async fn c22_a_dead_letter_does_not_expire(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = queue.enqueue(task(0).ttl(Duration::from_secs(3)).max_retries(0)).await.unwrap();
+    queue.fail(&take(&queue).await, boom()).await.unwrap();
+    pause(3500).await;
+    assert_eq!(queue.expired(100).await.unwrap(), []);
+    let dead = queue.get(id).await.unwrap().unwrap();
+    assert_eq!(queue.settle(vec![expire(&dead)], SettleMode::Each).await.unwrap(), [Settled::Lost]);
+    queue.retry(id).await.unwrap();
+    assert_eq!(number(&take(&queue).await), 0);
+}
+
+/// A task that was only handed back keeps the end that it had.
 pub async fn c22_a_released_task_still_expires(fixture: &impl QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(0).ttl(Duration::from_secs(2))).await.unwrap();

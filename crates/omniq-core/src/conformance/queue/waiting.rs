@@ -109,3 +109,16 @@ pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &impl QueueFixture)
     assert!(start.elapsed() < EARLY, "the ring was lost");
     assert_eq!(queue.claim(id, &from("default")).await.unwrap().len(), 1);
 }
+
+/// A sleeper need not look again and again for tasks whose time comes.
+pub async fn c15_the_bell_rings_at_a_start_time(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = worker(&queue, HOUR).await;
+    queue.enqueue(task(1).delay(Duration::from_millis(700))).await.unwrap();
+    let mut bell = queue.doorbell(id, &["default".to_owned()]).await.unwrap();
+    let start = Instant::now();
+    while queue.claim(id, &from("default")).await.unwrap().is_empty() {
+        bell.wait(LONG).await;
+        assert!(start.elapsed() < EARLY, "it slept through the start time");
+    }
+}

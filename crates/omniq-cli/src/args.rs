@@ -1,0 +1,145 @@
+//! The command line: options that every command takes, and the commands.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::command::{db, dev, events, queues, results, tasks};
+use crate::demo;
+
+const ABOUT: &str = "\
+OmniQ is a task queue on PostgreSQL. This command shows what is in it and keeps it in order.
+
+The database is the one that --url, OMNIQ_URL or the --config file names. If none of them does, a private \
+PostgreSQL server of your own is used, and started when it is needed (see `omniq dev`).";
+
+const AFTER: &str = "\
+Where to begin:
+  omniq demo                          a real job: the duplicate files below /usr/share
+  omniq queues                        the queues and what waits in them
+  omniq tasks list --state dead       what failed for good
+  omniq events tail                   what happens right now
+
+Settings: the defaults, then the --config file, then OMNIQ_… variables, then --url; what comes later wins.
+  OMNIQ_URL, OMNIQ_SCHEMA, …          every setting, by its name in capitals
+  OMNIQ_LOG_LEVEL                     off, error, warn (the default), info, debug or trace; log lines go to stderr
+  OMNIQ_HOME                          where the embedded server keeps its data
+  OMNIQ_PG_BIN                        the folder of the PostgreSQL programs to use for it
+  NO_COLOR                            no colours, like --no-color
+
+Exit codes:
+  0  done                             4  the database cannot be reached
+  1  failed                           5  the time given ran out
+  2  wrong usage or bad input         130  interrupted
+  3  no such task, result or object";
+
+#[derive(Debug, Parser)]
+#[command(name = "omniq", version, about = "A task queue on PostgreSQL: look into it, keep it in order", long_about = ABOUT, after_help = AFTER)]
+#[command(arg_required_else_help = true, infer_long_args = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub struct Global {
+    /// The database, such as postgresql://me@localhost/app (in place of OMNIQ_URL)
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// A TOML or YAML file with settings
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The schema that holds the tables [default: omniq]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub schema: Option<String>,
+    /// JSON for programs: one document, or one line each for what has no end
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more to stderr: -v info, -vv debug, -vvv trace; and the causes of an error
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but what was asked for, and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// No colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A real job: find the duplicate files below a folder, one task per file
+    Demo(demo::DemoArgs),
+    /// Show the queues and their figures; pause and resume them
+    Queues(queues::QueuesArgs),
+    /// Look at tasks; cancel, retry and enqueue them
+    Tasks(tasks::TasksArgs),
+    /// Look at what came of tasks
+    Results(results::ResultsArgs),
+    /// Look at what happened to tasks, and when
+    Events(events::EventsArgs),
+    /// The schema: migrate it, or show where it stands
+    Db(db::DbArgs),
+    /// The embedded PostgreSQL server: start, stop, status, url, psql
+    Dev(dev::DevArgs),
+    /// A worker process of the demo; it takes its orders from its standard input
+    #[command(hide = true)]
+    DemoWorker,
+}
+
+impl Cli {
+    /// Reads the arguments of this process; `--help` and mistakes are errors that know how to be shown.
+    pub fn read() -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let mut command = Self::command();
+        // The help itself is printed before the options have been read.
+        if arguments.iter().any(|argument| argument == "--no-color") {
+            command = command.color(clap::ColorChoice::Never);
+        }
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))
+    }
+}
+
+impl Global {
+    fn colors_wanted(&self) -> bool {
+        !self.no_color
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    pub fn colors_on_stdout(&self) -> bool {
+        self.colors_wanted() && std::io::stdout().is_terminal()
+    }
+
+    pub fn colors_on_stderr(&self) -> bool {
+        self.colors_wanted() && std::io::stderr().is_terminal()
+    }
+
+    /// The options that lead another call of this command to the same place, without the URL, which may hold a password.
+    pub fn repeated(&self) -> String {
+        let mut text = String::new();
+        if let Some(config) = &self.config {
+            text.push_str(&format!(" --config {}", crate::output::shell_word(&config.to_string_lossy())));
+        }
+        if let Some(schema) = &self.schema {
+            text.push_str(&format!(" --schema {}", crate::output::shell_word(schema)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,174 @@
+//! `omniq db`: the schema.
+
+use clap::{Args, Subcommand, ValueEnum};
+use omniq::backend::postgres::{Part as Place, Settings};
+use omniq::migrate::{self, MigrationStatus, Part};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::connect::Database;
+use crate::fail::{Failure, Result};
+use crate::output::{Output, Tint};
+
+const LONG: &str = "\
+The schema is made of numbered migrations, apart for tasks, results and events: a part that is not used is not made. \
+Programs that connect bring it up to date by themselves unless the setting `migrate` is off. It is safe to run this \
+from many places at once.
+
+The looking commands (`omniq queues`, `tasks list` and so on) never change the schema of a configured database.";
+
+const EXAMPLES: &str = "\
+Examples:
+  omniq db status
+  omniq db migrate                              the parts that are configured
+  omniq db migrate --part tasks --part events   just these
+  omniq db sql --schema jobs > schema.sql       to be applied by other means";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG, after_help = EXAMPLES)]
+pub struct DbArgs {
+    #[command(subcommand)]
+    command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DbCommand {
+    /// Bring the schema up to the newest version
+    Migrate(Parts),
+    /// Show which migrations the database has
+    Status(Parts),
+    /// Print the SQL that makes the schema in an empty database
+    Sql(Parts),
+}
+
+#[derive(Debug, Args)]
+struct Parts {
+    /// A part, instead of those that are configured; may be given more than once
+    #[arg(long = "part", value_name = "PART", value_enum)]
+    parts: Vec<PartName>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PartName {
+    Tasks,
+    Results,
+    Events,
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Tasks => Self::Tasks,
+            PartName::Results => Self::Results,
+            PartName::Events => Self::Events,
+        }
+    }
+}
+
+pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
+    match &args.command {
+        DbCommand::Migrate(parts) => {
+            let mut done = Vec::new();
+            for (settings, parts) in parts.targets(&Database::find(global, out)?.settings)? {
+                done.extend(migrate::migrate(&settings, &parts).await?);
+            }
+            if out.is_json() {
+                return out.json(&records(&done));
+            }
+            if done.is_empty() {
+                return out.line("Nothing to do: the schema is up to date.");
+            }
+            show(&done, out)
+        }
+        DbCommand::Status(parts) => {
+            let mut all = Vec::new();
+            for (settings, parts) in parts.targets(&Database::find(global, out)?.settings)? {
+                all.extend(migrate::status(&settings, &parts).await?);
+            }
+            if out.is_json() { out.json(&records(&all)) } else { show(&all, out) }
+        }
+        DbCommand::Sql(parts) => {
+            let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
+            if let Some(schema) = &global.schema {
+                settings = Settings::builder().schema(schema).build_over(settings)?;
+            }
+            let parts = parts.named().unwrap_or_else(|| Part::ALL.to_vec());
+            let sql = migrate::sql(&settings.schema, &parts)?;
+            if out.is_json() {
+                out.json(&serde_json::json!({ "sql": sql }))
+            } else {
+                out.line(sql.trim_end())
+            }
+        }
+    }
+}
+
+impl Parts {
+    fn named(&self) -> Option<Vec<Part>> {
+        let named: Vec<Part> = self.parts.iter().map(|name| Part::from(*name)).collect();
+        (!named.is_empty()).then_some(named)
+    }
+
+    /// Each database with the parts that are kept there.
+    fn targets(&self, settings: &Settings) -> Result<Vec<(Settings, Vec<Part>)>> {
+        let named = self.named();
+        let mut here = Vec::new();
+        let mut targets = Vec::new();
+        for (part, place) in Part::ALL.into_iter().zip([&settings.queue, &settings.results, &settings.events])
+        {
+            if named.as_ref().is_some_and(|named| !named.contains(&part)) {
+                continue;
+            }
+            match place {
+                Place::Url(url) => targets.push((settings.at(url)?, vec![part])),
+                Place::Postgres => here.push(part),
+                // Whoever names a part means it, whatever is configured for programs.
+                Place::Memory | Place::Off if named.is_some() => here.push(part),
+                Place::Memory | Place::Off => {}
+            }
+        }
+        if !here.is_empty() {
+            targets.insert(0, (settings.clone(), here));
+        }
+        if targets.is_empty() {
+            return Err(Failure::usage("the settings keep nothing in PostgreSQL: name parts with --part"));
+        }
+        Ok(targets)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct MigrationRecord<'a> {
+    part: &'static str,
+    version: i32,
+    name: &'a str,
+    applied_at: Option<&'a str>,
+}
+
+fn records(all: &[MigrationStatus]) -> Vec<MigrationRecord<'_>> {
+    all.iter()
+        .map(|MigrationStatus { part, version, name, applied_at }| MigrationRecord {
+            part: part.name(),
+            version: *version,
+            name,
+            applied_at: applied_at.as_deref(),
+        })
+        .collect()
+}
+
+fn show(all: &[MigrationStatus], out: &Output) -> Result<()> {
+    let mut table = out.table(&["part", "version", "name", "applied"]).right(&[1]);
+    for migration in all {
+        let applied = match &migration.applied_at {
+            Some(time) => (time.clone(), None),
+            None => ("not yet".to_owned(), Some(Tint::Wait)),
+        };
+        table.tinted([
+            (migration.part.to_string(), None),
+            (migration.version.to_string(), None),
+            (migration.name.clone(), None),
+            applied,
+        ]);
+    }
+    out.line(table.render())
+}

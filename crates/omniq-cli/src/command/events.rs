@@ -1,0 +1,159 @@
+//! `omniq events`: what happened to tasks, and when.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use omniq::{EventFilter, EventKind, TaskEvent, TaskId};
+use serde_json::Value;
+
+use super::{tail, with_backend};
+use crate::args::Global;
+use crate::fail::{Failure, Result};
+use crate::output::{Output, Tint, ago, shorten, stamp};
+use crate::record::{self, EventRecord};
+use crate::span;
+
+const LONG: &str = "\
+Events are a log beside the work: enqueued, started, completed, failed, retried, released, snoozed, cancelled, expired, \
+discarded, rescued, and kinds of your own. They are kept only where the setting `events` turns them on \
+(OMNIQ_EVENTS=postgres); on the embedded server they are on.";
+
+const EXAMPLES: &str = "\
+Examples:
+  omniq events list --kind failed --since 1h
+  omniq events list --task 01987cf2-6d5e-7000-8000-00000000c0de
+  omniq events tail --queue mail
+  omniq events tail --json | jq -c 'select(.kind == \"failed\")'";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG, after_help = EXAMPLES)]
+pub struct EventsArgs {
+    #[command(subcommand)]
+    command: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// List the last events, the oldest of them first
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Only since: a span before now such as 10m, or a time
+        #[arg(long, value_name = "TIME", value_parser = span::moment)]
+        since: Option<Timestamp>,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// The first ones behind this event, by its number, instead of the last ones
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<i64>,
+    },
+    /// Show new events as they come, until it is stopped
+    Tail {
+        #[command(flatten)]
+        which: Which,
+        /// Begin with the last events, so many
+        #[arg(long, default_value_t = 10)]
+        last: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Only about this task
+    #[arg(long, value_name = "ID")]
+    task: Option<TaskId>,
+    /// Only of this kind
+    #[arg(long)]
+    kind: Option<EventKind>,
+    /// Only of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only of the worker with this name
+    #[arg(long)]
+    worker: Option<String>,
+}
+
+impl Which {
+    fn filter(&self) -> EventFilter {
+        let mut filter = EventFilter::default();
+        (filter.task_id, filter.kind) = (self.task, self.kind.clone());
+        (filter.queue, filter.worker) = (self.queue.clone(), self.worker.clone());
+        filter
+    }
+}
+
+pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()> {
+    with_backend(global, out, async |backend| {
+        let Some(store) = backend.events() else {
+            return Err(Failure::usage(
+                "events are off: this database has no events. Programs write them with the setting events = postgres \
+                 (OMNIQ_EVENTS=postgres)",
+            ));
+        };
+        match &args.command {
+            EventsCommand::List { which, since, limit, after } => {
+                let mut filter = which.filter();
+                (filter.since, filter.limit) = (*since, Some(*limit));
+                (filter.after, filter.latest) = (*after, after.is_none());
+                let events = store.query(&filter).await?;
+                if out.is_json() {
+                    return out.json(&record::all::<_, EventRecord<'_>>(&events));
+                }
+                if events.is_empty() {
+                    return out.line("No such events.");
+                }
+                out.line(table(&events, out))
+            }
+            EventsCommand::Tail { which, last } => tail::follow(store.as_ref(), which.filter(), *last, out).await,
+        }
+    })
+    .await
+}
+
+pub fn table(events: &[TaskEvent], out: &Output) -> String {
+    let now = Timestamp::now();
+    let mut table =
+        out.table(&["number", "when", "kind", "task", "queue", "func", "worker", "data"]).right(&[0]);
+    for event in events {
+        let text = |value: &Option<String>| (value.clone().unwrap_or_default(), None);
+        table.tinted([
+            (event.id.to_string(), None),
+            (ago(event.at, now), None),
+            (event.kind.to_string(), tint(&event.kind)),
+            (event.task_id.map_or_else(String::new, |id| id.to_string()), None),
+            text(&event.queue),
+            text(&event.func),
+            text(&event.worker),
+            (shorten(&data(event), 80), None),
+        ]);
+    }
+    table.render()
+}
+
+/// An event on a line of its own, for a stream: there is no telling how wide the next one will be.
+pub fn line(event: &TaskEvent, out: &Output) -> String {
+    let kind = format!("{:<9}", event.kind.name());
+    let kind = tint(&event.kind).map_or_else(|| kind.clone(), |tint| out.paint(&kind, tint));
+    let task = event.task_id.map_or_else(|| "-".repeat(36), |id| id.to_string());
+    let mut text = format!("{}  {kind}  {task}", out.paint(&stamp(event.at), Tint::Dim));
+    for part in [event.queue.as_deref(), event.func.as_deref(), event.worker.as_deref()].into_iter().flatten()
+    {
+        text.push_str(&format!("  {}", crate::output::printable(part)));
+    }
+    format!("{text}  {}", crate::output::printable(&data(event))).trim_end().to_owned()
+}
+
+fn data(event: &TaskEvent) -> String {
+    if event.data.is_empty() { String::new() } else { Value::Object(event.data.clone()).to_string() }
+}
+
+fn tint(kind: &EventKind) -> Option<Tint> {
+    match kind {
+        EventKind::Completed => Some(Tint::Good),
+        EventKind::Failed => Some(Tint::Bad),
+        EventKind::Retried | EventKind::Rescued | EventKind::Cancelled | EventKind::Expired => {
+            Some(Tint::Wait)
+        }
+        _ => None,
+    }
+}

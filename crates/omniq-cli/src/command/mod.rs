@@ -1,0 +1,46 @@
+//! The commands, one file each; the demo has a folder of its own.
+
+pub mod db;
+pub mod dev;
+pub mod events;
+pub mod queues;
+pub mod results;
+mod show;
+pub mod tail;
+pub mod tasks;
+
+use omniq::backend::postgres::AsyncPostgresBackend;
+
+use crate::args::{Cli, Command, Global};
+use crate::connect::Database;
+use crate::demo;
+use crate::fail::Result;
+use crate::output::Output;
+
+pub async fn run(cli: &Cli, out: &Output) -> Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, global, out).await,
+        Command::Queues(args) => queues::run(args, global, out).await,
+        Command::Tasks(args) => tasks::run(args, global, out).await,
+        Command::Results(args) => results::run(args, global, out).await,
+        Command::Events(args) => events::run(args, global, out).await,
+        Command::Db(args) => db::run(args, global, out).await,
+        Command::Dev(args) => dev::run(args, out),
+        Command::DemoWorker => demo::work().await,
+    }
+}
+
+/// Opens the database to look at it, and closes it again whatever came of the look.
+async fn with_backend<T>(
+    global: &Global,
+    out: &Output,
+    look: impl AsyncFnOnce(AsyncPostgresBackend) -> Result<T>,
+) -> Result<T> {
+    let backend = Database::find(global, out)?.look().await?;
+    let answer = look(backend.clone()).await;
+    let closed = backend.close().await;
+    let answer = answer?;
+    closed?;
+    Ok(answer)
+}

@@ -1,0 +1,145 @@
+//! `omniq results`: what came of tasks.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use omniq::{ResultFilter, ResultStatus, TaskId, TaskResult};
+
+use super::{show, with_backend};
+use crate::args::Global;
+use crate::fail::{Failure, Result};
+use crate::output::{Output, Tint, ago, shorten, took};
+use crate::record::{self, ResultRecord, preview};
+use crate::span;
+
+const LONG: &str = "\
+A result is stored when a task has ended, well or not, and kept for as long as the setting `result_ttl` says (7 days by \
+default).";
+
+const EXAMPLES: &str = "\
+Examples:
+  omniq results list --status failed --since 1h
+  omniq results show 01987cf2-6d5e-7000-8000-00000000c0de
+  omniq results show $(omniq tasks enqueue add '[1, 2]') --wait 10";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG, after_help = EXAMPLES)]
+pub struct ResultsArgs {
+    #[command(subcommand)]
+    command: ResultsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ResultsCommand {
+    /// Show the result of a task
+    Show {
+        /// The task's id
+        id: TaskId,
+        /// Wait for it so long, in seconds or such as 10m; exit code 5 if it has not come by then
+        #[arg(long, value_name = "SPAN", value_parser = span::duration)]
+        wait: Option<Duration>,
+    },
+    /// List results, the latest first
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only with this status: completed, failed, cancelled, expired or discarded
+    #[arg(long)]
+    status: Option<ResultStatus>,
+    /// Only of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only of this function
+    #[arg(long)]
+    func: Option<String>,
+    /// Only finished since: a span before now such as 10m, or a time
+    #[arg(long, value_name = "TIME", value_parser = span::moment)]
+    since: Option<Timestamp>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    /// Go on behind the result of this task: the last one of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<TaskId>,
+}
+
+pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()> {
+    with_backend(global, out, async |backend| {
+        let results = backend.require_results()?;
+        match &args.command {
+            ResultsCommand::Show { id, wait } => {
+                let result = match wait {
+                    Some(time) => results.wait(*id, *time).await?,
+                    None => results.get(*id).await?.ok_or_else(|| no_result(*id))?,
+                };
+                if out.is_json() {
+                    return out.json(&ResultRecord::from(&result));
+                }
+                out.line(out.paint(&format!("Result of task {id}"), Tint::Bold))?;
+                show::show_result(&result, out)
+            }
+            ResultsCommand::List(args) => {
+                let mut filter = ResultFilter::default();
+                (filter.status, filter.since, filter.limit) = (args.status, args.since, Some(args.limit));
+                (filter.queue, filter.func) = (args.queue.clone(), args.func.clone());
+                if let Some(id) = args.after {
+                    let last = results.get(id).await?.ok_or_else(|| no_result(id))?;
+                    filter.after = Some((last.finished_at, id));
+                }
+                list(&results.list(&filter).await?, args.limit, out)
+            }
+        }
+    })
+    .await
+}
+
+fn no_result(id: TaskId) -> Failure {
+    Failure::not_found(format!(
+        "task {id} has no result (yet, or any more); `omniq tasks show {id}` tells where it stands"
+    ))
+}
+
+fn list(results: &[TaskResult], limit: u32, out: &Output) -> Result<()> {
+    if out.is_json() {
+        return out.json(&record::all::<_, ResultRecord<'_>>(results));
+    }
+    if results.is_empty() {
+        return out.line("No such results.");
+    }
+    let now = Timestamp::now();
+    let mut table =
+        out.table(&["task", "queue", "func", "status", "finished", "took", "value or error"]).right(&[5]);
+    for result in results {
+        let ran = result.started_at.map(|started| result.finished_at.duration_since(started));
+        let told = match (&result.error, &result.value) {
+            (Some(error), _) => format!("{}: {}", error.kind, error.message),
+            (None, Some(value)) => preview(value),
+            (None, None) => String::new(),
+        };
+        table.tinted([
+            (result.task_id.to_string(), None),
+            (result.queue.clone(), None),
+            (result.func.clone(), None),
+            (result.status.to_string(), tint(result.status)),
+            (ago(result.finished_at, now), None),
+            (ran.map_or_else(String::new, |ran| took(ran.try_into().unwrap_or_default())), None),
+            (shorten(&told, 80), None),
+        ]);
+    }
+    out.line(table.render())?;
+    if let (Some(last), true) = (results.last(), results.len() == limit as usize) {
+        out.note(format!("There may be more: --after {}", last.task_id));
+    }
+    Ok(())
+}
+
+pub fn tint(status: ResultStatus) -> Option<Tint> {
+    match status {
+        ResultStatus::Completed => Some(Tint::Good),
+        ResultStatus::Failed => Some(Tint::Bad),
+        _ => Some(Tint::Wait),
+    }
+}

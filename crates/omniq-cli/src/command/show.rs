@@ -1,0 +1,144 @@
+//! All about one task: what the queue holds of it, its result, its events.
+
+use jiff::Timestamp;
+use omniq::backend::postgres::AsyncPostgresBackend;
+use omniq::{EventFilter, Payload, Task, TaskError, TaskEvent, TaskId, TaskResult};
+use serde_json::{Map, Value, json};
+
+use super::{events, results, tasks};
+use crate::fail::Result;
+use crate::output::{Output, Tint, ago, printable, printable_lines, shorten, stamp, took};
+use crate::record::{self, EventRecord, ResultRecord, TaskRecord, preview};
+
+/// So much of a payload is shown; `--json` has it all.
+const PREVIEW: usize = 2000;
+
+pub struct Whole {
+    id: TaskId,
+    task: Option<Task>,
+    result: Option<TaskResult>,
+    events: Vec<TaskEvent>,
+}
+
+impl Whole {
+    pub async fn of(backend: &AsyncPostgresBackend, id: TaskId) -> Result<Self> {
+        let task = backend.queue().get(id).await?;
+        let result = match backend.results() {
+            Some(results) => results.get(id).await?,
+            None => None,
+        };
+        let events = match backend.events() {
+            Some(events) => {
+                let mut filter = EventFilter::default();
+                (filter.task_id, filter.latest, filter.limit) = (Some(id), true, Some(1000));
+                events.query(&filter).await?
+            }
+            None => Vec::new(),
+        };
+        Ok(Self { id, task, result, events })
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        self.task.is_none() && self.result.is_none() && self.events.is_empty()
+    }
+
+    pub fn show(&self, out: &Output) -> Result<()> {
+        if out.is_json() {
+            return out.json(&json!({
+                "id": self.id,
+                "task": self.task.as_ref().map(TaskRecord::from),
+                "result": self.result.as_ref().map(ResultRecord::from),
+                "events": record::all::<_, EventRecord<'_>>(&self.events),
+            }));
+        }
+        out.line(out.paint(&format!("Task {}", self.id), Tint::Bold))?;
+        match &self.task {
+            Some(task) => show_task(task, out)?,
+            None => out.line("It is not in the queue (any more).")?,
+        }
+        if let Some(result) = &self.result {
+            out.line(format!("\n{}", out.paint("Result", Tint::Bold)))?;
+            show_result(result, out)?;
+        }
+        if !self.events.is_empty() {
+            out.line(format!("\n{}", out.paint("Events", Tint::Bold)))?;
+            out.line(events::table(&self.events, out))?;
+        }
+        Ok(())
+    }
+}
+
+fn field(out: &Output, name: &str, value: impl AsRef<str>, tint: Option<Tint>) -> Result<()> {
+    let name = out.paint(&format!("{name:<9}"), Tint::Dim);
+    let value = printable(value.as_ref());
+    let value = tint.map_or_else(|| value.clone(), |tint| out.paint(&value, tint));
+    out.line(format!("  {name}  {value}"))
+}
+
+fn moment(time: Timestamp) -> String {
+    format!("{} ({})", stamp(time), ago(time, Timestamp::now()))
+}
+
+fn show_task(task: &Task, out: &Output) -> Result<()> {
+    field(out, "state", task.state.name(), tasks::tint(task.state))?;
+    field(out, "queue", &task.queue, None)?;
+    field(out, "function", &task.func, None)?;
+    field(out, "priority", task.priority.to_string(), None)?;
+    field(out, "attempt", format!("{} of {}", task.attempt, u64::from(task.max_retries) + 1), None)?;
+    field(out, "enqueued", moment(task.created_at), None)?;
+    field(out, "start at", moment(task.run_at), None)?;
+    if let Some(time) = task.claimed_at {
+        field(out, "claimed", moment(time), None)?;
+    }
+    if let Some(time) = task.expires_at {
+        field(out, "expires", moment(time), None)?;
+    }
+    if let Some(timeout) = task.timeout {
+        field(out, "timeout", took(timeout), None)?;
+    }
+    show_notes(&task.metadata, out)?;
+    show_payload("arguments", &task.payload, out)?;
+    task.error.as_ref().map_or(Ok(()), |error| show_error(error, out))
+}
+
+/// A result alone, as `omniq results show` has it.
+pub fn show_result(result: &TaskResult, out: &Output) -> Result<()> {
+    field(out, "status", result.status.name(), results::tint(result.status))?;
+    field(out, "queue", &result.queue, None)?;
+    field(out, "function", &result.func, None)?;
+    field(out, "worker", result.worker.as_deref().unwrap_or("-"), None)?;
+    field(out, "attempt", result.attempt.to_string(), None)?;
+    field(out, "finished", moment(result.finished_at), None)?;
+    if let Some(started) = result.started_at {
+        let ran = result.finished_at.duration_since(started);
+        field(out, "took", took(ran.try_into().unwrap_or_default()), None)?;
+    }
+    if let Some(time) = result.expires_at {
+        field(out, "expires", moment(time), None)?;
+    }
+    show_notes(&result.metadata, out)?;
+    if let Some(value) = &result.value {
+        show_payload("value", value, out)?;
+    }
+    result.error.as_ref().map_or(Ok(()), |error| show_error(error, out))
+}
+
+fn show_notes(metadata: &Map<String, Value>, out: &Output) -> Result<()> {
+    if metadata.is_empty() {
+        return Ok(());
+    }
+    field(out, "metadata", Value::Object(metadata.clone()).to_string(), None)
+}
+
+fn show_payload(name: &str, payload: &Payload, out: &Output) -> Result<()> {
+    field(out, name, shorten(&preview(payload), PREVIEW), None)
+}
+
+fn show_error(error: &TaskError, out: &Output) -> Result<()> {
+    field(out, "error", format!("{}: {}", error.kind, error.message), Some(Tint::Bad))?;
+    let Some(trace) = &error.trace else { return Ok(()) };
+    for line in printable_lines(trace).lines() {
+        out.line(format!("             {line}"))?;
+    }
+    Ok(())
+}

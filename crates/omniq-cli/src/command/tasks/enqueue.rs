@@ -1,0 +1,66 @@
+//! `omniq tasks enqueue`.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use omniq::{NewTask, TaskId};
+use serde_json::Value;
+
+use crate::args::Global;
+use crate::connect::Database;
+use crate::fail::{Failure, Result};
+use crate::output::Output;
+use crate::span;
+
+#[derive(Debug, Args)]
+pub struct EnqueueArgs {
+    /// The function's name, as a worker has registered it
+    func: String,
+    /// Its arguments as JSON
+    #[arg(default_value = "[]", value_name = "JSON")]
+    args: String,
+    /// The queue
+    #[arg(long, default_value = "default")]
+    queue: String,
+    /// Higher first, from -32768 to 32767
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i16,
+    /// Start not before this span from now, such as 30s, 10m or 2h
+    #[arg(long, value_name = "SPAN", value_parser = span::duration, conflicts_with = "run_at")]
+    delay: Option<Duration>,
+    /// Start not before this time, such as 2026-11-24T10:00:00Z
+    #[arg(long, value_name = "TIME")]
+    run_at: Option<Timestamp>,
+    /// Drop it if it has not started within this span from its start time
+    #[arg(long, value_name = "SPAN", value_parser = span::duration)]
+    ttl: Option<Duration>,
+    /// Extra runs after a failure
+    #[arg(long, default_value_t = 3)]
+    max_retries: u32,
+    /// The longest that a run may take
+    #[arg(long, value_name = "SPAN", value_parser = span::duration)]
+    timeout: Option<Duration>,
+    /// An id of your own
+    #[arg(long)]
+    id: Option<TaskId>,
+}
+
+pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
+    let value: Value = serde_json::from_str(&args.args).map_err(|error| {
+        Failure::usage(format!(
+            "the arguments are no JSON ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}'"
+        ))
+    })?;
+    let mut task = NewTask::new(&args.func, &value)?.queue(&args.queue).priority(args.priority);
+    task = task.max_retries(args.max_retries);
+    (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
+    (task.ttl, task.timeout) = (args.ttl, args.timeout);
+
+    let backend = Database::find(global, out)?.work().await?;
+    let enqueued = backend.enqueue(task).await;
+    let closed = backend.close().await;
+    let id = enqueued?;
+    closed?;
+    if out.is_json() { out.json(&serde_json::json!({ "id": id })) } else { out.line(id.to_string()) }
+}

@@ -1,0 +1,88 @@
+//! `omniq tasks list`.
+
+use clap::Args;
+use jiff::Timestamp;
+use omniq::{Task, TaskFilter, TaskId, TaskState};
+
+use super::super::with_backend;
+use crate::args::Global;
+use crate::fail::Result;
+use crate::output::{Output, Tint, ago, shorten};
+use crate::record::{self, TaskRecord};
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only in this state: scheduled, ready, running, dead or completed
+    #[arg(long)]
+    state: Option<TaskState>,
+    /// Only of this function
+    #[arg(long)]
+    func: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    /// Go on behind this task: the last one of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<TaskId>,
+}
+
+pub async fn run(args: &ListArgs, global: &Global, out: &Output) -> Result<()> {
+    with_backend(global, out, async |backend| {
+        let mut filter = TaskFilter::default();
+        (filter.queue, filter.state, filter.func) = (args.queue.clone(), args.state, args.func.clone());
+        (filter.after, filter.limit) = (args.after, Some(args.limit));
+        let tasks = backend.queue().list(&filter).await?;
+        if out.is_json() {
+            return out.json(&record::all::<_, TaskRecord<'_>>(&tasks));
+        }
+        if tasks.is_empty() {
+            return out
+                .line("No such tasks in the queue. What completed has left it: see `omniq results list`.");
+        }
+        out.line(table(&tasks, out))?;
+        if let (Some(last), true) = (tasks.last(), tasks.len() == args.limit as usize) {
+            out.note(format!("There may be more: --after {}", last.id));
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn table(tasks: &[Task], out: &Output) -> String {
+    let now = Timestamp::now();
+    let headers = ["id", "queue", "func", "state", "prio", "attempt", "when", "error"];
+    let mut table = out.table(&headers).right(&[4, 5]);
+    for task in tasks {
+        // The time that tells most about each state.
+        let when = match task.state {
+            TaskState::Scheduled => format!("due {}", ago(task.run_at, now)),
+            TaskState::Running => format!("began {}", ago(task.claimed_at.unwrap_or(task.created_at), now)),
+            _ => format!("made {}", ago(task.created_at, now)),
+        };
+        let error = task.error.as_ref();
+        let error = error.map_or_else(String::new, |error| format!("{}: {}", error.kind, error.message));
+        table.tinted([
+            (task.id.to_string(), None),
+            (task.queue.clone(), None),
+            (task.func.clone(), None),
+            (task.state.to_string(), tint(task.state)),
+            (task.priority.to_string(), None),
+            (format!("{}/{}", task.attempt, u64::from(task.max_retries) + 1), None),
+            (when, None),
+            (shorten(&error, 80), None),
+        ]);
+    }
+    table.render()
+}
+
+pub fn tint(state: TaskState) -> Option<Tint> {
+    match state {
+        TaskState::Dead => Some(Tint::Bad),
+        TaskState::Running | TaskState::Completed => Some(Tint::Good),
+        TaskState::Scheduled => Some(Tint::Wait),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! `omniq tasks`: look at tasks, and act on them.
+
+mod act;
+mod enqueue;
+mod list;
+
+use clap::{Args, Subcommand};
+use omniq::TaskId;
+
+use super::{show, with_backend};
+use crate::args::Global;
+use crate::fail::{Failure, Result};
+use crate::output::Output;
+
+const LONG: &str = "\
+A completed task leaves the queue: its result is the record (`omniq results`). What failed for good stays as a dead \
+letter, with its arguments and its error, until it is retried or deleted.";
+
+const EXAMPLES: &str = "\
+Examples:
+  omniq tasks list --state dead
+  omniq tasks list --queue mail --limit 20
+  omniq tasks show 01987cf2-6d5e-7000-8000-00000000c0de
+  omniq tasks retry $(omniq tasks list --state dead --json | jq -r '.[].id')
+  omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG, after_help = EXAMPLES)]
+pub struct TasksArgs {
+    #[command(subcommand)]
+    command: TasksCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TasksCommand {
+    /// List tasks that are in the queue, in the order of their ids
+    List(list::ListArgs),
+    /// Show all about a task: its fields, arguments, error, result and events
+    Show {
+        /// The task's id
+        id: TaskId,
+    },
+    /// Withdraw tasks: waiting ones leave the queue, running ones are asked to stop
+    Cancel {
+        /// The tasks' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<TaskId>,
+    },
+    /// Make dead and scheduled tasks ready at once, all or none; dead ones start anew
+    Retry {
+        /// The tasks' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<TaskId>,
+    },
+    /// Add a task, to try things out
+    Enqueue(enqueue::EnqueueArgs),
+}
+
+pub async fn run(args: &TasksArgs, global: &Global, out: &Output) -> Result<()> {
+    match &args.command {
+        TasksCommand::List(args) => list::run(args, global, out).await,
+        TasksCommand::Show { id } => show_task(*id, global, out).await,
+        TasksCommand::Cancel { ids } => act::cancel(ids, global, out).await,
+        TasksCommand::Retry { ids } => act::retry(ids, global, out).await,
+        TasksCommand::Enqueue(args) => enqueue::run(args, global, out).await,
+    }
+}
+
+async fn show_task(id: TaskId, global: &Global, out: &Output) -> Result<()> {
+    with_backend(global, out, async |backend| {
+        let whole = show::Whole::of(&backend, id).await?;
+        if whole.is_nothing() {
+            return Err(Failure::not_found(format!(
+                "task {id} is not in the queue, and has no result and no events (any more)"
+            )));
+        }
+        whole.show(out)
+    })
+    .await
+}
+
+pub use list::tint;

@@ -1,0 +1,106 @@
+//! Finds the database: the configured one, or the embedded server, which is started if need be.
+
+use omniq::backend::postgres::{AsyncPostgresBackend, Part as Place, Settings};
+use omniq::migrate::{self, Part};
+use omniq_embedded::{Options, Server, StopMode};
+
+use crate::args::Global;
+use crate::fail::{Exit, Failure, Result};
+use crate::output::Output;
+
+pub struct Database {
+    pub settings: Settings,
+    server: Option<Server>,
+    started: bool,
+}
+
+impl Database {
+    pub fn find(global: &Global, out: &Output) -> Result<Self> {
+        let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
+        if let Some(schema) = &global.schema {
+            settings = Settings::builder().schema(schema).build_over(settings)?;
+        }
+        if settings.url.is_some() {
+            return Ok(Self { settings, server: None, started: false });
+        }
+        let (server, started) = match Server::attach(Options::default())? {
+            Some(server) => (server, false),
+            None => (Server::start(Options::default())?, true),
+        };
+        if started {
+            out.note("Started the embedded PostgreSQL server (`omniq dev stop` ends it).");
+        }
+        let mut settings = Settings::builder().url(server.url()).build_over(settings)?;
+        // It is there to look around in: what happened should be there to see.
+        if settings.events == Place::Off {
+            settings.events = Place::Postgres;
+        }
+        Ok(Self { settings, server: Some(server), started })
+    }
+
+    pub fn is_embedded(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Stops the server if it was started by this very command.
+    pub fn leave(self) -> Result<()> {
+        match self.server {
+            Some(mut server) if self.started => Ok(server.stop(StopMode::Fast)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the parts that are there, and changes nothing in the schema: a look must not migrate a database that others
+    /// work on. (The embedded server is the user's own, and begins empty.)
+    pub async fn look(&self) -> Result<AsyncPostgresBackend> {
+        let mut settings = self.settings.clone();
+        if self.is_embedded() {
+            return self.work().await;
+        }
+        for (what, place) in
+            [("tasks", &settings.queue), ("results", &settings.results), ("events", &settings.events)]
+        {
+            if *place == Place::Memory {
+                return Err(Failure::usage(format!(
+                    "the settings keep {what} in memory, where only the process that runs them can see them"
+                )));
+            }
+        }
+        settings.migrate = false;
+        let there = parts_there(&settings).await?;
+        if settings.queue == Place::Postgres && !there.contains(&Part::Tasks) {
+            return Err(Failure::new(
+                Exit::Failure,
+                format!(
+                    "schema {:?} of this database has no tables of OmniQ: check --url and --schema, or make them with \
+                     `omniq db migrate`",
+                    settings.schema
+                ),
+            ));
+        }
+        if settings.results == Place::Postgres && !there.contains(&Part::Results) {
+            settings.results = Place::Off;
+        }
+        match (&settings.events, there.contains(&Part::Events)) {
+            (Place::Postgres, false) => settings.events = Place::Off,
+            (Place::Off, true) => settings.events = Place::Postgres,
+            _ => {}
+        }
+        Ok(AsyncPostgresBackend::with_settings(&settings).await?)
+    }
+
+    /// Opens all that is configured, and makes or migrates the schema as the settings say.
+    pub async fn work(&self) -> Result<AsyncPostgresBackend> {
+        Ok(AsyncPostgresBackend::with_settings(&self.settings).await?)
+    }
+}
+
+async fn parts_there(settings: &Settings) -> Result<Vec<Part>> {
+    let mut there = Vec::new();
+    for migration in migrate::status(settings, &Part::ALL).await? {
+        if migration.applied_at.is_some() && !there.contains(&migration.part) {
+            there.push(migration.part);
+        }
+    }
+    Ok(there)
+}

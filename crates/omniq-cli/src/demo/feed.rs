@@ -1,0 +1,171 @@
+//! Enqueues a task for each file that is found, except for those that the run has already.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use omniq::{Backend, NewTask, TaskFilter, TaskId};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::file::FilePath;
+use super::find::{self, Found, Skipped};
+use super::hash::FUNC;
+use super::round::{Ids, Round};
+use crate::fail::Result;
+
+/// How often a chunk is tried while somebody else enqueues the same files.
+const TRIES: u32 = 5;
+const PAGE: u32 = 5000;
+
+pub struct Feed {
+    shared: Arc<Shared>,
+    task: Option<JoinHandle<Result<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    found: AtomicU64,
+    /// Files that are known to be in the queue, or done.
+    placed: AtomicU64,
+    ended: AtomicBool,
+    ids: Mutex<Vec<TaskId>>,
+    skipped: Mutex<Skipped>,
+}
+
+impl Feed {
+    pub fn start(backend: Backend, round: &Round, folder: PathBuf) -> Self {
+        let shared = Arc::new(Shared::default());
+        let source = Source {
+            backend,
+            queue: round.queue().to_owned(),
+            ids: round.ids(),
+            queued: HashSet::new(),
+            resumed: round.resumed,
+            shared: Arc::clone(&shared),
+        };
+        Self { shared, task: Some(tokio::spawn(source.work(folder))) }
+    }
+
+    pub fn counts(&self) -> (u64, u64) {
+        (self.shared.found.load(Ordering::Acquire), self.shared.placed.load(Ordering::Acquire))
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.shared.ended.load(Ordering::Acquire)
+    }
+
+    /// The error that ended it, if one did.
+    pub async fn check(&mut self) -> Result<()> {
+        match self.task.take_if(|task| task.is_finished()) {
+            Some(task) => task.await.unwrap_or_else(|error| {
+                Err(crate::fail::Failure::new(
+                    crate::fail::Exit::Failure,
+                    format!("enqueueing broke off: {error}"),
+                ))
+            }),
+            None => Ok(()),
+        }
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    pub fn found(&self) -> MutexGuard<'_, Vec<TaskId>> {
+        self.shared.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn skipped(&self) -> Skipped {
+        self.shared.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+struct Source {
+    backend: Backend,
+    queue: String,
+    ids: Ids,
+    /// What the queue held when it was last looked at.
+    queued: HashSet<TaskId>,
+    resumed: bool,
+    shared: Arc<Shared>,
+}
+
+impl Source {
+    async fn work(mut self, folder: PathBuf) -> Result<()> {
+        if self.resumed {
+            self.look_at_queue().await?;
+        }
+        let (to, mut from) = mpsc::channel(4);
+        let walk = tokio::task::spawn_blocking(move || find::walk(&folder, &to));
+        while let Some(found) = from.recv().await {
+            match found {
+                Found::Files(files) => self.place(files).await?,
+                Found::Done(skipped) => {
+                    *self.shared.skipped.lock().unwrap_or_else(PoisonError::into_inner) = skipped;
+                    self.shared.ended.store(true, Ordering::Release);
+                }
+            }
+        }
+        walk.await.map_err(|error| std::io::Error::other(format!("the walk broke off: {error}")))?;
+        Ok(())
+    }
+
+    async fn place(&mut self, files: Vec<PathBuf>) -> Result<()> {
+        let count = files.len() as u64;
+        self.shared.found.fetch_add(count, Ordering::AcqRel);
+        let files: Vec<_> = files.into_iter().map(|path| (self.ids.of(&path), path)).collect();
+        self.shared
+            .ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(files.iter().map(|(id, _)| *id));
+        for tries_left in (0..TRIES).rev() {
+            match self.backend.enqueue_many(self.missing(&files).await?).await {
+                Ok(_) => break,
+                // Another demo of the same folder was faster with one of them.
+                Err(error) if error.is_duplicate() && tries_left > 0 => {
+                    self.resumed = true;
+                    self.look_at_queue().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.shared.placed.fetch_add(count, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Tasks for the files that are neither in the queue nor done. The queue was looked at first: what has left it since
+    /// then has a result by now.
+    async fn missing(&self, files: &[(TaskId, PathBuf)]) -> Result<Vec<NewTask>> {
+        let mut missing: Vec<_> = files.iter().filter(|(id, _)| !self.queued.contains(id)).collect();
+        if self.resumed {
+            let ids: Vec<TaskId> = missing.iter().map(|(id, _)| *id).collect();
+            let results = self.backend.require_results()?.get_many(&ids).await?;
+            let mut has_none = results.iter().map(Option::is_none);
+            missing.retain(|_| has_none.next().unwrap_or(true));
+        }
+        let task = |(id, path): &(TaskId, PathBuf)| {
+            let task = NewTask::new(FUNC, &FilePath::from(path.as_path()))?;
+            Ok(task.id(*id).queue(&self.queue))
+        };
+        missing.into_iter().map(task).collect()
+    }
+
+    async fn look_at_queue(&mut self) -> Result<()> {
+        let mut filter = TaskFilter::default();
+        (filter.queue, filter.limit) = (Some(self.queue.clone()), Some(PAGE));
+        loop {
+            let page = self.backend.queue().list(&filter).await?;
+            self.queued.extend(page.iter().map(|task| task.id));
+            filter.after = page.last().map(|task| task.id);
+            if page.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
+    }
+}

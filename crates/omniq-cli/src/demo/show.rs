@@ -1,0 +1,166 @@
+//! The end of the demo, as a person or a program reads it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::DemoArgs;
+use super::find::Skipped;
+use super::progress::Session;
+use super::report::{Group, Report};
+use super::round::Round;
+use crate::args::Global;
+use crate::connect::Database;
+use crate::fail::Result;
+use crate::output::{Output, Tint, bytes, count, printable, rate, took};
+
+/// How many names of a group, and how many failures, are shown.
+const NAMES: usize = 3;
+const FAILURES: usize = 5;
+
+pub struct Shown<'a> {
+    pub report: &'a Report,
+    pub round: &'a Round,
+    pub database: &'a Database,
+    pub args: &'a DemoArgs,
+    pub global: &'a Global,
+    pub took: Duration,
+    pub session: Session,
+}
+
+impl Shown<'_> {
+    pub fn show(&self, skipped: Skipped, out: &Output) -> Result<()> {
+        if out.is_json() {
+            return out.json(&self.document(&skipped));
+        }
+        self.figures(&skipped, out)?;
+        self.groups(out)?;
+        self.failures(&skipped, out)?;
+        self.next(out)
+    }
+
+    fn document(&self, skipped: &Skipped) -> serde_json::Value {
+        let Report { files, bytes, lines, failed, groups, wasted, .. } = self.report;
+        let group = |group: &Group| json!({ "sha256": group.sha256, "size": group.size, "wasted": group.wasted, "files": group.paths });
+        json!({
+            "queue": self.round.queue(),
+            "resumed": self.round.resumed,
+            "files": files,
+            "bytes": bytes,
+            "lines": lines,
+            "failed": failed.iter().map(|one| json!({ "task_id": one.task, "error": one.error })).collect::<Vec<_>>(),
+            "skipped": { "links": skipped.links, "special": skipped.special, "folders": skipped.folders.len() },
+            "wasted": wasted,
+            "groups": groups.iter().map(group).collect::<Vec<_>>(),
+            "seconds": self.took.as_secs_f64(),
+            "done_now": self.session.done,
+        })
+    }
+
+    fn figures(&self, skipped: &Skipped, out: &Output) -> Result<()> {
+        let Report { files, bytes: size, lines, failed, groups, wasted, .. } = self.report;
+        let Session { done, seconds } = self.session;
+        let line = |name: &str, figure: String, more: String| {
+            out.line(
+                format!("{}  {figure:>12}  {more}", out.paint(&format!("{name:<10}"), Tint::Bold)).trim_end(),
+            )
+        };
+        out.line("")?;
+        line("Files", count(*files), format!("{} in {} lines", bytes(*size), count(*lines)))?;
+        line(
+            "Failed",
+            count(failed.len() as u64),
+            if failed.is_empty() { String::new() } else { "kept as dead letters".into() },
+        )?;
+        if *skipped != Skipped::default() {
+            let what = format!("{} links, {} special files", count(skipped.links), count(skipped.special));
+            line("Left out", count(skipped.links + skipped.special), what)?;
+        }
+        let copies: usize = groups.iter().map(|group| group.paths.len()).sum();
+        line(
+            "Identical",
+            count(copies as u64),
+            format!("in {} groups, which waste {}", count(groups.len() as u64), bytes(*wasted)),
+        )?;
+        let now = if self.round.resumed { " in this part of the run" } else { "" };
+        line(
+            "Tasks/s",
+            rate(done, seconds),
+            format!("{} by {} processes in {}{now}", count(done), self.args.workers, took(self.took)),
+        )
+    }
+
+    fn groups(&self, out: &Output) -> Result<()> {
+        let wasteful = self.report.groups.iter().filter(|group| group.wasted > 0);
+        let mut table = out.table(&["wasted", "copies", "size", "identical files"]).right(&[0, 1, 2]);
+        for group in wasteful.take(self.args.top) {
+            let mut names: Vec<_> = group.paths.iter().take(NAMES).map(|path| printable(path)).collect();
+            if group.paths.len() > NAMES {
+                names.push(format!("… and {} more", count((group.paths.len() - NAMES) as u64)));
+            }
+            table.row([
+                bytes(group.wasted),
+                count(group.paths.len() as u64),
+                bytes(group.size),
+                names.join("\n"),
+            ]);
+        }
+        if table.is_empty() {
+            return Ok(());
+        }
+        out.line(format!("\n{}", table.render()))
+    }
+
+    fn failures(&self, skipped: &Skipped, out: &Output) -> Result<()> {
+        let failed = self.report.failed.iter().map(|failed| failed.error.clone());
+        let folders = skipped
+            .folders
+            .iter()
+            .map(|(path, reason)| format!("cannot list {:?}: {reason}", path.to_string_lossy()));
+        let all: Vec<String> = failed.chain(folders).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        out.line(format!("\n{}", out.paint("Not read", Tint::Bold)))?;
+        for text in all.iter().take(FAILURES) {
+            out.line(format!("  {}", printable(text)))?;
+        }
+        match all.len().saturating_sub(FAILURES) {
+            0 => Ok(()),
+            more => out.line(format!("  … and {} more", count(more as u64))),
+        }
+    }
+
+    fn next(&self, out: &Output) -> Result<()> {
+        let queue = self.round.queue();
+        let omniq = format!("omniq{}", self.global.repeated());
+        let example = self.report.failed.first().map(|failed| failed.task).or(self.report.example);
+        let mut commands = vec![
+            (format!("{omniq} results list --queue {queue} --limit 20"), "the last results"),
+            (format!("{omniq} events list --queue {queue} --limit 20"), "the last events"),
+        ];
+        if !self.report.failed.is_empty() {
+            commands.push((format!("{omniq} tasks list --queue {queue} --state dead"), "the failures"));
+        }
+        if let Some(id) = example {
+            commands.push((format!("{omniq} tasks show {id}"), "all about one task"));
+        }
+        if self.database.is_embedded() {
+            let schema = &self.database.settings.schema;
+            if schema.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                let sql =
+                    format!("select kind, count(*) from {schema}.events where queue = '{queue}' group by 1");
+                commands.push((format!("omniq dev psql -c \"{sql}\""), "anything, by SQL"));
+            }
+        }
+        out.line(format!("\n{}", out.paint("Where to look next", Tint::Bold)))?;
+        let width = commands.iter().take(4).map(|(command, _)| command.len()).max().unwrap_or(0);
+        for (command, about) in commands {
+            out.line(format!("  {command:<width$}  {}", out.paint(&format!("# {about}"), Tint::Dim)))?;
+        }
+        if self.global.url.is_some() {
+            out.line("  (with the same --url, or with OMNIQ_URL set)")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! The signals that end the demo: the first one gracefully, the second one at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::fail::Result;
+
+pub struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    pub fn listen() -> Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

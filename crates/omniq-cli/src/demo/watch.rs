@@ -1,0 +1,74 @@
+//! Waits until the queue is empty, and keeps the progress and the crew up.
+
+use std::time::{Duration, Instant};
+
+use omniq::{Backend, QueueStats};
+
+use super::crew::Crew;
+use super::feed::Feed;
+use super::progress::Progress;
+use super::round::Round;
+use super::stop::Stop;
+use crate::fail::Result;
+
+const PAUSE: Duration = Duration::from_millis(150);
+/// A look at a long queue takes a while: at most this share of the time goes into looks.
+const SHARE: u32 = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Done,
+    Interrupted,
+}
+
+/// Where the run stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub found: u64,
+    pub done: u64,
+    pub failed: u64,
+    /// Whether all files are found.
+    pub all_found: bool,
+}
+
+pub async fn until_done(
+    backend: &Backend,
+    round: &Round,
+    feed: &mut Feed,
+    crew: &mut Crew,
+    progress: &mut Progress<'_>,
+    stop: &mut Stop,
+) -> Result<End> {
+    loop {
+        // Read in this order: what is placed before the look is in the look.
+        let ended = feed.has_ended();
+        let (found, placed) = feed.counts();
+        let looked = Instant::now();
+        let queues = tokio::select! {
+            queues = backend.queue().queues() => queues?,
+            () = stop.asked() => return Ok(End::Interrupted),
+        };
+        let cost = looked.elapsed();
+        feed.check().await?;
+        let queue = queues.into_iter().find(|queue| queue.name == round.queue()).unwrap_or_default();
+        let left = left(&queue);
+        let done = placed.saturating_sub(left);
+        progress.at(Tally { found, done, failed: queue.dead, all_found: ended });
+        if ended && left == 0 {
+            return Ok(End::Done);
+        }
+        tokio::select! {
+            () = stop.asked() => return Ok(End::Interrupted),
+            status = crew.death() => {
+                let status = status?;
+                progress.note(&format!("A worker process has ended ({status}); another one takes its place."));
+                crew.replace(status).await?;
+            }
+            () = tokio::time::sleep(PAUSE.max(cost * SHARE)) => {}
+        }
+    }
+}
+
+fn left(queue: &QueueStats) -> u64 {
+    queue.ready + queue.scheduled + queue.running
+}

@@ -1,0 +1,204 @@
+//! The backend on PostgreSQL: tasks, results and events in one object, with one configuration and one pool.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use omniq_core::{
+    Backend, BlockingBackend, Error, EventStorage, MemoryEventStorage, MemoryQueue, MemoryResultStorage,
+    NewTask, Open, Result, ResultStorage, TaskId, TaskQueue, blocking,
+};
+
+use crate::db::Db;
+use crate::migrate::{self, Part};
+use crate::queue::{AsyncPostgresQueue, EnqueueTarget};
+use crate::settings::{Part as Place, Settings};
+use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
+
+/// Tasks, results and events on PostgreSQL, or each wherever the [`Settings`] put it.
+///
+/// Parts in one database share one pool and one transaction. All verbs of [`Backend`] are at hand by `Deref`; workers take
+/// the backend itself ([`backend`](Self::backend)).
+#[derive(Debug, Clone)]
+pub struct AsyncPostgresBackend {
+    backend: Backend,
+    queue: Option<AsyncPostgresQueue>,
+}
+
+impl Deref for AsyncPostgresBackend {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        &self.backend
+    }
+}
+
+impl AsyncPostgresBackend {
+    /// Connects by URL; see [`Settings`] for all that can be set in the URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(&Settings::from_url(url)?).await
+    }
+
+    /// Connects as a TOML or YAML file says.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        Self::with_settings(&Settings::from_file(path)?).await
+    }
+
+    /// Connects as the `OMNIQ_…` variables of the environment say.
+    pub async fn from_env() -> Result<Self> {
+        Self::with_settings(&Settings::from_env()?).await
+    }
+
+    /// Connects with these settings and brings the schema of each part up to date.
+    pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        settings.check()?;
+        let mut opener = Opener { settings, shared: None };
+        let connected = opener.connect().await;
+        if let (Err(_), Some(db)) = (&connected, &opener.shared) {
+            db.close().await;
+        }
+        connected
+    }
+
+    /// The parts without the database: what workers take.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
+    /// not on PostgreSQL. No `enqueued` event is logged: the transaction may yet be rolled back.
+    pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
+        self.postgres_queue()?.enqueue_in(target, task).await
+    }
+
+    /// Adds tasks in the user's own transaction, all or none.
+    pub async fn enqueue_many_in(
+        &self,
+        target: &mut dyn EnqueueTarget,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<TaskId>> {
+        self.postgres_queue()?.enqueue_many_in(target, tasks).await
+    }
+
+    fn postgres_queue(&self) -> Result<&AsyncPostgresQueue> {
+        self.queue.as_ref().ok_or_else(|| {
+            Error::config("the queue is kept in memory: a transaction of PostgreSQL cannot enqueue there")
+        })
+    }
+}
+
+/// Opens databases, one for all parts that are kept in the main one.
+struct Opener<'a> {
+    settings: &'a Settings,
+    shared: Option<Arc<Db>>,
+}
+
+impl Opener<'_> {
+    async fn connect(&mut self) -> Result<AsyncPostgresBackend> {
+        let settings = self.settings;
+        let places = [&settings.queue, &settings.results, &settings.events];
+        let here: Vec<_> = Part::ALL
+            .into_iter()
+            .zip(places)
+            .filter(|(_, place)| **place == Place::Postgres)
+            .map(|(part, _)| part)
+            .collect();
+        if !here.is_empty() {
+            let db = Db::open(settings).await?;
+            self.shared = Some(Arc::clone(&db));
+            migrate::on_connect(&db, &here).await?;
+        }
+        let queue = self.db(&settings.queue, Part::Tasks).await?.map(AsyncPostgresQueue::on);
+        let parts: Arc<dyn TaskQueue> = match &queue {
+            Some(queue) => Arc::new(queue.clone()),
+            None => Arc::new(MemoryQueue::new()),
+        };
+        let mut backend = Backend::new(parts).with_result_ttl(settings.result_ttl);
+        if settings.results != Place::Off {
+            let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
+                Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
+                None => Arc::new(MemoryResultStorage::new()),
+            };
+            backend = backend.with_results(results);
+        }
+        if settings.events != Place::Off {
+            let events: Arc<dyn EventStorage> = match self.db(&settings.events, Part::Events).await? {
+                Some(db) => Arc::new(AsyncPostgresEventStorage::on(db)),
+                None => Arc::new(MemoryEventStorage::new()),
+            };
+            backend = backend.with_events(events);
+        }
+        Ok(AsyncPostgresBackend { backend, queue })
+    }
+
+    /// The database of a part; `None`: the part is kept in memory.
+    async fn db(&self, place: &Place, part: Part) -> Result<Option<Arc<Db>>> {
+        match place {
+            Place::Postgres => Ok(self.shared.clone()),
+            Place::Url(url) => {
+                let db = Db::open(&self.settings.at(url)?).await?;
+                migrate::on_connect(&db, &[part]).await?;
+                Ok(Some(db))
+            }
+            Place::Memory | Place::Off => Ok(None),
+        }
+    }
+}
+
+/// The blocking twin of [`AsyncPostgresBackend`]: all verbs of [`BlockingBackend`] by `Deref`.
+#[derive(Debug, Clone)]
+pub struct PostgresBackend {
+    blocking: BlockingBackend,
+}
+
+impl Deref for PostgresBackend {
+    type Target = BlockingBackend;
+
+    fn deref(&self) -> &BlockingBackend {
+        &self.blocking
+    }
+}
+
+impl PostgresBackend {
+    /// Connects by URL; see [`Settings`] for all that can be set in the URL.
+    pub fn connect_sync(url: &str) -> Result<Self> {
+        Self::with_settings_sync(&Settings::from_url(url)?)
+    }
+
+    /// Connects as a TOML or YAML file says.
+    pub fn from_file_sync(path: impl AsRef<Path>) -> Result<Self> {
+        Self::with_settings_sync(&Settings::from_file(path)?)
+    }
+
+    /// Connects as the `OMNIQ_…` variables of the environment say.
+    pub fn from_env_sync() -> Result<Self> {
+        Self::with_settings_sync(&Settings::from_env()?)
+    }
+
+    /// Connects with these settings and brings the schema of each part up to date. Error `is_blocking_in_async` on a thread that
+    /// an async runtime needs.
+    pub fn with_settings_sync(settings: &Settings) -> Result<Self> {
+        let inner = blocking::wait(AsyncPostgresBackend::with_settings(settings))??;
+        Ok(Self { blocking: BlockingBackend::new(inner.backend) })
+    }
+}
+
+macro_rules! open {
+    ($($storage:ty),*) => { $(
+        #[async_trait]
+        impl Open for $storage {
+            type Settings = Settings;
+
+            async fn connect(url: &str) -> Result<Self> {
+                Self::connect(url).await
+            }
+
+            async fn with_settings(settings: &Settings) -> Result<Self> {
+                Self::with_settings(settings).await
+            }
+        }
+    )* };
+}
+
+open!(AsyncPostgresQueue, AsyncPostgresResultStorage, AsyncPostgresEventStorage, AsyncPostgresBackend);

@@ -1,0 +1,95 @@
+//! Test: every statement finds its rows by an index, also among 100,000.
+
+use std::fmt::Write;
+
+use omniq_testkit::TestDb;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::AsyncPostgresBackend;
+use crate::db::PLANNING;
+use crate::schema::Schema;
+use crate::settings::{Part, Settings};
+use crate::sql::{Statement, Statements};
+
+const ID: &str = "'01920000-0000-7000-8000-000000000000'";
+
+/// Filters, and the index that must serve them.
+const SEARCHES: &[(&str, &[&str], &str)] = &[
+    ("list", &["null", "null", "null", "null", "null", "100"], "tasks_id"),
+    ("list", &["null", "null", "null", "null", ID, "100"], "tasks_id"),
+    ("list", &["'rare'", "1", "false", "null", "null", "100"], "tasks_ready"),
+    ("list", &["'rare'", "0", "null", "null", "null", "100"], "tasks_due"),
+    ("list", &["null", "3", "null", "null", "null", "100"], "tasks_ended"),
+    ("count", &["'rare'", "1", "false", "null"], "tasks_ready"),
+    ("count", &["null", "3", "null", "null"], "tasks_ended"),
+    ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
+    ("lost", &["'{1,2}'", "100"], "tasks_ready"),
+    ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "results_finished"),
+    ("list_results", &["'failed'", "null", "null", "null", "null", "null", "100"], "results_uncompleted"),
+    ("list_results", &["null", "null", "null", "now()", "null", "null", "100"], "results_finished"),
+    ("list_results", &["null", "null", "null", "null", "now()", ID, "100"], "results_finished"),
+    ("count_results", &["'failed'", "null", "null", "null", "null", "null"], "results_uncompleted"),
+    ("query_events", &[ID, "null", "null", "null", "null", "null", "null", "100"], "events_task"),
+    ("query_events", &["null", "'failed'", "null", "null", "null", "null", "null", "100"], "events_rare"),
+    ("query_events", &["null", "'started'", "null", "null", "null", "null", "null", "100"], "events_pkey"),
+    ("query_events", &["null", "null", "null", "null", "null", "null", "99000", "100"], "events_pkey"),
+    ("query_latest_events", &["null", "null", "'q'", "null", "null", "null", "null", "100"], "events_pkey"),
+    ("count_events", &["null", "null", "null", "null", "now()", "null", "null"], "events_at"),
+];
+
+async fn explain(client: &Client, statement: &Statement, arguments: &[&str]) -> String {
+    let types: Vec<_> = statement.types.iter().map(|ty| ty.name().to_owned()).collect();
+    let in_brackets = |list: String| if list.is_empty() { list } else { format!("({list})") };
+    let prepare = format!("prepare probe{} as {}", in_brackets(types.join(", ")), statement.text);
+    client.batch_execute(&prepare).await.unwrap();
+    let sql = format!("explain execute probe{}", in_brackets(arguments.join(", ")));
+    let mut plan = String::new();
+    for message in client.simple_query(&sql).await.unwrap() {
+        if let SimpleQueryMessage::Row(row) = message {
+            writeln!(plan, "{}", row.get(0).unwrap()).unwrap();
+        }
+    }
+    client.batch_execute("deallocate probe").await.unwrap();
+    plan
+}
+
+fn walks_a_table(plan: &str) -> bool {
+    ["tasks", "results", "events"].iter().any(|table| plan.contains(&format!("Seq Scan on {table} ")))
+}
+
+/// A client that plans as the pool's sessions do, on tables of 100,000 rows each.
+async fn filled(db: &TestDb) -> Client {
+    let settings = Settings::builder().url(db.url()).events(Part::Postgres).build().unwrap();
+    AsyncPostgresBackend::with_settings(&settings).await.unwrap().close().await.unwrap();
+    let client = db.client().await;
+    client.batch_execute(include_str!("../tests/fill_100000.sql")).await.unwrap();
+    for setting in PLANNING.split("-c ").filter(|setting| !setting.trim().is_empty()) {
+        client.batch_execute(&format!("set {setting}")).await.unwrap();
+    }
+    client
+}
+
+#[tokio::test]
+async fn c19_every_statement_uses_an_index_at_100_000_rows() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    let sql = Statements::new(&Schema::new("omniq").unwrap());
+    let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
+    for (name, statement) in sql.all() {
+        // The figures of all queues are what they are: of all tasks.
+        if searches.contains(&name) || name == "queues" {
+            continue;
+        }
+        let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
+        assert!(!walks_a_table(&plan), "{name}:\n{plan}");
+    }
+    client.batch_execute("set plan_cache_mode = force_custom_plan").await.unwrap();
+    for (name, arguments, index) in SEARCHES {
+        let (_, statement) = sql.all().into_iter().find(|(found, _)| found == name).unwrap();
+        let plan = explain(&client, statement, arguments).await;
+        assert!(
+            plan.contains(index) && !walks_a_table(&plan),
+            "{name} {arguments:?}, not by {index}:\n{plan}"
+        );
+    }
+}

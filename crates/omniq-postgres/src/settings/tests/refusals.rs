@@ -1,0 +1,154 @@
+//! Bad values are refused with their name, and in plain words.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::refusal;
+use crate::settings::{Part, Settings, Values};
+
+#[test]
+fn c03_bad_values_are_refused_with_their_name() {
+    let long = "x".repeat(64);
+    for (name, value, allowed) in [
+        ("schema", json!(""), "1 to 63 bytes"),
+        ("schema", json!(long), "1 to 63 bytes"),
+        ("schema", json!("a\0b"), "NUL"),
+        ("schema", json!("pg_jobs"), "pg_"),
+        ("schema", json!(5), "text"),
+        ("pool_min", json!(11), "0 to pool_max, which is 10"),
+        ("pool_min", json!(-1), "whole number"),
+        ("pool_max", json!(0), "1 to 10000"),
+        ("pool_max", json!(10_001), "1 to 10000"),
+        ("pool_max", json!("five"), "whole number"),
+        ("pool_max", json!(2.5), "whole number"),
+        ("pool_max", json!(true), "whole number"),
+        ("acquire_timeout", json!(0), "more than 0 seconds"),
+        ("acquire_timeout", json!("10s"), "seconds"),
+        ("connect_timeout", json!(-3), "seconds"),
+        ("idle_timeout", json!("inf"), "seconds"),
+        ("idle_timeout", json!("nan"), "seconds"),
+        ("idle_timeout", json!(1e300), "seconds"),
+        ("idle_timeout", json!(4e9), "100 years"),
+        ("statement_cache", json!("maybe"), "true or false"),
+        ("migrate", json!(2), "true or false"),
+        ("application_name", json!(long), "63 bytes"),
+        ("max_payload", json!(0), "1 to 1000000000 bytes"),
+        ("max_payload", json!("16MiB"), "whole number"),
+        ("keep_completed", json!([]), "true or false"),
+        ("result_ttl", json!(0), "more than 0"),
+        ("result_ttl", json!("never"), "or none"),
+        ("lease", json!(0.05), "at least 0.1"),
+        ("queue", json!("off"), "postgres, memory"),
+        ("queue", json!("redis"), "postgres, memory"),
+        ("results", json!("sqlite"), "postgres, memory, off"),
+        ("events", json!(7), "postgres, memory, off"),
+        ("results", json!("postgresql://h/db?pool_max=0"), "pool_max"),
+        ("results", json!("postgresql://h/db?pool_min=x"), "pool_min"),
+        ("url", json!("mysql://h/db"), "postgresql://"),
+        ("url", json!(7), "text"),
+    ] {
+        let outcome = Settings::from_values(&Values::from([(name.to_owned(), value.clone())]));
+        refusal(outcome, &[name, allowed]);
+        let shown = json!(value).to_string();
+        if !shown.contains("://") && shown.len() < 40 {
+            let outcome = Settings::from_values(&Values::from([(name.to_owned(), value)]));
+            let error = outcome.expect_err("refused above").to_string();
+            assert!(error.contains(shown.trim_end_matches(".0")), "{shown} is missing in {error}");
+        }
+    }
+}
+
+#[test]
+fn c03_unknown_names_are_refused_with_those_that_are_known() {
+    let values = Values::from([("poolmax".to_owned(), json!(5))]);
+    refusal(Settings::from_values(&values), &["poolmax", "pool_max"]);
+    refusal(Settings::from_url("postgresql://h/db?sslmodus=x"), &["sslmodus", "sslmode", "pool_max"]);
+    refusal(Settings::from_url("postgresql://h/db?url=x"), &["unknown parameter \"url\""]);
+    let json = serde_json::from_str::<Settings>(r#"{"poolmax": 5}"#).expect_err("unknown");
+    assert!(json.to_string().contains("poolmax"), "{json}");
+}
+
+#[test]
+fn c03_bad_parameters_of_the_address_are_refused_with_their_name() {
+    for (query, parts) in [
+        ("sslmode=verify", ["sslmode", "verify-full"]),
+        ("sslmode=", ["sslmode", "verify-full"]),
+        ("sslrootcert=", ["sslrootcert", "PEM"]),
+        ("port=70000", ["port", "65535"]),
+        ("hostaddr=localhost", ["hostaddr", "IP addresses"]),
+        ("target_session_attrs=master", ["target_session_attrs", "read-write"]),
+        ("channel_binding=on", ["channel_binding", "require"]),
+        ("keepalives_idle=1m", ["keepalives_idle", "seconds"]),
+        ("keepalives_count=x", ["keepalives_count", "whole number"]),
+        ("tcp_user_timeout=1s", ["tcp_user_timeout", "milliseconds"]),
+        ("dbname=a%00b", ["dbname", "NUL"]),
+        ("dbname=%zz", ["%", "hexadecimal"]),
+        ("dbname=%ff", ["value", "UTF-8"]),
+        ("dbname", ["query", "name=value"]),
+        ("pool_max=five", ["pool_max", "\"five\""]),
+    ] {
+        refusal(Settings::from_url(&format!("postgresql://h/db?{query}")), &parts);
+    }
+    for url in ["postgresql://u:p@h:port/db", "postgresql://[::1/db", "postgresql://[::1]5432/db"] {
+        assert!(Settings::from_url(url).expect_err(url).is_config());
+    }
+    // What a password with an unencoded sign makes of the URL: understood, it would be shown elsewhere.
+    for url in [
+        "postgresql://u:5/half@h/db",
+        "postgresql://u:5?schema=half@h/db",
+        "postgresql://u:5/?schema=half@h",
+        "postgresql://h/db?schema=x?password=half",
+    ] {
+        let error = Settings::from_url(url).expect_err(url);
+        assert!(error.is_config() && error.to_string().contains("%40"), "{error}");
+        assert!(!error.to_string().contains("half"), "{error}");
+    }
+    for pairs in ["host", "host=h port", "host=h password='x", "=x", "host = h port=x"] {
+        assert!(Settings::from_url(pairs).expect_err(pairs).is_config());
+    }
+}
+
+#[test]
+fn c03_files_are_refused_with_their_name_and_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        Settings::from_file(path)
+    };
+    refusal(Settings::from_file(folder.path().join("none.toml")), &["none.toml", "cannot be read"]);
+    refusal(write("a.ini", ""), &["a.ini", ".toml"]);
+    refusal(write("a.toml", "pool_min = 1\npool_max = 5 5"), &["a.toml", "line 2", "TOML"]);
+    refusal(write("a.yaml", "pool_min: 1\npool_max: [1}"), &["a.yaml", "line 2", "YAML"]);
+    refusal(write("b.yaml", "- 1"), &["b.yaml", "table"]);
+    refusal(write("b.toml", "omniq = 1"), &["b.toml", "table"]);
+    refusal(write("c.toml", "[omniq]\npool_max = 'x'"), &["c.toml", "pool_max", "\"x\""]);
+    assert_eq!(write("empty.yaml", "\n").expect("defaults"), Settings::default());
+    assert_eq!(write("empty.toml", "").expect("defaults"), Settings::default());
+}
+
+#[test]
+fn c03_variables_are_refused_with_their_name() {
+    let env = |name: &str| (name == "OMNIQ_POOL_MAX").then(|| "five".into());
+    refusal(Settings::load_with(None, None, env), &["OMNIQ_", "pool_max", "five"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        let env = |name: &str| (name == "OMNIQ_SCHEMA").then(|| std::ffi::OsString::from_vec(vec![0xff]));
+        refusal(Settings::load_with(None, None, env), &["OMNIQ_SCHEMA", "UTF-8"]);
+    }
+}
+
+#[test]
+fn c03_the_struct_is_checked_as_the_others_are() {
+    let bad = Settings { lease: Duration::from_millis(50), ..Settings::default() };
+    refusal(bad.check().map(|()| bad.clone()), &["lease", "0.05", "0.1"]);
+    let url = Some("postgresql://h/db?schema=x".parse().expect("a good URL"));
+    let bad = Settings { url, ..Settings::default() };
+    refusal(bad.check().map(|()| bad.clone()), &["url", "schema"]);
+    let part = Part::Url("postgresql://h/db?results=off".parse().expect("a good URL"));
+    let bad = Settings { results: part, ..Settings::default() };
+    refusal(bad.check().map(|()| bad.clone()), &["results", "cannot set results"]);
+}

@@ -1,0 +1,133 @@
+//! The same settings, each away from its default, in all five ways.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::settings::{Part, Settings};
+
+pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
+
+/// Every setting away from its default, as text.
+pub(super) const ALL: [(&str, &str); 16] = [
+    ("schema", "jobs \"x\""),
+    ("pool_min", "2"),
+    ("pool_max", "5"),
+    ("acquire_timeout", "0.25"),
+    ("connect_timeout", "3"),
+    ("idle_timeout", "90.5"),
+    ("statement_cache", "false"),
+    ("migrate", "off"),
+    ("application_name", "my app"),
+    ("max_payload", "1000"),
+    ("keep_completed", "yes"),
+    ("result_ttl", "none"),
+    ("lease", "1.5"),
+    ("queue", "memory"),
+    ("results", "postgresql://other/res?schema=r"),
+    ("events", "postgres"),
+];
+
+pub(super) fn the_struct() -> Settings {
+    Settings {
+        url: Some(URL.parse().expect("a good URL")),
+        schema: "jobs \"x\"".into(),
+        pool_min: 2,
+        pool_max: 5,
+        acquire_timeout: Duration::from_millis(250),
+        connect_timeout: Duration::from_secs(3),
+        idle_timeout: Duration::from_millis(90_500),
+        statement_cache: false,
+        migrate: false,
+        application_name: "my app".into(),
+        max_payload: 1000,
+        keep_completed: true,
+        result_ttl: None,
+        lease: Duration::from_millis(1500),
+        queue: Part::Memory,
+        results: Part::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
+        events: Part::Postgres,
+    }
+}
+
+pub(super) fn builder() -> Settings {
+    let builder = Settings::builder()
+        .schema("jobs \"x\"")
+        .pool_min(2)
+        .pool_max(5)
+        .acquire_timeout(Duration::from_millis(250))
+        .connect_timeout(Duration::from_secs(3))
+        .idle_timeout(Duration::from_millis(90_500))
+        .statement_cache(false)
+        .migrate(false)
+        .application_name("my app")
+        .max_payload(1000)
+        .keep_completed(true)
+        .result_ttl(None)
+        .lease(Duration::from_millis(1500))
+        .queue(Part::Memory)
+        .results("postgresql://other/res?schema=r")
+        .events("postgres");
+    builder.url(URL).build().expect("good settings")
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+pub(super) fn url() -> String {
+    ALL.iter().fold(URL.to_owned(), |url, (name, value)| format!("{url}&{name}={}", encode(value)))
+}
+
+pub(super) fn pairs() -> String {
+    let base = "host=db.example port=5433 dbname=app user='p@ss' password='p@ss:w/ord%' sslmode=require";
+    ALL.iter().fold(base.to_owned(), |text, (name, value)| format!("{text} {name} = '{value}'"))
+}
+
+pub(super) fn environment() -> BTreeMap<String, OsString> {
+    let with_url = ALL.iter().copied().chain([("url", URL)]);
+    with_url.map(|(name, value)| (format!("OMNIQ_{}", name.to_uppercase()), value.into())).collect()
+}
+
+pub(super) const TOML: &str = r#"
+[omniq]
+url = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require"
+schema = 'jobs "x"'
+pool_min = 2
+pool_max = 5
+acquire_timeout = 0.25
+connect_timeout = 3
+idle_timeout = 90.5
+statement_cache = false
+migrate = false
+application_name = "my app"
+max_payload = 1000
+keep_completed = true
+result_ttl = "none"
+lease = 1.5
+queue = "memory"
+results = "postgresql://other/res?schema=r"
+events = "postgres"
+[another.tool]
+schema = 1
+"#;
+
+pub(super) const YAML: &str = r#"
+url: postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require
+schema: jobs "x"
+pool_min: 2
+pool_max: 5
+acquire_timeout: 0.25
+connect_timeout: 3.0
+idle_timeout: 90.5
+statement_cache: false
+migrate: false
+application_name: my app
+max_payload: 1000
+keep_completed: true
+result_ttl: null
+lease: 1.5
+queue: memory
+results: postgresql://other/res?schema=r
+events: postgres
+"#;

@@ -1,0 +1,93 @@
+//! The one suite of the interfaces on PostgreSQL: async, through the blocking twins, and as behind a pooler.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
+use omniq_core::*;
+use omniq_postgres::settings::{Builder, Settings};
+use omniq_postgres::{AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage};
+use omniq_testkit::TestDb;
+use tokio::sync::OnceCell;
+
+/// A database of its own, made when the first store is asked for.
+struct Postgres {
+    db: OnceCell<TestDb>,
+    statement_cache: bool,
+}
+
+fn postgres() -> Postgres {
+    Postgres { db: OnceCell::new(), statement_cache: true }
+}
+
+/// Without prepared statements, as behind a pooler that hands out connections by transaction.
+fn unprepared() -> Postgres {
+    Postgres { db: OnceCell::new(), statement_cache: false }
+}
+
+impl Postgres {
+    async fn settings(&self) -> Builder {
+        let db = self.db.get_or_init(TestDb::new).await;
+        Settings::builder().url(db.url()).pool_min(0).statement_cache(self.statement_cache)
+    }
+}
+
+#[async_trait]
+impl QueueFixture for Postgres {
+    async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
+        let settings = self.settings().await.max_payload(limits.max_payload).keep_completed(keep_completed);
+        Arc::new(AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl ResultFixture for Postgres {
+    async fn results(&self) -> Arc<dyn ResultStorage> {
+        let settings = self.settings().await.build().unwrap();
+        Arc::new(AsyncPostgresResultStorage::with_settings(&settings).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl EventFixture for Postgres {
+    async fn events(&self) -> Arc<dyn EventStorage> {
+        let settings = self.settings().await.build().unwrap();
+        Arc::new(AsyncPostgresEventStorage::with_settings(&settings).await.unwrap())
+    }
+}
+
+mod queue {
+    omniq_core::queue_conformance!(super::postgres());
+}
+
+mod results {
+    omniq_core::result_conformance!(super::postgres());
+}
+
+mod events {
+    omniq_core::event_conformance!(super::postgres());
+}
+
+mod blocking_queue {
+    omniq_core::queue_conformance!(super::Blocking(super::postgres()));
+}
+
+mod blocking_results {
+    omniq_core::result_conformance!(super::Blocking(super::postgres()));
+}
+
+mod blocking_events {
+    omniq_core::event_conformance!(super::Blocking(super::postgres()));
+}
+
+mod unprepared_queue {
+    omniq_core::queue_conformance!(super::unprepared());
+}
+
+mod unprepared_results {
+    omniq_core::result_conformance!(super::unprepared());
+}
+
+mod unprepared_events {
+    omniq_core::event_conformance!(super::unprepared());
+}

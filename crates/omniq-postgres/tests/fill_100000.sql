@@ -1,0 +1,20 @@
+-- 100,000 rows in each table: mostly of the usual kind, a few of the rare ones. For the test of plans.
+insert into omniq.tasks (id, queue, func, bodies, state, run_at, created_at, expires_at)
+select ('01920000-0000-7000-8000-' || lpad(to_hex(n::bigint * 65536), 12, '0'))::uuid,
+       case when n % 1000 = 0 then 'rare' else 'usual' end, 'f', array['[]'::bytea],
+       case when n % 5000 = 0 then 3 when n % 3000 = 0 then 0 else 1 end,
+       now(), now(), case when n % 100 = 0 then now() + interval '1 hour' end
+from generate_series(1, 100000) n;
+
+insert into omniq.results (task_id, status, queue, func, finished_at, expires_at)
+select gen_random_uuid(), case when n % 1000 = 0 then 'failed' else 'completed' end, 'q', 'f',
+       now() - n * interval '1 second', now() + (100000 - n) * interval '1 second'
+from generate_series(1, 100000) n;
+
+insert into omniq.events (at, kind, task_id, queue, worker)
+select now() - (100000 - n) * interval '1 second',
+       case when n % 1000 = 0 then 'failed' when n % 2 = 0 then 'started' else 'completed' end,
+       gen_random_uuid(), 'q', 'w'
+from generate_series(1, 100000) n;
+
+analyze omniq.tasks, omniq.results, omniq.events;

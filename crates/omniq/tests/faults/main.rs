@@ -1,0 +1,19 @@
+//! What the queue promises when something breaks, shown with real processes on a real server.
+//!
+//! Tests are named after the item of the contract that they show.
+
+mod c16_claims;
+mod c17_fenced;
+mod c17_killed;
+mod c17_paused;
+mod c29_restart;
+mod c29_terminated;
+mod effects;
+mod load;
+mod roles;
+
+/// What the child processes of these tests run; alone it does nothing.
+#[test]
+fn process_entry() {
+    omniq_testkit::enter(roles::run);
+}

@@ -1,0 +1,94 @@
+//! What child processes run: workers of several characters.
+
+use std::time::Duration;
+
+use omniq::prelude::*;
+use omniq_testkit::argument;
+
+use crate::effects::Effects;
+
+/// Runs a role to its end.
+pub fn run(role: &str) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(
+        async {
+            match role {
+                "worker" => worker().await,
+                "bare" => bare().await,
+                other => panic!("no such role: {other}"),
+            }
+        },
+    );
+}
+
+fn given(name: &str) -> String {
+    argument(name).unwrap_or_else(|| panic!("the role needs the argument {name}"))
+}
+
+/// A worker whose handlers write effects. Arguments: url, effects (a URL), concurrency; lease and queue, if not the default.
+async fn worker() {
+    let backend = AsyncPostgresBackend::connect(&given("url")).await.unwrap();
+    let effects = Effects::new(&given("effects"));
+    let mut builder =
+        Worker::builder(backend.backend().clone()).concurrency(given("concurrency").parse().unwrap());
+    if let Some(lease) = argument("lease") {
+        builder = builder.lease(Duration::from_secs_f64(lease.parse().unwrap()));
+    }
+    if let Some(queue) = argument("queues") {
+        builder = builder.queues(queue.split(','));
+    }
+    let hangs = argument("hangs").is_some();
+    let (quick, slow) = (effects.clone(), effects);
+    let worker = builder
+        .register("effect", move |_: i64, context: Context| {
+            let effects = quick.clone();
+            async move {
+                effects.write(&context, "ran").await?;
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Failure>(std::process::id())
+            }
+        })
+        .register("slow", move |millis: u64, context: Context| {
+            let effects = slow.clone();
+            async move {
+                effects.write(&context, "begun").await?;
+                match argument("waits_for") {
+                    // Ends what is short at once, and what is long when the test says so.
+                    Some(table) if millis > 60_000 => effects.wait_for_table(&table).await?,
+                    Some(_) => {}
+                    None => tokio::time::sleep(Duration::from_millis(millis)).await,
+                }
+                Ok::<_, Failure>(std::process::id())
+            }
+        })
+        .build()
+        .unwrap();
+    worker.run_with_signals().await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// No worker of ours: dequeues all, waits for the table `finish`, completes each under its claim, and writes down what the
+/// queue answered. Then goes on with what there is. Arguments: url (with the lease), effects (a URL).
+async fn bare() {
+    let queue = AsyncPostgresQueue::connect(&given("url")).await.unwrap();
+    let effects = Effects::new(&given("effects"));
+    let tasks = queue.dequeue_many(Dequeue::from(["default"]).limit(10)).await.unwrap();
+    for task in &tasks {
+        effects.write_for(task, "begun").await.unwrap();
+    }
+    effects.wait_for_table("finish").await.unwrap();
+    for task in &tasks {
+        let kind = match queue.complete(task).await {
+            Ok(()) => "done",
+            Err(error) if error.is_claim_lost() => "refused",
+            Err(error) => panic!("{error:?}"),
+        };
+        effects.write_for(task, kind).await.unwrap();
+    }
+    let request = Dequeue::from(["own"]).timeout(Duration::from_secs(60));
+    let task = queue.dequeue(request).await.unwrap().expect("there is one");
+    queue.complete(&task).await.unwrap();
+    effects.write_for(&task, "done").await.unwrap();
+    queue.close().await.unwrap();
+}
