@@ -92,7 +92,7 @@ PYTHON
   fi
 }
 
-has cargo || fail "cargo is missing. Install Rust as rustup.rs says (1.94 or newer), then run this again"
+has cargo || fail "cargo is missing. Install Rust 1.94 or newer (with rustup), then run this again"
 has cc || apt_install build-essential
 has pkg-config || apt_install pkg-config
 has_postgres || install_postgres

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use omniq::{Backend, NewTask, TaskFilter, TaskId};
 use tokio::sync::mpsc;
@@ -15,8 +16,9 @@ use super::hash::FUNC;
 use super::round::{Ids, Round};
 use crate::fail::Result;
 
-/// How often a chunk is tried while somebody else enqueues the same files.
-const TRIES: u32 = 5;
+/// How long a chunk is tried while the database is away, or somebody else enqueues the same files.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
 const PAGE: u32 = 5000;
 
 pub struct Feed {
@@ -42,7 +44,8 @@ impl Feed {
             queue: round.queue().to_owned(),
             ids: round.ids(),
             queued: HashSet::new(),
-            resumed: round.resumed,
+            look_first: round.resumed,
+            compare: round.resumed,
             shared: Arc::clone(&shared),
         };
         Self { shared, task: Some(tokio::spawn(source.work(folder))) }
@@ -91,15 +94,15 @@ struct Source {
     ids: Ids,
     /// What the queue held when it was last looked at.
     queued: HashSet<TaskId>,
-    resumed: bool,
+    /// Whether the queue is to be looked at before the next chunk.
+    look_first: bool,
+    /// Whether there may be tasks and results of this run already.
+    compare: bool,
     shared: Arc<Shared>,
 }
 
 impl Source {
     async fn work(mut self, folder: PathBuf) -> Result<()> {
-        if self.resumed {
-            self.look_at_queue().await?;
-        }
         let (to, mut from) = mpsc::channel(4);
         let walk = tokio::task::spawn_blocking(move || find::walk(&folder, &to));
         while let Some(found) = from.recv().await {
@@ -124,26 +127,33 @@ impl Source {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(files.iter().map(|(id, _)| *id));
-        for tries_left in (0..TRIES).rev() {
-            match self.backend.enqueue_many(self.missing(&files).await?).await {
-                Ok(_) => break,
-                // Another demo of the same folder was faster with one of them.
-                Err(error) if error.is_duplicate() && tries_left > 0 => {
-                    self.resumed = true;
-                    self.look_at_queue().await?;
-                }
-                Err(error) => return Err(error.into()),
+        let begun = Instant::now();
+        while let Err(error) = self.try_to_place(&files).await {
+            if !(error.is_duplicate() || error.is_transient()) || begun.elapsed() > PATIENCE {
+                return Err(error.into());
             }
+            // Another demo of the same folder was faster, or nobody knows whether the chunk has arrived: look again.
+            self.look_first = true;
+            tokio::time::sleep(PAUSE).await;
         }
         self.shared.placed.fetch_add(count, Ordering::AcqRel);
         Ok(())
     }
 
+    async fn try_to_place(&mut self, files: &[(TaskId, PathBuf)]) -> omniq::Result<()> {
+        if self.look_first {
+            self.look_at_queue().await?;
+            (self.look_first, self.compare) = (false, true);
+        }
+        let missing = self.missing(files).await?;
+        self.backend.enqueue_many(missing).await.map(drop)
+    }
+
     /// Tasks for the files that are neither in the queue nor done. The queue was looked at first: what has left it since
     /// then has a result by now.
-    async fn missing(&self, files: &[(TaskId, PathBuf)]) -> Result<Vec<NewTask>> {
+    async fn missing(&self, files: &[(TaskId, PathBuf)]) -> omniq::Result<Vec<NewTask>> {
         let mut missing: Vec<_> = files.iter().filter(|(id, _)| !self.queued.contains(id)).collect();
-        if self.resumed {
+        if self.compare {
             let ids: Vec<TaskId> = missing.iter().map(|(id, _)| *id).collect();
             let results = self.backend.require_results()?.get_many(&ids).await?;
             let mut has_none = results.iter().map(Option::is_none);
@@ -156,7 +166,7 @@ impl Source {
         missing.into_iter().map(task).collect()
     }
 
-    async fn look_at_queue(&mut self) -> Result<()> {
+    async fn look_at_queue(&mut self) -> omniq::Result<()> {
         let mut filter = TaskFilter::default();
         (filter.queue, filter.limit) = (Some(self.queue.clone()), Some(PAGE));
         loop {

@@ -27,13 +27,14 @@ use omniq::backend::postgres::Part as Place;
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Exit, Failure, Result};
-use crate::output::{Output, count, shell_word};
+use crate::output::{Output, count, printable, shell_word};
 use crate::span;
 
 use crew::Crew;
 use feed::Feed;
 use progress::Progress;
 use round::Round;
+use show::Shown;
 use stop::Stop;
 use watch::End;
 pub use work::work;
@@ -73,13 +74,13 @@ pub struct DemoArgs {
 }
 
 pub async fn run(args: &DemoArgs, global: &Global, out: &Output) -> Result<()> {
-    let folder = find::folder(&args.folder)?;
     if args.keep.is_zero() {
         return Err(Failure::usage(
             "--keep is 0: the results are read at the end, keep them at least for a while",
         ));
     }
-    let stop = Stop::listen()?;
+    let folder = find::folder(&args.folder)?;
+    let mut stop = Stop::listen()?;
     let mut database = Database::find(global, out)?;
     for place in [&mut database.settings.results, &mut database.settings.events] {
         // Both are part of what is to be shown.
@@ -88,93 +89,89 @@ pub async fn run(args: &DemoArgs, global: &Global, out: &Output) -> Result<()> {
         }
     }
     database.settings.result_ttl = Some(args.keep);
-    let done = on(&database, args, folder, global, stop, out).await;
-    let left = database.leave();
+    let demo = Demo { args, global, out, folder, database };
+    let done = demo.open_and_run(&mut stop).await;
+    let left = demo.database.leave();
     done.and(left)
 }
 
-async fn on(
-    database: &Database,
-    args: &DemoArgs,
+struct Demo<'a> {
+    args: &'a DemoArgs,
+    global: &'a Global,
+    out: &'a Output,
     folder: PathBuf,
-    global: &Global,
-    stop: Stop,
-    out: &Output,
-) -> Result<()> {
-    let opened = database.work().await?;
-    let done = demo(opened.backend(), database, args, folder, global, stop, out).await;
-    let closed = opened.close().await;
-    done?;
-    Ok(closed?)
+    database: Database,
 }
 
-async fn demo(
-    backend: &Backend,
-    database: &Database,
-    args: &DemoArgs,
-    folder: PathBuf,
-    global: &Global,
-    mut stop: Stop,
-    out: &Output,
-) -> Result<()> {
-    let begun = Instant::now();
-    let mut round = Round::begin(backend, &folder, args.keep).await?;
-    if round.resumed {
-        out.note(format!("Going on with the run that was begun {}.", round.age()));
+impl Demo<'_> {
+    async fn open_and_run(&self, stop: &mut Stop) -> Result<()> {
+        let opened = self.database.work().await?;
+        let done = self.run(opened.backend(), stop).await;
+        let closed = opened.close().await;
+        done?;
+        Ok(closed?)
     }
-    let orders = work::Orders {
-        settings: database.settings.clone(),
-        queue: round.queue().to_owned(),
-        concurrency: args.concurrency.into(),
-    };
-    let mut crew = Crew::start(&orders, args.workers).await?;
-    let mut feed = Feed::start(backend.clone(), &round, folder.clone());
-    let mut progress = Progress::new(out);
-    let end = watch::until_done(backend, &round, &mut feed, &mut crew, &mut progress, &mut stop).await;
-    progress.end();
-    feed.stop().await;
-    // Also after an error: what the workers hold is handed back, and they end before the database does.
-    if matches!(end, Ok(End::Interrupted)) {
-        out.note("Stopping: the workers finish the files they are reading (Ctrl-C again: at once).");
-    }
-    let handed_back = crew.stop(&mut stop).await;
-    let end = end?;
-    handed_back?;
 
-    let watch::Tally { done, found, .. } = progress.tally();
-    if matches!(end, End::Interrupted) {
-        let again = format!("omniq demo{} {}", global.repeated(), shell_word(&args.folder.to_string_lossy()));
-        return Err(Failure::new(
-            Exit::Interrupted,
-            format!(
-                "interrupted after {} of {} files. `{again}` goes on from here.",
-                count(done),
-                count(found)
-            ),
-        ));
+    async fn run(&self, backend: &Backend, stop: &mut Stop) -> Result<()> {
+        let begun = Instant::now();
+        let mut round = Round::begin(backend, &self.folder, self.args.keep).await?;
+        self.greet(&round);
+        let orders = work::Orders {
+            settings: self.database.settings.clone(),
+            queue: round.queue().to_owned(),
+            concurrency: self.args.concurrency.into(),
+        };
+        let mut crew = Crew::start(&orders, self.args.workers).await?;
+        let mut feed = Feed::start(backend.clone(), &round, self.folder.clone());
+        let mut progress = Progress::new(self.out);
+        let end = watch::until_done(backend, &round, &mut feed, &mut crew, &mut progress, stop).await;
+        progress.end();
+        feed.stop().await;
+        if matches!(end, Ok(End::Interrupted)) {
+            self.out.note("Stopping: the workers finish the files they are reading (Ctrl-C again: at once).");
+        }
+        // Also after an error: what the workers hold is handed back, and they end before the database does.
+        let stopped = crew.stop(stop).await;
+        let end = end?;
+        stopped?;
+        if end == End::Interrupted {
+            return Err(self.interrupted(&progress));
+        }
+
+        let took = begun.elapsed();
+        let report = report::read(backend, &round).await?;
+        round.finish(backend, &report, self.args.keep).await?;
+        Shown { demo: self, report: &report, round: &round, took, session: progress.session() }
+            .show(&feed.skipped(), self.out)?;
+        match feed.found().iter().filter(|id| !report.ids.contains(id)).count() as u64 {
+            0 => Ok(()),
+            lost => Err(Failure::new(
+                Exit::Failure,
+                format!("{} files have no result: somebody else has removed their tasks", count(lost)),
+            )),
+        }
     }
-    let took = begun.elapsed();
-    let report = report::read(backend, &round).await?;
-    let missing = feed.found().iter().filter(|id| !report.ids.contains(id)).count();
-    round.finish(backend, &report, args.keep).await?;
-    let shown = show::Shown {
-        report: &report,
-        round: &round,
-        database,
-        args,
-        global,
-        took,
-        session: progress.session(),
-    };
-    shown.show(feed.skipped(), out)?;
-    if missing > 0 {
-        return Err(Failure::new(
-            Exit::Failure,
-            format!(
-                "{} files have no result: their tasks were removed by someone else",
-                count(missing as u64)
-            ),
-        ));
+
+    fn greet(&self, round: &Round) {
+        let folder = printable(&self.folder.to_string_lossy());
+        let workers = self.args.workers;
+        let again = if round.resumed {
+            format!(", going on with the run begun {}", round.age())
+        } else {
+            String::new()
+        };
+        self.out.note(format!("Reading the files below {folder} with {workers} worker processes{again}."));
     }
-    Ok(())
+
+    fn interrupted(&self, progress: &Progress<'_>) -> Failure {
+        let tally = progress.tally();
+        let folder = shell_word(&self.args.folder.to_string_lossy());
+        let message = format!(
+            "interrupted after {} of {} files. `omniq demo{} {folder}` goes on from here.",
+            count(tally.done),
+            count(tally.found),
+            self.global.repeated(),
+        );
+        Failure::new(Exit::Interrupted, message)
+    }
 }

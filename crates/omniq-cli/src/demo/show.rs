@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::DemoArgs;
+use super::Demo;
 use super::find::Skipped;
 use super::progress::Session;
 use super::report::{Group, Report};
 use super::round::Round;
-use crate::args::Global;
-use crate::connect::Database;
 use crate::fail::Result;
 use crate::output::{Output, Tint, bytes, count, printable, rate, took};
 
@@ -19,23 +17,21 @@ const NAMES: usize = 3;
 const FAILURES: usize = 5;
 
 pub struct Shown<'a> {
+    pub demo: &'a Demo<'a>,
     pub report: &'a Report,
     pub round: &'a Round,
-    pub database: &'a Database,
-    pub args: &'a DemoArgs,
-    pub global: &'a Global,
     pub took: Duration,
     pub session: Session,
 }
 
 impl Shown<'_> {
-    pub fn show(&self, skipped: Skipped, out: &Output) -> Result<()> {
+    pub fn show(&self, skipped: &Skipped, out: &Output) -> Result<()> {
         if out.is_json() {
-            return out.json(&self.document(&skipped));
+            return out.json(&self.document(skipped));
         }
-        self.figures(&skipped, out)?;
+        self.figures(skipped, out)?;
         self.groups(out)?;
-        self.failures(&skipped, out)?;
+        self.failures(skipped, out)?;
         self.next(out)
     }
 
@@ -65,7 +61,6 @@ impl Shown<'_> {
                 format!("{}  {figure:>12}  {more}", out.paint(&format!("{name:<10}"), Tint::Bold)).trim_end(),
             )
         };
-        out.line("")?;
         line("Files", count(*files), format!("{} in {} lines", bytes(*size), count(*lines)))?;
         line(
             "Failed",
@@ -86,14 +81,14 @@ impl Shown<'_> {
         line(
             "Tasks/s",
             rate(done, seconds),
-            format!("{} by {} processes in {}{now}", count(done), self.args.workers, took(self.took)),
+            format!("{} by {} processes in {}{now}", count(done), self.demo.args.workers, took(self.took)),
         )
     }
 
     fn groups(&self, out: &Output) -> Result<()> {
         let wasteful = self.report.groups.iter().filter(|group| group.wasted > 0);
         let mut table = out.table(&["wasted", "copies", "size", "identical files"]).right(&[0, 1, 2]);
-        for group in wasteful.take(self.args.top) {
+        for group in wasteful.take(self.demo.args.top) {
             let mut names: Vec<_> = group.paths.iter().take(NAMES).map(|path| printable(path)).collect();
             if group.paths.len() > NAMES {
                 names.push(format!("… and {} more", count((group.paths.len() - NAMES) as u64)));
@@ -133,32 +128,28 @@ impl Shown<'_> {
 
     fn next(&self, out: &Output) -> Result<()> {
         let queue = self.round.queue();
-        let omniq = format!("omniq{}", self.global.repeated());
-        let example = self.report.failed.first().map(|failed| failed.task).or(self.report.example);
+        let omniq = format!("omniq{}", self.demo.global.repeated());
         let mut commands = vec![
-            (format!("{omniq} results list --queue {queue} --limit 20"), "the last results"),
-            (format!("{omniq} events list --queue {queue} --limit 20"), "the last events"),
+            ("the last results", format!("{omniq} results list --queue {queue} --limit 20")),
+            ("the last events", format!("{omniq} events list --queue {queue} --limit 20")),
         ];
         if !self.report.failed.is_empty() {
-            commands.push((format!("{omniq} tasks list --queue {queue} --state dead"), "the failures"));
+            commands.push(("the failures", format!("{omniq} tasks list --queue {queue} --state dead")));
         }
-        if let Some(id) = example {
-            commands.push((format!("{omniq} tasks show {id}"), "all about one task"));
+        if let Some(id) = self.report.failed.first().map(|failed| failed.task).or(self.report.example) {
+            commands.push(("all about a task", format!("{omniq} tasks show {id}")));
         }
-        if self.database.is_embedded() {
-            let schema = &self.database.settings.schema;
-            if schema.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
-                let sql =
-                    format!("select kind, count(*) from {schema}.events where queue = '{queue}' group by 1");
-                commands.push((format!("omniq dev psql -c \"{sql}\""), "anything, by SQL"));
-            }
+        let schema = &self.demo.database.settings.schema;
+        if self.demo.database.is_embedded() && schema.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            let sql =
+                format!("select kind, count(*) from {schema}.events where queue = '{queue}' group by 1");
+            commands.push(("anything, by SQL", format!("omniq dev psql -c \"{sql}\"")));
         }
         out.line(format!("\n{}", out.paint("Where to look next", Tint::Bold)))?;
-        let width = commands.iter().take(4).map(|(command, _)| command.len()).max().unwrap_or(0);
-        for (command, about) in commands {
-            out.line(format!("  {command:<width$}  {}", out.paint(&format!("# {about}"), Tint::Dim)))?;
+        for (about, command) in commands {
+            out.line(format!("  {}  {command}", out.paint(&format!("{about:<16}"), Tint::Dim)))?;
         }
-        if self.global.url.is_some() {
+        if self.demo.global.url.is_some() {
             out.line("  (with the same --url, or with OMNIQ_URL set)")?;
         }
         Ok(())

@@ -45,7 +45,7 @@ pub async fn until_done(
         let (found, placed) = feed.counts();
         let looked = Instant::now();
         let queues = tokio::select! {
-            queues = backend.queue().queues() => queues?,
+            queues = look(backend, progress) => queues?,
             () = stop.asked() => return Ok(End::Interrupted),
         };
         let cost = looked.elapsed();
@@ -65,6 +65,23 @@ pub async fn until_done(
                 crew.replace(status).await?;
             }
             () = tokio::time::sleep(PAUSE.max(cost * SHARE)) => {}
+        }
+    }
+}
+
+/// The figures of all queues. Workers wait out an outage of the database, and so does this.
+async fn look(backend: &Backend, progress: &Progress<'_>) -> Result<Vec<QueueStats>> {
+    let mut away = false;
+    loop {
+        match backend.queue().queues().await {
+            Err(error) if error.is_transient() => {
+                if !away {
+                    progress.note(&format!("The database is away ({error}); waiting for it."));
+                }
+                away = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return Ok(answer?),
         }
     }
 }

@@ -1,0 +1,36 @@
+# The commands of the project. `make demo` and `make test` set up what they need by themselves.
+
+SHELL := /bin/bash
+DIR ?= /usr/share
+export CARGO_TERM_QUIET ?= true
+
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo [DIR=folder]  set up, then find the duplicate files below a folder (default /usr/share)"
+	@echo "make test               set up, then run all checks and tests"
+	@echo "make check              formatting, lints and documentation alone"
+	@echo "make bench              measure OmniQ on a private server"
+	@echo "make clean              stop the test servers and remove what was built"
+
+demo:
+	@scripts/setup.sh
+	@echo "Building (a few minutes the first time)"
+	@cargo build --release -p omniq-cli
+	@target/release/omniq demo "$(DIR)"
+
+test:
+	@scripts/setup.sh
+	@scripts/test.sh
+
+check:
+	@scripts/setup.sh
+	@scripts/check.sh
+
+bench:
+	@scripts/setup.sh
+	@cargo run --release -p omniq-bench
+
+clean:
+	@scripts/stop-test-servers.sh
+	@cargo clean

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Formatting, lints and documentation: everything that can be told without running a test.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+
+part "Formatting" cargo fmt --all --check
+part "Lints" cargo clippy --workspace --all-targets --all-features -- -D warnings
+RUSTDOCFLAGS="-D warnings" part "Documentation" cargo doc --workspace --all-features --no-deps

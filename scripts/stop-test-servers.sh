@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Stops the servers that the tests started, and removes their data. Each is known by its own data folder.
+set -euo pipefail
+base="${TMPDIR:-/tmp}/omniq-test-${USER:-root}"
+for folder in "$base"/pg-*; do
+  [[ -f $folder/data/postmaster.pid ]] || continue
+  pid=$(head -n 1 "$folder/data/postmaster.pid")
+  # Only a process that names this very folder is ours.
+  if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$folder"; then
+    kill -INT "$pid"
+    for _ in $(seq 100); do [[ -e /proc/$pid ]] || break; sleep 0.05; done
+  fi
+done
+rm -rf "$base"

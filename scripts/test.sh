@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# All checks and tests, the database tests on each PostgreSQL version that is here. Servers are private, and stopped at the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+
+# The distribution's newest server programs, and those of the Python package: two versions, as far apart as they are.
+debian=$(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | sort -V | tail -n 1 || true)
+package=$(ls -d .venv/lib/python*/site-packages/*/bin .venv/lib/python*/site-packages/*/*/bin 2>/dev/null |
+  while read -r bin; do [[ -x $bin/postgres && -x $bin/initdb ]] && realpath "$bin"; done | head -n 1 || true)
+trap scripts/stop-test-servers.sh EXIT
+
+scripts/check.sh
+
+if [[ -n $debian ]]; then
+  export OMNIQ_TEST_PG_BIN=$debian
+  part "All tests on $("$debian/postgres" --version)" cargo nextest run --workspace --all-features
+  if [[ -n $package ]]; then
+    export OMNIQ_TEST_PG_BIN=$package
+    # What knows no database has been seen to work; the rest once more on the other version.
+    part "Database tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features \
+      -E 'package(omniq-postgres) or package(omniq)'
+  fi
+else
+  export OMNIQ_TEST_PG_BIN=$package
+  part "All tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features
+fi
+part "Examples in the documentation" cargo test --workspace --all-features --doc --quiet
+echo
+echo "All tests passed."
