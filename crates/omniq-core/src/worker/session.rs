@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
                 // The last run may have ended during the look.
                 self.look_again();
             }
-            Found::Awake => {}
+            Found::Awake(bell) => self.feed = bell.map_or(Feed::Idle, Feed::Risen),
             Found::Failed(error) if error.is_claim_lost() => return Some(self.lose()),
             Found::Failed(error) if is_fatal(&error) => {
                 tracing::error!(%error, "the worker cannot go on and stops");

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::execute::Run;
-use super::feed::Feed;
 use super::session::Session;
 use crate::backend::Report;
 use crate::handler::{Context, StopReason};
@@ -48,7 +47,7 @@ impl Session<'_> {
         let request = Dequeue::from(settings.info.queues.iter().cloned())
             .limit(wanted as u32)
             .funcs(self.lasting.funcs.iter().cloned());
-        self.feed = Feed::look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
+        self.feed.look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
     }
 
     /// Users have asked for tasks of this worker to be stopped.

@@ -171,17 +171,3 @@ async fn c6_no_results_and_no_events_are_needed() {
     backend.close().await.unwrap();
     assert!(backend.enqueue(task("quiet")).await.unwrap_err().is_closed());
 }
-
-#[test]
-fn bad_settings_are_refused_by_name() {
-    let rig = Rig::new();
-    let worker = || rig.worker().register("f", |(): (), _| async { Ok::<_, Failure>(()) });
-    assert!(worker().build().is_ok());
-    assert!(rig.worker().build().unwrap_err().is_config());
-    assert!(worker().concurrency(0).build().unwrap_err().message().contains("concurrency"));
-    assert!(worker().queues(Vec::<String>::new()).build().unwrap_err().is_invalid());
-    assert!(worker().lease(Duration::from_millis(1)).build().unwrap_err().message().contains("lease"));
-    assert!(worker().poll(Duration::ZERO).build().unwrap_err().message().contains("poll"));
-    let twice = worker().register_blocking("f", |(): (), _| Ok::<_, Failure>(()));
-    assert!(twice.build().unwrap_err().message().contains("\"f\""));
-}

@@ -9,6 +9,7 @@ mod maintenance;
 mod outcomes;
 mod panics;
 mod parts;
+mod settings;
 mod stock;
 mod stops;
 mod stores;
