@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{TaskError, check_duration};
+use crate::model::{TaskError, check_delay};
 
 /// An error of a run, or a wish about what should become of the task.
 ///
@@ -94,7 +94,7 @@ impl Failure {
 
     /// A delay that no storage takes is the handler's fault, not the queue's.
     fn delayed(delay: Duration, answer: Answer) -> Self {
-        match check_duration("delay", delay) {
+        match check_delay(delay) {
             Ok(()) => Self(answer),
             Err(error) => Self::error("bad_delay", error.to_string()),
         }
@@ -103,7 +103,7 @@ impl Failure {
 
 impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
-        Self(Answer::Error(error))
+        Self(Answer::Error(error.cleaned()))
     }
 }
 

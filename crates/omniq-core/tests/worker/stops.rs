@@ -1,40 +1,10 @@
 //! The end of a worker: gracefully, in haste, and by being dropped.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::*;
-use tokio::sync::Semaphore;
 
 use crate::support::*;
-
-/// Runs that go on until the gate opens.
-struct Gated {
-    begun: Counter,
-    dropped: Counter,
-    gate: Arc<Semaphore>,
-}
-
-impl Gated {
-    fn new() -> (Self, Handler) {
-        let this = Self {
-            begun: Counter::default(),
-            dropped: Counter::default(),
-            gate: Arc::new(Semaphore::new(0)),
-        };
-        let (begun, dropped, gate) = (this.begun.clone(), this.dropped.clone(), Arc::clone(&this.gate));
-        let handler = Handler::new(move |(): (), _| {
-            let (guard, gate) = (OnDrop(dropped.clone()), Arc::clone(&gate));
-            begun.add();
-            async move {
-                gate.acquire().await?.forget();
-                drop(guard);
-                Ok::<_, Failure>(())
-            }
-        });
-        (this, handler)
-    }
-}
 
 #[tokio::test]
 async fn a_stop_lets_runs_end_and_claims_no_more() {
@@ -56,44 +26,6 @@ async fn a_stop_lets_runs_end_and_claims_no_more() {
     assert_eq!(rig.task(second).await.state, TaskState::Ready);
     assert_eq!(gated.begun.get(), 1);
     assert!(rig.queue.lost(10).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn what_was_claimed_and_not_begun_is_handed_back_uncounted() {
-    let rig = Rig::new();
-    let begun = Counter::default();
-    let counter = begun.clone();
-    let gate = Arc::new(Semaphore::new(0));
-    let closed = Arc::clone(&gate);
-    let worker = rig.worker().concurrency(1).register("f", move |slow: bool, _| {
-        let (counter, gate) = (counter.clone(), Arc::clone(&closed));
-        async move {
-            if slow {
-                counter.add();
-                gate.acquire().await?.forget();
-            }
-            Ok::<_, Failure>(())
-        }
-    });
-    let mut tasks = vec![NewTask::new("f", &false).unwrap(); 3000];
-    tasks.extend(vec![NewTask::new("f", &true).unwrap(); 10]);
-    let ids = rig.backend.enqueue_many(tasks).await.unwrap();
-    let worker = worker.build().unwrap();
-    let handle = worker.handle();
-    let running = tokio::spawn(worker.run());
-    begun.reaches(1).await;
-    assert!(rig.count(TaskState::Running).await > 1, "3000 fast runs must have led to a stock");
-    handle.stop();
-    until("the stock is handed back", || async { rig.count(TaskState::Running).await == 1 }).await;
-    gate.add_permits(1);
-    soon(running).await.unwrap().unwrap();
-
-    assert_eq!(begun.get(), 1);
-    assert_eq!(rig.left().await, 9);
-    for id in &ids[3001..] {
-        let task = rig.task(*id).await;
-        assert_eq!((task.state, task.attempt), (TaskState::Ready, 0));
-    }
 }
 
 #[tokio::test]
@@ -182,53 +114,4 @@ async fn a_worker_whose_future_is_dropped_stops_its_runs_and_leaves_them_to_the_
     gated.dropped.reaches(1).await;
     assert_eq!(rig.task(id).await.state, TaskState::Running);
     until("the lease ends", || async { !rig.queue.lost(10).await.unwrap().is_empty() }).await;
-}
-
-#[tokio::test]
-async fn a_shutdown_future_stops_it_and_an_idle_worker_stops_at_once() {
-    let rig = Rig::new();
-    let (gated, handler) = Gated::new();
-    gated.gate.add_permits(1);
-    let id = rig.add(task("f")).await;
-    let worker = rig.worker().poll(PATIENCE * 10).handler("f", handler).build().unwrap();
-    let results = Arc::clone(&rig.results);
-    let shutdown = async move {
-        results.wait(id, PATIENCE).await.unwrap();
-    };
-    soon(worker.run_until(shutdown)).await.unwrap();
-    assert_eq!(rig.left().await, 0);
-}
-
-#[tokio::test]
-async fn a_stop_before_the_start_is_heeded() {
-    let rig = Rig::new();
-    let id = rig.add(task("f")).await;
-    let (gated, handler) = Gated::new();
-    let worker = rig.worker().handler("f", handler).build().unwrap();
-    worker.handle().stop();
-    soon(worker.run()).await.unwrap();
-    assert_eq!((gated.begun.get(), rig.task(id).await.state), (0, TaskState::Ready));
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_signal_stops_it_and_a_second_one_hurries_it() {
-    let rig = Rig::new();
-    let id = rig.add(task("f")).await;
-    let (gated, handler) = Gated::new();
-    let worker = rig.worker().grace(100 * PATIENCE).handler("f", handler).build().unwrap();
-    let running = tokio::spawn(worker.run_with_signals());
-    // The run shows that the listener, which comes before it, is there; without it the signal would end the tests.
-    gated.begun.reaches(1).await;
-    let signal = |name: &str| {
-        let pid = std::process::id().to_string();
-        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
-    };
-    signal("TERM");
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!running.is_finished());
-    assert_eq!(gated.dropped.get(), 0);
-    signal("INT");
-    soon(running).await.unwrap().unwrap();
-    assert_eq!((gated.dropped.get(), rig.task(id).await.state), (1, TaskState::Ready));
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use omniq_core::*;
+use tokio::sync::Semaphore;
 
 use crate::faulty::FaultyQueue;
 
@@ -112,5 +113,33 @@ pub(crate) struct OnDrop(pub(crate) Counter);
 impl Drop for OnDrop {
     fn drop(&mut self) {
         self.0.add();
+    }
+}
+
+/// Runs that go on until the gate opens.
+pub(crate) struct Gated {
+    pub(crate) begun: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) gate: Arc<Semaphore>,
+}
+
+impl Gated {
+    pub(crate) fn new() -> (Self, Handler) {
+        let this = Self {
+            begun: Counter::default(),
+            dropped: Counter::default(),
+            gate: Arc::new(Semaphore::new(0)),
+        };
+        let (begun, dropped, gate) = (this.begun.clone(), this.dropped.clone(), Arc::clone(&this.gate));
+        let handler = Handler::new(move |(): (), _| {
+            let (guard, gate) = (OnDrop(dropped.clone()), Arc::clone(&gate));
+            begun.add();
+            async move {
+                gate.acquire().await?.forget();
+                drop(guard);
+                Ok::<_, Failure>(())
+            }
+        });
+        (this, handler)
     }
 }
