@@ -26,11 +26,20 @@ pub struct Feed {
     task: Option<JoinHandle<Result<()>>>,
 }
 
+/// How many files are found, are in the queue or done, and were done before.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    pub found: u64,
+    pub placed: u64,
+    pub done_before: u64,
+}
+
 #[derive(Default)]
 struct Shared {
     found: AtomicU64,
     /// Files that are known to be in the queue, or done.
     placed: AtomicU64,
+    done_before: AtomicU64,
     ended: AtomicBool,
     ids: Mutex<Vec<TaskId>>,
     skipped: Mutex<Skipped>,
@@ -51,8 +60,11 @@ impl Feed {
         Self { shared, task: Some(tokio::spawn(source.work(folder))) }
     }
 
-    pub fn counts(&self) -> (u64, u64) {
-        (self.shared.found.load(Ordering::Acquire), self.shared.placed.load(Ordering::Acquire))
+    pub fn counts(&self) -> Counts {
+        let Shared { found, placed, done_before, .. } = &*self.shared;
+        let [found, placed, done_before] =
+            [found, placed, done_before].map(|count| count.load(Ordering::Acquire));
+        Counts { found, placed, done_before }
     }
 
     pub fn has_ended(&self) -> bool {
@@ -158,6 +170,8 @@ impl Source {
             let results = self.backend.require_results()?.get_many(&ids).await?;
             let mut has_none = results.iter().map(Option::is_none);
             missing.retain(|_| has_none.next().unwrap_or(true));
+            let done = (ids.len() - missing.len()) as u64;
+            self.shared.done_before.fetch_add(done, Ordering::AcqRel);
         }
         let task = |(id, path): &(TaskId, PathBuf)| {
             let task = NewTask::new(FUNC, &FilePath::from(path.as_path()))?;

@@ -13,7 +13,7 @@ const BAR: &str = "{bar:30} {human_pos} of {human_len} files  {msg}";
 pub struct Progress<'a> {
     out: &'a Output,
     bar: Option<ProgressBar>,
-    first: Option<(Instant, Tally)>,
+    begun: Instant,
     last: Tally,
     changed: Instant,
     said: Instant,
@@ -35,13 +35,10 @@ impl<'a> Progress<'a> {
             bar
         });
         let now = Instant::now();
-        Self { out, bar, first: None, last: Tally::default(), changed: now, said: now }
+        Self { out, bar, begun: now, last: Tally::default(), changed: now, said: now }
     }
 
     pub fn at(&mut self, tally: Tally) {
-        if self.first.is_none() && (tally.done > 0 || tally.found > 0) {
-            self.first = Some((Instant::now(), tally));
-        }
         if tally.done != self.last.done {
             self.changed = Instant::now();
         }
@@ -88,10 +85,11 @@ impl<'a> Progress<'a> {
         self.last
     }
 
+    /// Up to the last file that was seen to be done: what the demo did afterwards is no work of the queue.
     pub fn session(&self) -> Session {
-        self.first.map_or(Session { done: 0, seconds: 0.0 }, |(since, tally)| Session {
-            done: self.last.done.saturating_sub(tally.done),
-            seconds: self.changed.duration_since(since).as_secs_f64(),
-        })
+        Session {
+            done: self.last.done.saturating_sub(self.last.done_before),
+            seconds: self.changed.duration_since(self.begun).as_secs_f64(),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use omniq::{Backend, QueueStats};
 
 use super::crew::Crew;
-use super::feed::Feed;
+use super::feed::{Counts, Feed};
 use super::progress::Progress;
 use super::round::Round;
 use super::stop::Stop;
@@ -26,6 +26,8 @@ pub enum End {
 pub struct Tally {
     pub found: u64,
     pub done: u64,
+    /// How many of them were done before this part of the run.
+    pub done_before: u64,
     pub failed: u64,
     /// Whether all files are found.
     pub all_found: bool,
@@ -42,7 +44,7 @@ pub async fn until_done(
     loop {
         // Read in this order: what is placed before the look is in the look.
         let ended = feed.has_ended();
-        let (found, placed) = feed.counts();
+        let Counts { found, placed, done_before } = feed.counts();
         let looked = Instant::now();
         let queues = tokio::select! {
             queues = look(backend, progress) => queues?,
@@ -53,7 +55,7 @@ pub async fn until_done(
         let queue = queues.into_iter().find(|queue| queue.name == round.queue()).unwrap_or_default();
         let left = left(&queue);
         let done = placed.saturating_sub(left);
-        progress.at(Tally { found, done, failed: queue.dead, all_found: ended });
+        progress.at(Tally { found, done, done_before, failed: queue.dead, all_found: ended });
         if ended && left == 0 {
             return Ok(End::Done);
         }
