@@ -21,7 +21,7 @@ pub use failure::TaskError;
 pub use filter::{EventFilter, ResultFilter, TaskFilter};
 pub use id::{TaskId, WorkerId};
 pub use limits::{Limits, check_name};
-pub(crate) use limits::{check_delay, check_duration};
+pub(crate) use limits::check_delay;
 pub use new_task::NewTask;
 pub use payload::{Codec, Payload};
 pub use result::{ResultStatus, TaskResult};
