@@ -48,8 +48,7 @@ impl Round {
             Some(record) if record.finished.is_none() => return Ok(Self { id, record, resumed: true }),
             Some(record) => {
                 // The dead letters of the last run would be in nobody's figures any more.
-                let mut its = TaskFilter::default();
-                its.queue = Some(record.queue);
+                let its = TaskFilter { queue: Some(record.queue), ..TaskFilter::default() };
                 backend.queue().purge(&its).await?;
             }
             None => {}
