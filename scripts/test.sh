@@ -25,6 +25,14 @@ else
   export OMNIQ_TEST_PG_BIN=$package
   part "All tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features
 fi
-part "Examples in the documentation" cargo test --workspace --all-features --doc --quiet
+
+# The examples of README and guide run on a server, as a reader's would.
+examples() {
+  cargo build --quiet -p omniq-cli
+  local data="${TMPDIR:-/tmp}/omniq-test-${USER:-root}/pg-examples"
+  target/debug/omniq --quiet dev start --data "$data"
+  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test --workspace --all-features --doc --quiet
+}
+part "Examples in the documentation" examples
 echo
 echo "All tests passed."

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::model::*;
 use crate::port::{Pulse, TaskQueue};
@@ -153,53 +153,5 @@ impl Keeper {
             self.cancelled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(ids);
             self.cancel_signal.send_modify(|count| *count += 1);
         }
-    }
-}
-
-/// The lease of a queue object's own worker, started at the first dequeue.
-#[derive(Debug)]
-pub struct LeaseCell {
-    span: Duration,
-    lease: Mutex<Option<Lease>>,
-}
-
-impl Default for LeaseCell {
-    fn default() -> Self {
-        Self::new(WorkerInfo::LEASE)
-    }
-}
-
-impl LeaseCell {
-    /// An empty cell for a lease of this span.
-    pub fn new(span: Duration) -> Self {
-        Self { span, lease: Mutex::new(None) }
-    }
-
-    pub(crate) async fn worker<Q: TaskQueue + ?Sized>(
-        &self,
-        queue: &Q,
-        queues: &[String],
-    ) -> Result<WorkerId> {
-        let mut lease = self.lease.lock().await;
-        if let Some(lease) = lease.as_ref().filter(|lease| lease.is_held()) {
-            return Ok(lease.worker());
-        }
-        let info = WorkerInfo { lease: self.span, ..WorkerInfo::new(queues.iter().cloned()) };
-        let new = Lease::start(queue, &info).await?;
-        let worker = new.worker();
-        *lease = Some(new);
-        Ok(worker)
-    }
-
-    pub(crate) async fn forget(&self, worker: WorkerId) {
-        let mut lease = self.lease.lock().await;
-        if lease.as_ref().is_some_and(|lease| lease.worker() == worker) {
-            *lease = None;
-        }
-    }
-
-    /// Ends the heartbeat and returns the worker that is to be removed; storages call it when they close.
-    pub async fn take(&self) -> Option<WorkerId> {
-        self.lease.lock().await.take().map(|lease| lease.worker())
     }
 }

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// How often a sleeper looks although no bell rang: bells can be lost, and some connections have none.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 
+/// How many tasks a rescue takes back at a time.
+const RESCUE: u32 = 500;
+
 pub(crate) fn only<T>(mut answers: Vec<T>) -> Result<T> {
     answers.pop().ok_or_else(|| Error::internal("the storage gave no answer to a call for one task"))
 }
@@ -29,7 +32,13 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
     let mut bell = None;
     loop {
         let tasks = queue.claim(worker, request).await?;
-        if !tasks.is_empty() || Instant::now() >= deadline {
+        if !tasks.is_empty() {
+            return Ok(tasks);
+        }
+        if queue.lease().rescue_is_due() && rescue(queue).await? {
+            continue;
+        }
+        if Instant::now() >= deadline {
             return Ok(tasks);
         }
         match &mut bell {
@@ -38,6 +47,17 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
             Some(bell) => bell.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
         }
     }
+}
+
+/// Takes back tasks of lost workers where no worker process may be there to do it; says whether there were any. Without a
+/// backend there is no result and no event to write.
+async fn rescue<Q: TaskQueue + ?Sized>(queue: &Q) -> Result<bool> {
+    let lost = queue.lost(RESCUE).await?;
+    let batch: Vec<_> = lost
+        .iter()
+        .map(|lost| settlement(&lost.task, after_loss(&lost.task, &lost.worker)))
+        .collect::<Result<_>>()?;
+    Ok(!batch.is_empty() && queue.settle(batch, SettleMode::Each).await?.contains(&Settled::Done))
 }
 
 pub(crate) async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) -> Result<Vec<Task>> {
@@ -83,6 +103,16 @@ pub(crate) fn after_failure(task: &Task, error: TaskError) -> Outcome {
         Outcome::RetryLater { delay: task.backoff.delay(task.attempt), error: Some(error) }
     } else {
         Outcome::Fail { error }
+    }
+}
+
+/// What follows from the loss of a task's worker: another run at once, or the end. The attempt counts, so that a task that
+/// kills its workers ends as a dead letter.
+pub(crate) fn after_loss(task: &Task, worker: &str) -> Outcome {
+    let error = TaskError::new("worker_lost", format!("worker {worker} was lost during the run"));
+    match after_failure(task, error) {
+        Outcome::RetryLater { error, .. } => Outcome::RetryLater { delay: Duration::ZERO, error },
+        last => last,
     }
 }
 

@@ -43,26 +43,26 @@ impl EventFixture for Memory {
     }
 }
 
-mod queue {
+mod c05_queue {
     omniq_core::queue_conformance!(super::memory());
 }
 
-mod results {
+mod c05_results {
     omniq_core::result_conformance!(super::memory());
 }
 
-mod events {
+mod c05_events {
     omniq_core::event_conformance!(super::memory());
 }
 
-mod blocking_queue {
+mod c05_blocking_queue {
     omniq_core::queue_conformance!(super::Blocking(super::memory()));
 }
 
-mod blocking_results {
+mod c05_blocking_results {
     omniq_core::result_conformance!(super::Blocking(super::memory()));
 }
 
-mod blocking_events {
+mod c05_blocking_events {
     omniq_core::event_conformance!(super::Blocking(super::memory()));
 }

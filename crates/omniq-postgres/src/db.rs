@@ -96,7 +96,7 @@ impl Db {
             closed: AtomicBool::new(false),
         });
         // One connection shows that the server is there; the keeper adds up to the minimum.
-        drop(db.client().await?);
+        check_version(&db.client().await?).await?;
         fill(&db.pool, settings.pool_min).await;
         Ok(db)
     }
@@ -264,6 +264,24 @@ async fn fill(pool: &Pool, min: usize) {
             break;
         }
     }
+}
+
+/// The oldest server that the tests run on.
+const OLDEST: i32 = 15;
+
+/// Refuses a server that may lack what the statements need, before anything is written.
+async fn check_version(client: &Object) -> Result<()> {
+    let row = client
+        .query_typed("select current_setting('server_version_num')::integer / 10000", &[])
+        .await
+        .map_err(from_driver)?;
+    let version: i32 = row.first().map_or(Ok(0), |row| Columns::new(row).take())?;
+    if version < OLDEST {
+        return Err(Error::config(format!(
+            "the server is PostgreSQL {version}: OmniQ needs {OLDEST} or newer"
+        )));
+    }
+    Ok(())
 }
 
 fn location(config: &Config, schema: &Schema) -> Location {

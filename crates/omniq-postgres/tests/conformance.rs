@@ -56,38 +56,38 @@ impl EventFixture for Postgres {
     }
 }
 
-mod queue {
+mod c05_queue {
     omniq_core::queue_conformance!(super::postgres());
 }
 
-mod results {
+mod c05_results {
     omniq_core::result_conformance!(super::postgres());
 }
 
-mod events {
+mod c05_events {
     omniq_core::event_conformance!(super::postgres());
 }
 
-mod blocking_queue {
+mod c05_blocking_queue {
     omniq_core::queue_conformance!(super::Blocking(super::postgres()));
 }
 
-mod blocking_results {
+mod c05_blocking_results {
     omniq_core::result_conformance!(super::Blocking(super::postgres()));
 }
 
-mod blocking_events {
+mod c05_blocking_events {
     omniq_core::event_conformance!(super::Blocking(super::postgres()));
 }
 
-mod unprepared_queue {
+mod c05_unprepared_queue {
     omniq_core::queue_conformance!(super::unprepared());
 }
 
-mod unprepared_results {
+mod c05_unprepared_results {
     omniq_core::result_conformance!(super::unprepared());
 }
 
-mod unprepared_events {
+mod c05_unprepared_events {
     omniq_core::event_conformance!(super::unprepared());
 }

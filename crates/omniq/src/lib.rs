@@ -30,6 +30,9 @@ pub use omniq_core::{
     check_name,
 };
 
+#[cfg(feature = "logging")]
+pub mod logging;
+
 /// The storages, by what they keep their data on.
 pub mod storage {
     /// In this process, gone when it ends: for tests and for parts that need not last.
@@ -69,4 +72,13 @@ pub mod prelude {
         Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskId, TaskQueue,
         Worker,
     };
+}
+
+/// The README and the guide, whose examples run as tests on the server that `OMNIQ_URL` names.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/guide.md")]
+    mod guide {}
 }

@@ -54,6 +54,7 @@ macro_rules! queue_conformance {
             leases::c17_the_holder_learns_of_the_loss,
             leases::c17_a_killing_task_ends_as_a_dead_letter,
             leases::c17_deregister_hands_back,
+            leases::c17_a_waiting_dequeue_takes_back_what_was_lost,
             leases::c17_dequeue_starts_over_after_a_loss,
             leases::c17_bad_workers_are_refused,
             look::c18_list_and_count_follow_the_filter,

@@ -103,7 +103,7 @@ impl Failure {
 
 impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
-        Self(Answer::Error(error))
+        Self(Answer::Error(error.cleaned()))
     }
 }
 

@@ -69,12 +69,12 @@ fn error_of(payload: &(dyn Any + Send), caught: Option<(String, Backtrace)>) -> 
     }
 }
 
-/// The frames from the panic down to the handler; those of the worker below it say nothing.
+/// The frames from the panic down to the handler; what is above and below it says nothing.
 fn own_frames(trace: &str) -> &str {
-    trace.find("omniq_core::handler::panics::catch").map_or(trace, |end| {
-        let line = trace[..end].rfind('\n').unwrap_or(0);
-        &trace[..line]
-    })
+    let end = trace.find("omniq_core::handler::panics::catch").unwrap_or(trace.len());
+    let begin = trace[..end].find("core::panicking::panic_fmt").unwrap_or(0);
+    let whole_lines = trace[begin..end].rfind('\n').unwrap_or(end - begin);
+    &trace[begin..begin + whole_lines]
 }
 
 /// A future whose panics, in a poll or in its drop, are caught.

@@ -25,7 +25,7 @@ pub(crate) const MAX_NAME: usize = 128;
 /// The largest metadata object, as JSON text, in bytes.
 pub(crate) const MAX_METADATA: usize = 64 * 1024;
 /// The longest time span that is accepted: a hundred years.
-const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// Checks a name (`what` says of what): 1 to 128 bytes, no control characters.
 pub fn check_name(what: &str, name: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use omniq_macros::blocking;
 
 use super::Location;
-use crate::lease::LeaseCell;
+use crate::lease_cell::LeaseCell;
 use crate::model::*;
 use crate::{Error, Result, verbs};
 

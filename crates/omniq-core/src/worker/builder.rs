@@ -27,6 +27,7 @@ impl WorkerBuilder {
             info: WorkerInfo::new(["default"]),
             concurrency: (4 * cpus).max(8),
             prefetch: 1000,
+            prefetch_wait: Duration::from_millis(100),
             grace: Duration::from_secs(30),
             maintenance: Duration::from_secs(2),
             poll: crate::verbs::POLL,
@@ -91,6 +92,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long tasks that were claimed ahead may lie there while no slot becomes free, before they are handed back for others,
+    /// the attempt not counted. Default: 100 ms.
+    pub fn prefetch_wait(mut self, wait: Duration) -> Self {
+        self.settings.prefetch_wait = wait;
+        self
+    }
+
     /// The worker's name in results and events. Default: `host:pid`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.info.name = name.into();
@@ -104,7 +112,8 @@ impl WorkerBuilder {
     }
 
     /// How long runs may go on after a stop. Default: 30 seconds. After it async handlers are dropped and their tasks handed
-    /// back; blocking ones are told, and left alone after one more second: their tasks come back when the lease ends.
+    /// back; blocking ones are told, and left alone after one more second: their tasks come back when the lease ends. (A Tokio
+    /// runtime that is dropped waits for such threads; end the process, or use `Runtime::shutdown_background`.)
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
@@ -133,7 +142,7 @@ impl WorkerBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let Settings { info, concurrency, prefetch, maintenance, poll, .. } = &self.settings;
+        let Settings { info, concurrency, prefetch, prefetch_wait, maintenance, poll, .. } = &self.settings;
         info.check()?;
         Dequeue::from(info.queues.iter().cloned()).check()?;
         if self.registry.names().is_empty() {
@@ -145,7 +154,9 @@ impl WorkerBuilder {
         if *prefetch > 10_000 {
             return Err(Error::invalid(format!("prefetch {prefetch} is more than 10000")));
         }
-        for (what, time) in [("maintenance interval", maintenance), ("poll interval", poll)] {
+        for (what, time) in
+            [("maintenance interval", maintenance), ("poll interval", poll), ("prefetch wait", prefetch_wait)]
+        {
             if *time < Duration::from_millis(1) {
                 return Err(Error::invalid(format!("{what} {time:?} is too short: at least 1 ms")));
             }

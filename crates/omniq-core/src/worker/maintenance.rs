@@ -41,7 +41,6 @@ pub(super) async fn pass(backend: &Backend) -> Result<()> {
     Ok(())
 }
 
-/// The attempt of a lost worker counts, so that a task that kills its workers ends as a dead letter.
 async fn rescue(backend: &Backend) -> Result<()> {
     loop {
         let lost = backend.queue().lost(STEP).await?;
@@ -49,13 +48,8 @@ async fn rescue(backend: &Backend) -> Result<()> {
             .iter()
             .map(|Lost { task, worker }| {
                 tracing::warn!(task = %task.id, func = task.func, attempt = task.attempt, worker, "its worker was lost: task taken back");
-                let error = TaskError::new("worker_lost", format!("worker {worker} was lost during the run"));
-                let (outcome, kind) = match verbs::after_failure(task, error) {
-                    Outcome::RetryLater { error, .. } => {
-                        (Outcome::RetryLater { delay: Duration::ZERO, error }, Some(EventKind::Rescued))
-                    }
-                    last => (last, None),
-                };
+                let outcome = verbs::after_loss(task, worker);
+                let kind = matches!(outcome, Outcome::RetryLater { .. }).then_some(EventKind::Rescued);
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
             })
             .collect();

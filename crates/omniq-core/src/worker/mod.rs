@@ -29,11 +29,11 @@ use stop::Phase;
 pub use stop::WorkerHandle;
 use tokio::task::JoinHandle;
 
+use crate::Result;
 use crate::backend::Backend;
 use crate::handler::{Registry, install_hook};
 use crate::lease::Lease;
 use crate::model::WorkerInfo;
-use crate::{Error, Result};
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
 ///
@@ -82,6 +82,7 @@ struct Settings {
     info: WorkerInfo,
     concurrency: usize,
     prefetch: usize,
+    prefetch_wait: Duration,
     grace: Duration,
     maintenance: Duration,
     poll: Duration,
@@ -168,7 +169,7 @@ impl Worker {
                 biased;
                 () = self.handle.stopping() => return Ok(None),
                 lease = Lease::start(&**self.backend.queue(), &self.settings.info) => match lease {
-                    Err(error) if !is_fatal(&error) => outage.failed(&error),
+                    Err(error) if !outage::is_fatal(&error) => outage.failed(&error),
                     lease => {
                         outage.over();
                         return lease.map(Some);
@@ -181,12 +182,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// Whether no waiting can mend it.
-fn is_fatal(error: &Error) -> bool {
-    let misused = error.is_closed() || error.is_invalid() || error.is_config();
-    misused || error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
 }
 
 /// A task beside the worker that ends with it.

@@ -42,3 +42,9 @@ impl Outage {
         }
     }
 }
+
+/// Whether no waiting can mend it.
+pub(super) fn is_fatal(error: &Error) -> bool {
+    let misused = error.is_closed() || error.is_invalid() || error.is_config();
+    misused || error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
+}

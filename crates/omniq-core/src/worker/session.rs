@@ -4,15 +4,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::feed::{Feed, Found};
 use super::finish::Stopping;
-use super::outage::Outage;
+use super::outage::{Outage, is_fatal};
 use super::pace::Pace;
 use super::running::Running;
 use super::settler::Settler;
 use super::slots::Slots;
-use super::{Phase, Worker, is_fatal};
+use super::{Phase, Worker};
 use crate::Error;
 use crate::handler::{Origin, StopReason};
 use crate::lease::{Lease, LeaseState};
@@ -59,6 +60,8 @@ pub(super) struct Session<'a> {
     pub(super) origin: Origin,
     /// Claimed and not begun.
     pub(super) stock: VecDeque<Task>,
+    /// When the stock last came or went.
+    pub(super) stock_moved: Instant,
     /// Tasks to be stopped that a look may be about to bring.
     pub(super) unwanted: HashSet<TaskId>,
     until_idle: bool,
@@ -85,6 +88,7 @@ impl<'a> Session<'a> {
             lasting,
             origin,
             stock: VecDeque::new(),
+            stock_moved: Instant::now(),
             unwanted: HashSet::new(),
             until_idle,
             quiet: false,
@@ -95,6 +99,8 @@ impl<'a> Session<'a> {
         let mut lease = self.lease.state();
         let mut cancels = self.lease.cancel_signal();
         let mut phase = self.worker.handle.subscribe();
+        let mut stocktaking = tokio::time::interval(self.worker.settings.prefetch_wait);
+        stocktaking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A stop from before this subscription shows in no change.
         self.obey(self.worker.handle.phase()).await;
         loop {
@@ -117,6 +123,7 @@ impl<'a> Session<'a> {
                 }
                 () = self.lasting.wake.notified() => self.look_again(),
                 () = self.stopping.time_over() => self.press(),
+                _ = stocktaking.tick(), if !self.stock.is_empty() => self.hand_back_stale().await,
             }
         }
     }
@@ -126,6 +133,7 @@ impl<'a> Session<'a> {
             Found::Tasks(tasks) => {
                 self.lasting.outage.over();
                 self.stock.extend(tasks);
+                self.stock_moved = Instant::now();
                 let unwanted = std::mem::take(&mut self.unwanted);
                 self.withdraw(unwanted).await;
                 if self.stopping.is_asked() {
@@ -140,7 +148,7 @@ impl<'a> Session<'a> {
                 // The last run may have ended during the look.
                 self.look_again();
             }
-            Found::Awake => {}
+            Found::Awake(bell) => self.feed = bell.map_or(Feed::Idle, Feed::Risen),
             Found::Failed(error) if error.is_claim_lost() => return Some(self.lose()),
             Found::Failed(error) if is_fatal(&error) => {
                 tracing::error!(%error, "the worker cannot go on and stops");
@@ -161,14 +169,6 @@ impl<'a> Session<'a> {
 
     pub(super) fn is_quiet(&self) -> bool {
         self.stock.is_empty() && self.running.is_empty() && self.settler.notes.all_written()
-    }
-
-    /// Users have asked for tasks of this worker to be stopped.
-    async fn stop_cancelled(&mut self) {
-        let asked = self.lease.take_cancelled();
-        let not_running = asked.into_iter().filter(|id| !self.running.stop(*id, StopReason::Cancelled));
-        let not_running = not_running.collect();
-        self.withdraw(not_running).await;
     }
 
     /// Others may take over what runs here: it must stop, unsettled.

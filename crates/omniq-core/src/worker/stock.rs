@@ -3,11 +3,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::execute::Run;
-use super::feed::Feed;
 use super::session::Session;
 use crate::backend::Report;
-use crate::handler::Context;
+use crate::handler::{Context, StopReason};
 use crate::model::*;
 
 impl Session<'_> {
@@ -24,6 +25,7 @@ impl Session<'_> {
             };
             let context = Context::new(task, self.origin.clone());
             let entry = self.running.add(&context, slot);
+            self.stock_moved = Instant::now();
             let (notes, runs) = (self.settler.notes.clone(), self.lasting.pace.runs());
             tokio::spawn(Run { context, handler, notes, runs, entry }.go());
         }
@@ -45,7 +47,15 @@ impl Session<'_> {
         let request = Dequeue::from(settings.info.queues.iter().cloned())
             .limit(wanted as u32)
             .funcs(self.lasting.funcs.iter().cloned());
-        self.feed = Feed::look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
+        self.feed.look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
+    }
+
+    /// Users have asked for tasks of this worker to be stopped.
+    pub(super) async fn stop_cancelled(&mut self) {
+        let asked = self.lease.take_cancelled();
+        let not_running = asked.into_iter().filter(|id| !self.running.stop(*id, StopReason::Cancelled));
+        let not_running = not_running.collect();
+        self.withdraw(not_running).await;
     }
 
     /// Takes cancelled tasks out of the stock. One that is nowhere has ended, or comes with the present look.
@@ -61,6 +71,15 @@ impl Session<'_> {
         }
         for task in out {
             self.settle_unbegun(&task, Outcome::Cancel).await;
+        }
+    }
+
+    /// Hands back a stock from which nothing was begun for a while: all slots are taken by runs that are slower than was
+    /// expected, and others may have free ones.
+    pub(super) async fn hand_back_stale(&mut self) {
+        if self.stock_moved.elapsed() >= self.worker.settings.prefetch_wait {
+            tracing::debug!(count = self.stock.len(), "the stock is handed back: no slot became free");
+            self.hand_back().await;
         }
     }
 

@@ -133,6 +133,18 @@ pub async fn c17_deregister_hands_back(fixture: &impl QueueFixture) {
     assert!(again.iter().all(|task| task.attempt == 1));
 }
 
+/// Where no worker process runs, a dequeue that waits takes back what a lost worker held.
+pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = add(&queue, [1]).await[0];
+    let doomed = worker(&queue, Duration::from_millis(200)).await;
+    assert_eq!(queue.claim(doomed, &from("default")).await.unwrap().len(), 1);
+    let other = fixture.queue().await;
+    let task = other.dequeue(from("default").timeout(Duration::from_secs(20))).await.unwrap().unwrap();
+    assert_eq!((task.id, task.attempt), (id, 2));
+    other.complete(&task).await.unwrap();
+}
+
 /// A bare dequeue whose lease was lost unnoticed starts over with a new one.
 pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &impl QueueFixture) {
     let queue = fixture.queue().await;

@@ -1,0 +1,101 @@
+//! Tasks that users withdraw: waiting, in a worker's stock, and running.
+
+use std::time::Duration;
+
+use omniq_core::*;
+
+use crate::support::*;
+
+/// The heartbeat, which brings word of cancels, comes three times in it.
+const LEASE: Duration = Duration::from_millis(600);
+
+#[tokio::test]
+async fn a_waiting_task_gets_a_cancelled_result() {
+    let rig = Rig::new();
+    let (ready, later) = (rig.add(task("f").queue("q")).await, rig.add(task("f").delay(PATIENCE)).await);
+    let unknown = TaskId::new();
+    let answers = rig.backend.cancel_many(&[ready, unknown, later]).await.unwrap();
+    assert_eq!(answers, [Cancelled::Done, Cancelled::NotFound, Cancelled::Done]);
+    assert_eq!(rig.left().await, 0);
+    let result = rig.result(ready).await;
+    assert_eq!((result.status, result.queue.as_str()), (ResultStatus::Cancelled, "q"));
+    assert_eq!(rig.kinds(later).await, ["enqueued", "cancelled"]);
+    assert_eq!(rig.backend.result(unknown).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_not_withdrawn_and_keeps_its_result() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(0)).await;
+    let worker = rig.worker().register("f", |(): (), _| async { Err::<(), _>(Failure::error("a", "b")) });
+    soon(worker.build().unwrap().run_until_idle()).await.unwrap();
+    assert_eq!(rig.backend.cancel(id).await.unwrap(), Cancelled::NotFound);
+    assert_eq!(rig.result(id).await.status, ResultStatus::Failed);
+}
+
+#[tokio::test]
+async fn a_running_async_handler_is_dropped_and_booked_cancelled() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let (begun, dropped) = (Counter::default(), Counter::default());
+    let (b, d) = (begun.clone(), dropped.clone());
+    let worker = rig.worker().lease(LEASE).register("f", move |(): (), _| {
+        let guard = OnDrop(d.clone());
+        b.add();
+        async move {
+            let _guard = guard;
+            std::future::pending::<Result<(), Failure>>().await
+        }
+    });
+    let running = tokio::spawn(worker.build().unwrap().run_until_idle());
+    begun.reaches(1).await;
+    assert_eq!(rig.backend.cancel(id).await.unwrap(), Cancelled::Requested);
+    soon(running).await.unwrap().unwrap();
+    assert_eq!((dropped.get(), begun.get()), (1, 1));
+    assert_eq!(rig.result(id).await.status, ResultStatus::Cancelled);
+    assert_eq!(rig.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_running_blocking_handler_is_told_and_booked_cancelled_when_it_returns() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let begun = Counter::default();
+    let counter = begun.clone();
+    let worker = rig.worker().lease(LEASE).register_blocking("f", move |(): (), context: Context| {
+        counter.add();
+        while !context.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(context.stop_reason(), Some(StopReason::Cancelled));
+        Ok::<_, Failure>("done all the same")
+    });
+    let running = tokio::spawn(worker.build().unwrap().run_until_idle());
+    begun.reaches(1).await;
+    rig.backend.cancel(id).await.unwrap();
+    soon(running).await.unwrap().unwrap();
+    let result = rig.result(id).await;
+    assert_eq!((result.status, result.value), (ResultStatus::Cancelled, None));
+}
+
+#[tokio::test]
+async fn what_a_handler_has_spawned_hears_of_the_cancel() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let (begun, heard) = (Counter::default(), Counter::default());
+    let (b, h) = (begun.clone(), heard.clone());
+    let worker = rig.worker().lease(LEASE).register("f", move |(): (), context: Context| {
+        let heard = h.clone();
+        tokio::spawn(async move {
+            assert_eq!(context.cancelled().await, StopReason::Cancelled);
+            heard.add();
+        });
+        b.add();
+        std::future::pending::<Result<(), Failure>>()
+    });
+    let running = tokio::spawn(worker.build().unwrap().run_until_idle());
+    begun.reaches(1).await;
+    rig.backend.cancel(id).await.unwrap();
+    heard.reaches(1).await;
+    soon(running).await.unwrap().unwrap();
+}

@@ -1,0 +1,129 @@
+//! The in-memory queue with faults that tests switch on.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use omniq_core::*;
+
+type MakeError = fn(&str) -> Error;
+
+/// Calls fail as often as was asked for; everything else is the in-memory queue's.
+#[derive(Debug)]
+pub(crate) struct FaultyQueue {
+    pub(crate) inner: MemoryQueue,
+    faults: Mutex<HashMap<&'static str, Vec<MakeError>>>,
+    heart_stopped: Arc<AtomicBool>,
+    refused: Mutex<Option<TaskId>>,
+    /// What was called, for tests of the order.
+    pub(crate) calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl FaultyQueue {
+    pub(crate) fn new(inner: MemoryQueue) -> Self {
+        Self {
+            inner,
+            faults: Mutex::default(),
+            heart_stopped: Arc::default(),
+            refused: Mutex::default(),
+            calls: Arc::default(),
+        }
+    }
+
+    /// The next calls of this verb fail without effect. `settled` fails a settle after it was carried out, as a
+    /// connection does that breaks during a commit.
+    pub(crate) fn fail(&self, verb: &'static str, times: usize, error: MakeError) {
+        self.faults.lock().unwrap().entry(verb).or_default().extend(vec![error; times]);
+    }
+
+    pub(crate) fn faults_left(&self, verb: &'static str) -> usize {
+        self.faults.lock().unwrap().get(verb).map_or(0, Vec::len)
+    }
+
+    /// A settle in which this task completes is refused, for a reason that lies in the task.
+    pub(crate) fn refuse_completion(&self, id: TaskId) {
+        *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// From now on no heartbeat gets through, or again.
+    pub(crate) fn stop_heart(&self, stopped: bool) {
+        self.heart_stopped.store(stopped, Ordering::SeqCst);
+    }
+
+    fn check(&self, verb: &'static str) -> Result<()> {
+        self.calls.lock().unwrap().push(verb.to_owned());
+        match self.faults.lock().unwrap().get_mut(verb).and_then(Vec::pop) {
+            Some(make) => Err(make(&format!("{verb} fails for the test"))),
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! pass_on {
+    ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl TaskQueue for FaultyQueue {
+            $(async fn $verb(&self $(, $name: $type)*) -> Result<$answer> {
+                self.check(stringify!($verb))?;
+                self.inner.$verb($($name),*).await
+            })*
+
+            async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+                self.check("settle")?;
+                let refused = *self.refused.lock().unwrap();
+                if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
+                    return Err(Error::invalid("this completion is refused for the test"));
+                }
+                let answers = self.inner.settle(batch, mode).await?;
+                self.check("settled").map(|()| answers)
+            }
+
+            fn location(&self) -> Location {
+                self.inner.location()
+            }
+
+            fn lease(&self) -> &LeaseCell {
+                self.inner.lease()
+            }
+
+            fn pulse(&self) -> Box<dyn Pulse> {
+                Box::new(FaultyPulse(self.inner.pulse(), Arc::clone(&self.heart_stopped)))
+            }
+        }
+    };
+}
+
+pass_on! {
+    enqueue_many(tasks: Vec<NewTask>) -> Vec<TaskId>;
+    cancel_many(ids: &[TaskId]) -> Vec<Cancelled>;
+    get(id: TaskId) -> Option<Task>;
+    update(id: TaskId, change: TaskUpdate) -> Task;
+    retry_many(ids: &[TaskId]) -> ();
+    delete_many(ids: &[TaskId]) -> ();
+    list(filter: &TaskFilter) -> Vec<Task>;
+    count(filter: &TaskFilter) -> u64;
+    purge(filter: &TaskFilter) -> u64;
+    pause(queue: &str) -> ();
+    resume(queue: &str) -> ();
+    queues() -> Vec<QueueStats>;
+    close() -> ();
+    register_worker(info: &WorkerInfo) -> WorkerId;
+    deregister_worker(worker: WorkerId) -> u64;
+    claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
+    doorbell(worker: WorkerId, queues: &[String]) -> Box<dyn Doorbell>;
+    lost(limit: u32) -> Vec<Lost>;
+    expired(limit: u32) -> Vec<Task>;
+}
+
+struct FaultyPulse(Box<dyn Pulse>, Arc<AtomicBool>);
+
+#[async_trait]
+impl Pulse for FaultyPulse {
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("the heartbeat is cut off for the test"));
+        }
+        self.0.heartbeat(worker).await
+    }
+}

@@ -1,0 +1,134 @@
+//! Three parts in one place: a queue that writes results and events in its own settle, as PostgreSQL's does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use omniq_core::*;
+
+/// Queue, results and events with one location.
+#[derive(Debug, Clone)]
+pub(crate) struct Joint {
+    pub(crate) queue: MemoryQueue,
+    pub(crate) results: MemoryResultStorage,
+    pub(crate) events: MemoryEventStorage,
+    events_fail: Arc<AtomicBool>,
+    /// The event store takes no events by its own verbs, so that what it holds came with a settle.
+    only_by_settle: bool,
+}
+
+impl Joint {
+    pub(crate) fn new(only_by_settle: bool) -> Self {
+        Self {
+            queue: MemoryQueue::new(),
+            results: MemoryResultStorage::new(),
+            events: MemoryEventStorage::new(),
+            events_fail: Arc::default(),
+            only_by_settle,
+        }
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        let all = Arc::new(self.clone());
+        Backend::new(Arc::clone(&all) as Arc<dyn TaskQueue>)
+            .with_results(Arc::clone(&all) as Arc<dyn ResultStorage>)
+            .with_events(all)
+    }
+
+    /// From now on a settle with events fails, for a reason that no waiting mends.
+    pub(crate) fn break_events(&self) {
+        self.events_fail.store(true, Ordering::SeqCst);
+    }
+
+    async fn settle_together(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        if self.events_fail.load(Ordering::SeqCst) && batch.iter().any(|one| !one.events.is_empty()) {
+            return Err(Error::schema_missing("the events table is gone for the test"));
+        }
+        let bare = batch.iter().cloned().map(|one| Settlement { result: None, events: Vec::new(), ..one });
+        let settled = self.queue.settle(bare.collect(), mode).await?;
+        for (one, answer) in batch.into_iter().zip(&settled) {
+            if *answer == Settled::Done {
+                self.results.store_many(one.result.into_iter().collect()).await?;
+                self.events.log_many(one.events).await?;
+            }
+        }
+        Ok(settled)
+    }
+}
+
+macro_rules! pass_on {
+    ($port:ident on $part:ident { $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)* } $($more:item)*) => {
+        #[async_trait]
+        impl $port for Joint {
+            $(async fn $verb(&self $(, $name: $type)*) -> Result<$answer> {
+                $port::$verb(&self.$part $(, $name)*).await
+            })*
+
+            fn location(&self) -> Location {
+                self.queue.location()
+            }
+
+            $($more)*
+        }
+    };
+}
+
+pass_on! { TaskQueue on queue {
+    enqueue_many(tasks: Vec<NewTask>) -> Vec<TaskId>;
+    cancel_many(ids: &[TaskId]) -> Vec<Cancelled>;
+    get(id: TaskId) -> Option<Task>;
+    update(id: TaskId, change: TaskUpdate) -> Task;
+    retry_many(ids: &[TaskId]) -> ();
+    delete_many(ids: &[TaskId]) -> ();
+    list(filter: &TaskFilter) -> Vec<Task>;
+    count(filter: &TaskFilter) -> u64;
+    purge(filter: &TaskFilter) -> u64;
+    pause(queue: &str) -> ();
+    resume(queue: &str) -> ();
+    queues() -> Vec<QueueStats>;
+    close() -> ();
+    register_worker(info: &WorkerInfo) -> WorkerId;
+    deregister_worker(worker: WorkerId) -> u64;
+    claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
+    doorbell(worker: WorkerId, queues: &[String]) -> Box<dyn Doorbell>;
+    lost(limit: u32) -> Vec<Lost>;
+    expired(limit: u32) -> Vec<Task>;
+}
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        self.settle_together(batch, mode).await
+    }
+
+    fn lease(&self) -> &LeaseCell {
+        self.queue.lease()
+    }
+
+    fn pulse(&self) -> Box<dyn Pulse> {
+        self.queue.pulse()
+    }
+}
+
+pass_on! { ResultStorage on results {
+    store_many(results: Vec<TaskResult>) -> ();
+    get_many(ids: &[TaskId]) -> Vec<Option<TaskResult>>;
+    wait(id: TaskId, timeout: std::time::Duration) -> TaskResult;
+    delete_many(ids: &[TaskId]) -> u64;
+    list(filter: &ResultFilter) -> Vec<TaskResult>;
+    count(filter: &ResultFilter) -> u64;
+    purge_expired(limit: u32) -> u64;
+    close() -> ();
+}}
+
+pass_on! { EventStorage on events {
+    query(filter: &EventFilter) -> Vec<TaskEvent>;
+    count(filter: &EventFilter) -> u64;
+    purge(before: Timestamp, limit: u32) -> u64;
+    close() -> ();
+}
+    async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
+        if self.only_by_settle {
+            return Err(Error::internal("this store takes events only with a settle, for the test"));
+        }
+        self.events.log_many(events).await
+    }
+}

@@ -1,0 +1,18 @@
+//! The worker, its handlers and the backend, each over the in-memory storage: one module a subject.
+
+mod basics;
+mod cancels;
+mod faults;
+mod faulty;
+mod joint;
+mod maintenance;
+mod outcomes;
+mod panics;
+mod parts;
+mod settings;
+mod stock;
+mod stops;
+mod stores;
+mod support;
+mod timeouts;
+mod triggers;

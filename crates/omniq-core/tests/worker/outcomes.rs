@@ -1,0 +1,162 @@
+//! What handlers answer, and what becomes of the task.
+
+use std::time::Duration;
+
+use omniq_core::*;
+
+use crate::support::*;
+
+async fn run(rig: &Rig, func: &str, handler: Handler) {
+    let worker = rig.worker().handler(func, handler).build().unwrap();
+    soon(worker.run_until_idle()).await.unwrap();
+}
+
+fn failing(runs: &Counter, failure: impl Fn() -> Failure + Send + Sync + 'static) -> Handler {
+    let runs = runs.clone();
+    Handler::new(move |(): (), _| {
+        runs.add();
+        let failure = failure();
+        async move { Err::<(), _>(failure) }
+    })
+}
+
+#[tokio::test]
+async fn a_failing_task_runs_once_and_as_often_as_it_may_be_retried() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(3).backoff(at_once())).await;
+    let runs = Counter::default();
+    run(&rig, "f", failing(&runs, || std::io::Error::other("no luck").into())).await;
+
+    assert_eq!(runs.get(), 4);
+    let dead = rig.task(id).await;
+    assert_eq!((dead.state, dead.attempt), (TaskState::Dead, 4));
+    let result = rig.result(id).await;
+    assert_eq!((result.status, result.attempt), (ResultStatus::Failed, 4));
+    let error = result.error.unwrap();
+    assert_eq!((error.kind.as_str(), error.message.as_str()), ("std::io::error::Error", "no luck"));
+    assert_eq!(dead.error, Some(error));
+    let kinds = rig.kinds(id).await;
+    assert_eq!(kinds.iter().filter(|kind| *kind == "retried").count(), 3);
+    assert_eq!(kinds.last().unwrap(), "failed");
+}
+
+#[tokio::test]
+async fn a_retry_waits_for_its_backoff() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").backoff(Backoff::constant(Duration::from_secs(500)))).await;
+    let runs = Counter::default();
+    run(&rig, "f", failing(&runs, || Failure::error("bad", "luck"))).await;
+
+    assert_eq!(runs.get(), 1);
+    let later = rig.task(id).await;
+    assert_eq!((later.state, later.attempt), (TaskState::Scheduled, 1));
+    let wait = later.run_at.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((400..=500).contains(&wait), "{wait}");
+    assert!(rig.backend.result(id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_retry_with_a_wait_of_its_own_comes_whatever_the_retries_say() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(0)).await;
+    let runs = Counter::default();
+    let counter = runs.clone();
+    let handler = Handler::new(move |(): (), context: Context| {
+        counter.add();
+        async move {
+            if context.attempt() < 3 {
+                return Err(Failure::retry_in(Duration::ZERO).message("not yet"));
+            }
+            Ok(context.attempt())
+        }
+    });
+    run(&rig, "f", handler).await;
+    assert_eq!(runs.get(), 3);
+    assert_eq!(rig.result(id).await.value.unwrap().decode::<u32>().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_snooze_counts_no_attempt() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(0)).await;
+    let runs = Counter::default();
+    let counter = runs.clone();
+    let handler = Handler::blocking(move |(): (), context: Context| {
+        assert_eq!(context.attempt(), 1);
+        if counter.add() < 3 { Err(Failure::snooze(Duration::ZERO)) } else { Ok(()) }
+    });
+    run(&rig, "f", handler).await;
+    assert_eq!(runs.get(), 3);
+    let result = rig.result(id).await;
+    assert_eq!((result.status, result.attempt), (ResultStatus::Completed, 1));
+    assert_eq!(rig.kinds(id).await.iter().filter(|kind| *kind == "snoozed").count(), 2);
+}
+
+#[tokio::test]
+async fn a_discarded_task_is_gone_with_its_reason_in_the_result() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let runs = Counter::default();
+    run(&rig, "f", failing(&runs, || Failure::discard("out of date"))).await;
+    assert_eq!((runs.get(), rig.left().await), (1, 0));
+    let result = rig.result(id).await;
+    assert_eq!(result.status, ResultStatus::Discarded);
+    assert_eq!(result.error.unwrap().message, "out of date");
+}
+
+#[tokio::test]
+async fn what_no_retry_can_mend_is_dead_at_once() {
+    let rig = Rig::new();
+    let fatal = rig.add(task("f")).await;
+    let runs = Counter::default();
+    run(&rig, "f", failing(&runs, || Failure::fatal("hopeless", "no such account"))).await;
+    assert_eq!(runs.get(), 1);
+    assert_eq!(rig.task(fatal).await.state, TaskState::Dead);
+
+    let misfit = rig.add(NewTask::new("g", "seven").unwrap()).await;
+    let counter = runs.clone();
+    let handler = Handler::new(move |_: u32, _| {
+        counter.add();
+        async { Ok::<_, Failure>(()) }
+    });
+    run(&rig, "g", handler).await;
+    assert_eq!(runs.get(), 1, "the handler must not be called");
+    assert_eq!(rig.result(misfit).await.error.unwrap().kind, "bad_arguments");
+    assert_eq!(rig.task(misfit).await.attempt, 1);
+
+    let unwritable = rig.add(task("h")).await;
+    let handler =
+        Handler::new(|(): (), _| async { Ok::<_, Failure>(std::collections::HashMap::from([((1, 2), 3)])) });
+    run(&rig, "h", handler).await;
+    assert_eq!(rig.result(unwritable).await.error.unwrap().kind, "bad_result");
+}
+
+#[tokio::test]
+async fn a_delay_that_no_storage_takes_is_an_error_of_the_handler() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(0)).await;
+    run(&rig, "f", failing(&Counter::default(), || Failure::snooze(Duration::MAX))).await;
+    assert_eq!(rig.result(id).await.error.unwrap().kind, "bad_delay");
+}
+
+#[tokio::test]
+async fn handlers_can_enqueue_and_log_events() {
+    let rig = Rig::new();
+    let first = rig.add(task("first")).await;
+    let worker = rig
+        .worker()
+        .register("first", |(): (), context: Context| async move {
+            let data = serde_json::Map::from_iter([("percent".to_owned(), 50.into())]);
+            context.log_event("progress", data)?;
+            assert!(context.log_event("", Default::default()).unwrap_err().is_invalid());
+            Ok::<_, Failure>(context.enqueue(task("second")).await?)
+        })
+        .register_blocking("second", |(): (), context: Context| context.enqueue_sync(task("third")))
+        .register("third", |(): (), _| async { Ok::<_, Failure>("end") });
+    worker.build().unwrap().run_until_idle().await.unwrap();
+
+    assert_eq!(rig.kinds(first).await, ["enqueued", "started", "progress", "completed"]);
+    let second: TaskId = rig.result(first).await.value.unwrap().decode().unwrap();
+    let third: TaskId = rig.result(second).await.value.unwrap().decode().unwrap();
+    assert_eq!(rig.result(third).await.value.unwrap().decode::<String>().unwrap(), "end");
+}

@@ -1,0 +1,98 @@
+//! Stores for results and events with habits of their own.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use omniq_core::*;
+
+/// An event store that takes nothing: it fails, or gives no answer.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) hangs: bool,
+}
+
+#[async_trait]
+impl EventStorage for Broken {
+    async fn log_many(&self, _: Vec<TaskEvent>) -> Result<()> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Err(Error::unavailable("no event store today"))
+    }
+
+    async fn query(&self, _: &EventFilter) -> Result<Vec<TaskEvent>> {
+        Err(Error::unavailable("no event store today"))
+    }
+
+    async fn count(&self, _: &EventFilter) -> Result<u64> {
+        Err(Error::unavailable("no event store today"))
+    }
+
+    async fn purge(&self, _: Timestamp, _: u32) -> Result<u64> {
+        Err(Error::unavailable("no event store today"))
+    }
+
+    async fn close(&self) -> Result<()> {
+        Err(Error::unavailable("no event store today"))
+    }
+
+    fn location(&self) -> Location {
+        Location::new("nowhere")
+    }
+}
+
+/// Results elsewhere, in a store that notes when it is written.
+#[derive(Debug)]
+pub(crate) struct Noting {
+    pub(crate) inner: MemoryResultStorage,
+    pub(crate) calls: Arc<Mutex<Vec<String>>>,
+    pub(crate) fails: Mutex<u32>,
+}
+
+#[async_trait]
+impl ResultStorage for Noting {
+    async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
+        self.calls.lock().unwrap().push("store".into());
+        let mut fails = std::mem::take(&mut *self.fails.lock().unwrap());
+        if fails > 0 {
+            fails -= 1;
+            *self.fails.lock().unwrap() = fails;
+            return Err(Error::unavailable("no result store yet"));
+        }
+        self.inner.store_many(results).await
+    }
+
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
+        self.inner.get_many(ids).await
+    }
+
+    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        self.inner.wait(id, timeout).await
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
+        self.inner.delete_many(ids).await
+    }
+
+    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
+        self.inner.list(filter).await
+    }
+
+    async fn count(&self, filter: &ResultFilter) -> Result<u64> {
+        self.inner.count(filter).await
+    }
+
+    async fn purge_expired(&self, limit: u32) -> Result<u64> {
+        self.inner.purge_expired(limit).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+
+    fn location(&self) -> Location {
+        self.inner.location()
+    }
+}

@@ -1,0 +1,216 @@
+//! C7 to C13, as far as they concern Rust: the blocking twins, wherever they are called from.
+
+use std::time::{Duration, Instant};
+
+use omniq::backend::postgres::Settings;
+use omniq::prelude::*;
+use omniq::{Error, TaskFilter};
+use omniq_testkit::TestDb;
+use tokio::runtime::Builder;
+
+use crate::witness::PATIENCE;
+
+/// A database without a runtime of the test's own.
+fn database() -> TestDb {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(TestDb::new())
+}
+
+fn open(db: &TestDb) -> PostgresBackend {
+    let settings = Settings::builder().url(db.url()).events("postgres").pool_max(4).build().unwrap();
+    PostgresBackend::with_settings_sync(&settings).unwrap()
+}
+
+/// A task's whole life by blocking calls alone.
+fn live(url: &str, queue_name: &str) {
+    let queue = PostgresQueue::connect_sync(url).unwrap();
+    let results = PostgresResultStorage::connect_sync(url).unwrap();
+    let id = queue.enqueue_sync(NewTask::new("f", &1).unwrap().queue(queue_name)).unwrap();
+    let request = Dequeue::from([queue_name]).timeout(PATIENCE);
+    let task = queue.dequeue_sync(request).unwrap().unwrap();
+    assert_eq!(task.id, id);
+    let result = omniq::TaskResult::of(&task, omniq::ResultStatus::Completed);
+    results.store_sync(result).unwrap();
+    queue.complete_sync(&task).unwrap();
+    assert_eq!(results.wait_sync(id, PATIENCE).unwrap().task_id, id);
+    assert!(queue.complete_sync(&task).unwrap_err().is_claim_lost());
+    queue.close_sync().unwrap();
+    queue.close_sync().unwrap();
+    results.close_sync().unwrap();
+    assert!(queue.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap_err().is_closed());
+}
+
+#[test]
+fn c10_from_the_main_thread_and_a_plain_thread() {
+    let db = database();
+    live(&db.url(), "here");
+    let url = db.url();
+    std::thread::spawn(move || live(&url, "there")).join().unwrap();
+}
+
+/// 32 threads on one instance enqueue, take and complete; each task once.
+#[test]
+fn c10_from_thirty_two_threads_on_one_instance() {
+    let db = database();
+    let queue = PostgresQueue::connect_sync(&format!("{}?pool_max=4", db.url())).unwrap();
+    let mut taken: Vec<TaskId> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..32)
+            .map(|i| {
+                let queue = &queue;
+                scope.spawn(move || {
+                    for n in 0..10 {
+                        queue.enqueue_sync(NewTask::new("f", &(i, n)).unwrap()).unwrap();
+                    }
+                    let mut mine = Vec::new();
+                    while let Some(task) = queue.dequeue_sync(Dequeue::from(["default"])).unwrap() {
+                        queue.complete_sync(&task).unwrap();
+                        mine.push(task.id);
+                    }
+                    mine
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 320);
+    assert_eq!(queue.count_sync(&TaskFilter::default()).unwrap(), 0);
+    queue.close_sync().unwrap();
+}
+
+/// Within a running runtime: on its blocking threads, and on its own threads where those may block.
+#[test]
+fn c10_from_threads_of_a_running_runtime_that_may_block() {
+    let db = database();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let url = db.url();
+    runtime.block_on(async {
+        let (first, second) = (url.clone(), url.clone());
+        tokio::task::spawn_blocking(move || live(&first, "a")).await.unwrap();
+        tokio::spawn(async move { tokio::task::block_in_place(|| live(&second, "b")) }).await.unwrap();
+        tokio::task::block_in_place(|| live(&url, "c"));
+        // A plain thread that has entered the runtime is not one that polls.
+        let handle = tokio::runtime::Handle::current();
+        let url = url.clone();
+        let thread = std::thread::spawn(move || {
+            let _entered = handle.enter();
+            live(&url, "d");
+        });
+        tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    });
+    // A current-thread runtime, too, has threads for blocking work.
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let url = db.url();
+    runtime.block_on(async { tokio::task::spawn_blocking(move || live(&url, "e")).await.unwrap() });
+}
+
+fn assert_told(backend: &PostgresBackend, url: &str) {
+    let began = Instant::now();
+    let told = |error: Error| {
+        assert!(error.is_blocking_in_async(), "{error:?}");
+        assert!(error.to_string().contains("spawn_blocking"), "{error}");
+    };
+    told(backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap_err());
+    told(backend.wait_sync(TaskId::new(), PATIENCE).unwrap_err());
+    told(PostgresBackend::connect_sync(url).unwrap_err());
+    told(PostgresQueue::connect_sync(url).unwrap_err());
+    told(backend.close_sync().unwrap_err());
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+/// On a thread that a runtime needs: an error, not a deadlock, whatever runtime and whatever way the code got there.
+#[test]
+fn c10_an_async_thread_gets_an_error_instead_of_a_deadlock() {
+    let db = database();
+    let (backend, url) = (open(&db), db.url());
+    for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+        let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert_told(&backend, &url);
+            tokio::task::yield_now().await;
+            assert_told(&backend, &url);
+            let (spawned, at) = (backend.clone(), url.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                assert_told(&spawned, &at);
+            })
+            .await
+            .unwrap();
+            let (local, at) = (backend.clone(), url.clone());
+            tokio::task::LocalSet::new()
+                .run_until(async move {
+                    tokio::task::spawn_local(async move { assert_told(&local, &at) }).await.unwrap();
+                })
+                .await;
+        });
+    }
+    // The object is none the worse for it.
+    backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap();
+    backend.close_sync().unwrap();
+}
+
+/// C12: kind, message and SQLSTATE are the same on both sides, and the cause is there.
+#[test]
+fn c12_errors_look_the_same_on_both_sides() {
+    let db = database();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let blocking = open(&db);
+    let url = db.url();
+    let twin = runtime.block_on(AsyncPostgresBackend::connect(&url)).unwrap();
+    let id = TaskId::new();
+    let task = || NewTask::new("f", &1).unwrap();
+    blocking.enqueue_sync(task().id(id)).unwrap();
+    let same = |a: Error, b: Error| {
+        assert_eq!(format!("{a}"), format!("{b}"));
+        assert_eq!(a.sqlstate(), b.sqlstate());
+        let cause = |error: &Error| std::error::Error::source(error).map(ToString::to_string);
+        assert_eq!(cause(&a), cause(&b));
+        assert_eq!(format!("{a:?}").split(',').next(), format!("{b:?}").split(',').next());
+        a
+    };
+    let duplicate = same(
+        blocking.enqueue_sync(task().id(id)).unwrap_err(),
+        runtime.block_on(twin.enqueue(task().id(id))).unwrap_err(),
+    );
+    assert!(duplicate.is_duplicate() && std::error::Error::source(&duplicate).is_some());
+    same(
+        blocking.enqueue_sync(task().queue("")).unwrap_err(),
+        runtime.block_on(twin.enqueue(task().queue(""))).unwrap_err(),
+    );
+    let short = Duration::from_millis(10);
+    same(blocking.wait_sync(id, short).unwrap_err(), runtime.block_on(twin.wait(id, short)).unwrap_err());
+    same(
+        PostgresBackend::connect_sync(&format!("{url}?pool_max=0")).unwrap_err(),
+        runtime.block_on(AsyncPostgresBackend::connect(&format!("{url}?pool_max=0"))).unwrap_err(),
+    );
+    same(
+        PostgresBackend::connect_sync(&format!("{url}x")).unwrap_err(),
+        runtime.block_on(AsyncPostgresBackend::connect(&format!("{url}x"))).unwrap_err(),
+    );
+    blocking.close_sync().unwrap();
+    runtime.block_on(twin.close()).unwrap();
+    same(blocking.enqueue_sync(task()).unwrap_err(), runtime.block_on(twin.enqueue(task())).unwrap_err());
+}
+
+/// A drop without a close neither hangs nor panics, wherever it happens, and in the end no session is left.
+#[test]
+fn c13_a_drop_without_a_close_does_not_hang() {
+    let db = database();
+    let used = || {
+        let backend = open(&db);
+        backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap();
+        backend
+    };
+    drop(used());
+    let queue = PostgresQueue::connect_sync(&db.url()).unwrap();
+    queue.dequeue_sync(Dequeue::from(["default"])).unwrap().unwrap();
+    drop(queue);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let backend = used();
+    runtime.block_on(async move { drop(backend) });
+    let backend = used();
+    std::thread::spawn(move || drop(backend)).join().unwrap();
+    runtime.block_on(omniq_testkit::eventually("no session is left", PATIENCE, async || {
+        (db.sessions().await == 0).then_some(())
+    }));
+}

@@ -1,0 +1,114 @@
+//! C17: a claim whose answer never reached the caller loses no task.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use omniq::prelude::*;
+use omniq_testkit::{Proxy, TestDb};
+
+use crate::witness::{PATIENCE, number};
+
+const TASKS: usize = 200;
+
+async fn setup() -> (TestDb, Proxy, AsyncPostgresQueue) {
+    let db = TestDb::new().await;
+    let (proxy, url) = Proxy::in_front_of(&db.url()).await;
+    let queue = AsyncPostgresQueue::connect(&url).await.unwrap();
+    let tasks = (0..TASKS).map(|i| NewTask::new("any", &i).unwrap()).collect();
+    queue.enqueue_many(tasks).await.unwrap();
+    (db, proxy, queue)
+}
+
+/// Takes what is left; each task once.
+async fn drain(queue: &AsyncPostgresQueue, seen: &mut HashSet<TaskId>) {
+    let request = Dequeue::from(["default"]).limit(7);
+    loop {
+        let tasks = queue.dequeue_many(request.clone()).await.unwrap();
+        assert!(tasks.len() <= 7);
+        if tasks.is_empty() {
+            return;
+        }
+        queue.complete_many(&tasks).await.unwrap();
+        for task in tasks {
+            assert!(seen.insert(task.id), "{task:?} came twice");
+        }
+    }
+}
+
+/// Dequeues are dropped at any moment of their round trip. The same object's later dequeues bring what they had claimed.
+#[tokio::test]
+async fn c17_what_a_cancelled_dequeue_had_claimed_comes_with_a_later_one() {
+    let (db, proxy, queue) = setup().await;
+    proxy.delay(Duration::from_millis(2));
+    let mut seen = HashSet::new();
+    for i in 0..60_u64 {
+        let call = queue.dequeue_many(Dequeue::from(["default"]).limit(2));
+        if let Ok(tasks) = tokio::time::timeout(Duration::from_micros(i * 200), call).await {
+            let tasks = tasks.unwrap();
+            queue.complete_many(&tasks).await.unwrap();
+            tasks.iter().for_each(|task| assert!(seen.insert(task.id), "{task:?} came twice"));
+        }
+    }
+    proxy.delay(Duration::ZERO);
+    drain(&queue, &mut seen).await;
+    assert_eq!(seen.len(), TASKS);
+    assert_eq!(number(&db.client().await, "select count(*) from omniq.tasks").await, 0);
+    queue.close().await.unwrap();
+}
+
+/// The connection breaks behind the claim and before its answer.
+#[tokio::test]
+async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeue() {
+    let (db, proxy, queue) = setup().await;
+    let mut seen = HashSet::new();
+    let witness = db.client().await;
+    let mut broken = 0;
+    for i in 0..40_u64 {
+        proxy.delay(Duration::from_millis(3));
+        let call = queue.dequeue_many(Dequeue::from(["default"]).limit(2));
+        let cut = async {
+            tokio::time::sleep(Duration::from_micros(3_000 + i * 300)).await;
+            proxy.cut();
+        };
+        let (answer, ()) = tokio::join!(call, cut);
+        proxy.delay(Duration::ZERO);
+        match answer {
+            Ok(tasks) => tasks.iter().for_each(|task| assert!(seen.insert(task.id), "{task:?} came twice")),
+            Err(error) => {
+                assert!(error.is_unavailable(), "{error:?}");
+                broken += 1;
+            }
+        }
+    }
+    assert!(broken > 10);
+    // Whatever came is completed under its claim, over new connections.
+    let held = "select count(*) from omniq.tasks where worker is not null";
+    println!("{broken} dequeues broke, {} tasks came, {} are held", seen.len(), number(&witness, held).await);
+    drain(&queue, &mut seen).await;
+    assert_eq!(seen.len(), TASKS);
+    queue.close().await.unwrap();
+}
+
+/// Nobody dequeues any more: the close hands back what was claimed for nobody.
+#[tokio::test]
+async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
+    let (db, proxy, queue) = setup().await;
+    let other = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
+    // Registered, and its connection warm.
+    assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
+    proxy.delay(Duration::from_millis(20));
+    let call = queue.dequeue_many(Dequeue::from(["default"]).limit(100));
+    assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
+    proxy.delay(Duration::ZERO);
+    let witness = db.client().await;
+    let claimed = "select count(*) from omniq.tasks where worker is not null";
+    omniq_testkit::eventually("the claim is carried out", PATIENCE, async || {
+        (number(&witness, claimed).await == 100).then_some(())
+    })
+    .await;
+    queue.close().await.unwrap();
+    let mut seen = HashSet::new();
+    drain(&other, &mut seen).await;
+    assert_eq!(seen.len(), TASKS);
+    other.close().await.unwrap();
+}

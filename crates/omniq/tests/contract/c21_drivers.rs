@@ -1,0 +1,166 @@
+//! C21: enqueue inside the user's own transaction, with every driver that is supported.
+
+use omniq::prelude::*;
+use omniq::storage::postgres::EnqueueTarget;
+use omniq_testkit::{TestDb, eventually};
+use sqlx::Connection;
+use tokio_postgres::NoTls;
+
+use crate::witness::{PATIENCE, echo_worker, number};
+
+const ORDERS: &str = "create table orders (id int primary key)";
+
+/// A database with a table of the user's, a backend, and a worker that sleeps.
+struct Shop {
+    db: TestDb,
+    backend: AsyncPostgresBackend,
+    witness: tokio_postgres::Client,
+    worker: omniq::WorkerHandle,
+    running: tokio::task::JoinHandle<omniq::Result<()>>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let db = TestDb::new().await;
+        let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+        let witness = db.client().await;
+        witness.batch_execute(ORDERS).await.unwrap();
+        let worker = echo_worker(&backend);
+        let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
+        Self { db, backend, witness, worker: handle, running }
+    }
+
+    async fn worker_sleeps(&self) {
+        let sleepers = "select count(*) from omniq.sleepers";
+        eventually("the worker sleeps", PATIENCE, async || {
+            (number(&self.witness, sleepers).await == 1).then_some(())
+        })
+        .await;
+    }
+
+    async fn counts(&self) -> (i64, i64, i64) {
+        let one = async |table: &str| number(&self.witness, &format!("select count(*) from {table}")).await;
+        (one("orders").await, one("omniq.tasks").await, one("omniq.results").await)
+    }
+
+    /// What is enqueued in an open transaction: one task, three more, and what is refused before it is sent.
+    async fn enqueue_four(&self, target: &mut dyn EnqueueTarget) -> Vec<TaskId> {
+        self.worker_sleeps().await;
+        let task = |i: i32| NewTask::new("echo", &i).unwrap();
+        let mut ids = vec![self.backend.enqueue_in(target, task(1)).await.unwrap()];
+        for bad in [task(0).queue(""), task(0).queue("a\0b")] {
+            assert!(self.backend.enqueue_in(target, bad).await.unwrap_err().is_invalid());
+        }
+        let mixed = vec![task(0), task(0).ttl(std::time::Duration::ZERO)];
+        assert!(self.backend.enqueue_many_in(target, mixed).await.unwrap_err().is_invalid());
+        ids.extend(self.backend.enqueue_many_in(target, vec![task(2), task(3), task(4)]).await.unwrap());
+        assert!(self.backend.enqueue_many_in(target, Vec::new()).await.unwrap().is_empty());
+        assert_eq!(
+            number(&self.witness, "select count(*) from omniq.tasks").await,
+            0,
+            "nobody sees them yet"
+        );
+        ids
+    }
+
+    /// After the commit they run, in order, woken by the bell: the worker never polls.
+    async fn assert_run(&self, ids: Vec<TaskId>) {
+        for (i, id) in (1..).zip(ids) {
+            let result = self.backend.wait(id, PATIENCE).await.unwrap();
+            assert_eq!(result.value.unwrap().decode::<i32>().unwrap(), i);
+        }
+        assert_eq!(self.counts().await, (1, 0, 4));
+    }
+
+    async fn assert_untouched(&self) {
+        assert_eq!(self.counts().await, (0, 0, 0), "a rollback leaves nothing");
+    }
+
+    async fn close(self) {
+        self.worker.stop();
+        self.running.await.unwrap().unwrap();
+        self.backend.close().await.unwrap();
+    }
+}
+
+const ORDER: &str = "insert into orders values (1)";
+
+#[tokio::test]
+async fn c21_in_a_transaction_of_tokio_postgres() {
+    let shop = Shop::open().await;
+    let mut client = shop.db.client().await;
+    let mut transaction = client.transaction().await.unwrap();
+    transaction.batch_execute(ORDER).await.unwrap();
+    shop.enqueue_four(&mut transaction).await;
+    transaction.rollback().await.unwrap();
+    shop.assert_untouched().await;
+
+    let mut transaction = client.transaction().await.unwrap();
+    transaction.batch_execute(ORDER).await.unwrap();
+    let ids = shop.enqueue_four(&mut transaction).await;
+    transaction.commit().await.unwrap();
+    shop.assert_run(ids).await;
+
+    // A plain client, too: each call then commits by itself, unless the user has begun a transaction by hand.
+    client.batch_execute("begin").await.unwrap();
+    shop.backend.enqueue_in(&mut client, NewTask::new("echo", &9).unwrap()).await.unwrap();
+    client.batch_execute("rollback").await.unwrap();
+    let id = shop.backend.enqueue_in(&mut client, NewTask::new("echo", &9).unwrap()).await.unwrap();
+    shop.backend.wait(id, PATIENCE).await.unwrap();
+    assert_eq!(shop.counts().await, (1, 0, 5));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn c21_in_a_transaction_of_deadpool() {
+    let shop = Shop::open().await;
+    let manager = deadpool_postgres::Manager::new(shop.db.url().parse().unwrap(), NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(2).build().unwrap();
+    let mut client = pool.get().await.unwrap();
+    let mut transaction = client.transaction().await.unwrap();
+    transaction.batch_execute(ORDER).await.unwrap();
+    shop.enqueue_four(&mut transaction).await;
+    drop(transaction);
+    shop.assert_untouched().await;
+
+    let mut transaction = client.transaction().await.unwrap();
+    transaction.batch_execute(ORDER).await.unwrap();
+    let ids = shop.enqueue_four(&mut transaction).await;
+    transaction.commit().await.unwrap();
+    shop.assert_run(ids).await;
+    let id = shop.backend.enqueue_in(&mut client, NewTask::new("echo", &9).unwrap()).await.unwrap();
+    shop.backend.wait(id, PATIENCE).await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn c21_in_a_transaction_of_sqlx() {
+    let shop = Shop::open().await;
+    let mut connection = sqlx::PgConnection::connect(&shop.db.url()).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
+    shop.enqueue_four(&mut *transaction).await;
+    transaction.rollback().await.unwrap();
+    shop.assert_untouched().await;
+
+    let mut transaction = connection.begin().await.unwrap();
+    sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
+    let ids = shop.enqueue_four(&mut *transaction).await;
+    transaction.commit().await.unwrap();
+    shop.assert_run(ids).await;
+
+    // What the server refuses looks the same through every driver.
+    let taken = TaskId::new();
+    let task = || NewTask::new("echo", &1).unwrap().id(taken).queue("elsewhere");
+    shop.backend.enqueue(task()).await.unwrap();
+    let by_pool = shop.backend.enqueue(task()).await.unwrap_err();
+    let by_sqlx = shop.backend.enqueue_in(&mut connection, task()).await.unwrap_err();
+    let mut client = shop.db.client().await;
+    let by_driver = shop.backend.enqueue_in(&mut client, task()).await.unwrap_err();
+    for error in [&by_pool, &by_sqlx, &by_driver] {
+        assert!(error.is_duplicate(), "{error:?}");
+        assert_eq!((error.sqlstate(), error.message()), (Some("23505"), by_pool.message()));
+        assert!(std::error::Error::source(error).is_some());
+    }
+    shop.close().await;
+}

@@ -1,0 +1,101 @@
+//! C25, C26: events cost nothing where they are off, and never fail a task where they are on.
+
+use std::time::{Duration, Instant};
+
+use omniq::backend::postgres::Settings;
+use omniq::prelude::*;
+use omniq_testkit::{Proxy, TestDb};
+
+use crate::witness::{PATIENCE, echo_worker, exists, full, number};
+
+/// Runs ten tasks through; each has its result, run once, and the queue is empty.
+async fn assert_ten_tasks_run(backend: &AsyncPostgresBackend) {
+    let tasks = (0..10).map(|i| NewTask::new("echo", &i).unwrap()).collect();
+    let ids = backend.enqueue_many(tasks).await.unwrap();
+    echo_worker(backend).run_until_idle().await.unwrap();
+    for (i, id) in ids.into_iter().enumerate() {
+        let result = backend.wait(id, PATIENCE).await.unwrap();
+        assert_eq!((result.attempt, result.value.unwrap().decode::<usize>().unwrap()), (1, i));
+    }
+    assert_eq!(backend.queue().count(&omniq::TaskFilter::default()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn c25_without_event_storage_there_is_no_table_and_no_row() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    assert_ten_tasks_run(&backend).await;
+    let witness = db.client().await;
+    assert!(!exists(&witness, "omniq.events").await);
+    let named = "select count(*) from omniq.migrations where part = 'events'";
+    assert_eq!(number(&witness, named).await, 0);
+    assert!(backend.require_events().unwrap_err().is_config());
+
+    // Another program that has events on may share the schema: this one still writes none.
+    let other = full(&db).await;
+    assert_ten_tasks_run(&backend).await;
+    assert_eq!(number(&witness, "select count(*) from omniq.events").await, 0);
+    assert_ten_tasks_run(&other).await;
+    assert_eq!(number(&witness, "select count(*) from omniq.events").await, 30);
+    backend.close().await.unwrap();
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c26_a_missing_event_table_fails_no_task() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    db.client().await.batch_execute("drop table omniq.events").await.unwrap();
+    assert_ten_tasks_run(&backend).await;
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c26_an_event_table_that_refuses_fails_no_task() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let witness = db.client().await;
+    let trouble = "create function trouble() returns trigger language plpgsql as
+        $$ begin raise exception 'no room' using errcode = '53100'; end $$;
+        create trigger trouble before insert on omniq.events for each row execute function trouble()";
+    witness.batch_execute(trouble).await.unwrap();
+    assert_ten_tasks_run(&backend).await;
+    // It is used again once it works.
+    witness.batch_execute("drop trigger trouble on omniq.events").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_ten_tasks_run(&backend).await;
+    assert_eq!(number(&witness, "select count(*) from omniq.events").await, 30);
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c26_a_locked_event_table_fails_no_task() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let mut locker = db.client().await;
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table omniq.events").await.unwrap();
+    let began = Instant::now();
+    assert_ten_tasks_run(&backend).await;
+    println!("ten tasks with a locked event table: {:?}", began.elapsed());
+    lock.rollback().await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// The database of the events does not answer, then is gone.
+#[tokio::test]
+async fn c26_an_event_database_that_is_away_fails_no_task() {
+    let (db, events) = (TestDb::new().await, TestDb::new().await);
+    let (proxy, url) = Proxy::in_front_of(&events.url()).await;
+    let settings = Settings::builder().url(db.url()).events(&url).build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    assert_ten_tasks_run(&backend).await;
+    assert_eq!(number(&events.client().await, "select count(*) from omniq.events").await, 30);
+    proxy.stall(true);
+    assert_ten_tasks_run(&backend).await;
+    proxy.stall(false);
+    drop(proxy);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_ten_tasks_run(&backend).await;
+    backend.close().await.unwrap();
+}

@@ -1,0 +1,114 @@
+//! C4, C6: tasks, results and events each wherever the settings put them, and no table of a part that is not used.
+
+use omniq::backend::postgres::Settings;
+use omniq::prelude::*;
+use omniq::{EventFilter, ResultStatus};
+use omniq_testkit::TestDb;
+
+use crate::witness::{PATIENCE, exists, number};
+
+/// Where a part is: the word or URL of the setting, and in which of the two databases it then has its table.
+fn places(other: &str) -> [(&str, Option<usize>); 4] {
+    [("postgres", Some(0)), ("memory", None), ("off", None), (other, Some(1))]
+}
+
+/// Every mix of the main database, another one, memory and off: a task's whole life works, with a result and events where
+/// they are on, and each database has the tables of the parts that are kept there, and no others.
+#[tokio::test]
+async fn c4_each_part_is_kept_where_the_settings_say() {
+    let dbs = [TestDb::new().await, TestDb::new().await];
+    let witnesses = [dbs[0].client().await, dbs[1].client().await];
+    let other = dbs[1].url();
+    let mut number_of_mixes = 0;
+    for (queue, queue_db) in places(&other) {
+        for (results, results_db) in places(&other) {
+            for (events, events_db) in places(&other) {
+                number_of_mixes += 1;
+                let schema = format!("mix{number_of_mixes}");
+                let settings = Settings::builder().url(dbs[0].url()).schema(&schema);
+                let settings = settings.queue(queue).results(results).events(events).build();
+                if queue == "off" {
+                    assert!(settings.unwrap_err().to_string().contains("queue"));
+                    continue;
+                }
+                let mix = format!("queue {queue_db:?} {queue}, results {results}, events {events}");
+                let settings = settings.unwrap();
+                let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+                assert_a_task_lives(&backend, results != "off", events != "off", &mix).await;
+                for (place, witness) in witnesses.iter().enumerate() {
+                    for (table, used) in [("tasks", queue_db), ("results", results_db), ("events", events_db)]
+                    {
+                        let there = exists(witness, &format!("{schema}.{table}")).await;
+                        assert_eq!(there, used == Some(place), "{mix}: {table} in database {place}");
+                    }
+                }
+                let kept = async |table: &str, place: Option<usize>| match place {
+                    Some(place) => {
+                        number(&witnesses[place], &format!("select count(*) from {schema}.{table}")).await
+                    }
+                    None => -1,
+                };
+                assert!([-1, 0].contains(&kept("tasks", queue_db).await), "{mix}");
+                assert!([-1, 2].contains(&kept("results", results_db).await), "{mix}");
+                assert!([-1, 6].contains(&kept("events", events_db).await), "{mix}");
+                backend.close().await.unwrap();
+            }
+        }
+    }
+}
+
+/// One task succeeds, one fails.
+async fn assert_a_task_lives(backend: &AsyncPostgresBackend, results: bool, events: bool, mix: &str) {
+    let good = backend.enqueue(NewTask::new("double", &21).unwrap()).await.unwrap();
+    let bad = backend.enqueue(NewTask::new("double", &"text").unwrap()).await.unwrap();
+    let worker = Worker::builder(backend.backend().clone())
+        .register("double", |number: i64, _: Context| async move { Ok::<_, Failure>(2 * number) })
+        .build()
+        .unwrap();
+    worker.run_until_idle().await.unwrap_or_else(|error| panic!("{mix}: {error:?}"));
+    if results {
+        let value = backend.wait(good, PATIENCE).await.unwrap().value.unwrap();
+        assert_eq!(value.decode::<i64>().unwrap(), 42, "{mix}");
+        assert_eq!(backend.wait(bad, PATIENCE).await.unwrap().status, ResultStatus::Failed, "{mix}");
+    } else {
+        assert!(backend.result(good).await.unwrap_err().is_config(), "{mix}");
+    }
+    if events {
+        for (id, last) in [(good, "completed"), (bad, "failed")] {
+            let filter = EventFilter { task_id: Some(id), ..EventFilter::default() };
+            let kinds = backend.events().unwrap().query(&filter).await.unwrap();
+            let kinds: Vec<_> = kinds.iter().map(|event| event.kind.name()).collect();
+            assert_eq!(kinds, ["enqueued", "started", last], "{mix}");
+        }
+    } else {
+        assert!(backend.events().is_none(), "{mix}");
+    }
+    // A dead letter is kept with the tasks; it has been looked at.
+    let dead = backend.queue().get(bad).await.unwrap().unwrap();
+    assert_eq!(dead.error.unwrap().kind, "bad_arguments", "{mix}");
+    backend.queue().delete(bad).await.unwrap();
+}
+
+/// With everything in memory no database is needed at all.
+#[tokio::test]
+async fn c4_all_in_memory_needs_no_database() {
+    let settings = Settings::builder().queue("memory").results("memory").events("memory").build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    assert_a_task_lives(&backend, true, true, "all in memory").await;
+    backend.close().await.unwrap();
+}
+
+/// C6: a queue by itself, without results and events, enqueues, dequeues and settles.
+#[tokio::test]
+async fn c6_a_queue_works_without_results_and_events() {
+    let db = TestDb::new().await;
+    let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
+    let id = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+    let task = queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    assert_eq!(task.id, id);
+    queue.complete(&task).await.unwrap();
+    let witness = db.client().await;
+    assert!(!exists(&witness, "omniq.results").await && !exists(&witness, "omniq.events").await);
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0);
+    queue.close().await.unwrap();
+}

@@ -1,0 +1,24 @@
+//! The contract's items as a user of the crate meets them, each shown on a real server and checked through a connection
+//! of its own that OmniQ does not know. Tests are named after the item that they show.
+
+mod c10_blocking;
+mod c13_close;
+mod c14_bad_input;
+mod c17_claims;
+mod c21_drivers;
+mod c21_settle;
+mod c21_sql;
+mod c25_events;
+mod c27_names;
+mod c27_roles;
+mod c28_at_once;
+mod c28_migrations;
+mod c29_pool;
+mod c4_parts;
+mod witness;
+
+/// What the child processes of these tests run; alone it does nothing.
+#[test]
+fn process_entry() {
+    omniq_testkit::enter(c28_at_once::connect_as_child);
+}

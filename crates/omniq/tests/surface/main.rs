@@ -1,0 +1,10 @@
+//! The contract's items on the shape of the library: names, forms, and what holds for all classes alike. Tests are
+//! named after the item that they show.
+
+mod c01_names;
+mod c02_backend;
+mod c06_decoupled;
+mod c07_async;
+mod c09_twins;
+mod c11_drop;
+mod c30_logging;
