@@ -130,7 +130,8 @@ impl Db {
 
     pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
         let client = self.client().await?;
-        self.query_on(&client, statement, params).await
+        let answer = self.query_on(&client, statement, params).await;
+        give_back(client, answer)
     }
 
     async fn query_on(
@@ -147,6 +148,16 @@ impl Db {
 
     /// Two statements in one round trip, carried out in this order.
     pub(crate) async fn query_both(
+        &self,
+        client: Object,
+        first: (&Statement, &[Param<'_>]),
+        second: (&Statement, &[Param<'_>]),
+    ) -> Result<(Vec<Row>, Vec<Row>)> {
+        let answer = self.query_both_on(&client, first, second).await;
+        give_back(client, answer)
+    }
+
+    async fn query_both_on(
         &self,
         client: &Object,
         first: (&Statement, &[Param<'_>]),
@@ -198,10 +209,12 @@ impl Db {
             self.query_fresh(&client, statement, params),
             client.batch_execute("commit"),
         );
-        begun.map_err(from_driver)?;
-        let rows = rows?;
-        ended.map_err(from_driver)?;
-        Ok(rows)
+        let answer = match (begun, rows, ended) {
+            (Ok(()), Ok(rows), Ok(())) => Ok(rows),
+            (Ok(()), Err(error), _) => Err(error),
+            (Err(error), ..) | (.., Err(error)) => Err(from_driver(error)),
+        };
+        give_back(client, answer)
     }
 
     /// For searches that answer with a single count.
@@ -235,6 +248,15 @@ impl Drop for Db {
     fn drop(&mut self) {
         self.keeper.abort();
     }
+}
+
+/// Parts with a connection, for good if the answer shows that it is broken: the driver may notice a moment later, and the next
+/// caller must not get it until then.
+fn give_back<T>(client: Object, answer: Result<T>) -> Result<T> {
+    if answer.as_ref().is_err_and(Error::is_unavailable) {
+        drop(Object::take(client));
+    }
+    answer
 }
 
 /// Keeps the minimum open and closes what has been idle for long.

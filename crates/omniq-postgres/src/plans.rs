@@ -95,3 +95,25 @@ async fn c19_every_statement_uses_an_index_at_100_000_rows() {
         );
     }
 }
+
+#[tokio::test]
+async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_empty_queue() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    // What a vacuum in a quiet hour leaves behind.
+    client
+        .batch_execute(
+            "create table aside as select * from omniq.tasks; truncate omniq.tasks;
+             insert into omniq.tasks select * from aside limit 5; analyze omniq.tasks;
+             insert into omniq.tasks select * from aside on conflict do nothing",
+        )
+        .await
+        .unwrap();
+    let sql = Statements::new(&Schema::new("omniq").unwrap());
+    let (_, claim) = sql.all().into_iter().find(|(name, _)| *name == "dequeue").unwrap();
+    let plan = explain(&client, claim, &["'{usual}'", "1", "1", "null", "0"]).await;
+    assert!(
+        plan.contains("Index Scan using tasks_ready") && !plan.contains("Sort Key: t_1.priority"),
+        "{plan}"
+    );
+}

@@ -82,7 +82,14 @@ pub(crate) fn task(columns: &mut Columns<'_>) -> Result<Task> {
     let attempt: i32 = columns.take()?;
     let claims: i32 = columns.take()?;
     let max_retries: i32 = columns.take()?;
-    let options: Options = columns.json()?.unwrap_or_default();
+    // Other clients write them, too: one task with odd options must not hold up a whole queue.
+    let options: Options = columns
+        .json()
+        .unwrap_or_else(|error| {
+            tracing::warn!(task = %id, %error, "a task's options cannot be read: the defaults hold");
+            None
+        })
+        .unwrap_or_default();
     let metadata: Map<String, Value> = columns.json()?.unwrap_or_default();
     let error: Option<TaskError> = columns.json()?;
     let created_at = columns.take::<Time>()?.0;

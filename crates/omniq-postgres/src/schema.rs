@@ -61,9 +61,16 @@ impl Schema {
                 text = text.replace(place, part.trim_end());
             }
         }
-        text.replace("{body}", &self.dollar_quote())
-            .replace("{channel}", &format!("'{}'", self.channel()))
-            .replace("{schema}", &quote_identifier(&self.name))
+        let (body, channel, schema) =
+            (self.dollar_quote(), format!("'{}'", self.channel()), quote_identifier(&self.name));
+        let filled = text.split_inclusive('\n').map(|line| {
+            // A quoted name may hold a line break, with which it would escape from a comment.
+            if line.trim_start().starts_with("--") {
+                return line.to_owned();
+            }
+            line.replace("{body}", &body).replace("{channel}", &channel).replace("{schema}", &schema)
+        });
+        filled.collect()
     }
 }
 
@@ -91,6 +98,13 @@ mod tests {
         assert!(Schema::new("").is_err());
         assert!(Schema::new(&"x".repeat(64)).unwrap_err().to_string().contains("64 bytes"));
         assert!(Schema::new("a\0b").is_err());
+    }
+
+    #[test]
+    fn names_with_line_breaks_stay_within_comments() {
+        let schema = Schema::new("a\ndrop table x; --").unwrap();
+        let text = schema.fill("-- of {schema}\n  -- and {body}\nselect {schema}.f()", &[]);
+        assert_eq!(text, "-- of {schema}\n  -- and {body}\nselect \"a\ndrop table x; --\".f()");
     }
 
     #[test]

@@ -1,7 +1,7 @@
--- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any.
+-- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch.
 -- The lock on the worker's row keeps it from being declared lost between this claim and its commit.
 with me as materialized (
-    select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null for key share
+    select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
     select p.id, p.count, q.place
     from unnest($1::text[]) with ordinality as q(name, place)

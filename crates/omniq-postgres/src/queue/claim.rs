@@ -5,10 +5,10 @@ use omniq_core::{
     Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskQueue, WorkerId,
 };
 
+use super::AsyncPostgresQueue;
 use super::held::Search;
-use super::{AsyncPostgresQueue, uuids};
 use crate::db::Param;
-use crate::rows;
+use crate::rows::{self, Columns};
 
 pub(super) async fn claim(
     queue: &AsyncPostgresQueue,
@@ -18,30 +18,32 @@ pub(super) async fn claim(
     request.check()?;
     let (db, held) = (queue.db(), &queue.inner.held);
     db.check_open()?;
-    if held.is_unsure(worker) {
-        let found = adopt(queue, worker).await?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
-    }
-    let client = db.client().await?;
     let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
-    let promote: [Param<'_>; 1] = [&request.queues];
-    let dequeue: [Param<'_>; 4] = [&request.queues, &limit, &worker.0, &request.funcs];
-    let flight = held.take_off(worker).await;
-    // What has become due is ready for the claim right behind.
-    let answer = db.query_both(&client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
-    match answer.and_then(|(_, rows)| rows::tasks(&rows)) {
-        Ok(tasks) => {
-            flight.land(&tasks);
-            Ok(tasks)
-        }
-        Err(error) => {
-            if is_refusal(&error) {
-                flight.land(&[]);
+    loop {
+        let client = db.client().await?;
+        let Some(flight) = held.take_off(worker).await else {
+            let found = find(queue, client, &held.search(worker).await, limit).await?;
+            if found.is_empty() {
+                continue;
             }
-            Err(error)
-        }
+            return Ok(found);
+        };
+        let promote: [Param<'_>; 1] = [&request.queues];
+        let dequeue: [Param<'_>; 5] = [&request.queues, &limit, &worker.0, &request.funcs, &flight.epoch];
+        // What has become due is ready for the claim right behind.
+        let answer = db.query_both(client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
+        return match answer.and_then(|(_, rows)| rows::tasks(&rows)) {
+            Ok(tasks) => {
+                flight.land(&tasks);
+                Ok(tasks)
+            }
+            Err(error) => {
+                if is_refusal(&error) {
+                    flight.land(&[]);
+                }
+                Err(error)
+            }
+        };
     }
 }
 
@@ -50,25 +52,25 @@ fn is_refusal(error: &Error) -> bool {
     error.is_claim_lost() || error.is_schema_missing() || error.is_permission_denied() || error.is_invalid()
 }
 
-/// Tasks that were claimed for this worker although nobody heard of it; they are handed out as any claimed ones. They can
-/// be a few more than were asked for.
-async fn adopt(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<Vec<Task>> {
-    let client = queue.db().client().await?;
-    let search = queue.inner.held.search(worker).await;
-    find(queue, &client, &search).await
-}
-
-async fn find(queue: &AsyncPostgresQueue, client: &Object, search: &Search<'_>) -> Result<Vec<Task>> {
+/// Tasks that were claimed for this worker although nobody heard of it; they are handed out as any claimed ones.
+async fn find(
+    queue: &AsyncPostgresQueue,
+    client: Object,
+    search: &Search<'_>,
+    limit: i32,
+) -> Result<Vec<Task>> {
     let (db, worker) = (queue.db(), search.worker);
-    let known = uuids(&search.known());
+    let (ids, numbers) = search.known();
+    let row_limit = i64::from(limit);
     let wait: [Param<'_>; 1] = [&worker.0];
-    let adopt: [Param<'_>; 2] = [&worker.0, &known];
-    let (_, rows) = db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.adopt, &adopt)).await?;
+    let adopt: [Param<'_>; 4] = [&worker.0, &ids, &numbers, &row_limit];
+    let (epoch, rows) = db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.adopt, &adopt)).await?;
+    let epoch = epoch.first().map(|row| Columns::new(row).take()).transpose()?;
     let tasks = rows::tasks(&rows)?;
     if !tasks.is_empty() {
         tracing::info!(%worker, count = tasks.len(), "took up tasks whose claim was carried out unheard");
     }
-    search.found(&tasks);
+    search.found(epoch, &tasks, i32::try_from(tasks.len()).is_ok_and(|count| count >= limit));
     Ok(tasks)
 }
 
@@ -80,9 +82,10 @@ pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> 
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;
     if held.is_unsure(worker) {
-        find(queue, &client, &search).await?;
+        find(queue, client, &search, i32::MAX).await?;
+    } else {
+        drop(client);
     }
-    drop(client);
     let batch = held.take(worker).into_iter().map(|(task_id, claim)| Settlement {
         task_id,
         claim: Some(claim),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use omniq_core::{Claim, Task, TaskId, WorkerId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use uuid::Uuid;
 
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -20,6 +21,8 @@ struct Known {
     claims: HashMap<WorkerId, HashMap<TaskId, u32>>,
     /// Workers that may hold more than is known here.
     unsure: HashSet<WorkerId>,
+    /// Of workers that had to search; 0 for the others.
+    epochs: HashMap<WorkerId, i32>,
 }
 
 impl Held {
@@ -28,9 +31,15 @@ impl Held {
     }
 
     /// Begins a claim. Unless it lands, its worker may hold tasks that nobody knows of: the connection broke off before
-    /// the answer, or the caller gave up waiting.
-    pub(super) async fn take_off(&self, worker: WorkerId) -> Flight<'_> {
-        Flight { held: self, worker, landed: false, _shared: self.flights.read().await }
+    /// the answer, or the caller gave up waiting. `None`: that is so already, and it must search first.
+    pub(super) async fn take_off(&self, worker: WorkerId) -> Option<Flight<'_>> {
+        let shared = self.flights.read().await;
+        let known = self.lock();
+        if known.unsure.contains(&worker) {
+            return None;
+        }
+        let epoch = known.epochs.get(&worker).copied().unwrap_or(0);
+        Some(Flight { held: self, worker, epoch, landed: false, _shared: shared })
     }
 
     pub(super) fn is_unsure(&self, worker: WorkerId) -> bool {
@@ -65,6 +74,7 @@ impl Held {
     pub(super) fn take(&self, worker: WorkerId) -> Vec<(TaskId, Claim)> {
         let mut known = self.lock();
         known.unsure.remove(&worker);
+        known.epochs.remove(&worker);
         let tasks = known.claims.remove(&worker).unwrap_or_default();
         tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
     }
@@ -75,6 +85,7 @@ impl Held {
 pub(super) struct Flight<'a> {
     held: &'a Held,
     worker: WorkerId,
+    pub(super) epoch: i32,
     landed: bool,
     _shared: RwLockReadGuard<'a, ()>,
 }
@@ -104,15 +115,23 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What the worker is known to hold.
-    pub(super) fn known(&self) -> Vec<TaskId> {
+    /// What the worker is known to hold: tasks, and the numbers of their claims.
+    pub(super) fn known(&self) -> (Vec<Uuid>, Vec<i32>) {
         let known = self.held.lock();
-        known.claims.get(&self.worker).map(|tasks| tasks.keys().copied().collect()).unwrap_or_default()
+        let claims = known.claims.get(&self.worker).into_iter().flatten();
+        claims.map(|(id, number)| (id.as_uuid(), number.cast_signed())).unzip()
     }
 
-    /// The search found these; the worker knows all again.
-    pub(super) fn found(&self, tasks: &[Task]) {
+    /// The search began this epoch, if the worker is still there, and found these; unless there may be more, the worker knows
+    /// all again.
+    pub(super) fn found(&self, epoch: Option<i32>, tasks: &[Task], may_be_more: bool) {
         self.held.add(self.worker, tasks);
-        self.held.lock().unsure.remove(&self.worker);
+        let mut known = self.held.lock();
+        if let Some(epoch) = epoch {
+            known.epochs.insert(self.worker, epoch);
+        }
+        if !may_be_more {
+            known.unsure.remove(&self.worker);
+        }
     }
 }

@@ -112,3 +112,47 @@ async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
     assert_eq!(seen.len(), TASKS);
     other.close().await.unwrap();
 }
+
+/// Many were claimed unheard, and are then asked for one by one: each call brings one, and none is dropped.
+#[tokio::test]
+async fn c17_what_was_claimed_unheard_can_be_taken_one_by_one() {
+    let (_db, proxy, queue) = setup().await;
+    assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
+    proxy.delay(Duration::from_millis(20));
+    let call = queue.dequeue_many(Dequeue::from(["default"]).limit(50));
+    assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
+    proxy.delay(Duration::ZERO);
+    let mut seen = HashSet::new();
+    while let Some(task) = queue.dequeue(Dequeue::from(["default"])).await.unwrap() {
+        assert!(seen.insert(task.id), "{task:?} came twice");
+        queue.complete(&task).await.unwrap();
+    }
+    assert_eq!(seen.len(), TASKS);
+    queue.close().await.unwrap();
+}
+
+/// A claim that is stuck on its way is refused when it arrives: its caller has gone, and others were claimed since.
+#[tokio::test]
+async fn c17_a_claim_that_arrives_late_takes_nothing() {
+    let (db, proxy, queue) = setup().await;
+    let (stuck, _straight) = (proxy, ());
+    assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
+    // Both connections of the pool are open: one gets stuck, the other is opened behind it on a way of its own.
+    stuck.delay(Duration::from_millis(400));
+    let call = queue.dequeue_many(Dequeue::from(["default"]).limit(50));
+    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
+    stuck.delay(Duration::ZERO);
+    // The pool's only free connection is the stuck one: hold it back with a call that waits behind it.
+    let behind = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.queues().await }
+    });
+    tokio::task::yield_now().await;
+    let mut seen = HashSet::new();
+    drain(&queue, &mut seen).await;
+    behind.await.unwrap().unwrap();
+    drain(&queue, &mut seen).await;
+    assert_eq!(seen.len(), TASKS);
+    assert_eq!(number(&db.client().await, "select count(*) from omniq.tasks").await, 0);
+    queue.close().await.unwrap();
+}

@@ -26,6 +26,7 @@ const NAMES: &[&str] = &[
     "%I %s %L %",
     "with space",
     "new\nline\r\ttab",
+    "x\ndrop table public.canary; --",
     "-- comment",
     "/* comment",
     "UPPER lower",

@@ -1,6 +1,8 @@
 //! The contract's items as a user of the crate meets them, each shown on a real server and checked through a connection
 //! of its own that OmniQ does not know. Tests are named after the item that they show.
 
+#![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
+
 mod c10_blocking;
 mod c13_close;
 mod c14_bad_input;

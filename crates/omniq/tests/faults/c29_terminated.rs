@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So rare that polling cannot explain a wake-up.
 const POLL: Duration = Duration::from_secs(3600);
 
-/// All sessions of enqueuer and worker are terminated every tenth of a second during load: nothing is lost. Then a sleeping
+/// All sessions of enqueuer and worker are terminated again and again during load: nothing is lost. Then a sleeping
 /// worker wakes at once as ever, by the bell alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
@@ -38,7 +38,7 @@ async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
     let mut terminated = 0;
     while !enqueuer.is_finished() {
         terminated += number(&witness, terminate).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
     }
     println!("{terminated} sessions terminated; {} enqueues failed by it", enqueuer.await.unwrap());
     assert!(terminated > 20);
@@ -53,26 +53,21 @@ async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
     let listening = "select count(*) from pg_stat_activity
         where datname = current_database() and query ilike 'listen%'";
     let mut longest = Duration::ZERO;
-    for i in 0..5 {
+    for i in 0..4 {
         eventually("the listener is back", PATIENCE, async || number_is(&witness, listening, 1).await).await;
         eventually("the worker sleeps", PATIENCE, async || {
-            number_is(&witness, "select count(*) from omniq.sleepers", 1).await
+            // A sleeper whose connection was terminated may stay listed.
+            (number(&witness, "select count(*) from omniq.sleepers").await > 0).then_some(())
         })
         .await;
         let began = Instant::now();
         let id = backend.enqueue(NewTask::new("effect", &i).unwrap()).await.unwrap();
         backend.wait(id, PATIENCE).await.unwrap();
         longest = longest.max(began.elapsed());
-        // The last rounds without the session that listens, which no statement's error would show.
-        if i > 1 {
-            witness
-                .execute(
-                    &format!("select pg_terminate_backend(pid) from ({listening}) l(pid)")
-                        .replace("count(*)", "pid"),
-                    &[],
-                )
-                .await
-                .unwrap();
+        // The last round after the loss of the session that listens, which no statement's error would show.
+        if i == 2 {
+            let terminate = listening.replace("count(*)", "count(pg_terminate_backend(pid, 5000))");
+            assert_eq!(number(&witness, &terminate).await, 1);
         }
     }
     println!("from enqueue to result: at most {longest:?}");

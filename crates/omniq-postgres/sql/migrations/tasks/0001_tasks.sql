@@ -33,11 +33,14 @@ create table {schema}.tasks (
     options     jsonb,
     metadata    jsonb,
     error       jsonb,
-    constraint queue_name_length check (octet_length(queue) between 1 and 128),
-    constraint func_name_length check (octet_length(func) between 1 and 128),
+    -- The same rules as in the library, which could not settle what it would refuse itself.
+    constraint queue_name check (octet_length(queue) between 1 and 128 and queue !~ '[\u0001-\u001f\u007f-\u009f]'),
+    constraint func_name check (octet_length(func) between 1 and 128 and func !~ '[\u0001-\u001f\u007f-\u009f]'),
     constraint known_codec check (codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or codec ~ '^x-[a-z0-9_-]{1,30}$'),
     constraint max_retries_range check (max_retries between 0 and 1000000),
-    constraint expires_after_start check (expires_at > run_at)
+    constraint expires_after_start check (expires_at > run_at),
+    constraint options_object check (jsonb_typeof(options) = 'object'),
+    constraint metadata_object check (jsonb_typeof(metadata) = 'object')
 ) with (
     -- Room for the claim's update on the same page, which then touches no index.
     fillfactor = 70,
@@ -65,6 +68,8 @@ create table {schema}.workers (
     expires_at timestamptz not null,
     -- When others found that its lease had run out; it cannot come back.
     ended_at   timestamptz,
+    -- Claims that were sent in an earlier epoch and come late are refused: nobody waits for their answer any more.
+    epoch      integer not null default 0,
     -- Tasks that it holds and that a user wants stopped.
     cancelled  uuid[] not null default '{}'
 ) with (fillfactor = 50);
