@@ -39,6 +39,7 @@ async fn drain(queue: &AsyncPostgresQueue, seen: &mut HashSet<TaskId>) {
 #[tokio::test]
 async fn c17_what_a_cancelled_dequeue_had_claimed_comes_with_a_later_one() {
     let (db, proxy, queue) = setup().await;
+    assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
     proxy.delay(Duration::from_millis(2));
     let mut seen = HashSet::new();
     for i in 0..60_u64 {
@@ -64,10 +65,12 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
     let witness = db.client().await;
     let mut broken = 0;
     for i in 0..40_u64 {
+        // Registered, and its connection warm: what is cut is the claim.
+        assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
         proxy.delay(Duration::from_millis(3));
         let call = queue.dequeue_many(Dequeue::from(["default"]).limit(2));
         let cut = async {
-            tokio::time::sleep(Duration::from_micros(3_000 + i * 300)).await;
+            tokio::time::sleep(Duration::from_micros(3_000 + i * 150)).await;
             proxy.cut();
         };
         let (answer, ()) = tokio::join!(call, cut);

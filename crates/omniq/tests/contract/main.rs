@@ -1,7 +1,11 @@
 //! The contract's items as a user of the crate meets them, each shown on a real server and checked through a connection
 //! of its own that OmniQ does not know. Tests are named after the item that they show.
 
+// Figures, for whoever wants to see them.
+#![allow(clippy::print_stdout)]
+
 mod c10_blocking;
+mod c12_blocking;
 mod c13_close;
 mod c14_bad_input;
 mod c17_claims;
