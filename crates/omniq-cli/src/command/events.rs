@@ -75,10 +75,13 @@ pub struct Which {
 
 impl Which {
     fn filter(&self) -> EventFilter {
-        let mut filter = EventFilter::default();
-        (filter.task_id, filter.kind) = (self.task, self.kind.clone());
-        (filter.queue, filter.worker) = (self.queue.clone(), self.worker.clone());
-        filter
+        EventFilter {
+            task_id: self.task,
+            kind: self.kind.clone(),
+            queue: self.queue.clone(),
+            worker: self.worker.clone(),
+            ..EventFilter::default()
+        }
     }
 }
 

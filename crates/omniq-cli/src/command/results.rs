@@ -82,9 +82,14 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                 show::show_result(&result, out)
             }
             ResultsCommand::List(args) => {
-                let mut filter = ResultFilter::default();
-                (filter.status, filter.since, filter.limit) = (args.status, args.since, Some(args.limit));
-                (filter.queue, filter.func) = (args.queue.clone(), args.func.clone());
+                let mut filter = ResultFilter {
+                    status: args.status,
+                    queue: args.queue.clone(),
+                    func: args.func.clone(),
+                    since: args.since,
+                    after: None,
+                    limit: Some(args.limit),
+                };
                 if let Some(id) = args.after {
                     let last = results.get(id).await?.ok_or_else(|| no_result(id))?;
                     filter.after = Some((last.finished_at, id));

@@ -29,9 +29,10 @@ impl Whole {
         };
         let events = match backend.events() {
             Some(events) => {
-                let mut filter = EventFilter::default();
-                (filter.task_id, filter.latest, filter.limit) = (Some(id), true, Some(1000));
-                events.query(&filter).await?
+                let limit = Some(1000);
+                events
+                    .query(&EventFilter { task_id: Some(id), latest: true, limit, ..EventFilter::default() })
+                    .await?
             }
             None => Vec::new(),
         };

@@ -181,8 +181,8 @@ impl Source {
     }
 
     async fn look_at_queue(&mut self) -> omniq::Result<()> {
-        let mut filter = TaskFilter::default();
-        (filter.queue, filter.limit) = (Some(self.queue.clone()), Some(PAGE));
+        let queue = Some(self.queue.clone());
+        let mut filter = TaskFilter { queue, limit: Some(PAGE), ..TaskFilter::default() };
         loop {
             let page = self.backend.queue().list(&filter).await?;
             self.queued.extend(page.iter().map(|task| task.id));

@@ -52,11 +52,14 @@ struct Copies {
 
 pub async fn read(backend: &Backend, round: &Round) -> Result<Report> {
     let results = backend.require_results()?;
-    let mut filter = ResultFilter::default();
-    (filter.queue, filter.func) = (Some(round.queue().to_owned()), Some(FUNC.to_owned()));
-    // A clock that was set back a little in between must not lose any.
-    filter.since = round.begun().checked_sub(SignedDuration::from_hours(1)).ok();
-    filter.limit = Some(PAGE);
+    let mut filter = ResultFilter {
+        queue: Some(round.queue().to_owned()),
+        func: Some(FUNC.to_owned()),
+        // A clock that was set back a little in between must not lose any.
+        since: round.begun().checked_sub(SignedDuration::from_hours(1)).ok(),
+        limit: Some(PAGE),
+        ..ResultFilter::default()
+    };
     let mut report = Report::default();
     let mut contents: HashMap<(String, u64), Copies> = HashMap::new();
     loop {

@@ -52,10 +52,15 @@ async fn functions_that_are_not_registered_are_left() {
     let rig = Rig::new();
     let other = rig.add(task("other")).await;
     let known = rig.add(task("known")).await;
-    let worker = rig.worker().register("known", |(): (), _| async { Ok::<_, Failure>(()) });
+    let worker = rig.worker().register("known", move |(): (), context: Context| async move {
+        let held = TaskFilter { state: Some(TaskState::Running), ..Default::default() };
+        let held = context.backend().queue().list(&held).await?;
+        Ok::<_, Failure>(held.iter().map(|task| task.id).collect::<Vec<_>>())
+    });
     worker.build().unwrap().run_until_idle().await.unwrap();
 
-    assert_eq!(rig.result(known).await.status, ResultStatus::Completed);
+    let held: Vec<TaskId> = rig.result(known).await.value.unwrap().decode().unwrap();
+    assert_eq!(held, [known], "others' tasks must not be held meanwhile");
     let other = rig.task(other).await;
     assert_eq!((other.state, other.attempt), (TaskState::Ready, 0));
 }

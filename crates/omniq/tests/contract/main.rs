@@ -1,8 +1,7 @@
 //! The contract's items as a user of the crate meets them, each shown on a real server and checked through a connection
 //! of its own that OmniQ does not know. Tests are named after the item that they show.
 
-// Figures, for whoever wants to see them.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
 
 mod c10_blocking;
 mod c12_blocking;

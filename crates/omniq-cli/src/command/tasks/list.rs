@@ -31,9 +31,13 @@ pub struct ListArgs {
 
 pub async fn run(args: &ListArgs, global: &Global, out: &Output) -> Result<()> {
     with_backend(global, out, async |backend| {
-        let mut filter = TaskFilter::default();
-        (filter.queue, filter.state, filter.func) = (args.queue.clone(), args.state, args.func.clone());
-        (filter.after, filter.limit) = (args.after, Some(args.limit));
+        let filter = TaskFilter {
+            queue: args.queue.clone(),
+            state: args.state,
+            func: args.func.clone(),
+            after: args.after,
+            limit: Some(args.limit),
+        };
         let tasks = backend.queue().list(&filter).await?;
         if out.is_json() {
             return out.json(&record::all::<_, TaskRecord<'_>>(&tasks));

@@ -1,0 +1,75 @@
+//! `omniq db`: migrate, status, sql; and that a look changes nothing.
+
+mod support;
+
+use support::Bench;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c28_db_status_and_migrate() {
+    let bench = Bench::new().await;
+    let before = bench.run(&["db", "status"]).good().stdout;
+    assert!(before.contains("not yet") && before.contains("tasks") && before.contains("results"), "{before}");
+    assert!(!before.contains("events"), "events are not configured:\n{before}");
+
+    let migrated = bench.json(&["db", "migrate"]);
+    let parts: Vec<_> = migrated.as_array().expect("a list").iter().map(|one| one["part"].clone()).collect();
+    assert!(parts.contains(&"tasks".into()) && parts.contains(&"results".into()), "{migrated}");
+    assert_eq!(bench.json(&["db", "migrate"]), serde_json::json!([]));
+    assert!(bench.run(&["db", "migrate"]).good().stdout.contains("up to date"));
+
+    bench.run(&["db", "migrate", "--part", "events"]).good();
+    let status = bench.json(&["db", "status", "--part", "tasks", "--part", "results", "--part", "events"]);
+    let all = status.as_array().expect("a list");
+    assert!(all.len() >= 3 && all.iter().all(|one| one["applied_at"].is_string()), "{status}");
+    assert!(!bench.run(&["db", "status"]).good().stdout.contains("not yet"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c28_db_sql_makes_the_same_schema_by_other_means() {
+    let bench = Bench::new().await;
+    let sql = bench.run(&["db", "sql", "--schema", "Jobs & co"]).good().stdout;
+    bench.db.client().await.batch_execute(&sql).await.expect("the SQL is carried out");
+    let status = bench.json(&[
+        "db",
+        "status",
+        "--schema",
+        "Jobs & co",
+        "--part",
+        "tasks",
+        "--part",
+        "results",
+        "--part",
+        "events",
+    ]);
+    assert!(status.as_array().expect("a list").iter().all(|one| one["applied_at"].is_string()), "{status}");
+    bench.run(&["queues", "--schema", "Jobs & co"]).good();
+    let alone = bench.json(&["db", "sql", "--part", "events"]);
+    let alone = alone["sql"].as_str().expect("text");
+    assert!(alone.contains(".events (") && !alone.contains(".tasks ("), "{alone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c28_a_newer_schema_is_refused_in_plain_words() {
+    let bench = Bench::ready().await;
+    let newer =
+        "insert into omniq.migrations (part, version, name, checksum) values ('tasks', 9999, 'future', 'x')";
+    bench.db.client().await.batch_execute(newer).await.expect("a row is added");
+    for command in [&["db", "status"][..], &["db", "migrate"], &["queues"], &["tasks", "enqueue", "add"]] {
+        bench.run(command).fails_with(1, "update OmniQ");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_a_look_changes_nothing() {
+    let bench = Bench::new().await;
+    for command in [&["queues"][..], &["tasks", "list"], &["results", "list"], &["events", "list"]] {
+        bench.run(command).fails_with(1, "omniq db migrate");
+    }
+    let sql = "select count(*) from pg_namespace where nspname = 'omniq'";
+    let made: i64 = bench.db.client().await.query_one(sql, &[]).await.expect("a count").get(0);
+    assert_eq!(made, 0);
+    bench.run(&["db", "migrate", "--part", "tasks"]).good();
+    bench.run(&["queues"]).good();
+    bench.run(&["results", "list"]).fails_with(2, "results are off");
+    bench.run(&["events", "list"]).fails_with(2, "events are off");
+}

@@ -1,0 +1,67 @@
+//! `omniq dev`, and the embedded server that other commands start by themselves.
+
+mod support;
+
+use support::{Home, Ran, folder, omniq};
+
+#[test]
+fn dev_start_status_url_psql_stop() {
+    let home = Home::new();
+    assert!(home.run(&["dev", "status"]).good().stdout.contains("Not running"));
+    home.run(&["dev", "url"]).fails_with(3, "omniq dev start");
+    assert_eq!(home.run(&["dev", "stop", "--json"]).good().json()["stopped"], false);
+
+    let started = home.run(&["dev", "start"]).good();
+    assert!(
+        started.stdout.contains("started on port") && started.stderr.contains("OMNIQ_URL"),
+        "{started:?}"
+    );
+    assert!(home.run(&["dev", "start"]).good().stdout.contains("runs already"));
+    let state = home.run(&["dev", "status", "--json"]).good().json();
+    assert_eq!(state["running"], true);
+    assert!(state["version"].as_u64() >= Some(10) && state["size"].as_u64() > Some(1 << 20), "{state}");
+    let shown = home.run(&["dev", "status"]).good().stdout;
+    assert!(shown.contains(&state["port"].to_string()) && shown.contains("MiB"), "{shown}");
+
+    let url = home.run(&["dev", "url"]).good().stdout;
+    assert!(url.starts_with("postgresql://omniq:") && url.contains(&state["port"].to_string()), "{url}");
+    Ran::of(omniq().args(["db", "migrate"]).env("OMNIQ_URL", url.trim())).good();
+    let asked = home.run(&["dev", "psql", "-Atc", "select count(*) from omniq.task_list"]).good();
+    assert_eq!(asked.stdout.trim(), "0");
+
+    assert!(home.run(&["dev", "stop"]).good().stdout.contains("Stopped"));
+    assert!(!home.is_running());
+}
+
+#[test]
+fn dev_data_is_a_server_beside_the_others() {
+    let (home, other) = (Home::new(), folder());
+    let data = other.path().join("scratch");
+    let data = data.to_str().expect("a plain name");
+    let started = home.run(&["dev", "start", "--data", data]).good();
+    assert!(started.stderr.contains(data), "{started:?}");
+    assert_eq!(home.run(&["dev", "status", "--json", "--data", data]).good().json()["running"], true);
+    assert!(!home.is_running());
+    home.run(&["dev", "stop", "--data", data]).good();
+}
+
+#[test]
+fn commands_without_a_database_start_the_embedded_one_and_say_so_once() {
+    let home = Home::new();
+    let first = home.run(&["tasks", "enqueue", "add", "[1, 2]"]).good();
+    assert_eq!(first.stderr.lines().count(), 1, "{first:?}");
+    assert!(first.stderr.contains("omniq dev stop"), "{first:?}");
+    let second = home.run(&["queues"]).good();
+    assert_eq!(second.stderr, "");
+    assert!(second.stdout.contains("default"), "{second:?}");
+    let events = home.run(&["events", "list", "--json"]).good().json();
+    assert_eq!(events[0]["kind"], "enqueued");
+}
+
+#[test]
+fn without_server_programs_the_ways_to_get_them_are_named() {
+    let home = Home::new();
+    let empty = folder();
+    let ran = Ran::of(home.command(&["queues"]).env("OMNIQ_PG_BIN", empty.path()));
+    ran.fails_with(4, "OMNIQ_PG_BIN");
+}

@@ -1,0 +1,168 @@
+//! `omniq queues`, `tasks`, `results`, `events`: in tables and as JSON.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use omniq::prelude::*;
+use serde_json::Value;
+use support::{Bench, Ran};
+
+const NOBODY: &str = "01987cf2-6d5e-7000-8000-000000000000";
+
+fn id_of(ran: &Ran) -> String {
+    ran.stdout.trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_queues_and_their_figures() {
+    let bench = Bench::ready().await;
+    assert!(bench.run(&["queues"]).good().stdout.contains("No tasks"));
+    bench.run(&["tasks", "enqueue", "add", "[1, 2]", "--queue", "mail"]).good();
+    bench.run(&["tasks", "enqueue", "add", "[1, 2]", "--queue", "mail", "--delay", "1h"]).good();
+    assert!(bench.run(&["queues", "pause", "mail"]).good().stdout.contains("mail is paused"));
+    let table = bench.run(&["queues"]).good().stdout;
+    assert!(table.starts_with("QUEUE") && table.contains("paused"), "{table}");
+    let queues = bench.json(&["queues"]);
+    let mail = &queues[0];
+    assert_eq!((&mail["name"], &mail["ready"], &mail["scheduled"]), (&"mail".into(), &1.into(), &1.into()));
+    assert_eq!(mail["paused"], true);
+    assert_eq!(bench.json(&["queues", "resume", "mail"])["paused"], false);
+    assert_eq!(bench.json(&["queues"])[0]["paused"], false);
+    bench.run(&["queues", "pause", ""]).fails_with(2, "empty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c18_tasks_enqueue_list_show_cancel_retry() {
+    let bench = Bench::ready().await;
+    let add = id_of(
+        &bench.run(&["tasks", "enqueue", "add", "[1, 2]", "--priority", "-5", "--timeout", "1m"]).good(),
+    );
+    let broken = id_of(&bench.run(&["tasks", "enqueue", "break", "{}", "--queue", "default"]).good());
+    let later =
+        id_of(&bench.run(&["tasks", "enqueue", "add", "[3, 4]", "--delay", "2h", "--ttl", "1d"]).good());
+    bench.run(&["tasks", "enqueue", "add", "nonsense"]).fails_with(2, "no JSON");
+    bench.run(&["tasks", "enqueue", "add", "--id", &later]).fails_with(1, "in use");
+
+    let table = bench.run(&["tasks", "list"]).good().stdout;
+    assert!(
+        [&add, &broken, &later].iter().all(|id| table.contains(*id)) && table.contains("in 1 h"),
+        "{table}"
+    );
+    let page = bench.json(&["tasks", "list", "--limit", "1"]);
+    let rest = bench.json(&["tasks", "list", "--after", page[0]["id"].as_str().expect("an id")]);
+    assert_eq!((page.as_array().map(Vec::len), rest.as_array().map(Vec::len)), (Some(1), Some(2)));
+    assert_eq!(bench.json(&["tasks", "list", "--state", "scheduled"])[0]["id"], Value::from(later.clone()));
+
+    let backend = bench.backend().await;
+    bench.work(&backend).await;
+    let shown = bench.run(&["tasks", "show", &broken]).good().stdout;
+    for word in
+        ["dead", "broken: it broke\\u{1b}[31m", "second line", "Result", "Events", "started", "worker-1"]
+    {
+        assert!(shown.contains(word), "{word:?} is not in\n{shown}");
+    }
+    let whole = bench.json(&["tasks", "show", &broken]);
+    assert_eq!(whole["task"]["error"]["type"], "broken");
+    assert_eq!(whole["result"]["status"], "failed");
+    // Started and failed; that it was enqueued was logged by nobody, as the settings of this test turn events off.
+    assert_eq!(whole["events"].as_array().map(Vec::len), Some(2));
+    let done = bench.run(&["tasks", "show", &add]).good().stdout;
+    assert!(done.contains("not in the queue") && done.contains("completed"), "{done}");
+    bench.run(&["tasks", "show", NOBODY]).fails_with(3, NOBODY);
+
+    bench.run(&["tasks", "retry", &broken]).good();
+    assert_eq!(bench.json(&["tasks", "show", &broken])["task"]["state"], "ready");
+    bench.run(&["tasks", "retry", NOBODY]).fails_with(3, NOBODY);
+    let cancelled = bench.json(&["tasks", "cancel", &later]);
+    assert_eq!(cancelled[0]["outcome"], "cancelled");
+    assert_eq!(bench.json(&["results", "show", &later])["status"], "cancelled");
+    let mixed = bench.run(&["tasks", "cancel", &broken, NOBODY]).fails_with(3, "1 of 2");
+    assert!(mixed.stdout.contains("not found"), "{mixed:?}");
+    backend.close().await.expect("it closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c23_results_show_wait_and_list() {
+    let bench = Bench::ready().await;
+    let add = id_of(&bench.run(&["tasks", "enqueue", "add", "[1, 2]"]).good());
+    let broken = id_of(&bench.run(&["tasks", "enqueue", "break", "--queue", "default"]).good());
+    bench.run(&["results", "show", &add]).fails_with(3, "no result");
+    bench.run(&["results", "show", &add, "--wait", "0.1"]).fails_with(5, &add);
+
+    let waiter =
+        bench.command(&["results", "show", &add, "--wait", "1m", "--json"]).stdout(Stdio::piped()).spawn();
+    let backend = bench.backend().await;
+    bench.work(&backend).await;
+    backend.close().await.expect("it closes");
+    let waited = Ran::from(waiter.expect("it starts").wait_with_output().expect("it ends")).good().json();
+    assert_eq!((&waited["value"]["value"], &waited["worker"]), (&3.into(), &"worker-1".into()));
+
+    let shown = bench.run(&["results", "show", &add]).good().stdout;
+    assert!(shown.contains("completed") && shown.contains("value      3"), "{shown}");
+    let table = bench.run(&["results", "list"]).good().stdout;
+    assert!(table.contains(&add) && table.contains("broken: it broke\\u{1b}[31m"), "{table}");
+    let failed = bench.json(&["results", "list", "--status", "failed", "--since", "1h"]);
+    assert_eq!(failed.as_array().map(Vec::len), Some(1));
+    assert_eq!(failed[0]["task_id"], Value::from(broken));
+    let first = bench.json(&["results", "list", "--limit", "1"]);
+    let rest = bench.json(&["results", "list", "--after", first[0]["task_id"].as_str().expect("an id")]);
+    assert_eq!(rest.as_array().map(Vec::len), Some(1));
+    assert_ne!(rest[0]["task_id"], first[0]["task_id"]);
+    assert!(bench.run(&["results", "list", "--queue", "none"]).good().stdout.contains("No such results"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c25_events_list() {
+    let bench = Bench::ready().await;
+    let backend = bench.backend().await;
+    let id = backend.enqueue(NewTask::new("add", &(1, 2)).expect("a task")).await.expect("an id").to_string();
+    backend.enqueue(NewTask::new("break", &()).expect("a task").queue("default")).await.expect("an id");
+    bench.work(&backend).await;
+    backend.close().await.expect("it closes");
+    let kinds = |arguments: &[&str]| -> Vec<String> {
+        let all = bench.json(&[&["events", "list"], arguments].concat());
+        let all = all.as_array().expect("a list").iter();
+        all.map(|event| event["kind"].as_str().expect("a kind").to_owned()).collect()
+    };
+    assert_eq!(kinds(&["--task", &id]), ["enqueued", "started", "completed"]);
+    assert_eq!(kinds(&["--kind", "failed", "--since", "1h"]), ["failed"]);
+    assert_eq!(kinds(&["--worker", "worker-1"]).len(), 4);
+    assert_eq!(kinds(&["--limit", "1", "--task", &id]), ["completed"]);
+    assert_eq!(kinds(&["--limit", "1", "--task", &id, "--after", "0"]), ["enqueued"]);
+    assert_eq!(kinds(&["--queue", "none"]), Vec::<String>::new());
+    let table = bench.run(&["events", "list"]).good().stdout;
+    assert!(table.starts_with("NUMBER") && table.contains(&id) && table.contains("it broke"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c25_events_tail_shows_each_event_once_also_late_ones() {
+    let bench = Bench::ready().await;
+    let mut late = bench.db.client().await;
+    let insert = "insert into omniq.events (at, kind) values (now(), ";
+    bench.db.client().await.batch_execute(&format!("{insert} 'before')")).await.expect("an event");
+    let mut tail = bench
+        .command(&["events", "tail", "--last", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
+    let mut next = || -> String {
+        let line = lines.next().expect("a line").expect("text");
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        event["kind"].as_str().expect("a kind").to_owned()
+    };
+    assert_eq!(next(), "before");
+    // Numbered before `second`, committed after it was seen.
+    let transaction = late.transaction().await.expect("a transaction");
+    transaction.batch_execute(&format!("{insert} 'late')")).await.expect("an event");
+    bench.db.client().await.batch_execute(&format!("{insert} 'second')")).await.expect("an event");
+    assert_eq!(next(), "second");
+    transaction.commit().await.expect("a commit");
+    assert_eq!(next(), "late");
+    bench.db.client().await.batch_execute(&format!("{insert} 'third')")).await.expect("an event");
+    assert_eq!(next(), "third");
+    tail.kill().expect("it is stopped");
+    tail.wait().expect("it has ended");
+}
