@@ -64,7 +64,7 @@ statements! {
     promote(TEXT_ARRAY);
     dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4);
     await_claims(INT8);
-    adopt(INT8, UUID_ARRAY, INT4_ARRAY, INT8);
+    unheard(INT8, UUID_ARRAY, INT4_ARRAY);
     get(UUID);
     list(TEXT, INT2, BOOL, TEXT, UUID, INT8);
     count(TEXT, INT2, BOOL, TEXT);

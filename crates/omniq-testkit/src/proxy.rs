@@ -23,6 +23,9 @@ struct State {
     /// Connections of an earlier generation end.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
+    /// How many connections there have been, and of how many of them, the oldest ones, nothing passes.
+    opened: AtomicU64,
+    held: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -34,6 +37,8 @@ impl Proxy {
             delay_ms: AtomicU64::new(0),
             generation: watch::channel(0).0,
             stalled: watch::channel(false).0,
+            opened: AtomicU64::new(0),
+            held: watch::channel(0).0,
         });
         let (target, shared) = (target.to_owned(), Arc::clone(&state));
         let task = tokio::spawn(async move {
@@ -63,6 +68,12 @@ impl Proxy {
         self.state.stalled.send_replace(stalled);
     }
 
+    /// While true nothing passes over the connections that are open now; new ones are not concerned.
+    pub fn hold_open_ones(&self, held: bool) {
+        let count = if held { self.state.opened.load(Ordering::Relaxed) } else { 0 };
+        self.state.held.send_replace(count);
+    }
+
     /// Holds back each piece of data for so long.
     pub fn delay(&self, delay: Duration) {
         self.state.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -77,6 +88,7 @@ impl Drop for Proxy {
 }
 
 async fn carry(client: TcpStream, target: String, state: Arc<State>) {
+    let number = state.opened.fetch_add(1, Ordering::Relaxed);
     let mut generation = state.generation.subscribe();
     generation.mark_unchanged();
     let Ok(server) = TcpStream::connect(&target).await else { return };
@@ -85,14 +97,19 @@ async fn carry(client: TcpStream, target: String, state: Arc<State>) {
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     tokio::select! {
-        () = pump(client_in, server_out, &state) => {}
-        () = pump(server_in, client_out, &state) => {}
+        () = pump(client_in, server_out, number, &state) => {}
+        () = pump(server_in, client_out, number, &state) => {}
         _ = generation.changed() => {}
     }
 }
 
-async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, state: &State) {
-    let mut stalled = state.stalled.subscribe();
+async fn pump(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    number: u64,
+    state: &State,
+) {
+    let (mut stalled, mut held) = (state.stalled.subscribe(), state.held.subscribe());
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let delay = state.delay_ms.load(Ordering::Relaxed);
@@ -100,6 +117,7 @@ async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
         if stalled.wait_for(|stalled| !stalled).await.is_err()
+            || held.wait_for(|held| number >= *held).await.is_err()
             || to.write_all(&buffer[..count]).await.is_err()
         {
             return;

@@ -2,8 +2,10 @@
 
 use deadpool_postgres::Object;
 use omniq_core::{
-    Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskQueue, WorkerId,
+    Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, TaskQueue,
+    WorkerId,
 };
+use uuid::Uuid;
 
 use super::AsyncPostgresQueue;
 use super::held::Search;
@@ -22,11 +24,8 @@ pub(super) async fn claim(
     loop {
         let client = db.client().await?;
         let Some(flight) = held.take_off(worker).await else {
-            let found = find(queue, client, &held.search(worker).await, limit).await?;
-            if found.is_empty() {
-                continue;
-            }
-            return Ok(found);
+            hand_back_unheard(queue, client, &held.search(worker).await).await?;
+            continue;
         };
         let promote: [Param<'_>; 1] = [&request.queues];
         let dequeue: [Param<'_>; 5] = [&request.queues, &limit, &worker.0, &request.funcs, &flight.epoch];
@@ -52,26 +51,41 @@ fn is_refusal(error: &Error) -> bool {
     error.is_claim_lost() || error.is_schema_missing() || error.is_permission_denied() || error.is_invalid()
 }
 
-/// Tasks that were claimed for this worker although nobody heard of it; they are handed out as any claimed ones.
-async fn find(
-    queue: &AsyncPostgresQueue,
-    client: Object,
-    search: &Search<'_>,
-    limit: i32,
-) -> Result<Vec<Task>> {
+/// Hands back tasks that were claimed for this worker although nobody heard of it; their attempts do not count. The claim that
+/// follows takes them again if it asks for such.
+async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &Search<'_>) -> Result<()> {
     let (db, worker) = (queue.db(), search.worker);
     let (ids, numbers) = search.known();
-    let row_limit = i64::from(limit);
     let wait: [Param<'_>; 1] = [&worker.0];
-    let adopt: [Param<'_>; 4] = [&worker.0, &ids, &numbers, &row_limit];
-    let (epoch, rows) = db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.adopt, &adopt)).await?;
-    let epoch = epoch.first().map(|row| Columns::new(row).take()).transpose()?;
-    let tasks = rows::tasks(&rows)?;
-    if !tasks.is_empty() {
-        tracing::info!(%worker, count = tasks.len(), "took up tasks whose claim was carried out unheard");
+    let unheard: [Param<'_>; 3] = [&worker.0, &ids, &numbers];
+    let (epoch, rows) =
+        db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.unheard, &unheard)).await?;
+    if let Some(row) = epoch.first() {
+        search.in_epoch(Columns::new(row).take()?);
     }
-    search.found(epoch, &tasks, i32::try_from(tasks.len()).is_ok_and(|count| count >= limit));
-    Ok(tasks)
+    let mut claims = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut columns = Columns::new(row);
+        let (id, number): (Uuid, i32) = (columns.take()?, columns.take()?);
+        claims.push((TaskId::from(id), Claim { worker, number: number.cast_unsigned() }));
+    }
+    if !claims.is_empty() {
+        tracing::info!(%worker, count = claims.len(), "handing back tasks whose claim was carried out unheard");
+        queue.settle(releases(claims), SettleMode::Each).await?;
+    }
+    search.is_over();
+    Ok(())
+}
+
+fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
+    let release = |(task_id, claim)| Settlement {
+        task_id,
+        claim: Some(claim),
+        outcome: Outcome::Release,
+        result: None,
+        events: Vec::new(),
+    };
+    claims.into_iter().map(release).collect()
 }
 
 /// Hands back all that a worker of this process holds, and removes it; returns how many tasks. On an error the worker
@@ -82,18 +96,11 @@ pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> 
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;
     if held.is_unsure(worker) {
-        find(queue, client, &search, i32::MAX).await?;
+        hand_back_unheard(queue, client, &search).await?;
     } else {
         drop(client);
     }
-    let batch = held.take(worker).into_iter().map(|(task_id, claim)| Settlement {
-        task_id,
-        claim: Some(claim),
-        outcome: Outcome::Release,
-        result: None,
-        events: Vec::new(),
-    });
-    let answers = queue.settle(batch.collect(), SettleMode::Each).await?;
+    let answers = queue.settle(releases(held.take(worker)), SettleMode::Each).await?;
     db.query(&db.sql.deregister_worker, &[&worker.0]).await?;
     Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)
 }

@@ -122,16 +122,13 @@ impl Search<'_> {
         claims.map(|(id, number)| (id.as_uuid(), number.cast_signed())).unzip()
     }
 
-    /// The search began this epoch, if the worker is still there, and found these; unless there may be more, the worker knows
-    /// all again.
-    pub(super) fn found(&self, epoch: Option<i32>, tasks: &[Task], may_be_more: bool) {
-        self.held.add(self.worker, tasks);
-        let mut known = self.held.lock();
-        if let Some(epoch) = epoch {
-            known.epochs.insert(self.worker, epoch);
-        }
-        if !may_be_more {
-            known.unsure.remove(&self.worker);
-        }
+    /// The search began this epoch: claims of earlier ones are refused.
+    pub(super) fn in_epoch(&self, epoch: i32) {
+        self.held.lock().epochs.insert(self.worker, epoch);
+    }
+
+    /// What was found is dealt with: the worker knows again all that it holds.
+    pub(super) fn is_over(&self) {
+        self.held.lock().unsure.remove(&self.worker);
     }
 }

@@ -166,7 +166,6 @@ async fn c21_odd_json_from_another_client_does_not_stop_the_queue() {
             Err(_) => assert_eq!(rows(&witness).await, before),
         }
     }
-    println!("{taken} odd tasks were taken");
     backend.enqueue(NewTask::new("echo", &1).unwrap()).await.unwrap();
     echo_worker(&backend).run_until_idle().await.unwrap();
     assert_eq!(number(&witness, "select count(*) from omniq.results").await, 1 + taken);

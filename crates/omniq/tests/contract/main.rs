@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
 
 mod c10_blocking;
+mod c12_blocking;
 mod c13_close;
 mod c14_bad_input;
 mod c17_claims;

@@ -3,7 +3,6 @@
 //! Tests are named after the item of the contract that they show.
 
 #![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
-
 mod c16_claims;
 mod c17_fenced;
 mod c17_killed;
