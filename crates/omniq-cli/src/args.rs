@@ -106,6 +106,13 @@ impl Cli {
     }
 }
 
+/// The command as it was called, so that what is suggested can be typed as it stands.
+pub fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let plain = called.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    if plain && called.contains('/') { called } else { "omniq".to_owned() }
+}
+
 impl Global {
     fn colors_wanted(&self) -> bool {
         !self.no_color

@@ -97,7 +97,12 @@ impl Backend {
     ///
     /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        verbs::only(self.enqueue_many(vec![task]).await?)
+        let event = self.events.as_ref().map(|_| record::enqueued(&task));
+        let id = self.queue.enqueue(task).await?;
+        if let Some(event) = event {
+            self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
+        }
+        Ok(id)
     }
 
     /// Adds tasks, all or none, and returns their ids in the same order.

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// `Result` with OmniQ's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,13 +18,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.is_invalid());
 /// assert!(!error.is_unavailable());
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: String,
     sqlstate: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 macro_rules! kinds {
@@ -90,7 +93,7 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

@@ -47,10 +47,14 @@ pub(crate) struct EnqueueBatch {
 
 impl EnqueueBatch {
     pub(crate) fn new(tasks: Vec<NewTask>, limits: &Limits) -> Result<Self> {
-        let mut batch = Self::default();
         for task in &tasks {
             task.check(limits)?;
         }
+        Self::of_checked(tasks)
+    }
+
+    pub(crate) fn of_checked(tasks: Vec<NewTask>) -> Result<Self> {
+        let mut batch = Self::default();
         for task in tasks {
             let options = Options { backoff: task.backoff, timeout: seconds(task.timeout) };
             let options = if options.backoff.is_some() || options.timeout.is_some() {

@@ -20,6 +20,8 @@ use crate::fail::Result;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 const PAGE: u32 = 5000;
+/// How many chunks the walk may be ahead: far enough to know soon how many files there are, and no memory without end.
+const AHEAD: usize = 200;
 
 pub struct Feed {
     shared: Arc<Shared>,
@@ -115,8 +117,9 @@ struct Source {
 
 impl Source {
     async fn work(mut self, folder: PathBuf) -> Result<()> {
-        let (to, mut from) = mpsc::channel(4);
-        let walk = tokio::task::spawn_blocking(move || find::walk(&folder, &to));
+        let (to, mut from) = mpsc::channel(AHEAD);
+        let shared = Arc::clone(&self.shared);
+        let walk = tokio::task::spawn_blocking(move || find::walk(&folder, &shared.found, &to));
         while let Some(found) = from.recv().await {
             match found {
                 Found::Files(files) => self.place(files).await?,
@@ -132,7 +135,6 @@ impl Source {
 
     async fn place(&mut self, files: Vec<PathBuf>) -> Result<()> {
         let count = files.len() as u64;
-        self.shared.found.fetch_add(count, Ordering::AcqRel);
         let files: Vec<_> = files.into_iter().map(|path| (self.ids.of(&path), path)).collect();
         self.shared
             .ids

@@ -1,6 +1,7 @@
 //! The walk through the folder. Symbolic links are not followed; what is no regular file is counted and left.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use walkdir::WalkDir;
@@ -38,14 +39,17 @@ pub fn folder(path: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-/// Walks until the end, or until nobody listens any more.
-pub fn walk(folder: &Path, to: &mpsc::Sender<Found>) {
+/// Walks until the end, or until nobody listens any more, and counts the files that it finds.
+pub fn walk(folder: &Path, count: &AtomicU64, to: &mpsc::Sender<Found>) {
     let mut files = Vec::with_capacity(CHUNK);
     let mut skipped = Skipped::default();
     for entry in WalkDir::new(folder) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(entry) if entry.file_type().is_file() => {
+                files.push(entry.into_path());
+                count.fetch_add(1, Ordering::AcqRel);
+            }
             Ok(entry) if entry.file_type().is_symlink() => skipped.links += 1,
             Ok(_) => skipped.special += 1,
             Err(error) => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::watch::Tally;
-use crate::output::{Output, count, rate, took};
+use crate::output::{Output, count, rate, rough};
 
 const LINES_EVERY: Duration = Duration::from_secs(5);
 const BAR: &str = "{bar:30} {human_pos} of {human_len} files  {msg}";
@@ -59,8 +59,8 @@ impl<'a> Progress<'a> {
         let mut words = format!("{}/s", rate(done, seconds));
         let left = self.last.found.saturating_sub(self.last.done);
         if done > 0 && self.last.all_found {
-            let remaining = Duration::from_secs_f64((left as f64 * seconds / done as f64).min(1e9));
-            words.push_str(&format!("  {} left", took(remaining.max(Duration::from_secs(1)))));
+            let remaining = (left as f64 * seconds / done as f64).max(1.0);
+            words.push_str(&format!("  {} left", rough(remaining)));
         }
         if self.last.failed > 0 {
             words.push_str(&format!("  {} failed", count(self.last.failed)));

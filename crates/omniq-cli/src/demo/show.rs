@@ -9,6 +9,7 @@ use super::find::Skipped;
 use super::progress::Session;
 use super::report::{Group, Report};
 use super::round::Round;
+use crate::args::program;
 use crate::fail::Result;
 use crate::output::{Output, Tint, bytes, count, printable, rate, took};
 
@@ -128,7 +129,8 @@ impl Shown<'_> {
 
     fn next(&self, out: &Output) -> Result<()> {
         let queue = self.round.queue();
-        let omniq = format!("omniq{}", self.demo.global.repeated());
+        let program = program();
+        let omniq = format!("{program}{}", self.demo.global.repeated());
         let mut commands = vec![
             ("the last results", format!("{omniq} results list --queue {queue} --limit 20")),
             ("the last events", format!("{omniq} events list --queue {queue} --limit 20")),
@@ -143,7 +145,7 @@ impl Shown<'_> {
         if self.demo.database.is_embedded() && schema.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
             let sql =
                 format!("select kind, count(*) from {schema}.events where queue = '{queue}' group by 1");
-            commands.push(("anything, by SQL", format!("omniq dev psql -c \"{sql}\"")));
+            commands.push(("anything, by SQL", format!("{program} dev psql -c \"{sql}\"")));
         }
         out.line(format!("\n{}", out.paint("Where to look next", Tint::Bold)))?;
         for (about, command) in commands {

@@ -12,8 +12,9 @@ use super::stop::Stop;
 use crate::fail::Result;
 
 const PAUSE: Duration = Duration::from_millis(150);
-/// A look at a long queue takes a while: at most this share of the time goes into looks.
+/// A look at a long queue takes a while: only a small share of the time should go into looks, but there should be some.
 const SHARE: u32 = 20;
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -66,7 +67,7 @@ pub async fn until_done(
                 progress.note(&format!("A worker process has ended ({status}); another one takes its place."));
                 crew.replace(status).await?;
             }
-            () = tokio::time::sleep(PAUSE.max(cost * SHARE)) => {}
+            () = tokio::time::sleep((cost * SHARE).clamp(PAUSE, LONGEST_PAUSE)) => {}
         }
     }
 }

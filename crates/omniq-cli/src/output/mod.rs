@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use number::{bytes, count, rate};
 pub use table::Table;
 pub use text::{printable, printable_lines, shell_word, shorten};
-pub use time::{ago, stamp, took};
+pub use time::{ago, rough, stamp, took};
 
 use crate::args::Global;
 use crate::fail::{Exit, Failure, Result};

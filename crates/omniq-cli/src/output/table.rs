@@ -6,6 +6,9 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, pre
 
 use super::{Tint, printable};
 
+/// Below this width columns would be of one letter each. (A terminal without a size says 0.)
+const NARROW: u16 = 60;
+
 pub struct Table {
     inner: comfy_table::Table,
     colors: bool,
@@ -17,8 +20,9 @@ impl Table {
     pub(super) fn new(headers: &[&str], colors: bool) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.load_style(presets::NOTHING);
-        // On a screen a long cell is wrapped; in a file each row stays one line.
-        inner.set_content_arrangement(if std::io::stdout().is_terminal() {
+        // On a screen a long cell is wrapped; in a file, or where there is hardly a screen, each row stays one line.
+        let screen = std::io::stdout().is_terminal() && inner.width().is_some_and(|width| width >= NARROW);
+        inner.set_content_arrangement(if screen {
             ContentArrangement::Dynamic
         } else {
             ContentArrangement::Disabled

@@ -14,7 +14,8 @@ pub fn ago(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-fn rough(seconds: f64) -> String {
+/// `12 s`, `5 min`, `3 h`.
+pub fn rough(seconds: f64) -> String {
     match seconds {
         ..60.0 => format!("{seconds:.0} s"),
         60.0..3600.0 => format!("{:.0} min", (seconds / 60.0).floor()),

@@ -2,14 +2,13 @@
 -- Answers with the places of the withdrawn and of the asked ones.
 with held as materialized (
     select t.id, t.count, t.worker, g.place
-    from unnest($1::uuid[]) with ordinality as g(id, place)
-    join {schema}.tasks t on t.id = g.id
-    where t.state in (0, 1)
-    order by t.id
-    for update of t
+    from (select u.id, u.place from unnest($1::uuid[]) with ordinality as u(id, place) order by u.id) g
+    cross join lateral (
+        select t.id, t.count, t.worker from {schema}.tasks t where t.id = g.id and t.state in (0, 1) for update
+    ) t
 ), gone as (
     delete from {schema}.tasks t using held h
-    where t.id = h.id and t.count = h.count and h.worker is null
+    where t.id = any (array[h.id]) and t.count = h.count and h.worker is null
     returning h.place
 ), asked as (
     update {schema}.workers w

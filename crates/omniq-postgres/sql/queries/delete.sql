@@ -3,13 +3,13 @@ with given as (
     select distinct g.id from unnest($1::uuid[]) as g(id)
 ), held as materialized (
     select t.id, t.count, t.worker is not null as busy
-    from given g
-    join {schema}.tasks t on t.id = g.id
-    order by t.id
-    for update of t
+    from (select id from given order by id) g
+    cross join lateral (
+        select t.id, t.count, t.worker from {schema}.tasks t where t.id = g.id for update
+    ) t
 ), gone as (
     delete from {schema}.tasks t using held h
-    where t.id = h.id and t.count = h.count and not h.busy
+    where t.id = any (array[h.id]) and t.count = h.count and not h.busy
 )
 select case when exists (select from given g where g.id not in (select id from held))
             then {schema}.refuse('OQ003', format('there is no task %s',

@@ -24,7 +24,7 @@ with me as materialized (
     update {schema}.tasks t
     set worker = $3, attempt = t.attempt + 1, claims = t.claims + 1, claimed_at = clock_timestamp()
     from picked p
-    where t.id = p.id and t.count = p.count
+    where t.id = any (array[p.id]) and t.count = p.count
     returning t.*, p.place
 )
 select {task_columns}

@@ -1,7 +1,5 @@
 -- Makes scheduled tasks of these queues ready once their time has come, a bounded number at a time.
-update {schema}.tasks t
-set state = 1
-where (t.id, t.count) in (
+with due as materialized (
     select d.id, d.count
     from unnest($1::text[]) as q(name)
     cross join lateral (
@@ -13,3 +11,7 @@ where (t.id, t.count) in (
         for update skip locked
     ) d
 )
+update {schema}.tasks t
+set state = 1
+from due d
+where t.id = any (array[d.id]) and t.count = d.count

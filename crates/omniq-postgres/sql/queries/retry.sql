@@ -3,10 +3,10 @@ with given as (
     select distinct g.id from unnest($1::uuid[]) as g(id)
 ), held as materialized (
     select t.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy
-    from given g
-    join {schema}.tasks t on t.id = g.id
-    order by t.id
-    for update of t
+    from (select id from given order by id) g
+    cross join lateral (
+        select t.id, t.count, t.worker, t.state from {schema}.tasks t where t.id = g.id for update
+    ) t
 ), changed as (
     update {schema}.tasks t
     set state = 1,
@@ -15,7 +15,7 @@ with given as (
         expires_at = {schema}.expiry(t, clock_timestamp())
     from held h
     -- One that is ready already stays as it is: a retry does not lengthen its life.
-    where t.id = h.id and t.count = h.count and not h.busy and t.state <> 1
+    where t.id = any (array[h.id]) and t.count = h.count and not h.busy and t.state <> 1
     returning t.queue
 ), bell as (
     select pg_notify({channel}, q.queue)

@@ -23,7 +23,7 @@ with given as materialized (
     select distinct on (m.id, m.count) m.* from matched m order by m.id, m.count, m.place
 ), gone as (
     delete from {schema}.tasks t using held h
-    where t.id = h.id and t.count = h.count and h.leaves
+    where t.id = any (array[h.id]) and t.count = h.count and h.leaves
     returning h.place, t.id
 ), changed as (
     update {schema}.tasks t
@@ -38,7 +38,7 @@ with given as materialized (
                           else t.expires_at end,
         error = coalesce(h.error::jsonb, t.error)
     from held h
-    where t.id = h.id and t.count = h.count and not h.leaves
+    where t.id = any (array[h.id]) and t.count = h.count and not h.leaves
     returning h.place, t.id, t.queue, t.state
 ), done as (
     select place, id from gone union all select place, id from changed

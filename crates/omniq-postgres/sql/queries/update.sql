@@ -18,7 +18,7 @@ with held as materialized (
         max_retries = coalesce($7::integer, t.max_retries),
         metadata = coalesce($8::jsonb, t.metadata)
     from held h
-    where t.id = h.id and t.count = h.count and not h.busy
+    where t.id = any (array[h.id]) and t.count = h.count and not h.busy
     returning t.*
 ), bell as (
     select pg_notify({channel}, c.queue)

@@ -5,7 +5,7 @@ use omniq_core::{NewTask, Result, TaskId};
 
 use super::AsyncPostgresQueue;
 use crate::batch::EnqueueBatch;
-use crate::db::Param;
+use crate::db::{Db, Param};
 use crate::sql::Statement;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
@@ -29,14 +29,22 @@ pub trait EnqueueTarget: Send {
 pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::new(tasks, &queue.inner.limits)?;
     queue.db().check_open()?;
-    if batch.ids.is_empty() {
-        return Ok(Vec::new());
-    }
     let ids = batch.task_ids();
-    let bodies = batch.bodies();
-    let db = queue.db();
-    db.query(&db.sql.enqueue_many, &params(&batch, &bodies)).await?;
+    if !ids.is_empty() {
+        send(queue.db(), &batch).await?;
+    }
     Ok(ids)
+}
+
+pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<TaskId> {
+    task.check(&queue.inner.limits)?;
+    queue.db().check_open()?;
+    queue.inner.together.enqueue(queue.db(), task).await
+}
+
+pub(super) async fn send(db: &Db, batch: &EnqueueBatch) -> Result<()> {
+    let bodies = batch.bodies();
+    db.query(&db.sql.enqueue_many, &params(batch, &bodies)).await.map(drop)
 }
 
 impl AsyncPostgresQueue {

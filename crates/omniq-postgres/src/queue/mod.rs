@@ -6,6 +6,7 @@ mod enqueue;
 mod held;
 mod pulse;
 mod settle;
+mod together;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::rows::{self, Columns, state};
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 use held::Held;
+use together::Together;
 
 /// The task queue on PostgreSQL.
 ///
@@ -48,6 +50,7 @@ struct Inner {
     lease: LeaseCell,
     listener: Mutex<Option<Listener>>,
     held: Held,
+    together: Arc<Together>,
 }
 
 impl AsyncPostgresQueue {
@@ -75,6 +78,7 @@ impl AsyncPostgresQueue {
                 lease: LeaseCell::new(lease),
                 listener: Mutex::new(None),
                 held: Held::default(),
+                together: Arc::default(),
             }),
         }
     }
@@ -106,6 +110,10 @@ fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
 
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
+    async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        enqueue::one(self, task).await
+    }
+
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         enqueue::many(self, tasks).await
     }
