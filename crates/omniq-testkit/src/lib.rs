@@ -12,5 +12,5 @@ mod wait;
 pub use database::TestDb;
 pub use process::{Process, argument, enter};
 pub use proxy::Proxy;
-pub use server::{fault_server, server_url};
+pub use server::{FaultServer, fault_server, server_url};
 pub use wait::{eventually, heavy};

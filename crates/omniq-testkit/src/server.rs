@@ -1,5 +1,6 @@
 //! The servers of the tests: one shared by all, and private ones that a test may restart or kill.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -39,13 +40,43 @@ pub fn server_url() -> String {
     .clone()
 }
 
-/// A private server, durable as in production, for tests that restart or kill it. It ends with the test.
-pub fn fault_server(name: &str) -> Server {
+/// A private server that goes with this value, its folder too.
+#[derive(Debug)]
+pub struct FaultServer {
+    server: Option<Server>,
+    folder: PathBuf,
+}
+
+/// A private server, durable as in production, for tests that restart or kill it.
+pub fn fault_server(name: &str) -> FaultServer {
     let programs = programs();
     let folder = folder(&programs).with_file_name(format!("fault-{name}-{}", std::process::id()));
     let options = Options::new(&folder)
         .bin_dir(programs.bin_dir())
         .lifetime(Lifetime::Owned)
         .setting("max_connections", "300");
-    Server::start(options).expect("a private test server starts")
+    let server = Server::start(options).expect("a private test server starts");
+    FaultServer { server: Some(server), folder }
+}
+
+impl Deref for FaultServer {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server.as_ref().expect("it is there until the drop")
+    }
+}
+
+impl DerefMut for FaultServer {
+    fn deref_mut(&mut self) -> &mut Server {
+        self.server.as_mut().expect("it is there until the drop")
+    }
+}
+
+impl Drop for FaultServer {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        // A folder that stays does no harm but for its size.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }

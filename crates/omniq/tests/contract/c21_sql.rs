@@ -102,11 +102,11 @@ async fn c21_the_sql_function_refuses_bad_input() {
     let long = format!("select omniq.enqueue('f', queue => '{}')", "x".repeat(129));
     let twice = format!("select omniq.enqueue('f', id => '{taken}')");
     for (sql, code, words) in [
-        ("select omniq.enqueue('f', queue => '')", "23514", "queue_name"),
-        (&long, "23514", "queue_name"),
-        ("select omniq.enqueue('')", "23514", "func_name"),
-        ("select omniq.enqueue('f', queue => E'a\\nb')", "23514", "queue_name"),
-        ("select omniq.enqueue(U&'f\\0085')", "23514", "func_name"),
+        ("select omniq.enqueue('f', queue => '')", "23514", "queue_name_length"),
+        (&long, "23514", "queue_name_length"),
+        ("select omniq.enqueue('')", "23514", "func_name_length"),
+        ("select omniq.enqueue('f', queue => E'a\\nb')", "23514", "names_without_control"),
+        ("select omniq.enqueue(U&'f\\0085')", "23514", "names_without_control"),
         ("select omniq.enqueue('f', metadata => '5')", "23514", "metadata_object"),
         ("select omniq.enqueue('f', queue => null)", "23502", "queue"),
         ("select omniq.enqueue(null)", "23502", "func"),

@@ -34,8 +34,10 @@ create table {schema}.tasks (
     metadata    jsonb,
     error       jsonb,
     -- The same rules as in the library, which could not settle what it would refuse itself.
-    constraint queue_name check (octet_length(queue) between 1 and 128 and queue !~ '[\u0001-\u001f\u007f-\u009f]'),
-    constraint func_name check (octet_length(func) between 1 and 128 and func !~ '[\u0001-\u001f\u007f-\u009f]'),
+    constraint queue_name_length check (octet_length(queue) between 1 and 128),
+    constraint func_name_length check (octet_length(func) between 1 and 128),
+    -- One for both: a third of a microsecond, not two.
+    constraint names_without_control_characters check (queue || func !~ '[\u0001-\u001f\u007f-\u009f]'),
     constraint known_codec check (codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or codec ~ '^x-[a-z0-9_-]{1,30}$'),
     constraint max_retries_range check (max_retries between 0 and 1000000),
     constraint expires_after_start check (expires_at > run_at),
