@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use omniq::TaskFilter;
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq_testkit::{Proxy, TestDb, eventually};
@@ -35,8 +36,7 @@ async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
             let queue = queue.clone();
             tokio::spawn(async move {
                 let began = Instant::now();
-                // Not single enqueues, which share connections.
-                (queue.enqueue_many(vec![NewTask::new("echo", &1).unwrap()]).await, began.elapsed())
+                (queue.count(&TaskFilter::default()).await, began.elapsed())
             })
         })
         .collect();
@@ -60,7 +60,6 @@ async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
         assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
     }
     assert_eq!(refused, 12 - 5);
-    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 5, "a refusal writes nothing");
 
     eventually("idle connections are closed", PATIENCE, async || {
         (number(&witness, SESSIONS).await == 2).then_some(())
