@@ -9,22 +9,19 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::command::{db, dev, events, queues, results, tasks};
 use crate::demo;
 
-const ABOUT: &str = "\
-OmniQ is a task queue on PostgreSQL. This command shows what is in it and keeps it in order.
+const HELP: &str = "\
+The database is the one that --url, OMNIQ_URL or the --config file names. If none of them does, a
+private PostgreSQL server of your own is used, and started when it is needed (see `omniq dev`).
 
-The database is the one that --url, OMNIQ_URL or the --config file names. If none of them does, a private \
-PostgreSQL server of your own is used, and started when it is needed (see `omniq dev`).";
-
-const AFTER: &str = "\
 Where to begin:
   omniq demo                          a real job: the duplicate files below /usr/share
   omniq queues                        the queues and what waits in them
   omniq tasks list --state dead       what failed for good
   omniq events tail                   what happens right now
 
-Settings: the defaults, then the --config file, then OMNIQ_… variables, then --url; what comes later wins.
+Settings: the defaults, the --config file, OMNIQ_… variables, --url; what comes later wins.
   OMNIQ_URL, OMNIQ_SCHEMA, …          every setting, by its name in capitals
-  OMNIQ_LOG_LEVEL                     off, error, warn (the default), info, debug or trace; log lines go to stderr
+  OMNIQ_LOG_LEVEL                     off, error, warn (the default), info, debug or trace; to stderr
   OMNIQ_HOME                          where the embedded server keeps its data
   OMNIQ_PG_BIN                        the folder of the PostgreSQL programs to use for it
   NO_COLOR                            no colours, like --no-color
@@ -36,7 +33,8 @@ Exit codes:
   3  no such task, result or object";
 
 #[derive(Debug, Parser)]
-#[command(name = "omniq", version, about = "A task queue on PostgreSQL: look into it, keep it in order", long_about = ABOUT, after_help = AFTER)]
+#[command(name = "omniq", version, about = "OmniQ, a task queue on PostgreSQL: this command shows what is in it and keeps it in order",
+    after_help = HELP)]
 #[command(arg_required_else_help = true, infer_long_args = true, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
@@ -143,10 +141,23 @@ impl Global {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
 
     #[test]
     fn the_definition_holds_together() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        fn check(command: &Command, path: &str) {
+            for part in command.get_subcommands().filter(|part| !part.is_hide_set()) {
+                let path = format!("{path} {}", part.get_name());
+                let help = part.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains(&path), "no example in the help of `{path}`");
+                check(part, &path);
+            }
+        }
+        check(&super::Cli::command(), "omniq");
     }
 }

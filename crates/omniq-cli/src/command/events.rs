@@ -12,12 +12,11 @@ use crate::output::{Output, Tint, ago, shorten, stamp};
 use crate::record::{self, EventRecord};
 use crate::span;
 
-const LONG: &str = "\
-Events are a log beside the work: enqueued, started, completed, failed, retried, released, snoozed, cancelled, expired, \
-discarded, rescued, and kinds of your own. They are kept only where the setting `events` turns them on \
-(OMNIQ_EVENTS=postgres); on the embedded server they are on.";
+const HELP: &str = "\
+Events are a log beside the work: enqueued, started, completed, failed, retried, released,
+snoozed, cancelled, expired, discarded, rescued, and kinds of your own. They are kept only where
+the setting `events` turns them on (OMNIQ_EVENTS=postgres); on the embedded server they are on.
 
-const EXAMPLES: &str = "\
 Examples:
   omniq events list --kind failed --since 1h
   omniq events list --task 01987cf2-6d5e-7000-8000-00000000c0de
@@ -25,7 +24,7 @@ Examples:
   omniq events tail --json | jq -c 'select(.kind == \"failed\")'";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct EventsArgs {
     #[command(subcommand)]
     command: EventsCommand,
@@ -34,6 +33,9 @@ pub struct EventsArgs {
 #[derive(Debug, Subcommand)]
 enum EventsCommand {
     /// List the last events, the oldest of them first
+    #[command(
+        after_help = "Examples:\n  omniq events list --kind failed --since 1h\n  omniq events list --task 01987cf2-6d5e-7000-8000-00000000c0de"
+    )]
     List {
         #[command(flatten)]
         which: Which,
@@ -48,6 +50,9 @@ enum EventsCommand {
         after: Option<i64>,
     },
     /// Show new events as they come, until it is stopped
+    #[command(
+        after_help = "Examples:\n  omniq events tail --queue mail\n  omniq events tail --json | jq -c 'select(.kind == \"failed\")'"
+    )]
     Tail {
         #[command(flatten)]
         which: Which,

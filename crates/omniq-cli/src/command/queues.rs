@@ -8,13 +8,12 @@ use crate::fail::Result;
 use crate::output::{Output, Tint, count};
 use crate::record::{self, QueueRecord};
 
-const LONG: &str = "\
+const HELP: &str = "\
 Without a further word: all queues that hold tasks or are paused.
 
   ready      may be claimed now            running  held by workers
-  scheduled  wait for their time           dead     failed for good, kept to be looked at and retried";
+  scheduled  wait for their time           dead     failed for good, kept to be looked at and retried
 
-const EXAMPLES: &str = "\
 Examples:
   omniq queues
   omniq queues --json | jq '.[] | select(.dead > 0) | .name'
@@ -22,7 +21,7 @@ Examples:
   omniq queues resume mail";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct QueuesArgs {
     #[command(subcommand)]
     command: Option<QueuesCommand>,
@@ -31,11 +30,13 @@ pub struct QueuesArgs {
 #[derive(Debug, Subcommand)]
 enum QueuesCommand {
     /// Stop claims from a queue
+    #[command(after_help = "Example:\n  omniq queues pause mail")]
     Pause {
         /// The queue
         name: String,
     },
     /// Allow claims from a queue again
+    #[command(after_help = "Example:\n  omniq queues resume mail")]
     Resume {
         /// The queue
         name: String,

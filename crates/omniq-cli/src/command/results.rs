@@ -13,18 +13,17 @@ use crate::output::{Output, Tint, ago, shorten, took};
 use crate::record::{self, ResultRecord, preview};
 use crate::span;
 
-const LONG: &str = "\
-A result is stored when a task has ended, well or not, and kept for as long as the setting `result_ttl` says (7 days by \
-default).";
+const HELP: &str = "\
+A result is stored when a task has ended, well or not, and kept for as long as the setting
+`result_ttl` says (7 days by default).
 
-const EXAMPLES: &str = "\
 Examples:
   omniq results list --status failed --since 1h
   omniq results show 01987cf2-6d5e-7000-8000-00000000c0de
   omniq results show $(omniq tasks enqueue add '[1, 2]') --wait 10";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct ResultsArgs {
     #[command(subcommand)]
     command: ResultsCommand,
@@ -33,6 +32,7 @@ pub struct ResultsArgs {
 #[derive(Debug, Subcommand)]
 enum ResultsCommand {
     /// Show the result of a task
+    #[command(after_help = "Example:\n  omniq results show 01987cf2-6d5e-7000-8000-00000000c0de --wait 10")]
     Show {
         /// The task's id
         id: TaskId,
@@ -41,6 +41,7 @@ enum ResultsCommand {
         wait: Option<Duration>,
     },
     /// List results, the latest first
+    #[command(after_help = "Example:\n  omniq results list --status failed --since 1h")]
     List(ListArgs),
 }
 

@@ -80,10 +80,16 @@ impl Crew {
         for worker in &mut self.workers {
             drop(worker.pipe.take());
         }
+        let mut at_once = false;
         for worker in &mut self.workers {
-            tokio::select! {
-                status = worker.process.wait() => drop(status?),
-                () = stop.asked() => worker.process.kill().await?,
+            if !at_once {
+                tokio::select! {
+                    status = worker.process.wait() => drop(status?),
+                    () = stop.asked() => at_once = true,
+                }
+            }
+            if at_once {
+                worker.process.kill().await?;
             }
         }
         Ok(())

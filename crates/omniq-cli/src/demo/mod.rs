@@ -39,22 +39,22 @@ use stop::Stop;
 use watch::End;
 pub use work::work;
 
-const LONG: &str = "\
-Finds the duplicate files below a folder: a real job for a real queue. One task per regular file reads it and stores its \
-SHA-256, size and number of lines as its result; worker processes of this same command share the work. Files that cannot \
-be read are failed tasks with their error.
+const HELP: &str = "\
+Finds the duplicate files below a folder: a real job for a real queue. One task per regular file
+reads it and stores its SHA-256, size and number of lines as its result; worker processes of this
+same command share the work. Files that cannot be read are failed tasks with their error.
 
-It can be interrupted at any time, also by a crash: the same command goes on with what is left. Symbolic links are not \
-followed. Without a configured database it starts the embedded server, and stops it again at the end.";
+It can be interrupted at any time, also by a crash: the same command goes on with what is left.
+Symbolic links are not followed. Without a configured database it starts the embedded server, and
+stops it again at the end.
 
-const EXAMPLES: &str = "\
 Examples:
   omniq demo
   omniq demo ~/Pictures --workers 4
   omniq demo --json /usr/share/doc | jq '.groups[0]'";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct DemoArgs {
     /// The folder
     #[arg(default_value = "/usr/share", value_name = "DIR")]

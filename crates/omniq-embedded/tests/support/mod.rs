@@ -46,7 +46,7 @@ pub fn query(server: &Server, sql: &str) -> String {
 /// This test program once more, as another process that runs only the test `name`.
 pub fn again(name: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("our own path"));
-    command.args(["--exact", name, "--ignored", "--nocapture"]).env("OMNIQ_TEST_FOLDER", data_dir);
+    command.args(["--exact", name, "--nocapture"]).env("OMNIQ_TEST_FOLDER", data_dir);
     command
 }
 

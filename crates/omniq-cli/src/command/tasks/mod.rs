@@ -12,11 +12,10 @@ use crate::args::Global;
 use crate::fail::{Failure, Result};
 use crate::output::Output;
 
-const LONG: &str = "\
-A completed task leaves the queue: its result is the record (`omniq results`). What failed for good stays as a dead \
-letter, with its arguments and its error, until it is retried or deleted.";
+const HELP: &str = "\
+A completed task leaves the queue: its result is the record (`omniq results`). What failed for
+good stays as a dead letter, with its arguments and its error, until it is retried or deleted.
 
-const EXAMPLES: &str = "\
 Examples:
   omniq tasks list --state dead
   omniq tasks list --queue mail --limit 20
@@ -25,7 +24,7 @@ Examples:
   omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m";
 
 #[derive(Debug, Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
+#[command(after_help = HELP)]
 pub struct TasksArgs {
     #[command(subcommand)]
     command: TasksCommand,
@@ -34,25 +33,36 @@ pub struct TasksArgs {
 #[derive(Debug, Subcommand)]
 enum TasksCommand {
     /// List tasks that are in the queue, in the order of their ids
+    #[command(
+        after_help = "Examples:\n  omniq tasks list --state dead\n  omniq tasks list --queue mail --func send_mail --limit 20"
+    )]
     List(list::ListArgs),
     /// Show all about a task: its fields, arguments, error, result and events
+    #[command(after_help = "Example:\n  omniq tasks show 01987cf2-6d5e-7000-8000-00000000c0de")]
     Show {
         /// The task's id
         id: TaskId,
     },
     /// Withdraw tasks: waiting ones leave the queue, running ones are asked to stop
+    #[command(after_help = "Example:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de")]
     Cancel {
         /// The tasks' ids
         #[arg(required = true, value_name = "ID")]
         ids: Vec<TaskId>,
     },
     /// Make dead and scheduled tasks ready at once, all or none; dead ones start anew
+    #[command(
+        after_help = "Examples:\n  omniq tasks retry 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks retry $(omniq tasks list --state dead --json | jq -r '.[].id')"
+    )]
     Retry {
         /// The tasks' ids
         #[arg(required = true, value_name = "ID")]
         ids: Vec<TaskId>,
     },
     /// Add a task, to try things out
+    #[command(
+        after_help = "Examples:\n  omniq tasks enqueue add '[1, 2]'\n  omniq tasks enqueue send_mail '{\"to\": \"ann\"}' --queue mail --delay 10m"
+    )]
     Enqueue(enqueue::EnqueueArgs),
 }
 
