@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use omniq::TaskFilter;
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq_testkit::{Proxy, TestDb, eventually};
@@ -36,7 +35,8 @@ async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
             let queue = queue.clone();
             tokio::spawn(async move {
                 let began = Instant::now();
-                (queue.count(&TaskFilter::default()).await, began.elapsed())
+                // Not single enqueues, which share connections.
+                (queue.enqueue_many(vec![NewTask::new("echo", &1).unwrap()]).await, began.elapsed())
             })
         })
         .collect();
@@ -60,6 +60,7 @@ async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
         assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
     }
     assert_eq!(refused, 12 - 5);
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 5, "a refusal writes nothing");
 
     eventually("idle connections are closed", PATIENCE, async || {
         (number(&witness, SESSIONS).await == 2).then_some(())
