@@ -197,7 +197,7 @@ fn check_known(applied: &[Applied], parts: &[Part]) -> Result<()> {
         if known.checksum() != row.checksum {
             return Err(Error::config(format!(
                 "migration {:04}_{} of the {part} in the database differs from the one that this version of OmniQ \
-                 knows: the schema was made by an unreleased or changed version",
+                 knows: it was made by an unreleased version; drop the schema with all its data, or name another",
                 row.version, row.name
             )));
         }
