@@ -81,7 +81,8 @@ impl Tls {
     }
 
     /// Whether connections can be encrypted.
-    pub fn is_on(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 }

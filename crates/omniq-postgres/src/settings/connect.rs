@@ -25,10 +25,10 @@ impl Settings {
     /// whoever connects puts [`connect_timeout`](Settings::connect_timeout) around the whole.
     ///
     /// Without a host the local server's socket is taken, where there is one, else `localhost`. Sockets carry
-    /// no TLS, whatever `sslmode` says; see [`Tls`] for the rest.
+    /// no TLS, whatever `sslmode` says.
     ///
     /// Errors: `is_config` for a missing URL, or a certificate file that cannot be used.
-    pub fn connect_config(&self) -> Result<(Config, Tls)> {
+    pub(crate) fn connect_config(&self) -> Result<(Config, Tls)> {
         self.check()?;
         let Some(url) = &self.url else {
             return Err(Error::config("url is missing: give a postgresql:// URL, or set OMNIQ_URL"));
