@@ -34,6 +34,11 @@ impl LeaseCell {
         Self { span, lease: Mutex::new(None), rescued: StdMutex::new(None) }
     }
 
+    /// The span that was set for this queue object; workers on it take it for theirs.
+    pub fn span(&self) -> Duration {
+        self.span
+    }
+
     pub(crate) async fn worker<Q: TaskQueue + ?Sized>(
         &self,
         queue: &Q,

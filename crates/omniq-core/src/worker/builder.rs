@@ -24,7 +24,7 @@ impl WorkerBuilder {
     pub(super) fn new(backend: Backend) -> Self {
         let cpus = std::thread::available_parallelism().map_or(2, usize::from);
         let settings = Settings {
-            info: WorkerInfo::new(["default"]),
+            info: WorkerInfo { lease: backend.queue().lease().span(), ..WorkerInfo::new(["default"]) },
             concurrency: (4 * cpus).max(8),
             prefetch: 1000,
             prefetch_wait: Duration::from_millis(100),
@@ -105,7 +105,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long claims hold without a heartbeat. Default: 10 seconds; at least 100 ms. The heartbeat comes three times in it.
+    /// How long claims hold without a heartbeat. Default: as set for the queue, which is 10 seconds; at least 100 ms. The heartbeat comes three times in it.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.info.lease = lease;
         self

@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::prelude::*;
 use omniq_testkit::{Proxy, TestDb, eventually};
 
-use crate::witness::{PATIENCE, number};
+use crate::witness::{PATIENCE, echo_worker, number};
 
 const TASKS: usize = 200;
 
@@ -128,6 +128,22 @@ async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
     drain(&other, &mut seen).await;
     assert_eq!(seen.len(), TASKS);
     other.close().await.unwrap();
+}
+
+/// The setting holds for workers as for bare dequeues.
+#[tokio::test]
+async fn c17_the_lease_of_the_settings_holds_for_workers() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&format!("{}?lease=2.5", db.url())).await.unwrap();
+    let worker = echo_worker(&backend);
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    assert!(backend.queue().dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
+    let witness = db.client().await;
+    let set = "select count(*) from omniq.workers where lease = '2.5 seconds'";
+    eventually("both have it", PATIENCE, async || (number(&witness, set).await == 2).then_some(())).await;
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
 }
 
 /// Many were claimed unheard, and are then asked for one by one: each call brings one, and none is dropped.
