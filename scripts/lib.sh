@@ -8,3 +8,8 @@ part() {
   "$@"
   printf '── %s: done in %s s\n' "$title" "$((SECONDS - started))"
 }
+
+# Where the tests of this checkout keep their servers; `omniq-testkit` knows it by the same rule.
+test_base() {
+  echo "${TMPDIR:-/tmp}/omniq-test-${USER:-root}${PWD//\//_}"
+}

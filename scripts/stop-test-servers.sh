@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Stops the servers that the tests started, and removes their data. Each is known by its own data folder.
 set -euo pipefail
-base="${TMPDIR:-/tmp}/omniq-test-${USER:-root}"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+base=$(test_base)
 for folder in "$base"/pg-*; do
   [[ -f $folder/data/postmaster.pid ]] || continue
   pid=$(head -n 1 "$folder/data/postmaster.pid")
@@ -11,5 +13,4 @@ for folder in "$base"/pg-*; do
     for _ in $(seq 100); do [[ -e /proc/$pid ]] || break; sleep 0.05; done
   fi
 done
-# A server that another test run has just started again keeps its folder.
-rm -rf "$base" || true
+rm -rf "$base"

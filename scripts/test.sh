@@ -29,7 +29,8 @@ fi
 # The examples of README and guide run on a server, as a reader's would.
 examples() {
   cargo build --quiet -p omniq-cli
-  local data="${TMPDIR:-/tmp}/omniq-test-${USER:-root}/pg-examples"
+  local data
+  data=$(test_base)/pg-examples
   target/debug/omniq --quiet dev start --data "$data"
   OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test --workspace --all-features --doc --quiet
 }

@@ -14,10 +14,17 @@ fn programs() -> Programs {
     .expect("PostgreSQL server programs: run scripts/setup.sh")
 }
 
-/// A folder that every user of the machine can reach, because under root the server runs as another user.
+/// A folder that every user of the machine can reach, because under root the server runs as another user; each checkout has
+/// its own. `scripts/lib.sh` knows it by the same rule.
 fn folder(programs: &Programs) -> PathBuf {
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-    std::env::temp_dir().join(format!("omniq-test-{user}")).join(format!("pg-{}", programs.version()))
+    let checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap_or(std::path::Path::new(""));
+    let checkout = checkout.to_string_lossy().replace('/', "_");
+    let base = std::env::temp_dir().join(format!("omniq-test-{user}{checkout}"));
+    base.join(format!("pg-{}", programs.version()))
 }
 
 /// The URL of the server that all tests share, its database `omniq`.
