@@ -1,6 +1,7 @@
 //! The ear of a queue: one connection that listens for the bell, apart from the pool, and comes back by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -28,13 +29,14 @@ impl Listener {
         let task = tokio::spawn(async move {
             let mut pause = RETRY.0;
             loop {
-                let began = tokio::time::Instant::now();
-                if let Err(error) = hear(&config, &tls, &listen, &ring).await {
+                let heard = AtomicBool::new(false);
+                if let Err(error) = hear(&config, &tls, &listen, &ring, &heard).await {
                     tracing::debug!(%error, "the listening connection broke off; polling until it is back");
                 }
                 // Whoever sleeps looks now: bells may have rung unheard.
                 ring.send_modify(|count| *count += 1);
-                pause = if began.elapsed() > RETRY.1 { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+                // A server that let us listen is up: only one that does not is given ever more time.
+                pause = if heard.into_inner() { RETRY.0 } else { (pause * 2).min(RETRY.1) };
                 tokio::time::sleep(pause).await;
             }
         });
@@ -69,11 +71,13 @@ async fn hear(
     tls: &crate::tls::Tls,
     listen: &str,
     ring: &watch::Sender<u64>,
+    heard: &AtomicBool,
 ) -> omniq_core::Result<()> {
     let (client, mut connection) = connection::open(config, tls).await?;
     let messages = std::future::poll_fn(|context| connection.poll_message(context));
     let listening = async {
         client.batch_execute(listen).await?;
+        heard.store(true, Ordering::Relaxed);
         // Sleepers that looked before this moment may have missed a bell.
         ring.send_modify(|count| *count += 1);
         std::future::pending::<Result<(), tokio_postgres::Error>>().await
