@@ -12,6 +12,17 @@ trap scripts/stop-test-servers.sh EXIT
 
 scripts/check.sh
 
+# The examples of README and guide run on a server, as a reader's would.
+examples() {
+  cargo build --quiet -p omniq-cli
+  local data
+  data=$(test_base)/pg-examples
+  target/debug/omniq --quiet dev start --data "$data"
+  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test \
+    -p omniq-core -p omniq-embedded -p omniq-postgres -p omniq --all-features --doc --quiet
+}
+part "Examples in the documentation" examples
+
 if [[ -n $debian ]]; then
   export OMNIQ_TEST_PG_BIN=$debian
   part "All tests on $("$debian/postgres" --version)" cargo nextest run --workspace --all-features
@@ -26,14 +37,5 @@ else
   part "All tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features
 fi
 
-# The examples of README and guide run on a server, as a reader's would.
-examples() {
-  cargo build --quiet -p omniq-cli
-  local data
-  data=$(test_base)/pg-examples
-  target/debug/omniq --quiet dev start --data "$data"
-  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test --workspace --all-features --doc --quiet
-}
-part "Examples in the documentation" examples
 echo
 echo "All tests passed."
