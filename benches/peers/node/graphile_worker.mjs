@@ -1,6 +1,6 @@
 // graphile-worker, with the local queue and the batched completions that its documentation recommends for throughput.
 import { Logger, makeWorkerUtils, run, runMigrations } from 'graphile-worker'
-import { MODE, URL, ARGS, bulk, connections, handle, produce, serve, setting } from './protocol.mjs'
+import { MODE, URL, bulk, connections, handle, produce, serve, setting } from './protocol.mjs'
 
 const logger = new Logger(() => (level, message) => { if (level === 'error') process.stderr.write(message + '\n') })
 const shared = { connectionString: URL, maxPoolSize: connections(10), logger }
@@ -19,7 +19,7 @@ if (MODE === 'setup') {
   }
   const size = setting('LOCAL_QUEUE', 2000)
   if (size > 0) worker.localQueue = { size }
-  serve(ARGS[0])
+  serve()
   await run({ preset: { worker }, taskList: { noop: (job) => handle(job.t) }, noHandleSignals: true })
 } else {
   const utils = await makeWorkerUtils(shared)
