@@ -51,7 +51,7 @@ class Peer:
 
     def settings(self, workload, extra):
         given = self.entry.get("settings", {})
-        return {**given.get("all", {}), **given.get(workload, {}), **extra}
+        return {**given.get("all", {}), **given.get(workload.split("-")[0], {}), **extra}
 
     def run(self, url, workload, extra, *args, limit=LIMIT):
         """Runs a producer to its end. Returns what it reported and the CPU seconds it used."""

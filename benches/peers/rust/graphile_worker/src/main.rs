@@ -73,7 +73,7 @@ async fn work(options: WorkerOptions, wanted: u64) {
     let mut options = options
         .concurrency(setting("SLOTS", 50))
         .poll_interval(Duration::from_millis(setting("POLL_MS", 500)));
-    let delay = setting("COMPLETE_MS", 5);
+    let delay: i64 = setting("COMPLETE_MS", 5);
     if delay >= 0 {
         options = options.complete_job_batch_delay(Duration::from_millis(delay.unsigned_abs()));
     }

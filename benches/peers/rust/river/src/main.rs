@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
 use riverqueue::migrate::PostgresMigrator;
-use riverqueue::{BoxError, Client, InsertOpts, Job, JobArgs, QueueConfig, WorkContext, WorkOutcome, Workers};
+use riverqueue::{
+    BoxError, Client, InsertOpts, Job, JobArgs, QueueConfig, WorkContext, WorkOutcome, Workers,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 
