@@ -4,7 +4,7 @@ from harness.bench import wait_finished
 
 
 def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
-    """Measures one drain of `count` tasks; with `first`, it is stopped when that many handlers have run."""
+    """Measures one drain of `count` tasks; with `first`, it is frozen when that many handlers have run."""
     extra = {**(extra or {}), **bench.overrides}
     database = bench.loaded(peer, name, extra, how, count)
     session = bench.session(database)
@@ -13,6 +13,7 @@ def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
     with peer.work(bench.server.url(database), name, extra, first or count) as worker:
         end = worker.reached()
         if first:
+            end = worker.freeze()
             finished = count - int(session.ask(peer.unfinished()))
         else:
             end, finished = wait_finished(session, peer), count

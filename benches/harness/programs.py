@@ -2,8 +2,10 @@
 
 import json
 import resource
+import signal
 import subprocess
 import tempfile
+import time
 import tomllib
 from pathlib import Path
 
@@ -107,8 +109,16 @@ class Worker:
         """CPU seconds since READY, and the peak memory in MB."""
         return cpu(self.process.pid) - self.cpu_before, peak_mb(self.process.pid)
 
+    def freeze(self):
+        """Stops the process where it stands, lets the server end what it was sent, and returns the time of the stop."""
+        self.process.send_signal(signal.SIGSTOP)
+        at = time.monotonic_ns()
+        time.sleep(0.05)
+        return at
+
     def end(self):
-        """Ends the program and returns its counts."""
+        """Ends the program, frozen or not, and returns its counts."""
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("end\n")
         self.process.stdin.flush()
         said = self._wait("{")
