@@ -40,7 +40,9 @@ async fn main() {
     let connections = mode.connections(10) as u32;
     let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
     let pool = pool.await.expect("a pool");
-    let client = Client::builder(pool.clone()).build().expect("a client");
+    // A producer's cooldown limits how often it notifies workers.
+    let cooldown = Duration::from_millis(setting("COOLDOWN_MS", 1));
+    let client = Client::builder(pool.clone()).fetch_cooldown(cooldown).build().expect("a client");
     let insert = {
         let client = client.clone();
         move |job: Noop| {
@@ -77,7 +79,6 @@ async fn main() {
         Mode::Work(wanted) => {
             let mut workers = Workers::new();
             workers.add_fn(noop).expect("a worker");
-            let cooldown = Duration::from_millis(setting("COOLDOWN_MS", 1));
             let mut builder = Client::builder(pool).workers(workers).fetch_cooldown(cooldown);
             for name in queues() {
                 builder = builder.queue(name, QueueConfig::new(setting("SLOTS", 1_000)));
