@@ -3,7 +3,7 @@
 import json
 import time
 
-from harness.measure import Cost
+from harness.measure import NOISY, Cost, busy
 from harness.server import Server, Session
 
 PATIENCE = 300  # seconds that may pass after the last handler until the database shows every task finished
@@ -12,11 +12,12 @@ PATIENCE = 300  # seconds that may pass after the last handler until the databas
 class Bench:
     """Makes databases for measurements, and writes each record down at once."""
 
-    def __init__(self, work, out, scale=1.0, seconds=5.0, overrides=None):
+    def __init__(self, work, out, scale=1.0, seconds=5.0, patience=30, overrides=None):
         self.server = Server(work)
-        self.out, self.scale, self.seconds = out, scale, seconds
+        self.out, self.scale, self.seconds, self.patience = out, scale, seconds, patience
         self.overrides = overrides or {}
         self.made = set()
+        self.others = 0.0  # the most that others used during a record of this turn
 
     def close(self):
         self.server.stop()
@@ -62,6 +63,7 @@ class Bench:
 
     def cost(self, database):
         self.server.sql("checkpoint")
+        self._quiet()
         return Cost(self.server, database)
 
     def record(self, peer, workload, value, unit, **more):
@@ -74,10 +76,19 @@ class Bench:
             **more,
             "at": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
+        self.others = max(self.others, more.get("others", 0))
         with open(self.out, "a") as file:
             file.write(json.dumps(line) + "\n")
         shown = " ".join(f"{key}={value}" for key, value in more.items())
         print(f"{workload:<24}{peer.name:<20}{value:>12,.1f} {unit:<8} {shown}", flush=True)
+
+    def _quiet(self):
+        """Waits for others to leave the machine alone, within reason."""
+        for _ in range(self.patience):
+            before = busy()
+            time.sleep(0.5)
+            if busy() - before < NOISY / 2:
+                return
 
     def _copy(self, peer, template):
         name = f"{peer.name}-now"

@@ -49,7 +49,8 @@ def shape(bench, peer, name, count, extra):
     marks, every, quarter = said["marks"], said["every"], count // 4
     at = [worker.ready] + [marks[min(len(marks), part * quarter // every) - 1] for part in (1, 2, 3, 4)]
     rates = [quarter / ((after - before) / 1e9) for before, after in zip(at, at[1:])]
-    whole = {"total": round(count / ((end - worker.ready) / 1e9)), "rss_mb": round(memory)}
-    bench.record(peer, f"{name}-first", rates[0], "tasks/s", **whole, **cost.per_task(count))
-    bench.record(peer, f"{name}-last", rates[3], "tasks/s", ratio=round(rates[3] / rates[0], 2))
+    total = round(count / ((end - worker.ready) / 1e9))
+    whole = {"total": total, "rss_mb": round(memory), **cost.per_task(count)}
+    bench.record(peer, f"{name}-first", rates[0], "tasks/s", **whole)
+    bench.record(peer, f"{name}-last", rates[3], "tasks/s", ratio=round(rates[3] / rates[0], 2), others=whole["others"])
     bench.server.drop(database)

@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+NOISY = 0.3  # cores that others used, from which on a figure is not to be trusted
 TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -6,9 +6,10 @@ import statistics
 from pathlib import Path
 
 from harness import bars, plot
+from harness.measure import NOISY
 
 COSTS = ("server_us", "client_us", "wal_bytes", "dead_rows", "rss_mb", "total", "enqueued", "ratio")
-NOISY = 0.3  # cores that others used, from which on a figure is marked
+ENOUGH = 3  # quiet runs, from which on those beside other load are left out
 
 
 def read(raw):
@@ -21,7 +22,9 @@ def read(raw):
 
 
 def summary(rows):
-    """Median, spread, and median of each cost."""
+    """Median, spread, and median of each cost, of the quiet runs if there are enough."""
+    quiet = [row for row in rows if row.get("others", 0) <= NOISY]
+    rows = quiet if len(quiet) >= ENOUGH else rows
     values = [row["value"] for row in rows]
     line = {
         "peer": rows[0]["peer"],

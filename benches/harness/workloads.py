@@ -52,16 +52,18 @@ def latency(bench, peer):
     """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle between."""
     database = bench.empty(peer, "latency", {})
     url = bench.server.url(database)
+    cost = bench.cost(database)
     with peer.work(url, "latency", bench.overrides, 0) as worker:
         time.sleep(2)
-        peer.run(url, "latency", bench.overrides, "paced", PACED, PACE_MS)
+        said = peer.run(url, "latency", bench.overrides, "paced", PACED, PACE_MS)
         session = bench.session(database)
         wait_finished(session, peer)
         session.close()
+        cost.read(worker.used()[0] + said["cpu"])
         times = sorted(value / 1e6 for value in worker.end()["latencies"])
     for name, part in (("p50", 0.5), ("p99", 0.99)):
         value = times[min(len(times) - 1, int(part * len(times)))]
-        bench.record(peer, f"latency-{name}", value, "ms", tasks=len(times))
+        bench.record(peer, f"latency-{name}", value, "ms", **cost.per_task(len(times)))
     bench.server.drop(database)
 
 
