@@ -4,9 +4,21 @@ JOB_QUEUES_NOT = ("omniq", "pgmq", "pgbench")  # pgmq is a message queue: it has
 LOWER, HIGHER = "at most", "at least"
 
 
-def check(medians):
-    """Rows of (what, bar, figure, verdict) from {(workload, peer): median}; costs stand under (workload, peer, cost)."""
-    return [row for bar in BARS for row in bar(medians)]
+def check(medians, disturbed=()):
+    """Rows of (what, bar, figure, verdict) from {(workload, peer): median}; costs stand under (workload, peer, cost).
+
+    A verdict gets a star if a workload that it rests on is among the disturbed.
+    """
+    rows = []
+    for bar in BARS:
+        what, asked, figure, verdict = bar(medians)
+        rows.append((what, asked, figure, verdict + (" *" if figure and bar.uses & set(disturbed) else "")))
+    return rows
+
+
+def _uses(bar, *workloads):
+    bar.uses = set(workloads)
+    return bar
 
 
 def _best(medians, workload, peers=None, lowest=False, cost=None):
@@ -24,10 +36,15 @@ def _best(medians, workload, peers=None, lowest=False, cost=None):
 
 def _row(what, sense, bar, value, other, against):
     if value is None or not other:
-        return [(what, f"{sense} {bar}", "", "not measured")]
+        return what, f"{sense} {bar}", "", "not measured"
     ratio = value / other
     met = ratio >= bar if sense == HIGHER else ratio <= bar
-    return [(what, f"{sense} {bar}", f"{ratio:.2f} ({value:,.4g} to {other:,.4g}, {against})", "met" if met else "missed")]
+    figure = f"{ratio:.2f} ({_figure(value)} to {_figure(other)}, {against})"
+    return what, f"{sense} {bar}", figure, "met" if met else "missed"
+
+
+def _figure(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _against(what, workload, bar, against, of=None, sense=HIGHER, jobs=False, peers=None, cost=None):
@@ -39,7 +56,7 @@ def _against(what, workload, bar, against, of=None, sense=HIGHER, jobs=False, pe
         key = (of or workload, "omniq") + ((cost,) if cost else ())
         return _row(what, sense, bar, medians.get(key), other, name)
 
-    return rows
+    return _uses(rows, workload, against)
 
 
 def _itself(what, workload, base, bar):
@@ -47,14 +64,14 @@ def _itself(what, workload, base, bar):
         value, other = medians.get((workload, "omniq")), medians.get((base, "omniq"))
         return _row(what, HIGHER, bar, value, other, f"its own {base}")
 
-    return rows
+    return _uses(rows, workload, base)
 
 
 def _fixed(what, workload, bar, ideal):
     def rows(medians):
         return _row(what, HIGHER, bar, medians.get((workload, "omniq")), ideal, "ideal")
 
-    return rows
+    return _uses(rows, workload)
 
 
 BARS = [

@@ -9,6 +9,11 @@ from harness import bars, plot
 from harness.measure import NOISY
 
 COSTS = ("server_us", "client_us", "wal_bytes", "dead_rows", "rss_mb", "total", "enqueued", "ratio")
+LEGEND = (
+    "Median of the runs, and the lowest and highest in brackets. Costs are per task: CPU of the server (all its processes)",
+    "and of the measured program in microseconds, WAL in bytes, row versions left dead by updates and deletes. A star marks",
+    "figures during which other programs used more than 0.3 cores.",
+)
 ENOUGH = 3  # quiet runs, from which on those beside other load are left out
 
 
@@ -55,14 +60,15 @@ def write(raw, folder, about):
     medians = {(line["workload"], line["peer"]): line["median"] for line in lines}
     for line in lines:
         medians |= {(line["workload"], line["peer"], cost): line[cost] for cost in COSTS if line[cost] != ""}
+    disturbed = {line["workload"] for line in lines if line["others"] > NOISY}
     plots = plot.write(lines, folder)
-    (folder / "README.md").write_text(markdown(lines, bars.check(medians), plots, about))
+    (folder / "README.md").write_text(markdown(lines, bars.check(medians, disturbed), plots, about))
 
 
 def markdown(lines, verdicts, plots, about):
     text = ["# Benchmarks", "", about, ""]
-    text += ["## Bars", "", *_bars(verdicts), ""]
-    text += ["## Results", "", "Median of the runs, and the lowest and highest in brackets. Costs are per task: CPU of the server", "(all its processes) and of the measured program in microseconds, WAL in bytes, row versions left dead by updates", "and deletes. A star marks figures during which other programs used more than 0.3 cores.", ""]
+    text += ["## Bars", "", "A star: others used the machine during these runs, so that the verdict is not to be relied on.", "", *_bars(verdicts), ""]
+    text += ["## Results", "", *LEGEND, ""]
     for workload in dict.fromkeys(line["workload"] for line in lines):
         rows = [line for line in lines if line["workload"] == workload]
         text += [f"### {workload}", "", *_table(rows), ""]
