@@ -10,7 +10,7 @@ help:
 	@echo "make demo [DIR=folder]  set up, then find the duplicate files below a folder (default /usr/share)"
 	@echo "make test               set up, then run all checks and tests"
 	@echo "make check              formatting, lints and documentation alone"
-	@echo "make bench              measure OmniQ on a private server"
+	@echo "make bench [FULL=1]     measure OmniQ and its peers on a private server, write docs/benchmarks"
 	@echo "make clean              stop the test servers and remove what was built"
 
 demo:
@@ -29,7 +29,9 @@ check:
 
 bench:
 	@scripts/setup.sh
-	@cargo run --release -p omniq-bench
+	@cargo build --release -p omniq-bench
+	@benches/peers/install.sh $(if $(FULL),,rust)
+	@python3 benches/run.py $(if $(FULL),--full)
 
 clean:
 	@scripts/stop-test-servers.sh

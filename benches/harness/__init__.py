@@ -1,0 +1,1 @@
+"""The driver of the benchmark; `benches/run.py` is its command."""

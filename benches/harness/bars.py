@@ -1,0 +1,103 @@
+"""The bars that OmniQ is to clear: ratios of medians of one run. `check` says of each whether it is met, missed or not measured."""
+
+JOB_QUEUES_NOT = ("omniq", "pgmq", "pgbench")  # pgmq is a message queue: it has no jobs, retries or workers
+LOWER, HIGHER = "at most", "at least"
+
+
+def check(medians, disturbed=()):
+    """Rows of (what, bar, figure, verdict) from {(workload, peer): median}; costs stand under (workload, peer, cost).
+
+    A verdict gets a star if a workload that it rests on is among the disturbed.
+    """
+    rows = []
+    for bar in BARS:
+        what, asked, figure, verdict = bar(medians)
+        rows.append((what, asked, figure, verdict + (" *" if figure and bar.uses & set(disturbed) else "")))
+    return rows
+
+
+def _uses(bar, *workloads):
+    bar.uses = set(workloads)
+    return bar
+
+
+def _best(medians, workload, peers=None, lowest=False, cost=None):
+    found = {}
+    for key, value in medians.items():
+        name, rest = key[1], key[2:]
+        if key[0] == workload and rest == ((cost,) if cost else ()) and (peers is None or name in peers):
+            if name not in ("omniq", "pgbench") or peers:
+                found[name] = value
+    if not found:
+        return None, None
+    name = (min if lowest else max)(found, key=found.get)
+    return found[name], name
+
+
+def _row(what, sense, bar, value, other, against):
+    if value is None or not other:
+        return what, f"{sense} {bar}", "", "not measured"
+    ratio = value / other
+    met = ratio >= bar if sense == HIGHER else ratio <= bar
+    figure = f"{ratio:.2f} ({_figure(value)} to {_figure(other)}, {against})"
+    return what, f"{sense} {bar}", figure, "met" if met else "missed"
+
+
+def _figure(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _against(what, workload, bar, against, of=None, sense=HIGHER, jobs=False, peers=None, cost=None):
+    def rows(medians):
+        allowed = peers
+        if jobs:
+            allowed = {key[1] for key in medians} - set(JOB_QUEUES_NOT)
+        other, name = _best(medians, against, allowed, sense == LOWER, cost)
+        key = (of or workload, "omniq") + ((cost,) if cost else ())
+        return _row(what, sense, bar, medians.get(key), other, name)
+
+    return _uses(rows, workload, against)
+
+
+def _itself(what, workload, base, bar):
+    def rows(medians):
+        value, other = medians.get((workload, "omniq")), medians.get((base, "omniq"))
+        return _row(what, HIGHER, bar, value, other, f"its own {base}")
+
+    return _uses(rows, workload, base)
+
+
+def _fixed(what, workload, bar, ideal):
+    def rows(medians):
+        return _row(what, HIGHER, bar, medians.get((workload, "omniq")), ideal, "ideal")
+
+    return _uses(rows, workload)
+
+
+BARS = [
+    _against("bulk enqueue, best peer", "bulk", 5, "bulk"),
+    _against("single enqueue, 32 callers, best peer", "single-32", 10, "single-32"),
+    _against("single enqueue, 32 callers, pgbench", "single-32", 3, "single-32", peers=("pgbench",)),
+    _against("single enqueue, 1 caller, best peer", "single-1", 1, "single-1"),
+    _against("single enqueue, 1 caller, pgbench", "single-1", 0.6, "single-1", peers=("pgbench",)),
+    _against("drain, loaded in bulk, fastest job queue", "drain", 5, "drain", jobs=True),
+    _against("drain, loaded in bulk, pgmq", "drain", 3.5, "drain", peers=("pgmq",)),
+    _against("drain with results, fastest job queue", "drain-results", 3, "drain", jobs=True),
+    _against("drain, loaded one by one, fastest job queue", "drain-single", 1.5, "drain", jobs=True),
+    _against("producers and workers together, best peer", "mixed", 5, "mixed"),
+    _against("latency, median, best peer", "latency-p50", 0.7, "latency-p50", sense=LOWER),
+    _against("latency, 99th percentile, best peer", "latency-p99", 0.7, "latency-p99", sense=LOWER),
+    _itself("backlog of 1 million, to 100,000", "backlog-1000000", "backlog-100000", 0.9),
+    _itself("backlog of 10 million, to 100,000", "backlog-10000000", "backlog-100000", 0.9),
+    *(
+        _itself(f"held snapshot, claims of {claim}: last quarter to first", f"snapshot-{claim}-last", f"snapshot-{claim}-first", 0.9)
+        for claim in (10, 100, 1_000)
+    ),
+    _itself("32 queues, to 1", "queues-32", "queues-1", 0.75),
+    _fixed("4 slots of 1 ms tasks, to the ideal", "slots-4", 0.85, 4_000),
+    _fixed("100 slots of 1 ms tasks, to the ideal (or the machine is full)", "slots-100", 0.8, 100_000),
+    _against("drain: server CPU per task, best job queue", "drain", 0.2, "drain", sense=LOWER, jobs=True, cost="server_us"),
+    _against("drain: WAL per task, best job queue", "drain", 0.34, "drain", sense=LOWER, jobs=True, cost="wal_bytes"),
+    _against("bulk: server CPU per task, best job queue", "bulk", 0.2, "bulk", sense=LOWER, jobs=True, cost="server_us"),
+    _against("bulk: WAL per task, best job queue", "bulk", 0.34, "bulk", sense=LOWER, jobs=True, cost="wal_bytes"),
+]

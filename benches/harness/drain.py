@@ -1,0 +1,56 @@
+"""A worker process that empties a loaded queue: the rate, its cost, and its shape over time."""
+
+from harness.bench import wait_finished
+
+
+def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
+    """Measures one drain of `count` tasks; with `first`, it is frozen when that many handlers have run."""
+    extra = {**(extra or {}), **bench.overrides}
+    database = bench.loaded(peer, name, extra, how, count)
+    session = bench.session(database)
+    session.ask(peer.any_unfinished())
+    cost = bench.cost(database)
+    with peer.work(bench.server.url(database), name, extra, first or count) as worker:
+        end = worker.reached()
+        if first:
+            end = worker.freeze()
+            finished = count - int(session.ask(peer.unfinished()))
+        else:
+            end, finished = wait_finished(session, peer), count
+        used, memory = worker.used()
+        cost.read(used)
+        said = worker.end()
+    session.close()
+    runs = {"rss_mb": round(memory), "handlers": said["count"]}
+    rate = finished / ((end - worker.ready) / 1e9)
+    bench.record(peer, name, rate, "tasks/s", **runs, **cost.per_task(finished))
+    bench.server.drop(database)
+
+
+def shape(bench, peer, name, count, extra):
+    """One drain under a snapshot that another session holds: how the last quarter compares with the first.
+
+    The quarters are timed by handler runs, which a worker's claims are ahead of the database by at most; that all tasks
+    were finished is seen in the database.
+    """
+    extra = {**extra, **bench.overrides}
+    database = bench.loaded(peer, name, extra, "bulk", count)
+    session, holder = bench.session(database), bench.session(database)
+    holder.ask("begin isolation level repeatable read; select count(*) from pg_class")
+    cost = bench.cost(database)
+    with peer.work(bench.server.url(database), name, extra, count) as worker:
+        worker.reached()
+        end = wait_finished(session, peer)
+        used, memory = worker.used()
+        cost.read(used)
+        said = worker.end()
+    holder.close()
+    session.close()
+    marks, every, quarter = said["marks"], said["every"], count // 4
+    at = [worker.ready] + [marks[min(len(marks), part * quarter // every) - 1] for part in (1, 2, 3, 4)]
+    rates = [quarter / ((after - before) / 1e9) for before, after in zip(at, at[1:])]
+    total = round(count / ((end - worker.ready) / 1e9))
+    whole = {"total": total, "rss_mb": round(memory), **cost.per_task(count)}
+    bench.record(peer, f"{name}-first", rates[0], "tasks/s", **whole)
+    bench.record(peer, f"{name}-last", rates[3], "tasks/s", ratio=round(rates[3] / rates[0], 2), others=whole["others"])
+    bench.server.drop(database)

@@ -1,0 +1,145 @@
+"""The workloads. Each is a function (bench, peer) that measures once and records; WORKLOADS names them in order."""
+
+import time
+
+from harness.bench import wait_finished
+from harness.drain import drain, shape
+
+DRAIN = 100_000
+PACED, PACE_MS = 300, 20
+CALLERS = 32
+
+
+def bulk(bench, peer):
+    """Bulk enqueue of 100,000 tasks by the queue's bulk call, in chunks of 5,000 (or what it takes best)."""
+    count = bench.count(DRAIN)
+    database = bench.empty(peer, "bulk", {})
+    cost = bench.cost(database)
+    said = peer.run(bench.server.url(database), "bulk", bench.overrides, "bulk", count)
+    cost.read(said["cpu"])
+    bench.record(peer, "bulk", said["jobs"] / said["seconds"], "tasks/s", **cost.per_task(count))
+    bench.server.drop(database)
+
+
+def single(bench, peer):
+    """Single enqueues, each durable when it returns, from 1 and from 32 callers in one process."""
+    for callers in (1, CALLERS):
+        database = bench.empty(peer, "single", {})
+        cost = bench.cost(database)
+        url = bench.server.url(database)
+        said = peer.run(url, "single", bench.overrides, "single", callers, bench.seconds)
+        cost.read(said["cpu"])
+        rate = said["jobs"] / said["seconds"]
+        bench.record(peer, f"single-{callers}", rate, "tasks/s", **cost.per_task(said["jobs"]))
+        bench.server.drop(database)
+
+
+def drain_bulk(bench, peer):
+    """Drain of 100,000 tasks loaded in bulk, until the database shows all of them finished."""
+    drain(bench, peer, "drain", bench.count(DRAIN, peer))
+
+
+def drain_variants(bench, peer):
+    """The drain with results stored, and of tasks that were enqueued one by one. Peers keep one row a task either way."""
+    count = bench.count(DRAIN, peer)
+    if peer.name == "omniq":
+        drain(bench, peer, "drain-results", count, {"RESULTS": 1})
+        drain(bench, peer, "drain-single", count, how="load")
+        drain(bench, peer, "drain-single-results", count, {"RESULTS": 1}, how="load")
+
+
+def latency(bench, peer):
+    """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle between."""
+    database = bench.empty(peer, "latency", {})
+    url = bench.server.url(database)
+    cost = bench.cost(database)
+    with peer.work(url, "latency", bench.overrides, 0) as worker:
+        time.sleep(2)
+        said = peer.run(url, "latency", bench.overrides, "paced", PACED, PACE_MS)
+        session = bench.session(database)
+        wait_finished(session, peer)
+        session.close()
+        cost.read(worker.used()[0] + said["cpu"])
+        times = sorted(value / 1e6 for value in worker.end()["latencies"])
+    for name, part in (("p50", 0.5), ("p99", 0.99)):
+        value = times[min(len(times) - 1, int(part * len(times)))]
+        bench.record(peer, f"latency-{name}", value, "ms", **cost.per_task(len(times)))
+    bench.server.drop(database)
+
+
+def mixed(bench, peer):
+    """32 producers of single tasks and one worker at once; what was finished in the database when the time was up."""
+    database = bench.empty(peer, "mixed", {})
+    url = bench.server.url(database)
+    session = bench.session(database)
+    cost = bench.cost(database)
+    with peer.work(url, "mixed", bench.overrides, 0) as worker:
+        said = peer.run(url, "mixed", bench.overrides, "single", CALLERS, bench.seconds)
+        unfinished = int(session.ask(peer.unfinished()))
+        used, memory = worker.used()
+        cost.read(used + said["cpu"])
+        worker.end()
+    session.close()
+    finished = said["jobs"] - unfinished
+    rates = {"enqueued": round(said["jobs"] / said["seconds"]), "rss_mb": round(memory)}
+    bench.record(peer, "mixed", finished / said["seconds"], "tasks/s", **rates, **cost.per_task(finished))
+    bench.server.drop(database)
+
+
+def backlog(bench, peer, sizes=(100_000, 1_000_000)):
+    """The first 50,000 tasks of a backlog: what was finished in the database when that many handlers had run."""
+    for size in sizes:
+        count = bench.count(size)
+        drain(bench, peer, f"backlog-{count}", count, first=min(50_000, count // 2))
+        if count > 100_000 and peer.name != "omniq":
+            bench.forget(peer, count)
+
+
+def backlog_10m(bench, peer):
+    """The same with 10 million."""
+    backlog(bench, peer, (10_000_000,))
+
+
+def snapshot(bench, peer, size=200_000):
+    """Drain while another session holds a snapshot: rates of the first and the last quarter."""
+    claims = (10, 100, 1_000) if peer.name == "omniq" else (0,)
+    for claim in claims:
+        extra = {"PREFETCH": claim, "SLOTS": min(claim, 64)} if claim else {}
+        name = f"snapshot-{claim}" if claim else "snapshot"
+        shape(bench, peer, name, bench.count(size, peer), extra)
+
+
+def snapshot_2m(bench, peer):
+    """The same with 2 million."""
+    snapshot(bench, peer, 2_000_000)
+
+
+def queues(bench, peer):
+    """Drain of 100,000 tasks spread over 1, 4 and 32 queues by one worker that serves them all."""
+    for number in (1, 4, 32) if peer.queues else ():
+        drain(bench, peer, f"queues-{number}", bench.count(DRAIN, peer), {"QUEUES": number})
+
+
+def slots(bench, peer):
+    """Tasks of 1 ms on 1, 4, 10 and 100 slots, for about five seconds of the ideal rate."""
+    for number in (1, 4, 10, 100) if peer.slots else ():
+        extra = {"SLEEP_MS": 1, **{key: number for key in peer.slots}}
+        drain(bench, peer, f"slots-{number}", bench.count(min(number * 5_000, DRAIN), peer), extra)
+
+
+WORKLOADS = {
+    "bulk": bulk,
+    "single": single,
+    "drain": drain_bulk,
+    "drain-variants": drain_variants,
+    "latency": latency,
+    "mixed": mixed,
+    "backlog": backlog,
+    "snapshot": snapshot,
+    "queues": queues,
+    "slots": slots,
+    "snapshot-2m": snapshot_2m,
+    "backlog-10m": backlog_10m,
+}
+QUICK = ("bulk", "single", "drain", "drain-variants", "latency", "mixed")
+FULL = tuple(name for name in WORKLOADS if name not in ("backlog-10m",))

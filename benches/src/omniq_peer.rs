@@ -1,0 +1,66 @@
+//! OmniQ as a measured queue: the crate's public calls, nothing beside them.
+
+use std::sync::Arc;
+
+use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use omniq::backend::postgres::Part;
+use omniq::prelude::*;
+
+use crate::Failed;
+
+/// Does what the command line asks for on the database `DATABASE_URL`. `RESULTS=1` stores results, `EVENTS=1` events.
+pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
+    let part = |key: &str| if setting(key, 0) == 1 { Part::Postgres } else { Part::Off };
+    let settings = Settings::builder()
+        .url(std::env::var("DATABASE_URL")?)
+        .pool_max(mode.connections(8))
+        .results(part("RESULTS"))
+        .events(part("EVENTS"))
+        .build()?;
+    let backend = AsyncPostgresBackend::with_settings(&settings).await?;
+    let queue = Arc::clone(backend.queue());
+    let names: Arc<[String]> = queues().into();
+    let task = move |job: Noop| {
+        let name = &names[job.i as usize % names.len()];
+        NewTask::new("noop", &job).expect("the job is JSON").queue(name.as_str())
+    };
+    let enqueue = {
+        let (queue, task) = (queue.clone(), task.clone());
+        move |job| {
+            let (queue, task) = (queue.clone(), task(job));
+            async move {
+                queue.enqueue(task).await.expect("enqueued");
+            }
+        }
+    };
+    match mode {
+        Mode::Setup => {}
+        Mode::Bulk(count) => {
+            bulk(count, 5_000, |jobs| {
+                let tasks = jobs.into_iter().map(&task).collect();
+                async { drop(queue.enqueue_many(tasks).await.expect("enqueued")) }
+            })
+            .await;
+        }
+        Mode::Load(count) => until_count(count, enqueue).await,
+        Mode::Single(callers, seconds) => single(callers, seconds, enqueue).await,
+        Mode::Paced(count, ms) => paced(count, ms, enqueue).await,
+        Mode::Work(wanted) => {
+            let mut worker = Worker::builder(backend.backend().clone())
+                .queues(queues())
+                .concurrency(setting("SLOTS", 64))
+                .register("noop", |job: Noop, _: Context| async move {
+                    handle(job.t).await;
+                    Ok::<_, Failure>(job.i)
+                });
+            if let Ok(tasks) = std::env::var("PREFETCH") {
+                worker = worker.prefetch(tasks.parse()?);
+            }
+            let worker = worker.build()?;
+            serve(wanted);
+            worker.run().await?;
+        }
+    }
+    backend.close().await?;
+    Ok(())
+}
