@@ -150,7 +150,7 @@ async fn ten_thousand_tasks_run_exactly_once_with_several_workers() {
 }
 
 #[tokio::test]
-async fn c6_no_results_and_no_events_are_needed() {
+async fn c06_no_results_and_no_events_are_needed() {
     let queue = Arc::new(MemoryQueue::new());
     let backend = Backend::new(queue.clone());
     let id = backend.enqueue(task("quiet")).await.unwrap();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
 
+mod c04_parts;
 mod c10_blocking;
 mod c12_blocking;
 mod c13_close;
@@ -17,7 +18,6 @@ mod c27_roles;
 mod c28_at_once;
 mod c28_migrations;
 mod c29_pool;
-mod c4_parts;
 mod witness;
 
 /// What the child processes of these tests run; alone it does nothing.

@@ -15,7 +15,7 @@ fn places(other: &str) -> [(&str, Option<usize>); 4] {
 /// Every mix of the main database, another one, memory and off: a task's whole life works, with a result and events where
 /// they are on, and each database has the tables of the parts that are kept there, and no others.
 #[tokio::test]
-async fn c4_each_part_is_kept_where_the_settings_say() {
+async fn c04_each_part_is_kept_where_the_settings_say() {
     let dbs = [TestDb::new().await, TestDb::new().await];
     let witnesses = [dbs[0].client().await, dbs[1].client().await];
     let other = dbs[1].url();
@@ -91,7 +91,7 @@ async fn assert_a_task_lives(backend: &AsyncPostgresBackend, results: bool, even
 
 /// With everything in memory no database is needed at all.
 #[tokio::test]
-async fn c4_all_in_memory_needs_no_database() {
+async fn c04_all_in_memory_needs_no_database() {
     let settings = Settings::builder().queue("memory").results("memory").events("memory").build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     assert_a_task_lives(&backend, true, true, "all in memory").await;
@@ -100,7 +100,7 @@ async fn c4_all_in_memory_needs_no_database() {
 
 /// C6: a queue by itself, without results and events, enqueues, dequeues and settles.
 #[tokio::test]
-async fn c6_a_queue_works_without_results_and_events() {
+async fn c06_a_queue_works_without_results_and_events() {
     let db = TestDb::new().await;
     let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     let id = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
