@@ -112,7 +112,10 @@ impl Opener<'_> {
         let queue = self.db(&settings.queue, Part::Tasks).await?.map(AsyncPostgresQueue::on);
         let parts: Arc<dyn TaskQueue> = match &queue {
             Some(queue) => Arc::new(queue.clone()),
-            None => Arc::new(MemoryQueue::new()),
+            None => {
+                let queue = MemoryQueue::with_options(settings.limits(), settings.keep_completed);
+                Arc::new(queue.with_lease(settings.lease))
+            }
         };
         let mut backend = Backend::new(parts).with_result_ttl(settings.result_ttl);
         if settings.results != Place::Off {

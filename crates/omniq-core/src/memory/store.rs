@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -75,6 +76,19 @@ impl MemoryQueue {
     #[must_use]
     pub fn reopen(&self, limits: Limits, keep_completed: bool) -> Self {
         let object = Object { limits, keep_completed, ..Object::default() };
+        Self { store: Arc::clone(&self.store), object: Arc::new(object) }
+    }
+
+    /// A further object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10 seconds.
+    #[must_use]
+    pub fn with_lease(&self, lease: Duration) -> Self {
+        let Object { limits, keep_completed, .. } = &*self.object;
+        let object = Object {
+            limits: limits.clone(),
+            keep_completed: *keep_completed,
+            lease: LeaseCell::new(lease),
+            ..Object::default()
+        };
         Self { store: Arc::clone(&self.store), object: Arc::new(object) }
     }
 

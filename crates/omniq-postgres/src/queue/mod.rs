@@ -67,9 +67,8 @@ impl AsyncPostgresQueue {
     }
 
     pub(crate) fn on(db: Arc<Db>) -> Self {
-        let mut limits = Limits::default();
-        limits.max_payload = db.settings().max_payload;
-        let (keep_completed, lease) = (db.settings().keep_completed, db.settings().lease);
+        let settings = db.settings();
+        let (limits, keep_completed, lease) = (settings.limits(), settings.keep_completed, settings.lease);
         Self {
             inner: Arc::new(Inner {
                 db,

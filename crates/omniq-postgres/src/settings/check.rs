@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omniq_core::{Error, Result};
+use omniq_core::{Error, Limits, Result};
 use serde_json::Value;
 
 use super::value::refused;
@@ -31,6 +31,13 @@ const OF_A_PART: [&str; 9] = [
 ];
 
 impl Settings {
+    /// What a queue accepts.
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.max_payload = self.max_payload;
+        limits
+    }
+
     /// Checks that the values fit and go together. Errors: `is_config`, naming the setting, its value and
     /// what is allowed.
     pub fn check(&self) -> Result<()> {

@@ -1,5 +1,7 @@
 //! C4, C6: tasks, results and events each wherever the settings put them, and no table of a part that is not used.
 
+use std::time::Duration;
+
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq::{EventFilter, ResultStatus};
@@ -95,6 +97,23 @@ async fn c04_all_in_memory_needs_no_database() {
     let settings = Settings::builder().queue("memory").results("memory").events("memory").build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     assert_a_task_lives(&backend, true, true, "all in memory").await;
+    backend.close().await.unwrap();
+}
+
+/// What the settings say of a queue holds for one in memory too.
+#[tokio::test]
+async fn c04_a_queue_in_memory_follows_the_settings() {
+    let settings = Settings::builder().queue("memory").results("memory").max_payload(10).keep_completed(true);
+    let settings = settings.lease(Duration::from_secs(77)).build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    let queue = backend.queue();
+    assert_eq!(queue.lease().span(), Duration::from_secs(77));
+    let error = queue.enqueue(NewTask::new("f", "more than ten").unwrap()).await.unwrap_err();
+    assert!(error.is_invalid(), "{error:?}");
+    let id = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+    let task = queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    queue.complete(&task).await.unwrap();
+    assert_eq!(queue.get(id).await.unwrap().unwrap().state, omniq::TaskState::Completed);
     backend.close().await.unwrap();
 }
 
