@@ -1,140 +1,30 @@
-//! Batches as PostgreSQL takes them: one array per column.
+//! Results and events as PostgreSQL takes them: one array per column.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use omniq_core::{Limits, NewTask, Outcome, Result, Settlement, TaskEvent, TaskId, TaskResult};
+use omniq_core::{Result, TaskEvent, TaskResult};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::rows::Options;
 use crate::time::{Time, optional};
 
 /// Counters of the models are bounded far below.
-fn signed(number: u32) -> i32 {
+pub(crate) fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn object(map: &Map<String, Value>) -> Result<Option<String>> {
+pub(crate) fn object(map: &Map<String, Value>) -> Result<Option<String>> {
     if map.is_empty() { Ok(None) } else { json(map).map(Some) }
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|error| omniq_core::Error::codec(format!("a value cannot be written as JSON: {error}")))
 }
 
-fn seconds(span: Option<Duration>) -> Option<f64> {
+pub(crate) fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
-}
-
-/// Tasks to be enqueued; checked, and every one with an id.
-#[derive(Debug, Default)]
-pub(crate) struct EnqueueBatch {
-    pub(crate) ids: Vec<Uuid>,
-    pub(crate) queues: Vec<String>,
-    pub(crate) funcs: Vec<String>,
-    pub(crate) codecs: Vec<String>,
-    bodies: Vec<Bytes>,
-    pub(crate) priorities: Vec<i16>,
-    pub(crate) max_retries: Vec<i32>,
-    pub(crate) run_ats: Vec<Option<String>>,
-    pub(crate) delays: Vec<Option<f64>>,
-    pub(crate) ttls: Vec<Option<f64>>,
-    pub(crate) options: Vec<Option<String>>,
-    pub(crate) metadata: Vec<Option<String>>,
-}
-
-impl EnqueueBatch {
-    pub(crate) fn new(tasks: Vec<NewTask>, limits: &Limits) -> Result<Self> {
-        for task in &tasks {
-            task.check(limits)?;
-        }
-        Self::of_checked(tasks)
-    }
-
-    pub(crate) fn of_checked(tasks: Vec<NewTask>) -> Result<Self> {
-        let mut batch = Self::default();
-        for task in tasks {
-            let options = Options { backoff: task.backoff, timeout: seconds(task.timeout) };
-            let options = if options.backoff.is_some() || options.timeout.is_some() {
-                Some(json(&options)?)
-            } else {
-                None
-            };
-            batch.ids.push(task.id.unwrap_or_else(TaskId::new).as_uuid());
-            batch.queues.push(task.queue);
-            batch.funcs.push(task.func);
-            batch.codecs.push(task.payload.codec().name().to_owned());
-            batch.bodies.push(task.payload.bytes().clone());
-            batch.priorities.push(task.priority);
-            batch.max_retries.push(signed(task.max_retries));
-            batch.run_ats.push(task.run_at.map(|time| time.to_string()));
-            batch.delays.push(seconds(task.delay));
-            batch.ttls.push(seconds(task.ttl));
-            batch.options.push(options);
-            batch.metadata.push(object(&task.metadata)?);
-        }
-        Ok(batch)
-    }
-
-    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
-        self.bodies.iter().map(AsRef::as_ref).collect()
-    }
-
-    pub(crate) fn task_ids(&self) -> Vec<TaskId> {
-        self.ids.iter().copied().map(TaskId::from).collect()
-    }
-}
-
-/// Runs to be settled.
-#[derive(Debug, Default)]
-pub(crate) struct SettleBatch {
-    pub(crate) ids: Vec<Uuid>,
-    pub(crate) workers: Vec<Option<i64>>,
-    pub(crate) numbers: Vec<Option<i32>>,
-    pub(crate) outcomes: Vec<&'static str>,
-    pub(crate) delays: Vec<f64>,
-    pub(crate) errors: Vec<Option<String>>,
-    pub(crate) results: ResultBatch,
-    pub(crate) events: EventBatch,
-}
-
-impl SettleBatch {
-    pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
-        let mut batch = Self::default();
-        for settlement in settlements {
-            let settlement = settlement.checked()?;
-            batch.ids.push(settlement.task_id.as_uuid());
-            batch.workers.push(settlement.claim.map(|claim| claim.worker.0));
-            batch.numbers.push(settlement.claim.map(|claim| signed(claim.number)));
-            let (outcome, delay, error) = match settlement.outcome {
-                Outcome::Complete => ("complete", None, None),
-                Outcome::Fail { error } => ("fail", None, Some(error)),
-                Outcome::RetryLater { delay, error } => ("retry_later", Some(delay), error),
-                Outcome::Release => ("release", None, None),
-                Outcome::Snooze { delay } => ("snooze", Some(delay), None),
-                Outcome::Cancel => ("cancel", None, None),
-                Outcome::Discard => ("discard", None, None),
-                Outcome::Expire => ("expire", None, None),
-                other => {
-                    return Err(omniq_core::Error::invalid(format!(
-                        "outcome {other:?} is not known to this storage: use one version of OmniQ's crates"
-                    )));
-                }
-            };
-            batch.outcomes.push(outcome);
-            batch.delays.push(delay.unwrap_or_default().as_secs_f64());
-            batch.errors.push(error.as_ref().map(json).transpose()?);
-            if let Some(result) = settlement.result {
-                batch.results.push_checked(result)?;
-            }
-            for event in settlement.events {
-                batch.events.push_checked(event)?;
-            }
-        }
-        Ok(batch)
-    }
 }
 
 /// Results to be stored.
@@ -161,7 +51,7 @@ impl ResultBatch {
         self.push_checked(result.checked()?)
     }
 
-    fn push_checked(&mut self, result: TaskResult) -> Result<()> {
+    pub(crate) fn push_checked(&mut self, result: TaskResult) -> Result<()> {
         self.ids.push(result.task_id.as_uuid());
         self.statuses.push(result.status.name());
         self.codecs.push(result.value.as_ref().map(|value| value.codec().name().to_owned()));
@@ -207,7 +97,7 @@ impl EventBatch {
         self.push_checked(event)
     }
 
-    fn push_checked(&mut self, event: TaskEvent) -> Result<()> {
+    pub(crate) fn push_checked(&mut self, event: TaskEvent) -> Result<()> {
         self.ats.push(Time(event.at));
         self.kinds.push(event.kind.name().to_owned());
         self.tasks.push(event.task_id.map(|id| id.as_uuid()));

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts, Transaction,
 };
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
@@ -34,6 +36,9 @@ pub(crate) const PLANNING: &str =
 /// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
     "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
+
+/// How many statements of one transaction are sent ahead.
+const UNDER_WAY: usize = 8;
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -203,20 +208,72 @@ impl Db {
 
     /// For statements with optional filters: planned with the values at hand, on which the best index depends.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let client = self.client().await?;
         let begin = format!("begin; {SEARCHING}");
-        // Sent together, in one round trip; after an error the end of the transaction undoes it.
-        let (begun, rows, ended) = tokio::join!(
-            client.batch_execute(&begin),
-            self.query_fresh(&client, statement, params),
-            client.batch_execute("commit"),
+        self.in_transaction(&begin, &[(statement, params)]).await
+    }
+
+    /// Two statements in one transaction and one round trip; the answer is the second's.
+    pub(crate) async fn query_behind(
+        &self,
+        first: (&Statement, &[Param<'_>]),
+        second: (&Statement, &[Param<'_>]),
+    ) -> Result<Vec<Row>> {
+        self.in_transaction("begin", &[first, second]).await
+    }
+
+    /// All or nothing, sent together; after an error the end of the transaction undoes it. The answer is the last one's.
+    async fn in_transaction(&self, begin: &str, calls: &[(&Statement, &[Param<'_>])]) -> Result<Vec<Row>> {
+        let client = self.client().await?;
+        let all = futures_util::future::join_all(
+            calls.iter().map(|(statement, params)| self.query_fresh(&client, statement, params)),
         );
-        let answer = match (begun, rows, ended) {
-            (Ok(()), Ok(rows), Ok(())) => Ok(rows),
-            (Ok(()), Err(error), _) => Err(error),
-            (Err(error), ..) | (.., Err(error)) => Err(from_driver(error)),
-        };
+        let (begun, answers, ended) =
+            tokio::join!(client.batch_execute(begin), all, client.batch_execute("commit"));
+        let answer = begun.map_err(from_driver).and_then(|()| {
+            let mut last = Vec::new();
+            for answer in answers {
+                last = answer?;
+            }
+            ended.map_err(from_driver)?;
+            Ok(last)
+        });
         give_back(client, answer)
+    }
+
+    /// Runs all or none of these, a few under way at a time.
+    pub(crate) async fn all_or_none(&self, calls: Vec<(&Statement, [Param<'_>; 12])>) -> Result<()> {
+        let mut client = self.client().await?;
+        let answer = self.all_or_none_on(&mut client, calls).await;
+        give_back(client, answer)
+    }
+
+    async fn all_or_none_on(
+        &self,
+        client: &mut Object,
+        calls: Vec<(&Statement, [Param<'_>; 12])>,
+    ) -> Result<()> {
+        // Dropped on the way, it is rolled back.
+        let transaction = client.transaction().await.map_err(from_driver)?;
+        let mut under_way = FuturesOrdered::new();
+        for (statement, params) in calls {
+            if under_way.len() == UNDER_WAY
+                && let Some(answer) = under_way.next().await
+            {
+                answer?;
+            }
+            // Prepared before it is sent: the order of sending is the order of execution.
+            let prepared = match self.settings.statement_cache {
+                true => Some(transaction.prepare_typed_cached(&statement.text, &statement.types).await),
+                false => None,
+            };
+            let prepared = prepared.transpose().map_err(from_driver)?;
+            under_way.push_back(send_in(&transaction, prepared, statement, params));
+        }
+        while let Some(answer) = under_way.next().await {
+            answer?;
+        }
+        drop(under_way);
+        transaction.commit().await.map_err(from_driver)
     }
 
     /// For searches that answer with a single count.
@@ -250,6 +307,22 @@ impl Drop for Db {
     fn drop(&mut self) {
         self.keeper.abort();
     }
+}
+
+async fn send_in(
+    transaction: &Transaction<'_>,
+    prepared: Option<tokio_postgres::Statement>,
+    statement: &Statement,
+    params: [Param<'_>; 12],
+) -> Result<()> {
+    let answer = match prepared {
+        Some(prepared) => transaction.query(&prepared, &params).await,
+        None => {
+            let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
+            transaction.query_typed(&statement.text, &typed).await
+        }
+    };
+    answer.map(drop).map_err(from_driver)
 }
 
 /// Parts with a connection, for good if the answer shows that it is broken: the driver may notice a moment later, and the next

@@ -4,8 +4,10 @@
 
 mod backend;
 mod batch;
+mod bits;
 mod connection;
 mod db;
+mod enqueue_batch;
 mod error;
 mod events;
 mod listener;
@@ -15,8 +17,10 @@ mod plans;
 mod queue;
 mod results;
 mod rows;
+mod runs;
 mod schema;
 pub mod settings;
+mod settle_batch;
 mod sql;
 mod time;
 mod tls;

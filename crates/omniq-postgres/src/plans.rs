@@ -15,11 +15,11 @@ const ID: &str = "'01920000-0000-7000-8000-000000000000'";
 
 /// Filters, and the index that must serve them.
 const SEARCHES: &[(&str, &[&str], &str)] = &[
-    ("list", &["null", "null", "null", "null", "null", "100"], "tasks_id"),
-    ("list", &["null", "null", "null", "null", ID, "100"], "tasks_id"),
-    ("list", &["'rare'", "1", "false", "null", "null", "100"], "tasks_ready"),
-    ("list", &["'rare'", "0", "null", "null", "null", "100"], "tasks_due"),
-    ("list", &["null", "3", "null", "null", "null", "100"], "tasks_ended"),
+    ("list", &["null", "null", "null", "null", "null", "null", "100"], "tasks_id"),
+    ("list", &["null", "null", "null", "null", ID, "0", "100"], "tasks_id"),
+    ("list", &["'rare'", "1", "false", "null", "null", "null", "100"], "tasks_ready"),
+    ("list", &["'rare'", "0", "null", "null", "null", "null", "100"], "tasks_due"),
+    ("list", &["null", "3", "null", "null", "null", "null", "100"], "tasks_ended"),
     ("count", &["'rare'", "1", "false", "null"], "tasks_ready"),
     ("count", &["null", "3", "null", "null"], "tasks_ended"),
     ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),

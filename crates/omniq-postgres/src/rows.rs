@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
+use crate::bits::Bits;
 use crate::time::Time;
 
 /// The options of a task that most tasks leave at their defaults, as one JSON column.
@@ -66,15 +67,16 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Reads `task_columns.sql`.
-pub(crate) fn task(columns: &mut Columns<'_>) -> Result<Task> {
-    let id = TaskId::from(columns.take::<Uuid>()?);
-    let seq = columns.take()?;
+/// Reads `task_columns.sql`: the tasks of one row.
+pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
+    let id = columns.take::<Uuid>()?;
+    let seq: i64 = columns.take()?;
     let queue = columns.take()?;
     let func: String = columns.take()?;
     let codec: &str = columns.take()?;
-    let body: &[u8] = columns.take()?;
-    let payload = Payload::new(codec.parse::<Codec>()?, body.to_vec());
+    let codec = codec.parse::<Codec>()?;
+    let row = RowOf { id, count: columns.take()?, gone: columns.take()? };
+    let bodies: Vec<&[u8]> = columns.take()?;
     let priority = columns.take()?;
     let state: i16 = columns.take()?;
     let run_at = columns.take::<Time>()?.0;
@@ -96,6 +98,8 @@ pub(crate) fn task(columns: &mut Columns<'_>) -> Result<Task> {
     let claimed_at = columns.time()?;
     let worker: Option<i64> = columns.take()?;
 
+    let payload = Payload::new(codec.clone(), Vec::new());
+    let id = TaskId::from(id);
     let mut task = Task::from_new(omniq_core::NewTask::with_payload(func, payload), id, seq, created_at);
     task.queue = queue;
     task.priority = priority;
@@ -117,11 +121,47 @@ pub(crate) fn task(columns: &mut Columns<'_>) -> Result<Task> {
     task.error = error;
     task.claimed_at = claimed_at;
     task.claim = worker.map(|worker| Claim { worker: WorkerId(worker), number: unsigned(claims) });
-    Ok(task)
+    // The row has the place of its last task in the order of arrival.
+    let first = seq - i64::from(row.count) + 1;
+    let own = |(place, id): (usize, TaskId)| {
+        let body = bodies.get(place).ok_or_else(|| Error::internal(format!("task {id} has no arguments")))?;
+        let mut own = task.clone();
+        own.id = id;
+        own.seq = first + place as i64;
+        own.payload = Payload::new(codec.clone(), body.to_vec());
+        Ok(own)
+    };
+    row.tasks().map(own).collect()
 }
 
 pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
-    rows.iter().map(|row| task(&mut Columns::new(row))).collect()
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        tasks.append(&mut run(&mut Columns::new(row))?);
+    }
+    Ok(tasks)
+}
+
+/// Which tasks a row holds.
+pub(crate) struct RowOf {
+    pub(crate) id: Uuid,
+    pub(crate) count: i32,
+    gone: Option<Bits>,
+}
+
+impl RowOf {
+    /// Reads id, count and gone.
+    pub(crate) fn read(columns: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self { id: columns.take()?, count: columns.take()?, gone: columns.take()? })
+    }
+
+    /// The tasks that are there, with their places in the row.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = (usize, TaskId)> {
+        let count = usize::try_from(self.count).unwrap_or(0);
+        (0..count)
+            .filter(|place| !self.gone.as_ref().is_some_and(|gone| gone.is_marked(*place)))
+            .map(|place| (place, TaskId::from(Uuid::from_u128(self.id.as_u128() + place as u128))))
+    }
 }
 
 /// Reads `result_columns.sql`.

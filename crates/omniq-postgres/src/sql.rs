@@ -14,6 +14,7 @@ pub(crate) struct Statement {
 /// Pieces of SQL that several statements share.
 const PARTS: &[(&str, &str)] = &[
     ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
+    ("{present}", include_str!("../sql/queries/present.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
@@ -21,6 +22,9 @@ const PARTS: &[(&str, &str)] = &[
     ("{result_conflict}", include_str!("../sql/queries/result_conflict.sql")),
     ("{event_columns}", include_str!("../sql/queries/event_columns.sql")),
     ("{event_filter}", include_str!("../sql/queries/event_filter.sql")),
+    ("{settle_fence}", include_str!("../sql/queries/settle_fence.sql")),
+    ("{settle_changes}", include_str!("../sql/queries/settle_changes.sql")),
+    ("{settle_done}", include_str!("../sql/queries/settle_done.sql")),
 ];
 
 const STORED: &str = include_str!("../sql/queries/settle_result.sql");
@@ -61,15 +65,18 @@ statements! {
     enqueue_many(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
+    enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
     dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4);
     await_claims(INT8);
-    unheard(INT8, UUID_ARRAY, INT4_ARRAY);
-    get(UUID);
-    list(TEXT, INT2, BOOL, TEXT, UUID, INT8);
+    contended(TEXT_ARRAY, TEXT_ARRAY);
+    unheard(INT8);
+    get(UUID_ARRAY);
+    list(TEXT, INT2, BOOL, TEXT, UUID, INT4, INT8);
     count(TEXT, INT2, BOOL, TEXT);
     purge(TEXT, INT2, BOOL, TEXT);
     update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
+    single_out(UUID_ARRAY, UUID_ARRAY);
     cancel(UUID_ARRAY);
     retry(UUID_ARRAY);
     delete(UUID_ARRAY);
@@ -115,6 +122,9 @@ fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,
+        Type::UUID_ARRAY,
+        Type::UUID_ARRAY,
+        Type::VARBIT_ARRAY,
         Type::INT8_ARRAY,
         Type::INT4_ARRAY,
         Type::TEXT_ARRAY,
@@ -125,6 +135,8 @@ fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
     ];
     // The numbers of the parameters stay the same whichever parts are along; events come last.
     let results_types = [
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
         Type::UUID_ARRAY,
         Type::TEXT_ARRAY,
         Type::TEXT_ARRAY,
@@ -141,6 +153,8 @@ fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
         Type::FLOAT8_ARRAY,
     ];
     let events_types = [
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
         Type::TIMESTAMPTZ_ARRAY,
         Type::TEXT_ARRAY,
         Type::UUID_ARRAY,

@@ -14,16 +14,36 @@ use tokio::sync::OnceCell;
 struct Postgres {
     db: OnceCell<TestDb>,
     statement_cache: bool,
+    crowded: bool,
 }
 
 fn postgres() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: true }
+    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false }
 }
 
 /// Without prepared statements, as behind a pooler that hands out connections by transaction.
 fn unprepared() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: false }
+    Postgres { db: OnceCell::new(), statement_cache: false, crowded: false }
 }
+
+/// Every task that is enqueued alone stands at the head of a row with others that are gone.
+fn crowded() -> Postgres {
+    Postgres { db: OnceCell::new(), statement_cache: true, crowded: true }
+}
+
+/// A row of two to four; of which length depends on the id, so that an id that is used twice is found as ever.
+const CROWD: &str = "
+    create or replace function omniq.crowd() returns trigger language plpgsql as $$
+    declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
+    begin
+        new.count := 1 + others;
+        new.gone := ('0' || repeat('1', others))::bit varying;
+        new.bodies := new.bodies || array_fill('gone'::bytea, array[others]);
+        new.seq := new.seq + others;
+        return new;
+    end $$;
+    create or replace trigger crowd before insert on omniq.tasks for each row
+    when (new.count = 1 and new.worker is null and new.claims = 0) execute function omniq.crowd()";
 
 impl Postgres {
     async fn settings(&self) -> Builder {
@@ -36,7 +56,11 @@ impl Postgres {
 impl QueueFixture for Postgres {
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
         let settings = self.settings().await.max_payload(limits.max_payload).keep_completed(keep_completed);
-        Arc::new(AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap())
+        let queue = AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap();
+        if self.crowded {
+            self.db.get().unwrap().client().await.batch_execute(CROWD).await.unwrap();
+        }
+        Arc::new(queue)
     }
 }
 
@@ -58,6 +82,10 @@ impl EventFixture for Postgres {
 
 mod c05_queue {
     omniq_core::queue_conformance!(super::postgres());
+}
+
+mod c05_crowded_queue {
+    omniq_core::queue_conformance!(super::crowded());
 }
 
 mod c05_results {

@@ -49,6 +49,39 @@ pub struct NewTask {
 }
 
 impl NewTask {
+    /// Whether a storage may keep both together: neither came with an id, and they share everything but their arguments.
+    #[doc(hidden)]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        // Taken apart, so that a field added later is not forgotten here.
+        let Self {
+            id,
+            queue,
+            func,
+            payload,
+            priority,
+            run_at,
+            delay,
+            ttl,
+            max_retries,
+            backoff,
+            timeout,
+            metadata,
+        } = self;
+        id.is_none()
+            && other.id.is_none()
+            && *queue == other.queue
+            && *func == other.func
+            && payload.codec() == other.payload.codec()
+            && *priority == other.priority
+            && *run_at == other.run_at
+            && *delay == other.delay
+            && *ttl == other.ttl
+            && *max_retries == other.max_retries
+            && *backoff == other.backoff
+            && *timeout == other.timeout
+            && *metadata == other.metadata
+    }
+
     /// A task with these arguments, written as JSON. Fails (`is_codec`) for what JSON cannot hold.
     pub fn new(func: impl Into<String>, args: &(impl Serialize + ?Sized)) -> Result<Self> {
         Ok(Self::with_payload(func, Payload::json(args)?))

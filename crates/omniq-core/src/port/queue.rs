@@ -175,12 +175,12 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     #[async_only]
     async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>>;
 
-    /// Tasks held by workers whose lease has ended, at most `limit`. Those workers are marked so that they cannot
-    /// come back; each task is to be settled by its claim.
+    /// Tasks held by workers whose lease has ended, about `limit`: those that are stored together come together. Such
+    /// workers are marked so that they cannot come back; each task is to be settled by its claim.
     #[async_only]
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
 
-    /// Waiting tasks whose time to live has ended, at most `limit`; to be settled with [`Outcome::Expire`].
+    /// Waiting tasks whose time to live has ended, about `limit` as above; to be settled with [`Outcome::Expire`].
     #[async_only]
     async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
 }

@@ -1,4 +1,4 @@
 -- How many tasks: $1 queue, $2 state, $3 whether held, $4 function.
-select count(*)
+select coalesce(sum({present}), 0)::bigint
 from {schema}.tasks t
 where {task_filter}

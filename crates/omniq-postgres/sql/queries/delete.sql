@@ -1,11 +1,12 @@
--- Removes tasks that nobody holds, all or none.
+-- Removes tasks that nobody holds, all or none. Singled out before.
 with given as (
     select distinct g.id from unnest($1::uuid[]) as g(id)
 ), held as materialized (
-    select t.id, t.count, t.worker is not null as busy
+    select g.id, t.count, t.worker is not null as busy
     from (select id from given order by id) g
+    cross join lateral {schema}.row_of(g.id) r
     cross join lateral (
-        select t.id, t.count, t.worker from {schema}.tasks t where t.id = g.id for update
+        select t.count, t.worker from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
     ) t
 ), gone as (
     delete from {schema}.tasks t using held h

@@ -1,32 +1,73 @@
--- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch.
+-- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch. Whole rows, and a
+-- slice off the front of the last one.
 -- The lock on the worker's row keeps it from being declared lost between this claim and its commit.
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
-    select p.id, p.count, q.place
-    from unnest($1::text[]) with ordinality as q(name, place)
-    cross join lateral (
-        select t.id, t.count
-        from {schema}.tasks t
-        where t.state = 1 and t.queue = q.name and t.worker is null
-          and (t.expires_at is null or t.expires_at > now())
-          and ($4::text[] is null or t.func = any ($4))
-        order by t.priority desc, t.seq
+    select p.id, p.count, p.rank, min(p.place) as first, max(p.place) as last, count(*) = p.present as whole,
+           array_agg(p.place) as places
+    from (
+        select p.id, p.count, p.present, p.place, q.rank
+        from unnest($1::text[]) with ordinality as q(name, rank)
+        cross join lateral (
+            select r.id, r.count, r.present, s.place
+            from (
+                select t.id, t.count, t.gone, {present} as present
+                from {schema}.tasks t
+                where t.state = 1 and t.queue = q.name and t.worker is null
+                  and (t.expires_at is null or t.expires_at > now())
+                  and ($4::text[] is null or t.func = any ($4))
+                order by t.priority desc, t.seq
+                limit $2
+                for update skip locked
+            ) r
+            -- Row after row is locked and unrolled, until there are enough tasks.
+            cross join lateral (
+                select s.place
+                from (select generate_series(0, r.count - 1)) as s(place)
+                where r.gone is null or get_bit(r.gone, s.place) = 0
+                offset 0
+            ) s
+            limit $2
+        ) p
+        -- Subqueries, not joins: the loop must stay in the order of the queues given.
+        where ((select me.id from me) is not null
+               or {schema}.refuse('OQ001', format('worker %s is not known (any more): its claims are lost', $3)))
+          and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
         limit $2
-        for update skip locked
     ) p
-    -- Subqueries, not joins: the loop must stay in the order of the queues given.
-    where ((select me.id from me) is not null
-           or {schema}.refuse('OQ001', format('worker %s is not known (any more): its claims are lost', $3)))
-      and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
-    limit $2
-), claimed as (
+    group by p.id, p.count, p.rank, p.present
+), whole as (
     update {schema}.tasks t
     set worker = $3, attempt = t.attempt + 1, claims = t.claims + 1, claimed_at = clock_timestamp()
     from picked p
-    where t.id = any (array[p.id]) and t.count = p.count
-    returning t.*, p.place
+    where t.id = any (array[p.id]) and t.count = p.count and p.whole
+    returning t.*, p.rank
+), cut as (
+    update {schema}.tasks t
+    set gone = coalesce(t.gone, {schema}.zeros(t.count))
+               | {schema}.marks_from(~{schema}.zeros(p.last - p.first + 1), -p.first, t.count)
+    from picked p
+    where t.id = any (array[p.id]) and t.count = p.count and not p.whole
+    returning t.*, p.first, p.last, p.places, p.rank
+), slice as (
+    insert into {schema}.tasks (
+        id, seq, queue, func, codec, count, gone, bodies, priority, state, run_at, expires_at, attempt, claims,
+        max_retries, options, metadata, error, created_at, worker, claimed_at)
+    select {schema}.id_behind(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
+           -- What was gone before the cut is gone from the slice.
+           case when cardinality(c.places) <= c.last - c.first then (
+               select string_agg(case when s.place = any (c.places) then '0' else '1' end, '' order by s.place)::bit varying
+               from generate_series(c.first, c.last) as s(place)) end,
+           c.bodies[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
+           c.attempt + 1, c.claims + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
+    from cut c
+    returning *
+), claimed as (
+    select {task_columns}, t.rank from whole t
+    union all
+    select {task_columns}, (select c.rank from cut c) from slice t
 )
 select {task_columns}
 from claimed t
-order by t.place, t.priority desc, t.seq
+order by t.rank, t.priority desc, t.seq

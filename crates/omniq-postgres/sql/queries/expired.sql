@@ -1,6 +1,13 @@
--- Waiting tasks whose time to live has ended.
+-- Waiting tasks whose time to live has ended, whole rows, until there are $1 tasks.
 select {task_columns}
-from {schema}.tasks t
-where t.expires_at <= now() and t.state in (0, 1) and t.worker is null
-order by t.expires_at
-limit $1
+from (
+    select t.*, sum(t.present) over (order by t.expires_at, t.id, t.count) - t.present as before
+    from (
+        select t.*, {present} as present
+        from {schema}.tasks t
+        where t.expires_at <= now() and t.state in (0, 1) and t.worker is null
+        order by t.expires_at
+        limit $1
+    ) t
+) t
+where t.before < $1

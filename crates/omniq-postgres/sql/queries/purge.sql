@@ -3,6 +3,6 @@ with gone as (
     delete from {schema}.tasks t
     where {task_filter}
       and t.worker is null
-    returning 1
+    returning {present} as tasks
 )
-select count(*) from gone
+select coalesce(sum(tasks), 0)::bigint from gone

@@ -1,11 +1,12 @@
--- Makes dead and scheduled tasks ready, all or none; a dead one starts anew.
+-- Makes dead and scheduled tasks ready, all or none; a dead one starts anew. Singled out before.
 with given as (
     select distinct g.id from unnest($1::uuid[]) as g(id)
 ), held as materialized (
-    select t.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy
+    select g.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy
     from (select id from given order by id) g
+    cross join lateral {schema}.row_of(g.id) r
     cross join lateral (
-        select t.id, t.count, t.worker, t.state from {schema}.tasks t where t.id = g.id for update
+        select t.count, t.worker, t.state from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
     ) t
 ), changed as (
     update {schema}.tasks t

@@ -1,55 +1,95 @@
--- Settles runs, each fenced by its claim, and answers with the places of those that were settled.
--- $1 ids, $2 workers and $3 claim numbers (null: nobody may hold it), $4 outcomes, $5 delays in seconds, $6 errors,
--- $7 whether completed tasks are kept, $8 whether it is all or nothing.
+-- Settles tasks, each fenced by its claim. Those that have a claim and an outcome in common come as one group: $1 its first and
+-- $2 its last id, $3 the first id that their runs can have, $4 marks from the first task on, $5 worker and $6 number of the claim
+-- (null: nobody may hold them), $7 outcome, $8 delay in seconds, $9 error. $10 whether completed tasks are kept, $11 whether it
+-- is all or nothing. Answers with what was settled: the group, how far behind the group's first task the marks begin, the marks.
 with given as materialized (
-    select i.*, i.outcome in ('cancel', 'discard', 'expire') or (i.outcome = 'complete' and not $7) as leaves
-    from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::double precision[], $6::text[])
-         with ordinality as i(id, worker, number, outcome, delay, error, place)
-), matched as materialized (
-    select t.id, t.count, g.outcome, g.delay, g.error, g.leaves, g.place
+    select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not $10) as leaves
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bit varying[], $5::bigint[], $6::integer[], $7::text[],
+                $8::double precision[], $9::text[])
+         with ordinality as g(first, last, base, marks, worker, number, outcome, delay, error, no)
+), singles as (
+    -- Most often a task in a row of its own leaves: no need to look and lock before.
+    delete from {schema}.tasks t
+    using (select * from given where leaves and length(marks) = 1 order by first) g
+    where t.id = any (array[g.first]) and t.count = 1 and {settle_fence}
+    returning g.no
+), found as materialized (
+    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind,
+           {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)) as hits,
+           coalesce(t.gone, {schema}.zeros(t.count)) as gone
     -- One order for everybody, so that two batches never wait for each other.
-    from (select * from given order by id) g
+    from (select * from given g where g.no not in (select s.no from singles s) order by g.base, g.first) g
     cross join lateral (
-        select t.id, t.count
-        from {schema}.tasks t
-        where t.id = g.id
-          and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
-        for update
+        select * from (
+            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind
+            from {schema}.tasks t
+            where t.id >= g.base and t.id < g.first and t.count > 1
+              and {schema}.place(g.first) - {schema}.place(t.id) < t.count and {settle_fence}
+            for update) a
+        union all
+        select * from (
+            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind
+            from {schema}.tasks t
+            where t.id >= g.first and t.id <= g.last and {settle_fence}
+            for update) b
     ) t
-), held as materialized (
-    -- Of two settlements by the same claim the first counts.
-    select distinct on (m.id, m.count) m.* from matched m order by m.id, m.count, m.place
-), gone as (
-    delete from {schema}.tasks t using held h
-    where t.id = any (array[h.id]) and t.count = h.count and h.leaves
-    returning h.place, t.id
+), rows as materialized (
+    -- A row stays as one if nothing in its midst or at its end was taken out before and may stand in line by now.
+    select f.id, f.count, bit_or(f.hits)::bit varying as hits,
+           bool_or(not f.leaves) and count(*) = 1 and f.gone::text ~ '^1*0*$' as stays,
+           bit_count(f.gone | bit_or(f.hits)) = f.count as whole
+    from found f
+    where bit_count(f.hits) > 0
+    group by f.id, f.count, f.gone
+), removed as (
+    delete from {schema}.tasks t using rows r
+    where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
+    returning t.*
+), marked as (
+    update {schema}.tasks t
+    set gone = coalesce(t.gone, {schema}.zeros(t.count)) | r.hits
+    from rows r
+    where t.id = any (array[r.id]) and t.count = r.count and not r.whole
+    returning t.*
 ), changed as (
     update {schema}.tasks t
-    set worker = null, claimed_at = null,
-        state = case h.outcome when 'complete' then 4 when 'fail' then 3
-                               else case when h.delay > 0 then 0 else 1 end end,
-        attempt = t.attempt - case when h.outcome in ('release', 'snooze') then 1 else 0 end,
-        run_at = case when h.outcome in ('retry_later', 'snooze')
-                      then clock_timestamp() + make_interval(secs => h.delay) else t.run_at end,
-        expires_at = case when h.outcome in ('retry_later', 'snooze')
-                          then {schema}.expiry(t, clock_timestamp() + make_interval(secs => h.delay))
-                          else t.expires_at end,
-        error = coalesce(h.error::jsonb, t.error)
-    from held h
-    where t.id = any (array[h.id]) and t.count = h.count and not h.leaves
-    returning h.place, t.id, t.queue, t.state
+    set (state, attempt, run_at, expires_at, error) = (select {settle_changes}), worker = null, claimed_at = null
+    from rows r
+    join found f on f.id = r.id and f.count = r.count
+    where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
+    returning t.queue, t.state
+), apart as (
+    -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
+    insert into {schema}.tasks (
+        id, seq, queue, func, codec, bodies, priority, claims, max_retries, options, metadata, created_at,
+        state, attempt, run_at, expires_at, error)
+    select {schema}.id_behind(t.id, p.place), t.seq - t.count + 1 + p.place, t.queue, t.func, t.codec,
+           t.bodies[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
+           {settle_changes}
+    from (select * from removed union all select * from marked) t
+    join found f on f.id = t.id and f.count = t.count and not f.leaves
+    cross join lateral generate_series(0, t.count - 1) as p(place)
+    where get_bit(f.hits, p.place) = 1
+    returning queue, state
 ), done as (
-    select place, id from gone union all select place, id from changed
+    select s.no, 0 as behind, B'1'::bit varying as hits from singles s
+    union all
+    select f.no, f.behind, f.hits::bit varying from found f where bit_count(f.hits) > 0
 ){stored}{logged}, bell as (
     select pg_notify({channel}, q.queue)
-    from (select distinct queue from changed where state = 1) q
+    from (select c.queue from changed c where c.state = 1 union select a.queue from apart a where a.state = 1) q
     where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
 )
-select coalesce(array_agg(d.place), '{}') as settled,
-       case when $8 and count(*) < (select count(*) from given)
-            then {schema}.refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed',
-                 (select g.id from given g where g.place not in (select place from done) limit 1))) end,
+select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.behind), '{}'), coalesce(array_agg(d.hits), '{}'),
+       case when $11 and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.marks)) from given g)
+            then {schema}.refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed', (
+                select {schema}.id_behind(g.first, position(B'1' in m.missing) - 1)
+                from given g
+                cross join lateral (
+                    select g.marks & ~coalesce((
+                        select bit_or({schema}.marks_from(d.hits, -d.behind, length(g.marks)))
+                        from done d where d.no = g.no), {schema}.zeros(length(g.marks)))) as m(missing)
+                where bit_count(m.missing) > 0
+                limit 1))) end,
        (select count(*) from bell)
 from done d

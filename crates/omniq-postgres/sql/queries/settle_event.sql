@@ -1,9 +1,9 @@
 , logged as (
     insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt, data)
-    select e.at, e.kind, e.task_id, e.queue, e.func, e.worker, e.attempt, e.data::jsonb
-    from unnest($23::timestamptz[], $24::text[], $25::uuid[], $26::text[], $27::text[], $28::text[], $29::integer[],
-                $30::text[])
-         with ordinality as e(at, kind, task_id, queue, func, worker, attempt, data, place)
-    join done d on d.id = e.task_id
-    order by e.place
+    select r.at, r.kind, r.task_id, r.queue, r.func, r.worker, r.attempt, r.data::jsonb
+    from unnest($28::bigint[], $29::integer[], $30::timestamptz[], $31::text[], $32::uuid[], $33::text[], $34::text[],
+                $35::text[], $36::integer[], $37::text[])
+         with ordinality as r(no, place, at, kind, task_id, queue, func, worker, attempt, data, rank)
+    join done d on d.no = r.no and {settle_done}
+    order by r.rank
 )

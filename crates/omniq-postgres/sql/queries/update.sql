@@ -1,10 +1,12 @@
--- Changes a task that nobody holds: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
+-- Changes a task that nobody holds, singled out before: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
 -- metadata; null leaves a value as it is.
 with held as materialized (
-    select t.id, t.count, t.worker is not null or t.state not in (0, 1) as busy
-    from {schema}.tasks t
-    where t.id = $1
-    for update
+    select g.id, t.count, t.worker is not null or t.state not in (0, 1) as busy
+    from (select $1::uuid) as g(id)
+    cross join lateral {schema}.row_of(g.id) r
+    cross join lateral (
+        select t.count, t.worker, t.state from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
+    ) t
 ), changed as (
     update {schema}.tasks t
     set queue = coalesce($2::text, t.queue),

@@ -1,16 +1,22 @@
 //! The claim, the search for claims whose answer was lost, and the end of a worker.
 
+use std::time::Duration;
+
 use deadpool_postgres::Object;
 use omniq_core::{
     Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, TaskQueue,
     WorkerId,
 };
-use uuid::Uuid;
 
 use super::AsyncPostgresQueue;
 use super::held::Search;
 use crate::db::Param;
-use crate::rows::{self, Columns};
+use crate::rows::{self, Columns, RowOf};
+
+/// How often a claim looks again that got nothing although there is something, because others are just taking from the same
+/// row, and how long it waits in between, longer from time to time.
+const AGAIN: u32 = 8;
+const PAUSE: Duration = Duration::from_micros(500);
 
 pub(super) async fn claim(
     queue: &AsyncPostgresQueue,
@@ -18,6 +24,22 @@ pub(super) async fn claim(
     request: &Dequeue,
 ) -> Result<Vec<Task>> {
     request.check()?;
+    let db = queue.db();
+    for round in 1.. {
+        let tasks = claim_once(queue, worker, request).await?;
+        if !tasks.is_empty() || round > AGAIN {
+            return Ok(tasks);
+        }
+        let row = db.one(&db.sql.contended, &[&request.queues, &request.funcs]).await?;
+        if !Columns::new(&row).take::<bool>()? {
+            break;
+        }
+        tokio::time::sleep(PAUSE * round).await;
+    }
+    Ok(Vec::new())
+}
+
+async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
     let (db, held) = (queue.db(), &queue.inner.held);
     db.check_open()?;
     let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
@@ -55,9 +77,8 @@ fn is_refusal(error: &Error) -> bool {
 /// follows takes them again if it asks for such.
 async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &Search<'_>) -> Result<()> {
     let (db, worker) = (queue.db(), search.worker);
-    let (ids, numbers) = search.known();
     let wait: [Param<'_>; 1] = [&worker.0];
-    let unheard: [Param<'_>; 3] = [&worker.0, &ids, &numbers];
+    let unheard: [Param<'_>; 1] = [&worker.0];
     let (epoch, rows) =
         db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.unheard, &unheard)).await?;
     if let Some(row) = epoch.first() {
@@ -66,8 +87,11 @@ async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &
     let mut claims = Vec::with_capacity(rows.len());
     for row in &rows {
         let mut columns = Columns::new(row);
-        let (id, number): (Uuid, i32) = (columns.take()?, columns.take()?);
-        claims.push((TaskId::from(id), Claim { worker, number: number.cast_unsigned() }));
+        let row = RowOf::read(&mut columns)?;
+        let claim = Claim { worker, number: columns.take::<i32>()?.cast_unsigned() };
+        claims.extend(
+            row.tasks().map(|(_, id)| (id, claim)).filter(|(id, claim)| !search.knows(*id, claim.number)),
+        );
     }
     if !claims.is_empty() {
         tracing::info!(%worker, count = claims.len(), "handing back tasks whose claim was carried out unheard");

@@ -4,15 +4,15 @@ use async_trait::async_trait;
 use omniq_core::{NewTask, Result, TaskId};
 
 use super::AsyncPostgresQueue;
-use crate::batch::EnqueueBatch;
 use crate::db::{Db, Param};
+use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
 use crate::sql::Statement;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
 #[derive(Debug)]
 pub struct EnqueueCall<'a> {
     statement: &'a Statement,
-    batch: EnqueueBatch,
+    rows: Rows,
 }
 
 /// A connection or open transaction of the user's own, in which a task can be enqueued.
@@ -29,11 +29,8 @@ pub trait EnqueueTarget: Send {
 pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::new(tasks, &queue.inner.limits)?;
     queue.db().check_open()?;
-    let ids = batch.task_ids();
-    if !ids.is_empty() {
-        send(queue.db(), &batch).await?;
-    }
-    Ok(ids)
+    send(queue.db(), &batch).await?;
+    Ok(batch.ids)
 }
 
 pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<TaskId> {
@@ -43,8 +40,29 @@ pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<Tas
 }
 
 pub(super) async fn send(db: &Db, batch: &EnqueueBatch) -> Result<()> {
-    let bodies = batch.bodies();
-    db.query(&db.sql.enqueue_many, &params(batch, &bodies)).await.map(drop)
+    let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
+    match pieces.as_slice() {
+        [] => Ok(()),
+        [only] => {
+            let (statement, params) = call(db, only);
+            db.query(statement, &params).await.map(drop)
+        }
+        many => db.all_or_none(many.iter().map(|piece| call(db, piece)).collect()).await,
+    }
+}
+
+fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, [Param<'a>; 12]) {
+    match piece {
+        Piece::Run(run) => (&db.sql.enqueue_run, run.params(bodies)),
+        Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(bodies)),
+    }
+}
+
+fn bodies(piece: &Piece) -> Vec<&[u8]> {
+    match piece {
+        Piece::Run(run) => run.bodies(),
+        Piece::Rows(rows) => rows.bodies(),
+    }
 }
 
 impl AsyncPostgresQueue {
@@ -63,30 +81,20 @@ impl AsyncPostgresQueue {
         target: &mut dyn EnqueueTarget,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
-        let batch = EnqueueBatch::new(tasks, &self.inner.limits)?;
-        let ids = batch.task_ids();
-        if !ids.is_empty() {
-            target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_many, batch }).await?;
+        for task in &tasks {
+            task.check(&self.inner.limits)?;
         }
-        Ok(ids)
+        // One statement: outside of a transaction, too, it is all or nothing.
+        let batch = EnqueueBatch::rows_of_checked(tasks)?;
+        for piece in batch.pieces {
+            if let Piece::Rows(rows) = piece
+                && !rows.ids.is_empty()
+            {
+                target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_many, rows }).await?;
+            }
+        }
+        Ok(batch.ids)
     }
-}
-
-fn params<'a>(batch: &'a EnqueueBatch, bodies: Param<'a>) -> [Param<'a>; 12] {
-    [
-        &batch.ids,
-        &batch.queues,
-        &batch.funcs,
-        &batch.codecs,
-        bodies,
-        &batch.priorities,
-        &batch.max_retries,
-        &batch.run_ats,
-        &batch.delays,
-        &batch.ttls,
-        &batch.options,
-        &batch.metadata,
-    ]
 }
 
 /// Sent unprepared: one round trip, and nothing stays behind on a connection that is not ours.
@@ -95,8 +103,8 @@ macro_rules! driver_target {
         #[async_trait]
         impl EnqueueTarget for $target {
             async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
-                let bodies = call.batch.bodies();
-                let params = params(&call.batch, &bodies);
+                let bodies = call.rows.bodies();
+                let params = call.rows.params(&bodies);
                 let typed: Vec<_> = params.into_iter().zip(call.statement.types.iter().cloned()).collect();
                 self.query_typed(&call.statement.text, &typed)
                     .await
@@ -116,7 +124,7 @@ driver_target!(deadpool_postgres::Transaction<'_>);
 #[async_trait]
 impl EnqueueTarget for sqlx::PgConnection {
     async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
-        let batch = &call.batch;
+        let batch = &call.rows;
         // The text is a constant of this crate, filled with a quoted schema name.
         sqlx::query(sqlx::AssertSqlSafe(call.statement.text.as_str()))
             .bind(&batch.ids)

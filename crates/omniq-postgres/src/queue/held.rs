@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard};
 
 use omniq_core::{Claim, Task, TaskId, WorkerId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use uuid::Uuid;
 
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -115,11 +114,10 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What the worker is known to hold: tasks, and the numbers of their claims.
-    pub(super) fn known(&self) -> (Vec<Uuid>, Vec<i32>) {
+    /// Whether the worker knows that it holds this task by this claim.
+    pub(super) fn knows(&self, task: TaskId, number: u32) -> bool {
         let known = self.held.lock();
-        let claims = known.claims.get(&self.worker).into_iter().flatten();
-        claims.map(|(id, number)| (id.as_uuid(), number.cast_signed())).unzip()
+        known.claims.get(&self.worker).is_some_and(|tasks| tasks.get(&task) == Some(&number))
     }
 
     /// The search began this epoch: claims of earlier ones are refused.

@@ -4,6 +4,7 @@ mod claim;
 mod doorbell;
 mod enqueue;
 mod held;
+mod list;
 mod pulse;
 mod settle;
 mod together;
@@ -17,15 +18,18 @@ use omniq_core::{
     TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use enqueue::EnqueueTarget;
 
-use crate::db::Db;
+use crate::db::{Db, Param};
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
+use crate::runs::base_of;
 use crate::settings::Settings;
+use crate::sql::Statement;
 use crate::time::{Time, optional};
 use held::Held;
 use together::Together;
@@ -85,6 +89,18 @@ impl AsyncPostgresQueue {
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
     }
+
+    /// Runs a statement on tasks that stand in rows of their own by then, but for those that a worker holds.
+    async fn singled_out(
+        &self,
+        ids: &[TaskId],
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        let bases: Vec<_> = ids.iter().map(|id| base_of(id.as_uuid())).collect();
+        let single_out: [Param<'_>; 2] = [&uuids(ids), &bases];
+        self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await
+    }
 }
 
 /// The filter of `task_filter.sql`: queue, state, whether held, function. `None`: no task can be in that state.
@@ -122,8 +138,9 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        let row = self.db().one(&self.db().sql.cancel, &[&uuids(ids)]).await?;
-        let mut columns = Columns::new(&row);
+        let rows = self.singled_out(ids, &self.db().sql.cancel, &[&uuids(ids)]).await?;
+        let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
+        let mut columns = Columns::new(row);
         let mut answers = vec![Cancelled::NotFound; ids.len()];
         for answer in [Cancelled::Done, Cancelled::Requested] {
             for place in columns.take::<Vec<i64>>()? {
@@ -134,7 +151,7 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
-        let rows = self.db().query(&self.db().sql.get, &[&id.as_uuid()]).await?;
+        let rows = self.db().query(&self.db().sql.get, &[&vec![id.as_uuid()]]).await?;
         Ok(rows::tasks(&rows)?.pop())
     }
 
@@ -145,40 +162,22 @@ impl TaskQueue for AsyncPostgresQueue {
         let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
         let metadata = change.metadata.map(serde_json::Value::Object);
         let run_at: Option<Time> = optional(change.run_at);
-        let row = self
-            .db()
-            .one(
-                &self.db().sql.update,
-                &[
-                    &id.as_uuid(),
-                    &change.queue,
-                    &change.priority,
-                    &run_at,
-                    &body,
-                    &codec,
-                    &retries,
-                    &metadata,
-                ],
-            )
-            .await?;
-        rows::task(&mut Columns::new(&row))
+        let params: [Param<'_>; 8] =
+            [&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata];
+        let rows = self.singled_out(&[id], &self.db().sql.update, &params).await?;
+        rows::tasks(&rows)?.pop().ok_or_else(|| Error::internal("an update gave no task"))
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.db().one(&self.db().sql.retry, &[&uuids(ids)]).await.map(drop)
+        self.singled_out(ids, &self.db().sql.retry, &[&uuids(ids)]).await.map(drop)
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.db().one(&self.db().sql.delete, &[&uuids(ids)]).await.map(drop)
+        self.singled_out(ids, &self.db().sql.delete, &[&uuids(ids)]).await.map(drop)
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
-        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(Vec::new()) };
-        let after = filter.after.map(|id| id.as_uuid());
-        let limit = i64::from(filter.page_size());
-        let rows =
-            self.db().search(&self.db().sql.list, &[queue, &state, &held, func, &after, &limit]).await?;
-        rows::tasks(&rows)
+        list::list(self, filter).await
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
@@ -279,12 +278,14 @@ impl TaskQueue for AsyncPostgresQueue {
         if rows.is_empty() {
             db.query(&db.sql.forget_workers, &[&workers]).await?;
         }
-        rows.iter()
-            .map(|row| {
-                let mut columns = Columns::new(row);
-                Ok(Lost { task: rows::task(&mut columns)?, worker: columns.take()? })
-            })
-            .collect()
+        let mut lost = Vec::new();
+        for row in &rows {
+            let mut columns = Columns::new(row);
+            let tasks = rows::run(&mut columns)?;
+            let worker: String = columns.take()?;
+            lost.extend(tasks.into_iter().map(|task| Lost { task, worker: worker.clone() }));
+        }
+        Ok(lost)
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {

@@ -1,11 +1,12 @@
 //! The end of runs: one statement for a batch, with its results and events where they share the database.
 
-use omniq_core::{Claim, Result, SettleMode, Settled, Settlement, TaskId};
+use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
 use super::AsyncPostgresQueue;
-use crate::batch::SettleBatch;
+use crate::bits::Bits;
 use crate::db::Param;
 use crate::rows::Columns;
+use crate::settle_batch::SettleBatch;
 
 pub(super) async fn settle(
     queue: &AsyncPostgresQueue,
@@ -17,13 +18,23 @@ pub(super) async fn settle(
     }
     let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
     let batch = SettleBatch::new(settlements)?;
+    if let Some(task) = batch.twice
+        && mode == SettleMode::All
+    {
+        return Err(Error::claim_lost(format!(
+            "task {task} is settled twice in one batch: nothing was changed"
+        )));
+    }
     let (results, events) = (&batch.results, &batch.events);
     let (with_results, with_events) = (!results.is_empty(), !events.is_empty());
     let all = mode == SettleMode::All;
     let values = results.values();
 
     let mut params: Vec<Param<'_>> = vec![
-        &batch.ids,
+        &batch.firsts,
+        &batch.lasts,
+        &batch.bases,
+        &batch.marks,
         &batch.workers,
         &batch.numbers,
         &batch.outcomes,
@@ -34,7 +45,9 @@ pub(super) async fn settle(
     ];
     if with_results || with_events {
         params.extend([
-            &results.ids as Param<'_>,
+            &batch.result_tasks.0 as Param<'_>,
+            &batch.result_tasks.1,
+            &results.ids,
             &results.statuses,
             &results.codecs,
             &values,
@@ -52,7 +65,9 @@ pub(super) async fn settle(
     }
     if with_events {
         params.extend([
-            &events.ats as Param<'_>,
+            &batch.event_tasks.0 as Param<'_>,
+            &batch.event_tasks.1,
+            &events.ats,
             &events.kinds,
             &events.tasks,
             &events.queues,
@@ -65,11 +80,12 @@ pub(super) async fn settle(
     let db = queue.db();
     let row = db.one(db.sql.settle(with_results, with_events), &params).await?;
 
+    let mut columns = Columns::new(&row);
+    let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+    let hits: Vec<Bits> = columns.take()?;
     let mut answers = vec![Settled::Lost; claims.len()];
-    for place in Columns::new(&row).take::<Vec<i64>>()? {
-        if let Some(answer) = usize::try_from(place - 1).ok().and_then(|place| answers.get_mut(place)) {
-            *answer = Settled::Done;
-        }
+    for rank in batch.settled(&nos, &behinds, &hits) {
+        answers[rank] = Settled::Done;
     }
     queue.inner.held.remove(claims.into_iter().filter_map(|(id, claim)| Some((id, claim?))));
     Ok(answers)

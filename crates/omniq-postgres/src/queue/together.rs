@@ -8,8 +8,8 @@ use omniq_core::{Error, NewTask, Result, TaskId};
 use tokio::sync::oneshot;
 
 use super::enqueue::send;
-use crate::batch::EnqueueBatch;
 use crate::db::Db;
+use crate::enqueue_batch::EnqueueBatch;
 
 /// How many calls travel in one statement at most.
 const MOST: usize = 1_000;
@@ -32,7 +32,7 @@ struct Gathered {
 #[derive(Debug)]
 struct Call {
     task: NewTask,
-    answer: oneshot::Sender<Result<()>>,
+    answer: oneshot::Sender<Result<TaskId>>,
 }
 
 impl Together {
@@ -41,8 +41,7 @@ impl Together {
     }
 
     /// Adds a task that was checked.
-    pub(super) async fn enqueue(self: &Arc<Self>, db: &Arc<Db>, mut task: NewTask) -> Result<TaskId> {
-        let id = *task.id.get_or_insert_with(TaskId::new);
+    pub(super) async fn enqueue(self: &Arc<Self>, db: &Arc<Db>, task: NewTask) -> Result<TaskId> {
         let (answer, answered) = oneshot::channel();
         let carry = {
             let mut gathered = self.lock();
@@ -56,7 +55,7 @@ impl Together {
             tokio::spawn(Carrier { together: Arc::clone(self), retired: false }.carry(Arc::clone(db)));
         }
         match answered.await {
-            Ok(answer) => answer.map(|()| id),
+            Ok(answer) => answer,
             Err(_) => Err(Error::unavailable(
                 "the runtime that carried this enqueue ended: whether the task was added is not known",
             )),
@@ -123,24 +122,32 @@ impl Drop for Carrier {
 }
 
 async fn deliver(db: &Db, calls: Vec<Call>) {
-    let tasks = calls.iter().map(|call| call.task.clone()).collect();
-    match write(db, tasks).await {
-        // One bad task fails its own caller only. What is unsure is not tried again: it could be written twice.
-        Err(error) if calls.len() > 1 && !error.is_transient() && !error.is_closed() => {
-            for call in calls {
-                let answer = write(db, vec![call.task]).await;
-                // A caller that has gone does not want to know.
-                let _ = call.answer.send(answer);
-            }
+    let (tasks, answers): (Vec<_>, Vec<_>) = calls.into_iter().map(|call| (call.task, call.answer)).unzip();
+    // A caller that has gone does not want to know: its answer goes nowhere.
+    if let [_] = tasks.as_slice() {
+        let answer = write(db, tasks).await.and_then(|mut ids| {
+            ids.pop().ok_or_else(|| Error::internal("an enqueue of one task gave no id"))
+        });
+        answers.into_iter().for_each(|caller| drop(caller.send(answer.clone())));
+        return;
+    }
+    match write(db, tasks.clone()).await {
+        Ok(ids) => ids.into_iter().zip(answers).for_each(|(id, caller)| drop(caller.send(Ok(id)))),
+        // What is unsure is not tried again: it could be written twice.
+        Err(error) if error.is_transient() || error.is_closed() => {
+            answers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone()))));
         }
-        answer => {
-            for call in calls {
-                let _ = call.answer.send(answer.clone());
+        // One bad task fails its own caller only.
+        Err(_) => {
+            for (task, caller) in tasks.into_iter().zip(answers) {
+                Box::pin(deliver(db, vec![Call { task, answer: caller }])).await;
             }
         }
     }
 }
 
-async fn write(db: &Db, tasks: Vec<NewTask>) -> Result<()> {
-    send(db, &EnqueueBatch::of_checked(tasks)?).await
+async fn write(db: &Db, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    let batch = EnqueueBatch::of_checked(tasks)?;
+    send(db, &batch).await?;
+    Ok(batch.ids)
 }

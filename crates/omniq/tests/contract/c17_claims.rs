@@ -100,7 +100,7 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
     queue.complete_many(&came).await.unwrap();
     // The witness sees no task whose claim nobody knows, once the next dequeue has looked.
     assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
-    assert_eq!(number(&witness, "select count(*) from omniq.tasks where worker is not null").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.task_list where worker is not null").await, 0);
     drain(&queue, &mut seen).await;
     assert_eq!(seen.len(), TASKS);
     queue.close().await.unwrap();
@@ -118,7 +118,7 @@ async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
     assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
     proxy.delay(Duration::ZERO);
     let witness = db.client().await;
-    let claimed = "select count(*) from omniq.tasks where worker is not null";
+    let claimed = "select count(*) from omniq.task_list where worker is not null";
     eventually("the claim is carried out", PATIENCE, async || {
         (number(&witness, claimed).await == 100).then_some(())
     })

@@ -57,7 +57,7 @@ async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() 
     assert!(paused.is_alive());
     let after = witness.query(sql, &[]).await.unwrap();
     assert_eq!(format!("{before:?}"), format!("{after:?}"), "no result was written again");
-    let held = "select count(*) from omniq.tasks where attempt = 2 and worker is not null";
+    let held = "select count(*) from omniq.task_list where attempt = 2 and worker is not null";
     assert_eq!(number(&witness, held).await, 4, "what others run is still theirs");
     let workers = "select count(*) from omniq.workers where ended_at is null";
     assert_eq!(number(&witness, workers).await, 2, "the process has a new lease");
@@ -112,7 +112,7 @@ async fn c17_late_finishes_of_a_paused_process_are_refused() {
     assert!(paused.join(), "it goes on and ends well");
     assert_eq!(number(&witness, "select count(*) from effects where kind = 'refused'").await, 4);
     assert_eq!(number(&witness, "select count(*) from effects where kind = 'done'").await, 1);
-    assert_eq!(number(&witness, "select count(*) from omniq.tasks where worker is not null").await, 2);
+    assert_eq!(number(&witness, "select count(*) from omniq.task_list where worker is not null").await, 2);
     queue.complete_many(&mine[2..]).await.unwrap();
     assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0);
     rescuer.stop();

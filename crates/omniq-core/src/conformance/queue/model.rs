@@ -37,17 +37,21 @@ impl Model {
 
     pub(super) async fn step(&mut self, step: Move) {
         match step {
-            Move::Enqueue { priority, retries, delayed, expiring } => {
-                let mut new = task(self.tasks.len() as i64).queue(&self.name).priority(priority);
-                new = new.max_retries(retries).backoff(Backoff::constant(HOUR));
-                new.delay = delayed.then_some(HOUR);
-                new.ttl = expiring.then_some(Duration::from_millis(1));
-                let id = self.queue.enqueue(new).await.unwrap();
+            Move::Enqueue { count, priority, retries, delayed, expiring } => {
+                let new = |number: usize| {
+                    let mut new =
+                        task((self.tasks.len() + number) as i64).queue(&self.name).priority(priority);
+                    new = new.max_retries(retries).backoff(Backoff::constant(HOUR));
+                    new.delay = delayed.then_some(HOUR);
+                    new.ttl = expiring.then_some(Duration::from_millis(1));
+                    new
+                };
+                let ids = self.queue.enqueue_many((0..count).map(new).collect()).await.unwrap();
                 if expiring {
                     pause(20).await;
                 }
                 let state = Some(if delayed { TaskState::Scheduled } else { TaskState::Ready });
-                self.tasks.push(Known {
+                self.tasks.extend(ids.into_iter().map(|id| Known {
                     id,
                     state,
                     attempt: 0,
@@ -55,15 +59,13 @@ impl Model {
                     retries,
                     expired: expiring,
                     held: None,
-                });
+                }));
             }
             Move::Do { .. } if self.tasks.is_empty() => {}
-            Move::Do { verb: Verb::Dequeue, .. } => {
-                let expected = self.next();
-                let claimed = self.queue.claim(self.worker, &from(&self.name)).await.unwrap();
-                self.claimed(expected, claimed);
+            Move::Do { verb: Verb::Dequeue, place, .. } => {
+                self.claim(self.worker, 1 + place % 4).await;
             }
-            Move::Do { verb: Verb::Rescue | Verb::RescueLast, .. } => self.lose().await,
+            Move::Do { verb: Verb::Rescue | Verb::RescueLast, place, .. } => self.lose(1 + place % 4).await,
             Move::Do { verb, place, at_once } => {
                 let place = place % self.tasks.len();
                 self.act(verb, place, at_once).await;
@@ -71,38 +73,50 @@ impl Model {
         }
     }
 
-    /// The place of the task that a claim must give.
-    fn next(&self) -> Option<usize> {
+    /// The places of the tasks that a claim must give.
+    fn next(&self, count: usize) -> Vec<usize> {
         let ready = |known: &Known| known.state == Some(TaskState::Ready) && !known.expired;
-        let places = (0..self.tasks.len()).filter(|place| ready(&self.tasks[*place]));
-        places.min_by_key(|place| (-self.tasks[*place].priority, *place))
+        let mut places: Vec<_> = (0..self.tasks.len()).filter(|place| ready(&self.tasks[*place])).collect();
+        places.sort_by_key(|place| (-self.tasks[*place].priority, *place));
+        places.truncate(count);
+        places
     }
 
-    fn claimed(&mut self, expected: Option<usize>, mut claimed: Vec<Task>) {
-        let task = claimed.pop();
-        let expected_id = expected.map(|place| self.tasks[place].id);
-        assert_eq!(task.as_ref().map(|task| task.id), expected_id, "the wrong task was claimed");
-        if let (Some(place), Some(task)) = (expected, task) {
-            let known = &mut self.tasks[place];
+    /// Claims so many and returns the places of those that were claimed.
+    async fn claim(&mut self, worker: WorkerId, count: usize) -> Vec<usize> {
+        let expected = self.next(count);
+        let limit = u32::try_from(count).unwrap();
+        let claimed = self.queue.claim(worker, &from(&self.name).limit(limit)).await.unwrap();
+        let ids: Vec<_> = claimed.iter().map(|task| task.id).collect();
+        let expected_ids: Vec<_> = expected.iter().map(|place| self.tasks[*place].id).collect();
+        assert_eq!(ids, expected_ids, "the wrong tasks were claimed");
+        for (place, task) in expected.iter().zip(claimed) {
+            let known = &mut self.tasks[*place];
             known.attempt += 1;
             known.held = Some(task);
-            self.follow(place, Verb::Dequeue);
+            self.follow(*place, Verb::Dequeue);
         }
+        expected
     }
 
-    /// A worker claims, goes silent, and its task is taken back.
-    async fn lose(&mut self) {
+    /// A worker claims, goes silent, and its tasks are taken back.
+    async fn lose(&mut self, count: usize) {
         let doomed = worker(&self.queue, Duration::from_millis(100)).await;
-        let expected = self.next();
-        let claimed = self.queue.claim(doomed, &from(&self.name)).await.unwrap();
-        self.claimed(expected, claimed);
-        let Some(place) = expected else { return };
-        let found = lost(&self.queue).await;
-        assert_eq!(found[0].task.id, self.tasks[place].id);
-        let verb = if found[0].task.may_retry() { Verb::Rescue } else { Verb::RescueLast };
-        assert_eq!(verb == Verb::Rescue, self.tasks[place].attempt <= self.tasks[place].retries);
-        assert_eq!(rescue(&self.queue, &found).await, [Settled::Done]);
-        self.follow(place, verb);
+        let mut places = self.claim(doomed, count).await;
+        if places.is_empty() {
+            return;
+        }
+        let mut found = lost(&self.queue).await;
+        found.sort_by_key(|lost| lost.task.id);
+        places.sort_by_key(|place| self.tasks[*place].id);
+        let ids: Vec<_> = found.iter().map(|lost| lost.task.id).collect();
+        assert_eq!(ids, places.iter().map(|place| self.tasks[*place].id).collect::<Vec<_>>());
+        assert_eq!(rescue(&self.queue, &found).await, vec![Settled::Done; found.len()]);
+        for (place, lost) in places.into_iter().zip(found) {
+            let verb = if lost.task.may_retry() { Verb::Rescue } else { Verb::RescueLast };
+            assert_eq!(verb == Verb::Rescue, self.tasks[place].attempt <= self.tasks[place].retries);
+            self.follow(place, verb);
+        }
     }
 
     async fn act(&mut self, verb: Verb, place: usize, at_once: bool) {
@@ -187,6 +201,7 @@ impl Model {
         let seen: Vec<_> = listed.iter().map(|task| (task.id, task.state, task.attempt)).collect();
         let there = self.tasks.iter().filter_map(|known| Some((known.id, known.state?, known.attempt)));
         assert_eq!(seen, there.collect::<Vec<_>>(), "{when}");
+        assert_eq!(self.queue.count(&filter).await.unwrap(), seen.len() as u64, "{when}");
         for task in listed {
             assert_eq!(task.claim.is_some(), task.state == TaskState::Running, "{when}");
         }

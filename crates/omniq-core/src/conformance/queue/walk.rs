@@ -13,8 +13,10 @@ use crate::*;
 /// One step of a walk.
 #[derive(Debug, Clone, Copy)]
 pub enum Move {
-    /// Enqueues a task.
+    /// Enqueues tasks that share all this.
     Enqueue {
+        /// How many.
+        count: usize,
         /// Its priority.
         priority: i16,
         /// Its extra runs.
@@ -26,7 +28,7 @@ pub enum Move {
     },
     /// Does this to the task with this place among all that were enqueued, if there is any.
     Do {
-        /// What to do. `Dequeue`, `Rescue` and `RescueLast` take whichever task is next.
+        /// What to do. `Dequeue`, `Rescue` and `RescueLast` take whichever tasks are next: 1 + `place` modulo 4.
         verb: Verb,
         /// The place, modulo the number of tasks.
         place: usize,
@@ -37,8 +39,10 @@ pub enum Move {
 
 /// Random walks of up to 40 steps.
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let enqueue = (-1..=1_i16, 0..=2_u32, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
-        |(priority, retries, delayed, expiring)| Move::Enqueue {
+    let count = prop_oneof![1 => Just(1), 2 => 2..=6_usize];
+    let enqueue = (count, -1..=1_i16, 0..=2_u32, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(count, priority, retries, delayed, expiring)| Move::Enqueue {
+            count,
             priority,
             retries,
             delayed: delayed && !expiring,

@@ -1,0 +1,1 @@
+(t.count - coalesce(bit_count(t.gone), 0))

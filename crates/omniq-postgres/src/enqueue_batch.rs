@@ -1,0 +1,240 @@
+//! Tasks to be enqueued, gathered into runs: those that share everything but their arguments stand in one row.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use omniq_core::{Limits, NewTask, Result, TaskId};
+use uuid::Uuid;
+
+use crate::batch::{json, object, seconds, signed};
+use crate::db::Param;
+use crate::rows::Options;
+
+/// How many tasks a run has at most, and how many bytes of arguments. A claim of a few reads the whole row, so it must not
+/// be too long.
+const MOST: usize = 1_000;
+const MOST_BYTES: usize = 128 * 1024;
+/// A shorter run costs more as a statement of its own than its tasks do as single rows in a statement with others.
+const FEWEST: usize = 4;
+
+/// What is sent, in this order: tasks of one queue and priority stand in the order in which they were given.
+#[derive(Debug)]
+pub(crate) struct EnqueueBatch {
+    pub(crate) ids: Vec<TaskId>,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Run(Run),
+    Rows(Rows),
+}
+
+#[derive(Debug)]
+struct Open {
+    shape: NewTask,
+    bodies: Vec<Bytes>,
+    bytes: usize,
+    /// Where in the batch each task stands.
+    ranks: Vec<usize>,
+}
+
+impl EnqueueBatch {
+    pub(crate) fn new(tasks: Vec<NewTask>, limits: &Limits) -> Result<Self> {
+        for task in &tasks {
+            task.check(limits)?;
+        }
+        Self::of_checked(tasks)
+    }
+
+    pub(crate) fn of_checked(tasks: Vec<NewTask>) -> Result<Self> {
+        let mut ids = vec![TaskId::from(Uuid::nil()); tasks.len()];
+        let runs = gather(tasks);
+        let only = runs.len() == 1;
+        let mut pieces = Vec::new();
+        for run in runs {
+            let base = run.shape.id.unwrap_or_else(TaskId::new);
+            for (place, rank) in run.ranks.iter().enumerate() {
+                ids[*rank] = TaskId::from(Uuid::from_u128(base.as_uuid().as_u128() + place as u128));
+            }
+            // An id of the user's may be in use: only the function for rows looks for it within runs.
+            if run.shape.id.is_none() && (only || run.bodies.len() >= FEWEST) {
+                pieces.push(Piece::Run(Run::new(base, run.shape, run.bodies)?));
+            } else {
+                if !matches!(pieces.last(), Some(Piece::Rows(_))) {
+                    pieces.push(Piece::Rows(Rows::default()));
+                }
+                if let Some(Piece::Rows(rows)) = pieces.last_mut() {
+                    for (rank, body) in run.ranks.iter().zip(run.bodies) {
+                        rows.push(ids[*rank], &run.shape, body)?;
+                    }
+                }
+            }
+        }
+        Ok(Self { ids, pieces })
+    }
+
+    /// All as rows, for one statement.
+    pub(crate) fn rows_of_checked(tasks: Vec<NewTask>) -> Result<Self> {
+        let mut batch = Self { ids: Vec::with_capacity(tasks.len()), pieces: Vec::new() };
+        let mut rows = Rows::default();
+        for task in tasks {
+            let id = task.id.unwrap_or_else(TaskId::new);
+            batch.ids.push(id);
+            let body = task.payload.bytes().clone();
+            rows.push(id, &task, body)?;
+        }
+        batch.pieces.push(Piece::Rows(rows));
+        Ok(batch)
+    }
+}
+
+/// Runs in the order in which they are to be written. Only the last run of a queue and priority grows, so that the order
+/// within these stays.
+fn gather(tasks: Vec<NewTask>) -> Vec<Open> {
+    let mut runs: Vec<Open> = Vec::new();
+    let mut last: HashMap<(String, i16), usize> = HashMap::new();
+    let mut recent: Option<usize> = None;
+    for (rank, task) in tasks.into_iter().enumerate() {
+        let bytes = task.payload.bytes().len();
+        let fits = |run: &Open| {
+            run.bodies.len() < MOST && run.bytes + bytes <= MOST_BYTES && run.shape.is_alike(&task)
+        };
+        // Most often it goes where the one before went.
+        let place = match recent {
+            Some(place) if fits(&runs[place]) => Some(place),
+            _ => last.get(&(task.queue.clone(), task.priority)).copied().filter(|place| fits(&runs[*place])),
+        };
+        let body = task.payload.bytes().clone();
+        if let Some(place) = place {
+            let run = &mut runs[place];
+            run.bodies.push(body);
+            run.ranks.push(rank);
+            run.bytes += bytes;
+            recent = Some(place);
+        } else {
+            last.insert((task.queue.clone(), task.priority), runs.len());
+            recent = Some(runs.len());
+            runs.push(Open { shape: task, bodies: vec![body], bytes, ranks: vec![rank] });
+        }
+    }
+    runs
+}
+
+fn options(task: &NewTask) -> Result<Option<String>> {
+    let options = Options { backoff: task.backoff.clone(), timeout: seconds(task.timeout) };
+    if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
+}
+
+/// The parameters of `enqueue_run.sql`.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) id: Uuid,
+    pub(crate) queue: String,
+    pub(crate) func: String,
+    pub(crate) codec: String,
+    bodies: Vec<Bytes>,
+    pub(crate) priority: i16,
+    pub(crate) max_retries: i32,
+    pub(crate) run_at: Option<String>,
+    pub(crate) delay: Option<f64>,
+    pub(crate) ttl: Option<f64>,
+    pub(crate) options: Option<String>,
+    pub(crate) metadata: Option<String>,
+}
+
+impl Run {
+    fn new(id: TaskId, shape: NewTask, bodies: Vec<Bytes>) -> Result<Self> {
+        Ok(Self {
+            id: id.as_uuid(),
+            options: options(&shape)?,
+            metadata: object(&shape.metadata)?,
+            codec: shape.payload.codec().name().to_owned(),
+            queue: shape.queue,
+            func: shape.func,
+            bodies,
+            priority: shape.priority,
+            max_retries: signed(shape.max_retries),
+            run_at: shape.run_at.map(|time| time.to_string()),
+            delay: seconds(shape.delay),
+            ttl: seconds(shape.ttl),
+        })
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
+        self.bodies.iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> [Param<'a>; 12] {
+        [
+            &self.id,
+            &self.queue,
+            &self.func,
+            &self.codec,
+            bodies,
+            &self.priority,
+            &self.max_retries,
+            &self.run_at,
+            &self.delay,
+            &self.ttl,
+            &self.options,
+            &self.metadata,
+        ]
+    }
+}
+
+/// The parameters of `enqueue_many.sql`: one array per column.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) funcs: Vec<String>,
+    pub(crate) codecs: Vec<String>,
+    bodies: Vec<Bytes>,
+    pub(crate) priorities: Vec<i16>,
+    pub(crate) max_retries: Vec<i32>,
+    pub(crate) run_ats: Vec<Option<String>>,
+    pub(crate) delays: Vec<Option<f64>>,
+    pub(crate) ttls: Vec<Option<f64>>,
+    pub(crate) options: Vec<Option<String>>,
+    pub(crate) metadata: Vec<Option<String>>,
+}
+
+impl Rows {
+    fn push(&mut self, id: TaskId, task: &NewTask, body: Bytes) -> Result<()> {
+        self.ids.push(id.as_uuid());
+        self.queues.push(task.queue.clone());
+        self.funcs.push(task.func.clone());
+        self.codecs.push(task.payload.codec().name().to_owned());
+        self.bodies.push(body);
+        self.priorities.push(task.priority);
+        self.max_retries.push(signed(task.max_retries));
+        self.run_ats.push(task.run_at.map(|time| time.to_string()));
+        self.delays.push(seconds(task.delay));
+        self.ttls.push(seconds(task.ttl));
+        self.options.push(options(task)?);
+        self.metadata.push(object(&task.metadata)?);
+        Ok(())
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
+        self.bodies.iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> [Param<'a>; 12] {
+        [
+            &self.ids,
+            &self.queues,
+            &self.funcs,
+            &self.codecs,
+            bodies,
+            &self.priorities,
+            &self.max_retries,
+            &self.run_ats,
+            &self.delays,
+            &self.ttls,
+            &self.options,
+            &self.metadata,
+        ]
+    }
+}

@@ -1,0 +1,47 @@
+//! Tasks by filter, in the order of their ids. Rows overlap: what was taken out of a run stands behind what is left of it,
+//! though its ids are among those. So rows are looked through first, without arguments, and tasks got by their ids then.
+
+use omniq_core::{Result, Task, TaskFilter, TaskId};
+use uuid::Uuid;
+
+use super::{AsyncPostgresQueue, filter_params, uuids};
+use crate::rows::{self, Columns, RowOf};
+use crate::runs::base_of;
+
+pub(super) async fn list(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Result<Vec<Task>> {
+    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(Vec::new()) };
+    let db = queue.db();
+    let wanted = filter.page_size() as usize;
+    let rows_at_once = i64::from(filter.page_size()).max(50);
+    // The run of the task before may have more.
+    let mut behind: (Option<Uuid>, i32) = (filter.after.map(|id| base_of(id.as_uuid())), 0);
+    let mut ids: Vec<TaskId> = Vec::new();
+    loop {
+        let rows = db
+            .search(&db.sql.list, &[name, &state, &held, func, &behind.0, &behind.1, &rows_at_once])
+            .await?;
+        for row in &rows {
+            let row = RowOf::read(&mut Columns::new(row))?;
+            ids.extend(
+                row.tasks().map(|(_, id)| id).filter(|id| filter.after.is_none_or(|after| *id > after)),
+            );
+            behind = (Some(row.id), row.count);
+        }
+        // A row that was not read yet begins no earlier than the last one that was.
+        let sure = |id: &TaskId| Some(id.as_uuid()) < behind.0;
+        let is_all = (rows.len() as i64) < rows_at_once;
+        if is_all || ids.iter().filter(|id| sure(id)).count() >= wanted {
+            ids.sort_unstable();
+            ids.truncate(wanted);
+            break;
+        }
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tasks = rows::tasks(&db.query(&db.sql.get, &[&uuids(&ids)]).await?)?;
+    // What a task has become in between is not what was asked for.
+    tasks.retain(|task| filter.state.is_none_or(|state| task.state == state));
+    tasks.sort_unstable_by_key(|task| task.id);
+    Ok(tasks)
+}

@@ -1,0 +1,145 @@
+//! Settlements as `settle.sql` takes them: those that have a claim and an outcome in common are one group.
+
+use std::collections::{HashMap, HashSet};
+
+use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId};
+use uuid::Uuid;
+
+use crate::batch::{EventBatch, ResultBatch, json, signed};
+use crate::bits::Bits;
+use crate::runs::{base_of, place_of};
+
+/// What the settlements of a group share: the first id that their run can have, claim, outcome, its delay and its error.
+type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
+
+#[derive(Debug)]
+struct Group {
+    first: usize,
+    last: usize,
+    /// Place of the task, and where in the batch it stands.
+    tasks: Vec<(usize, usize)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SettleBatch {
+    pub(crate) firsts: Vec<Uuid>,
+    pub(crate) lasts: Vec<Uuid>,
+    pub(crate) bases: Vec<Uuid>,
+    pub(crate) marks: Vec<Bits>,
+    pub(crate) workers: Vec<Option<i64>>,
+    pub(crate) numbers: Vec<Option<i32>>,
+    pub(crate) outcomes: Vec<&'static str>,
+    pub(crate) delays: Vec<f64>,
+    pub(crate) errors: Vec<Option<String>>,
+    /// For each result, and each event, its task's group, from 1 on, and how far behind the group's first task it stands.
+    pub(crate) result_tasks: (Vec<i64>, Vec<i32>),
+    pub(crate) event_tasks: (Vec<i64>, Vec<i32>),
+    pub(crate) results: ResultBatch,
+    pub(crate) events: EventBatch,
+    /// Of two settlements by the same claim the first counts; this is the first task of which there are two.
+    pub(crate) twice: Option<TaskId>,
+    groups: Vec<Group>,
+}
+
+impl SettleBatch {
+    pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
+        let mut batch = Self::default();
+        let mut known: HashMap<Key, usize> = HashMap::new();
+        let mut seen = HashSet::with_capacity(settlements.len());
+        for (rank, settlement) in settlements.into_iter().enumerate() {
+            let settlement = settlement.checked()?;
+            if !seen.insert((settlement.task_id, settlement.claim)) {
+                batch.twice.get_or_insert(settlement.task_id);
+                continue;
+            }
+            let (outcome, delay, error) = parts(settlement.outcome)?;
+            let error = error.as_ref().map(json).transpose()?;
+            let id = settlement.task_id.as_uuid();
+            let key = (base_of(id).as_u128(), settlement.claim, outcome, delay.to_bits(), error);
+            let place = place_of(id);
+            let group = match known.get(&key) {
+                Some(group) => *group,
+                None => {
+                    batch.bases.push(base_of(id));
+                    batch.workers.push(key.1.map(|claim| claim.worker.0));
+                    batch.numbers.push(key.1.map(|claim| signed(claim.number)));
+                    batch.outcomes.push(outcome);
+                    batch.delays.push(delay);
+                    batch.errors.push(key.4.clone());
+                    batch.groups.push(Group { first: place, last: place, tasks: Vec::new() });
+                    known.insert(key, batch.groups.len() - 1);
+                    batch.groups.len() - 1
+                }
+            };
+            let no = group as i64 + 1;
+            if let Some(result) = settlement.result {
+                batch.results.push_checked(result)?;
+                batch.result_tasks.0.push(no);
+                batch.result_tasks.1.push(place as i32);
+            }
+            for event in settlement.events {
+                batch.events.push_checked(event)?;
+                batch.event_tasks.0.push(no);
+                batch.event_tasks.1.push(place as i32);
+            }
+            let group = &mut batch.groups[group];
+            group.first = group.first.min(place);
+            group.last = group.last.max(place);
+            group.tasks.push((place, rank));
+        }
+        batch.finish();
+        Ok(batch)
+    }
+
+    /// What is known only when all groups are whole.
+    fn finish(&mut self) {
+        for (group, base) in self.groups.iter().zip(&self.bases) {
+            let at = |place: usize| Uuid::from_u128(base.as_u128() + place as u128);
+            self.firsts.push(at(group.first));
+            self.lasts.push(at(group.last));
+            let mut marks = Bits::zeros(group.last - group.first + 1);
+            group.tasks.iter().for_each(|(place, _)| marks.mark(place - group.first));
+            self.marks.push(marks);
+        }
+        for (nos, places) in [&mut self.result_tasks, &mut self.event_tasks] {
+            for (no, place) in nos.iter().zip(places) {
+                *place -= self.groups[*no as usize - 1].first as i32;
+            }
+        }
+    }
+
+    /// Where in the batch those stand that were settled, by the answer of `settle.sql`.
+    pub(crate) fn settled(&self, nos: &[i64], behinds: &[i32], hits: &[Bits]) -> Vec<usize> {
+        let mut places: Vec<HashSet<usize>> = vec![HashSet::new(); self.groups.len()];
+        for ((no, behind), hits) in nos.iter().zip(behinds).zip(hits) {
+            let index = *no as usize - 1;
+            let start = self.groups[index].first as i64 + i64::from(*behind);
+            places[index].extend(hits.marked().map(|place| (start + place as i64) as usize));
+        }
+        let settled = self.groups.iter().zip(&places);
+        settled
+            .flat_map(|(group, places)| {
+                group.tasks.iter().filter(|(place, _)| places.contains(place)).map(|(_, rank)| *rank)
+            })
+            .collect()
+    }
+}
+
+fn parts(outcome: Outcome) -> Result<(&'static str, f64, Option<omniq_core::TaskError>)> {
+    let (name, delay, error) = match outcome {
+        Outcome::Complete => ("complete", None, None),
+        Outcome::Fail { error } => ("fail", None, Some(error)),
+        Outcome::RetryLater { delay, error } => ("retry_later", Some(delay), error),
+        Outcome::Release => ("release", None, None),
+        Outcome::Snooze { delay } => ("snooze", Some(delay), None),
+        Outcome::Cancel => ("cancel", None, None),
+        Outcome::Discard => ("discard", None, None),
+        Outcome::Expire => ("expire", None, None),
+        other => {
+            return Err(Error::invalid(format!(
+                "outcome {other:?} is not known to this storage: use one version of OmniQ's crates"
+            )));
+        }
+    };
+    Ok((name, delay.unwrap_or_default().as_secs_f64(), error))
+}
