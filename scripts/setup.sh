@@ -92,6 +92,24 @@ PYTHON
   fi
 }
 
+# A pooler for the tests. Debian's package would start one of the machine's own, so it is unpacked, not installed.
+unpack_pgbouncer() {
+  local folder
+  folder=$(mktemp -d)
+  chmod 755 "$folder"
+  (cd "$folder" && apt-get download -q pgbouncer && dpkg -x pgbouncer_*.deb unpacked)
+  mkdir -p .venv/pgbouncer
+  cp "$folder/unpacked/usr/sbin/pgbouncer" .venv/pgbouncer/
+  rm -rf "$folder"
+}
+
+get_pgbouncer() {
+  if [[ -x .venv/pgbouncer/pgbouncer || -x /usr/sbin/pgbouncer ]] || has pgbouncer; then return; fi
+  can_apt || fail "pgbouncer is missing (for the tests). Please install it and run this again"
+  dpkg -s libc-ares2 libevent-2.1-7 >/dev/null 2>&1 || apt_install libc-ares2 libevent-2.1-7
+  step "pgbouncer, unpacked in .venv" unpack_pgbouncer
+}
+
 has cargo || fail "cargo is missing. Install Rust 1.94 or newer (with rustup), then run this again"
 has cc || apt_install build-essential
 has pkg-config || apt_install pkg-config
@@ -99,3 +117,4 @@ has_postgres || install_postgres
 has psql || note "psql is missing from PATH; the one in .venv is used"
 has cargo-nextest || step "cargo-nextest" cargo install cargo-nextest --locked
 make_venv
+get_pgbouncer

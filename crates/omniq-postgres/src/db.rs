@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts, Transaction,
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::join_all;
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
@@ -30,15 +29,11 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 /// sorts the whole backlog (measured: 40 ms a claim at 40,000 tasks). And where the table was empty at that time, its index
 /// read from end to end looks cheaper than a look by id. That plan exists for joins on `t.id = x.id` alone, whose order it
 /// has; so the statements write `t.id = any (array[x.id])` (measured: a drain of 43,000 tasks in 4 s instead of 60 s).
-pub(crate) const PLANNING: &str =
-    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off";
+pub(crate) const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c omniq.direct=on";
 
 /// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
     "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
-
-/// How many statements of one transaction are sent ahead.
-const UNDER_WAY: usize = 8;
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -62,7 +57,37 @@ impl std::fmt::Debug for Db {
 
 impl Db {
     /// Opens a pool and its first connections. Fails (`is_unavailable`) if the server cannot be reached.
+    ///
+    /// A pooler that hands out connections by transaction is found out: it refuses, or swallows, what a session asks for at its
+    /// start. Behind one, statements are not prepared, and sleepers poll.
     pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
+        let pooled = || Settings { statement_cache: false, ..settings.clone() };
+        let opened = Self::open_as(settings).await;
+        if !settings.statement_cache {
+            return opened;
+        }
+        match opened {
+            Ok(db) if db.is_direct().await? => Ok(db),
+            Ok(db) => {
+                db.close().await;
+                Self::open_as(&pooled()).await
+            }
+            Err(error) if error.to_string().contains("unsupported startup parameter") => {
+                Self::open_as(&pooled()).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether what a session asked for at its start holds.
+    async fn is_direct(&self) -> Result<bool> {
+        let client = self.client().await?;
+        let sql = "select coalesce(current_setting('omniq.direct', true), '') = 'on'";
+        let rows = client.query_typed(sql, &[]).await.map_err(from_driver)?;
+        rows.first().map_or(Ok(false), |row| Columns::new(row).take())
+    }
+
+    async fn open_as(settings: &Settings) -> Result<Arc<Self>> {
         settings.check()?;
         let schema = Schema::new(&settings.schema)?;
         let (mut config, tls) = settings.connect_config()?;
@@ -224,9 +249,8 @@ impl Db {
     /// All or nothing, sent together; after an error the end of the transaction undoes it. The answer is the last one's.
     async fn in_transaction(&self, begin: &str, calls: &[(&Statement, &[Param<'_>])]) -> Result<Vec<Row>> {
         let client = self.client().await?;
-        let all = futures_util::future::join_all(
-            calls.iter().map(|(statement, params)| self.query_fresh(&client, statement, params)),
-        );
+        let all =
+            join_all(calls.iter().map(|(statement, params)| self.query_fresh(&client, statement, params)));
         let (begun, answers, ended) =
             tokio::join!(client.batch_execute(begin), all, client.batch_execute("commit"));
         let answer = begun.map_err(from_driver).and_then(|()| {
@@ -240,40 +264,17 @@ impl Db {
         give_back(client, answer)
     }
 
-    /// Runs all or none of these, a few under way at a time.
+    /// Runs all or none of these, sent together, in one round trip.
     pub(crate) async fn all_or_none(&self, calls: Vec<(&Statement, [Param<'_>; 12])>) -> Result<()> {
-        let mut client = self.client().await?;
-        let answer = self.all_or_none_on(&mut client, calls).await;
-        give_back(client, answer)
-    }
-
-    async fn all_or_none_on(
-        &self,
-        client: &mut Object,
-        calls: Vec<(&Statement, [Param<'_>; 12])>,
-    ) -> Result<()> {
-        // Dropped on the way, it is rolled back.
-        let transaction = client.transaction().await.map_err(from_driver)?;
-        let mut under_way = FuturesOrdered::new();
-        for (statement, params) in calls {
-            if under_way.len() == UNDER_WAY
-                && let Some(answer) = under_way.next().await
-            {
-                answer?;
-            }
-            // Prepared before it is sent: the order of sending is the order of execution.
-            let prepared = match self.settings.statement_cache {
-                true => Some(transaction.prepare_typed_cached(&statement.text, &statement.types).await),
-                false => None,
-            };
-            let prepared = prepared.transpose().map_err(from_driver)?;
-            under_way.push_back(send_in(&transaction, prepared, statement, params));
+        let client = self.client().await?;
+        let mut prepared = Vec::with_capacity(calls.len());
+        for (statement, _) in &calls {
+            prepared.push(self.prepared(&client, statement).await?);
         }
-        while let Some(answer) = under_way.next().await {
-            answer?;
-        }
-        drop(under_way);
-        transaction.commit().await.map_err(from_driver)
+        // Given up on the way, it may be in the midst of its transaction: nobody else must get it.
+        let open = Parted(Some(client));
+        let answer = all_or_none_on(open.client(), &calls, prepared).await;
+        give_back(open.back(), answer)
     }
 
     /// For searches that answer with a single count.
@@ -309,20 +310,46 @@ impl Drop for Db {
     }
 }
 
-async fn send_in(
-    transaction: &Transaction<'_>,
-    prepared: Option<tokio_postgres::Statement>,
-    statement: &Statement,
-    params: [Param<'_>; 12],
+/// A connection that goes to nobody else unless it is given back.
+struct Parted(Option<Object>);
+
+impl Parted {
+    fn client(&self) -> &Object {
+        self.0.as_ref().expect("there until it is given back")
+    }
+
+    fn back(mut self) -> Object {
+        self.0.take().expect("there until it is given back")
+    }
+}
+
+impl Drop for Parted {
+    fn drop(&mut self) {
+        self.0.take().map(Object::take);
+    }
+}
+
+async fn all_or_none_on(
+    client: &Object,
+    calls: &[(&Statement, [Param<'_>; 12])],
+    prepared: Vec<Option<tokio_postgres::Statement>>,
 ) -> Result<()> {
-    let answer = match prepared {
-        Some(prepared) => transaction.query(&prepared, &params).await,
-        None => {
-            let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
-            transaction.query_typed(&statement.text, &typed).await
+    let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
+        match prepared {
+            Some(prepared) => client.query(&prepared, params).await,
+            None => {
+                let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
+                client.query_typed(&statement.text, &typed).await
+            }
         }
-    };
-    answer.map(drop).map_err(from_driver)
+    }));
+    let (begun, answers, ended) =
+        tokio::join!(client.batch_execute("begin"), all, client.batch_execute("commit"));
+    begun.map_err(from_driver)?;
+    for answer in answers {
+        answer.map_err(from_driver)?;
+    }
+    ended.map_err(from_driver)
 }
 
 /// Parts with a connection, for good if the answer shows that it is broken: the driver may notice a moment later, and the next

@@ -67,7 +67,7 @@ statements! {
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
-    dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4);
+    dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4, INT4);
     await_claims(INT8);
     contended(TEXT_ARRAY, TEXT_ARRAY);
     unheard(INT8);

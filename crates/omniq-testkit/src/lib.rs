@@ -4,12 +4,14 @@
 //! left running for the next test process (`scripts/test.sh` stops it). `OMNIQ_TEST_PG_BIN` chooses its programs.
 
 mod database;
+mod pooler;
 mod process;
 mod proxy;
 mod server;
 mod wait;
 
 pub use database::TestDb;
+pub use pooler::Pooler;
 pub use process::{Process, argument, enter};
 pub use proxy::Proxy;
 pub use server::{FaultServer, fault_server, server_url};

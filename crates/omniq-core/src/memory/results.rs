@@ -15,8 +15,8 @@ use super::{locked, new_location};
 use crate::model::*;
 use crate::{Error, Location, Result, ResultStorage};
 
-/// Latest first, then by id.
-type Place = (Reverse<Timestamp>, TaskId);
+/// Latest first; of those of one instant the greatest id.
+type Place = Reverse<(Timestamp, TaskId)>;
 
 #[derive(Debug, Default)]
 struct Results {
@@ -25,7 +25,7 @@ struct Results {
 }
 
 fn place(result: &TaskResult) -> Place {
-    (Reverse(result.finished_at), result.task_id)
+    Reverse((result.finished_at, result.task_id))
 }
 
 fn is_over(result: &TaskResult, now: Timestamp) -> bool {
@@ -37,7 +37,7 @@ fn matches(filter: &ResultFilter, result: &TaskResult) -> bool {
         && filter.queue.as_ref().is_none_or(|queue| *queue == result.queue)
         && filter.func.as_ref().is_none_or(|func| *func == result.func)
         && filter.since.is_none_or(|since| since <= result.finished_at)
-        && filter.after.is_none_or(|(at, id)| place(result) > (Reverse(at), id))
+        && filter.after.is_none_or(|(at, id)| place(result) > Reverse((at, id)))
 }
 
 impl Results {
@@ -60,7 +60,7 @@ impl Results {
     fn named<'a>(&'a self, filter: &'a ResultFilter, now: Timestamp) -> impl Iterator<Item = &'a TaskResult> {
         self.order
             .iter()
-            .filter_map(move |(_, id)| self.get(*id, now))
+            .filter_map(move |Reverse((_, id))| self.get(*id, now))
             .filter(|result| matches(filter, result))
     }
 }

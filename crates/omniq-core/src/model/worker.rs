@@ -71,6 +71,8 @@ pub struct Dequeue {
     pub queues: Vec<String>,
     /// At most so many. Default: 1.
     pub limit: u32,
+    /// So many more are welcome if they are stored together with the last one and would have to be parted from it. Default: 0.
+    pub slack: u32,
     /// How long to wait for the first task. Default: not at all.
     pub timeout: Duration,
     /// Only tasks of these functions; others are left for workers that know them. Default: any.
@@ -82,6 +84,7 @@ impl<S: Into<String>, I: IntoIterator<Item = S>> From<I> for Dequeue {
         Self {
             queues: queues.into_iter().map(Into::into).collect(),
             limit: 1,
+            slack: 0,
             timeout: Duration::ZERO,
             funcs: None,
         }
@@ -96,6 +99,13 @@ impl Dequeue {
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// So many more are welcome, if that spares the storage to part what it holds together.
+    #[must_use]
+    pub fn slack(mut self, slack: u32) -> Self {
+        self.slack = slack;
         self
     }
 
@@ -123,6 +133,9 @@ impl Dequeue {
         }
         if !(1..=Self::MAX).contains(&self.limit) {
             return Err(Error::invalid(format!("limit {} is not within 1 to {}", self.limit, Self::MAX)));
+        }
+        if self.slack > Self::MAX {
+            return Err(Error::invalid(format!("slack {} is more than {}", self.slack, Self::MAX)));
         }
         check_duration("timeout", self.timeout)
     }

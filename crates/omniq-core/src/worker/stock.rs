@@ -46,6 +46,7 @@ impl Session<'_> {
         self.quiet = self.is_quiet();
         let request = Dequeue::from(settings.info.queues.iter().cloned())
             .limit(wanted as u32)
+            .slack(stock as u32)
             .funcs(self.lasting.funcs.iter().cloned());
         self.feed.look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
     }

@@ -1,10 +1,10 @@
--- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch. Whole rows, and a
--- slice off the front of the last one.
+-- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch, $6 how
+-- many more than the limit are welcome. Whole rows, and a slice off the front of the last one if the rest is too much.
 -- The lock on the worker's row keeps it from being declared lost between this claim and its commit.
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
-    select p.id, p.count, p.rank, min(p.place) as first, max(p.place) as last, count(*) = p.present as whole,
+    select p.id, p.count, p.rank, min(p.place) as first, max(p.place) as last, count(*) >= p.present - $6 as whole,
            array_agg(p.place) as places
     from (
         select p.id, p.count, p.present, p.place, q.rank

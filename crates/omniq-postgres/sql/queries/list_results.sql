@@ -3,5 +3,5 @@
 select {result_columns}
 from {schema}.results r
 where {result_filter}
-order by r.finished_at desc, r.task_id
+order by r.finished_at desc, r.task_id desc
 limit $7

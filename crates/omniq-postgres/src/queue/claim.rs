@@ -42,7 +42,8 @@ pub(super) async fn claim(
 async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
     let (db, held) = (queue.db(), &queue.inner.held);
     db.check_open()?;
-    let limit = i32::try_from(request.limit).unwrap_or(i32::MAX);
+    let bounded = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let (limit, slack) = (bounded(request.limit), bounded(request.slack));
     loop {
         let client = db.client().await?;
         let Some(flight) = held.take_off(worker).await else {
@@ -50,7 +51,8 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
             continue;
         };
         let promote: [Param<'_>; 1] = [&request.queues];
-        let dequeue: [Param<'_>; 5] = [&request.queues, &limit, &worker.0, &request.funcs, &flight.epoch];
+        let dequeue: [Param<'_>; 6] =
+            [&request.queues, &limit, &worker.0, &request.funcs, &flight.epoch, &slack];
         // What has become due is ready for the claim right behind.
         let answer = db.query_both(client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
         return match answer.and_then(|(_, rows)| rows::tasks(&rows)) {

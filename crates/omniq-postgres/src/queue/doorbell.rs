@@ -27,6 +27,10 @@ pub(super) async fn hang(
     worker: WorkerId,
     queues: &[String],
 ) -> Result<Box<dyn Doorbell>> {
+    if !queue.db().settings().statement_cache {
+        // Behind a pooler nothing can be listened to.
+        return Ok(Box::new(Polling { db: Arc::clone(queue.db()), queues: queues.to_vec() }));
+    }
     let rings = queue.inner.listener.lock().await.get_or_insert_with(|| Listener::start(queue.db())).rings();
     let db = queue.db();
     let rows = db.query(&db.sql.doorbell, &[&worker.0, &queues]).await?;
@@ -35,14 +39,28 @@ pub(super) async fn hang(
     Ok(Box::new(PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), sleeper, rings, due: None }))
 }
 
-impl PostgresDoorbell {
-    async fn next_due(&self) -> Option<Instant> {
-        let answer = self.db.one(&self.db.sql.next_due, &[&self.queues]).await;
-        // Without an answer the sleep just lasts until the next poll.
-        let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
-        // A day is longer than any sleep, and safe to add.
-        Some(Instant::now() + Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()?)
+/// No bell: the sleep ends when a scheduled task is due, or when its time is over.
+struct Polling {
+    db: Arc<Db>,
+    queues: Vec<String>,
+}
+
+#[async_trait]
+impl Doorbell for Polling {
+    async fn wait(&mut self, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        let due = next_due(&self.db, &self.queues).await;
+        tokio::time::sleep_until(due.map_or(end, |due| due.min(end))).await;
     }
+}
+
+/// When the next scheduled task is due.
+async fn next_due(db: &Db, queues: &[String]) -> Option<Instant> {
+    let answer = db.one(&db.sql.next_due, &[&queues]).await;
+    // Without an answer the sleep just lasts until the next poll.
+    let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
+    // A day is longer than any sleep, and safe to add.
+    Some(Instant::now() + Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()?)
 }
 
 #[async_trait]
@@ -51,7 +69,7 @@ impl Doorbell for PostgresDoorbell {
         let end = Instant::now() + timeout;
         let due = match self.due {
             Some(due) => due,
-            None => self.next_due().await,
+            None => next_due(&self.db, &self.queues).await,
         };
         let end = due.map_or(end, |due| due.min(end));
         match tokio::time::timeout_at(end, self.rings.changed()).await {

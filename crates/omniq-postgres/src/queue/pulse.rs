@@ -5,6 +5,7 @@ use std::sync::Weak;
 use async_trait::async_trait;
 use omniq_core::{Error, Heartbeat, Pulse, Result, TaskId, TaskQueue, WorkerId};
 use tokio::task::JoinHandle;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{connection, rows};
 pub(super) struct PostgresPulse {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
     db: Weak<Db>,
-    open: Option<(Client, Statement, JoinHandle<()>)>,
+    open: Option<(Client, Option<Statement>, JoinHandle<()>)>,
 }
 
 impl PostgresPulse {
@@ -33,19 +34,26 @@ impl PostgresPulse {
                     tracing::debug!(%error, "the heartbeat's connection broke off");
                 }
             });
-            let statement =
-                client.prepare_typed(&heartbeat.text, &heartbeat.types).await.map_err(from_driver)?;
+            let statement = if db.settings().statement_cache {
+                let prepared = client.prepare_typed(&heartbeat.text, &heartbeat.types).await;
+                Some(prepared.map_err(from_driver)?)
+            } else {
+                None
+            };
             self.open = Some((client, statement, driver));
         }
         let Some((client, statement, _)) = &self.open else {
             return Err(Error::internal("the heartbeat has no connection"));
         };
-        let row = client.query_opt(statement, &[&worker.0]).await.map_err(from_driver)?;
-        match row {
+        let rows = match statement {
+            Some(prepared) => client.query(prepared, &[&worker.0]).await,
+            None => client.query_typed(&heartbeat.text, &[(&worker.0, Type::INT8)]).await,
+        };
+        match rows.map_err(from_driver)?.first() {
             None => Ok(Heartbeat::default()),
             Some(row) => Ok(Heartbeat {
                 alive: true,
-                cancelled: rows::Columns::new(&row)
+                cancelled: rows::Columns::new(row)
                     .take::<Vec<Uuid>>()?
                     .into_iter()
                     .map(TaskId::from)

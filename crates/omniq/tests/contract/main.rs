@@ -18,6 +18,7 @@ mod c27_roles;
 mod c28_at_once;
 mod c28_migrations;
 mod c29_pool;
+mod c29_pooler;
 mod witness;
 
 /// What the child processes of these tests run; alone it does nothing.

@@ -56,7 +56,7 @@ pub async fn c23_list_in_pages(fixture: &impl ResultFixture) {
     let times = (0..130_u32).map(|number| now - HOUR * (number / 50));
     let mut all: Vec<_> = times.map(|time| result(ResultStatus::Completed, "a", "f", time)).collect();
     results.store_many(all.clone()).await.unwrap();
-    all.sort_by_key(|result| (std::cmp::Reverse(result.finished_at), result.task_id));
+    all.sort_by_key(|result| std::cmp::Reverse((result.finished_at, result.task_id)));
     let first = results.list(&ResultFilter::default()).await.unwrap();
     assert_eq!(ids(&first), ids(&all[..100]), "a page holds 100");
     let mut filter = ResultFilter { limit: Some(33), ..ResultFilter::default() };

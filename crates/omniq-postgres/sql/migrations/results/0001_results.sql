@@ -17,7 +17,8 @@ create table {schema}.results (
     metadata    jsonb
 );
 
-create index results_finished on {schema}.results (finished_at desc, task_id);
+-- Ascending, so that what is new goes to its end, which is the cheapest place; the latest first is a walk backwards.
+create index results_finished on {schema}.results (finished_at, task_id);
 -- Most results are completions: the others are found without walking over them.
-create index results_uncompleted on {schema}.results (status, finished_at desc, task_id) where status <> 'completed';
+create index results_uncompleted on {schema}.results (status, finished_at, task_id) where status <> 'completed';
 create index results_expiring on {schema}.results using brin (expires_at) with (autosummarize = on);
