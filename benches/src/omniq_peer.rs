@@ -42,7 +42,16 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, enqueue).await,
+        Mode::Load(count) => {
+            // With ids of their own tasks stand alone, however many of them travel together.
+            until_count(count, move |job| {
+                let (queue, task) = (queue.clone(), task(job).id(TaskId::new()));
+                async move {
+                    queue.enqueue(task).await.expect("enqueued");
+                }
+            })
+            .await;
+        }
         Mode::Single(callers, seconds) => single(callers, seconds, enqueue).await,
         Mode::Paced(count, ms) => paced(count, ms, enqueue).await,
         Mode::Work(wanted) => {

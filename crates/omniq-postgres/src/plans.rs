@@ -111,7 +111,8 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
         .unwrap();
     let sql = Statements::new(&Schema::new("omniq").unwrap());
     let (_, claim) = sql.all().into_iter().find(|(name, _)| *name == "dequeue").unwrap();
-    let plan = explain(&client, claim, &["'{usual}'", "1", "1", "null", "0", "0"]).await;
+    let plan =
+        explain(&client, claim, &["'{usual}'", "1", "1", "null", "0", "0", "'{null}'", "'{null}'"]).await;
     assert!(
         plan.contains("Index Scan using tasks_ready") && !plan.contains("Sort Key: t_1.priority"),
         "{plan}"

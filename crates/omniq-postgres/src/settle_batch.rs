@@ -108,6 +108,11 @@ impl SettleBatch {
         }
     }
 
+    /// Whether tasks may be ready again by it, at their old places.
+    pub(crate) fn brings_back(&self) -> bool {
+        self.outcomes.iter().any(|outcome| ["retry_later", "release", "snooze"].contains(outcome))
+    }
+
     /// Where in the batch those stand that were settled, by the answer of `settle.sql`.
     pub(crate) fn settled(&self, nos: &[i64], behinds: &[i32], hits: &[Bits]) -> Vec<usize> {
         let mut places: Vec<HashSet<usize>> = vec![HashSet::new(); self.groups.len()];

@@ -14,6 +14,7 @@ pub(crate) struct Statement {
 /// Pieces of SQL that several statements share.
 const PARTS: &[(&str, &str)] = &[
     ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
+    ("{claimable}", include_str!("../sql/queries/claimable.sql")),
     ("{present}", include_str!("../sql/queries/present.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
@@ -67,7 +68,7 @@ statements! {
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
-    dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4, INT4);
+    dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4, INT4, INT2_ARRAY, INT8_ARRAY);
     await_claims(INT8);
     contended(TEXT_ARRAY, TEXT_ARRAY);
     unheard(INT8);

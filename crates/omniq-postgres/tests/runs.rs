@@ -236,7 +236,7 @@ async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
             }
             _ => Outcome::Release,
         };
-        let result = (number(task) % 4 == 0).then(|| {
+        let result = number(task).is_multiple_of(4).then(|| {
             let mut result = TaskResult::new(task.id, ResultStatus::Completed);
             result.value = Some(Payload::json(&number(task)).unwrap());
             result

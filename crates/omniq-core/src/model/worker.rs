@@ -73,6 +73,10 @@ pub struct Dequeue {
     pub limit: u32,
     /// So many more are welcome if they are stored together with the last one and would have to be parted from it. Default: 0.
     pub slack: u32,
+    /// Goes on where this worker's last claim ended, and looks only now and then whether there is anything before: then a claim
+    /// does not walk over what was claimed and finished, also where an old snapshot keeps the database from clearing it away.
+    /// What comes back to its old place is found a moment later. Default: no, the order is strict.
+    pub go_on: bool,
     /// How long to wait for the first task. Default: not at all.
     pub timeout: Duration,
     /// Only tasks of these functions; others are left for workers that know them. Default: any.
@@ -85,6 +89,7 @@ impl<S: Into<String>, I: IntoIterator<Item = S>> From<I> for Dequeue {
             queues: queues.into_iter().map(Into::into).collect(),
             limit: 1,
             slack: 0,
+            go_on: false,
             timeout: Duration::ZERO,
             funcs: None,
         }
@@ -106,6 +111,13 @@ impl Dequeue {
     #[must_use]
     pub fn slack(mut self, slack: u32) -> Self {
         self.slack = slack;
+        self
+    }
+
+    /// Goes on where this worker's last claim ended; see the field.
+    #[must_use]
+    pub fn go_on(mut self) -> Self {
+        self.go_on = true;
         self
     }
 

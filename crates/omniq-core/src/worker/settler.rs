@@ -13,7 +13,7 @@ use crate::model::*;
 use crate::{Error, Result};
 
 /// The most that one call writes.
-const BATCH: usize = 500;
+const BATCH: usize = 1_000;
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
 

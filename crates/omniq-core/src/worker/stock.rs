@@ -47,6 +47,7 @@ impl Session<'_> {
         let request = Dequeue::from(settings.info.queues.iter().cloned())
             .limit(wanted as u32)
             .slack(stock as u32)
+            .go_on()
             .funcs(self.lasting.funcs.iter().cloned());
         self.feed.look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
     }

@@ -1,5 +1,6 @@
 -- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch, $6 how
--- many more than the limit are welcome. Whole rows, and a slice off the front of the last one if the rest is too much.
+-- many more than the limit are welcome, $7 and $8 for each queue the priority and the place in the order of arrival where the last
+-- claim ended, or null: at that priority what is before is not looked at. Whole rows, and a slice off the front of the last one if the rest is too much.
 -- The lock on the worker's row keeps it from being declared lost between this claim and its commit.
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
@@ -8,18 +9,24 @@ with me as materialized (
            array_agg(p.place) as places
     from (
         select p.id, p.count, p.present, p.place, q.rank
-        from unnest($1::text[]) with ordinality as q(name, rank)
+        from unnest($1::text[], $7::smallint[], $8::bigint[]) with ordinality as q(name, priority, seq, rank)
         cross join lateral (
             select r.id, r.count, r.present, s.place
             from (
-                select t.id, t.count, t.gone, {present} as present
-                from {schema}.tasks t
-                where t.state = 1 and t.queue = q.name and t.worker is null
-                  and (t.expires_at is null or t.expires_at > now())
-                  and ($4::text[] is null or t.func = any ($4))
-                order by t.priority desc, t.seq
-                limit $2
-                for update skip locked
+                select * from (
+                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    where {claimable} and t.priority > coalesce(q.priority, -32769)
+                    order by t.priority desc, t.seq limit $2 for update skip locked) above
+                union all
+                select * from (
+                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    where {claimable} and t.priority = q.priority and t.seq >= q.seq
+                    order by t.priority desc, t.seq limit $2 for update skip locked) behind
+                union all
+                select * from (
+                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    where {claimable} and t.priority < q.priority
+                    order by t.priority desc, t.seq limit $2 for update skip locked) below
             ) r
             -- Row after row is locked and unrolled, until there are enough tasks.
             cross join lateral (

@@ -40,7 +40,7 @@ pub(super) async fn claim(
 }
 
 async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
-    let (db, held) = (queue.db(), &queue.inner.held);
+    let (db, held, cursors) = (queue.db(), &queue.inner.held, &queue.inner.cursors);
     db.check_open()?;
     let bounded = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let (limit, slack) = (bounded(request.limit), bounded(request.slack));
@@ -50,14 +50,27 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
             hand_back_unheard(queue, client, &held.search(worker).await).await?;
             continue;
         };
+        let from = cursors.from(worker, request);
         let promote: [Param<'_>; 1] = [&request.queues];
-        let dequeue: [Param<'_>; 6] =
-            [&request.queues, &limit, &worker.0, &request.funcs, &flight.epoch, &slack];
+        let dequeue: [Param<'_>; 8] = [
+            &request.queues,
+            &limit,
+            &worker.0,
+            &request.funcs,
+            &flight.epoch,
+            &slack,
+            &from.priorities,
+            &from.seqs,
+        ];
         // What has become due is ready for the claim right behind.
         let answer = db.query_both(client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
         return match answer.and_then(|(_, rows)| rows::tasks(&rows)) {
             Ok(tasks) => {
                 flight.land(&tasks);
+                cursors.claimed(worker, request, &from, &tasks);
+                if tasks.is_empty() && !from.is_walk() && cursors.may_walk(worker) {
+                    continue;
+                }
                 Ok(tasks)
             }
             Err(error) => {

@@ -29,6 +29,7 @@ pub(super) async fn hang(
 ) -> Result<Box<dyn Doorbell>> {
     if !queue.db().settings().statement_cache {
         // Behind a pooler nothing can be listened to.
+        queue.db().check_open()?;
         return Ok(Box::new(Polling { db: Arc::clone(queue.db()), queues: queues.to_vec() }));
     }
     let rings = queue.inner.listener.lock().await.get_or_insert_with(|| Listener::start(queue.db())).rings();
@@ -39,7 +40,10 @@ pub(super) async fn hang(
     Ok(Box::new(PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), sleeper, rings, due: None }))
 }
 
-/// No bell: the sleep ends when a scheduled task is due, or when its time is over.
+/// How long a sleep without a bell takes at most.
+const POLL: Duration = Duration::from_millis(500);
+
+/// No bell: the sleep ends when a scheduled task is due, or after a short while.
 struct Polling {
     db: Arc<Db>,
     queues: Vec<String>,
@@ -48,7 +52,7 @@ struct Polling {
 #[async_trait]
 impl Doorbell for Polling {
     async fn wait(&mut self, timeout: Duration) {
-        let end = Instant::now() + timeout;
+        let end = Instant::now() + timeout.min(POLL);
         let due = next_due(&self.db, &self.queues).await;
         tokio::time::sleep_until(due.map_or(end, |due| due.min(end))).await;
     }

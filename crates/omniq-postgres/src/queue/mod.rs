@@ -1,6 +1,7 @@
 //! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
 
 mod claim;
+mod cursor;
 mod doorbell;
 mod enqueue;
 mod held;
@@ -31,6 +32,7 @@ use crate::runs::base_of;
 use crate::settings::Settings;
 use crate::sql::Statement;
 use crate::time::{Time, optional};
+use cursor::Cursors;
 use held::Held;
 use together::Together;
 
@@ -54,6 +56,7 @@ struct Inner {
     lease: LeaseCell,
     listener: Mutex<Option<Listener>>,
     held: Held,
+    cursors: Cursors,
     together: Arc<Together>,
 }
 
@@ -81,6 +84,7 @@ impl AsyncPostgresQueue {
                 lease: LeaseCell::new(lease),
                 listener: Mutex::new(None),
                 held: Held::default(),
+                cursors: Cursors::default(),
                 together: Arc::default(),
             }),
         }
@@ -99,7 +103,10 @@ impl AsyncPostgresQueue {
     ) -> Result<Vec<Row>> {
         let bases: Vec<_> = ids.iter().map(|id| base_of(id.as_uuid())).collect();
         let single_out: [Param<'_>; 2] = [&uuids(ids), &bases];
-        self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await
+        let answer =
+            self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await;
+        self.inner.cursors.clear();
+        answer
     }
 }
 

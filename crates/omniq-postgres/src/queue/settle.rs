@@ -79,6 +79,9 @@ pub(super) async fn settle(
     }
     let db = queue.db();
     let row = db.one(db.sql.settle(with_results, with_events), &params).await?;
+    if batch.brings_back() {
+        queue.inner.cursors.clear();
+    }
 
     let mut columns = Columns::new(&row);
     let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);

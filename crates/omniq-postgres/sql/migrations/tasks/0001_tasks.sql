@@ -46,7 +46,7 @@ create table {schema}.tasks (
     constraint metadata_object check (jsonb_typeof(metadata) = 'object')
 ) with (
     -- Room for the claim's update on the same page, which then touches no index.
-    fillfactor = 70,
+    fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_insert_scale_factor = 0.5,
     autovacuum_vacuum_cost_delay = 0
