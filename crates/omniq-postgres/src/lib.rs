@@ -24,6 +24,7 @@ mod settle_batch;
 mod sql;
 mod time;
 mod tls;
+mod transaction;
 mod waiters;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
