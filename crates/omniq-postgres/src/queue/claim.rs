@@ -34,6 +34,8 @@ pub(super) async fn claim(
         if !Columns::new(&row).take::<bool>()? {
             break;
         }
+        // It may stand before the place where the claim went on.
+        queue.inner.cursors.clear();
         tokio::time::sleep(PAUSE * round).await;
     }
     Ok(Vec::new())
@@ -140,6 +142,7 @@ pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> 
         drop(client);
     }
     let answers = queue.settle(releases(held.take(worker)), SettleMode::Each).await?;
+    queue.inner.cursors.forget(worker);
     db.query(&db.sql.deregister_worker, &[&worker.0]).await?;
     Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)
 }

@@ -85,6 +85,10 @@ impl Cursors {
         }
     }
 
+    pub(super) fn forget(&self, worker: WorkerId) {
+        self.lock().remove(&worker);
+    }
+
     /// Tasks may have come back before those places: the next claims walk.
     pub(super) fn clear(&self) {
         self.lock().clear();
