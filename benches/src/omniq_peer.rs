@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
 use omniq::backend::postgres::Part;
 use omniq::prelude::*;
 
 use crate::Failed;
 
-/// Does what the command line asks for on the database `DATABASE_URL`. `RESULTS=1` stores results, `EVENTS=1` events.
+/// Does what the command line asks for on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events.
 pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
     let part = |key: &str| if setting(key, 0) == 1 { Part::Postgres } else { Part::Off };
     let settings = Settings::builder()
-        .url(std::env::var("DATABASE_URL")?)
+        .url(database_url())
         .pool_max(mode.connections(8))
         .results(part("RESULTS"))
         .events(part("EVENTS"))
@@ -42,9 +42,9 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
             })
             .await;
         }
-        Mode::Load(count) => {
+        Mode::Load(_) => {
             // With ids of their own tasks stand alone, however many of them travel together.
-            until_count(count, move |job| {
+            produce(mode, move |job| {
                 let (queue, task) = (queue.clone(), task(job).id(TaskId::new()));
                 async move {
                     queue.enqueue(task).await.expect("enqueued");
@@ -52,8 +52,7 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
             })
             .await;
         }
-        Mode::Single(callers, seconds) => single(callers, seconds, enqueue).await,
-        Mode::Paced(count, ms) => paced(count, ms, enqueue).await,
+        Mode::Single(..) | Mode::Paced(..) => produce(mode, enqueue).await,
         Mode::Work(wanted) => {
             let mut worker = Worker::builder(backend.backend().clone())
                 .queues(queues())

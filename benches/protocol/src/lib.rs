@@ -7,8 +7,8 @@ mod pause;
 mod produce;
 mod stats;
 
-pub use mode::{Mode, queues, setting};
-pub use produce::{bulk, paced, single, until_count};
+pub use mode::{Mode, database_url, queues, setting};
+pub use produce::{bulk, produce};
 pub use stats::{handle, serve};
 
 use serde::{Deserialize, Serialize};

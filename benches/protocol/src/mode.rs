@@ -52,6 +52,14 @@ impl Mode {
     }
 }
 
+/// The database that the program is given.
+///
+/// # Panics
+/// Without `DATABASE_URL` in the environment.
+pub fn database_url() -> String {
+    std::env::var("DATABASE_URL").expect("DATABASE_URL is in the environment")
+}
+
 /// A setting from the environment.
 pub fn setting<T: FromStr>(key: &str, otherwise: T) -> T {
     std::env::var(key).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::{Noop, now, say, setting};
+use crate::{Mode, Noop, now, say, setting};
 
 /// Enqueues `count` jobs by `call`, which takes `CHUNK` of them at once.
 pub async fn bulk<F, Fut>(count: u64, chunk: u64, mut call: F)
@@ -24,8 +24,25 @@ where
     report(count, start);
 }
 
+/// `load`, `single` or `paced`, whichever is asked for, around the queue's own `call` for one job.
+///
+/// # Panics
+/// For any other mode, which has no such call.
+pub async fn produce<F, Fut>(mode: Mode, call: F)
+where
+    F: Fn(Noop) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    match mode {
+        Mode::Load(count) => until_count(count, call).await,
+        Mode::Single(callers, seconds) => single(callers, seconds, call).await,
+        Mode::Paced(count, ms) => paced(count, ms, call).await,
+        Mode::Setup | Mode::Bulk(_) | Mode::Work(_) => panic!("{mode:?} does not enqueue one by one"),
+    }
+}
+
 /// Enqueues one by one from `callers` at once for `seconds`.
-pub async fn single<F, Fut>(callers: usize, seconds: f64, call: F)
+async fn single<F, Fut>(callers: usize, seconds: f64, call: F)
 where
     F: Fn(Noop) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
@@ -41,7 +58,7 @@ where
 }
 
 /// Enqueues `count` one by one from 32 callers.
-pub async fn until_count<F, Fut>(count: u64, call: F)
+async fn until_count<F, Fut>(count: u64, call: F)
 where
     F: Fn(Noop) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
@@ -85,7 +102,7 @@ where
 }
 
 /// Enqueues one job each `ms` milliseconds, with the time of its call in it. One before, to connect.
-pub async fn paced<F, Fut>(count: u64, ms: u64, call: F)
+async fn paced<F, Fut>(count: u64, ms: u64, call: F)
 where
     F: Fn(Noop) -> Fut,
     Fut: Future<Output = ()>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apalis::prelude::*;
 use apalis_postgres::{Config, PgTask, PostgresStorage};
-use bench_protocol::{Mode, Noop, bulk, handle, paced, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, serve, setting};
 use futures::future::LocalBoxFuture;
 use sqlx::postgres::PgPoolOptions;
 
@@ -18,7 +18,7 @@ async fn noop(job: Noop) -> Result<(), BoxDynError> {
 #[tokio::main]
 async fn main() {
     let mode = Mode::from_args().expect("a mode");
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let url = database_url();
     let connections = mode.connections(8) as u32;
     let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
     let pool = pool.await.expect("a pool");
@@ -48,14 +48,12 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, push).await,
-        Mode::Single(callers, seconds) => single(callers, seconds, push).await,
-        Mode::Paced(count, ms) => paced(count, ms, push).await,
         Mode::Work(wanted) => {
             serve(wanted);
             let workers = (0..setting("WORKERS", 1)).map(|number| work(storage(), format!("bench-{number}")));
             futures::future::join_all(workers).await;
         }
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, push).await,
     }
 }
 

@@ -7,7 +7,7 @@ use awa::{
     Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig,
     insert_with, migrations,
 };
-use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 
@@ -28,7 +28,7 @@ fn to(queue: &str) -> InsertOpts {
 #[tokio::main]
 async fn main() {
     let mode = Mode::from_args().expect("a mode");
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let url = database_url();
     let connections = mode.connections(10) as u32;
     let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
     let pool = pool.await.expect("a pool");
@@ -63,9 +63,6 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, insert).await,
-        Mode::Single(callers, seconds) => single(callers, seconds, insert).await,
-        Mode::Paced(count, ms) => paced(count, ms, insert).await,
         Mode::Work(wanted) => {
             let mut builder = Client::builder(pool).register::<Args, _, _>(|args, _| async move {
                 handle(args.job.t).await;
@@ -87,6 +84,7 @@ async fn main() {
             client.start().await.expect("starts");
             std::future::pending::<()>().await;
         }
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, insert).await,
     }
 }
 

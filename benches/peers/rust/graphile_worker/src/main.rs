@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_protocol::{Mode, Noop, bulk, handle, paced, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, serve, setting};
 use graphile_worker::{
     IntoTaskHandlerResult, JobSpec, LocalQueueConfig, RawJobSpec, TaskHandler, WorkerContext, WorkerOptions,
 };
@@ -24,7 +24,7 @@ impl TaskHandler for Job {
 #[tokio::main]
 async fn main() {
     let mode = Mode::from_args().expect("a mode");
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let url = database_url();
     let options = WorkerOptions::default()
         .database_url(&url)
         .max_pg_conn(mode.connections(20) as u32)
@@ -55,9 +55,7 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, add).await,
-        Mode::Single(callers, seconds) => single(callers, seconds, add).await,
-        Mode::Paced(count, ms) => paced(count, ms, add).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, add).await,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
 use pgmq::{Message, PGMQueueExt};
 use sqlx::postgres::PgPoolOptions;
 
@@ -15,7 +15,7 @@ const HIDDEN: i32 = 60;
 #[tokio::main]
 async fn main() {
     let mode = Mode::from_args().expect("a mode");
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let url = database_url();
     let connections = mode.connections(8) as u32;
     let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
     let queue = Arc::new(PGMQueueExt::new_with_pool(pool.await.expect("a pool")).await);
@@ -44,15 +44,13 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, send).await,
-        Mode::Single(callers, seconds) => single(callers, seconds, send).await,
-        Mode::Paced(count, ms) => paced(count, ms, send).await,
         Mode::Work(wanted) => {
             serve(wanted);
             let loops: Vec<_> =
                 (0..setting("LOOPS", 2)).map(|_| tokio::spawn(consume(queue.clone()))).collect();
             futures::future::join_all(loops).await;
         }
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, send).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
 use riverqueue::migrate::PostgresMigrator;
 use riverqueue::{
     BoxError, Client, InsertOpts, Job, JobArgs, QueueConfig, WorkContext, WorkOutcome, Workers,
@@ -36,7 +36,7 @@ fn to(queue: &str) -> InsertOpts {
 #[tokio::main]
 async fn main() {
     let mode = Mode::from_args().expect("a mode");
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let url = database_url();
     let connections = mode.connections(10) as u32;
     let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
     let pool = pool.await.expect("a pool");
@@ -73,9 +73,6 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(count) => until_count(count, insert).await,
-        Mode::Single(callers, seconds) => single(callers, seconds, insert).await,
-        Mode::Paced(count, ms) => paced(count, ms, insert).await,
         Mode::Work(wanted) => {
             let mut workers = Workers::new();
             workers.add_fn(noop).expect("a worker");
@@ -88,5 +85,6 @@ async fn main() {
             let mut run = client.start().expect("starts");
             run.wait().await.expect("runs");
         }
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, insert).await,
     }
 }
