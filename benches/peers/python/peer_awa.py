@@ -8,6 +8,9 @@ from awa import AsyncClient
 
 from protocol import MODE, URL, bulk, connections, handle, job, produce, queues, serve, setting
 
+# Its way for many producers: a queue's sequence in several shards.
+SHARDS = "insert into awa.queue_meta (queue, enqueue_shards) values ($1, $2)"
+
 
 @dataclass
 class Noop:
@@ -36,9 +39,9 @@ async def work(client):
     for name in queues():
         client.task(Noop, queue=name)(noop)
     each = {
-        "max_workers": setting("SLOTS", 512),
+        "max_workers": setting("SLOTS", 1_000),
         "claimers": setting("CLAIMERS", 1),
-        "claim_batch_size": setting("BATCH", 512),
+        "claim_batch_size": setting("BATCH", 1_000),
         "deadline_duration_ms": 0,
     }
     serve()
@@ -51,6 +54,9 @@ async def main():
         if MODE == "setup":
             await client.migrate()
             await client.install_queue_storage(schema="awa")
+            async with await client.transaction() as transaction:
+                for queue in queues():
+                    await transaction.execute(SHARDS, queue, setting("SHARDS", 1))
         else:
             await (work(client) if MODE == "work" else producer(client))
 

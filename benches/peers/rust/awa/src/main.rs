@@ -70,9 +70,9 @@ async fn main() {
             });
             for name in queues() {
                 let config = QueueConfig {
-                    max_workers: setting("SLOTS", 512),
+                    max_workers: setting("SLOTS", 1_000),
                     claimers: setting("CLAIMERS", 1),
-                    claim_batch_size: setting("BATCH", 512),
+                    claim_batch_size: setting("BATCH", 1_000),
                     poll_interval: Duration::from_millis(setting("POLL_MS", 50)),
                     deadline_duration: Duration::ZERO,
                     ..QueueConfig::default()
