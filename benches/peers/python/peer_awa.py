@@ -8,9 +8,6 @@ from awa import AsyncClient
 
 from protocol import MODE, URL, bulk, connections, handle, job, produce, queues, serve, setting
 
-# Its way for many producers: a queue's sequence in several shards.
-SHARDS = "insert into awa.queue_meta (queue, enqueue_shards) values ($1, $2)"
-
 
 @dataclass
 class Noop:
@@ -54,9 +51,6 @@ async def main():
         if MODE == "setup":
             await client.migrate()
             await client.install_queue_storage(schema="awa")
-            async with await client.transaction() as transaction:
-                for queue in queues():
-                    await transaction.execute(SHARDS, queue, setting("SHARDS", 1))
         else:
             await (work(client) if MODE == "work" else producer(client))
 

@@ -18,9 +18,6 @@ struct Args {
     job: Noop,
 }
 
-/// Its way for many producers: a queue's sequence in several shards.
-const SHARDS: &str = "insert into awa.queue_meta (queue, enqueue_shards) values ($1, $2)";
-
 fn to(queue: &str) -> InsertOpts {
     InsertOpts { queue: queue.into(), ..InsertOpts::default() }
 }
@@ -46,10 +43,6 @@ async fn main() {
         Mode::Setup => {
             migrations::run(&pool).await.expect("migrated");
             storage.install(&pool).await.expect("installed");
-            for queue in queues() {
-                let set = sqlx::query(SHARDS).bind(queue).bind(setting("SHARDS", 1_i16));
-                set.execute(&pool).await.expect("sharded");
-            }
         }
         Mode::Bulk(count) => {
             let storage = Arc::new(storage);
