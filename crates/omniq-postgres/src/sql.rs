@@ -111,8 +111,8 @@ statements! {
     purge_events(TIMESTAMPTZ, INT8);
     make_results_partition(FLOAT8, FLOAT8);
     make_events_partition(FLOAT8, FLOAT8);
-    drop_results_partitions();
-    drop_events_partitions(FLOAT8);
+    drop_results_partition();
+    drop_events_partition(FLOAT8);
 }
 
 impl Statements {

@@ -94,6 +94,8 @@ impl Carrier {
                 self.retire();
             } else {
                 deliver(&db, calls).await;
+                // Whoever has his answer may call again at once: those calls travel together, too.
+                tokio::task::yield_now().await;
             }
         }
     }
