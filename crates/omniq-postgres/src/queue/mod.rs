@@ -189,7 +189,14 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().search_count(&self.db().sql.count, &[queue, &state, &held, func]).await
+        let sql = &self.db().sql;
+        match func {
+            None => {
+                let row = self.db().one(&sql.count, &[queue, &state, &held]).await?;
+                Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+            }
+            Some(_) => self.db().search_count(&sql.count_of_func, &[queue, &state, &held, func]).await,
+        }
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
