@@ -31,6 +31,7 @@ pub(super) async fn run(backend: Backend, interval: Duration) {
 pub(super) async fn pass(backend: &Backend) -> Result<()> {
     rescue(backend).await?;
     expire(backend).await?;
+    backend.queue().maintain().await?;
     if let Some(results) = backend.results() {
         for _ in 0..CLEAN_UP_STEPS {
             if results.purge_expired(STEP).await? < u64::from(STEP) {

@@ -4,6 +4,7 @@ mod claim;
 mod cursor;
 mod doorbell;
 mod enqueue;
+mod fold;
 mod held;
 mod list;
 mod pulse;
@@ -305,6 +306,10 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
         let rows = self.db().query(&self.db().sql.expired, &[&i64::from(limit)]).await?;
         rows::tasks(&rows)
+    }
+
+    async fn maintain(&self) -> Result<()> {
+        fold::fold(self.db()).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
-use super::AsyncPostgresQueue;
+use super::{AsyncPostgresQueue, fold};
 use crate::bits::Bits;
 use crate::db::Param;
 use crate::rows::Columns;
@@ -79,6 +79,7 @@ pub(super) async fn settle(
     }
     let db = queue.db();
     let row = db.one(db.sql.settle(with_results, with_events), &params).await?;
+    fold::changed(db);
     if batch.brings_back() {
         queue.inner.cursors.clear();
     }
