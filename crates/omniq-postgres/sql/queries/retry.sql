@@ -19,9 +19,9 @@ with given as (
     where t.id = any (array[h.id]) and t.count = h.count and not h.busy and t.state <> 1
     returning t.queue, h.was, {present} as tasks
 ), moved as (
-    select c.queue, c.was as state, false as held, -c.tasks as tasks from changed c
-    union all
-    select c.queue, 1, false, c.tasks from changed c
+    select c.queue, m.state, false as held, m.tasks
+    from changed c
+    cross join lateral (values (c.was, -c.tasks), (1::smallint, c.tasks)) as m(state, tasks)
 ), {tallied}, bell as (
     select pg_notify({channel}, q.queue)
     from (select distinct queue from changed) q

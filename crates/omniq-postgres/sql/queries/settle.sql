@@ -57,7 +57,7 @@ with given as materialized (
     from rows r
     join found f on f.id = r.id and f.count = r.count
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
-    returning t.queue, t.state, {present} as tasks
+    returning t.queue, t.state, {present}::integer as tasks
 ), apart as (
     -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
@@ -74,8 +74,9 @@ with given as materialized (
 ), moved as (
     select s.queue, s.state, s.worker is not null as held, -1 as tasks from singles s
     union all
-    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)
-    from (select * from removed union all select * from marked) t
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from removed t
+    union all
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t
     union all
     -- What stays was held: without a claim there is no outcome but to leave.
     select c.queue, h.state, h.held, case when h.held then -c.tasks else c.tasks end

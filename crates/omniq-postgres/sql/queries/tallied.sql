@@ -6,7 +6,4 @@ tallied as (
            sum(m.tasks) filter (where m.state = 4)
     from moved m
     group by m.queue
-    having sum(m.tasks) filter (where m.state = 1 and not m.held) <> 0 or sum(m.tasks) filter (where m.state = 0) <> 0
-        or sum(m.tasks) filter (where m.state = 1 and m.held) <> 0 or sum(m.tasks) filter (where m.state = 3) <> 0
-        or sum(m.tasks) filter (where m.state = 4) <> 0
 )

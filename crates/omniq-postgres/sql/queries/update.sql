@@ -23,9 +23,10 @@ with held as materialized (
     where t.id = any (array[h.id]) and t.count = h.count and not h.busy
     returning t.*, {present} as present, h.old_queue, h.old_state
 ), moved as (
-    select c.old_queue as queue, c.old_state as state, false as held, -c.present as tasks from changed c
-    union all
-    select c.queue, c.state, false, c.present from changed c
+    select m.queue, m.state, false as held, m.tasks
+    from changed c
+    cross join lateral (values (c.old_queue, c.old_state, -c.present), (c.queue, c.state, c.present)) as m(queue, state, tasks)
+    where c.queue <> c.old_queue or c.state <> c.old_state
 ), {tallied}, bell as (
     select pg_notify({channel}, c.queue)
     from changed c
