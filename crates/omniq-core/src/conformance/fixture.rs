@@ -17,6 +17,9 @@ pub trait QueueFixture: Send + Sync {
     async fn queue(&self) -> Arc<dyn TaskQueue> {
         self.queue_with(Limits::default(), false).await
     }
+
+    /// Looks whether what the store keeps beside the tasks themselves is right, after many steps of all kinds.
+    async fn check(&self) {}
 }
 
 /// A store of results that is fresh for each test. Every call opens another object on the same results.
@@ -42,6 +45,10 @@ impl<F: QueueFixture> QueueFixture for Blocking<F> {
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
         let queue = self.0.queue_with(limits, keep_completed).await;
         Arc::new(BlockingQueueAdapter(BlockingQueue::new(queue)))
+    }
+
+    async fn check(&self) {
+        self.0.check().await;
     }
 }
 
