@@ -72,7 +72,7 @@ impl QueueFixture for Postgres {
             assert_eq!(client.query_one(differ, &[]).await.unwrap().get::<_, i64>(0), 0);
             client.query("select omniq.fold()", &[]).await.unwrap();
         }
-        let left = "select count(*) from omniq.unfolded";
+        let left = "select count(*) from omniq.unfolded()";
         assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
     }
 }

@@ -213,9 +213,9 @@ async fn c19_changes_by_hand_are_counted_by_a_recount() {
     queue.enqueue_many(tasks(3, "r")).await.unwrap();
     witness.batch_execute("update omniq.tasks set queue = 's' where queue = 'r'").await.unwrap();
     assert_eq!(figures(&witness, "queue_counts").await[1].0, "r");
-    // A writer in the midst of its transaction is waited for, and counted.
+    // A writer in the midst of its transaction is waited for, and counted, also one by hand.
     let writer = db.client().await;
-    writer.batch_execute("begin; select omniq.enqueue('f', queue => 'q')").await.unwrap();
+    writer.batch_execute("begin; update omniq.tasks set queue = 't' where queue = 's'").await.unwrap();
     let settings = Settings::from_url(&db.url()).unwrap();
     let counting = tokio::spawn(async move { recount(&settings).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -224,9 +224,9 @@ async fn c19_changes_by_hand_are_counted_by_a_recount() {
     counting.await.unwrap().unwrap();
     assert_eq!(
         assert_right(&witness).await,
-        [("q".to_owned(), [11, 0, 0, 0, 0]), ("s".to_owned(), [3, 0, 0, 0, 0])]
+        [("q".to_owned(), [10, 0, 0, 0, 0]), ("t".to_owned(), [3, 0, 0, 0, 0])]
     );
-    queue.enqueue_many(tasks(1, "s")).await.unwrap();
+    queue.enqueue_many(tasks(1, "t")).await.unwrap();
     fold(&witness).await;
     assert_eq!(assert_right(&witness).await[1].1[0], 4);
 
@@ -332,6 +332,16 @@ async fn c19_counts_follow_every_verb() {
     queue.deregister_worker(worker).await.unwrap();
     assert_eq!(assert_right(&witness).await[1], one([1, 0, 0, 0, 0], "s"));
 
+    // Alone in its row.
+    witness.query("select omniq.enqueue('f', queue => 'r', delay => '1 hour')", &[]).await.unwrap();
+    queue.enqueue(tasks(1, "r").remove(0)).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([1, 1, 0, 0, 0], "r"));
+    let worker = queue.register_worker(&WorkerInfo::new(["r"])).await.unwrap();
+    let held = queue.claim(worker, &Dequeue::from(["r"]).limit(1)).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([0, 1, 1, 0, 0], "r"));
+    queue.complete(&held[0]).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([0, 1, 0, 0, 0], "r"));
+
     // Expired, which counts until it is cleared away.
     let short = |mut task: NewTask| {
         task.ttl = Some(Duration::from_millis(1));
@@ -339,7 +349,7 @@ async fn c19_counts_follow_every_verb() {
     };
     queue.enqueue_many(tasks(4, "t").into_iter().map(short).collect()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(assert_right(&witness).await[2], one([4, 0, 0, 0, 0], "t"));
+    assert_eq!(assert_right(&witness).await[3], one([4, 0, 0, 0, 0], "t"));
     let expired = queue.expired(10).await.unwrap();
     let outcome = |task: Task| Settlement {
         task_id: task.id,
@@ -349,6 +359,6 @@ async fn c19_counts_follow_every_verb() {
         events: Vec::new(),
     };
     queue.settle(expired.into_iter().map(outcome).collect(), SettleMode::Each).await.unwrap();
-    assert_eq!(assert_right(&witness).await.len(), 2);
+    assert_eq!(assert_right(&witness).await.len(), 3);
     queue.close().await.unwrap();
 }

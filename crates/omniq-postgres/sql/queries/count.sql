@@ -5,5 +5,4 @@ select coalesce(sum(case when $2::smallint is null then c.ready + c.scheduled + 
                          when $2 = 1 then c.ready
                          when $2 = 3 then c.dead
                          when $2 = 4 then c.completed end), 0)::bigint
-from {schema}.queue_counts c
-where $1::text is null or c.queue = $1
+from {schema}.counts_of($1) c

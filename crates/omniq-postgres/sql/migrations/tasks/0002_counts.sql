@@ -41,58 +41,79 @@ language sql stable as {body}
 
 insert into {schema}.folds (fold, cluster) values (1, {schema}.this_cluster());
 
--- Changes that are in no totals. That is every row one can see; but read from end to end, the index would lead over all that was
+-- Changes that are in no totals. That is every row one can see; but read from end to end, the table would lead over all that was
 -- folded and could not be vacuumed yet, and over what open transactions wrote. So: transactions that were open at the fold
--- and are not now, and those that began later, from one that is open still to the next.
-create view {schema}.unfolded as
-with last as materialized (
-    select f.snapshot, f.cluster = {schema}.this_cluster() as here
-    from {schema}.folds f
-    where f.fold = (select max(m.fold) from {schema}.folds m)
-), closed as (
-    select x.tx
-    from last l, pg_snapshot_xip(l.snapshot) as x(tx)
-    where l.here and pg_visible_in_snapshot(x.tx, pg_current_snapshot())
-), bounds as (
-    select case when l.here then (pg_snapshot_xmax(l.snapshot)::text::bigint - 1)::text else '0' end::xid8 as tx
-    from last l
-    union all
-    select x.tx
-    from last l, pg_snapshot_xip(pg_current_snapshot()) as x(tx)
-    where l.here and x.tx >= pg_snapshot_xmax(l.snapshot)
-), gaps as (
-    select b.tx as after, coalesce(lead(b.tx) over (order by b.tx), '18446744073709551615') as before
-    from bounds b
+-- and are not now, and those that began later, from one that is open still to the next. It plans by itself, once and by
+-- index, for sessions that would plan otherwise.
+create function {schema}.unfolded() returns table (
+    place tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
-select t.ctid as place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
-from {schema}.tallies t
-where t.tx = any (array(select c.tx from closed c))
-union all
-select t.place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
-from gaps g
-cross join lateral (
-    select t.ctid as place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+language plpgsql stable set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as {body}
+begin
+    return query
+    with last as materialized (
+        select f.snapshot, f.cluster = {schema}.this_cluster() as here
+        from {schema}.folds f
+        where f.fold = (select max(m.fold) from {schema}.folds m)
+    ), closed as (
+        select x.tx
+        from last l, pg_snapshot_xip(l.snapshot) as x(tx)
+        where l.here and pg_visible_in_snapshot(x.tx, pg_current_snapshot())
+    ), bounds as (
+        select case when l.here then (pg_snapshot_xmax(l.snapshot)::text::bigint - 1)::text else '0' end::xid8 as tx
+        from last l
+        union all
+        select x.tx
+        from last l, pg_snapshot_xip(pg_current_snapshot()) as x(tx)
+        where l.here and x.tx >= pg_snapshot_xmax(l.snapshot)
+    ), gaps as (
+        select b.tx as after, coalesce(lead(b.tx) over (order by b.tx), '18446744073709551615') as before
+        from bounds b
+    )
+    select t.ctid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
     from {schema}.tallies t
-    where t.tx > g.after and t.tx < g.before
-    -- Its own look into the index, whatever the planner thinks of a join.
-    offset 0
-) t;
+    where t.tx = any (array(select c.tx from closed c))
+    union all
+    select t.place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+    from gaps g
+    cross join lateral (
+        select t.ctid as place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        from {schema}.tallies t
+        where t.tx > g.after and t.tx < g.before
+        -- Its own look into the index, whatever the planner thinks of a join.
+        offset 0
+    ) t;
+end
+{body};
+
+-- The figures of a queue, or (null) of each that holds tasks.
+create function {schema}.counts_of(name text) returns table (
+    queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
+)
+language plpgsql stable set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as {body}
+begin
+    return query
+    select c.queue, coalesce(sum(c.ready), 0)::bigint, coalesce(sum(c.scheduled), 0)::bigint,
+           coalesce(sum(c.running), 0)::bigint, coalesce(sum(c.dead), 0)::bigint, coalesce(sum(c.completed), 0)::bigint
+    from (
+        select t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        from {schema}.totals t
+        where t.fold = (select max(f.fold) from {schema}.folds f)
+        union all
+        select u.queue, u.ready, u.scheduled, u.running, u.dead, u.completed
+        from {schema}.unfolded() u
+    ) c
+    where name is null or c.queue = name
+    group by c.queue
+    having sum(c.ready) <> 0 or sum(c.scheduled) <> 0 or sum(c.running) <> 0 or sum(c.dead) <> 0 or sum(c.completed) <> 0;
+end
+{body};
 
 -- The figures of each queue that holds tasks, exact and at once.
 create view {schema}.queue_counts as
-select c.queue, coalesce(sum(c.ready), 0)::bigint as ready, coalesce(sum(c.scheduled), 0)::bigint as scheduled,
-       coalesce(sum(c.running), 0)::bigint as running, coalesce(sum(c.dead), 0)::bigint as dead,
-       coalesce(sum(c.completed), 0)::bigint as completed
-from (
-    select t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
-    from {schema}.totals t
-    where t.fold = (select max(f.fold) from {schema}.folds f)
-    union all
-    select u.queue, u.ready, u.scheduled, u.running, u.dead, u.completed
-    from {schema}.unfolded u
-) c
-group by c.queue
-having sum(c.ready) <> 0 or sum(c.scheduled) <> 0 or sum(c.running) <> 0 or sum(c.dead) <> 0 or sum(c.completed) <> 0;
+select c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed from {schema}.counts_of(null) c;
 
 -- The same, by looking at every task.
 create view {schema}.counted as
@@ -109,11 +130,12 @@ group by t.queue;
 -- time: whoever finds another at it, or that another has just done it, leaves it at that. With the owner's rights: every
 -- role that changes counts may do it.
 create function {schema}.fold(at_least integer default 1) returns bigint
-language plpgsql security definer set search_path = pg_catalog as {body}
+language plpgsql security definer set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as {body}
 declare
     folded bigint;
 begin
-    if (select count(*) from (select from {schema}.unfolded limit at_least) u) < at_least then
+    if (select count(*) from (select from {schema}.unfolded() limit at_least) u) < at_least then
         return 0;
     end if;
     with last as materialized (
@@ -123,7 +145,7 @@ begin
         for update skip locked
     ), changes as (
         delete from {schema}.tallies t
-        where exists (select from last) and t.ctid = any (array(select u.place from {schema}.unfolded u))
+        where exists (select from last) and t.ctid = any (array(select u.place from {schema}.unfolded() u))
         returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
     ), old as (
         delete from {schema}.totals t
