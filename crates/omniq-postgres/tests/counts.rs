@@ -57,7 +57,7 @@ async fn pages_read(client: &Client) -> i64 {
     pages("Shared Hit Blocks") + pages("Shared Read Blocks")
 }
 
-/// Every kind of change at once, folds all the time, and a reader for whom the sum is right at each moment.
+/// Every kind of change at once, folds all the time, recounts now and then, and a reader for whom the sum is right at each moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
     let db = TestDb::new().await;
@@ -95,7 +95,13 @@ async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
             }
         }));
     }
-    let witness = db.client().await;
+    let (witness, owner) = (db.client().await, db.client().await);
+    running.push(tokio::spawn(async move {
+        while Instant::now() < until {
+            owner.query("select omniq.recount()", &[]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }));
     let mut looks = 0;
     while Instant::now() < until {
         // One statement, one snapshot.

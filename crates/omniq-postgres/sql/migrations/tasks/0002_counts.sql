@@ -177,9 +177,9 @@ begin
     if current_setting('transaction_isolation') <> 'read committed' then
         perform {schema}.refuse('25001', 'recount() works in transactions that are read committed only');
     end if;
-    -- Readers go on.
+    -- Writers wait, and folders; readers do not. The changes are not locked beside: writers lock both, in no order of their own.
     lock table {schema}.tasks in share row exclusive mode;
-    lock table {schema}.folds, {schema}.totals, {schema}.tallies in share row exclusive mode;
+    lock table {schema}.folds in share row exclusive mode;
     with changes as (
         delete from {schema}.tallies
     ), old as (
@@ -198,14 +198,13 @@ end
 {body};
 revoke execute on function {schema}.recount() from public;
 
--- Without tasks all counts are zero. Not by deletes: in any transaction, whatever it can see, nothing is left.
-create function {schema}.count_none() returns trigger
+-- A truncation is the one change by hand that can be noticed at no cost.
+create function {schema}.recount_truncated() returns trigger
 language plpgsql security definer set search_path = pg_catalog as {body}
 begin
-    truncate {schema}.tallies, {schema}.totals, {schema}.folds;
-    insert into {schema}.folds (fold, cluster) values (1, {schema}.this_cluster());
+    perform {schema}.recount();
     return null;
 end
 {body};
 create trigger tasks_truncated after truncate on {schema}.tasks
-for each statement execute function {schema}.count_none();
+for each statement execute function {schema}.recount_truncated();
