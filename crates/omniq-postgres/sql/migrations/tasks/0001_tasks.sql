@@ -207,25 +207,25 @@ begin
             detail = format('Key (id)=(%s) already exists.', in_use);
     end if;
 
-    with added as (
-        insert into {schema}.tasks (
-            id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
-        select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
-               case when s.start > at then 0 else 1 end,
-               s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
-               i.options::jsonb, i.metadata::jsonb
-        from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
-                    run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
-             with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                                  run_at, delay, ttl, options, metadata, place),
-             lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
-        order by i.place
-        returning queue, state
-    )
+    insert into {schema}.tasks (
+        id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
+    select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
+           case when s.start > at then 0 else 1 end,
+           s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
+           i.options::jsonb, i.metadata::jsonb
+    from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
+                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
+         with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
+                              run_at, delay, ttl, options, metadata, place),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    order by i.place;
+
+    -- Not from what the insert returns: who may enqueue need not be able to look.
     insert into {schema}.tallies (queue, ready, scheduled)
-    select a.queue, count(*) filter (where a.state = 1), count(*) filter (where a.state = 0)
-    from added a
-    group by a.queue;
+    select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
+    from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    group by i.queue;
 
     -- Ready ones ring the bell where somebody sleeps, once per queue.
     perform pg_notify({channel}, q.name)
