@@ -16,6 +16,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
     ("{claimable}", include_str!("../sql/queries/claimable.sql")),
     ("{present}", include_str!("../sql/queries/present.sql")),
+    ("{tallied}", include_str!("../sql/queries/tallied.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
@@ -73,7 +74,10 @@ statements! {
     unheard(INT8);
     get(UUID_ARRAY);
     list(TEXT, INT2, BOOL, TEXT, UUID, INT4, INT8);
-    count(TEXT, INT2, BOOL, TEXT);
+    count(TEXT, INT2, BOOL);
+    count_of_func(TEXT, INT2, BOOL, TEXT);
+    fold(INT4);
+    recount();
     purge(TEXT, INT2, BOOL, TEXT);
     update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
     single_out(UUID_ARRAY, UUID_ARRAY);

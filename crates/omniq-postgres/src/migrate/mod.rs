@@ -1,11 +1,13 @@
 //! Migrations: numbered SQL files, embedded, applied once each, under a lock, in one transaction.
 
 mod files;
+mod recount;
 
 use deadpool_postgres::Object;
 use omniq_core::{Error, Result};
 
 pub use files::{Migration, Part};
+pub use recount::recount;
 
 use crate::db::Db;
 use crate::error::from_driver;

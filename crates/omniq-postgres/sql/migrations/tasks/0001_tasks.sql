@@ -226,6 +226,13 @@ begin
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
 
+    -- Not from what the insert returns: who may enqueue need not be able to look.
+    insert into {schema}.tallies (queue, ready, scheduled)
+    select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
+    from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    group by i.queue;
+
     -- Ready ones ring the bell where somebody sleeps, once per queue.
     perform pg_notify({channel}, q.name)
     from (select distinct unnest(queues)) as q(name)
