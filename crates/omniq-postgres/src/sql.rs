@@ -89,14 +89,14 @@ statements! {
     queues();
     register_worker(TEXT, TEXT_ARRAY, FLOAT8);
     deregister_worker(INT8);
-    heartbeat(INT8);
+    heartbeat(INT8, INT8);
     end_workers();
     lost(INT8_ARRAY, INT8);
     forget_workers(INT8_ARRAY);
     expired(INT8);
-    doorbell(INT8, TEXT_ARRAY);
+    sleep(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
-    wake(INT8);
+    wake(TEXT_ARRAY);
     prune(FLOAT8, FLOAT8, INT8);
     lock_results(INT8_ARRAY);
     store_many(

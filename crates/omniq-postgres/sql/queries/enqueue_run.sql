@@ -17,4 +17,4 @@ with clock as materialized (
     select $2, case s.state when 1 then cardinality($5) end, case s.state when 0 then cardinality($5) end from start s
 )
 select pg_notify({channel}, $2)
-where exists (select from {schema}.sleepers s where $2 = any (s.queues))
+where {schema}.sleeps($2)

@@ -26,7 +26,7 @@ with given as (
 ), {tallied}, bell as (
     select pg_notify({channel}, q.queue)
     from (select distinct queue from changed) q
-    where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
+    where {schema}.sleeps(q.queue)
 )
 select case when exists (select from given g where g.id not in (select id from held))
             then {schema}.refuse('OQ003', format('there is no task %s',

@@ -94,7 +94,7 @@ with given as materialized (
 ){stored}{logged}, bell as (
     select pg_notify({channel}, q.queue)
     from (select c.queue from changed c where c.state = 1 union select a.queue from apart a where a.state = 1) q
-    where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
+    where {schema}.sleeps(q.queue)
 )
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.behind), '{}'), coalesce(array_agg(d.hits), '{}'),
        case when $11 and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.marks)) from given g)

@@ -30,7 +30,7 @@ with held as materialized (
 ), {tallied}, bell as (
     select pg_notify({channel}, c.queue)
     from changed c
-    where exists (select from {schema}.sleepers s where c.queue = any (s.queues))
+    where {schema}.sleeps(c.queue)
 ), verdict as (
     select case when not exists (select from held)
                 then {schema}.refuse('OQ003', format('there is no task %s', $1))

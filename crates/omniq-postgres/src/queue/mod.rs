@@ -287,8 +287,8 @@ impl TaskQueue for AsyncPostgresQueue {
         claim::claim(self, worker, request).await
     }
 
-    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        doorbell::hang(self, worker, queues).await
+    async fn doorbell(&self, _: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        doorbell::hang(self, queues).await
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
@@ -320,9 +320,4 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn maintain(&self) -> Result<()> {
         fold::fold(self.db()).await
     }
-}
-
-/// The worker of this queue object was declared lost.
-fn worker_lost(worker: WorkerId) -> Error {
-    Error::claim_lost(format!("worker {worker} was declared lost: its tasks are other workers' by now"))
 }

@@ -29,7 +29,7 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(
         tables,
-        ["folds", "migrations", "paused_queues", "sleepers", "tallies", "tasks", "totals", "workers"]
+        ["beats", "folds", "migrations", "paused_queues", "tallies", "tasks", "totals", "workers"]
     );
     backend.close().await.unwrap();
 }
