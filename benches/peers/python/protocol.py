@@ -27,6 +27,11 @@ def job(i, t=0):
     return {"t": t, "i": i, "pad": PAD}
 
 
+def queues():
+    """The names of the queues that jobs go to in turn: `bench0`, `bench1` …; `QUEUES` says how many."""
+    return [f"bench{number}" for number in range(setting("QUEUES", 1))]
+
+
 def connections(otherwise):
     """How many connections a producer of this kind is given, as in the Rust programs."""
     known = {"single": max(2, int(ARGS[0]) if ARGS else 2), "load": 32, "setup": 4, "bulk": 4, "paced": 4}

@@ -1,0 +1,99 @@
+//! `awa`, on its queue storage: bulk by COPY, jobs without a deadline, which it settles in batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awa::{
+    Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig,
+    insert_with, migrations,
+};
+use bench_protocol::{Mode, Noop, bulk, handle, paced, queues, serve, setting, single, until_count};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgPoolOptions;
+
+#[derive(Serialize, Deserialize, JobArgs)]
+#[awa(kind = "noop")]
+struct Args {
+    #[serde(flatten)]
+    job: Noop,
+}
+
+/// Its way for many producers: a queue's sequence in several shards.
+const SHARDS: &str = "insert into awa.queue_meta (queue, enqueue_shards) values ($1, $2)";
+
+fn to(queue: &str) -> InsertOpts {
+    InsertOpts { queue: queue.into(), ..InsertOpts::default() }
+}
+
+#[tokio::main]
+async fn main() {
+    let mode = Mode::from_args().expect("a mode");
+    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let connections = mode.connections(10) as u32;
+    let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections).connect(&url);
+    let pool = pool.await.expect("a pool");
+    let insert = {
+        let pool = pool.clone();
+        move |job| {
+            let pool = pool.clone();
+            async move {
+                insert_with(&pool, &Args { job }, to("bench0")).await.expect("inserted");
+            }
+        }
+    };
+    let storage = QueueStorage::new(QueueStorageConfig::default()).expect("a storage");
+    match mode {
+        Mode::Setup => {
+            migrations::run(&pool).await.expect("migrated");
+            storage.install(&pool).await.expect("installed");
+            for queue in queues() {
+                let set = sqlx::query(SHARDS).bind(queue).bind(setting("SHARDS", 1_i16));
+                set.execute(&pool).await.expect("sharded");
+            }
+        }
+        Mode::Bulk(count) => {
+            let storage = Arc::new(storage);
+            let names = queues();
+            bulk(count, 5_000, |jobs| {
+                let (storage, pool) = (storage.clone(), pool.clone());
+                let jobs: Vec<_> = jobs.into_iter().map(|job| params(job, &names)).collect();
+                async move {
+                    storage.enqueue_params_copy(&pool, &jobs).await.expect("enqueued");
+                }
+            })
+            .await;
+        }
+        Mode::Load(count) => until_count(count, insert).await,
+        Mode::Single(callers, seconds) => single(callers, seconds, insert).await,
+        Mode::Paced(count, ms) => paced(count, ms, insert).await,
+        Mode::Work(wanted) => {
+            let mut builder = Client::builder(pool).register::<Args, _, _>(|args, _| async move {
+                handle(args.job.t).await;
+                Ok(JobResult::Completed)
+            });
+            for name in queues() {
+                let config = QueueConfig {
+                    max_workers: setting("SLOTS", 512),
+                    claimers: setting("CLAIMERS", 1),
+                    claim_batch_size: setting("BATCH", 512),
+                    poll_interval: Duration::from_millis(setting("POLL_MS", 50)),
+                    deadline_duration: Duration::ZERO,
+                    ..QueueConfig::default()
+                };
+                builder = builder.queue(name, config);
+            }
+            let client = builder.build().expect("a client");
+            serve(wanted);
+            client.start().await.expect("starts");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn params(job: Noop, names: &[String]) -> InsertParams {
+    InsertParams {
+        opts: to(&names[job.i as usize % names.len()]),
+        kind: Args::kind().into(),
+        args: serde_json::to_value(Args { job }).expect("JSON"),
+    }
+}
