@@ -1,0 +1,36 @@
+//! The Python module `omniq._omniq`: what the package `omniq` stands on. Users import `omniq`.
+//!
+//! Every verb gives a `Pending`: a call that has not begun. An event loop awaits it, a blocking class waits for it; so one
+//! list of verbs serves both.
+
+mod answer;
+mod bridge;
+mod error;
+mod pending;
+mod queue;
+mod runtime;
+mod slot;
+mod wake;
+
+use pyo3::prelude::*;
+
+/// What the package `omniq` stands on.
+#[pymodule]
+mod _omniq {
+    #[pymodule_export]
+    use crate::bridge::Bridge;
+    #[pymodule_export]
+    use crate::pending::Pending;
+    #[pymodule_export]
+    use crate::queue::Queue;
+    #[pymodule_export]
+    use crate::runtime::after_fork;
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ERROR_KINDS", omniq::Error::KINDS.to_vec())
+    }
+}
