@@ -1,4 +1,7 @@
-"""OmniQ: a task queue on PostgreSQL. Tasks, results and events are three independent stores behind common interfaces."""
+"""OmniQ: a task queue on PostgreSQL.
+
+Tasks, results and events are three independent stores behind common interfaces.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs a call of the Rust side: `run` on the event loop of the caller, `wait` by blocking the thread.
 
-Each event loop has one bridge, which lives as long as the loop does. Rust puts answers in the bridge's queue and wakes the
-loop by a file descriptor; one wake-up hands out all that has come.
+Each event loop has one bridge, which lives as long as the loop does. Rust puts answers in the bridge's queue and wakes
+the loop by a file descriptor; one wake-up hands out all that has come.
 """
 
 from __future__ import annotations

@@ -4,11 +4,16 @@
 //! list of verbs serves both.
 
 mod answer;
+mod backend;
 mod bridge;
+mod convert;
 mod error;
+mod events;
 mod pending;
 mod queue;
+mod results;
 mod runtime;
+mod settings;
 mod slot;
 mod wake;
 
@@ -18,13 +23,21 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _omniq {
     #[pymodule_export]
+    use crate::backend::Backend;
+    #[pymodule_export]
     use crate::bridge::Bridge;
+    #[pymodule_export]
+    use crate::events::Events;
     #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
+    use crate::results::Results;
+    #[pymodule_export]
     use crate::runtime::after_fork;
+    #[pymodule_export]
+    use crate::settings::Settings;
 
     use super::*;
 

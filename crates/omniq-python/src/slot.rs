@@ -12,6 +12,10 @@ use tokio::sync::OnceCell;
 use crate::runtime::generation;
 
 pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+/// Why memory cannot be used in a forked child.
+pub(crate) const MEMORY: &str =
+    "it keeps its data in the memory of the process that made it, not of this forked child: make a new one here";
+
 type Opener<T> = Box<dyn Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync>;
 
 /// Opened at the first call of [`get`](Self::get), and again in a forked child.
@@ -46,11 +50,12 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
         Self::with(Box::new(opener), None)
     }
 
-    /// For what is of this process alone, such as memory; `why` says so to a child.
-    pub(crate) fn bound(
-        why: &'static str,
-        opener: impl Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    /// For what is there already and of this process alone; `why` says so to a child.
+    pub(crate) fn given(value: T, why: &'static str) -> Arc<Self> {
+        let opener = move |_: Python<'_>| -> Result<Opening<T>> {
+            let value = value.clone();
+            Ok(Box::pin(async move { Ok(value) }))
+        };
         Self::with(Box::new(opener), Some(why))
     }
 
