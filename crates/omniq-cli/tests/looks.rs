@@ -141,7 +141,8 @@ async fn c25_events_tail_shows_each_event_once_also_late_ones() {
     let bench = Bench::ready().await;
     let mut late = bench.db.client().await;
     let insert = "insert into omniq.events (at, kind) values (now(), ";
-    bench.db.client().await.batch_execute(&format!("{insert} 'before')")).await.expect("an event");
+    let first = format!("select omniq.make_events_partition('0', '1 day'); {insert} 'before')");
+    bench.db.client().await.batch_execute(&first).await.expect("an event");
     let mut tail = bench
         .command(&["events", "tail", "--last", "1", "--json"])
         .stdout(Stdio::piped())

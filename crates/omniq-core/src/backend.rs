@@ -30,15 +30,20 @@ pub struct Backend {
     results: Option<Arc<dyn ResultStorage>>,
     events: Option<EventSink>,
     result_ttl: Option<Duration>,
+    event_ttl: Option<Duration>,
 }
 
 impl Backend {
     /// How long results are kept if nothing else is said: seven days.
     pub const RESULT_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
+    /// How long events are kept if nothing else is said: thirty days.
+    pub const EVENT_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+
     /// A backend with a queue alone: no results, no events.
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
-        Self { queue, results: None, events: None, result_ttl: Some(Self::RESULT_TTL) }
+        let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
+        Self { queue, results: None, events: None, result_ttl, event_ttl }
     }
 
     /// Turns results on.
@@ -60,6 +65,21 @@ impl Backend {
     pub fn with_result_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.result_ttl = ttl;
         self
+    }
+
+    /// Sets how long events are kept; `None`: without end. Default: thirty days. Workers clear them away.
+    #[must_use]
+    pub fn with_event_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.event_ttl = ttl;
+        self
+    }
+
+    pub(crate) fn result_ttl(&self) -> Option<Duration> {
+        self.result_ttl
+    }
+
+    pub(crate) fn event_ttl(&self) -> Option<Duration> {
+        self.event_ttl
     }
 
     /// The task queue.

@@ -14,6 +14,21 @@ pub(crate) const POLL: Duration = Duration::from_millis(500);
 /// How many tasks a rescue takes back at a time.
 const RESCUE: u32 = 500;
 
+/// The most that one step of clean-up takes: short transactions, which others pass by.
+pub(crate) const STEP: u32 = 500;
+/// The most steps in a row, so that a long-neglected store keeps nothing else waiting.
+const STEPS: u32 = 10;
+
+/// Cleans up in bounded steps.
+pub(crate) async fn in_steps<F: Future<Output = Result<u64>>>(step: impl Fn(u32) -> F) -> Result<()> {
+    for _ in 0..STEPS {
+        if step(STEP).await? < u64::from(STEP) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn only<T>(mut answers: Vec<T>) -> Result<T> {
     answers.pop().ok_or_else(|| Error::internal("the storage gave no answer to a call for one task"))
 }

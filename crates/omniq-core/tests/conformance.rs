@@ -2,6 +2,7 @@
 #![cfg(feature = "conformance")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
@@ -26,6 +27,10 @@ fn memory() -> Memory {
 impl QueueFixture for Memory {
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
         Arc::new(self.tasks.reopen(limits, keep_completed))
+    }
+
+    async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
+        Arc::new(self.tasks.reopen(Limits::default(), true).with_retention(Some(ttl), Some(ttl)))
     }
 }
 

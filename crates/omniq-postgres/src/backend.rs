@@ -114,10 +114,12 @@ impl Opener<'_> {
             Some(queue) => Arc::new(queue.clone()),
             None => {
                 let queue = MemoryQueue::with_options(settings.limits(), settings.keep_completed);
-                Arc::new(queue.with_lease(settings.lease))
+                let queue = queue.with_lease(settings.lease);
+                Arc::new(queue.with_retention(settings.completed_ttl, settings.dead_ttl))
             }
         };
-        let mut backend = Backend::new(parts).with_result_ttl(settings.result_ttl);
+        let mut backend =
+            Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
         if settings.results != Place::Off {
             let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),

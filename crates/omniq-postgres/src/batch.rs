@@ -1,9 +1,10 @@
 //! Results and events as PostgreSQL takes them: one array per column.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use omniq_core::{Result, TaskEvent, TaskResult};
+use omniq_core::{Codec, Result, TaskEvent, TaskResult};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -27,23 +28,44 @@ pub(crate) fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
 }
 
-/// Results to be stored.
+/// Results to be stored. What most have in common is sent once for all that share it, and each names its shape.
 #[derive(Debug, Default)]
 pub(crate) struct ResultBatch {
     pub(crate) ids: Vec<Uuid>,
-    pub(crate) statuses: Vec<&'static str>,
-    pub(crate) codecs: Vec<Option<String>>,
+    /// From 1 on.
+    pub(crate) shape_of: Vec<i32>,
     values: Vec<Option<Bytes>>,
     pub(crate) errors: Vec<Option<String>>,
-    pub(crate) queues: Vec<String>,
-    pub(crate) funcs: Vec<String>,
-    pub(crate) workers: Vec<Option<String>>,
-    pub(crate) attempts: Vec<i32>,
     pub(crate) metadata: Vec<Option<String>>,
     pub(crate) enqueued: Vec<Option<Time>>,
     pub(crate) started: Vec<Option<Time>>,
     pub(crate) finished: Vec<Time>,
+    pub(crate) shapes: Shapes,
+    known: HashMap<Shape, i32>,
+    recent: Option<(Shape, i32)>,
+}
+
+/// Shapes of results, one array per column.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    pub(crate) statuses: Vec<&'static str>,
+    pub(crate) codecs: Vec<Option<String>>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) funcs: Vec<String>,
+    pub(crate) workers: Vec<Option<String>>,
+    pub(crate) attempts: Vec<i32>,
     pub(crate) ttls: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Shape {
+    status: &'static str,
+    codec: Option<Codec>,
+    queue: String,
+    func: String,
+    worker: Option<String>,
+    attempt: u32,
+    ttl: Option<Duration>,
 }
 
 impl ResultBatch {
@@ -53,20 +75,41 @@ impl ResultBatch {
 
     pub(crate) fn push_checked(&mut self, result: TaskResult) -> Result<()> {
         self.ids.push(result.task_id.as_uuid());
-        self.statuses.push(result.status.name());
-        self.codecs.push(result.value.as_ref().map(|value| value.codec().name().to_owned()));
-        self.values.push(result.value.map(|value| value.bytes().clone()));
         self.errors.push(result.error.as_ref().map(json).transpose()?);
-        self.queues.push(result.queue);
-        self.funcs.push(result.func);
-        self.workers.push(result.worker);
-        self.attempts.push(signed(result.attempt));
         self.metadata.push(object(&result.metadata)?);
         self.enqueued.push(optional(result.enqueued_at));
         self.started.push(optional(result.started_at));
         self.finished.push(Time(result.finished_at));
-        self.ttls.push(seconds(result.ttl));
+        let codec = result.value.as_ref().map(|value| value.codec().clone());
+        self.values.push(result.value.map(|value| value.bytes().clone()));
+        let shape = Shape {
+            status: result.status.name(),
+            codec,
+            queue: result.queue,
+            func: result.func,
+            worker: result.worker,
+            attempt: result.attempt,
+            ttl: result.ttl,
+        };
+        let number = self.number_of(shape);
+        self.shape_of.push(number);
         Ok(())
+    }
+
+    fn number_of(&mut self, shape: Shape) -> i32 {
+        // Most often it is that of the one before.
+        if let Some((recent, number)) = &self.recent
+            && *recent == shape
+        {
+            return *number;
+        }
+        let next = self.known.len() as i32 + 1;
+        let number = *self.known.entry(shape.clone()).or_insert(next);
+        if number == next {
+            self.shapes.push(shape.clone());
+        }
+        self.recent = Some((shape, number));
+        number
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,6 +118,24 @@ impl ResultBatch {
 
     pub(crate) fn values(&self) -> Vec<Option<&[u8]>> {
         self.values.iter().map(Option::as_deref).collect()
+    }
+
+    /// For how long they are to be kept, each span once, none of those without end.
+    pub(crate) fn ttls(&self) -> impl Iterator<Item = Duration> {
+        let ttls: HashSet<_> = self.known.keys().filter_map(|shape| shape.ttl).collect();
+        ttls.into_iter()
+    }
+}
+
+impl Shapes {
+    fn push(&mut self, shape: Shape) {
+        self.statuses.push(shape.status);
+        self.codecs.push(shape.codec.map(|codec| codec.name().to_owned()));
+        self.queues.push(shape.queue);
+        self.funcs.push(shape.func);
+        self.workers.push(shape.worker);
+        self.attempts.push(signed(shape.attempt));
+        self.ttls.push(seconds(shape.ttl));
     }
 }
 

@@ -165,8 +165,8 @@ impl Run {
         self.bodies.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> [Param<'a>; 12] {
-        [
+    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> Vec<Param<'a>> {
+        vec![
             &self.id,
             &self.queue,
             &self.func,
@@ -198,6 +198,8 @@ pub(crate) struct Rows {
     pub(crate) ttls: Vec<Option<f64>>,
     pub(crate) options: Vec<Option<String>>,
     pub(crate) metadata: Vec<Option<String>>,
+    /// Whether the id is the user's own choice.
+    pub(crate) chosen: Vec<bool>,
 }
 
 impl Rows {
@@ -214,6 +216,7 @@ impl Rows {
         self.ttls.push(seconds(task.ttl));
         self.options.push(options(task)?);
         self.metadata.push(object(&task.metadata)?);
+        self.chosen.push(task.id.is_some());
         Ok(())
     }
 
@@ -221,8 +224,8 @@ impl Rows {
         self.bodies.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> [Param<'a>; 12] {
-        [
+    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> Vec<Param<'a>> {
+        vec![
             &self.ids,
             &self.queues,
             &self.funcs,
@@ -235,6 +238,7 @@ impl Rows {
             &self.ttls,
             &self.options,
             &self.metadata,
+            &self.chosen,
         ]
     }
 }

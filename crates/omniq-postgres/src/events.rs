@@ -1,6 +1,7 @@
 //! The event storage on PostgreSQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,8 +9,9 @@ use omniq_core::{BlockingEvents, EventFilter, EventStorage, Location, Result, Ta
 use uuid::Uuid;
 
 use crate::batch::EventBatch;
-use crate::db::Db;
+use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
+use crate::partitions::Missing;
 use crate::rows;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
@@ -70,22 +72,24 @@ impl EventStorage for AsyncPostgresEventStorage {
         if batch.is_empty() {
             return self.db.check_open();
         }
-        self.db
-            .query(
-                &self.db.sql.log_many,
-                &[
-                    &batch.ats,
-                    &batch.kinds,
-                    &batch.tasks,
-                    &batch.queues,
-                    &batch.funcs,
-                    &batch.workers,
-                    &batch.attempts,
-                    &batch.data,
-                ],
-            )
-            .await
-            .map(drop)
+        let db = &self.db;
+        let params: [Param<'_>; 8] = [
+            &batch.ats,
+            &batch.kinds,
+            &batch.tasks,
+            &batch.queues,
+            &batch.funcs,
+            &batch.workers,
+            &batch.attempts,
+            &batch.data,
+        ];
+        let mut missing = Missing::new(std::iter::empty());
+        loop {
+            let answer = db.query(&db.sql.log_many, &params).await;
+            if !missing.made(db, &answer).await? {
+                return answer.map(drop);
+            }
+        }
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
@@ -118,6 +122,10 @@ impl EventStorage for AsyncPostgresEventStorage {
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
         self.db.search_count(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await
+    }
+
+    async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
+        self.db.maintain_events(keep).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod listener;
 pub mod migrate;
+mod partitions;
 #[cfg(test)]
 mod plans;
 mod queue;

@@ -1,6 +1,6 @@
 //! The result storage on PostgreSQL.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::batch::ResultBatch;
 use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
+use crate::partitions::Missing;
 use crate::rows::{self, Columns};
+use crate::schema::hash;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 use crate::waiters::Waiters;
@@ -69,6 +71,16 @@ pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     rows.iter().map(rows::result).collect()
 }
 
+/// In how many groups tasks are locked: a lock each would fill the server's table of locks.
+const GROUPS: u64 = 64;
+
+/// The groups of these tasks, in an order that is the same for all.
+fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
+    let base = hash(&format!("omniq results {}", db.schema.name())).cast_signed();
+    let groups: BTreeSet<_> = ids.iter().map(|id| hash(&id.to_string()) % GROUPS).collect();
+    groups.into_iter().map(|group| base.wrapping_add_unsigned(group)).collect()
+}
+
 #[async_trait]
 impl ResultStorage for AsyncPostgresResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
@@ -79,29 +91,33 @@ impl ResultStorage for AsyncPostgresResultStorage {
         if batch.is_empty() {
             return self.db.check_open();
         }
-        let values = batch.values();
-        self.db
-            .query(
-                &self.db.sql.store_many,
-                &[
-                    &batch.ids,
-                    &batch.statuses,
-                    &batch.codecs,
-                    &values,
-                    &batch.errors,
-                    &batch.queues,
-                    &batch.funcs,
-                    &batch.workers,
-                    &batch.attempts,
-                    &batch.metadata,
-                    &batch.enqueued,
-                    &batch.started,
-                    &batch.finished,
-                    &batch.ttls,
-                ],
-            )
-            .await
-            .map(drop)
+        let (db, values, shapes) = (&self.db, batch.values(), &batch.shapes);
+        let keys = lock_keys(db, &batch.ids);
+        let params: [Param<'_>; 15] = [
+            &batch.ids,
+            &batch.shape_of,
+            &values,
+            &batch.errors,
+            &batch.metadata,
+            &batch.enqueued,
+            &batch.started,
+            &batch.finished,
+            &shapes.statuses,
+            &shapes.codecs,
+            &shapes.queues,
+            &shapes.funcs,
+            &shapes.workers,
+            &shapes.attempts,
+            &shapes.ttls,
+        ];
+        let mut missing = Missing::new(batch.ttls());
+        loop {
+            let answer =
+                db.query_behind((&db.sql.lock_results, &[&keys]), (&db.sql.store_many, &params)).await;
+            if !missing.made(db, &answer).await? {
+                return answer.map(drop);
+            }
+        }
     }
 
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
@@ -138,6 +154,10 @@ impl ResultStorage for AsyncPostgresResultStorage {
 
     async fn purge_expired(&self, limit: u32) -> Result<u64> {
         self.db.search_count(&self.db.sql.purge_results, &[&i64::from(limit)]).await
+    }
+
+    async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
+        self.db.maintain_results(keep).await
     }
 
     async fn close(&self) -> Result<()> {

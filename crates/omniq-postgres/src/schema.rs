@@ -61,17 +61,43 @@ impl Schema {
                 text = text.replace(place, part.trim_end());
             }
         }
-        let (body, channel, schema) =
-            (self.dollar_quote(), format!("'{}'", self.channel()), quote_identifier(&self.name));
+        let names = [
+            ("{body}", self.dollar_quote()),
+            ("{channel}", format!("'{}'", self.channel())),
+            ("{schema}", quote_identifier(&self.name)),
+            // As a value, for SQL that makes SQL.
+            ("{schema_name}", format!("'{}'", self.name.replace('\'', "''"))),
+        ];
         let filled = text.split_inclusive('\n').map(|line| {
             // A quoted name may hold a line break, with which it would escape from a comment.
             if line.trim_start().starts_with("--") {
                 return line.to_owned();
             }
-            line.replace("{body}", &body).replace("{channel}", &channel).replace("{schema}", &schema)
+            fill_in(line, &names)
         });
         filled.collect()
     }
+}
+
+/// In one pass, so that a name is never searched for places itself.
+fn fill_in(line: &str, names: &[(&str, String)]) -> String {
+    let mut filled = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(start) = rest.find('{') {
+        filled.push_str(&rest[..start]);
+        rest = &rest[start..];
+        match names.iter().find(|(place, _)| rest.starts_with(place)) {
+            Some((place, name)) => {
+                filled.push_str(name);
+                rest = &rest[place.len()..];
+            }
+            None => {
+                filled.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    filled + rest
 }
 
 /// A number that only has to differ where texts do, and be the same in every version: FNV-1a, 64 bits.
@@ -91,13 +117,23 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_never_end_a_quote() {
-        let hostile = r#"a"; drop table x; --$omniq0$"#;
+        let hostile = r#"a"; 'drop table x; --$omniq0$"#;
         let schema = Schema::new(hostile).unwrap();
-        let text = schema.fill("create {schema}.f as {body} x {body}", &[]);
-        assert_eq!(text, r#"create "a""; drop table x; --$omniq0$".f as $omniq1$ x $omniq1$"#);
+        let text = schema.fill("create {schema}.f as {body} x {body}, {schema_name}", &[]);
+        assert_eq!(
+            text,
+            r#"create "a""; 'drop table x; --$omniq0$".f as $omniq1$ x $omniq1$, 'a"; ''drop table x; --$omniq0$'"#
+        );
         assert!(Schema::new("").is_err());
         assert!(Schema::new(&"x".repeat(64)).unwrap_err().to_string().contains("64 bytes"));
         assert!(Schema::new("a\0b").is_err());
+    }
+
+    #[test]
+    fn names_are_not_templates() {
+        let schema = Schema::new("{schema_name}{schema}").unwrap();
+        let text = schema.fill("{schema_name} {schema} '{}'", &[]);
+        assert_eq!(text, "'{schema_name}{schema}' \"{schema_name}{schema}\" '{}'");
     }
 
     #[test]

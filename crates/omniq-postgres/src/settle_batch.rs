@@ -32,8 +32,8 @@ pub(crate) struct SettleBatch {
     pub(crate) delays: Vec<f64>,
     pub(crate) errors: Vec<Option<String>>,
     /// For each result, and each event, its task's group, from 1 on, and how far behind the group's first task it stands.
-    pub(crate) result_tasks: (Vec<i64>, Vec<i32>),
-    pub(crate) event_tasks: (Vec<i64>, Vec<i32>),
+    pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
+    pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) results: ResultBatch,
     pub(crate) events: EventBatch,
     /// Of two settlements by the same claim the first counts; this is the first task of which there are two.
@@ -71,7 +71,7 @@ impl SettleBatch {
                     batch.groups.len() - 1
                 }
             };
-            let no = group as i64 + 1;
+            let no = group as i32 + 1;
             if let Some(result) = settlement.result {
                 batch.results.push_checked(result)?;
                 batch.result_tasks.0.push(no);

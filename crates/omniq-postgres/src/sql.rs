@@ -20,7 +20,6 @@ const PARTS: &[(&str, &str)] = &[
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
     ("{result_live}", include_str!("../sql/queries/result_live.sql")),
-    ("{result_conflict}", include_str!("../sql/queries/result_conflict.sql")),
     ("{event_columns}", include_str!("../sql/queries/event_columns.sql")),
     ("{event_filter}", include_str!("../sql/queries/event_filter.sql")),
     ("{settle_fence}", include_str!("../sql/queries/settle_fence.sql")),
@@ -65,7 +64,7 @@ macro_rules! statements {
 statements! {
     enqueue_many(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
-        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
+        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
     dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4, INT4, INT2_ARRAY, INT8_ARRAY);
@@ -94,9 +93,11 @@ statements! {
     doorbell(INT8, TEXT_ARRAY);
     next_due(TEXT_ARRAY);
     wake(INT8);
+    prune(FLOAT8, FLOAT8, INT8);
+    lock_results(INT8_ARRAY);
     store_many(
-        UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY,
-        INT4_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, FLOAT8_ARRAY);
+        UUID_ARRAY, INT4_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY,
+        TIMESTAMPTZ_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, FLOAT8_ARRAY);
     get_results(UUID_ARRAY);
     delete_results(UUID_ARRAY);
     list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8);
@@ -108,6 +109,10 @@ statements! {
     query_latest_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8);
     count_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8);
     purge_events(TIMESTAMPTZ, INT8);
+    make_results_partition(FLOAT8, FLOAT8);
+    make_events_partition(FLOAT8, FLOAT8);
+    drop_results_partitions();
+    drop_events_partitions(FLOAT8);
 }
 
 impl Statements {
@@ -136,25 +141,26 @@ fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
     ];
     // The numbers of the parameters stay the same whichever parts are along; events come last.
     let results_types = [
-        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
         Type::INT4_ARRAY,
         Type::UUID_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
         Type::BYTEA_ARRAY,
         Type::TEXT_ARRAY,
         Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
         Type::TEXT_ARRAY,
         Type::TEXT_ARRAY,
         Type::INT4_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::TIMESTAMPTZ_ARRAY,
-        Type::TIMESTAMPTZ_ARRAY,
-        Type::TIMESTAMPTZ_ARRAY,
         Type::FLOAT8_ARRAY,
     ];
     let events_types = [
-        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
         Type::INT4_ARRAY,
         Type::TIMESTAMPTZ_ARRAY,
         Type::TEXT_ARRAY,

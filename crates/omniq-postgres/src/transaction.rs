@@ -42,7 +42,7 @@ impl Db {
     }
 
     /// Runs all or none of these, sent together, in one round trip.
-    pub(crate) async fn all_or_none(&self, calls: Vec<(&Statement, [Param<'_>; 12])>) -> Result<()> {
+    pub(crate) async fn all_or_none(&self, calls: Vec<(&Statement, Vec<Param<'_>>)>) -> Result<()> {
         let client = self.client().await?;
         let mut prepared = Vec::with_capacity(calls.len());
         for (statement, _) in &calls {
@@ -76,7 +76,7 @@ impl Drop for Parted {
 
 async fn all_or_none_on(
     client: &Object,
-    calls: &[(&Statement, [Param<'_>; 12])],
+    calls: &[(&Statement, Vec<Param<'_>>)],
     prepared: Vec<Option<tokio_postgres::Statement>>,
 ) -> Result<()> {
     let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {

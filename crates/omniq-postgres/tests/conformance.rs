@@ -1,6 +1,7 @@
 //! The one suite of the interfaces on PostgreSQL: async, through the blocking twins, and as behind a pooler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
@@ -50,17 +51,25 @@ impl Postgres {
         let db = self.db.get_or_init(TestDb::new).await;
         Settings::builder().url(db.url()).pool_min(0).statement_cache(self.statement_cache)
     }
+
+    async fn open(&self, settings: Builder) -> Arc<dyn TaskQueue> {
+        let queue = AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap();
+        if self.crowded {
+            self.db.get().unwrap().client().await.batch_execute(CROWD).await.unwrap();
+        }
+        Arc::new(queue)
+    }
 }
 
 #[async_trait]
 impl QueueFixture for Postgres {
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
         let settings = self.settings().await.max_payload(limits.max_payload).keep_completed(keep_completed);
-        let queue = AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap();
-        if self.crowded {
-            self.db.get().unwrap().client().await.batch_execute(CROWD).await.unwrap();
-        }
-        Arc::new(queue)
+        self.open(settings).await
+    }
+
+    async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
+        self.open(self.settings().await.keep_completed(true).completed_ttl(ttl).dead_ttl(ttl)).await
     }
 }
 

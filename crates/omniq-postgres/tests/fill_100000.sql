@@ -6,11 +6,13 @@ select ('01920000-0000-7000-8000-' || lpad(to_hex(n::bigint * 65536), 12, '0')):
        now(), now(), case when n % 100 = 0 then now() + interval '1 hour' end
 from generate_series(1, 100000) n;
 
+select omniq.make_results_partition(ahead, '1 day') from unnest(array['0', '1 day', '2 days']::interval[]) as a(ahead);
 insert into omniq.results (task_id, status, queue, func, finished_at, expires_at)
 select gen_random_uuid(), case when n % 1000 = 0 then 'failed' else 'completed' end, 'q', 'f',
        now() - n * interval '1 second', now() + (100000 - n) * interval '1 second'
 from generate_series(1, 100000) n;
 
+select omniq.make_events_partition('0', '1 day');
 insert into omniq.events (at, kind, task_id, queue, worker)
 select now() - (100000 - n) * interval '1 second',
        case when n % 1000 = 0 then 'failed' when n % 2 = 0 then 'started' else 'completed' end,

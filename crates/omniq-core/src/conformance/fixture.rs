@@ -1,6 +1,7 @@
 //! What an implementation gives to the suite.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -12,6 +13,9 @@ use crate::*;
 pub trait QueueFixture: Send + Sync {
     /// An object with these limits; `keep_completed`: completed tasks stay in the queue.
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue>;
+
+    /// An object that keeps completed tasks, and clears ended ones away after this time.
+    async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue>;
 
     /// An object with defaults.
     async fn queue(&self) -> Arc<dyn TaskQueue> {
@@ -42,6 +46,10 @@ impl<F: QueueFixture> QueueFixture for Blocking<F> {
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
         let queue = self.0.queue_with(limits, keep_completed).await;
         Arc::new(BlockingQueueAdapter(BlockingQueue::new(queue)))
+    }
+
+    async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
+        Arc::new(BlockingQueueAdapter(BlockingQueue::new(self.0.pruning_queue(ttl).await)))
     }
 }
 

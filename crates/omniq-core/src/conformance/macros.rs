@@ -70,6 +70,7 @@ macro_rules! queue_conformance {
             manage::c20_cancel_many_answers_for_each,
             manage::c18_delete_removes_what_is_not_running,
             manage::c18_purge_leaves_running_tasks,
+            manage::c18_prune_removes_what_ended_long_ago,
             order::c15_order_is_queue_then_priority_then_fifo,
             order::c15_many_come_in_the_same_order_as_one_by_one,
             order::c15_several_queues_fill_a_request_in_turn,

@@ -13,6 +13,10 @@
 //!     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue> {
 //!         Arc::new(self.0.reopen(limits, keep_completed))
 //!     }
+//!
+//!     async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
+//!         Arc::new(self.0.reopen(Limits::default(), true).with_retention(Some(ttl), Some(ttl)))
+//!     }
 //! }
 //!
 //! omniq_core::queue_conformance!(Memory(MemoryQueue::new()));

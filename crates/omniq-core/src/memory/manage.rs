@@ -46,6 +46,7 @@ impl Tasks {
 
     pub(super) fn retry(&mut self, id: TaskId, now: Timestamp) {
         self.change(id, |entry| {
+            entry.ended_at = None;
             let task = &mut entry.task;
             if task.state == TaskState::Dead {
                 task.attempt = 0;

@@ -99,6 +99,22 @@ impl TaskQueue for MemoryQueue {
         Ok(ids.len() as u64)
     }
 
+    async fn prune(&self, limit: u32) -> Result<u64> {
+        let (mut state, now) = self.open()?;
+        let ttls =
+            [(TaskState::Completed, self.object.completed_ttl), (TaskState::Dead, self.object.dead_ttl)];
+        let mut over = Vec::new();
+        for (ended, ttl) in ttls {
+            if let Some(before) = ttl.and_then(|ttl| now.checked_sub(ttl).ok()) {
+                over.extend(state.tasks.ended_before(ended, before).take(limit as usize));
+            }
+        }
+        for id in &over {
+            state.tasks.remove(*id);
+        }
+        Ok(over.len() as u64)
+    }
+
     async fn pause(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
         self.open()?.0.paused.insert(queue.to_owned());

@@ -53,11 +53,11 @@ impl Tasks {
         let id = settlement.task_id;
         match &settlement.outcome {
             Outcome::Complete if keep_completed => {
-                self.change(id, |entry| end_run(entry, TaskState::Completed))
+                self.change(id, |entry| end_for_good(entry, TaskState::Completed, now))
             }
             Outcome::Complete | Outcome::Cancel | Outcome::Discard | Outcome::Expire => self.remove(id),
             Outcome::Fail { error } => self.change(id, |entry| {
-                end_run(entry, TaskState::Dead);
+                end_for_good(entry, TaskState::Dead, now);
                 entry.task.error = Some(error.clone());
             }),
             Outcome::RetryLater { delay, error } => self.change(id, |entry| {
@@ -88,6 +88,11 @@ fn end_run(entry: &mut Entry, state: TaskState) {
     entry.task.claim = None;
     entry.task.claimed_at = None;
     entry.stop = false;
+}
+
+fn end_for_good(entry: &mut Entry, state: TaskState, now: Timestamp) {
+    end_run(entry, state);
+    entry.ended_at = Some(now);
 }
 
 fn put_off(entry: &mut Entry, delay: Duration, now: Timestamp) {

@@ -33,6 +33,9 @@ pub(super) struct Store {
 pub(super) struct Object {
     pub(super) limits: Limits,
     pub(super) keep_completed: bool,
+    /// For how long completed tasks and dead letters stay.
+    pub(super) completed_ttl: Option<Duration>,
+    pub(super) dead_ttl: Option<Duration>,
     pub(super) lease: LeaseCell,
     pub(super) closed: AtomicBool,
 }
@@ -75,20 +78,35 @@ impl MemoryQueue {
     /// A further object on the same tasks, with a lease and a life of its own.
     #[must_use]
     pub fn reopen(&self, limits: Limits, keep_completed: bool) -> Self {
-        let object = Object { limits, keep_completed, ..Object::default() };
-        Self { store: Arc::clone(&self.store), object: Arc::new(object) }
+        self.with(Object { limits, keep_completed, ..Object::default() })
     }
 
     /// A further object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
-        let Object { limits, keep_completed, .. } = &*self.object;
-        let object = Object {
+        self.with(Object { lease: LeaseCell::new(lease), ..self.options() })
+    }
+
+    /// A further object on the same tasks with this one's options, which removes completed tasks and dead letters after these
+    /// times; `None`: never, which is the default.
+    #[must_use]
+    pub fn with_retention(&self, completed: Option<Duration>, dead: Option<Duration>) -> Self {
+        self.with(Object { completed_ttl: completed, dead_ttl: dead, ..self.options() })
+    }
+
+    fn options(&self) -> Object {
+        let Object { limits, keep_completed, completed_ttl, dead_ttl, lease, .. } = &*self.object;
+        Object {
             limits: limits.clone(),
             keep_completed: *keep_completed,
-            lease: LeaseCell::new(lease),
-            ..Object::default()
-        };
+            completed_ttl: *completed_ttl,
+            dead_ttl: *dead_ttl,
+            lease: LeaseCell::new(lease.span()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn with(&self, object: Object) -> Self {
         Self { store: Arc::clone(&self.store), object: Arc::new(object) }
     }
 

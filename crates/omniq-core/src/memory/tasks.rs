@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) claims: u32,
     /// A user wants it stopped, and its worker has not been told yet.
     pub(super) stop: bool,
+    /// When it completed or failed for good.
+    pub(super) ended_at: Option<Timestamp>,
 }
 
 impl Entry {
@@ -35,6 +37,8 @@ pub(super) struct Tasks {
     ready: HashMap<String, BTreeMap<(Reverse<i16>, i64), TaskId>>,
     scheduled: BTreeSet<(Timestamp, TaskId)>,
     expiring: BTreeSet<(Timestamp, TaskId)>,
+    /// Completed and dead ones, by when they ended.
+    ended: BTreeSet<(Timestamp, TaskId)>,
     held: HashMap<WorkerId, BTreeSet<TaskId>>,
     last_seq: i64,
 }
@@ -51,7 +55,7 @@ impl Tasks {
     pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
         self.last_seq += 1;
         let task = Task::from_new(new, id, self.last_seq, now);
-        self.put(Entry { task, claims: 0, stop: false });
+        self.put(Entry { task, claims: 0, stop: false, ended_at: None });
     }
 
     /// Changes a task, and the indices with it.
@@ -84,6 +88,9 @@ impl Tasks {
         if let (true, Some(end)) = (entry.is_waiting(), task.expires_at) {
             self.expiring.insert((end, task.id));
         }
+        if let Some(end) = entry.ended_at {
+            self.ended.insert((end, task.id));
+        }
         self.entries.insert(task.id, entry);
     }
 
@@ -99,6 +106,9 @@ impl Tasks {
         self.scheduled.remove(&(task.run_at, id));
         if let Some(end) = task.expires_at {
             self.expiring.remove(&(end, id));
+        }
+        if let Some(end) = entry.ended_at {
+            self.ended.remove(&(end, id));
         }
         if let Some(claim) = task.claim
             && let Some(held) = self.held.get_mut(&claim.worker)
@@ -130,6 +140,12 @@ impl Tasks {
             .iter()
             .take_while(move |(end, _)| *end <= now)
             .filter_map(|(_, id)| self.entries.get(id))
+    }
+
+    /// Those that ended in this state before that time, the longest ago first.
+    pub(super) fn ended_before(&self, state: TaskState, end: Timestamp) -> impl Iterator<Item = TaskId> {
+        let ended = self.ended.iter().take_while(move |(at, _)| *at < end).map(|(_, id)| *id);
+        ended.filter(move |id| self.entries.get(id).is_some_and(|entry| entry.task.state == state))
     }
 
     pub(super) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {

@@ -136,6 +136,10 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Removes all tasks that the filter names and that are not running; returns how many.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64>;
 
+    /// Removes tasks that ended longer ago than they are to stay, about `limit`; returns how many. For how long completed tasks
+    /// and dead letters stay is set where the queue is opened. Workers call it now and then.
+    async fn prune(&self, limit: u32) -> Result<u64>;
+
     /// Stops claims from a queue; enqueue and running tasks go on.
     async fn pause(&self, queue: &str) -> Result<()>;
 

@@ -53,6 +53,15 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     /// Removes results whose time is over, at most `limit`; returns how many. Workers call it now and then.
     async fn purge_expired(&self, limit: u32) -> Result<u64>;
 
+    /// What is to be done now and then so that the store keeps its speed, such as making and dropping partitions; workers do it.
+    /// `keep`: for how long those are kept that are stored now. May leave results whose time is over for a while, which
+    /// no verb shows. By itself it removes some of them by [`purge_expired`](Self::purge_expired).
+    #[async_only]
+    async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
+        let _ = keep;
+        verbs::in_steps(|limit| self.purge_expired(limit)).await
+    }
+
     /// Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`.
     async fn close(&self) -> Result<()>;
 

@@ -3,20 +3,28 @@
 use std::time::Duration;
 
 use super::outage::Outage;
+use crate::Result;
 use crate::backend::{Backend, Report};
 use crate::model::*;
-use crate::{Result, verbs};
-
-/// The most that one step takes: short transactions, which other workers' steps pass by.
-const STEP: u32 = 500;
-/// The most steps of clean-up in a row, so that a long-neglected store does not keep rescues waiting.
-const CLEAN_UP_STEPS: u32 = 10;
+use crate::verbs::{self, STEP};
 
 /// Goes on until it is dropped, which may be at any time.
 pub(super) async fn run(backend: Backend, interval: Duration) {
-    let mut outage = Outage::new("maintenance");
+    let tasks = now_and_then("maintenance", interval, || pass(&backend));
+    let Some(events) = backend.events() else { return tasks.await };
+    // By itself: events never hold up anything.
+    let events = now_and_then("maintenance of the events", interval, || events.maintain(backend.event_ttl()));
+    tokio::join!(tasks, events);
+}
+
+async fn now_and_then<F: Future<Output = Result<()>>>(
+    what: &'static str,
+    interval: Duration,
+    pass: impl Fn() -> F,
+) {
+    let mut outage = Outage::new(what);
     loop {
-        match pass(&backend).await {
+        match pass().await {
             Ok(()) => outage.over(),
             Err(error) => {
                 outage.failed(&error);
@@ -31,12 +39,9 @@ pub(super) async fn run(backend: Backend, interval: Duration) {
 pub(super) async fn pass(backend: &Backend) -> Result<()> {
     rescue(backend).await?;
     expire(backend).await?;
+    verbs::in_steps(|limit| backend.queue().prune(limit)).await?;
     if let Some(results) = backend.results() {
-        for _ in 0..CLEAN_UP_STEPS {
-            if results.purge_expired(STEP).await? < u64::from(STEP) {
-                break;
-            }
-        }
+        results.maintain(backend.result_ttl()).await?;
     }
     Ok(())
 }

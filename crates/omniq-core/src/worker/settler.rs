@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::notes::{Batch, Note, Notes, OpenEnds};
 use super::outage::Outage;
@@ -14,6 +14,9 @@ use crate::{Error, Result};
 
 /// The most that one call writes.
 const BATCH: usize = 1_000;
+/// How many batches are written at a time, and how large a second one must be.
+const CLERKS: usize = 2;
+const WORTH_A_CLERK: usize = 500;
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
 
@@ -27,7 +30,15 @@ pub(super) struct Settler {
 impl Settler {
     pub(super) fn start(backend: Backend, lease: watch::Receiver<LeaseState>, wake: Arc<Notify>) -> Self {
         let (notes, from, open) = Notes::new(backend.events().is_some());
-        let desk = Desk { from, open, backend, lease, wake, outage: Outage::new("settling tasks") };
+        // Events of one task must not overtake each other.
+        let clerks = if backend.events().is_some() { 1 } else { CLERKS };
+        let clerk = || Clerk {
+            backend: backend.clone(),
+            lease: lease.clone(),
+            outage: Outage::new("settling tasks"),
+        };
+        let free = (0..clerks).map(|_| clerk()).collect();
+        let desk = Desk { from, open, wake, free, busy: JoinSet::new() };
         Self { notes, task: Some(tokio::spawn(desk.work())) }
     }
 
@@ -48,31 +59,76 @@ impl Drop for Settler {
     }
 }
 
+/// Gathers notes and hands them to clerks. What comes while one clerk is at work waits for him, which makes large batches of many
+/// small ends; only where that is a batch by itself, another clerk takes it.
 struct Desk {
     from: mpsc::Receiver<Note>,
     open: OpenEnds,
-    backend: Backend,
-    lease: watch::Receiver<LeaseState>,
     wake: Arc<Notify>,
-    outage: Outage,
+    free: Vec<Clerk>,
+    /// Each gives himself back, with the number of ends that he has dealt with.
+    busy: JoinSet<(Clerk, usize)>,
 }
 
 impl Desk {
     async fn work(mut self) {
         let mut notes = Vec::with_capacity(BATCH);
-        while self.from.recv_many(&mut notes, BATCH).await > 0 {
-            let Batch { events, ended, closed } = Batch::new(notes.drain(..));
-            if closed {
-                self.from.close();
+        let mut open = true;
+        while open || !notes.is_empty() || !self.busy.is_empty() {
+            let room = BATCH - notes.len();
+            tokio::select! {
+                biased;
+                Some(done) = self.busy.join_next() => self.done(done),
+                count = self.from.recv_many(&mut notes, room), if open && room > 0 => open = count > 0,
             }
-            self.backend.log_events(events).await;
-            let count = ended.len();
-            self.settle(ended).await;
-            self.open.written(count);
-            self.wake.notify_one();
+            if self.busy.is_empty() || notes.len() >= WORTH_A_CLERK {
+                self.start(&mut notes);
+            }
         }
     }
 
+    fn start(&mut self, notes: &mut Vec<Note>) {
+        if notes.is_empty() {
+            return;
+        }
+        let Some(mut clerk) = self.free.pop() else { return };
+        let batch = Batch::new(notes.drain(..));
+        if batch.closed {
+            self.from.close();
+        }
+        self.busy.spawn(async move {
+            let count = batch.ended.len();
+            clerk.backend.log_events(batch.events).await;
+            clerk.settle(batch.ended).await;
+            (clerk, count)
+        });
+    }
+
+    fn done(&mut self, done: std::result::Result<(Clerk, usize), JoinError>) {
+        match done {
+            Ok((clerk, count)) => {
+                self.free.push(clerk);
+                self.open.written(count);
+                self.wake.notify_one();
+            }
+            // The desk breaks as it would without clerks; a runtime that goes down breaks nothing.
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+}
+
+/// Writes one batch at a time.
+struct Clerk {
+    backend: Backend,
+    lease: watch::Receiver<LeaseState>,
+    outage: Outage,
+}
+
+impl Clerk {
     async fn settle(&mut self, batch: Vec<Settlement>) {
         let Err(refused) = self.try_to_settle(&batch, TRIES).await else { return };
         if batch.len() > 1 {

@@ -84,6 +84,7 @@ pass_on! { TaskQueue on queue {
     list(filter: &TaskFilter) -> Vec<Task>;
     count(filter: &TaskFilter) -> u64;
     purge(filter: &TaskFilter) -> u64;
+    prune(limit: u32) -> u64;
     pause(queue: &str) -> ();
     resume(queue: &str) -> ();
     queues() -> Vec<QueueStats>;

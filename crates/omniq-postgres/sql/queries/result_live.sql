@@ -1,1 +1,1 @@
-(r.expires_at is null or r.expires_at > now())
+r.expires_at > now()

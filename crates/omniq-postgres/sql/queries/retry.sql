@@ -13,6 +13,7 @@ with given as (
     set state = 1,
         attempt = case when t.state = 3 then 0 else t.attempt end,
         run_at = clock_timestamp(),
+        ended_at = null,
         expires_at = {schema}.expiry(t, clock_timestamp())
     from held h
     -- One that is ready already stays as it is: a retry does not lengthen its life.

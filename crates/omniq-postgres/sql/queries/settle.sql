@@ -12,23 +12,25 @@ with given as materialized (
     delete from {schema}.tasks t
     using (select * from given where leaves and length(marks) = 1 order by first) g
     where t.id = any (array[g.first]) and t.count = 1 and {settle_fence}
-    returning g.no
+    returning g.no, t.claims > t.attempt as again
 ), found as materialized (
-    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind,
+    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind, t.again,
            {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)) as hits,
            coalesce(t.gone, {schema}.zeros(t.count)) as gone
     -- One order for everybody, so that two batches never wait for each other.
     from (select * from given g where g.no not in (select s.no from singles s) order by g.base, g.first) g
     cross join lateral (
         select * from (
-            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind
+            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind,
+                   t.claims > t.attempt as again
             from {schema}.tasks t
             where t.id >= g.base and t.id < g.first and t.count > 1
               and {schema}.place(g.first) - {schema}.place(t.id) < t.count and {settle_fence}
             for update) a
         union all
         select * from (
-            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind
+            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind,
+                   t.claims > t.attempt as again
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}
             for update) b
@@ -53,7 +55,7 @@ with given as materialized (
     returning t.*
 ), changed as (
     update {schema}.tasks t
-    set (state, attempt, run_at, expires_at, error) = (select {settle_changes}), worker = null, claimed_at = null
+    set (state, attempt, run_at, expires_at, error, ended_at) = (select {settle_changes}), worker = null, claimed_at = null
     from rows r
     join found f on f.id = r.id and f.count = r.count
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
@@ -62,7 +64,7 @@ with given as materialized (
     -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
         id, seq, queue, func, codec, bodies, priority, claims, max_retries, options, metadata, created_at,
-        state, attempt, run_at, expires_at, error)
+        state, attempt, run_at, expires_at, error, ended_at)
     select {schema}.id_behind(t.id, p.place), t.seq - t.count + 1 + p.place, t.queue, t.func, t.codec,
            t.bodies[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
            {settle_changes}
@@ -72,9 +74,11 @@ with given as materialized (
     where get_bit(f.hits, p.place) = 1
     returning queue, state
 ), done as (
-    select s.no, 0 as behind, B'1'::bit varying as hits from singles s
+    -- A task that was claimed more often than its attempts say (released, or retried as a dead letter) or whose id the user chose
+    -- may have a result from an earlier life.
+    select s.no, 0 as behind, B'1'::bit varying as hits, s.again from singles s
     union all
-    select f.no, f.behind, f.hits::bit varying from found f where bit_count(f.hits) > 0
+    select f.no, f.behind, f.hits::bit varying, f.again from found f where bit_count(f.hits) > 0
 ){stored}{logged}, bell as (
     select pg_notify({channel}, q.queue)
     from (select c.queue from changed c where c.state = 1 union select a.queue from apart a where a.state = 1) q

@@ -6,4 +6,5 @@
                 then clock_timestamp() + make_interval(secs => f.delay)
                      + (t.expires_at - greatest(t.run_at, t.created_at))
                 else t.expires_at end,
-           coalesce(f.error::jsonb, t.error)
+           coalesce(f.error::jsonb, t.error),
+           case when f.outcome in ('complete', 'fail') then clock_timestamp() end

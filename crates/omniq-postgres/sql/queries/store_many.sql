@@ -1,16 +1,19 @@
--- Stores results, each in place of an earlier one of the same task; of two for one task the later one counts.
+-- Stores results, each in place of an earlier one of the same task; of two for one task the later one counts. For each result $1 id,
+-- $2 which of the shapes it has, $3 value, $4 error, $5 metadata, $6 to $8 times; for each shape $9 status, $10 codec, $11 queue,
+-- $12 function, $13 worker, $14 attempt, $15 seconds to live. The tasks' groups are locked before, by lock_results.sql.
+with gone as (
+    delete from {schema}.results r where r.task_id = any ($1)
+)
 insert into {schema}.results (
     task_id, status, codec, value, error, queue, func, worker, attempt, metadata,
     enqueued_at, started_at, finished_at, expires_at)
 select distinct on (r.task_id)
-       r.task_id, r.status, r.codec, r.value, r.error::jsonb, r.queue, r.func, r.worker, r.attempt,
-       r.metadata::jsonb, r.enqueued_at, r.started_at, r.finished_at,
-       clock_timestamp() + make_interval(secs => r.ttl)
-from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::integer[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-            $14::double precision[])
+       r.task_id, ($9::text[])[r.shape], ($10::text[])[r.shape], r.value, r.error::jsonb, ($11::text[])[r.shape],
+       ($12::text[])[r.shape], ($13::text[])[r.shape], ($14::integer[])[r.shape], r.metadata::jsonb,
+       r.enqueued_at, r.started_at, r.finished_at,
+       coalesce(clock_timestamp() + make_interval(secs => ($15::double precision[])[r.shape]), 'infinity')
+from unnest($1::uuid[], $2::integer[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+            $8::timestamptz[])
      with ordinality
-     as r(task_id, status, codec, value, error, queue, func, worker, attempt, metadata,
-          enqueued_at, started_at, finished_at, ttl, place)
+     as r(task_id, shape, value, error, metadata, enqueued_at, started_at, finished_at, place)
 order by r.task_id, r.place desc
-{result_conflict}

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::schema::hash;
+use crate::schema::{Schema, hash};
+
+/// What the parts that are kept by time have in common.
+const PARTITIONS: &str = include_str!("../../sql/migrations/partitions.sql");
 
 /// A part of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,13 +52,19 @@ impl fmt::Display for Part {
 pub struct Migration {
     pub(super) version: i32,
     pub(super) name: &'static str,
-    pub(super) sql: &'static str,
+    part: &'static str,
+    file: &'static str,
 }
 
 impl Migration {
+    /// What is to be run.
+    pub(super) fn sql(&self, schema: &Schema) -> String {
+        schema.fill(self.file, &[("{partitions}", PARTITIONS), ("{kind}", self.part)])
+    }
+
     /// Changes whenever the file does.
     pub(super) fn checksum(&self) -> String {
-        format!("{:016x}", hash(self.sql))
+        format!("{:016x}", hash(&self.file.replace("{partitions}", PARTITIONS)))
     }
 }
 
@@ -64,7 +73,8 @@ macro_rules! migrations {
         const $list: &[Migration] = &[$(Migration {
             version: $version,
             name: $name,
-            sql: include_str!(concat!("../../sql/migrations/", $part, "/000", $version, "_", $name, ".sql")),
+            part: $part,
+            file: include_str!(concat!("../../sql/migrations/", $part, "/000", $version, "_", $name, ".sql")),
         }),*];
     };
 }

@@ -80,7 +80,7 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
              ('{part}', {}, '{}', '{}');\n",
             migration.version,
             migration.name,
-            schema.fill(migration.sql, &[]),
+            migration.sql(&schema),
             crate::schema::quote_identifier(schema.name()),
             migration.version,
             migration.name,
@@ -130,7 +130,7 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
         }
         let name = format!("migration {:04}_{} of the {part}", migration.version, migration.name);
         transaction
-            .batch_execute(&schema.fill(migration.sql, &[]))
+            .batch_execute(&migration.sql(schema))
             .await
             .map_err(|error| from_driver(error).context(&name))?;
         transaction

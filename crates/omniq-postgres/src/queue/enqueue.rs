@@ -51,7 +51,7 @@ pub(super) async fn send(db: &Db, batch: &EnqueueBatch) -> Result<()> {
     }
 }
 
-fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, [Param<'a>; 12]) {
+fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
     match piece {
         Piece::Run(run) => (&db.sql.enqueue_run, run.params(bodies)),
         Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(bodies)),
@@ -139,6 +139,7 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&batch.ttls)
             .bind(&batch.options)
             .bind(&batch.metadata)
+            .bind(&batch.chosen)
             .persistent(false)
             .execute(self)
             .await

@@ -11,6 +11,7 @@ mod settle;
 mod together;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
@@ -195,6 +196,14 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
         self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await
+    }
+
+    async fn prune(&self, limit: u32) -> Result<u64> {
+        let seconds = |ttl: Option<Duration>| ttl.map(|ttl| ttl.as_secs_f64());
+        let settings = self.db().settings();
+        let (completed, dead) = (seconds(settings.completed_ttl), seconds(settings.dead_ttl));
+        let row = self.db().one(&self.db().sql.prune, &[&completed, &dead, &i64::from(limit)]).await?;
+        Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {

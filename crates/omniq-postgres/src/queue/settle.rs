@@ -5,6 +5,7 @@ use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 use super::AsyncPostgresQueue;
 use crate::bits::Bits;
 use crate::db::Param;
+use crate::partitions::Missing;
 use crate::rows::Columns;
 use crate::settle_batch::SettleBatch;
 
@@ -48,19 +49,20 @@ pub(super) async fn settle(
             &batch.result_tasks.0 as Param<'_>,
             &batch.result_tasks.1,
             &results.ids,
-            &results.statuses,
-            &results.codecs,
+            &results.shape_of,
             &values,
             &results.errors,
-            &results.queues,
-            &results.funcs,
-            &results.workers,
-            &results.attempts,
             &results.metadata,
             &results.enqueued,
             &results.started,
             &results.finished,
-            &results.ttls,
+            &results.shapes.statuses,
+            &results.shapes.codecs,
+            &results.shapes.queues,
+            &results.shapes.funcs,
+            &results.shapes.workers,
+            &results.shapes.attempts,
+            &results.shapes.ttls,
         ]);
     }
     if with_events {
@@ -78,7 +80,14 @@ pub(super) async fn settle(
         ]);
     }
     let db = queue.db();
-    let row = db.one(db.sql.settle(with_results, with_events), &params).await?;
+    let statement = db.sql.settle(with_results, with_events);
+    let mut missing = Missing::new(results.ttls());
+    let row = loop {
+        let answer = db.one(statement, &params).await;
+        if !missing.made(db, &answer).await? {
+            break answer?;
+        }
+    };
     if batch.brings_back() {
         queue.inner.cursors.clear();
     }

@@ -12,7 +12,7 @@ use super::{DatabaseUrl, Part, Settings};
 pub type Values = BTreeMap<String, Value>;
 
 /// The names of all settings.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 20] = [
     "url",
     "schema",
     "pool_min",
@@ -25,7 +25,10 @@ pub(super) const NAMES: [&str; 17] = [
     "application_name",
     "max_payload",
     "keep_completed",
+    "completed_ttl",
+    "dead_ttl",
     "result_ttl",
+    "event_ttl",
     "lease",
     "queue",
     "results",
@@ -71,7 +74,10 @@ impl Settings {
             "application_name" => self.application_name = text(name, value)?,
             "max_payload" => self.max_payload = whole(name, value)?,
             "keep_completed" => self.keep_completed = flag(name, value)?,
+            "completed_ttl" => self.completed_ttl = seconds_or_none(name, value)?,
+            "dead_ttl" => self.dead_ttl = seconds_or_none(name, value)?,
             "result_ttl" => self.result_ttl = seconds_or_none(name, value)?,
+            "event_ttl" => self.event_ttl = seconds_or_none(name, value)?,
             "lease" => self.lease = seconds(name, value)?,
             "queue" => self.queue = Part::read(name, value)?,
             "results" => self.results = Part::read(name, value)?,

@@ -41,6 +41,9 @@ impl Builder {
         application_name: impl Into<String> => application_name.into().into();
         max_payload: usize => max_payload.into();
         keep_completed: bool => keep_completed.into();
+        completed_ttl: impl Into<Option<Duration>> => completed_ttl.into().map(|time| time.as_secs_f64()).into();
+        dead_ttl: impl Into<Option<Duration>> => dead_ttl.into().map(|time| time.as_secs_f64()).into();
+        event_ttl: impl Into<Option<Duration>> => event_ttl.into().map(|time| time.as_secs_f64()).into();
         result_ttl: impl Into<Option<Duration>> => result_ttl.into().map(|time| time.as_secs_f64()).into();
         lease: Duration => lease.as_secs_f64().into();
         queue: impl Into<String> => queue.into().into();

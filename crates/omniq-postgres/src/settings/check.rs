@@ -97,7 +97,10 @@ impl Settings {
             ("acquire_timeout", Some(self.acquire_timeout)),
             ("connect_timeout", Some(self.connect_timeout)),
             ("idle_timeout", Some(self.idle_timeout)),
+            ("completed_ttl", self.completed_ttl),
+            ("dead_ttl", self.dead_ttl),
             ("result_ttl", self.result_ttl),
+            ("event_ttl", self.event_ttl),
             ("lease", Some(self.lease)),
         ];
         for (name, time) in times {

@@ -18,6 +18,7 @@ mod value;
 use std::fmt;
 use std::time::Duration;
 
+use omniq_core::Backend;
 use serde::{Deserialize, Serialize};
 
 pub use apply::Values;
@@ -77,9 +78,18 @@ pub struct Settings {
     pub max_payload: usize,
     /// Whether completed tasks stay in the task table. Default: false, the result is the record.
     pub keep_completed: bool,
+    /// How long completed tasks stay if they do, in seconds, or `none` for ever. Default: 604,800 (7 days).
+    #[serde(serialize_with = "value::write_seconds_or_none")]
+    pub completed_ttl: Option<Duration>,
+    /// How long dead letters stay, in seconds, or `none` for ever. Default: none.
+    #[serde(serialize_with = "value::write_seconds_or_none")]
+    pub dead_ttl: Option<Duration>,
     /// How long results are kept, in seconds, or `none` for ever. Default: 604,800 (7 days).
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub result_ttl: Option<Duration>,
+    /// How long events are kept, in seconds, or `none` for ever. Default: 2,592,000 (30 days). They go by the day.
+    #[serde(serialize_with = "value::write_seconds_or_none")]
+    pub event_ttl: Option<Duration>,
     /// How long a worker's claim holds without a heartbeat, in seconds, at least 0.1. Default: 10.
     #[serde(serialize_with = "value::write_seconds")]
     pub lease: Duration,
@@ -106,7 +116,10 @@ impl Default for Settings {
             application_name: "omniq".into(),
             max_payload: 16 * 1024 * 1024,
             keep_completed: false,
-            result_ttl: Some(Duration::from_secs(7 * 24 * 3600)),
+            completed_ttl: Some(Backend::RESULT_TTL),
+            dead_ttl: None,
+            result_ttl: Some(Backend::RESULT_TTL),
+            event_ttl: Some(Backend::EVENT_TTL),
             lease: Duration::from_secs(10),
             queue: Part::Postgres,
             results: Part::Postgres,

@@ -75,8 +75,10 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     // A worker that was lost, a task that has expired and a result whose time is over, for the maintenance to see.
     let old = "insert into omniq.workers (name, queues, lease, expires_at) values ('old', '{}', '1 s', now() - interval '1 s');
         select omniq.enqueue('echo', '1', 'elsewhere', ttl => '1 microsecond');
+        create table omniq.results_old partition of omniq.results for values from ('2000-01-01') to ('2000-01-02');
+        insert into omniq.results_partitions values ('results_old', '2000-01-01', '2000-01-02');
         insert into omniq.results (task_id, finished_at, expires_at, status, queue, func)
-        values (gen_random_uuid(), now(), now(), 'completed', 'q', 'f')";
+        values (gen_random_uuid(), now(), '2000-01-01 12:00', 'completed', 'q', 'f')";
     role.admin.batch_execute(old).await.unwrap();
     let id = backend.enqueue(NewTask::new("echo", &7).unwrap()).await.unwrap();
     let sql: uuid::Uuid =

@@ -124,3 +124,30 @@ pub async fn c18_purge_leaves_running_tasks(fixture: &impl QueueFixture) {
     assert_eq!(queue.purge(&TaskFilter::default()).await.unwrap(), 0);
     queue.complete(&held).await.unwrap();
 }
+
+/// Ended tasks go when they have stayed long enough, in bounded steps; whatever waits, and an object without such times, keeps all.
+pub async fn c18_prune_removes_what_ended_long_ago(fixture: &impl QueueFixture) {
+    let stay = Duration::from_millis(700);
+    let queue = fixture.pruning_queue(stay).await;
+    add(&queue, 0..10).await;
+    let held = queue.dequeue_many(from("default").limit(8)).await.unwrap();
+    queue.complete_many(&held[..4]).await.unwrap();
+    let fatal: Vec<_> = held[4..]
+        .iter()
+        .map(|task| settlement(task, Outcome::Fail { error: TaskError::new("E", "e") }))
+        .collect();
+    queue.settle(fatal, SettleMode::All).await.unwrap();
+    // A retried dead letter is none any more.
+    queue.retry(held[7].id).await.unwrap();
+    assert_eq!(queue.prune(100).await.unwrap(), 0, "too early");
+    pause(900).await;
+    assert_eq!(fixture.queue_with(Limits::default(), true).await.prune(100).await.unwrap(), 0);
+    let mut removed = Vec::new();
+    while removed.last() != Some(&0) {
+        removed.push(queue.prune(1).await.unwrap());
+    }
+    assert_eq!(removed.iter().sum::<u64>(), 7);
+    assert!(removed.len() > 2, "not all at once: {removed:?}");
+    let left = queue.list(&TaskFilter::default()).await.unwrap();
+    assert!(left.len() == 3 && left.iter().all(|task| task.state == TaskState::Ready), "{left:?}");
+}

@@ -11,6 +11,8 @@ create table {schema}.tasks (
     created_at  timestamptz not null,
     expires_at  timestamptz,
     claimed_at  timestamptz,
+    -- When it completed or failed for good.
+    ended_at    timestamptz,
     -- Who holds it; null if nobody does.
     worker      bigint,
     -- Id of the first task; those of the others follow on in the last 16 bits, the task's place.
@@ -61,6 +63,7 @@ create index tasks_ready on {schema}.tasks (queue, priority desc, seq) where sta
 create index tasks_due on {schema}.tasks (queue, run_at) where state = 0;
 create index tasks_expiring on {schema}.tasks (expires_at) where expires_at is not null and state in (0, 1);
 create index tasks_ended on {schema}.tasks (state, queue, id) where state in (3, 4);
+create index tasks_over on {schema}.tasks (state, ended_at) where state in (3, 4);
 
 create table {schema}.workers (
     id         bigint generated always as identity primary key,
@@ -169,11 +172,12 @@ language sql stable security definer set search_path = pg_catalog as {body}
 {body};
 
 -- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
--- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds.
+-- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
+-- may have been in use before, by tasks that have ended.
 create function {schema}.enqueue_many(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
-    options text[], metadata text[]
+    options text[], metadata text[], chosen boolean[] default null
 ) returns setof uuid
 language plpgsql as {body}
 declare
@@ -208,15 +212,17 @@ begin
     end if;
 
     insert into {schema}.tasks (
-        id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
+        id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, claims)
     select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
            case when s.start > at then 0 else 1 end,
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
-           i.options::jsonb, i.metadata::jsonb
+           i.options::jsonb, i.metadata::jsonb,
+           -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
+           case when i.chosen then 1 else 0 end
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
-                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
+                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata, chosen)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                              run_at, delay, ttl, options, metadata, place),
+                              run_at, delay, ttl, options, metadata, chosen, place),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
 
@@ -243,7 +249,7 @@ begin
         array[task], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
         array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
         array[extract(epoch from delay)::double precision], array[extract(epoch from ttl)::double precision],
-        array[null::text], array[enqueue.metadata::text]);
+        array[null::text], array[enqueue.metadata::text], array[enqueue.id is not null]);
     return task;
 end
 {body};
@@ -257,7 +263,7 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
             when t.state = 3 then 'dead'
             when t.state = 4 then 'completed'
        end as state,
-       t.attempt, t.max_retries, t.run_at, t.expires_at, t.created_at, t.claimed_at,
+       t.attempt, t.max_retries, t.run_at, t.expires_at, t.created_at, t.claimed_at, t.ended_at,
        w.name as worker, t.codec, b.body as payload, t.metadata, t.error
 from {schema}.tasks t
 cross join lateral unnest(t.bodies) with ordinality as b(body, place)

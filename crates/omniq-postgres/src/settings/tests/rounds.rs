@@ -41,7 +41,8 @@ fn address() -> impl Strategy<Value = DatabaseUrl> {
 fn settings() -> impl Strategy<Value = Settings> {
     let time = || (100_u64..100_000_000).prop_map(Duration::from_millis);
     let pool = (0_usize..5, 5_usize..100, time(), time(), time(), any::<bool>(), any::<bool>());
-    let rest = ("[^\0]{1,15}", "[^\0]{0,15}", proptest::option::of(time()), time(), any::<bool>());
+    let ttl = || proptest::option::of(time());
+    let rest = ("[^\0]{1,15}", "[^\0]{0,15}", [ttl(), ttl(), ttl(), ttl()], time(), any::<bool>());
     let parts = (part(), part(), part(), proptest::option::of(address()));
     (pool, rest, parts).prop_map(|(pool, rest, parts)| Settings {
         url: parts.3,
@@ -56,7 +57,10 @@ fn settings() -> impl Strategy<Value = Settings> {
         application_name: rest.1,
         max_payload: 1000,
         keep_completed: rest.4,
-        result_ttl: rest.2,
+        completed_ttl: rest.2[0],
+        dead_ttl: rest.2[1],
+        result_ttl: rest.2[2],
+        event_ttl: rest.2[3],
         lease: rest.3,
         queue: if parts.0 == Part::Off { Part::Memory } else { parts.0 },
         results: parts.1,

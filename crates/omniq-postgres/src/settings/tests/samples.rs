@@ -9,7 +9,7 @@ use crate::settings::{Part, Settings};
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
 /// Every setting away from its default, as text.
-pub(super) const ALL: [(&str, &str); 16] = [
+pub(super) const ALL: [(&str, &str); 19] = [
     ("schema", "jobs \"x\""),
     ("pool_min", "2"),
     ("pool_max", "5"),
@@ -21,7 +21,10 @@ pub(super) const ALL: [(&str, &str); 16] = [
     ("application_name", "my app"),
     ("max_payload", "1000"),
     ("keep_completed", "yes"),
+    ("completed_ttl", "90.5"),
+    ("dead_ttl", "7200"),
     ("result_ttl", "none"),
+    ("event_ttl", "none"),
     ("lease", "1.5"),
     ("queue", "memory"),
     ("results", "postgresql://other/res?schema=r"),
@@ -42,7 +45,10 @@ pub(super) fn the_struct() -> Settings {
         application_name: "my app".into(),
         max_payload: 1000,
         keep_completed: true,
+        completed_ttl: Some(Duration::from_millis(90_500)),
+        dead_ttl: Some(Duration::from_secs(7200)),
         result_ttl: None,
+        event_ttl: None,
         lease: Duration::from_millis(1500),
         queue: Part::Memory,
         results: Part::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
@@ -63,7 +69,10 @@ pub(super) fn builder() -> Settings {
         .application_name("my app")
         .max_payload(1000)
         .keep_completed(true)
+        .completed_ttl(Duration::from_millis(90_500))
+        .dead_ttl(Duration::from_secs(7200))
         .result_ttl(None)
+        .event_ttl(None)
         .lease(Duration::from_millis(1500))
         .queue(Part::Memory)
         .results("postgresql://other/res?schema=r")
@@ -103,7 +112,10 @@ migrate = false
 application_name = "my app"
 max_payload = 1000
 keep_completed = true
+completed_ttl = 90.5
+dead_ttl = 7200
 result_ttl = "none"
+event_ttl = "none"
 lease = 1.5
 queue = "memory"
 results = "postgresql://other/res?schema=r"
@@ -125,7 +137,10 @@ migrate: false
 application_name: my app
 max_payload: 1000
 keep_completed: true
+completed_ttl: 90.5
+dead_ttl: 7200
 result_ttl: null
+event_ttl: null
 lease: 1.5
 queue: memory
 results: postgresql://other/res?schema=r

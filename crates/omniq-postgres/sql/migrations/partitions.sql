@@ -1,0 +1,72 @@
+-- Partitions of {kind} by time: a table for each span, which goes as a whole when its time is over. Nothing is ever deleted
+-- row by row, so nothing has to be vacuumed. There is no partition for whatever else may come: attaching one would have to read it.
+create table {schema}.{kind}_partitions (
+    name   text primary key,
+    starts timestamptz not null,
+    ends   timestamptz not null
+);
+
+-- Makes the partition for the time that lies so far ahead, unless there is one. A new one covers at most one step, and fits
+-- between its neighbours. With the owner's rights: who writes need not be able to make tables.
+create function {schema}.make_{kind}_partition(ahead interval, step interval) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
+declare
+    at constant timestamptz := now() + ahead;
+    start timestamptz;
+    finish timestamptz;
+    part text;
+begin
+    if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
+        return false;
+    end if;
+    -- One at a time; who waited looks again.
+    lock table {schema}.{kind}_partitions in share row exclusive mode;
+    if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
+        return false;
+    end if;
+    if step < interval '1 hour' or step > interval '20 years' or ahead < interval '0' or ahead > interval '200 years' then
+        raise exception 'a partition % ahead with a step of % is out of range', ahead, step;
+    end if;
+    start := date_bin(step, at, '2000-01-01 00:00+00');
+    finish := start + step;
+    start := greatest(start, (select max(p.ends) from {schema}.{kind}_partitions p where p.ends <= at));
+    finish := least(finish, (select min(p.starts) from {schema}.{kind}_partitions p where p.starts > at));
+    part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
+    -- Attached, not made in place: that would have to wait for everybody who reads or writes.
+    execute format(
+        'create table %I.%I (like %I.{kind} including defaults including constraints including indexes including storage)'
+        ' with (autovacuum_vacuum_insert_threshold = -1)',
+        {schema_name}, part, {schema_name});
+    execute format('alter table %I.{kind} attach partition %I.%I for values from (%L) to (%L)',
+                   {schema_name}, {schema_name}, part, start, finish);
+    insert into {schema}.{kind}_partitions values (part, start, finish);
+    return true;
+end
+{body};
+
+-- Drops partitions whose time was over so long ago, and counts them. Does not wait behind whoever reads: what is in use goes
+-- the next time.
+create function {schema}.drop_{kind}_partitions(since interval) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as {body}
+declare
+    part record;
+    dropped integer := 0;
+begin
+    for part in
+        select p.name from {schema}.{kind}_partitions p where p.ends <= now() - greatest(since, interval '0') order by p.ends
+    loop
+        begin
+            delete from {schema}.{kind}_partitions p where p.name = part.name;
+            if found then
+                execute format('drop table if exists %I.%I', {schema_name}, part.name);
+                dropped := dropped + 1;
+            end if;
+        exception when lock_not_available then
+            exit;
+        end;
+    end loop;
+    return dropped;
+end
+{body};
+-- Not for everybody: who may only add could remove with it.
+revoke execute on function {schema}.drop_{kind}_partitions(interval) from public;

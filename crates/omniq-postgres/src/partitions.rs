@@ -1,0 +1,102 @@
+//! Results and events are kept by time: the partitions are made when they are needed, ahead of time where a worker looks after
+//! them, and dropped as a whole when their time is over.
+
+use std::time::Duration;
+
+use omniq_core::{Error, Result};
+
+use crate::db::Db;
+
+const HOUR: f64 = 3600.0;
+/// What an events' partition covers.
+const DAY: f64 = 24.0 * HOUR;
+/// About as many partitions are there for one time to live: looks by id go into each.
+const AT_ONCE: f64 = 8.0;
+
+/// Which table had no partition for a row; `None` if that is not what the error says.
+fn lacking(error: &Error) -> Option<&str> {
+    let driver = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?;
+    let db = driver.as_db_error()?;
+    (db.code().code() == "23514" && db.constraint().is_none()).then(|| db.table()).flatten()
+}
+
+/// How much time a partition covers of results with this time to live, in whole hours.
+fn step(ttl: f64) -> f64 {
+    (ttl / AT_ONCE / HOUR).ceil().max(1.0) * HOUR
+}
+
+/// Makes up for partitions that are missing, which is only seen by trying: nothing was written then.
+pub(crate) struct Missing {
+    ttls: Vec<Duration>,
+    /// Once for either table, and once more.
+    tries: u32,
+}
+
+impl Missing {
+    /// For what stores results with these times to live, and logs events.
+    pub(crate) fn new(ttls: impl Iterator<Item = Duration>) -> Self {
+        Self { ttls: ttls.collect(), tries: 3 }
+    }
+
+    /// Whether the call failed for want of a partition, which is there now: then it is to be repeated.
+    pub(crate) async fn made<T>(&mut self, db: &Db, answer: &Result<T>) -> Result<bool> {
+        let Some(table) = answer.as_ref().err().and_then(lacking).filter(|_| self.tries > 0) else {
+            return Ok(false);
+        };
+        self.tries -= 1;
+        if table == "events" {
+            db.make_events_partition(0.0).await?;
+        } else {
+            for ttl in &self.ttls {
+                db.make_results_partition(ttl.as_secs_f64(), *ttl).await?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Db {
+    async fn make_results_partition(&self, ahead: f64, ttl: Duration) -> Result<()> {
+        self.query(&self.sql.make_results_partition, &[&ahead, &step(ttl.as_secs_f64())]).await.map(drop)
+    }
+
+    async fn make_events_partition(&self, ahead: f64) -> Result<()> {
+        self.query(&self.sql.make_events_partition, &[&ahead, &DAY]).await.map(drop)
+    }
+
+    /// Makes partitions ahead for results that are kept for so long, and drops those whose time is over.
+    pub(crate) async fn maintain_results(&self, keep: Option<Duration>) -> Result<()> {
+        if let Some(ttl) = keep {
+            let seconds = ttl.as_secs_f64();
+            self.make_results_partition(seconds, ttl).await?;
+            self.make_results_partition(seconds + step(seconds), ttl).await?;
+        }
+        self.query(&self.sql.drop_results_partitions, &[]).await.map(drop)
+    }
+
+    /// Makes tomorrow's partition of events, and drops those whose events were all taken longer ago.
+    pub(crate) async fn maintain_events(&self, keep: Option<Duration>) -> Result<()> {
+        self.make_events_partition(0.0).await?;
+        self.make_events_partition(DAY).await?;
+        match keep {
+            Some(keep) => {
+                self.query(&self.sql.drop_events_partitions, &[&keep.as_secs_f64()]).await.map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_eight_partitions_cover_a_time_to_live() {
+        for hours in [0.001, 1.0, 7.9, 24.0, 168.0, 8760.0] {
+            let step = step(hours * HOUR) / HOUR;
+            assert!(step >= 1.0 && step.fract() == 0.0, "{hours} h: {step}");
+            assert!(hours / step <= AT_ONCE, "{hours} h: {step}");
+        }
+    }
+}

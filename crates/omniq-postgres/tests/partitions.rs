@@ -1,0 +1,209 @@
+//! Results and events by time: partitions are made when they are needed, by anybody, and dropped as a whole.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use omniq_core::*;
+use omniq_postgres::{AsyncPostgresBackend, settings::Settings};
+use omniq_testkit::TestDb;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn backend(db: &TestDb) -> AsyncPostgresBackend {
+    let settings = Settings::builder().url(db.url()).events("postgres").build().unwrap();
+    AsyncPostgresBackend::with_settings(&settings).await.unwrap()
+}
+
+fn result(ttl: Duration) -> TaskResult {
+    let mut result = TaskResult::new(TaskId::new(), ResultStatus::Completed);
+    (result.queue, result.func) = ("default".into(), "f".into());
+    result.ttl = Some(ttl);
+    result
+}
+
+async fn number(db: &TestDb, sql: &str) -> i64 {
+    db.client().await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// As if all had happened this much earlier.
+async fn let_pass(db: &TestDb, kind: &str, key: &str, span: &str) {
+    let sql = format!(
+        "do $$ declare p record; begin
+            for p in delete from omniq.{kind}_partitions returning * loop
+                execute format('alter table omniq.{kind} detach partition omniq.%I', p.name);
+                execute format('update omniq.%I set {key} = {key} - interval ''{span}''', p.name);
+                execute format('alter table omniq.%I rename to %I', p.name, 'old_' || p.name);
+                execute format('alter table omniq.{kind} attach partition omniq.%I for values from (%L) to (%L)',
+                    'old_' || p.name, p.starts - interval '{span}', p.ends - interval '{span}');
+                insert into omniq.{kind}_partitions
+                values ('old_' || p.name, p.starts - interval '{span}', p.ends - interval '{span}');
+            end loop;
+        end $$"
+    );
+    db.client().await.batch_execute(&sql).await.unwrap();
+}
+
+async fn let_results_pass(db: &TestDb, span: &str) {
+    let_pass(db, "results", "expires_at", span).await;
+}
+
+async fn let_events_pass(db: &TestDb, span: &str) {
+    let_pass(db, "events", "taken_at", span).await;
+}
+
+const TABLES: &str = "select count(*) from pg_inherits where inhparent = 'omniq.results'::regclass";
+const ROWS: &str = "select count(*) from omniq.results";
+
+#[tokio::test]
+async fn c23_results_go_by_whole_partitions() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let results = backend.results().unwrap();
+    results.store_many((0..100).map(|_| result(HOUR)).collect()).await.unwrap();
+    results.store(result(7 * DAY)).await.unwrap();
+    let mut kept = result(HOUR);
+    kept.ttl = None;
+    results.store(kept.clone()).await.unwrap();
+    assert_eq!(number(&db, TABLES).await, 3);
+
+    results.maintain(None).await.unwrap();
+    assert_eq!(number(&db, ROWS).await, 102, "none is over");
+    let_results_pass(&db, "3 hours").await;
+    results.maintain(None).await.unwrap();
+    assert_eq!(number(&db, ROWS).await, 2, "an hour's partition is gone, with all that it held");
+    let_results_pass(&db, "9 days").await;
+    results.maintain(None).await.unwrap();
+    assert_eq!((number(&db, TABLES).await, number(&db, ROWS).await), (1, 1), "without end is without end");
+    assert!(results.get(kept.task_id).await.unwrap().is_some());
+    // What is needed next is made again.
+    results.store(result(HOUR)).await.unwrap();
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c23_a_few_partitions_serve_any_time_to_live() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let results = backend.results().unwrap();
+    for ttl in [Duration::from_millis(50), HOUR, 7 * DAY, 365 * DAY] {
+        // As the week goes by, seen from its end.
+        let step =
+            format!("make_interval(secs => {})", (ttl.as_secs_f64() / 8.0 / 3600.0).ceil().max(1.0) * 3600.0);
+        let sql = format!(
+            "select omniq.make_results_partition(make_interval(secs => {}::float8 * n / 100), {step}) from generate_series(0, 100) n",
+            ttl.as_secs_f64()
+        );
+        db.client().await.batch_execute(&sql).await.unwrap();
+        results.maintain(Some(ttl)).await.unwrap();
+        results.store(result(ttl)).await.unwrap();
+    }
+    let tables = number(&db, TABLES).await;
+    assert!(tables <= 26, "{tables}");
+    let gaps = "select count(*) from omniq.results_partitions a, omniq.results_partitions b
+        where a.name < b.name and a.starts < b.ends and b.starts < a.ends";
+    assert_eq!(number(&db, gaps).await, 0, "none overlap");
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c23_maintenance_waits_for_no_reader() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let results = backend.results().unwrap();
+    results.store(result(HOUR)).await.unwrap();
+    let_results_pass(&db, "3 hours").await;
+    let mut reader = db.client().await;
+    let reading = reader.transaction().await.unwrap();
+    reading.query_one(ROWS, &[]).await.unwrap();
+    let begun = Instant::now();
+    results.maintain(None).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(reading.query_one(ROWS, &[]).await.unwrap().get::<_, i64>(0), 1, "still there");
+    reading.commit().await.unwrap();
+    results.maintain(None).await.unwrap();
+    assert_eq!(number(&db, ROWS).await, 0);
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c23_many_may_need_the_same_partition_at_once() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let results = backend.results().unwrap();
+    let same: Vec<_> = (0..50).map(|_| result(HOUR)).collect();
+    let stores = (0..8).map(|_| {
+        let (results, same) = (results.clone(), same.clone());
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                results.store_many(same.clone()).await.unwrap();
+                results.store(result(3 * DAY)).await.unwrap();
+            }
+        })
+    });
+    for store in stores.collect::<Vec<_>>() {
+        store.await.unwrap();
+    }
+    assert_eq!(number(&db, ROWS).await, 50 + 40, "one for each task");
+    backend.close().await.unwrap();
+}
+
+/// A result of an earlier life gives way: of a dead letter that was retried, and of an id that is used again.
+#[tokio::test]
+async fn c23_there_is_one_result_per_task_also_in_a_second_life() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let (queue, results) = (backend.queue(), backend.results().unwrap());
+    let take = async || queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    let new = || NewTask::new("f", &1).unwrap().max_retries(0);
+    let dead = backend.enqueue(new()).await.unwrap();
+    backend.fail(&take().await, TaskError::new("E", "first")).await.unwrap();
+    assert_eq!(results.get(dead).await.unwrap().unwrap().status, ResultStatus::Failed);
+    queue.retry(dead).await.unwrap();
+    backend.complete(&take().await, None).await.unwrap();
+    assert_eq!(results.get(dead).await.unwrap().unwrap().status, ResultStatus::Completed);
+    assert_eq!(number(&db, ROWS).await, 1);
+
+    let chosen = TaskId::new();
+    for value in 1..=3 {
+        backend.enqueue(new().id(chosen)).await.unwrap();
+        backend.complete(&take().await, Some(Payload::json(&value).unwrap())).await.unwrap();
+        let found = results.get(chosen).await.unwrap().unwrap();
+        assert_eq!(found.value.unwrap().decode::<i32>().unwrap(), value);
+    }
+    let sql = format!("select omniq.enqueue('f', id => '{chosen}')");
+    db.client().await.batch_execute(&sql).await.unwrap();
+    backend.complete(&take().await, None).await.unwrap();
+    // And in a row with others.
+    queue.enqueue_many(vec![new(), new().id(chosen), new()]).await.unwrap();
+    for _ in 0..3 {
+        backend.complete(&take().await, None).await.unwrap();
+    }
+    assert_eq!(number(&db, ROWS).await, 4);
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c25_events_go_by_the_day() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let events = backend.events().unwrap();
+    let mut old = TaskEvent::new(EventKind::Started);
+    // Whatever the writer's clock says, an event stays as long as any.
+    old.at = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 400);
+    events.log_many(vec![old, TaskEvent::new(EventKind::Completed)]).await.unwrap();
+    let rows = "select count(*) from omniq.events";
+    events.maintain(Some(30 * DAY)).await.unwrap();
+    assert_eq!(number(&db, rows).await, 2);
+    let days = "select count(*) from omniq.events_partitions";
+    assert_eq!(number(&db, days).await, 2, "today and tomorrow");
+    let_events_pass(&db, "20 days").await;
+    events.maintain(Some(30 * DAY)).await.unwrap();
+    assert_eq!(number(&db, rows).await, 2);
+    let_events_pass(&db, "14 days").await;
+    events.maintain(None).await.unwrap();
+    assert_eq!(number(&db, rows).await, 2, "without end");
+    events.maintain(Some(30 * DAY)).await.unwrap();
+    assert_eq!(number(&db, rows).await, 0);
+    backend.close().await.unwrap();
+}
