@@ -63,17 +63,17 @@ impl Convert {
             Answer::Queues(queues) => list_of(py, &queues, |stats| to_stats(py, stats)),
             Answer::Result(found) => found.map(|found| result(&found)).transpose()?.into_py_any(py),
             Answer::Results(results) => list_of(py, &results, result),
-            Answer::ResultsOrNone(results) => list_of(py, &results, |found| {
-                found.as_ref().map(result).transpose()?.into_bound_py_any(py)
-            }),
+            Answer::ResultsOrNone(results) => {
+                list_of(py, &results, |found| found.as_ref().map(result).transpose()?.into_bound_py_any(py))
+            }
             Answer::Events(events) => list_of(py, &events, |event| to_event(py, event)),
             Answer::Worker(worker) => worker.0.into_py_any(py),
             Answer::Heartbeat(beat) => {
                 (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
             }
-            Answer::Lost(lost) => list_of(py, &lost, |lost| {
-                (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py)
-            }),
+            Answer::Lost(lost) => {
+                list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
+            }
         }
     }
 }

@@ -173,9 +173,10 @@ impl Backend {
         codec: Option<&str>,
     ) -> PyResult<Pending> {
         let value = encode(value, codec.unwrap_or(&self.codec), self.convert)?;
-        self.verb(py, |backend| async move {
-            backend.complete(&task.0, Some(value)).await.map(|()| Answer::None)
-        })
+        self.verb(
+            py,
+            |backend| async move { backend.complete(&task.0, Some(value)).await.map(|()| Answer::None) },
+        )
     }
 
     fn fail(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {

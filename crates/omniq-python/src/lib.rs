@@ -9,6 +9,7 @@ mod bridge;
 mod convert;
 mod error;
 mod events;
+mod foreign;
 mod pending;
 mod queue;
 mod results;
@@ -28,6 +29,8 @@ mod _omniq {
     use crate::bridge::Bridge;
     #[pymodule_export]
     use crate::events::Events;
+    #[pymodule_export]
+    use crate::foreign::Done;
     #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]
