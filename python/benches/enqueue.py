@@ -50,7 +50,9 @@ async def main(url: str) -> None:
         print(f"1,000 callers   {await single(backend, 1_000, 100_000):10,.0f} enqueues/s")
         stop.set()
         late = await watcher
-        print(f"                loop latency p50 {late[len(late) // 2]:.1f} ms, p99 {late[len(late) * 99 // 100]:.1f} ms")
+        print(
+            f"                loop latency p50 {late[len(late) // 2]:.1f} ms, p99 {late[len(late) * 99 // 100]:.1f} ms"
+        )
         tasks = [NewTask("noop", n) for n in range(100_000)]
         began = time.perf_counter()
         await backend.enqueue_many(tasks)
@@ -59,7 +61,9 @@ async def main(url: str) -> None:
         while taken < 50_000 and (batch := await backend.queue.dequeue_many(limit=1_000)):
             await backend.queue.complete_many(batch)
             taken += len(batch)
-        print(f"dequeue_many    {taken / (time.perf_counter() - began):10,.0f} tasks/s, 1,000 at a time, with complete_many")
+        print(
+            f"dequeue_many    {taken / (time.perf_counter() - began):10,.0f} tasks/s, 1,000 at a time, with complete_many"
+        )
     connection = await asyncpg.connect(url)
     await connection.execute(f"drop schema {schema} cascade")
     await connection.close()
