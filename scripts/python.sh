@@ -47,7 +47,8 @@ wheel() {
 checks() {
   .venv/bin/ruff check python
   .venv/bin/ruff format --check python
-  .venv/bin/mypy python/omniq
+  .venv/bin/mypy python/omniq python/twins.py python/benches
+  MYPYPATH=python/tests .venv/bin/mypy python/tests
 }
 
 run() {

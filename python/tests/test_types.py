@@ -72,6 +72,6 @@ def test_twins_have_the_same_verbs_under_both_names() -> None:
 
 
 def test_all_names_are_there() -> None:
-    for module in (omniq, omniq.models, postgres, memory, backends):  # type: ignore[attr-defined]
+    for module in (omniq, omniq.models, postgres, memory, backends):
         for name in module.__all__:
             assert hasattr(module, name)
