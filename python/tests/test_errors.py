@@ -55,15 +55,15 @@ def test_a_full_pool_is_a_pool_timeout(url: str) -> None:
         async with AsyncPostgresQueue(url, pool_max=1, acquire_timeout=0.2) as queue:
             blocker = await asyncpg.connect(url)
             await blocker.execute("begin; lock table omniq.tasks in access exclusive mode")
-            stuck = asyncio.create_task(queue.count())
+            stuck = asyncio.create_task(queue.list())
             await asyncio.sleep(0.1)
             with pytest.raises(OmniQError) as caught:
-                await queue.count()
+                await queue.list()
             assert caught.value.is_pool_timeout
             assert caught.value.is_transient
             assert "pool_max" in str(caught.value)
             await blocker.close()
-            assert await stuck == 0
+            assert await stuck == []
 
     asyncio.run(main())
 

@@ -96,7 +96,7 @@ async def test_cancelled_mid_query_the_connection_comes_back_clean(url: str) -> 
         transaction = blocker.transaction()
         await transaction.start()
         await blocker.execute("lock table omniq.tasks in access exclusive mode")
-        stuck = asyncio.create_task(queue.count())
+        stuck = asyncio.create_task(queue.list())
         await asyncio.sleep(0.2)
         stuck.cancel()
         with pytest.raises(asyncio.CancelledError):
