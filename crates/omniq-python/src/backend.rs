@@ -27,12 +27,12 @@ use crate::slot::{Opening, Slot};
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Backend {
     pub(crate) slot: Arc<Slot<Core>>,
-    convert: Convert,
+    pub(crate) convert: Convert,
     codec: Arc<str>,
 }
 
 impl Backend {
-    fn verb<Fut>(&self, py: Python<'_>, verb: impl FnOnce(Core) -> Fut + Send + 'static) -> PyResult<Pending>
+    pub(crate) fn verb<Fut>(&self, py: Python<'_>, verb: impl FnOnce(Core) -> Fut + Send + 'static) -> PyResult<Pending>
     where
         Fut: Future<Output = Result<Answer>> + Send,
     {

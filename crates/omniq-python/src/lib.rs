@@ -15,7 +15,9 @@ mod results;
 mod runtime;
 mod settings;
 mod slot;
+mod template;
 mod wake;
+mod work;
 
 use pyo3::prelude::*;
 
@@ -38,6 +40,14 @@ mod _omniq {
     use crate::runtime::after_fork;
     #[pymodule_export]
     use crate::settings::Settings;
+    #[pymodule_export]
+    use crate::template::Template;
+    #[pymodule_export]
+    use crate::work::Worker;
+    #[pymodule_export]
+    use crate::work::job::Job;
+    #[pymodule_export]
+    use crate::work::lane::{Bell, Lane};
 
     use super::*;
 
