@@ -1,6 +1,7 @@
 """OmniQ: a task queue on PostgreSQL.
 
-Tasks, results and events are three independent stores behind common interfaces.
+Tasks, results and events are three independent stores behind common interfaces. Each can be kept in your PostgreSQL, in
+another one, in memory, or in a storage of your own. Everything is async first, with blocking twins.
 """
 
 from __future__ import annotations
@@ -8,8 +9,29 @@ from __future__ import annotations
 import os
 
 from omniq._omniq import __version__, after_fork
+from omniq.backend.base import AsyncBackend
+from omniq.backend.blocking import Backend
+from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.errors import Cause, OmniQError
+from omniq.models import Backoff, NewTask, Payload, Task, TaskError, TaskEvent, TaskResult
+from omniq.settings import Settings
 
-__all__ = ["Cause", "OmniQError", "__version__"]
+__all__ = [
+    "AsyncBackend",
+    "AsyncPostgresBackend",
+    "Backend",
+    "Backoff",
+    "Cause",
+    "NewTask",
+    "OmniQError",
+    "Payload",
+    "PostgresBackend",
+    "Settings",
+    "Task",
+    "TaskError",
+    "TaskEvent",
+    "TaskResult",
+    "__version__",
+]
 
 os.register_at_fork(after_in_child=after_fork)

@@ -7,7 +7,9 @@ the loop by a file descriptor; one wake-up hands out all that has come.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from omniq._omniq import Bridge
 
@@ -56,3 +58,44 @@ def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
     loop.add_reader(bridge.fileno(), bridge.drain)
     loop._omniq_bridge = bridge  # type: ignore[attr-defined]
     return bridge
+
+
+def current_bridge() -> Bridge | None:
+    """The bridge of the event loop that runs on this thread; ``None`` if none does."""
+    loop = _running_loop()
+    if loop is not None:
+        return bridge_of(loop)
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        from omniq import _trio
+
+        return _trio.bridge_of_run()
+    return None
+
+
+# The loop holds its tasks weakly.
+_spawned: set[asyncio.Task[None]] = set()
+
+
+def spawn(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:
+    """Runs the method of an async storage written in Python, on the loop of this thread."""
+    if _running_loop() is None:
+        from omniq import _trio
+
+        _trio.spawn(_drive, work, done)
+        return
+    task = asyncio.ensure_future(_drive(work, done))
+    _spawned.add(task)
+    task.add_done_callback(_spawned.discard)
+
+
+async def _drive(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:
+    try:
+        value = await work
+    except Exception as error:
+        done(None, error)
+    except BaseException as error:
+        done(None, error)
+        raise
+    else:
+        done(value, None)

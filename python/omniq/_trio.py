@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
@@ -61,6 +62,11 @@ def bridge_of_run() -> Bridge:
         _bridge.set(bridge)
         trio.lowlevel.spawn_system_task(_watch, bridge, name="omniq")
         return bridge
+
+
+def spawn(run: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    """Runs something beside the tasks of the user."""
+    trio.lowlevel.spawn_system_task(run, *args, name="omniq")
 
 
 async def _watch(bridge: Bridge) -> None:

@@ -9,7 +9,7 @@
 
 JSON knows no NaN and no infinity: they become ``null``. ``pickle`` and ``dill`` run code when they are read, so that both
 ends must opt in by ``allow_pickle=True``, and only those who may run code on your workers may write to the queue then.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

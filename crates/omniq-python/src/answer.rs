@@ -35,7 +35,6 @@ pub(crate) enum Answer {
     Heartbeat(Heartbeat),
     Lost(Vec<Lost>),
     Name(&'static str),
-    Text(String),
 }
 
 /// How answers become Python objects.
@@ -65,19 +64,18 @@ impl Convert {
             Answer::Queues(queues) => list_of(py, &queues, |stats| to_stats(py, stats)),
             Answer::Result(found) => found.map(|found| result(&found)).transpose()?.into_py_any(py),
             Answer::Results(results) => list_of(py, &results, result),
-            Answer::ResultsOrNone(results) => list_of(py, &results, |found| {
-                found.as_ref().map(result).transpose()?.into_bound_py_any(py)
-            }),
+            Answer::ResultsOrNone(results) => {
+                list_of(py, &results, |found| found.as_ref().map(result).transpose()?.into_bound_py_any(py))
+            }
             Answer::Events(events) => list_of(py, &events, |event| to_event(py, event)),
             Answer::Worker(worker) => worker.0.into_py_any(py),
             Answer::Heartbeat(beat) => {
                 (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
             }
             Answer::Name(name) => name.into_py_any(py),
-            Answer::Text(text) => text.into_py_any(py),
-            Answer::Lost(lost) => list_of(py, &lost, |lost| {
-                (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py)
-            }),
+            Answer::Lost(lost) => {
+                list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
+            }
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, Part};
-use omniq::{Backend as Core, Result, SettleMode};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
+use omniq::{Backend as Core, Error, Result, SettleMode};
+use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -58,6 +59,8 @@ struct Given {
     queue: Option<Py<Queue>>,
     results: Option<Py<Results>>,
     events: Option<Py<Events>>,
+    /// The private server that is started for what is on PostgreSQL.
+    server: Option<omniq_embedded::Options>,
 }
 
 impl Given {
@@ -76,7 +79,11 @@ impl Given {
         if events.is_some() {
             settings.events = Part::Off;
         }
+        let server = self.server.clone();
         Ok(Box::pin(async move {
+            if let Some(server) = server {
+                settings.url = Some(started(server).await?);
+            }
             // Those that were given first: a failure then leaves no connection of ours open.
             let queue = match queue {
                 Some(queue) => Some(queue.await?),
@@ -105,6 +112,16 @@ impl Given {
     }
 }
 
+/// The URL of the embedded server, which is started if it does not run.
+async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
+    let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
+    match url {
+        Ok(Ok(url)) => url.parse(),
+        Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
+        Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
+    }
+}
+
 #[pymethods]
 impl Backend {
     #[new]
@@ -117,7 +134,29 @@ impl Backend {
         events: Option<Py<Events>>,
     ) -> Self {
         let settings = settings.get().clone();
-        let given = Given { queue, results, events };
+        let given = Given { queue, results, events, server: None };
+        let slot = Slot::new(move |py| given.open(py, &settings));
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// On the embedded server, which is started at first use; `programs` is the folder of its programs.
+    #[staticmethod]
+    fn embedded(
+        settings: &Bound<'_, Settings>,
+        codec: &str,
+        allow_pickle: bool,
+        queue: Option<Py<Queue>>,
+        results: Option<Py<Results>>,
+        events: Option<Py<Events>>,
+        programs: Option<std::path::PathBuf>,
+    ) -> Self {
+        let settings = settings.get().clone();
+        let options = omniq_embedded::Options::default();
+        let server = Some(match programs {
+            Some(programs) => options.bin_dir(programs),
+            None => options,
+        });
+        let given = Given { queue, results, events, server };
         let slot = Slot::new(move |py| given.open(py, &settings));
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
     }
@@ -173,9 +212,10 @@ impl Backend {
         codec: Option<&str>,
     ) -> PyResult<Pending> {
         let value = encode(value, codec.unwrap_or(&self.codec), self.convert)?;
-        self.verb(py, |backend| async move {
-            backend.complete(&task.0, Some(value)).await.map(|()| Answer::None)
-        })
+        self.verb(
+            py,
+            |backend| async move { backend.complete(&task.0, Some(value)).await.map(|()| Answer::None) },
+        )
     }
 
     fn fail(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {

@@ -68,6 +68,13 @@ impl Bridge {
     }
 }
 
+impl Drop for Bridge {
+    /// The loop is gone: whoever waits for something that it should have run is told so by the end of its item.
+    fn drop(&mut self) {
+        let _ = take(&mut *self.line.lock());
+    }
+}
+
 #[pymethods]
 impl Bridge {
     #[new]

@@ -13,6 +13,7 @@ use crate::convert::event::EventArg;
 use crate::convert::filter::EventFilterArg;
 use crate::convert::time::Time;
 use crate::error::to_py;
+use crate::foreign::{ForeignEvents, Origin};
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
@@ -60,6 +61,17 @@ impl Events {
     #[staticmethod]
     fn memory() -> Self {
         Self { slot: Slot::given(Arc::new(MemoryEventStorage::new()) as AnyEvents, MEMORY) }
+    }
+
+    /// One that is written in Python; async or blocking.
+    #[staticmethod]
+    fn foreign(object: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
+        let origin = Origin::new(object, is_async, false)?;
+        let slot = Slot::bound(MEMORY, move |py| {
+            let opened = ForeignEvents(origin.open(py)?);
+            Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyEvents) }))
+        });
+        Ok(Self { slot })
     }
 
     fn log(&self, py: Python<'_>, event: EventArg) -> PyResult<Pending> {

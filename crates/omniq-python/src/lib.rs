@@ -6,9 +6,11 @@
 mod answer;
 mod backend;
 mod bridge;
+mod command;
 mod convert;
 mod error;
 mod events;
+mod foreign;
 mod pending;
 mod queue;
 mod results;
@@ -29,7 +31,11 @@ mod _omniq {
     #[pymodule_export]
     use crate::bridge::Bridge;
     #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
     use crate::events::Events;
+    #[pymodule_export]
+    use crate::foreign::Done;
     #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]

@@ -18,6 +18,7 @@ use crate::convert::small::TaskErrorArg;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
 use crate::error::to_py;
+use crate::foreign::{ForeignQueue, Origin};
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
@@ -73,6 +74,17 @@ impl Queue {
         let queue = MemoryQueue::with_options(limits, settings.keep_completed).with_lease(settings.lease);
         let slot = Slot::given(Arc::new(queue) as AnyQueue, MEMORY);
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// One that is written in Python; async or blocking.
+    #[staticmethod]
+    fn foreign(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
+        let origin = Origin::new(object, is_async, allow_pickle)?;
+        let slot = Slot::bound(MEMORY, move |py| {
+            let opened = ForeignQueue::new(origin.open(py)?);
+            Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyQueue) }))
+        });
+        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into() })
     }
 
     fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {
@@ -149,9 +161,7 @@ impl Queue {
     }
 
     fn snooze(&self, py: Python<'_>, task: TaskArg, delay: Span) -> PyResult<Pending> {
-        self.verb(py, move |queue| async move {
-            queue.snooze(&task.0, delay.0).await.map(|()| Answer::None)
-        })
+        self.verb(py, move |queue| async move { queue.snooze(&task.0, delay.0).await.map(|()| Answer::None) })
     }
 
     fn discard(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
@@ -174,9 +184,7 @@ impl Queue {
     }
 
     fn get(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
-        self.verb(py, move |queue| async move {
-            Ok(Answer::Task(queue.get(id.into()).await?.map(Box::new)))
-        })
+        self.verb(py, move |queue| async move { Ok(Answer::Task(queue.get(id.into()).await?.map(Box::new))) })
     }
 
     fn update(&self, py: Python<'_>, id: Uuid, change: &Bound<'_, PyAny>) -> PyResult<Pending> {
@@ -214,6 +222,10 @@ impl Queue {
 
     fn purge(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
         self.verb(py, |queue| async move { queue.purge(&filter.0).await.map(Answer::Count) })
+    }
+
+    fn prune(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.prune(limit).await.map(Answer::Count) })
     }
 
     fn pause(&self, py: Python<'_>, queue: String) -> PyResult<Pending> {
@@ -262,9 +274,10 @@ impl Queue {
         funcs: Option<Vec<String>>,
     ) -> PyResult<Pending> {
         let request = request(queues, limit, Span(Duration::ZERO), funcs);
-        self.verb(py, move |queue| async move {
-            queue.claim(WorkerId(worker), &request).await.map(Answer::Tasks)
-        })
+        self.verb(
+            py,
+            move |queue| async move { queue.claim(WorkerId(worker), &request).await.map(Answer::Tasks) },
+        )
     }
 
     fn lost(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {

@@ -14,6 +14,7 @@ use crate::convert::filter::ResultFilterArg;
 use crate::convert::result::ResultArg;
 use crate::convert::time::Span;
 use crate::error::to_py;
+use crate::foreign::{ForeignResults, Origin};
 use crate::pending::Pending;
 use crate::queue::task_ids;
 use crate::settings::Settings;
@@ -61,6 +62,17 @@ impl Results {
     fn memory(allow_pickle: bool) -> Self {
         let slot = Slot::given(Arc::new(MemoryResultStorage::new()) as AnyResults, MEMORY);
         Self { slot, convert: Convert { allow_pickle } }
+    }
+
+    /// One that is written in Python; async or blocking.
+    #[staticmethod]
+    fn foreign(object: &Bound<'_, PyAny>, is_async: bool, allow_pickle: bool) -> PyResult<Self> {
+        let origin = Origin::new(object, is_async, allow_pickle)?;
+        let slot = Slot::bound(MEMORY, move |py| {
+            let opened = ForeignResults(origin.open(py)?);
+            Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyResults) }))
+        });
+        Ok(Self { slot, convert: Convert { allow_pickle } })
     }
 
     fn store(&self, py: Python<'_>, result: ResultArg) -> PyResult<Pending> {

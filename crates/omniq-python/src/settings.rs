@@ -82,8 +82,9 @@ impl Settings {
 
     /// All values by name, with the password in the URL.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let text = serde_json::to_string(&self.0)
-            .map_err(|error| to_py(py, Error::internal(format!("the settings cannot be written: {error}"))))?;
+        let text = serde_json::to_string(&self.0).map_err(|error| {
+            to_py(py, Error::internal(format!("the settings cannot be written: {error}")))
+        })?;
         imported!(py, "json", "loads")?.call1((text,))
     }
 

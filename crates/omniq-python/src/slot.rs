@@ -13,8 +13,7 @@ use crate::runtime::generation;
 
 pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 /// Why memory cannot be used in a forked child.
-pub(crate) const MEMORY: &str =
-    "it keeps its data in the memory of the process that made it, not of this forked child: make a new one here";
+pub(crate) const MEMORY: &str = "it keeps its data in the memory of the process that made it, not of this forked child: make a new one here";
 
 type Opener<T> = Box<dyn Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync>;
 
@@ -56,6 +55,14 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
             let value = value.clone();
             Ok(Box::pin(async move { Ok(value) }))
         };
+        Self::with(Box::new(opener), Some(why))
+    }
+
+    /// For what is of this process alone; `why` says so to a child.
+    pub(crate) fn bound(
+        why: &'static str,
+        opener: impl Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Self::with(Box::new(opener), Some(why))
     }
 

@@ -54,8 +54,10 @@ class TaskError(Model, frozen=True):
     trace: str | None = None
 
     @classmethod
-    def of(cls, error: BaseException) -> TaskError:
-        """From an exception: its type, its message, and its traceback."""
+    def of(cls, error: TaskError | BaseException) -> TaskError:
+        """From an exception: its type, its message, and its traceback. A `TaskError` stays what it is."""
+        if isinstance(error, TaskError):
+            return error
         import traceback
 
         kind = type(error)

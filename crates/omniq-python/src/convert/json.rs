@@ -38,5 +38,8 @@ pub(crate) fn object_field<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Map<String, Value>> {
-    Ok(given(object, name)?.map(|value| from_dict(&name.to_string_lossy(), &value)).transpose()?.unwrap_or_default())
+    Ok(given(object, name)?
+        .map(|value| from_dict(&name.to_string_lossy(), &value))
+        .transpose()?
+        .unwrap_or_default())
 }

@@ -2,13 +2,14 @@
 
 use omniq::{NewTask, TaskId, TaskUpdate};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3::{intern, types::PyString};
 use uuid::Uuid;
 
-use super::json::{from_dict, object_field};
-use super::payload::encode;
-use super::small::from_backoff;
-use super::time::{span_field, time_field};
+use super::json::{from_dict, object_field, to_dict};
+use super::payload::{encode, to_payload};
+use super::small::{from_backoff, to_backoff};
+use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
 use super::{field, given, imported};
 use crate::answer::Convert;
 
@@ -38,8 +39,7 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
     let own: Option<String> = field(change, intern!(py, "codec"))?;
     let args = change.getattr(intern!(py, "args"))?;
     let unset = args.is(imported!(py, "msgspec", "UNSET")?);
-    let payload =
-        if unset { None } else { Some(encode(&args, own.as_deref().unwrap_or(codec), convert)?) };
+    let payload = if unset { None } else { Some(encode(&args, own.as_deref().unwrap_or(codec), convert)?) };
     let metadata = given(change, intern!(py, "metadata"))?;
     Ok(TaskUpdate {
         queue: field(change, intern!(py, "queue"))?,
@@ -49,6 +49,56 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
         max_retries: field(change, intern!(py, "max_retries"))?,
         metadata: metadata.map(|metadata| from_dict("metadata", &metadata)).transpose()?,
     })
+}
+
+/// A task to be enqueued, its arguments encoded; what was not said of it is as the core has it by default.
+pub(crate) fn to_new_task<'py>(
+    py: Python<'py>,
+    convert: Convert,
+    new: &NewTask,
+) -> PyResult<Bound<'py, PyAny>> {
+    let named = PyDict::new(py);
+    named.set_item("id", new.id.map(|id| id.as_uuid()))?;
+    named.set_item("queue", &new.queue)?;
+    named.set_item("priority", new.priority)?;
+    named.set_item("run_at", optional_datetime(py, new.run_at)?)?;
+    for (name, span) in [("delay", new.delay), ("ttl", new.ttl), ("timeout", new.timeout)] {
+        named.set_item(name, span.map(|span| to_timedelta(py, span)).transpose()?)?;
+    }
+    named.set_item("max_retries", new.max_retries)?;
+    named.set_item("backoff", new.backoff.as_ref().map(|backoff| to_backoff(py, backoff)).transpose()?)?;
+    named.set_item("metadata", to_dict(py, &new.metadata)?)?;
+    named.set_item("codec", new.payload.codec().name())?;
+    let head = (&new.func, to_payload(py, convert, &new.payload)?);
+    imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
+}
+
+/// The changes that were given, as arguments by name.
+pub(crate) fn to_changes<'py>(
+    py: Python<'py>,
+    convert: Convert,
+    change: &TaskUpdate,
+) -> PyResult<Bound<'py, PyDict>> {
+    let named = PyDict::new(py);
+    if let Some(queue) = &change.queue {
+        named.set_item("queue", queue)?;
+    }
+    if let Some(priority) = change.priority {
+        named.set_item("priority", priority)?;
+    }
+    if let Some(time) = change.run_at {
+        named.set_item("run_at", to_datetime(py, time)?)?;
+    }
+    if let Some(payload) = &change.payload {
+        named.set_item("args", to_payload(py, convert, payload)?)?;
+    }
+    if let Some(retries) = change.max_retries {
+        named.set_item("max_retries", retries)?;
+    }
+    if let Some(metadata) = &change.metadata {
+        named.set_item("metadata", to_dict(py, metadata)?)?;
+    }
+    Ok(named)
 }
 
 fn set<'py, T>(task: &Bound<'py, PyAny>, name: &Bound<'py, PyString>, to: &mut T) -> PyResult<()>

@@ -24,7 +24,12 @@ fn to_outcome<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, Py
         Outcome::Cancel => ("cancel", None, None),
         Outcome::Discard => ("discard", None, None),
         Outcome::Expire => ("expire", None, None),
-        _ => return Err(to_py(py, Error::internal("an outcome that this version of the package does not know"))),
+        _ => {
+            return Err(to_py(
+                py,
+                Error::internal("an outcome that this version of the package does not know"),
+            ));
+        }
     };
     let delay: Option<Bound<'py, PyDelta>> = delay.map(|delay| to_timedelta(py, delay)).transpose()?;
     let error = error.map(|error| to_task_error(py, error)).transpose()?;

@@ -58,7 +58,8 @@ pub(crate) fn to_backoff<'py>(py: Python<'py>, backoff: &Backoff) -> PyResult<Bo
 
 pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
     let py = value.py();
-    let span = |name: &str| -> PyResult<Duration> { from_span(&format!("backoff {name}"), &value.getattr(name)?) };
+    let span =
+        |name: &str| -> PyResult<Duration> { from_span(&format!("backoff {name}"), &value.getattr(name)?) };
     Ok(Backoff {
         initial: span("initial")?,
         factor: field(value, intern!(py, "factor"))?,
@@ -120,6 +121,33 @@ pub(crate) fn from_stats(value: &Bound<'_, PyAny>) -> PyResult<QueueStats> {
         dead: field(value, intern!(py, "dead"))?,
         completed: field(value, intern!(py, "completed"))?,
     })
+}
+
+/// Reads a list of answers to a cancel.
+pub(crate) fn read_cancelled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Cancelled>> {
+    let names: Vec<String> = answer.extract()?;
+    let read = |name: &String| match name.as_str() {
+        "done" => Ok(Cancelled::Done),
+        "requested" => Ok(Cancelled::Requested),
+        "not_found" => Ok(Cancelled::NotFound),
+        _ => Err(unknown(answer.py(), name)),
+    };
+    names.iter().map(read).collect()
+}
+
+/// Reads a list of answers to a settlement.
+pub(crate) fn read_settled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Settled>> {
+    let names: Vec<String> = answer.extract()?;
+    let read = |name: &String| match name.as_str() {
+        "done" => Ok(Settled::Done),
+        "lost" => Ok(Settled::Lost),
+        _ => Err(unknown(answer.py(), name)),
+    };
+    names.iter().map(read).collect()
+}
+
+fn unknown(py: Python<'_>, name: &str) -> PyErr {
+    to_py(py, omniq::Error::internal(format!("a storage written in Python gave the unknown answer {name:?}")))
 }
 
 /// A list of what `make` makes of each.

@@ -21,8 +21,7 @@ pub(crate) fn to_datetime(py: Python<'_>, time: Timestamp) -> PyResult<Bound<'_,
     let days = micros.div_euclid(86_400_000_000);
     let rest = micros.rem_euclid(86_400_000_000);
     let narrow = |value: i64| i32::try_from(value).map_err(|_| PyTypeError::new_err("time out of range"));
-    let delta =
-        PyDelta::new(py, narrow(days)?, narrow(rest / 1_000_000)?, narrow(rest % 1_000_000)?, false)?;
+    let delta = PyDelta::new(py, narrow(days)?, narrow(rest / 1_000_000)?, narrow(rest % 1_000_000)?, false)?;
     epoch(py)?.add(delta)
 }
 
@@ -38,7 +37,8 @@ pub(crate) fn from_datetime(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Ti
     let py = value.py();
     let since = value.sub(epoch(py)?).map_err(|why| {
         let naive = value.getattr("tzinfo").is_ok_and(|zone| zone.is_none());
-        let words = if naive { "it has no time zone: give it one, such as datetime.timezone.utc" } else { "" };
+        let words =
+            if naive { "it has no time zone: give it one, such as datetime.timezone.utc" } else { "" };
         let message = format!("{name} = {value} is refused: give a datetime with a time zone ({words}{})", {
             if naive { String::new() } else { why.value(py).to_string() }
         });
@@ -60,7 +60,8 @@ pub(crate) fn time_field<'py>(
 }
 
 pub(crate) fn to_timedelta(py: Python<'_>, span: Duration) -> PyResult<Bound<'_, PyDelta>> {
-    let days = i32::try_from(span.as_secs() / 86_400).map_err(|_| PyTypeError::new_err("span out of range"))?;
+    let days =
+        i32::try_from(span.as_secs() / 86_400).map_err(|_| PyTypeError::new_err("span out of range"))?;
     // Both are below their units' bounds.
     let seconds = i32::try_from(span.as_secs() % 86_400).unwrap_or_default();
     let micros = i32::try_from(span.subsec_micros()).unwrap_or_default();
