@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from uuid import UUID
 
-from typing_extensions import ParamSpec
+from typing import ParamSpec
 
 from omniq import _omniq
 from omniq._loop import run, wait
