@@ -35,6 +35,7 @@ pub(crate) enum Answer {
     Heartbeat(Heartbeat),
     Lost(Vec<Lost>),
     Name(&'static str),
+    Text(String),
 }
 
 /// How answers become Python objects.
@@ -73,6 +74,7 @@ impl Convert {
                 (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
             }
             Answer::Name(name) => name.into_py_any(py),
+            Answer::Text(text) => text.into_py_any(py),
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

@@ -112,7 +112,32 @@ impl Given {
     }
 }
 
-/// The URL of the embedded server, which is started if it does not run.
+fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
+    let options = omniq_embedded::Options::default();
+    match programs {
+        Some(programs) => options.bin_dir(programs),
+        None => options,
+    }
+}
+
+/// The URL of the embedded server, which is started if it does not run; `programs` is the folder of its programs.
+#[pyfunction]
+pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
+    let server = server_of(programs);
+    Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
+}
+
+/// Removes the schema of these settings with all that is in it.
+#[pyfunction]
+pub(crate) fn drop_schema(settings: &Settings) -> Pending {
+    let settings = settings.0.clone();
+    Pending::new(PLAIN, async move {
+        omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None)
+    })
+}
+
+const PLAIN: Convert = Convert { allow_pickle: false };
+
 async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
     let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
     match url {
@@ -151,11 +176,7 @@ impl Backend {
         programs: Option<std::path::PathBuf>,
     ) -> Self {
         let settings = settings.get().clone();
-        let options = omniq_embedded::Options::default();
-        let server = Some(match programs {
-            Some(programs) => options.bin_dir(programs),
-            None => options,
-        });
+        let server = Some(server_of(programs));
         let given = Given { queue, results, events, server };
         let slot = Slot::new(move |py| given.open(py, &settings));
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }

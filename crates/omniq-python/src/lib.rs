@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _omniq {
     #[pymodule_export]
-    use crate::backend::Backend;
+    use crate::backend::{Backend, drop_schema, embedded_url};
     #[pymodule_export]
     use crate::bridge::Bridge;
     #[pymodule_export]

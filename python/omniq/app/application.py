@@ -26,16 +26,6 @@ R = TypeVar("R")
 class _App(BaseApp):
     """What both can do whatever they are called from."""
 
-    def _close(self) -> Any:
-        with self._lock:
-            opened, self._opened = self._opened, None
-        return None if opened is None else opened._core.close()
-
-    async def _close_async(self) -> None:
-        closing = self._close()
-        if closing is not None:
-            await run(closing)
-
     def run_worker(self, *, loop: str = "asyncio", **options: Unpack[WorkerOptions]) -> None:
         """Runs a worker on this thread, which must be the main one, until SIGTERM or SIGINT stops it; then closes the
         application.

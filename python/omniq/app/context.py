@@ -10,8 +10,8 @@ from omniq._loop import run
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from omniq._omniq import Job
     from omniq.models import Task
+    from omniq.worker.report import Run
 
 __all__ = ["Context", "StopReason"]
 
@@ -30,14 +30,13 @@ class Context:
 
     __slots__ = ("__dict__", "_job")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Run) -> None:
         self._job = job
 
     @cached_property
     def task(self) -> Task:
         """The task, with metadata and all the rest."""
-        task: Task = self._job.task()
-        return task
+        return self._job.task()
 
     @property
     def id(self) -> UUID:

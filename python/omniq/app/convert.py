@@ -34,7 +34,9 @@ def _write(value: Any) -> Any:
         return dump(value, mode="json")
     if isinstance(value, _TEXTS):
         return str(value)
-    raise TypeError(f"a value of type {type(value).__name__} cannot be written: give it as one of the types of the guide")
+    raise TypeError(
+        f"a value of type {type(value).__name__} cannot be written: give it as one of the types of the guide"
+    )
 
 
 def _read(kind: type, given: Any) -> Any:

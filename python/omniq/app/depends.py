@@ -27,7 +27,7 @@ class _Injected:
 injected: Any = _Injected()
 
 
-def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:  # noqa: N802
+def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
     """Says how an argument is made, at the start of each run.
 
     ``Annotated[Session, Depends(get_session)]`` as the annotation, with ``= injected`` as the default, or

@@ -8,10 +8,8 @@ import inspect
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
 from uuid import UUID
-
-from typing import ParamSpec
 
 from omniq import _omniq
 from omniq._loop import run, wait
@@ -106,7 +104,9 @@ class BaseFunction(Generic[Q, S, P, R]):
     #: Whether it is an ``async def`` function.
     is_async: bool
 
-    def __init__(self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None) -> None:
+    def __init__(
+        self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
+    ) -> None:
         functools.update_wrapper(self, function)
         self.app = app
         self.function = function

@@ -56,11 +56,11 @@ class BaseHandle(Generic[R]):
 
     def cancel_sync(self) -> Cancelled:
         """Withdraws the task, blocking; see `AsyncHandle.cancel`."""
-        return wait(self._function.app._core.cancel(self.id))  # type: ignore[no-any-return]
+        return wait(self._function.app._core.cancel(self.id))
 
     def events_sync(self) -> list[TaskEvent]:
         """What happened to the task, blocking; see `AsyncHandle.events`."""
-        return wait(self._events())  # type: ignore[no-any-return]
+        return wait(self._events())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._function.name} {self.id}>"
@@ -111,11 +111,11 @@ class AsyncHandle(BaseHandle[R]):
 
         An ``async def`` task is cancelled then, one in a process is ended, and one in a thread is told by its `Context`.
         """
-        return await run(self._function.app._core.cancel(self.id))  # type: ignore[no-any-return]
+        return await run(self._function.app._core.cancel(self.id))
 
     async def events(self) -> list[TaskEvent]:
         """What happened to the task, the oldest first. Raises `OmniQError` (`is_config`) if events are off."""
-        return await run(self._events())  # type: ignore[no-any-return]
+        return await run(self._events())
 
 
 def _status(task: Task | None, result: TaskResult | None) -> TaskState | None:

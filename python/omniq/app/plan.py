@@ -29,7 +29,7 @@ class Dependant:
                 message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
                 raise OmniQError(f"{message}: annotate it with Context or Depends, or give it a default", "config")
         self.needs = needs_of(self.signature, (*path, function))
-        target = function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__  # type: ignore[operator]
+        target = function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
         self.is_generator = inspect.isgeneratorfunction(target)
         self.is_async_generator = inspect.isasyncgenfunction(target)
         self.is_coroutine = inspect.iscoroutinefunction(target)

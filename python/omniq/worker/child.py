@@ -12,6 +12,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from omniq.errors import OmniQError
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -41,7 +43,14 @@ class RemoteJob:
         self._pipe = pipe
         self._facts = facts
         self._end = None if facts.time_left is None else time.monotonic() + facts.time_left
-        self.stop_reason = None
+
+    @property
+    def stop_reason(self) -> None:
+        # One that is to stop is ended from outside.
+        return None
+
+    def cancelled(self) -> Any:
+        raise OmniQError("a task in a process is not told of a stop: it is ended", "invalid")
 
     def task(self) -> Task:
         return self._facts.task

@@ -125,9 +125,9 @@ class Run:
 
 async def _joined(*pools: Threads) -> None:
     """Waits a moment for threads that are about to end; one that is held by its task is left."""
-    end = asyncio.get_running_loop().time() + 1.0
-    while any(pool.is_ending for pool in pools) and asyncio.get_running_loop().time() < end:
-        await asyncio.sleep(0.002)
+    for pool in pools:
+        if pool.is_ending:
+            await asyncio.to_thread(pool.join, 1.0)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

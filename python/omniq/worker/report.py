@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from omniq.app.arguments import BadArguments
@@ -12,8 +11,13 @@ from omniq.app.exceptions import Discard, Retry, Snooze
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from uuid import UUID
 
-__all__ = ["Answer", "complete", "report"]
+    from omniq._omniq import Pending
+    from omniq.app.context import StopReason
+    from omniq.models import Task
+
+__all__ = ["Answer", "Run", "complete", "report"]
 
 
 class Answer(Protocol):
@@ -24,6 +28,30 @@ class Answer(Protocol):
     def retry(self, delay: float | timedelta, message: str | None, trace: str | None) -> None: ...
     def snooze(self, delay: float | timedelta) -> None: ...
     def discard(self, reason: str) -> None: ...
+
+
+class Run(Answer, Protocol):
+    """A run as a function sees it: a job of the Rust side, or one that went to another process."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def func(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def may_retry(self) -> bool: ...
+    @property
+    def worker(self) -> str: ...
+    @property
+    def time_left(self) -> float | None: ...
+    @property
+    def stop_reason(self) -> StopReason | None: ...
+    def task(self) -> Task: ...
+    def cancelled(self) -> Pending[StopReason]: ...
+    def log_event(self, kind: str, data: dict[str, Any]) -> None: ...
 
 
 #: Files whose frames stand at the beginning of each traceback and say nothing to the user.
@@ -83,7 +111,3 @@ def _trace(error: BaseException) -> str:
         return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
     except Exception:
         return "its traceback cannot be read"
-
-
-#: How a function is run by threads and processes: it is given an answer, the bytes of its arguments, and their codec.
-Runner = Callable[[Any, bytes, str], Any]

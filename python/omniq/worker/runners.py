@@ -10,18 +10,18 @@ from omniq.app.context import Context
 from omniq.worker.report import complete, report
 
 if TYPE_CHECKING:
-    from omniq._omniq import Job
     from omniq.app.function import BaseFunction
+    from omniq.worker.report import Run
 
 
-def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, bytes, str], None]:
+def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes, str], None]:
     """For a ``def`` function."""
     plan, arguments, allow_pickle = function.plan(), function.arguments, function.app.allow_pickle
     call, read = function.function, arguments.read
 
     if plan.is_bare:
 
-        def bare(job: Job, data: bytes, codec: str) -> None:
+        def bare(job: Run, data: bytes, codec: str) -> None:
             try:
                 args, kwargs = read(data, codec)
                 value = call(*args, **kwargs)
@@ -32,7 +32,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, bytes
 
         return bare
 
-    def full(job: Job, data: bytes, codec: str) -> None:
+    def full(job: Run, data: bytes, codec: str) -> None:
         try:
             value = plan.call(Context(job), arguments.named(read(data, codec)))
         except BaseException as error:
@@ -43,14 +43,14 @@ def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, bytes
     return full
 
 
-def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, bytes, str], Awaitable[None]]:
+def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes, str], Awaitable[None]]:
     """For an ``async def`` function."""
     plan, arguments, allow_pickle = function.plan(), function.arguments, function.app.allow_pickle
     call, read = function.function, arguments.read
 
     if plan.is_bare:
 
-        async def bare(job: Job, data: bytes, codec: str) -> None:
+        async def bare(job: Run, data: bytes, codec: str) -> None:
             try:
                 args, kwargs = read(data, codec)
                 value = await call(*args, **kwargs)
@@ -61,7 +61,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, byte
 
         return bare
 
-    async def full(job: Job, data: bytes, codec: str) -> None:
+    async def full(job: Run, data: bytes, codec: str) -> None:
         try:
             value = await plan.call_async(Context(job), arguments.named(read(data, codec)))
         except BaseException as error:
@@ -72,7 +72,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Job, byte
     return full
 
 
-def _stopped_or_failed(job: Job, error: BaseException) -> None:
+def _stopped_or_failed(job: Run, error: BaseException) -> None:
     if not isinstance(error, asyncio.CancelledError):
         report(job, error)
     elif job.stop_reason is not None:
