@@ -26,6 +26,7 @@ from omniq.backend.base import AsyncBackend
 from omniq.backend.blocking import Backend
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.errors import Cause, OmniQError
+from omniq.logging import set_log_level
 from omniq.models import Backoff, NewTask, Payload, Task, TaskError, TaskEvent, TaskResult
 from omniq.settings import Settings
 
@@ -56,6 +57,7 @@ __all__ = [
     "TaskResult",
     "__version__",
     "injected",
+    "set_log_level",
 ]
 
 os.register_at_fork(after_in_child=after_fork)

@@ -47,7 +47,9 @@ def _start() -> str:
         env["OMNIQ_PG_BIN"] = env["OMNIQ_TEST_PG_BIN"]
     with FileLock(base / "python.lock"):
         subprocess.run([omniq, "--quiet", "dev", "start", "--data", data], check=True, env=env)
-        shown = subprocess.run([omniq, "dev", "url", "--data", data], check=True, env=env, capture_output=True, text=True)
+        shown = subprocess.run(
+            [omniq, "dev", "url", "--data", data], check=True, env=env, capture_output=True, text=True
+        )
         url = shown.stdout.strip()
         # Nothing here needs to survive a power cut.
         _on_server(url, "alter system set fsync = off", "select pg_reload_conf()")

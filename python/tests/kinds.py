@@ -8,7 +8,8 @@ from typing import Any
 import anyio.to_thread
 import written
 
-from omniq.storage import memory, postgres
+from omniq.backend.parts import _native
+from omniq.storage import base, memory, postgres
 
 
 class OffTheLoop:
@@ -26,26 +27,34 @@ class OffTheLoop:
         return call
 
 
+def seen_by_rust(storage: Any, interface: Any) -> Any:
+    """A storage written in Python as the Rust side sees it: every verb goes there first, then to the storage."""
+    view = _native(interface, storage._core)
+    # The handle does not keep the storage.
+    view.kept = storage
+    return view
+
+
 QUEUES: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresQueue,
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresQueue(url)),
     "memory": lambda url: memory.AsyncMemoryQueue(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryQueue()),
-    "python": lambda url: written.ProxyQueue(),
-    "python-blocking": lambda url: OffTheLoop(written.BlockingProxyQueue()),
+    "python": lambda url: seen_by_rust(written.ProxyQueue(), base.AsyncTaskQueue),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingProxyQueue(), base.TaskQueue)),
 }
 RESULTS: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresResultStorage,
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresResultStorage(url)),
     "memory": lambda url: memory.AsyncMemoryResultStorage(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryResultStorage()),
-    "python": lambda url: written.DictResults(),
-    "python-blocking": lambda url: OffTheLoop(written.BlockingDictResults()),
+    "python": lambda url: seen_by_rust(written.DictResults(), base.AsyncResultStorage),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), base.ResultStorage)),
 }
 EVENTS: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresEventStorage,
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresEventStorage(url)),
     "memory": lambda url: memory.AsyncMemoryEventStorage(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryEventStorage()),
-    "python": lambda url: written.ListEvents(),
+    "python": lambda url: seen_by_rust(written.ListEvents(), base.AsyncEventStorage),
 }

@@ -81,28 +81,28 @@ async def test_a_new_task_and_arguments_go_together(queue: Any) -> None:
     assert (task.args, task.queue, task.priority) == ([1], "a", 2)
 
 
-@pytest.mark.parametrize(
-    ("named", "question", "words"),
-    [
-        ({"queue": ""}, "invalid", "queue name is empty"),
-        ({"queue": 5}, "invalid", "queue is refused"),
-        ({"priority": 40000}, "invalid", "priority is refused"),
-        ({"max_retries": -1}, "invalid", "max_retries is refused"),
-        ({"delay": -1}, "invalid", "delay = -1 is refused"),
-        ({"ttl": 0}, "invalid", "ttl is 0"),
-        ({"timeout": "5"}, "invalid", "timeout = 5 is refused"),
-        ({"run_at": datetime(2030, 1, 1)}, "invalid", "no time zone"),
-        ({"metadata": [1]}, "invalid", "metadata is refused"),
-        ({"metadata": {"a": "\0"}}, "invalid", "NUL"),
-        ({"id": "x"}, "invalid", "id is refused"),
-        ({"codec": "yaml"}, "codec", "yaml"),
-        ({"codec": "pickle"}, "codec", "allow_pickle"),
-        ({"args": object()}, "codec", "cannot be written as json"),
-    ],
-)
-async def test_bad_input_is_refused_by_name(queue: Any, named: Any, question: str, words: str) -> None:
-    error = await refused(queue.enqueue("f", **named), question)
-    assert words in str(error)
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"queue": ""}, "invalid", "queue name is empty"),
+    ({"queue": 5}, "invalid", "queue is refused"),
+    ({"priority": 40000}, "invalid", "priority is refused"),
+    ({"max_retries": -1}, "invalid", "max_retries is refused"),
+    ({"delay": -1}, "invalid", "delay = -1 is refused"),
+    ({"ttl": 0}, "invalid", "ttl is 0"),
+    ({"timeout": "5"}, "invalid", "timeout = 5 is refused"),
+    ({"run_at": datetime(2030, 1, 1)}, "invalid", "no time zone"),
+    ({"metadata": [1]}, "invalid", "metadata is refused"),
+    ({"metadata": {"a": "\0"}}, "invalid", "NUL"),
+    ({"id": "x"}, "invalid", "id is refused"),
+    ({"codec": "yaml"}, "codec", "yaml"),
+    ({"codec": "pickle"}, "codec", "allow_pickle"),
+    ({"args": object()}, "codec", "cannot be written as json"),
+]
+
+
+async def test_bad_input_is_refused_by_name(queue: Any) -> None:
+    for named, question, words in BAD:
+        error = await refused(queue.enqueue("f", **named), question)
+        assert words in str(error)
     assert await queue.count() == 0
 
 

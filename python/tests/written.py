@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import anyio
+import anyio.lowlevel
 
 from omniq import OmniQError, TaskEvent, TaskResult
 from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue, ResultStorage, TaskQueue
@@ -77,11 +78,11 @@ class _Results:
 
 class DictResults(_Results, AsyncResultStorage):
     async def store_many(self, results: Any) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         self._put(results)
 
     async def get_many(self, ids: Any) -> list[TaskResult | None]:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return self._find(ids)
 
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:

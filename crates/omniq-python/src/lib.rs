@@ -11,6 +11,7 @@ mod convert;
 mod error;
 mod events;
 mod foreign;
+mod logging;
 mod pending;
 mod queue;
 mod results;
@@ -37,6 +38,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::foreign::Done;
     #[pymodule_export]
+    use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
+    #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]
     use crate::queue::Queue;
@@ -59,6 +62,7 @@ mod _omniq {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::logging::install();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", omniq::Error::KINDS.to_vec())
     }

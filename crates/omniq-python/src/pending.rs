@@ -40,13 +40,13 @@ impl Pending {
 
     /// The call, once.
     pub(crate) fn begin(&self, _gil: Python<'_>) -> PyResult<(Call, Convert)> {
-        match std::mem::replace(&mut *self.lock(), Stage::Begun(None)) {
-            Stage::New(call, convert) => Ok((call, convert)),
-            begun => {
-                *self.lock() = begun;
-                Err(PyRuntimeError::new_err("this call has begun already: make another for another run"))
-            }
+        let mut stage = self.lock();
+        if matches!(*stage, Stage::New(..))
+            && let Stage::New(call, convert) = std::mem::replace(&mut *stage, Stage::Begun(None))
+        {
+            return Ok((call, convert));
         }
+        Err(PyRuntimeError::new_err("this call has begun already: make another for another run"))
     }
 
     pub(crate) fn abort_by(&self, handle: AbortHandle) {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use omniq::{Error, Result};
 use pyo3::prelude::*;
+use crate::error::from_py;
 use tokio::runtime::{Builder, Runtime};
 
 /// Locked by threads that hold the GIL, and never for longer than they do: so no fork finds it locked.
@@ -19,7 +20,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 const THREADS: usize = 2;
 
 /// The runtime of this process.
-pub(crate) fn runtime(_gil: Python<'_>) -> Result<&'static Runtime> {
+pub(crate) fn runtime(gil: Python<'_>) -> Result<&'static Runtime> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = *runtime {
         return Ok(runtime);
@@ -30,7 +31,12 @@ pub(crate) fn runtime(_gil: Python<'_>) -> Result<&'static Runtime> {
         .enable_all()
         .build()
         .map_err(|error| Error::internal(format!("the runtime cannot start: {error}")).with_source(error))?;
-    Ok(*runtime.insert(Box::leak(Box::new(made))))
+    let made: &'static Runtime = Box::leak(Box::new(made));
+    *runtime = Some(made);
+    drop(runtime);
+    let started = gil.import("omniq.logging").and_then(|logging| logging.call_method0("start"));
+    started.map_err(|error| from_py(gil, error))?;
+    Ok(made)
 }
 
 /// Tells this process from those that it was forked from.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any, TypeVar
 
-from omniq import _omniq
+from omniq import _omniq, logging
 from omniq.errors import OmniQError
 from omniq.settings import Settings
 
@@ -24,6 +24,7 @@ class Parts:
 
     def _assemble(self, settings: Settings, given: dict[str, Any], codec: str, allow_pickle: bool) -> None:
         self.settings = settings
+        logging.follow()
         self._given = {name: part for name, part in given.items() if part is not None}
         cores = {name: getattr(part, "_core", None) for name, part in self._given.items()}
         for name, core in cores.items():

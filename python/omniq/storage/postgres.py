@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from omniq import _omniq
+from omniq import _omniq, logging
 from omniq.settings import Settings, Source, settings_of
 from omniq.storage.base import (
     AsyncEventStorage,
@@ -57,6 +57,7 @@ class _OnPostgres:
             OmniQError: `is_config` for a bad setting, naming it.
         """
         self.settings = settings_of(url, options)
+        logging.follow()
         self._open(codec, allow_pickle)
 
     def _open(self, codec: str, allow_pickle: bool) -> None:
