@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import threading
@@ -175,7 +174,9 @@ class BaseFunction(Generic[Q, S, P, R]):
         if unknown:
             message = f"there is no option {', '.join(sorted(unknown))}: known are"
             raise OmniQError(f"{message} {', '.join(CallOptions.__annotations__)}", "config")
-        made = copy.copy(self)
+        # Not copy.copy: what is pickled by its name is not copied.
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
         made._options = {**self._options, **given}

@@ -19,16 +19,18 @@ from omniq.errors import OmniQError
 class Dependant:
     """A function with the dependencies of its own."""
 
-    def __init__(self, function: Callable[..., Any], path: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, function: Callable[..., Any], namespace: dict[str, Any] | None = None, path: tuple[Any, ...] = ()
+    ) -> None:
         if function in path:
             raise OmniQError(f"the dependency {_name(function)} depends on itself", "config")
         self.function = function
-        self.signature = Signature(function)
+        self.signature = Signature(function, namespace)
         for taken in self.signature.taken:
             if taken.required and taken.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
                 message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
                 raise OmniQError(f"{message}: annotate it with Context or Depends, or give it a default", "config")
-        self.needs = needs_of(self.signature, (*path, function))
+        self.needs = needs_of(self.signature, namespace, (*path, function))
         target = function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
         self.is_generator = inspect.isgeneratorfunction(target)
         self.is_async_generator = inspect.isasyncgenfunction(target)
@@ -44,11 +46,11 @@ class Dependant:
 Needs = dict[str, tuple[Dependant, bool]]
 
 
-def needs_of(signature: Signature, path: tuple[Any, ...] = ()) -> Needs:
+def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple[Any, ...] = ()) -> Needs:
     """What the parameters of a function depend on."""
 
     def made(dependency: Dependency) -> tuple[Dependant, bool]:
-        return Dependant(dependency.function, path), dependency.use_cache
+        return Dependant(dependency.function, namespace, path), dependency.use_cache
 
     return {name: made(dependency) for name, dependency in signature.dependencies.items()}
 
@@ -176,7 +178,7 @@ class Plan:
         self.function = function
         self.signature = signature
         self.is_async = inspect.iscoroutinefunction(function)
-        self.needs = needs_of(signature)
+        self.needs = needs_of(signature, signature.namespace)
         # An async generator can stand around async functions alone.
         self.middleware = [one for one in middleware if self.is_async or not inspect.isasyncgenfunction(one)]
         self.overrides = overrides

@@ -28,6 +28,7 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any], namespace: dict[str, Any] | None = None) -> None:
         self.function = function
+        self.namespace = namespace
         self.plain = inspect.signature(function)
         hints = _hints(function, namespace)
         self.returns: Any = hints.get("return", Any)

@@ -13,7 +13,6 @@ from omniq import AsyncOmniQ, Context, Depends, OmniQError, TaskFailed, injected
 pytestmark = pytest.mark.anyio
 
 
-
 @pytest.fixture
 async def app(url: str) -> AsyncIterator[AsyncOmniQ]:
     async with AsyncOmniQ(url, events="postgres") as app:

@@ -22,7 +22,6 @@ from omniq.models import Cancelled, ResultStatus, TaskState
 pytestmark = pytest.mark.anyio
 
 
-
 @pytest.fixture
 async def app(url: str) -> AsyncIterator[AsyncOmniQ]:
     async with AsyncOmniQ(url, events="postgres") as app:
