@@ -77,10 +77,23 @@ class Handle(BaseHandle[R]):
 
     __slots__ = ()
 
-    result = BaseHandle.result_sync
-    status = BaseHandle.status_sync
-    cancel = BaseHandle.cancel_sync
-    events = BaseHandle.events_sync
+    # Written out: type checkers lose the type of the value in a plain alias of a generic class's method.
+
+    def result(self, timeout: float | timedelta | None = None) -> R:
+        """Waits for the task's end and gives its value; see `AsyncHandle.result`."""
+        return self.result_sync(timeout)
+
+    def status(self) -> TaskState | None:
+        """Where the task stands; see `AsyncHandle.status`."""
+        return self.status_sync()
+
+    def cancel(self) -> Cancelled:
+        """Withdraws the task; see `AsyncHandle.cancel`."""
+        return self.cancel_sync()
+
+    def events(self) -> list[TaskEvent]:
+        """What happened to the task; see `AsyncHandle.events`."""
+        return self.events_sync()
 
 
 class AsyncHandle(BaseHandle[R]):

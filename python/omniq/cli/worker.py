@@ -12,6 +12,7 @@ from typing import Any
 
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.errors import OmniQError
+from omniq.logging import set_log_level
 
 _HELP = """\
 APPLICATION names a module and, behind a colon, the AsyncOmniQ or OmniQ in it; the part behind the colon may
@@ -32,12 +33,13 @@ Exit codes: 0 stopped, 1 failed, 2 wrong usage or a bad application.
 def main(arguments: Sequence[str]) -> int:
     """Runs a worker until a signal stops it; gives the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.reload:
         from omniq.cli.reload import supervise
 
         return supervise([one for one in arguments if one != "--reload"])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        set_log_level(options.log_level)
         app = load(options.application)
         app.run_worker(loop=options.loop, **_worker_options(options))
     except OmniQError as error:
@@ -65,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the event loop")
     parser.add_argument("--reload", action="store_true", help="start anew when a Python file below this folder changes")
     parser.add_argument(
-        "--log-level", default=os.environ.get("OMNIQ_LOG_LEVEL") or "info", help="of the loggers [default: info]"
+        "--log-level",
+        default=os.environ.get("OMNIQ_LOG_LEVEL") or "info",
+        help="of OmniQ: off, error, warning, info, debug or trace",
     )
     return parser
 

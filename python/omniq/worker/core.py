@@ -63,10 +63,11 @@ class Run:
         loop = _loop()
         bridge = bridge_of(loop)
         settings: dict[str, Any] = dict(options)
-        settings.setdefault("concurrency", 100)
-        threads = settings.pop("threads", settings["concurrency"])
+        # Of a wrong concurrency the Rust side tells.
+        threads = settings.pop("threads", settings.setdefault("concurrency", 100))
         processes = settings.pop("processes", os.cpu_count() or 1)
-        for name, most in (("threads", threads), ("processes", processes)):
+        for name in _OURS:
+            most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:
                 raise OmniQError(f"{name} = {most!r} is refused: give a number of at least 1", "config")
         settings["queues"] = _queues(app, settings.get("queues"))

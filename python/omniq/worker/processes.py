@@ -60,7 +60,7 @@ class _Process:
             if job.stop_reason is None:
                 job.fail("process", f"the task could not be handed to a process: {error}", None, False)
             else:
-                job.complete(None, "json")
+                job.fail("stopped", "it was told to stop", None, False)
 
     def _start(self) -> None:
         self.end()
@@ -77,7 +77,7 @@ class _Process:
         while True:
             if job.stop_reason is not None:
                 self.end()
-                job.complete(None, "json")
+                job.fail("stopped", "it was told to stop", None, False)
                 return
             ready = wait([self._pipe, self._process.sentinel, self._bell])  # type: ignore[list-item]
             if self._pipe in ready:

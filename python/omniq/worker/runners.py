@@ -76,8 +76,8 @@ def _stopped_or_failed(job: Run, error: BaseException) -> None:
     if not isinstance(error, asyncio.CancelledError):
         report(job, error)
     elif job.stop_reason is not None:
-        # It was told to stop, and has: the worker knows why.
-        job.complete(None, "json")
+        # It was told to stop, and has: the worker knows why, and what that means for the task.
+        job.fail("stopped", "it was told to stop", None, False)
     elif _is_cancelled_from_outside():
         # The loop goes down: the task is handed back, the attempt not counted.
         job.snooze(0)

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use omniq::Failure;
 use pyo3::prelude::*;
 
 use super::job::{LOOK, Run, handed_over};
@@ -103,7 +104,7 @@ impl Inner {
             state.runs.len() < before
         };
         if waiting {
-            run.answer(Ok(None));
+            run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
         } else if self.kind != Kind::Threads {
             let (run, kind) = (Arc::clone(run), self.kind);
             let stop = move |py: Python<'_>| {
