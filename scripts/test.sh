@@ -37,5 +37,7 @@ else
   part "All tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features
 fi
 
+scripts/python.sh test
+
 echo
 echo "All tests passed."

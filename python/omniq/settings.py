@@ -41,8 +41,14 @@ class ConnectionOptions(TypedDict, total=False):
     max_payload: int
     #: Whether completed tasks stay in the task table. Default: false, the result is the record.
     keep_completed: bool
+    #: How long completed tasks stay if they do; ``None``: without end. Default: 7 days.
+    completed_ttl: float | timedelta | None
+    #: How long dead letters stay; ``None``, the default: without end.
+    dead_ttl: float | timedelta | None
     #: How long results are kept; ``None``: without end. Default: 7 days.
     result_ttl: float | timedelta | None
+    #: How long events are kept; ``None``: without end. Default: 30 days. They go by the day.
+    event_ttl: float | timedelta | None
     #: How long a worker's claim holds without a heartbeat, at least 0.1 seconds. Default: 10 seconds.
     lease: float | timedelta
 

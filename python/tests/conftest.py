@@ -81,7 +81,8 @@ def witness(url: str) -> Witness:
     async def ask(sql: str, *args: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)
         try:
-            return await connection.fetch(sql, *args)
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
+            return rows
         finally:
             await connection.close()
 
@@ -91,7 +92,7 @@ def witness(url: str) -> Witness:
 @pytest.fixture
 def ask(witness: Witness) -> Callable[..., list[asyncpg.Record]]:
     """The same for tests without a loop."""
-    return lambda sql, *args: off_loop(lambda: witness(sql, *args))  # type: ignore[no-any-return]
+    return lambda sql, *args: off_loop(lambda: witness(sql, *args))
 
 
 @pytest.fixture

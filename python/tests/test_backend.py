@@ -15,6 +15,7 @@ from conftest import Witness
 
 from omniq import AsyncPostgresBackend, OmniQError, PostgresBackend, TaskEvent
 from omniq.models import Cancelled, EventKind, ResultStatus, TaskState
+from omniq.storage.base import AsyncResultStorage
 from omniq.storage.memory import AsyncMemoryEventStorage, AsyncMemoryResultStorage
 from omniq.storage.postgres import AsyncPostgresQueue, AsyncPostgresResultStorage
 
@@ -173,7 +174,7 @@ async def test_a_failing_event_store_fails_no_task(url: str) -> None:
 
 
 async def test_an_unfinished_storage_cannot_be_made() -> None:
-    class Half(written.AsyncResultStorage):
+    class Half(AsyncResultStorage):
         async def close(self) -> None: ...
 
     with pytest.raises(TypeError, match="Half cannot be made before it has the methods count, delete_many, get_many"):

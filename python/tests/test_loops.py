@@ -53,6 +53,19 @@ async def test_cancellation_ends_a_wait_and_leaves_the_rest_alone(url: str) -> N
 
 
 @pytest.mark.anyio
+async def test_a_dequeue_that_was_cancelled_takes_no_task(url: str) -> None:
+    async with AsyncPostgresQueue(url) as queue:
+        with anyio.move_on_after(0.2) as scope:
+            await queue.dequeue(timeout=60)
+        assert scope.cancelled_caught
+        id = await queue.enqueue("f")
+        await anyio.sleep(0.8)
+        task = await queue.dequeue()
+        assert task is not None
+        assert task.id == id
+
+
+@pytest.mark.anyio
 async def test_a_storage_written_in_python(url: str) -> None:
     import written
 

@@ -155,7 +155,9 @@ class ListEvents(AsyncEventStorage):
         if self.closed:
             raise OmniQError("the list is closed", "closed")
 
-    def _fitting(self, task_id, kind, queue, worker, since, until, after):  # type: ignore[no-untyped-def]
+    def _fitting(
+        self, task_id: Any, kind: Any, queue: Any, worker: Any, since: Any, until: Any, after: Any
+    ) -> list[TaskEvent]:
         self._check()
         return [
             event
@@ -169,12 +171,12 @@ class ListEvents(AsyncEventStorage):
             and (after is None or event.id > after)
         ]
 
-    async def query(self, *, latest=False, limit=None, **which):  # type: ignore[no-untyped-def,override]
+    async def query(self, *, latest=False, limit=None, **which):  # type: ignore[no-untyped-def]
         limit = 100 if limit is None else limit
         fits = self._fitting(**which)
         return fits[max(0, len(fits) - limit) :] if latest else fits[:limit]
 
-    async def count(self, **which):  # type: ignore[no-untyped-def,override]
+    async def count(self, **which):  # type: ignore[no-untyped-def]
         return len(self._fitting(**which))
 
     async def purge(self, before: datetime, limit: int) -> int:

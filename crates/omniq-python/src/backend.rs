@@ -100,7 +100,8 @@ impl Given {
             let opened = AsyncPostgresBackend::with_settings(&settings).await?;
             let opened = opened.backend();
             let mut backend = Core::new(queue.unwrap_or_else(|| Arc::clone(opened.queue())))
-                .with_result_ttl(settings.result_ttl);
+                .with_result_ttl(settings.result_ttl)
+                .with_event_ttl(settings.event_ttl);
             if let Some(results) = results.or_else(|| opened.results().map(Arc::clone)) {
                 backend = backend.with_results(results);
             }

@@ -71,7 +71,9 @@ impl Queue {
         let settings = &settings.get().0;
         let mut limits = omniq::Limits::default();
         limits.max_payload = settings.max_payload;
-        let queue = MemoryQueue::with_options(limits, settings.keep_completed).with_lease(settings.lease);
+        let queue = MemoryQueue::with_options(limits, settings.keep_completed)
+            .with_lease(settings.lease)
+            .with_retention(settings.completed_ttl, settings.dead_ttl);
         let slot = Slot::given(Arc::new(queue) as AnyQueue, MEMORY);
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
     }

@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::from_py;
 use omniq::{Error, Result};
 use pyo3::prelude::*;
-use crate::error::from_py;
 use tokio::runtime::{Builder, Runtime};
 
 /// Locked by threads that hold the GIL, and never for longer than they do: so no fork finds it locked.

@@ -36,6 +36,8 @@ class _Queue:
         *,
         max_payload: int = 16 * 1024 * 1024,
         keep_completed: bool = False,
+        completed_ttl: float | timedelta | None = 7 * 24 * 3600,
+        dead_ttl: float | timedelta | None = None,
         lease: float | timedelta = 10,
         codec: str = "json",
         allow_pickle: bool = False,
@@ -44,12 +46,20 @@ class _Queue:
 
         Args:
             max_payload: The largest payload of a task, in bytes.
-            keep_completed: Whether completed tasks stay until they are deleted or purged.
+            keep_completed: Whether completed tasks stay.
+            completed_ttl: How long completed tasks stay if they do; ``None``: without end. Default: 7 days.
+            dead_ttl: How long dead letters stay; ``None``: without end.
             lease: How long a worker's claim holds without a heartbeat.
             codec: How arguments are written where a call does not say it.
             allow_pickle: Whether payloads may be written and read by pickle and dill.
         """
-        settings = Settings(max_payload=max_payload, keep_completed=keep_completed, lease=lease)
+        settings = Settings(
+            max_payload=max_payload,
+            keep_completed=keep_completed,
+            completed_ttl=completed_ttl,
+            dead_ttl=dead_ttl,
+            lease=lease,
+        )
         self._core = _omniq.Queue.memory(settings._core, codec, allow_pickle)
 
 

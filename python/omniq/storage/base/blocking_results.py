@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -31,8 +30,9 @@ class ResultStorage(Storage):
     subclass with the methods that are marked as required; the others are made from them.
     """
 
-    @cached_property
-    def _core(self) -> _omniq.Results:
+    _core: _omniq.Results
+
+    def _foreign(self) -> _omniq.Results:
         return _omniq.Results.foreign(self, False, False)
 
     def connect_sync(self) -> Self:

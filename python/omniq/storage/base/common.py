@@ -26,6 +26,7 @@ class Storage:
     """A storage of any kind. Ready-made ones are subclasses with ``native=True``, whose verbs are all in Rust."""
 
     _native = False
+    _core: Any
 
     def __init_subclass__(cls, *, native: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -43,7 +44,14 @@ class Storage:
             ]
             if lacking:
                 raise TypeError(f"{cls.__name__} cannot be made before it has the methods {', '.join(lacking)}")
-        return super().__new__(cls)
+        made = super().__new__(cls)
+        if not cls._native:
+            made._core = made._foreign()
+        return made
+
+    def _foreign(self) -> Any:
+        """The Rust side's handle on a storage that is written in Python."""
+        raise NotImplementedError
 
 
 def _tie_spellings(cls: type) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -30,8 +29,9 @@ class AsyncEventStorage(Storage):
     subclass with the methods that are marked as required; the others are made from them.
     """
 
-    @cached_property
-    def _core(self) -> _omniq.Events:
+    _core: _omniq.Events
+
+    def _foreign(self) -> _omniq.Events:
         return _omniq.Events.foreign(self, True)
 
     async def connect(self) -> Self:

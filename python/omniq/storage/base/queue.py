@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -47,8 +46,9 @@ class AsyncTaskQueue(Storage):
     subclass with the methods that are marked as required; the others are made from them.
     """
 
-    @cached_property
-    def _core(self) -> _omniq.Queue:
+    _core: _omniq.Queue
+
+    def _foreign(self) -> _omniq.Queue:
         return _omniq.Queue.foreign(self, True, "json", False)
 
     async def connect(self) -> Self:
