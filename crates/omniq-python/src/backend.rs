@@ -33,7 +33,11 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn verb<Fut>(&self, py: Python<'_>, verb: impl FnOnce(Core) -> Fut + Send + 'static) -> PyResult<Pending>
+    pub(crate) fn verb<Fut>(
+        &self,
+        py: Python<'_>,
+        verb: impl FnOnce(Core) -> Fut + Send + 'static,
+    ) -> PyResult<Pending>
     where
         Fut: Future<Output = Result<Answer>> + Send,
     {
@@ -132,9 +136,7 @@ pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
 #[pyfunction]
 pub(crate) fn drop_schema(settings: &Settings) -> Pending {
     let settings = settings.0.clone();
-    Pending::new(PLAIN, async move {
-        omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None)
-    })
+    Pending::new(PLAIN, async move { omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None) })
 }
 
 const PLAIN: Convert = Convert { allow_pickle: false };

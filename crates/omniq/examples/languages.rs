@@ -25,9 +25,10 @@ async fn main() -> omniq::Result<()> {
     }
     let worker = Worker::builder(backend.backend().clone())
         .queues(["rust"])
-        .register("rs_greet", |name: String, _: Context| async move {
-            Ok::<_, Failure>(format!("Hello {name}"))
-        })
+        .register(
+            "rs_greet",
+            |name: String, _: Context| async move { Ok::<_, Failure>(format!("Hello {name}")) },
+        )
         .register("rs_add", |(a, x): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + x) })
         .register("rs_order", |order: Order, _: Context| async move { Ok::<_, Failure>(order) })
         .register("rs_nothing", |_: (), _: Context| async move { Ok::<_, Failure>(()) })

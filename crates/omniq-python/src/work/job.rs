@@ -38,8 +38,7 @@ impl Run {
         answers: Arc<Answers>,
     ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
         let (reply, ended) = oneshot::channel();
-        let run =
-            Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default() };
+        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default() };
         (Arc::new(run), ended)
     }
 
@@ -168,7 +167,12 @@ impl Job {
         self.0.answer(Err(failure(kind, message, trace, fatal)));
     }
 
-    fn retry(&self, delay: &Bound<'_, PyAny>, message: Option<String>, trace: Option<String>) -> PyResult<()> {
+    fn retry(
+        &self,
+        delay: &Bound<'_, PyAny>,
+        message: Option<String>,
+        trace: Option<String>,
+    ) -> PyResult<()> {
         let made = Failure::retry_in(from_span("the delay of a retry", delay)?);
         self.0.answer(Err(match message {
             Some(message) => {
