@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from omniq import AsyncOmniQ, OmniQ, TaskFailed
 from omniq.testing import assert_enqueued, eager, in_memory, on_database
 
 pytestmark = pytest.mark.anyio
-ROOT = Path(__file__).parents[3]
 
 app = AsyncOmniQ("postgresql://nowhere.invalid/none")
 blocking = OmniQ("postgresql://nowhere.invalid/none")
@@ -116,7 +115,9 @@ def test_eager(omniq_eager):
     assert add.enqueue(1).result(1) == 3
 """
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "omniq.testing.plugin", "--omniq-url", url, str(tmp_path)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
-    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    # The installed package announces it; the source tree cannot.
+    announced = any(entry.value == "omniq.testing.plugin" for entry in entry_points(group="pytest11"))
+    named = [] if announced else ["-p", "omniq.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", *named, "--omniq-url", url, str(tmp_path)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "4 passed" in run.stdout, run.stdout + run.stderr

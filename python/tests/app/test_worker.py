@@ -336,7 +336,7 @@ async def test_inside_the_lifespan_of_fastapi(url: str) -> None:
 
 def start(url: str, *more: str, cwd: Path = HERE) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "omniq", "worker", *more]
-    env = {**os.environ, "OMNIQ_URL": url, "PYTHONPATH": str(HERE.parents[1])}
+    env = {**os.environ, "OMNIQ_URL": url}
     return subprocess.Popen(command, cwd=cwd, env=env, stderr=subprocess.PIPE, text=True)
 
 
