@@ -96,6 +96,8 @@ _RENAMED = {"retries": "max_retries"}
 class BaseFunction(Generic[Q, S, P, R]):
     """A function that is a task. Calling it is a plain call of the function."""
 
+    __name__: str
+    __qualname__: str
     #: The name under which workers know it.
     name: str
     #: The function itself.

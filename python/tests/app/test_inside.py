@@ -29,7 +29,7 @@ def with_driver(url: str, driver: str) -> str:
 
 
 def add_to(app: Any) -> Any:
-    @app.task(queue="mail", retries=2, timeout=5)
+    @app.task(queue="mail", retries=2, timeout=5)  # type: ignore[untyped-decorator]
     async def add(a: int, b: int = 2) -> int:
         return a + b
 

@@ -6,11 +6,12 @@ import os
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from omniq import AsyncOmniQ
+from omniq import AsyncHandle, AsyncOmniQ
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
@@ -59,7 +60,7 @@ async def test_both_ways(url: str, program: str) -> None:
         async def py_nothing() -> None: ...
 
         packed = rs_greet.with_options(codec="msgpack")
-        for_rust = [
+        for_rust: list[tuple[AsyncHandle[Any], Any]] = [
             (await rs_greet.enqueue("Ann"), "Hello Ann"),
             (await packed.enqueue("Bob"), "Hello Bob"),
             (await rs_add.enqueue(1, 2), 3),

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError, Retry, Snooze, TaskFailed
+from omniq import AsyncHandle, AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError, Retry, Snooze, TaskFailed
 from omniq.models import Cancelled, ResultStatus, TaskState
 
 pytestmark = pytest.mark.anyio
@@ -163,7 +163,7 @@ async def test_all_kinds_of_parameters(app: AsyncOmniQ) -> None:
     ]
     expected = [await many(1), await many(1, "x", 1.5, 2.5)]
     expected.append(await many(1, "x", 1.5, c=decimal.Decimal("2.5"), when=date(2026, 1, 1)))
-    others = [
+    others: list[tuple[AsyncHandle[Any], Any]] = [
         (await nothing.enqueue(), "done"),
         (await names_alone.enqueue(a=7), 5),
         (await names_alone.enqueue(a=7, b=1), 6),
@@ -314,7 +314,7 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
     async def bad_wait() -> None:
         raise Snooze(in_=-1)
 
-    handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(retries=0))]  # type: ignore[attr-defined]
+    handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(retries=0))]
     await app.drain()
     assert await handles[0].result(5) == "in the end"
     with pytest.raises(TaskFailed, match="no luck"):
