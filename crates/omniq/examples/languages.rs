@@ -1,6 +1,8 @@
 //! A Rust program on the same queue as a Python one: enqueues tasks for it, then works off its own. The tests of the Python
 //! package run it.
 
+#![allow(clippy::print_stdout, reason = "it tells the ids to whoever runs it")]
+
 use omniq::prelude::*;
 
 #[derive(serde::Serialize, serde::Deserialize)]

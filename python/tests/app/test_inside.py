@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -125,3 +127,37 @@ async def test_other_connections_are_refused(app: AsyncOmniQ, url: str) -> None:
         add_to(blocking).with_options(connection=connection).enqueue(1)
     blocking.close()
     await connection.close()
+
+
+def test_django(url: str) -> None:
+    # In a process of its own: Django is configured once in each.
+    code = f"""
+from urllib.parse import urlsplit
+from django.conf import settings
+from omniq import OmniQ
+at = urlsplit({url!r})
+settings.configure(DATABASES={{"default": {{
+    "ENGINE": "django.db.backends.postgresql", "NAME": at.path[1:], "HOST": at.hostname, "PORT": at.port,
+    "USER": at.username, "PASSWORD": at.password,
+}}}})
+from django.db import connection, transaction
+app = OmniQ({url!r})
+
+@app.task
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+inside = add.with_options(connection=connection)
+with app:
+    with transaction.atomic():
+        dropped = inside.enqueue(1)
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        kept = inside.enqueue(1)
+        assert app.backend.queue.get(kept.id) is None
+    assert app.backend.queue.get(dropped.id) is None
+    app.drain()
+    assert kept.result(5) == 3
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
