@@ -60,9 +60,9 @@ def on_database(app: A, url: str, schema: str | None = None, **options: Any) -> 
         options: More settings, such as ``events="off"``.
     """
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
-    settings = app.settings.over(
-        **{"url": url, "schema": name, "queue": "postgres", "results": "postgres", "events": "postgres", **options}
-    )
+    places = {"queue": "postgres", "results": "postgres", "events": "postgres"}
+    given: Any = {**places, "url": url, "schema": name, **options}
+    settings = app.settings.over(**given)
     with _as(app, settings, lambda: wait(_omniq.drop_schema(settings._core))) as app:
         yield app
 
