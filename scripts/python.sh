@@ -48,7 +48,7 @@ checks() {
   .venv/bin/ruff check python
   .venv/bin/ruff format --check python
   .venv/bin/mypy python/omniq python/twins.py python/benches
-  MYPYPATH=python/tests .venv/bin/mypy python/tests
+  MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
 }
 
 run() {

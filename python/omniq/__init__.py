@@ -9,6 +9,19 @@ from __future__ import annotations
 import os
 
 from omniq._omniq import __version__, after_fork
+from omniq.app import (
+    AsyncHandle,
+    AsyncOmniQ,
+    Context,
+    Depends,
+    Discard,
+    Handle,
+    OmniQ,
+    Retry,
+    Snooze,
+    TaskFailed,
+    injected,
+)
 from omniq.backend.base import AsyncBackend
 from omniq.backend.blocking import Backend
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
@@ -19,20 +32,31 @@ from omniq.settings import Settings
 
 __all__ = [
     "AsyncBackend",
+    "AsyncHandle",
+    "AsyncOmniQ",
     "AsyncPostgresBackend",
     "Backend",
     "Backoff",
     "Cause",
+    "Context",
+    "Depends",
+    "Discard",
+    "Handle",
     "NewTask",
+    "OmniQ",
     "OmniQError",
     "Payload",
     "PostgresBackend",
+    "Retry",
     "Settings",
+    "Snooze",
     "Task",
     "TaskError",
     "TaskEvent",
+    "TaskFailed",
     "TaskResult",
     "__version__",
+    "injected",
     "set_log_level",
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio.to_thread
 import written
+from sqlite_results import SqliteResults
 
 from omniq.backend.parts import _native
 from omniq.storage import base, memory, postgres
@@ -50,6 +51,8 @@ RESULTS: dict[str, Any] = {
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryResultStorage()),
     "python": lambda url: seen_by_rust(written.DictResults(), base.AsyncResultStorage),
     "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), base.ResultStorage)),
+    # The one of the examples.
+    "sqlite": lambda url: OffTheLoop(seen_by_rust(SqliteResults(":memory:"), base.ResultStorage)),
 }
 EVENTS: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresEventStorage,

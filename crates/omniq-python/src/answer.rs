@@ -34,6 +34,8 @@ pub(crate) enum Answer {
     Worker(WorkerId),
     Heartbeat(Heartbeat),
     Lost(Vec<Lost>),
+    Name(&'static str),
+    Text(String),
 }
 
 /// How answers become Python objects.
@@ -71,6 +73,8 @@ impl Convert {
             Answer::Heartbeat(beat) => {
                 (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
             }
+            Answer::Name(name) => name.into_py_any(py),
+            Answer::Text(text) => text.into_py_any(py),
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, Part};
-use omniq::{Backend as Core, Result, SettleMode};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
+use omniq::{Backend as Core, Error, Result, SettleMode};
+use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -27,12 +28,16 @@ use crate::slot::{Opening, Slot};
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Backend {
     pub(crate) slot: Arc<Slot<Core>>,
-    convert: Convert,
+    pub(crate) convert: Convert,
     codec: Arc<str>,
 }
 
 impl Backend {
-    fn verb<Fut>(&self, py: Python<'_>, verb: impl FnOnce(Core) -> Fut + Send + 'static) -> PyResult<Pending>
+    pub(crate) fn verb<Fut>(
+        &self,
+        py: Python<'_>,
+        verb: impl FnOnce(Core) -> Fut + Send + 'static,
+    ) -> PyResult<Pending>
     where
         Fut: Future<Output = Result<Answer>> + Send,
     {
@@ -58,6 +63,8 @@ struct Given {
     queue: Option<Py<Queue>>,
     results: Option<Py<Results>>,
     events: Option<Py<Events>>,
+    /// The private server that is started for what is on PostgreSQL.
+    server: Option<omniq_embedded::Options>,
 }
 
 impl Given {
@@ -76,7 +83,11 @@ impl Given {
         if events.is_some() {
             settings.events = Part::Off;
         }
+        let server = self.server.clone();
         Ok(Box::pin(async move {
+            if let Some(server) = server {
+                settings.url = Some(started(server).await?);
+            }
             // Those that were given first: a failure then leaves no connection of ours open.
             let queue = match queue {
                 Some(queue) => Some(queue.await?),
@@ -106,6 +117,39 @@ impl Given {
     }
 }
 
+fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
+    let options = omniq_embedded::Options::default();
+    match programs {
+        Some(programs) => options.bin_dir(programs),
+        None => options,
+    }
+}
+
+/// The URL of the embedded server, which is started if it does not run; `programs` is the folder of its programs.
+#[pyfunction]
+pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
+    let server = server_of(programs);
+    Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
+}
+
+/// Removes the schema of these settings with all that is in it.
+#[pyfunction]
+pub(crate) fn drop_schema(settings: &Settings) -> Pending {
+    let settings = settings.0.clone();
+    Pending::new(PLAIN, async move { omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None) })
+}
+
+const PLAIN: Convert = Convert { allow_pickle: false };
+
+async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
+    let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
+    match url {
+        Ok(Ok(url)) => url.parse(),
+        Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
+        Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
+    }
+}
+
 #[pymethods]
 impl Backend {
     #[new]
@@ -118,7 +162,25 @@ impl Backend {
         events: Option<Py<Events>>,
     ) -> Self {
         let settings = settings.get().clone();
-        let given = Given { queue, results, events };
+        let given = Given { queue, results, events, server: None };
+        let slot = Slot::new(move |py| given.open(py, &settings));
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// On the embedded server, which is started at first use; `programs` is the folder of its programs.
+    #[staticmethod]
+    fn embedded(
+        settings: &Bound<'_, Settings>,
+        codec: &str,
+        allow_pickle: bool,
+        queue: Option<Py<Queue>>,
+        results: Option<Py<Results>>,
+        events: Option<Py<Events>>,
+        programs: Option<std::path::PathBuf>,
+    ) -> Self {
+        let settings = settings.get().clone();
+        let server = Some(server_of(programs));
+        let given = Given { queue, results, events, server };
         let slot = Slot::new(move |py| given.open(py, &settings));
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
     }

@@ -24,6 +24,9 @@ pub(crate) enum Item {
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 
+/// The most that is handed out before the loop gets a turn: a few milliseconds of work for those that wait for it.
+const SHARE: usize = 128;
+
 /// The queue, shared by the runtime's threads and the loop.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -108,10 +111,20 @@ impl Bridge {
         Ok(())
     }
 
-    /// Hands out all that has come. Called by the loop when the descriptor is readable.
+    /// Hands out what has come, a share of it if it is much: the loop has other work too. Called by the loop when the
+    /// descriptor is readable.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         self.line.wake.clear();
-        let items = take(&mut *self.line.lock());
+        let items: Vec<Item> = {
+            let mut items = self.line.lock();
+            if items.len() <= SHARE {
+                take(&mut *items)
+            } else {
+                // The descriptor stays readable for the rest.
+                self.line.wake.set();
+                items.drain(..SHARE).collect()
+            }
+        };
         for item in items {
             match item {
                 Item::Answer { waiter, convert, answer } => {

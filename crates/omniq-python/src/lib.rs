@@ -6,6 +6,7 @@
 mod answer;
 mod backend;
 mod bridge;
+mod command;
 mod convert;
 mod error;
 mod events;
@@ -17,7 +18,9 @@ mod results;
 mod runtime;
 mod settings;
 mod slot;
+mod template;
 mod wake;
+mod work;
 
 use pyo3::prelude::*;
 
@@ -25,9 +28,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _omniq {
     #[pymodule_export]
-    use crate::backend::Backend;
+    use crate::backend::{Backend, drop_schema, embedded_url};
     #[pymodule_export]
     use crate::bridge::Bridge;
+    #[pymodule_export]
+    use crate::command::command;
     #[pymodule_export]
     use crate::events::Events;
     #[pymodule_export]
@@ -44,6 +49,14 @@ mod _omniq {
     use crate::runtime::after_fork;
     #[pymodule_export]
     use crate::settings::Settings;
+    #[pymodule_export]
+    use crate::template::Template;
+    #[pymodule_export]
+    use crate::work::Worker;
+    #[pymodule_export]
+    use crate::work::job::Job;
+    #[pymodule_export]
+    use crate::work::lane::{Bell, Lane};
 
     use super::*;
 
