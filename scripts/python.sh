@@ -45,10 +45,12 @@ wheel() {
 }
 
 checks() {
-  .venv/bin/ruff check python
-  .venv/bin/ruff format --check python
+  .venv/bin/ruff check python examples
+  .venv/bin/ruff format --check python examples
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
+  local example
+  for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
 }
 
 run() {

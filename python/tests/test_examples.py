@@ -14,15 +14,14 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples/python"
+EXAMPLES = Path(__file__).parents[2] / "examples/python"
 
 Ask = Callable[..., list[Any]]
 
 
 def command(url: str, *args: object) -> dict[str, Any]:
-    """What starts one, with the package of this checkout."""
-    env = {**os.environ, "OMNIQ_URL": url, "PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    """What starts one, with the package that is installed."""
+    env = {**os.environ, "OMNIQ_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}
     return {"args": [sys.executable, *map(str, args)], "env": env, "text": True}
 
 
@@ -90,6 +89,7 @@ def test_fastapi(url: str, ask: Ask) -> None:
         assert done == {"state": "completed", "value": "order 1 confirmed to ann@example.org", "error": None}
 
         assert client.post("/orders", json={"email": "bob@example.org", "amount": 0}).status_code == 422
+        assert client.post("/orders", json={"email": "bob@example.org"}).status_code == 422
         assert [row["email"] for row in ask("select email from orders")] == ["ann@example.org"]
         assert ask("select count(*) from omniq.tasks")[0][0] == 0
         assert ask("select count(*) from omniq.results")[0][0] == 1
@@ -105,6 +105,7 @@ def test_django(url: str, ask: Ask) -> None:
         answer = client.post("/invoices", json={"email": "ann@example.org", "amount": 3})
         assert answer.status_code == 202
         assert client.post("/invoices", json={"email": "bob@example.org", "amount": -1}).status_code == 422
+        assert client.post("/invoices", content="{}").status_code == 400
         assert [row["email"] for row in ask("select email from shop_invoice")] == ["ann@example.org"]
         assert ask("select count(*) from omniq.tasks")[0][0] == 1
 

@@ -132,5 +132,5 @@ def _which(
         "status": status and str(status),
         "queue": queue,
         "func": func,
-        "since": since and since.timestamp(),
+        "since": None if since is None else since.timestamp(),
     }

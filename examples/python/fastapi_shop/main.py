@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import FastAPI, HTTPException, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from omniq import AsyncOmniQ
 
@@ -42,7 +42,7 @@ web = FastAPI(lifespan=lifespan)
 
 class Order(BaseModel):
     email: str
-    amount: int
+    amount: int = Field(le=1_000_000)
 
 
 @web.post("/orders", status_code=202)

@@ -17,6 +17,7 @@ DATABASES = {
         "PORT": _parts.get("port"),
     }
 }
+# Without middleware there is no CSRF check either, so that curl can post; a real site has its MIDDLEWARE here.
 INSTALLED_APPS = ["shop"]
 ROOT_URLCONF = "shop.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -13,13 +13,17 @@ from shop.tasks import app, send_invoice
 
 @require_POST
 def create(request: HttpRequest) -> JsonResponse:
-    new = json.loads(request.body)
+    try:
+        new = json.loads(request.body)
+        email, amount = str(new["email"]), int(new["amount"])
+    except (ValueError, KeyError, TypeError):
+        return JsonResponse({"error": "an email and an amount are needed"}, status=400)
     try:
         with transaction.atomic():
-            invoice = Invoice.objects.create(email=new["email"], amount=0)
+            invoice = Invoice.objects.create(email=email, amount=0)
             handle = send_invoice.with_options(connection=connection).enqueue(invoice.pk)
             # If this fails, neither the invoice nor the task is left.
-            invoice.amount = new["amount"]
+            invoice.amount = amount
             invoice.save()
     except (DataError, IntegrityError):
         return JsonResponse({"error": "the amount is refused"}, status=422)
