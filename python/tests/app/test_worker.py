@@ -349,8 +349,8 @@ def test_the_command_runs_until_a_signal(url: str, loop: str) -> None:
             assert shop.hello.enqueue_sync("Ann").result_sync(20) == "Hello Ann"
             pid, _, _ = shop.process_id.enqueue_sync(10).result_sync(20)
             assert pid not in (os.getpid(), worker.pid)
-            slow = shop.nap.enqueue_sync(0.5)
-            rest = shop.rest.enqueue_sync(0.5)
+            slow = shop.nap.enqueue_sync(3)
+            rest = shop.rest.enqueue_sync(3)
             while {slow.status_sync(), rest.status_sync()} != {TaskState.RUNNING}:
                 time.sleep(0.02)
             worker.send_signal(signal.SIGTERM)
