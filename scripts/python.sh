@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The Python package: what it needs goes into .venv, then what is asked for is done.
+#   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
@@ -63,6 +64,7 @@ release() {
 
 part "Python tools in .venv" tools
 case ${1:-dev} in
+  tools) ;;
   dev) part "Python module" dev ;;
   test)
     part "Python wheel" wheel
@@ -71,7 +73,7 @@ case ${1:-dev} in
     ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,5p' "$0" >&2
+    sed -n '3,6p' "$0" >&2
     exit 2
     ;;
 esac
