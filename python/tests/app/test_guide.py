@@ -1,4 +1,4 @@
-"""The snippets of the guide run as they stand, each on a database of its own."""
+"""The snippets of README and guide run as they stand, each on a database of its own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.M | re.S)
+SNIPPETS = [
+    snippet
+    for page in ("README.md", "docs/python.md")
+    for snippet in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+]
 
 
 def test_there_are_snippets() -> None:
-    assert len(SNIPPETS) >= 7
+    assert len(SNIPPETS) >= 8
 
 
 @pytest.mark.parametrize("place", range(len(SNIPPETS)))
