@@ -8,13 +8,11 @@ source scripts/lib.sh
 debian=$(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | sort -V | tail -n 1 || true)
 package=$(ls -d .venv/lib/python*/site-packages/*/bin .venv/lib/python*/site-packages/*/*/bin 2>/dev/null |
   while read -r bin; do [[ -x $bin/postgres && -x $bin/initdb ]] && realpath "$bin"; done | head -n 1 || true)
-trap scripts/stop-test-servers.sh EXIT
+trap 'kill ${checks:-} ${tools:-} 2>/dev/null; scripts/stop-test-servers.sh' EXIT
 
-# Little but waiting for the network: beside the checks.
+# Little but waiting for the network: beside the examples.
 scripts/python.sh tools >/dev/null &
 tools=$!
-
-scripts/check.sh
 
 # The examples of README and guide run on a server, as a reader's would.
 examples() {
@@ -26,6 +24,18 @@ examples() {
     -p omniq-core -p omniq-embedded -p omniq-postgres -p omniq --all-features --doc --quiet
 }
 part "Examples in the documentation" examples
+
+# The tests wait more than they compute: the checks use what they leave of the machine, in a build folder of their own.
+checked=$(mktemp)
+CARGO_TARGET_DIR=$PWD/target/checks nice -n 19 scripts/check.sh >"$checked" 2>&1 &
+checks=$!
+see_checks() {
+  local failed=0
+  wait "$checks" || failed=1
+  cat "$checked"
+  rm -f "$checked"
+  return "$failed"
+}
 
 if [[ -n $debian ]]; then
   export OMNIQ_TEST_PG_BIN=$debian
@@ -46,6 +56,7 @@ fi
 
 wait "$tools"
 scripts/python.sh test
+part "Checks beside the tests" see_checks
 
 echo
 echo "All tests passed."
