@@ -145,16 +145,21 @@ async def test_the_loop_is_never_blocked(url: str) -> None:
 
 
 def test_ctrl_c_ends_a_blocking_call(url: str) -> None:
-    with PostgresQueue(url) as queue:
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        began = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            queue.dequeue(timeout=60)
-        assert time.monotonic() - began < 5
-        timer.join()
-        queue.enqueue("f")
-        assert queue.dequeue(timeout=5) is not None
+    # A shell that starts the tests in the background has the signal ignored, and Python leaves it at that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with PostgresQueue(url) as queue:
+            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            began = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                queue.dequeue(timeout=60)
+            assert time.monotonic() - began < 5
+            timer.join()
+            queue.enqueue("f")
+            assert queue.dequeue(timeout=5) is not None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_handler_that_does_not_raise_lets_the_call_go_on(url: str) -> None:
