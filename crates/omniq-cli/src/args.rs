@@ -91,10 +91,15 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the arguments of this process; `--help` and mistakes are errors that know how to be shown.
-    pub fn read() -> Result<Self, clap::Error> {
-        let arguments: Vec<OsString> = std::env::args_os().collect();
+    /// Reads the arguments; `--help` and mistakes are errors that know how to be shown.
+    pub fn read(
+        arguments: Vec<OsString>,
+        others: &[(&'static str, &'static str)],
+    ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
+        for (name, about) in others {
+            command = command.subcommand(clap::Command::new(*name).about(*about));
+        }
         // The help itself is printed before the options have been read.
         if arguments.iter().any(|argument| argument == "--no-color") {
             command = command.color(clap::ColorChoice::Never);

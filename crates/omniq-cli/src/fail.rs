@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::process::ExitCode;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -17,12 +16,6 @@ pub enum Exit {
     Unavailable = 4,
     TimeOver = 5,
     Interrupted = 130,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 #[derive(Debug)]

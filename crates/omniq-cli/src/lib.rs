@@ -10,6 +10,7 @@ mod output;
 mod record;
 mod span;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::Cli;
@@ -17,9 +18,20 @@ use output::Output;
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    run(std::env::args_os().collect(), &[]).into()
+}
+
+/// Runs the command with these arguments, the first of which is its name, and gives its exit code.
+///
+/// `others` are commands of another program around this one, each with what it is for: they stand in the help.
+pub fn run(arguments: Vec<OsString>, others: &[(&'static str, &'static str)]) -> u8 {
+    let cli = match Cli::read(arguments, others) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => {
+            // Nobody is left to be told if the help cannot be written.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(1);
+        }
     };
     let out = Output::new(&cli.global);
     let done = logging::start(&cli.global).and_then(|()| {
@@ -30,10 +42,10 @@ pub fn main() -> ExitCode {
         done
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             out.failure(&failure);
-            failure.exit().into()
+            failure.exit() as u8
         }
     }
 }

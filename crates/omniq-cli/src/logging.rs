@@ -22,6 +22,7 @@ pub fn start(global: &Global) -> Result<()> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(global.colors_on_stderr())
-        .init();
+        .try_init()
+        .unwrap_or_else(|_| tracing::debug!("within a program that takes the log lines itself"));
     Ok(())
 }

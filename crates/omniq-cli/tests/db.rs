@@ -1,4 +1,4 @@
-//! `omniq db`: migrate, status, sql; and that a look changes nothing.
+//! `omniq db`: migrate, status, recount, sql; and that a look changes nothing.
 
 mod support;
 
@@ -72,4 +72,19 @@ async fn c27_a_look_changes_nothing() {
     bench.run(&["queues"]).good();
     bench.run(&["results", "list"]).fails_with(2, "results are off");
     bench.run(&["events", "list"]).fails_with(2, "events are off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_db_recount_counts_what_was_changed_by_hand() {
+    let bench = Bench::ready().await;
+    for _ in 0..3 {
+        bench.run(&["tasks", "enqueue", "add"]).good();
+    }
+    let ready = || bench.json(&["queues"])[0]["ready"].clone();
+    let by_hand = "delete from omniq.tasks where id = (select id from omniq.tasks limit 1)";
+    bench.db.client().await.batch_execute(by_hand).await.expect("a row is deleted");
+    assert_eq!(ready(), 3);
+    assert!(bench.run(&["db", "recount"]).good().stdout.contains("Counted anew"));
+    assert_eq!(ready(), 2);
+    bench.run(&["db", "recount", "--schema", "other"]).fails_with(1, "omniq db migrate");
 }

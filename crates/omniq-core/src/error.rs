@@ -35,6 +35,25 @@ macro_rules! kinds {
         enum Kind { $($variant),* }
 
         impl Error {
+            /// The names of all kinds, such as `duplicate`; for front doors in other languages.
+            #[doc(hidden)]
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($make)),*];
+
+            /// The name of this error's kind.
+            #[doc(hidden)]
+            pub fn kind(&self) -> &'static str {
+                match self.0.kind { $(Kind::$variant => stringify!($make)),* }
+            }
+
+            /// Makes an error of the kind with this name; an unknown name makes an internal one.
+            #[doc(hidden)]
+            pub fn of_kind(kind: &str, message: impl Into<String>) -> Self {
+                match kind {
+                    $(stringify!($make) => Self::$make(message),)*
+                    _ => Self::internal(message),
+                }
+            }
+
             $(
                 #[doc = concat!("Makes an error for which [`", stringify!($ask), "`](Self::", stringify!($ask), ") holds.")]
                 pub fn $make(message: impl Into<String>) -> Self {

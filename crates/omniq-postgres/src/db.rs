@@ -1,7 +1,7 @@
 //! The database as the storages see it: one pool, one schema, the statements, and what they share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -46,6 +46,7 @@ pub(crate) struct Db {
     connector: Connector,
     keeper: JoinHandle<()>,
     closed: AtomicBool,
+    changes: AtomicU32,
 }
 
 impl std::fmt::Debug for Db {
@@ -125,6 +126,7 @@ impl Db {
             connector,
             keeper,
             closed: AtomicBool::new(false),
+            changes: AtomicU32::new(0),
         });
         // One connection shows that the server is there; the keeper adds up to the minimum.
         check_version(&db.client().await?).await?;
@@ -256,6 +258,11 @@ impl Db {
         self.keeper.abort();
         self.pool.close();
         self.connector.all_gone().await;
+    }
+
+    /// Counts a statement that changed how many tasks there are; whether it is the last of this many.
+    pub(crate) fn is_nth_change(&self, many: u32) -> bool {
+        self.changes.fetch_add(1, Ordering::Relaxed) % many == many - 1
     }
 
     pub(crate) fn is_closed(&self) -> bool {

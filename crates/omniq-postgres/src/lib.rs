@@ -7,6 +7,7 @@ mod batch;
 mod bits;
 mod connection;
 mod db;
+mod elsewhere;
 mod enqueue_batch;
 mod error;
 mod events;
@@ -29,6 +30,7 @@ mod transaction;
 mod waiters;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
+pub use elsewhere::{Columns, EnqueueElsewhere};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
 pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

@@ -1,46 +1,89 @@
-//! The ear of a queue: one connection that listens for the bell, apart from the pool, and comes back by itself.
+//! The ear of a queue: one connection, apart from the pool, that listens for the bell and tells who sleeps. It comes back by itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use omniq_core::Result;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_postgres::AsyncMessage;
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client, Config};
 
 use crate::connection;
 use crate::db::Db;
+use crate::error::from_driver;
+use crate::tls::Tls;
 
 /// The shortest and the longest wait between two tries to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// How long a sleeper waits until it is known to sleep; it polls anyway.
+const LISTED: Duration = Duration::from_secs(2);
+/// Who sleeps on more queues than this takes one lock for whatever queue: locks are a scarce good of the server.
+const LISTABLE: usize = 32;
+
+/// Somebody falls asleep on these queues, or wakes.
+struct Order {
+    queues: Vec<String>,
+    sleeps: bool,
+    done: oneshot::Sender<()>,
+}
 
 /// Counts the rings; ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
     rings: watch::Receiver<u64>,
+    bed: Bed,
     task: JoinHandle<()>,
+}
+
+/// Where sleepers say so. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Bed {
+    orders: mpsc::UnboundedSender<Order>,
+    hears: Arc<AtomicBool>,
+}
+
+impl Bed {
+    /// Returns once bells of these queues are rung, or if there is no connection just now: there is a ring as soon as it is back.
+    pub(crate) async fn sleep(&self, queues: &[String]) {
+        let (done, listed) = oneshot::channel();
+        let sent = self.orders.send(Order { queues: named(queues), sleeps: true, done });
+        if sent.is_ok() && self.hears.load(Ordering::Acquire) {
+            let _ = tokio::time::timeout(LISTED, listed).await;
+        }
+    }
+
+    /// The sleeper is awake.
+    pub(crate) fn wake(&self, queues: &[String]) {
+        let _ = self.orders.send(Order { queues: named(queues), sleeps: false, done: oneshot::channel().0 });
+    }
+}
+
+/// The queues as they are listed. No queue has an empty name: that one stands for all.
+fn named(queues: &[String]) -> Vec<String> {
+    if queues.len() > LISTABLE { vec![String::new()] } else { queues.to_vec() }
 }
 
 impl Listener {
     pub(crate) fn start(db: &Arc<Db>) -> Self {
         let (ring, rings) = watch::channel(0);
+        let (orders, from) = mpsc::unbounded_channel();
+        let bed = Bed { orders, hears: Arc::default() };
         let (config, tls) = db.own_connection();
-        let listen = format!("listen \"{}\"", db.schema.channel());
-        let task = tokio::spawn(async move {
-            let mut pause = RETRY.0;
-            loop {
-                let heard = AtomicBool::new(false);
-                if let Err(error) = hear(&config, &tls, &listen, &ring, &heard).await {
-                    tracing::debug!(%error, "the listening connection broke off; polling until it is back");
-                }
-                // Whoever sleeps looks now: bells may have rung unheard.
-                ring.send_modify(|count| *count += 1);
-                // A server that let us listen is up: only one that does not is given ever more time.
-                pause = if heard.into_inner() { RETRY.0 } else { (pause * 2).min(RETRY.1) };
-                tokio::time::sleep(pause).await;
-            }
-        });
-        Self { rings, task }
+        let ear = Ear {
+            config,
+            tls,
+            listen: format!("listen \"{}\"", db.schema.channel()),
+            sleep: db.sql.sleep.text.clone(),
+            wake: db.sql.wake.text.clone(),
+            ring,
+            orders: from,
+            hears: Arc::clone(&bed.hears),
+            asleep: HashMap::new(),
+        };
+        Self { rings, bed, task: tokio::spawn(ear.work()) }
     }
 
     /// Rings from now on.
@@ -48,6 +91,10 @@ impl Listener {
         let mut rings = self.rings.clone();
         rings.mark_unchanged();
         rings
+    }
+
+    pub(crate) fn bed(&self) -> Bed {
+        self.bed.clone()
     }
 
     /// Ends the connection and waits until it is gone.
@@ -66,33 +113,99 @@ impl Drop for Listener {
     }
 }
 
-async fn hear(
-    config: &tokio_postgres::Config,
-    tls: &crate::tls::Tls,
-    listen: &str,
-    ring: &watch::Sender<u64>,
-    heard: &AtomicBool,
-) -> omniq_core::Result<()> {
-    let (client, mut connection) = connection::open(config, tls).await?;
-    let messages = std::future::poll_fn(|context| connection.poll_message(context));
-    let listening = async {
-        client.batch_execute(listen).await?;
-        heard.store(true, Ordering::Relaxed);
-        // Sleepers that looked before this moment may have missed a bell.
-        ring.send_modify(|count| *count += 1);
-        std::future::pending::<Result<(), tokio_postgres::Error>>().await
-    };
-    tokio::pin!(listening);
-    tokio::pin!(messages);
-    loop {
-        tokio::select! {
-            message = &mut messages => match message {
-                Some(Ok(AsyncMessage::Notification(_))) => ring.send_modify(|count| *count += 1),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(crate::error::from_driver(error)),
-                None => return Ok(()),
-            },
-            Err(error) = &mut listening => return Err(crate::error::from_driver(error)),
+struct Ear {
+    config: Config,
+    tls: Tls,
+    listen: String,
+    sleep: String,
+    wake: String,
+    ring: watch::Sender<u64>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    hears: Arc<AtomicBool>,
+    /// How many sleep on each queue.
+    asleep: HashMap<String, usize>,
+}
+
+impl Ear {
+    async fn work(mut self) {
+        let mut pause = RETRY.0;
+        loop {
+            if let Err(error) = self.hear().await {
+                tracing::debug!(%error, "the listening connection broke off; polling until it is back");
+            }
+            let heard = self.hears.swap(false, Ordering::AcqRel);
+            // Whoever sleeps looks now: bells may have rung unheard.
+            self.ring();
+            // A server that let us listen is up: only one that does not is given ever more time.
+            pause = if heard { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+            tokio::time::sleep(pause).await;
         }
     }
+
+    fn ring(&self) {
+        self.ring.send_modify(|count| *count += 1);
+    }
+
+    async fn hear(&mut self) -> Result<()> {
+        let (client, mut connection) = connection::open(&self.config, &self.tls).await?;
+        let ring = self.ring.clone();
+        let serving = self.serve(&client);
+        tokio::pin!(serving);
+        loop {
+            tokio::select! {
+                message = std::future::poll_fn(|context| connection.poll_message(context)) => match message {
+                    Some(Ok(AsyncMessage::Notification(_))) => ring.send_modify(|count| *count += 1),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(from_driver(error)),
+                    None => return Ok(()),
+                },
+                served = &mut serving => return served,
+            }
+        }
+    }
+
+    /// Lists who sleeps already, then whoever comes.
+    async fn serve(&mut self, client: &Client) -> Result<()> {
+        client.batch_execute(&self.listen).await.map_err(from_driver)?;
+        while let Ok(order) = self.orders.try_recv() {
+            self.note(&order);
+        }
+        let asleep: Vec<_> = self.asleep.keys().cloned().collect();
+        list(client, &self.sleep, &asleep).await?;
+        self.hears.store(true, Ordering::Release);
+        // Sleepers that looked before this moment may have missed a bell.
+        self.ring();
+        while let Some(order) = self.orders.recv().await {
+            let changed = self.note(&order);
+            let statement = if order.sleeps { &self.sleep } else { &self.wake };
+            list(client, statement, &changed).await?;
+            let _ = order.done.send(());
+        }
+        Ok(())
+    }
+
+    /// Counts, and returns the queues that the server is to be told of.
+    fn note(&mut self, order: &Order) -> Vec<String> {
+        let mut changed = Vec::new();
+        for queue in &order.queues {
+            let before = self.asleep.get(queue).copied().unwrap_or(0);
+            let now = if order.sleeps { before + 1 } else { before.saturating_sub(1) };
+            if now == 0 {
+                self.asleep.remove(queue);
+            } else {
+                self.asleep.insert(queue.clone(), now);
+            }
+            if (before == 0) != (now == 0) {
+                changed.push(queue.clone());
+            }
+        }
+        changed
+    }
+}
+
+async fn list(client: &Client, statement: &str, queues: &Vec<String>) -> Result<()> {
+    if queues.is_empty() {
+        return Ok(());
+    }
+    client.query_typed(statement, &[(queues, Type::TEXT_ARRAY)]).await.map(drop).map_err(from_driver)
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use omniq_core::{Error, Result};
 
-use crate::db::Db;
+use crate::db::{Db, Param};
+use crate::rows::Columns;
+use crate::sql::Statement;
 
 const HOUR: f64 = 3600.0;
 /// What an events' partition covers.
@@ -71,7 +73,7 @@ impl Db {
             self.make_results_partition(seconds, ttl).await?;
             self.make_results_partition(seconds + step(seconds), ttl).await?;
         }
-        self.query(&self.sql.drop_results_partitions, &[]).await.map(drop)
+        self.drop_all(&self.sql.drop_results_partition, &[]).await
     }
 
     /// Makes tomorrow's partition of events, and drops those whose events were all taken longer ago.
@@ -79,11 +81,14 @@ impl Db {
         self.make_events_partition(0.0).await?;
         self.make_events_partition(DAY).await?;
         match keep {
-            Some(keep) => {
-                self.query(&self.sql.drop_events_partitions, &[&keep.as_secs_f64()]).await.map(drop)
-            }
+            Some(keep) => self.drop_all(&self.sql.drop_events_partition, &[&keep.as_secs_f64()]).await,
             None => Ok(()),
         }
+    }
+
+    async fn drop_all(&self, drop: &Statement, params: &[Param<'_>]) -> Result<()> {
+        while Columns::new(&self.one(drop, params).await?).take()? {}
+        Ok(())
     }
 }
 

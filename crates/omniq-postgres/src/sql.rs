@@ -16,6 +16,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
     ("{claimable}", include_str!("../sql/queries/claimable.sql")),
     ("{present}", include_str!("../sql/queries/present.sql")),
+    ("{tallied}", include_str!("../sql/queries/tallied.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
@@ -73,7 +74,10 @@ statements! {
     unheard(INT8);
     get(UUID_ARRAY);
     list(TEXT, INT2, BOOL, TEXT, UUID, INT4, INT8);
-    count(TEXT, INT2, BOOL, TEXT);
+    count(TEXT, INT2, BOOL);
+    count_of_func(TEXT, INT2, BOOL, TEXT);
+    fold(INT4);
+    recount();
     purge(TEXT, INT2, BOOL, TEXT);
     update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
     single_out(UUID_ARRAY, UUID_ARRAY);
@@ -85,14 +89,14 @@ statements! {
     queues();
     register_worker(TEXT, TEXT_ARRAY, FLOAT8);
     deregister_worker(INT8);
-    heartbeat(INT8);
+    heartbeat(INT8, INT8);
     end_workers();
     lost(INT8_ARRAY, INT8);
     forget_workers(INT8_ARRAY);
     expired(INT8);
-    doorbell(INT8, TEXT_ARRAY);
+    sleep(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
-    wake(INT8);
+    wake(TEXT_ARRAY);
     prune(FLOAT8, FLOAT8, INT8);
     lock_results(INT8_ARRAY);
     store_many(
@@ -111,8 +115,8 @@ statements! {
     purge_events(TIMESTAMPTZ, INT8);
     make_results_partition(FLOAT8, FLOAT8);
     make_events_partition(FLOAT8, FLOAT8);
-    drop_results_partitions();
-    drop_events_partitions(FLOAT8);
+    drop_results_partition();
+    drop_events_partition(FLOAT8);
 }
 
 impl Statements {

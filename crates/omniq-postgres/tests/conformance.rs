@@ -71,6 +71,19 @@ impl QueueFixture for Postgres {
     async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
         self.open(self.settings().await.keep_completed(true).completed_ttl(ttl).dead_ttl(ttl)).await
     }
+
+    /// The counts are those of the tasks, before and after a fold.
+    async fn check(&self) {
+        let client = self.db.get().unwrap().client().await;
+        let differ = "select (select count(*) from (select * from omniq.queue_counts except select * from omniq.counted) a)
+                      + (select count(*) from (select * from omniq.counted except select * from omniq.queue_counts) b)";
+        for _ in 0..2 {
+            assert_eq!(client.query_one(differ, &[]).await.unwrap().get::<_, i64>(0), 0);
+            client.query("select omniq.fold()", &[]).await.unwrap();
+        }
+        let left = "select count(*) from omniq.unfolded()";
+        assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+    }
 }
 
 #[async_trait]

@@ -19,4 +19,11 @@ select now() - (100000 - n) * interval '1 second',
        gen_random_uuid(), 'q', 'w'
 from generate_series(1, 100000) n;
 
-analyze omniq.tasks, omniq.results, omniq.events;
+select omniq.recount();
+-- As many changes, folded but for the last few.
+insert into omniq.tallies (queue, ready, running)
+select 'usual', case n % 2 when 0 then 1 else -1 end, case n % 2 when 0 then -1 else 1 end from generate_series(1, 100000) n;
+select omniq.fold();
+insert into omniq.tallies (queue, ready) select 'usual', 0 from generate_series(1, 100) n;
+
+analyze omniq.tasks, omniq.results, omniq.events, omniq.tallies, omniq.folds, omniq.totals;

@@ -43,8 +43,8 @@ pub mod storage {
     /// On PostgreSQL.
     pub mod postgres {
         pub use omniq_postgres::{
-            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, EnqueueTarget,
-            PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, Columns,
+            EnqueueElsewhere, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
         };
     }
 }

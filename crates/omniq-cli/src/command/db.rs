@@ -22,7 +22,8 @@ Examples:
   omniq db status
   omniq db migrate                              the parts that are configured
   omniq db migrate --part tasks --part events   just these
-  omniq db sql --schema jobs > schema.sql       to be applied by other means";
+  omniq db sql --schema jobs > schema.sql       to be applied by other means
+  omniq db recount                              after changes by SQL of your own";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -39,6 +40,12 @@ enum DbCommand {
     /// Show which migrations the database has
     #[command(after_help = "Example:\n  omniq db status")]
     Status(Parts),
+    /// Count the tasks anew, after changes to them by SQL of your own
+    #[command(
+        after_help = "Tasks cannot be added, claimed or settled until it is done: some seconds for ten million.\n\n\
+                      Example:\n  omniq db recount"
+    )]
+    Recount,
     /// Print the SQL that makes the schema in an empty database
     #[command(after_help = "Example:\n  omniq db sql --schema jobs > schema.sql")]
     Sql(Parts),
@@ -89,6 +96,20 @@ pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
                 all.extend(migrate::status(&settings, &parts).await?);
             }
             if out.is_json() { out.json(&records(&all)) } else { show(&all, out) }
+        }
+        DbCommand::Recount => {
+            let settings = Database::find(global, out)?.settings;
+            let tasks = Parts { parts: Vec::new() }.targets(&settings)?;
+            let Some((settings, _)) = tasks.into_iter().find(|(_, parts)| parts.contains(&Part::Tasks))
+            else {
+                return Err(Failure::usage("the settings do not keep tasks in PostgreSQL: nothing to count"));
+            };
+            migrate::recount(&settings).await?;
+            if out.is_json() {
+                out.json(&serde_json::json!({ "recounted": true }))
+            } else {
+                out.line("Counted anew.")
+            }
         }
         DbCommand::Sql(parts) => {
             let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;

@@ -16,7 +16,7 @@ impl Backend {
         }
         // The result tells of the task, and the queue forgets it: hence the look before.
         let found: Vec<Option<Task>> =
-            stream::iter(ids).map(|id| self.queue.get(*id)).buffered(LOOKUPS).try_collect().await?;
+            stream::iter(ids.to_vec()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
         let waiting: Vec<Task> = found.into_iter().flatten().filter(|task| !task.state.is_final()).collect();
         let waiting: Vec<Task> =
             waiting.into_iter().filter(|task| task.state != TaskState::Running).collect();

@@ -21,6 +21,9 @@ pub trait QueueFixture: Send + Sync {
     async fn queue(&self) -> Arc<dyn TaskQueue> {
         self.queue_with(Limits::default(), false).await
     }
+
+    /// Looks whether what the store keeps beside the tasks themselves is right, after many steps of all kinds.
+    async fn check(&self) {}
 }
 
 /// A store of results that is fresh for each test. Every call opens another object on the same results.
@@ -50,6 +53,10 @@ impl<F: QueueFixture> QueueFixture for Blocking<F> {
 
     async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue> {
         Arc::new(BlockingQueueAdapter(BlockingQueue::new(self.0.pruning_queue(ttl).await)))
+    }
+
+    async fn check(&self) {
+        self.0.check().await;
     }
 }
 

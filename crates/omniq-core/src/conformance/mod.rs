@@ -4,6 +4,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use std::time::Duration;
+//!
 //! use omniq_core::{Limits, MemoryQueue, TaskQueue, conformance::QueueFixture};
 //!
 //! struct Memory(MemoryQueue);

@@ -35,6 +35,7 @@ pub struct Handler(pub(crate) Shape);
 #[derive(Clone)]
 pub(crate) enum Shape {
     Async(Arc<AsyncFn>),
+    Told(Arc<AsyncFn>),
     Blocking(Arc<BlockingFn>),
 }
 
@@ -82,6 +83,18 @@ impl Handler {
         })))
     }
 
+    /// An async function of the run as it is, for work that goes on elsewhere, such as in another language's runtime.
+    ///
+    /// It is never dropped: it is told to stop by [`Context::cancelled`], like a blocking one, and its slot stays taken until it
+    /// answers. `None` completes the task without a value.
+    pub fn told<F, Fut>(function: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<Payload>, Failure>> + Send + 'static,
+    {
+        Self(Shape::Told(Arc::new(move |context: Context| Box::pin(function(context)))))
+    }
+
     /// An async function of the payload as it is, for codecs that the core cannot read.
     pub fn raw<E, F, Fut>(function: F) -> Self
     where
@@ -111,6 +124,7 @@ impl fmt::Debug for Handler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Shape::Async(_) => "Handler(async)",
+            Shape::Told(_) => "Handler(told)",
             Shape::Blocking(_) => "Handler(blocking)",
         })
     }

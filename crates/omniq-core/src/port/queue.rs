@@ -187,6 +187,12 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Waiting tasks whose time to live has ended, about `limit` as above; to be settled with [`Outcome::Expire`].
     #[async_only]
     async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
+
+    /// Upkeep that a storage may need, in short transactions; every worker asks for it now and then.
+    #[async_only]
+    async fn maintain(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Wakes a sleeper. Dropping it says that nobody sleeps any more.

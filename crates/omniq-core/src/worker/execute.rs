@@ -38,6 +38,13 @@ impl Run {
                     Err(panic) => Ending::Panicked(panic),
                 }
             }
+            Shape::Told(function) => {
+                let context = self.context.clone();
+                match span.in_scope(|| catch(|| function(context))) {
+                    Ok(future) => run_told(future, &self.context).instrument(span).await,
+                    Err(panic) => Ending::Panicked(panic),
+                }
+            }
             Shape::Blocking(function) => {
                 let (function, context) = (Arc::clone(function), self.context.clone());
                 let work = move || span.in_scope(|| catch(|| function(context)));
@@ -91,13 +98,31 @@ async fn run_blocking(
         Err(error) if error.is_cancelled() => return None,
         Err(_) => return Some(Ending::Panicked(TaskError::new("panic", "the handler's thread broke off"))),
     };
-    Some(match (answer, context.stop_reason()) {
+    Some(ending_of_told(answer, context))
+}
+
+/// The function is told, and its end waited for.
+async fn run_told(future: impl Future<Output = Answer> + Unpin, context: &Context) -> Ending {
+    let mut future = CatchPanic::new(future);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut future => answer,
+        () = time_over(context) => {
+            context.stop(StopReason::Timeout);
+            future.await
+        }
+    };
+    ending_of_told(answer, context)
+}
+
+fn ending_of_told(answer: Result<Answer, TaskError>, context: &Context) -> Ending {
+    match (answer, context.stop_reason()) {
         // What was done in spite of the stop is done; anything else is taken for the answer to it.
         (Ok(Ok(value)), None | Some(StopReason::Shutdown)) => Ending::Answered(Ok(value)),
         (_, Some(reason)) => Ending::Stopped(reason),
         (Ok(answer), None) => Ending::Answered(answer),
         (Err(panic), None) => Ending::Panicked(panic),
-    })
+    }
 }
 
 async fn time_over(context: &Context) {

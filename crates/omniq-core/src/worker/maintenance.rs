@@ -40,6 +40,7 @@ pub(super) async fn pass(backend: &Backend) -> Result<()> {
     rescue(backend).await?;
     expire(backend).await?;
     verbs::in_steps(|limit| backend.queue().prune(limit)).await?;
+    backend.queue().maintain().await?;
     if let Some(results) = backend.results() {
         results.maintain(backend.result_ttl()).await?;
     }

@@ -67,3 +67,30 @@ async fn a_run_in_time_has_no_trouble_with_its_timeout() {
     soon(worker.build().unwrap().run_until_idle()).await.unwrap();
     assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
 }
+
+#[tokio::test]
+async fn a_run_that_goes_on_elsewhere_is_told_never_dropped_and_keeps_its_slot_until_it_answers() {
+    let rig = Rig::new();
+    let slow = rig.add(task("slow").timeout(SHORT).max_retries(0)).await;
+    let next = rig.add(task("next")).await;
+    let returned = Counter::default();
+    let (slow_counter, next_counter) = (returned.clone(), returned.clone());
+    let told = Handler::told(move |context: Context| {
+        let counter = slow_counter.clone();
+        async move {
+            assert_eq!(context.cancelled().await, StopReason::Timeout);
+            tokio::time::sleep(SHORT).await;
+            counter.add();
+            Ok(Some(Payload::json("too late")?))
+        }
+    });
+    let worker = rig.worker().concurrency(1).handler("slow", told).register("next", move |(): (), _| {
+        let before = next_counter.get();
+        async move { Ok::<_, Failure>(before) }
+    });
+    soon(worker.build().unwrap().run_until_idle()).await.unwrap();
+    let result = rig.result(slow).await;
+    assert_eq!((result.status, result.value), (ResultStatus::Failed, None));
+    assert_eq!(result.error.unwrap().kind, "timeout");
+    assert_eq!(rig.result(next).await.value.unwrap().decode::<usize>().unwrap(), 1);
+}

@@ -44,29 +44,27 @@ begin
 end
 {body};
 
--- Drops partitions whose time was over so long ago, and counts them. Does not wait behind whoever reads: what is in use goes
--- the next time.
-create function {schema}.drop_{kind}_partitions(since interval) returns integer
+-- Drops the oldest partition whose time was over so long ago, and says whether there was one. One a call, as it holds up everybody
+-- until its transaction ends, and it does not wait behind whoever reads: what is in use goes the next time.
+create function {schema}.drop_{kind}_partition(since interval) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as {body}
 declare
-    part record;
-    dropped integer := 0;
+    part text;
 begin
-    for part in
-        select p.name from {schema}.{kind}_partitions p where p.ends <= now() - greatest(since, interval '0') order by p.ends
-    loop
-        begin
-            delete from {schema}.{kind}_partitions p where p.name = part.name;
-            if found then
-                execute format('drop table if exists %I.%I', {schema_name}, part.name);
-                dropped := dropped + 1;
-            end if;
-        exception when lock_not_available then
-            exit;
-        end;
-    end loop;
-    return dropped;
+    delete from {schema}.{kind}_partitions p
+    where p.name = (
+        select o.name from {schema}.{kind}_partitions o
+        where o.ends <= now() - greatest(since, interval '0')
+        order by o.ends limit 1 for update skip locked)
+    returning p.name into part;
+    if part is null then
+        return false;
+    end if;
+    execute format('drop table if exists %I.%I', {schema_name}, part);
+    return true;
+exception when lock_not_available then
+    return false;
 end
 {body};
 -- Not for everybody: who may only add could remove with it.
-revoke execute on function {schema}.drop_{kind}_partitions(interval) from public;
+revoke execute on function {schema}.drop_{kind}_partition(interval) from public;

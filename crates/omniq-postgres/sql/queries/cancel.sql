@@ -11,8 +11,10 @@ with held as materialized (
 ), gone as (
     delete from {schema}.tasks t using held h
     where t.id = any (array[h.id]) and t.count = h.count and h.worker is null
-    returning h.rank
-), asked as (
+    returning h.rank, t.queue, t.state, {present} as tasks
+), moved as (
+    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+), {tallied}, asked as (
     update {schema}.workers w
     set cancelled = array(select distinct unnest(w.cancelled || r.ids))
     from (select h.worker, array_agg(h.id) as ids, array_agg(h.rank) as ranks

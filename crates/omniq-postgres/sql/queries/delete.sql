@@ -11,7 +11,10 @@ with given as (
 ), gone as (
     delete from {schema}.tasks t using held h
     where t.id = any (array[h.id]) and t.count = h.count and not h.busy
-)
+    returning t.queue, t.state, {present} as tasks
+), moved as (
+    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+), {tallied}
 select case when exists (select from given g where g.id not in (select id from held))
             then {schema}.refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from held) limit 1)))

@@ -49,7 +49,7 @@ with me as materialized (
     set worker = $3, attempt = t.attempt + 1, claims = t.claims + 1, claimed_at = clock_timestamp()
     from picked p
     where t.id = any (array[p.id]) and t.count = p.count and p.whole
-    returning t.*, p.rank
+    returning t.*, {present} as present, p.rank
 ), cut as (
     update {schema}.tasks t
     set gone = coalesce(t.gone, {schema}.zeros(t.count))
@@ -70,6 +70,12 @@ with me as materialized (
            c.attempt + 1, c.claims + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c
     returning *
+), tallied as (
+    insert into {schema}.tallies (queue, ready, running)
+    select m.queue, -sum(m.tasks), sum(m.tasks)
+    from (select w.queue, w.present as tasks from whole w
+          union all select c.queue, cardinality(c.places) from cut c) m
+    group by m.queue
 ), claimed as (
     select {task_columns}, t.rank from whole t
     union all

@@ -1,5 +1,5 @@
 -- Removes a worker that holds nothing any more.
-with awake as (
-    delete from {schema}.sleepers where worker = $1
+with beats as (
+    delete from {schema}.beats where worker = $1
 )
 delete from {schema}.workers where id = $1

@@ -1,11 +1,15 @@
--- Declares workers lost whose lease has run out, and lists all lost ones. One that is claiming this very moment holds its
--- row by a lock, is skipped, and is found again at the next call.
+-- Declares workers lost whose lease has run out, and lists all lost ones. One that is claiming, or renewing its lease, this very moment
+-- holds its row by a lock, is skipped, and is found again at the next call.
 with ended as (
-    update {schema}.workers
+    update {schema}.workers w
     set ended_at = clock_timestamp()
-    where id in (
-        select id from {schema}.workers where ended_at is null and expires_at < now() for update skip locked)
-    returning id
+    where w.id in (
+        select o.id from {schema}.workers o
+        where o.ended_at is null and {schema}.lease_end(o.id) < now()
+        for update skip locked)
+      -- Once more, now that the row is locked: it may have been renewed in between.
+      and {schema}.lease_end(w.id) < clock_timestamp()
+    returning w.id
 )
 select id from ended
 union all

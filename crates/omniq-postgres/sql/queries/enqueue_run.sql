@@ -2,12 +2,19 @@
 -- runs, $8 start time, $9 delay and $10 time to live in seconds, $11 options, $12 metadata.
 with clock as materialized (
     select clock_timestamp() as at
+), start as materialized (
+    select s.at, case when s.at > c.at then 0 else 1 end as state
+    from clock c, lateral (select coalesce($8::timestamptz, c.at + make_interval(secs => $9), c.at)) as s(at)
 ), run as (
     insert into {schema}.tasks (
         id, queue, func, codec, bodies, count, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
-    select $1, $2, $3, $4, $5, cardinality($5), $6, $7, case when s.start > c.at then 0 else 1 end,
-           s.start, c.at, greatest(s.start, c.at) + make_interval(secs => $10), $11::jsonb, $12::jsonb
-    from clock c, lateral (select coalesce($8::timestamptz, c.at + make_interval(secs => $9), c.at)) as s(start)
+    select $1, $2, $3, $4, $5, cardinality($5), $6, $7, s.state,
+           s.at, c.at, greatest(s.at, c.at) + make_interval(secs => $10), $11::jsonb, $12::jsonb
+    from clock c, start s
+), tallied as (
+    -- Not from what the insert returns: who may enqueue need not be able to look.
+    insert into {schema}.tallies (queue, ready, scheduled)
+    select $2, case s.state when 1 then cardinality($5) end, case s.state when 0 then cardinality($5) end from start s
 )
 select pg_notify({channel}, $2)
-where exists (select from {schema}.sleepers s where $2 = any (s.queues))
+where {schema}.sleeps($2)

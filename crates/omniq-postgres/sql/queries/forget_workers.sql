@@ -1,5 +1,5 @@
 -- Removes lost workers that hold nothing any more.
-with awake as (
-    delete from {schema}.sleepers where worker = any ($1)
+with gone as (
+    delete from {schema}.workers where id = any ($1) and ended_at is not null returning id
 )
-delete from {schema}.workers where id = any ($1) and ended_at is not null
+delete from {schema}.beats where worker in (select id from gone)

@@ -10,8 +10,12 @@ with due as materialized (
         limit 1000
         for update skip locked
     ) d
+), promoted as (
+    update {schema}.tasks t
+    set state = 1
+    from due d
+    where t.id = any (array[d.id]) and t.count = d.count
+    returning t.queue, {present} as tasks
 )
-update {schema}.tasks t
-set state = 1
-from due d
-where t.id = any (array[d.id]) and t.count = d.count
+insert into {schema}.tallies (queue, ready, scheduled)
+select p.queue, sum(p.tasks), -sum(p.tasks) from promoted p group by p.queue

@@ -12,6 +12,8 @@ with over as materialized (
 ), gone as (
     delete from {schema}.tasks t using over o
     where t.id = any (array[o.id]) and t.count = o.count
-    returning {present} as tasks
-)
+    returning t.queue, t.state, {present} as tasks
+), moved as (
+    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+), {tallied}
 select coalesce(sum(tasks), 0)::bigint from gone

@@ -3,6 +3,8 @@ with gone as (
     delete from {schema}.tasks t
     where {task_filter}
       and t.worker is null
-    returning {present} as tasks
-)
+    returning t.queue, t.state, {present} as tasks
+), moved as (
+    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+), {tallied}
 select coalesce(sum(tasks), 0)::bigint from gone

@@ -2,7 +2,7 @@
 with given as (
     select distinct g.id from unnest($1::uuid[]) as g(id)
 ), held as materialized (
-    select g.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy
+    select g.id, t.count, t.worker is not null or t.state not in (0, 1, 3) as busy, t.state as was
     from (select id from given order by id) g
     cross join lateral {schema}.row_of(g.id) r
     cross join lateral (
@@ -18,11 +18,15 @@ with given as (
     from held h
     -- One that is ready already stays as it is: a retry does not lengthen its life.
     where t.id = any (array[h.id]) and t.count = h.count and not h.busy and t.state <> 1
-    returning t.queue
-), bell as (
+    returning t.queue, h.was, {present} as tasks
+), moved as (
+    select c.queue, m.state, false as held, m.tasks
+    from changed c
+    cross join lateral (values (c.was, -c.tasks), (1::smallint, c.tasks)) as m(state, tasks)
+), {tallied}, bell as (
     select pg_notify({channel}, q.queue)
     from (select distinct queue from changed) q
-    where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
+    where {schema}.sleeps(q.queue)
 )
 select case when exists (select from given g where g.id not in (select id from held))
             then {schema}.refuse('OQ003', format('there is no task %s',

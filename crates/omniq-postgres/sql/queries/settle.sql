@@ -12,7 +12,7 @@ with given as materialized (
     delete from {schema}.tasks t
     using (select * from given where leaves and length(marks) = 1 order by first) g
     where t.id = any (array[g.first]) and t.count = 1 and {settle_fence}
-    returning g.no, t.claims > t.attempt as again
+    returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
 ), found as materialized (
     select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind, t.again,
            {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)) as hits,
@@ -46,20 +46,20 @@ with given as materialized (
 ), removed as (
     delete from {schema}.tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
-    returning t.*
+    returning t.*, r.hits
 ), marked as (
     update {schema}.tasks t
     set gone = coalesce(t.gone, {schema}.zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
-    returning t.*
+    returning t.*, r.hits
 ), changed as (
     update {schema}.tasks t
     set (state, attempt, run_at, expires_at, error, ended_at) = (select {settle_changes}), worker = null, claimed_at = null
     from rows r
     join found f on f.id = r.id and f.count = r.count
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
-    returning t.queue, t.state
+    returning t.queue, t.state, {present}::integer as tasks
 ), apart as (
     -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
@@ -73,7 +73,19 @@ with given as materialized (
     cross join lateral generate_series(0, t.count - 1) as p(place)
     where get_bit(f.hits, p.place) = 1
     returning queue, state
-), done as (
+), moved as (
+    select s.queue, s.state, s.worker is not null as held, -1 as tasks from singles s
+    union all
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from removed t
+    union all
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t
+    union all
+    -- What stays was held: without a claim there is no outcome but to leave.
+    select c.queue, h.state, h.held, case when h.held then -c.tasks else c.tasks end
+    from changed c, lateral (values (1, true), (c.state, false)) as h(state, held)
+    union all
+    select a.queue, a.state, false, 1 from apart a
+), {tallied}, done as (
     -- A task that was claimed more often than its attempts say (released, or retried as a dead letter) or whose id the user chose
     -- may have a result from an earlier life.
     select s.no, 0 as behind, B'1'::bit varying as hits, s.again from singles s
@@ -82,7 +94,7 @@ with given as materialized (
 ){stored}{logged}, bell as (
     select pg_notify({channel}, q.queue)
     from (select c.queue from changed c where c.state = 1 union select a.queue from apart a where a.state = 1) q
-    where exists (select from {schema}.sleepers s where q.queue = any (s.queues))
+    where {schema}.sleeps(q.queue)
 )
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.behind), '{}'), coalesce(array_agg(d.hits), '{}'),
        case when $11 and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.marks)) from given g)

@@ -1,11 +1,11 @@
 -- Changes a task that nobody holds, singled out before: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
 -- metadata; null leaves a value as it is.
 with held as materialized (
-    select g.id, t.count, t.worker is not null or t.state not in (0, 1) as busy
+    select g.id, t.count, t.worker is not null or t.state not in (0, 1) as busy, t.queue as old_queue, t.state as old_state
     from (select $1::uuid) as g(id)
     cross join lateral {schema}.row_of(g.id) r
     cross join lateral (
-        select t.count, t.worker, t.state from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
+        select t.count, t.worker, t.queue, t.state from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
     ) t
 ), changed as (
     update {schema}.tasks t
@@ -21,11 +21,16 @@ with held as materialized (
         metadata = coalesce($8::jsonb, t.metadata)
     from held h
     where t.id = any (array[h.id]) and t.count = h.count and not h.busy
-    returning t.*
-), bell as (
+    returning t.*, {present} as present, h.old_queue, h.old_state
+), moved as (
+    select m.queue, m.state, false as held, m.tasks
+    from changed c
+    cross join lateral (values (c.old_queue, c.old_state, -c.present), (c.queue, c.state, c.present)) as m(queue, state, tasks)
+    where c.queue <> c.old_queue or c.state <> c.old_state
+), {tallied}, bell as (
     select pg_notify({channel}, c.queue)
     from changed c
-    where exists (select from {schema}.sleepers s where c.queue = any (s.queues))
+    where {schema}.sleeps(c.queue)
 ), verdict as (
     select case when not exists (select from held)
                 then {schema}.refuse('OQ003', format('there is no task %s', $1))

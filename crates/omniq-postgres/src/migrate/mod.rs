@@ -1,11 +1,13 @@
 //! Migrations: numbered SQL files, embedded, applied once each, under a lock, in one transaction.
 
 mod files;
+mod recount;
 
 use deadpool_postgres::Object;
 use omniq_core::{Error, Result};
 
 pub use files::{Migration, Part};
+pub use recount::recount;
 
 use crate::db::Db;
 use crate::error::from_driver;
@@ -17,6 +19,7 @@ const TABLE: &str = include_str!("../../sql/migrate/table.sql");
 const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
 const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
 const LOCK: &str = include_str!("../../sql/migrate/lock.sql");
+const DROP: &str = include_str!("../../sql/migrate/drop.sql");
 const RECORD: &str = include_str!("../../sql/migrate/record.sql");
 
 /// One migration and whether the database has it.
@@ -67,6 +70,16 @@ pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<Migratio
     let done = apply(&db, parts).await;
     db.close().await;
     done
+}
+
+/// Removes the schema with all that is in it: tasks, results and events. Nothing happens if there is none.
+pub async fn drop_schema(settings: &Settings) -> Result<()> {
+    let db = Db::open(settings).await?;
+    let client = db.client().await?;
+    let dropped = client.batch_execute(&db.schema.fill(DROP, &[])).await.map_err(from_driver);
+    drop(client);
+    db.close().await;
+    dropped
 }
 
 /// The SQL that makes these parts in an empty database, for those who apply it by other means.

@@ -8,8 +8,8 @@ use omniq_core::{
     WorkerId,
 };
 
-use super::AsyncPostgresQueue;
 use super::held::Search;
+use super::{AsyncPostgresQueue, fold};
 use crate::db::Param;
 use crate::rows::{self, Columns, RowOf};
 
@@ -69,6 +69,9 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
         return match answer.and_then(|(_, rows)| rows::tasks(&rows)) {
             Ok(tasks) => {
                 flight.land(&tasks);
+                if !tasks.is_empty() {
+                    fold::changed(db);
+                }
                 cursors.claimed(worker, request, &from, &tasks);
                 if tasks.is_empty() && !from.is_walk() && cursors.may_walk(worker) {
                     continue;

@@ -4,40 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::{Doorbell, Result, WorkerId};
+use omniq_core::{Doorbell, Result};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{AsyncPostgresQueue, worker_lost};
+use super::AsyncPostgresQueue;
 use crate::db::Db;
-use crate::listener::Listener;
+use crate::listener::{Bed, Listener};
 use crate::rows::Columns;
 
 struct PostgresDoorbell {
     db: Arc<Db>,
     queues: Vec<String>,
-    sleeper: i64,
+    bed: Bed,
     rings: watch::Receiver<u64>,
     /// When the next scheduled task is due, if that was asked since the last sleep.
     due: Option<Option<Instant>>,
 }
 
-pub(super) async fn hang(
-    queue: &AsyncPostgresQueue,
-    worker: WorkerId,
-    queues: &[String],
-) -> Result<Box<dyn Doorbell>> {
-    if !queue.db().settings().statement_cache {
-        // Behind a pooler nothing can be listened to.
-        queue.db().check_open()?;
-        return Ok(Box::new(Polling { db: Arc::clone(queue.db()), queues: queues.to_vec() }));
-    }
-    let rings = queue.inner.listener.lock().await.get_or_insert_with(|| Listener::start(queue.db())).rings();
+pub(super) async fn hang(queue: &AsyncPostgresQueue, queues: &[String]) -> Result<Box<dyn Doorbell>> {
     let db = queue.db();
-    let rows = db.query(&db.sql.doorbell, &[&worker.0, &queues]).await?;
-    let row = rows.first().ok_or_else(|| worker_lost(worker))?;
-    let sleeper = Columns::new(row).take()?;
-    Ok(Box::new(PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), sleeper, rings, due: None }))
+    db.check_open()?;
+    if !db.settings().statement_cache {
+        // Behind a pooler nothing can be listened to.
+        return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
+    }
+    let (rings, bed) = {
+        let mut listener = queue.inner.listener.lock().await;
+        let listener = listener.get_or_insert_with(|| Listener::start(db));
+        (listener.rings(), listener.bed())
+    };
+    // Made before it sleeps: given up on the way, it wakes again.
+    let bell = PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), bed, rings, due: None };
+    bell.bed.sleep(queues).await;
+    Ok(Box::new(bell))
 }
 
 /// How long a sleep without a bell takes at most.
@@ -86,17 +86,6 @@ impl Doorbell for PostgresDoorbell {
 
 impl Drop for PostgresDoorbell {
     fn drop(&mut self) {
-        if self.db.is_closed() {
-            return;
-        }
-        let (db, sleeper) = (Arc::clone(&self.db), self.sleeper);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                // A sleeper that stays listed costs a needless bell, and goes with its worker.
-                if let Err(error) = db.query(&db.sql.wake, &[&sleeper]).await {
-                    tracing::debug!(%error, "a sleeper could not be struck off the list");
-                }
-            });
-        }
+        self.bed.wake(&self.queues);
     }
 }

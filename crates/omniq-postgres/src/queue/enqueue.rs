@@ -1,9 +1,11 @@
 //! Enqueue: through the pool, or inside a transaction of the user's own, on one path.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use omniq_core::{NewTask, Result, TaskId};
 
-use super::AsyncPostgresQueue;
+use super::{AsyncPostgresQueue, fold};
 use crate::db::{Db, Param};
 use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
 use crate::sql::Statement;
@@ -39,16 +41,18 @@ pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<Tas
     queue.inner.together.enqueue(queue.db(), task).await
 }
 
-pub(super) async fn send(db: &Db, batch: &EnqueueBatch) -> Result<()> {
+pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
     match pieces.as_slice() {
-        [] => Ok(()),
+        [] => return Ok(()),
         [only] => {
             let (statement, params) = call(db, only);
-            db.query(statement, &params).await.map(drop)
+            db.query(statement, &params).await?;
         }
-        many => db.all_or_none(many.iter().map(|piece| call(db, piece)).collect()).await,
+        many => db.all_or_none(many.iter().map(|piece| call(db, piece)).collect()).await?,
     }
+    pieces.iter().for_each(|_| fold::changed(db));
+    Ok(())
 }
 
 fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {

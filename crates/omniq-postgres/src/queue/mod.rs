@@ -4,6 +4,7 @@ mod claim;
 mod cursor;
 mod doorbell;
 mod enqueue;
+mod fold;
 mod held;
 mod list;
 mod pulse;
@@ -190,7 +191,14 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().search_count(&self.db().sql.count, &[queue, &state, &held, func]).await
+        let sql = &self.db().sql;
+        match func {
+            None => {
+                let row = self.db().one(&sql.count, &[queue, &state, &held]).await?;
+                Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+            }
+            Some(_) => self.db().search_count(&sql.count_of_func, &[queue, &state, &held, func]).await,
+        }
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
@@ -279,8 +287,8 @@ impl TaskQueue for AsyncPostgresQueue {
         claim::claim(self, worker, request).await
     }
 
-    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        doorbell::hang(self, worker, queues).await
+    async fn doorbell(&self, _: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        doorbell::hang(self, queues).await
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
@@ -308,9 +316,8 @@ impl TaskQueue for AsyncPostgresQueue {
         let rows = self.db().query(&self.db().sql.expired, &[&i64::from(limit)]).await?;
         rows::tasks(&rows)
     }
-}
 
-/// The worker of this queue object was declared lost.
-fn worker_lost(worker: WorkerId) -> Error {
-    Error::claim_lost(format!("worker {worker} was declared lost: its tasks are other workers' by now"))
+    async fn maintain(&self) -> Result<()> {
+        fold::fold(self.db()).await
+    }
 }

@@ -17,11 +17,13 @@ pub(super) struct PostgresPulse {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
     db: Weak<Db>,
     open: Option<(Client, Option<Statement>, JoinHandle<()>)>,
+    /// The last beat, which the next one removes; none if it is not known, as after a broken connection.
+    last: Option<(WorkerId, i64)>,
 }
 
 impl PostgresPulse {
     pub(super) fn new(db: &std::sync::Arc<Db>) -> Self {
-        Self { db: std::sync::Arc::downgrade(db), open: None }
+        Self { db: std::sync::Arc::downgrade(db), open: None, last: None }
     }
 
     async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
@@ -45,21 +47,19 @@ impl PostgresPulse {
         let Some((client, statement, _)) = &self.open else {
             return Err(Error::internal("the heartbeat has no connection"));
         };
+        let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
         let rows = match statement {
-            Some(prepared) => client.query(prepared, &[&worker.0]).await,
-            None => client.query_typed(&heartbeat.text, &[(&worker.0, Type::INT8)]).await,
+            Some(prepared) => client.query(prepared, &[&worker.0, &last]).await,
+            None => {
+                client.query_typed(&heartbeat.text, &[(&worker.0, Type::INT8), (&last, Type::INT8)]).await
+            }
         };
-        match rows.map_err(from_driver)?.first() {
-            None => Ok(Heartbeat::default()),
-            Some(row) => Ok(Heartbeat {
-                alive: true,
-                cancelled: rows::Columns::new(row)
-                    .take::<Vec<Uuid>>()?
-                    .into_iter()
-                    .map(TaskId::from)
-                    .collect(),
-            }),
-        }
+        let rows = rows.map_err(from_driver)?;
+        let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
+        let mut columns = rows::Columns::new(row);
+        let cancelled = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
+        self.last = Some((worker, columns.take()?));
+        Ok(Heartbeat { alive: true, cancelled })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
-use super::AsyncPostgresQueue;
+use super::{AsyncPostgresQueue, fold};
 use crate::bits::Bits;
 use crate::db::Param;
 use crate::partitions::Missing;
@@ -88,6 +88,7 @@ pub(super) async fn settle(
             break answer?;
         }
     };
+    fold::changed(db);
     if batch.brings_back() {
         queue.inner.cursors.clear();
     }

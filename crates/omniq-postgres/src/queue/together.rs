@@ -94,6 +94,8 @@ impl Carrier {
                 self.retire();
             } else {
                 deliver(&db, calls).await;
+                // Whoever has his answer may call again at once: those calls travel together, too.
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -121,7 +123,7 @@ impl Drop for Carrier {
     }
 }
 
-async fn deliver(db: &Db, calls: Vec<Call>) {
+async fn deliver(db: &Arc<Db>, calls: Vec<Call>) {
     let (tasks, answers): (Vec<_>, Vec<_>) = calls.into_iter().map(|call| (call.task, call.answer)).unzip();
     // A caller that has gone does not want to know: its answer goes nowhere.
     if let [_] = tasks.as_slice() {
@@ -146,7 +148,7 @@ async fn deliver(db: &Db, calls: Vec<Call>) {
     }
 }
 
-async fn write(db: &Db, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+async fn write(db: &Arc<Db>, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::of_checked(tasks)?;
     send(db, &batch).await?;
     Ok(batch.ids)

@@ -73,7 +73,8 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     eventually("it sleeps", PATIENCE, async || (number(&role.admin, sleepers).await == 1).then_some(()))
         .await;
     // A worker that was lost, a task that has expired and a result whose time is over, for the maintenance to see.
-    let old = "insert into omniq.workers (name, queues, lease, expires_at) values ('old', '{}', '1 s', now() - interval '1 s');
+    let old = "with old as (insert into omniq.workers (name, queues, lease) values ('old', '{}', '1 s') returning id)
+        insert into omniq.beats (worker, ends_at) select id, now() - interval '1 s' from old;
         select omniq.enqueue('echo', '1', 'elsewhere', ttl => '1 microsecond');
         create table omniq.results_old partition of omniq.results for values from ('2000-01-01') to ('2000-01-02');
         insert into omniq.results_partitions values ('results_old', '2000-01-01', '2000-01-02');

@@ -27,6 +27,9 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
                   order by 1";
     let rows = db.client().await.query(tables, &[]).await.unwrap();
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    assert_eq!(tables, ["migrations", "paused_queues", "sleepers", "tasks", "workers"]);
+    assert_eq!(
+        tables,
+        ["beats", "folds", "migrations", "paused_queues", "tallies", "tasks", "totals", "workers"]
+    );
     backend.close().await.unwrap();
 }

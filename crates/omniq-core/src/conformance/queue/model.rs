@@ -202,6 +202,21 @@ impl Model {
         let there = self.tasks.iter().filter_map(|known| Some((known.id, known.state?, known.attempt)));
         assert_eq!(seen, there.collect::<Vec<_>>(), "{when}");
         assert_eq!(self.queue.count(&filter).await.unwrap(), seen.len() as u64, "{when}");
+        let mut figures = QueueStats { name: self.name.clone(), ..QueueStats::default() };
+        let all = [
+            (TaskState::Ready, &mut figures.ready),
+            (TaskState::Scheduled, &mut figures.scheduled),
+            (TaskState::Running, &mut figures.running),
+            (TaskState::Dead, &mut figures.dead),
+            (TaskState::Completed, &mut figures.completed),
+        ];
+        for (state, figure) in all {
+            *figure = seen.iter().filter(|(_, seen, _)| *seen == state).count() as u64;
+            let filter = TaskFilter { state: Some(state), ..filter.clone() };
+            assert_eq!(self.queue.count(&filter).await.unwrap(), *figure, "{state}, {when}");
+        }
+        let shown = self.queue.queues().await.unwrap().into_iter().find(|queue| queue.name == self.name);
+        assert_eq!(shown, (!seen.is_empty()).then_some(figures), "{when}");
         for task in listed {
             assert_eq!(task.claim.is_some(), task.state == TaskState::Running, "{when}");
         }

@@ -99,4 +99,5 @@ pub async fn c18_random_walks_follow_the_state_machine(fixture: &impl QueueFixtu
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    fixture.check().await;
 }

@@ -65,14 +65,13 @@ create index tasks_expiring on {schema}.tasks (expires_at) where expires_at is n
 create index tasks_ended on {schema}.tasks (state, queue, id) where state in (3, 4);
 create index tasks_over on {schema}.tasks (state, ended_at) where state in (3, 4);
 
+-- Claims lock a worker's row and must find it at once, also while an old snapshot keeps dead versions: so what changes often is elsewhere.
 create table {schema}.workers (
     id         bigint generated always as identity primary key,
     name       text not null,
     queues     text[] not null,
     lease      interval not null,
     started_at timestamptz not null default clock_timestamp(),
-    seen_at    timestamptz not null default clock_timestamp(),
-    expires_at timestamptz not null,
     -- When others found that its lease had run out; it cannot come back.
     ended_at   timestamptz,
     -- Claims that were sent in an earlier epoch and come late are refused: nobody waits for their answer any more.
@@ -81,19 +80,45 @@ create table {schema}.workers (
     cancelled  uuid[] not null default '{}'
 ) with (fillfactor = 50);
 
+-- Heartbeats: each is added before the one before it goes, and the latest is found first, whatever lies behind.
+create table {schema}.beats (
+    worker  bigint not null,
+    id      bigint generated always as identity,
+    ends_at timestamptz not null,
+    primary key (worker, id)
+);
+
+-- When a worker's lease runs out. Volatile: whoever has waited for the worker's row sees what was written meanwhile.
+create function {schema}.lease_end(worker bigint) returns timestamptz
+language sql volatile as {body}
+    select b.ends_at from {schema}.beats b where b.worker = lease_end.worker order by b.id desc limit 1
+{body};
+
 -- Queues that rest. A queue without a row is open.
 create table {schema}.paused_queues (
     queue     text primary key,
     paused_at timestamptz not null default clock_timestamp()
 );
 
--- Who sleeps until a task arrives. Only then is the bell rung: a notification takes a lock over the whole server.
--- Unlogged: after a crash the sleepers find by themselves that they are not listed any more.
-create unlogged table {schema}.sleepers (
-    id     bigint generated always as identity primary key,
-    worker bigint not null,
-    queues text[] not null
-);
+-- Who sleeps until a task arrives: each process holds a shared lock for each queue that it sleeps on, by the connection that listens.
+-- Locks, not rows: dead rows under an old snapshot would make every enqueue look through them, and a lost process's lock goes
+-- with its connection. Two queues with one hash ring each other's bell.
+create view {schema}.sleepers as
+select l.pid, l.objid as queue_hash
+from pg_catalog.pg_locks l
+where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.granted
+  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+  and l.classid = (hashtext({channel})::bigint & 4294967295)::oid;
+
+-- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
+-- takes a lock over the whole server, so there is none where nobody sleeps.
+create function {schema}.sleeps(queue text) returns boolean
+language sql volatile as {body}
+    select case when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
+                when not pg_advisory_unlock(hashtext({channel}), hashtext(queue)) then true
+                when not pg_try_advisory_lock(hashtext({channel}), hashtext('')) then true
+                else not pg_advisory_unlock(hashtext({channel}), hashtext('')) end
+{body};
 
 -- Raises an error with a class of OmniQ's own.
 create function {schema}.refuse(code text, message text, hint text default null) returns boolean
@@ -226,10 +251,17 @@ begin
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
 
+    -- Not from what the insert returns: who may enqueue need not be able to look.
+    insert into {schema}.tallies (queue, ready, scheduled)
+    select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
+    from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    group by i.queue;
+
     -- Ready ones ring the bell where somebody sleeps, once per queue.
     perform pg_notify({channel}, q.name)
     from (select distinct unnest(queues)) as q(name)
-    where exists (select from {schema}.sleepers s where q.name = any (s.queues));
+    where {schema}.sleeps(q.name);
 
     return query select unnest(all_ids);
 end

@@ -1,0 +1,2 @@
+-- Removes the schema with all that is in it.
+drop schema if exists {schema} cascade

@@ -1,0 +1,2 @@
+-- Counts anew what is there.
+select {schema}.recount()

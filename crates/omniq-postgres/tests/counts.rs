@@ -1,0 +1,370 @@
+//! The figures of queues: exact at any time, whoever writes, folds, rolls back or looks on.
+
+use std::time::{Duration, Instant};
+
+use omniq_core::*;
+use omniq_postgres::AsyncPostgresQueue;
+use omniq_postgres::migrate::recount;
+use omniq_postgres::settings::Settings;
+use omniq_testkit::TestDb;
+use tokio_postgres::Client;
+
+type Figures = Vec<(String, [i64; 5])>;
+
+async fn queue(db: &TestDb) -> AsyncPostgresQueue {
+    AsyncPostgresQueue::connect(&db.url()).await.unwrap()
+}
+
+fn tasks(count: usize, queue: &str) -> Vec<NewTask> {
+    (0..count).map(|number| NewTask::new("f", &number).unwrap().queue(queue)).collect()
+}
+
+async fn figures(client: &Client, view: &str) -> Figures {
+    let rows = client.query(&format!("select * from omniq.{view} order by queue"), &[]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), [1, 2, 3, 4, 5].map(|column| row.get(column)))).collect()
+}
+
+async fn assert_right(client: &Client) -> Figures {
+    let counted = figures(client, "counted").await;
+    assert_eq!(figures(client, "queue_counts").await, counted);
+    counted
+}
+
+async fn number(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn fold(client: &Client) -> i64 {
+    number(client, "select omniq.fold()").await
+}
+
+/// A change of the counts that no task is behind, many times over, each in a transaction of its own.
+async fn change(client: &Client, times: usize) {
+    let sql = format!(
+        "do $$ begin for n in 1..{times} loop
+             insert into omniq.tallies (queue, ready) values ('q' || n % 3, 1); commit;
+         end loop; end $$"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
+/// How many pages a look at all figures reads, once its plan is made.
+async fn pages_read(client: &Client) -> i64 {
+    let sql = "explain (analyze, buffers, format json) select * from omniq.queue_counts";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    let plan: serde_json::Value = row.get(0);
+    let pages = |kind: &str| plan[0]["Plan"][kind].as_i64().unwrap();
+    pages("Shared Hit Blocks") + pages("Shared Read Blocks")
+}
+
+/// Every kind of change at once, folds all the time, recounts now and then, and a reader for whom the sum is right at each moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
+    let db = TestDb::new().await;
+    let main = queue(&db).await;
+    let until = Instant::now() + Duration::from_secs(4);
+    let mut running = Vec::new();
+    for number in 0..8_usize {
+        let queue = queue(&db).await;
+        running.push(tokio::spawn(async move {
+            let worker = queue.register_worker(&WorkerInfo::new(["a", "b"])).await.unwrap();
+            let name = if number % 2 == 0 { "a" } else { "b" };
+            while Instant::now() < until {
+                let ids = queue.enqueue_many(tasks(1 + number * 3, name)).await.unwrap();
+                let request = Dequeue::from([name]).limit(1 + number as u32 * 2);
+                let held = queue.claim(worker, &request).await.unwrap();
+                for (place, task) in held.iter().enumerate() {
+                    match (place + number) % 4 {
+                        0 => queue.complete(task).await.unwrap(),
+                        1 => queue.release(task).await.unwrap(),
+                        2 => queue.snooze(task, Duration::from_secs(60)).await.unwrap(),
+                        _ => queue.discard(task).await.unwrap(),
+                    }
+                }
+                // Others may hold it: then it is asked to stop, or refused, or gone.
+                let _ = queue.cancel(ids[0]).await.unwrap();
+                let _ = queue.retry(ids[ids.len() / 2]).await;
+            }
+            queue.close().await.unwrap();
+        }));
+        let client = db.client().await;
+        running.push(tokio::spawn(async move {
+            while Instant::now() < until {
+                fold(&client).await;
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+        }));
+    }
+    let (witness, owner) = (db.client().await, db.client().await);
+    running.push(tokio::spawn(async move {
+        while Instant::now() < until {
+            owner.query("select omniq.recount()", &[]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }));
+    let mut looks = 0;
+    while Instant::now() < until {
+        // One statement, one snapshot.
+        let sql = "select (select count(*) from (table omniq.queue_counts except table omniq.counted) a)
+                        + (select count(*) from (table omniq.counted except table omniq.queue_counts) b)";
+        assert_eq!(number(&witness, sql).await, 0, "after {looks} looks");
+        looks += 1;
+    }
+    for running in running {
+        running.await.unwrap();
+    }
+    assert!(looks > 10 && number(&witness, "select fold from omniq.folds").await > 10);
+    assert!(!assert_right(&witness).await.is_empty());
+    fold(&witness).await;
+    assert_right(&witness).await;
+    assert_eq!(number(&witness, "select count(*) from omniq.tallies").await, 0);
+    main.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c21_counts_follow_the_users_transaction() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let (mut user, witness) = (db.client().await, db.client().await);
+    queue.enqueue_many(tasks(5, "q")).await.unwrap();
+    for (commits, expected) in [(false, 5), (true, 8)] {
+        let transaction = user.transaction().await.unwrap();
+        let mut inner = transaction;
+        queue.enqueue_many_in(&mut inner, tasks(2, "q")).await.unwrap();
+        let savepoint = inner.transaction().await.unwrap();
+        savepoint.query("select omniq.enqueue('f', queue => 'q')", &[]).await.unwrap();
+        savepoint.commit().await.unwrap();
+        let savepoint = inner.transaction().await.unwrap();
+        savepoint.query("select omniq.enqueue('f', queue => 'q')", &[]).await.unwrap();
+        savepoint.rollback().await.unwrap();
+        // Within, one's own are counted; without, they are not; a fold in between takes what is there.
+        let own: i64 = inner.query_one("select ready from omniq.queue_counts", &[]).await.unwrap().get(0);
+        assert_eq!(own, 8);
+        assert_eq!(assert_right(&witness).await[0].1[0], 5);
+        fold(&witness).await;
+        assert_eq!(assert_right(&witness).await[0].1[0], 5);
+        if commits {
+            inner.commit().await.unwrap()
+        } else {
+            inner.rollback().await.unwrap()
+        }
+        assert_eq!(assert_right(&witness).await[0].1[0], expected);
+    }
+    fold(&witness).await;
+    assert_eq!(assert_right(&witness).await[0].1[0], 8);
+    queue.close().await.unwrap();
+}
+
+/// With a snapshot held, nothing that was folded can be vacuumed; with a transaction open, it is left out of folds.
+#[tokio::test]
+async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let (holder, writer, other) = (db.client().await, db.client().await, db.client().await);
+    change(&other, 100).await;
+    fold(&other).await;
+    pages_read(&other).await;
+    let few = pages_read(&other).await;
+    let begin = "begin isolation level repeatable read; select * from omniq.queue_counts";
+    holder.batch_execute(begin).await.unwrap();
+    // Open before the folds, and after them.
+    let writes = "insert into omniq.tallies (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
+    writer.batch_execute(&format!("begin; {writes}")).await.unwrap();
+    for _ in 0..50 {
+        change(&other, 200).await;
+        assert_eq!(fold(&other).await, 200);
+    }
+    let late = db.client().await;
+    late.batch_execute(&format!("begin; {writes}")).await.unwrap();
+    change(&other, 50).await;
+    let dead = "select count(*) from omniq.tallies";
+    assert_eq!(number(&holder, dead).await, 0, "the holder sees what was there when it began");
+    let many = pages_read(&other).await;
+    assert!(many < few + 40, "{many} pages instead of {few}");
+    // What was left out is counted once it is there.
+    let sum = "select sum(ready)::bigint from omniq.queue_counts";
+    assert_eq!(number(&other, sum).await, 10_150);
+    writer.batch_execute("commit").await.unwrap();
+    assert_eq!(number(&other, sum).await, 30_150);
+    assert_eq!(fold(&other).await, 20_050);
+    late.batch_execute("commit").await.unwrap();
+    assert_eq!(number(&other, sum).await, 50_150);
+    assert_eq!(number(&holder, sum).await, 100);
+    queue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_one_folds_at_a_time_and_nobody_waits() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let (slow, other) = (db.client().await, db.client().await);
+    change(&other, 10).await;
+    slow.batch_execute("begin").await.unwrap();
+    assert_eq!(fold(&slow).await, 10);
+    change(&other, 5).await;
+    let answer = tokio::time::timeout(Duration::from_secs(5), fold(&other)).await;
+    assert_eq!(answer.expect("nobody waits"), 0);
+    slow.batch_execute("rollback").await.unwrap();
+    assert_eq!(number(&other, "select omniq.fold(16)").await, 0, "fewer are left alone");
+    assert_eq!(fold(&other).await, 15);
+    queue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c19_changes_by_hand_are_counted_by_a_recount() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let witness = db.client().await;
+    queue.enqueue_many(tasks(10, "q")).await.unwrap();
+    queue.enqueue_many(tasks(3, "r")).await.unwrap();
+    witness.batch_execute("update omniq.tasks set queue = 's' where queue = 'r'").await.unwrap();
+    assert_eq!(figures(&witness, "queue_counts").await[1].0, "r");
+    // A writer in the midst of its transaction is waited for, and counted, also one by hand.
+    let writer = db.client().await;
+    writer.batch_execute("begin; update omniq.tasks set queue = 't' where queue = 's'").await.unwrap();
+    let settings = Settings::from_url(&db.url()).unwrap();
+    let counting = tokio::spawn(async move { recount(&settings).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!counting.is_finished());
+    writer.batch_execute("commit").await.unwrap();
+    counting.await.unwrap().unwrap();
+    assert_eq!(
+        assert_right(&witness).await,
+        [("q".to_owned(), [10, 0, 0, 0, 0]), ("t".to_owned(), [3, 0, 0, 0, 0])]
+    );
+    queue.enqueue_many(tasks(1, "t")).await.unwrap();
+    fold(&witness).await;
+    assert_eq!(assert_right(&witness).await[1].1[0], 4);
+
+    let begin = "begin isolation level repeatable read; select 1";
+    witness.batch_execute(begin).await.unwrap();
+    assert!(witness.query("select omniq.recount()", &[]).await.is_err(), "it would count what is past");
+    witness.batch_execute("rollback").await.unwrap();
+
+    witness.batch_execute("truncate omniq.tasks").await.unwrap();
+    assert!(assert_right(&witness).await.is_empty());
+    queue.enqueue_many(tasks(2, "q")).await.unwrap();
+    assert_eq!(assert_right(&witness).await[0].1[0], 2);
+    queue.close().await.unwrap();
+}
+
+/// A dump goes to a cluster that counts its transactions from somewhere else.
+#[tokio::test]
+async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let witness = db.client().await;
+    queue.enqueue_many(tasks(10, "q")).await.unwrap();
+    fold(&witness).await;
+    queue.enqueue_many(tasks(1, "q")).await.unwrap();
+    // As if both had been written elsewhere, much later.
+    let moved = "update omniq.folds set cluster = 1, snapshot = '9000000000:9000000010:9000000003';
+                 update omniq.tallies set tx = '9000000005'";
+    witness.batch_execute(moved).await.unwrap();
+    assert_eq!(assert_right(&witness).await[0].1[0], 11);
+    queue.enqueue_many(tasks(100, "q")).await.unwrap();
+    assert_eq!(assert_right(&witness).await[0].1[0], 111);
+    assert_eq!(fold(&witness).await, 2);
+    queue.enqueue_many(tasks(1, "q")).await.unwrap();
+    assert_eq!(assert_right(&witness).await[0].1[0], 112);
+    queue.close().await.unwrap();
+}
+
+/// Without any worker, too.
+#[tokio::test]
+async fn c19_whoever_writes_much_folds_now_and_then() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    for number in 0..1_200_i64 {
+        // One after the other: each is a statement of its own.
+        queue.enqueue(NewTask::new("f", &number).unwrap()).await.unwrap();
+    }
+    let witness = db.client().await;
+    let folded = omniq_testkit::eventually("a fold", Duration::from_secs(30), async || {
+        (number(&witness, "select count(*) from omniq.tallies").await <= 200).then_some(())
+    });
+    folded.await;
+    assert_eq!(assert_right(&witness).await[0].1[0], 1_200);
+    // And a worker's maintenance.
+    change(&witness, 600).await;
+    queue.maintain().await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.tallies").await, 0);
+    queue.close().await.unwrap();
+}
+
+/// What the walks of the suite do not do: move to another queue, be due, expire, be purged; alone and in runs.
+#[tokio::test]
+async fn c19_counts_follow_every_verb() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let witness = db.client().await;
+    let one = |figures: [i64; 5], queue: &str| (queue.to_owned(), figures);
+    let ids = queue.enqueue_many(tasks(10, "q")).await.unwrap();
+    let change = |queue: &str| TaskUpdate { queue: Some(queue.to_owned()), ..TaskUpdate::default() };
+    queue.update(ids[4], change("r")).await.unwrap();
+    queue.update(ids[4], TaskUpdate { priority: Some(3), ..TaskUpdate::default() }).await.unwrap();
+    let expected = [one([9, 0, 0, 0, 0], "q"), one([1, 0, 0, 0, 0], "r")];
+    assert_eq!(assert_right(&witness).await, expected);
+    let later = TaskUpdate { run_at: Some(jiff::Timestamp::now() + Duration::from_secs(60)), ..change("q") };
+    queue.update(ids[4], later).await.unwrap();
+    assert_eq!(assert_right(&witness).await, [one([9, 1, 0, 0, 0], "q")]);
+
+    // Due: what is scheduled becomes ready at the next claim, which takes some.
+    let soon = |mut task: NewTask| {
+        task.delay = Some(Duration::from_millis(50));
+        task
+    };
+    queue.enqueue_many(tasks(20, "s").into_iter().map(soon).collect()).await.unwrap();
+    queue.enqueue(soon(tasks(1, "s").remove(0))).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([0, 21, 0, 0, 0], "s"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let worker = queue.register_worker(&WorkerInfo::new(["s"])).await.unwrap();
+    let held = queue.claim(worker, &Dequeue::from(["s"]).limit(3)).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([18, 0, 3, 0, 0], "s"));
+    queue.fail(&held[0], TaskError::new("E", "e")).await.unwrap();
+    queue.complete(&held[1]).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([18, 1, 1, 0, 0], "s"));
+    queue.retry(held[0].id).await.unwrap();
+    queue.cancel(held[0].id).await.unwrap();
+    let waiting =
+        queue.list(&TaskFilter { state: Some(TaskState::Ready), ..TaskFilter::default() }).await.unwrap();
+    queue.delete_many(&[waiting[0].id, waiting[12].id]).await.unwrap();
+    assert_right(&witness).await;
+    let name = |name: &str| Some(name.to_owned());
+    assert_eq!(queue.purge(&TaskFilter { queue: name("s"), ..TaskFilter::default() }).await.unwrap(), 17);
+    let left = assert_right(&witness).await;
+    assert_eq!(left[1], one([0, 0, 1, 0, 0], "s"));
+    // Handed back, when its worker leaves.
+    queue.deregister_worker(worker).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([1, 0, 0, 0, 0], "s"));
+
+    // Alone in its row.
+    witness.query("select omniq.enqueue('f', queue => 'r', delay => '1 hour')", &[]).await.unwrap();
+    queue.enqueue(tasks(1, "r").remove(0)).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([1, 1, 0, 0, 0], "r"));
+    let worker = queue.register_worker(&WorkerInfo::new(["r"])).await.unwrap();
+    let held = queue.claim(worker, &Dequeue::from(["r"]).limit(1)).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([0, 1, 1, 0, 0], "r"));
+    queue.complete(&held[0]).await.unwrap();
+    assert_eq!(assert_right(&witness).await[1], one([0, 1, 0, 0, 0], "r"));
+
+    // Expired, which counts until it is cleared away.
+    let short = |mut task: NewTask| {
+        task.ttl = Some(Duration::from_millis(1));
+        task
+    };
+    queue.enqueue_many(tasks(4, "t").into_iter().map(short).collect()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(assert_right(&witness).await[3], one([4, 0, 0, 0, 0], "t"));
+    let expired = queue.expired(10).await.unwrap();
+    let outcome = |task: Task| Settlement {
+        task_id: task.id,
+        claim: None,
+        outcome: Outcome::Expire,
+        result: None,
+        events: Vec::new(),
+    };
+    queue.settle(expired.into_iter().map(outcome).collect(), SettleMode::Each).await.unwrap();
+    assert_eq!(assert_right(&witness).await.len(), 3);
+    queue.close().await.unwrap();
+}

@@ -1,0 +1,83 @@
+//! What verbs answer, as Python sees it.
+
+use omniq::{
+    Cancelled, Heartbeat, Lost, QueueStats, Settled, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId,
+};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::convert::event::to_event;
+use crate::convert::result::to_result;
+use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
+use crate::convert::task::to_task;
+
+/// What a verb answers, still without Python.
+pub(crate) enum Answer {
+    None,
+    Bool(bool),
+    Count(u64),
+    Id(TaskId),
+    Ids(Vec<TaskId>),
+    Task(Option<Box<Task>>),
+    Tasks(Vec<Task>),
+    State(TaskState),
+    States(Vec<TaskState>),
+    Cancelled(Cancelled),
+    CancelledMany(Vec<Cancelled>),
+    Settled(Vec<Settled>),
+    Queues(Vec<QueueStats>),
+    Result(Option<Box<TaskResult>>),
+    Results(Vec<TaskResult>),
+    ResultsOrNone(Vec<Option<TaskResult>>),
+    Events(Vec<TaskEvent>),
+    Worker(WorkerId),
+    Heartbeat(Heartbeat),
+    Lost(Vec<Lost>),
+    Name(&'static str),
+    Text(String),
+}
+
+/// How answers become Python objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Convert {
+    /// Whether payloads may be encoded and decoded by pickle and dill.
+    pub(crate) allow_pickle: bool,
+}
+
+impl Convert {
+    pub(crate) fn run(self, py: Python<'_>, answer: Answer) -> PyResult<Py<PyAny>> {
+        let task = |task: &Task| to_task(py, self, task);
+        let result = |result: &TaskResult| to_result(py, self, result);
+        match answer {
+            Answer::None => Ok(py.None()),
+            Answer::Bool(flag) => flag.into_py_any(py),
+            Answer::Count(count) => count.into_py_any(py),
+            Answer::Id(id) => id.as_uuid().into_py_any(py),
+            Answer::Ids(ids) => PyList::new(py, ids.iter().map(TaskId::as_uuid))?.into_py_any(py),
+            Answer::Task(found) => found.map(|found| task(&found)).transpose()?.into_py_any(py),
+            Answer::Tasks(tasks) => list_of(py, &tasks, task),
+            Answer::State(state) => to_state(py, state).map(Bound::unbind),
+            Answer::States(states) => list_of(py, states, |state| to_state(py, state)),
+            Answer::Cancelled(cancelled) => to_cancelled(py, cancelled).map(Bound::unbind),
+            Answer::CancelledMany(many) => list_of(py, many, |cancelled| to_cancelled(py, cancelled)),
+            Answer::Settled(settled) => list_of(py, settled, |settled| to_settled(py, settled)),
+            Answer::Queues(queues) => list_of(py, &queues, |stats| to_stats(py, stats)),
+            Answer::Result(found) => found.map(|found| result(&found)).transpose()?.into_py_any(py),
+            Answer::Results(results) => list_of(py, &results, result),
+            Answer::ResultsOrNone(results) => {
+                list_of(py, &results, |found| found.as_ref().map(result).transpose()?.into_bound_py_any(py))
+            }
+            Answer::Events(events) => list_of(py, &events, |event| to_event(py, event)),
+            Answer::Worker(worker) => worker.0.into_py_any(py),
+            Answer::Heartbeat(beat) => {
+                (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
+            }
+            Answer::Name(name) => name.into_py_any(py),
+            Answer::Text(text) => text.into_py_any(py),
+            Answer::Lost(lost) => {
+                list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
+            }
+        }
+    }
+}

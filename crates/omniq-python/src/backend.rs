@@ -1,0 +1,278 @@
+//! The three parts in one object: how they are put together, and the verbs that keep them in step.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
+use omniq::{Backend as Core, Error, Result, SettleMode};
+use omniq_embedded::Server;
+use pyo3::prelude::*;
+use uuid::Uuid;
+
+use crate::answer::{Answer, Convert};
+use crate::convert::new_task::from_new_task;
+use crate::convert::payload::encode;
+use crate::convert::settlement::SettlementArg;
+use crate::convert::small::TaskErrorArg;
+use crate::convert::task::TaskArg;
+use crate::convert::time::Span;
+use crate::error::to_py;
+use crate::events::Events;
+use crate::pending::Pending;
+use crate::queue::{Queue, task_ids};
+use crate::results::Results;
+use crate::settings::Settings;
+use crate::slot::{Opening, Slot};
+
+/// A backend. Every verb gives a `Pending`.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Backend {
+    pub(crate) slot: Arc<Slot<Core>>,
+    pub(crate) convert: Convert,
+    codec: Arc<str>,
+}
+
+impl Backend {
+    pub(crate) fn verb<Fut>(
+        &self,
+        py: Python<'_>,
+        verb: impl FnOnce(Core) -> Fut + Send + 'static,
+    ) -> PyResult<Pending>
+    where
+        Fut: Future<Output = Result<Answer>> + Send,
+    {
+        let backend = self.slot.get(py).map_err(|error| to_py(py, error))?;
+        Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
+    }
+
+    /// A slot for a part of this backend, which opens the whole.
+    fn part<T: Clone + Send + Sync + 'static>(
+        &self,
+        part: impl Fn(&Core) -> Result<T> + Clone + Send + Sync + 'static,
+    ) -> Arc<Slot<T>> {
+        let whole = Arc::clone(&self.slot);
+        Slot::new(move |py| {
+            let (whole, part) = (whole.get(py)?, part.clone());
+            Ok(Box::pin(async move { part(&whole.await?) }))
+        })
+    }
+}
+
+/// Parts that were made apart from the backend.
+struct Given {
+    queue: Option<Py<Queue>>,
+    results: Option<Py<Results>>,
+    events: Option<Py<Events>>,
+    /// The private server that is started for what is on PostgreSQL.
+    server: Option<omniq_embedded::Options>,
+}
+
+impl Given {
+    /// Opens what the settings say, with the given parts in place of theirs.
+    fn open(&self, py: Python<'_>, settings: &Settings) -> Result<Opening<Core>> {
+        let queue = self.queue.as_ref().map(|queue| queue.get().slot.get(py)).transpose()?;
+        let results = self.results.as_ref().map(|results| results.get().slot.get(py)).transpose()?;
+        let events = self.events.as_ref().map(|events| events.get().slot.get(py)).transpose()?;
+        let mut settings = settings.0.clone();
+        if queue.is_some() {
+            settings.queue = Part::Memory;
+        }
+        if results.is_some() {
+            settings.results = Part::Off;
+        }
+        if events.is_some() {
+            settings.events = Part::Off;
+        }
+        let server = self.server.clone();
+        Ok(Box::pin(async move {
+            if let Some(server) = server {
+                settings.url = Some(started(server).await?);
+            }
+            // Those that were given first: a failure then leaves no connection of ours open.
+            let queue = match queue {
+                Some(queue) => Some(queue.await?),
+                None => None,
+            };
+            let results = match results {
+                Some(results) => Some(results.await?),
+                None => None,
+            };
+            let events = match events {
+                Some(events) => Some(events.await?),
+                None => None,
+            };
+            let opened = AsyncPostgresBackend::with_settings(&settings).await?;
+            let opened = opened.backend();
+            let mut backend = Core::new(queue.unwrap_or_else(|| Arc::clone(opened.queue())))
+                .with_result_ttl(settings.result_ttl)
+                .with_event_ttl(settings.event_ttl);
+            if let Some(results) = results.or_else(|| opened.results().map(Arc::clone)) {
+                backend = backend.with_results(results);
+            }
+            if let Some(events) = events.or_else(|| opened.events().map(Arc::clone)) {
+                backend = backend.with_events(events);
+            }
+            Ok(backend)
+        }))
+    }
+}
+
+fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
+    let options = omniq_embedded::Options::default();
+    match programs {
+        Some(programs) => options.bin_dir(programs),
+        None => options,
+    }
+}
+
+/// The URL of the embedded server, which is started if it does not run; `programs` is the folder of its programs.
+#[pyfunction]
+pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
+    let server = server_of(programs);
+    Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
+}
+
+/// Removes the schema of these settings with all that is in it.
+#[pyfunction]
+pub(crate) fn drop_schema(settings: &Settings) -> Pending {
+    let settings = settings.0.clone();
+    Pending::new(PLAIN, async move { omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None) })
+}
+
+const PLAIN: Convert = Convert { allow_pickle: false };
+
+async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
+    let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
+    match url {
+        Ok(Ok(url)) => url.parse(),
+        Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
+        Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
+    }
+}
+
+#[pymethods]
+impl Backend {
+    #[new]
+    fn new(
+        settings: &Bound<'_, Settings>,
+        codec: &str,
+        allow_pickle: bool,
+        queue: Option<Py<Queue>>,
+        results: Option<Py<Results>>,
+        events: Option<Py<Events>>,
+    ) -> Self {
+        let settings = settings.get().clone();
+        let given = Given { queue, results, events, server: None };
+        let slot = Slot::new(move |py| given.open(py, &settings));
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// On the embedded server, which is started at first use; `programs` is the folder of its programs.
+    #[staticmethod]
+    fn embedded(
+        settings: &Bound<'_, Settings>,
+        codec: &str,
+        allow_pickle: bool,
+        queue: Option<Py<Queue>>,
+        results: Option<Py<Results>>,
+        events: Option<Py<Events>>,
+        programs: Option<std::path::PathBuf>,
+    ) -> Self {
+        let settings = settings.get().clone();
+        let server = Some(server_of(programs));
+        let given = Given { queue, results, events, server };
+        let slot = Slot::new(move |py| given.open(py, &settings));
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// The queue of this backend.
+    fn queue(&self) -> Queue {
+        let slot = self.part(|backend| Ok(Arc::clone(backend.queue())));
+        Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec) }
+    }
+
+    /// The result storage of this backend; its verbs fail if results are off.
+    fn results(&self) -> Results {
+        let slot = self.part(|backend| backend.require_results().map(Arc::clone));
+        Results { slot, convert: self.convert }
+    }
+
+    /// The event storage of this backend; its verbs fail if events are off.
+    fn events(&self) -> Events {
+        Events { slot: self.part(|backend| backend.require_events().map(Arc::clone)) }
+    }
+
+    fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let task = from_new_task(task, self.convert, &self.codec)?;
+        self.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
+    }
+
+    fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
+        let tasks = tasks
+            .iter()
+            .map(|task| from_new_task(task, self.convert, &self.codec))
+            .collect::<PyResult<Vec<_>>>()?;
+        self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
+    }
+
+    fn result(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |backend| async move {
+            Ok(Answer::Result(backend.result(id.into()).await?.map(Box::new)))
+        })
+    }
+
+    fn wait(&self, py: Python<'_>, id: Uuid, timeout: Span) -> PyResult<Pending> {
+        self.verb(py, move |backend| async move {
+            Ok(Answer::Result(Some(Box::new(backend.wait(id.into(), timeout.0).await?))))
+        })
+    }
+
+    /// `value` is stored if results are on, `None` as any other.
+    fn complete(
+        &self,
+        py: Python<'_>,
+        task: TaskArg,
+        value: &Bound<'_, PyAny>,
+        codec: Option<&str>,
+    ) -> PyResult<Pending> {
+        let value = encode(value, codec.unwrap_or(&self.codec), self.convert)?;
+        self.verb(
+            py,
+            |backend| async move { backend.complete(&task.0, Some(value)).await.map(|()| Answer::None) },
+        )
+    }
+
+    fn fail(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {
+        self.verb(py, |backend| async move { backend.fail(&task.0, error.0).await.map(Answer::State) })
+    }
+
+    fn cancel(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |backend| async move { backend.cancel(id.into()).await.map(Answer::Cancelled) })
+    }
+
+    fn cancel_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
+        let ids = task_ids(ids);
+        self.verb(py, |backend| async move { backend.cancel_many(&ids).await.map(Answer::CancelledMany) })
+    }
+
+    fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
+        let batch = batch.into_iter().map(|settlement| settlement.0).collect();
+        let mode = if all { SettleMode::All } else { SettleMode::Each };
+        self.verb(py, move |backend| async move { backend.settle(batch, mode).await.map(Answer::Settled) })
+    }
+
+    /// Opens all parts, unless they are open.
+    fn connect(&self, py: Python<'_>) -> PyResult<Pending> {
+        self.verb(py, |_| async { Ok(Answer::None) })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<Pending> {
+        let closing = self.slot.close(py).map_err(|error| to_py(py, error))?;
+        Ok(Pending::new(self.convert, async move {
+            if let Some(backend) = closing.await {
+                backend.close().await?;
+            }
+            Ok(Answer::None)
+        }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Filters: the structs of `omniq.models.filter`, which the methods fill from their arguments.
+
+use omniq::{EventFilter, ResultFilter, TaskFilter, TaskId};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use pyo3::{IntoPyObjectExt, intern};
+use uuid::Uuid;
+
+use super::small::{parsed, to_state, to_status};
+use super::time::{Time, optional_datetime, time_field};
+use super::{field, given, imported};
+
+fn parsed_field<'py, T: std::str::FromStr<Err = omniq::Error>>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<T>> {
+    given(object, name)?.map(|value| parsed(&value)).transpose()
+}
+
+/// Which tasks.
+pub(crate) struct TaskFilterArg(pub(crate) TaskFilter);
+
+impl<'py> FromPyObject<'_, 'py> for TaskFilterArg {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        Ok(Self(TaskFilter {
+            queue: field(&value, intern!(py, "queue"))?,
+            state: parsed_field(&value, intern!(py, "state"))?,
+            func: field(&value, intern!(py, "func"))?,
+            after: field::<Option<Uuid>>(&value, intern!(py, "after"))?.map(TaskId::from),
+            limit: field(&value, intern!(py, "limit"))?,
+        }))
+    }
+}
+
+pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyResult<Bound<'py, PyAny>> {
+    let state = filter.state.map(|state| to_state(py, state)).transpose()?;
+    let after = filter.after.map(|id| id.as_uuid()).into_bound_py_any(py)?;
+    let made = (&filter.queue, state, &filter.func, after, filter.limit);
+    imported!(py, "omniq.models.filter", "TaskFilter")?.call1(made)
+}
+
+/// Which results.
+pub(crate) struct ResultFilterArg(pub(crate) ResultFilter);
+
+impl<'py> FromPyObject<'_, 'py> for ResultFilterArg {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        let after: Option<(Time, Uuid)> = field(&value, intern!(py, "after"))?;
+        Ok(Self(ResultFilter {
+            status: parsed_field(&value, intern!(py, "status"))?,
+            queue: field(&value, intern!(py, "queue"))?,
+            func: field(&value, intern!(py, "func"))?,
+            since: time_field(&value, intern!(py, "since"))?,
+            after: after.map(|(time, id)| (time.0, TaskId::from(id))),
+            limit: field(&value, intern!(py, "limit"))?,
+        }))
+    }
+}
+
+pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> PyResult<Bound<'py, PyAny>> {
+    let status = filter.status.map(|status| to_status(py, status)).transpose()?;
+    let since = optional_datetime(py, filter.since)?;
+    let after = match filter.after {
+        Some((time, id)) => Some((super::time::to_datetime(py, time)?, id.as_uuid())),
+        None => None,
+    };
+    let made = (status, &filter.queue, &filter.func, since, after, filter.limit);
+    imported!(py, "omniq.models.filter", "ResultFilter")?.call1(made)
+}
+
+/// Which events.
+pub(crate) struct EventFilterArg(pub(crate) EventFilter);
+
+impl<'py> FromPyObject<'_, 'py> for EventFilterArg {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        Ok(Self(EventFilter {
+            task_id: field::<Option<Uuid>>(&value, intern!(py, "task_id"))?.map(TaskId::from),
+            kind: parsed_field(&value, intern!(py, "kind"))?,
+            queue: field(&value, intern!(py, "queue"))?,
+            worker: field(&value, intern!(py, "worker"))?,
+            since: time_field(&value, intern!(py, "since"))?,
+            until: time_field(&value, intern!(py, "until"))?,
+            after: field(&value, intern!(py, "after"))?,
+            latest: field(&value, intern!(py, "latest"))?,
+            limit: field(&value, intern!(py, "limit"))?,
+        }))
+    }
+}
+
+pub(crate) fn to_event_filter<'py>(py: Python<'py>, filter: &EventFilter) -> PyResult<Bound<'py, PyAny>> {
+    let id = filter.task_id.map(|id| id.as_uuid()).into_bound_py_any(py)?;
+    let kind = filter.kind.as_ref().map(|kind| kind.name());
+    let since = optional_datetime(py, filter.since)?;
+    let until = optional_datetime(py, filter.until)?;
+    let made =
+        (id, kind, &filter.queue, &filter.worker, since, until, filter.after, filter.latest, filter.limit);
+    imported!(py, "omniq.models.filter", "EventFilter")?.call1(made)
+}

@@ -1,0 +1,112 @@
+//! What is asked for: `omniq.models.NewTask`.
+
+use omniq::{NewTask, TaskId, TaskUpdate};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3::{intern, types::PyString};
+use uuid::Uuid;
+
+use super::json::{from_dict, object_field, to_dict};
+use super::payload::{encode, to_payload};
+use super::small::{from_backoff, to_backoff};
+use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::{field, given, imported};
+use crate::answer::Convert;
+
+/// Reads a task that is to be enqueued; what it does not say is as the core has it by default.
+pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<NewTask> {
+    let py = task.py();
+    let own: Option<String> = field(task, intern!(py, "codec"))?;
+    let args = task.getattr(intern!(py, "args"))?;
+    let payload = encode(&args, own.as_deref().unwrap_or(codec), convert)?;
+    let mut new = NewTask::with_payload(field::<String>(task, intern!(py, "func"))?, payload);
+    new.id = field::<Option<Uuid>>(task, intern!(py, "id"))?.map(TaskId::from);
+    set(task, intern!(py, "queue"), &mut new.queue)?;
+    set(task, intern!(py, "priority"), &mut new.priority)?;
+    set(task, intern!(py, "max_retries"), &mut new.max_retries)?;
+    new.run_at = time_field(task, intern!(py, "run_at"))?;
+    new.delay = span_field(task, intern!(py, "delay"))?;
+    new.ttl = span_field(task, intern!(py, "ttl"))?;
+    new.timeout = span_field(task, intern!(py, "timeout"))?;
+    new.backoff = given(task, intern!(py, "backoff"))?.map(|backoff| from_backoff(&backoff)).transpose()?;
+    new.metadata = object_field(task, intern!(py, "metadata"))?;
+    Ok(new)
+}
+
+/// Reads the changes to a task: `omniq.models.TaskUpdate`.
+pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<TaskUpdate> {
+    let py = change.py();
+    let own: Option<String> = field(change, intern!(py, "codec"))?;
+    let args = change.getattr(intern!(py, "args"))?;
+    let unset = args.is(imported!(py, "msgspec", "UNSET")?);
+    let payload = if unset { None } else { Some(encode(&args, own.as_deref().unwrap_or(codec), convert)?) };
+    let metadata = given(change, intern!(py, "metadata"))?;
+    Ok(TaskUpdate {
+        queue: field(change, intern!(py, "queue"))?,
+        priority: field(change, intern!(py, "priority"))?,
+        run_at: time_field(change, intern!(py, "run_at"))?,
+        payload,
+        max_retries: field(change, intern!(py, "max_retries"))?,
+        metadata: metadata.map(|metadata| from_dict("metadata", &metadata)).transpose()?,
+    })
+}
+
+/// A task to be enqueued, its arguments encoded; what was not said of it is as the core has it by default.
+pub(crate) fn to_new_task<'py>(
+    py: Python<'py>,
+    convert: Convert,
+    new: &NewTask,
+) -> PyResult<Bound<'py, PyAny>> {
+    let named = PyDict::new(py);
+    named.set_item("id", new.id.map(|id| id.as_uuid()))?;
+    named.set_item("queue", &new.queue)?;
+    named.set_item("priority", new.priority)?;
+    named.set_item("run_at", optional_datetime(py, new.run_at)?)?;
+    for (name, span) in [("delay", new.delay), ("ttl", new.ttl), ("timeout", new.timeout)] {
+        named.set_item(name, span.map(|span| to_timedelta(py, span)).transpose()?)?;
+    }
+    named.set_item("max_retries", new.max_retries)?;
+    named.set_item("backoff", new.backoff.as_ref().map(|backoff| to_backoff(py, backoff)).transpose()?)?;
+    named.set_item("metadata", to_dict(py, &new.metadata)?)?;
+    named.set_item("codec", new.payload.codec().name())?;
+    let head = (&new.func, to_payload(py, convert, &new.payload)?);
+    imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
+}
+
+/// The changes that were given, as arguments by name.
+pub(crate) fn to_changes<'py>(
+    py: Python<'py>,
+    convert: Convert,
+    change: &TaskUpdate,
+) -> PyResult<Bound<'py, PyDict>> {
+    let named = PyDict::new(py);
+    if let Some(queue) = &change.queue {
+        named.set_item("queue", queue)?;
+    }
+    if let Some(priority) = change.priority {
+        named.set_item("priority", priority)?;
+    }
+    if let Some(time) = change.run_at {
+        named.set_item("run_at", to_datetime(py, time)?)?;
+    }
+    if let Some(payload) = &change.payload {
+        named.set_item("args", to_payload(py, convert, payload)?)?;
+    }
+    if let Some(retries) = change.max_retries {
+        named.set_item("max_retries", retries)?;
+    }
+    if let Some(metadata) = &change.metadata {
+        named.set_item("metadata", to_dict(py, metadata)?)?;
+    }
+    Ok(named)
+}
+
+fn set<'py, T>(task: &Bound<'py, PyAny>, name: &Bound<'py, PyString>, to: &mut T) -> PyResult<()>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    if let Some(value) = field::<Option<T>>(task, name)? {
+        *to = value;
+    }
+    Ok(())
+}

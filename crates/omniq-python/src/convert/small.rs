@@ -1,0 +1,160 @@
+//! The small models: named values, backoff, error, claim, figures.
+
+use std::time::Duration;
+
+use omniq::{Backoff, Cancelled, Claim, QueueStats, ResultStatus, Settled, TaskError, TaskState, WorkerId};
+use pyo3::prelude::*;
+use pyo3::{IntoPyObjectExt, intern};
+
+use super::time::from_span;
+use super::{field, given, imported};
+use crate::error::to_py;
+
+/// A member of an enum of `omniq.models.enums`, by its name.
+macro_rules! member {
+    ($py:expr, $class:literal, $name:expr) => {
+        imported!($py, "omniq.models.enums", $class)?.call1(($name,))
+    };
+}
+
+pub(crate) fn to_state(py: Python<'_>, state: TaskState) -> PyResult<Bound<'_, PyAny>> {
+    member!(py, "TaskState", state.name())
+}
+
+pub(crate) fn to_status(py: Python<'_>, status: ResultStatus) -> PyResult<Bound<'_, PyAny>> {
+    member!(py, "ResultStatus", status.name())
+}
+
+pub(crate) fn to_cancelled(py: Python<'_>, cancelled: Cancelled) -> PyResult<Bound<'_, PyAny>> {
+    let name = match cancelled {
+        Cancelled::Done => "done",
+        Cancelled::Requested => "requested",
+        Cancelled::NotFound => "not_found",
+    };
+    member!(py, "Cancelled", name)
+}
+
+pub(crate) fn to_settled(py: Python<'_>, settled: Settled) -> PyResult<Bound<'_, PyAny>> {
+    let name = match settled {
+        Settled::Done => "done",
+        Settled::Lost => "lost",
+    };
+    member!(py, "Settled", name)
+}
+
+/// Reads a text, also a member of one of the enums, that the core parses.
+pub(crate) fn parsed<T: std::str::FromStr<Err = omniq::Error>>(value: &Bound<'_, PyAny>) -> PyResult<T> {
+    let text: String = value.extract().map_err(|error: PyErr| super::refused("the name", value, &error))?;
+    text.parse().map_err(|error| to_py(value.py(), error))
+}
+
+pub(crate) fn to_backoff<'py>(py: Python<'py>, backoff: &Backoff) -> PyResult<Bound<'py, PyAny>> {
+    if *backoff == Backoff::default() {
+        return imported!(py, "omniq.models.task", "DEFAULT_BACKOFF").cloned();
+    }
+    let made = (backoff.initial.as_secs_f64(), backoff.factor, backoff.max.as_secs_f64(), backoff.jitter);
+    imported!(py, "omniq.models.task", "make_backoff")?.call1(made)
+}
+
+pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
+    let py = value.py();
+    let span =
+        |name: &str| -> PyResult<Duration> { from_span(&format!("backoff {name}"), &value.getattr(name)?) };
+    Ok(Backoff {
+        initial: span("initial")?,
+        factor: field(value, intern!(py, "factor"))?,
+        max: span("max")?,
+        jitter: field(value, intern!(py, "jitter"))?,
+    })
+}
+
+pub(crate) fn to_task_error<'py>(py: Python<'py>, error: &TaskError) -> PyResult<Bound<'py, PyAny>> {
+    imported!(py, "omniq.models.task", "TaskError")?.call1((&error.kind, &error.message, &error.trace))
+}
+
+pub(crate) fn from_task_error(value: &Bound<'_, PyAny>) -> PyResult<TaskError> {
+    let py = value.py();
+    let kind: String = field(value, intern!(py, "type"))?;
+    let made = TaskError::new(kind, field::<String>(value, intern!(py, "message"))?);
+    Ok(match field::<Option<String>>(value, intern!(py, "trace"))? {
+        Some(trace) => made.with_trace(trace),
+        None => made,
+    })
+}
+
+/// An error of a run as an argument.
+pub(crate) struct TaskErrorArg(pub(crate) TaskError);
+
+impl<'py> FromPyObject<'_, 'py> for TaskErrorArg {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        from_task_error(&value).map(Self)
+    }
+}
+
+pub(crate) fn to_claim(py: Python<'_>, claim: Claim) -> PyResult<Bound<'_, PyAny>> {
+    imported!(py, "omniq.models.task", "Claim")?.call1((claim.worker.0, claim.number))
+}
+
+pub(crate) fn claim_field(object: &Bound<'_, PyAny>) -> PyResult<Option<Claim>> {
+    let py = object.py();
+    let Some(value) = given(object, intern!(py, "claim"))? else { return Ok(None) };
+    let worker = WorkerId(field(&value, intern!(py, "worker"))?);
+    Ok(Some(Claim { worker, number: field(&value, intern!(py, "number"))? }))
+}
+
+pub(crate) fn to_stats<'py>(py: Python<'py>, stats: &QueueStats) -> PyResult<Bound<'py, PyAny>> {
+    let QueueStats { name, paused, ready, scheduled, running, dead, completed } = stats;
+    imported!(py, "omniq.models.event", "QueueStats")?
+        .call1((name, *paused, *ready, *scheduled, *running, *dead, *completed))
+}
+
+pub(crate) fn from_stats(value: &Bound<'_, PyAny>) -> PyResult<QueueStats> {
+    let py = value.py();
+    Ok(QueueStats {
+        name: field(value, intern!(py, "name"))?,
+        paused: field(value, intern!(py, "paused"))?,
+        ready: field(value, intern!(py, "ready"))?,
+        scheduled: field(value, intern!(py, "scheduled"))?,
+        running: field(value, intern!(py, "running"))?,
+        dead: field(value, intern!(py, "dead"))?,
+        completed: field(value, intern!(py, "completed"))?,
+    })
+}
+
+/// Reads a list of answers to a cancel.
+pub(crate) fn read_cancelled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Cancelled>> {
+    let names: Vec<String> = answer.extract()?;
+    let read = |name: &String| match name.as_str() {
+        "done" => Ok(Cancelled::Done),
+        "requested" => Ok(Cancelled::Requested),
+        "not_found" => Ok(Cancelled::NotFound),
+        _ => Err(unknown(answer.py(), name)),
+    };
+    names.iter().map(read).collect()
+}
+
+/// Reads a list of answers to a settlement.
+pub(crate) fn read_settled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Settled>> {
+    let names: Vec<String> = answer.extract()?;
+    let read = |name: &String| match name.as_str() {
+        "done" => Ok(Settled::Done),
+        "lost" => Ok(Settled::Lost),
+        _ => Err(unknown(answer.py(), name)),
+    };
+    names.iter().map(read).collect()
+}
+
+fn unknown(py: Python<'_>, name: &str) -> PyErr {
+    to_py(py, omniq::Error::internal(format!("a storage written in Python gave the unknown answer {name:?}")))
+}
+
+/// A list of what `make` makes of each.
+pub(crate) fn list_of<'py, T>(
+    py: Python<'py>,
+    items: impl IntoIterator<Item = T>,
+    make: impl Fn(T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    items.into_iter().map(make).collect::<PyResult<Vec<_>>>()?.into_py_any(py)
+}

@@ -1,0 +1,74 @@
+//! Errors, from Rust to Python and back: the same kind, message, SQLSTATE and cause on both sides.
+
+use std::error::Error as StdError;
+
+use omniq::Error;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+use pyo3::{PyTypeInfo, intern};
+
+/// `omniq.OmniQError`.
+fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "omniq.errors", "OmniQError")
+}
+
+/// The exception for an error.
+pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
+    made(py, &error).unwrap_or_else(|failure| failure)
+}
+
+fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let exception = class(py)?.call1((error.message(), error.kind(), error.sqlstate()))?;
+    let made = PyErr::from_value(exception);
+    if let Some(source) = error.source() {
+        made.set_cause(py, Some(cause(py, source)?));
+    }
+    Ok(made)
+}
+
+/// A cause: an exception of Python's as it is, one of ours as ours, any other by its words.
+fn cause(py: Python<'_>, source: &(dyn StdError + 'static)) -> PyResult<PyErr> {
+    if let Some(error) = source.downcast_ref::<PyErr>() {
+        return Ok(error.clone_ref(py));
+    }
+    if let Some(error) = source.downcast_ref::<Error>() {
+        return made(py, error);
+    }
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let class = CLASS.import(py, "omniq.errors", "Cause")?;
+    let made = PyErr::from_value(class.call1((source.to_string(),))?);
+    if let Some(next) = source.source() {
+        made.set_cause(py, Some(cause(py, next)?));
+    }
+    Ok(made)
+}
+
+/// The error for an exception that Python code of a user's storage has raised.
+pub(crate) fn from_py(py: Python<'_>, exception: PyErr) -> Error {
+    let value = exception.value(py);
+    let ours = class(py).is_ok_and(|class| value.is_instance(class).unwrap_or(false));
+    if ours {
+        let text = |name| value.getattr(name).and_then(|value| value.extract::<String>());
+        let kind = text(intern!(py, "kind")).unwrap_or_default();
+        let message = text(intern!(py, "message")).unwrap_or_default();
+        let error = Error::of_kind(&kind, message);
+        return match text(intern!(py, "sqlstate")) {
+            Ok(state) => error.with_sqlstate(state),
+            Err(_) => error,
+        }
+        .with_source(exception);
+    }
+    let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    let timeout = pyo3::exceptions::PyTimeoutError::type_object(py);
+    let message = format!("a storage written in Python failed: {name}: {value}");
+    let made = if value.is_instance(&timeout).unwrap_or(false) {
+        Error::timeout(message)
+    } else if value.is_instance_of::<pyo3::exceptions::PyOSError>() {
+        Error::unavailable(message)
+    } else {
+        Error::internal(message)
+    };
+    made.with_source(exception)
+}

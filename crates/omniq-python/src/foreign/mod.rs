@@ -1,0 +1,208 @@
+//! Storages written in Python, as the Rust side sees them: each call goes to the user's object.
+//!
+//! Async methods run on the event loop that opened the storage, blocking ones on a thread that may block.
+
+mod events;
+mod queue;
+mod results;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use omniq::{Error, Result};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use tokio::sync::oneshot;
+
+use crate::answer::Convert;
+use crate::bridge::{Bridge, Item, Line};
+use crate::convert::imported;
+use crate::error::{from_py, to_py};
+
+pub(crate) use events::ForeignEvents;
+pub(crate) use queue::ForeignQueue;
+pub(crate) use results::ForeignResults;
+
+/// Positional arguments and those by name, made where the GIL is held.
+pub(crate) type Arguments = (Py<PyTuple>, Option<Py<PyDict>>);
+
+/// A user's object, before it is opened. The object holds this, so that this must not hold it.
+pub(crate) struct Origin {
+    object: Py<PyWeakrefReference>,
+    is_async: bool,
+    pub(crate) convert: Convert,
+}
+
+impl Origin {
+    pub(crate) fn new(object: &Bound<'_, PyAny>, is_async: bool, allow_pickle: bool) -> PyResult<Self> {
+        let object = PyWeakrefReference::new(object)?.unbind();
+        Ok(Self { object, is_async, convert: Convert { allow_pickle } })
+    }
+
+    /// Opens it for the loop that runs on this thread.
+    pub(crate) fn open(&self, py: Python<'_>) -> Result<Foreign> {
+        let object = self.object.bind(py).upgrade().ok_or_else(|| {
+            Error::closed("the storage written in Python is gone: keep it for as long as it is used")
+        })?;
+        let line =
+            if self.is_async { Some(line_of_loop(py).map_err(|error| from_py(py, error))?) } else { None };
+        Ok(Foreign { object: object.unbind().into(), line, convert: self.convert })
+    }
+}
+
+fn line_of_loop(py: Python<'_>) -> PyResult<Weak<Line>> {
+    let bridge = imported!(py, "omniq._loop", "current_bridge")?.call0()?;
+    if bridge.is_none() {
+        return Err(to_py(
+            py,
+            Error::config(
+                "an async storage written in Python needs the event loop of an Async class: use the blocking interface \
+                 for a storage of blocking classes",
+            ),
+        ));
+    }
+    Ok(Arc::downgrade(bridge.cast::<Bridge>()?.get().line()))
+}
+
+/// A user's object that is open.
+pub(crate) struct Foreign {
+    object: Arc<Py<PyAny>>,
+    /// The loop that its methods run on; `None`: they block.
+    line: Option<Weak<Line>>,
+    convert: Convert,
+}
+
+impl std::fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Foreign").field("object", &Arc::as_ptr(&self.object)).finish()
+    }
+}
+
+impl Clone for Foreign {
+    fn clone(&self) -> Self {
+        Self { object: Arc::clone(&self.object), line: self.line.clone(), convert: self.convert }
+    }
+}
+
+impl Foreign {
+    /// A name of its own for where it keeps its data: nothing else shares a transaction with it.
+    pub(crate) fn location(&self) -> omniq::Location {
+        omniq::Location::new(format!("python {:p}", Arc::as_ptr(&self.object)))
+    }
+
+    pub(crate) fn convert(&self) -> Convert {
+        self.convert
+    }
+
+    /// Calls a method and reads its answer.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        arguments: impl FnOnce(Python<'_>) -> PyResult<Arguments> + Send + 'static,
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let object = Arc::clone(&self.object);
+        let invoke = move |py: Python<'_>| -> PyResult<Py<PyAny>> {
+            let (positional, named) = arguments(py)?;
+            let named = named.as_ref().map(|named| named.bind(py));
+            Ok(object.bind(py).getattr(name)?.call(positional, named)?.unbind())
+        };
+        match &self.line {
+            None => {
+                let work = tokio::task::spawn_blocking(move || {
+                    Python::attach(|py| {
+                        let answer = invoke(py).and_then(|answer| read(answer.bind(py)));
+                        answer.map_err(|error| from_py(py, error))
+                    })
+                });
+                work.await.map_err(|error| Error::internal(format!("the call was stopped: {error}")))?
+            }
+            Some(line) => {
+                let (tell, told) = oneshot::channel();
+                let line = line.upgrade().ok_or_else(loop_gone)?;
+                line.push(Item::Call(Box::new(move |py| begin(py, invoke, read, tell))));
+                drop(line);
+                told.await.map_err(|_| loop_gone())?
+            }
+        }
+    }
+}
+
+fn loop_gone() -> Error {
+    Error::closed("the event loop that opened the storage written in Python has ended")
+}
+
+/// On the loop's thread: makes the coroutine and has the loop run it.
+fn begin<T: Send + 'static>(
+    py: Python<'_>,
+    invoke: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>,
+    read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    tell: oneshot::Sender<Result<T>>,
+) {
+    let done = move |py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>| {
+        let answer = answer.and_then(|answer| read(&answer)).map_err(|error| from_py(py, error));
+        // Nobody waits any more: the call was given up.
+        let _ = tell.send(answer);
+    };
+    let done = Done(Mutex::new(Some(Box::new(done))));
+    let begun = Py::new(py, done).and_then(|done| {
+        let coroutine = match invoke(py) {
+            Ok(coroutine) => coroutine,
+            Err(error) => {
+                return done.get().__call__(py, None, Some(error.into_value(py).into_bound(py).into_any()));
+            }
+        };
+        imported!(py, "omniq._loop", "spawn")?.call1((coroutine, done)).map(drop)
+    });
+    if let Err(error) = begun {
+        error.write_unraisable(py, None);
+    }
+}
+
+type Teller = Box<dyn FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send>;
+
+/// Takes the answer of a coroutine.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Done(Mutex<Option<Teller>>);
+
+#[pymethods]
+impl Done {
+    /// With the value, or with the exception.
+    fn __call__(
+        &self,
+        py: Python<'_>,
+        value: Option<Bound<'_, PyAny>>,
+        error: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let teller = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let teller = teller.ok_or_else(|| PyTypeError::new_err("a call is answered once"))?;
+        match error {
+            Some(error) => teller(py, Err(PyErr::from_value(error))),
+            None => teller(py, Ok(value.unwrap_or_else(|| py.None().into_bound(py)))),
+        }
+        Ok(())
+    }
+}
+
+/// Positional arguments alone.
+pub(crate) fn positional<'py, A>(py: Python<'py>, arguments: A) -> PyResult<Arguments>
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
+    A::Error: Into<PyErr>,
+{
+    Ok((arguments.into_pyobject(py).map_err(Into::into)?.unbind(), None))
+}
+
+/// A filter's fields as arguments by name; those of these names, where only they are known.
+pub(crate) fn named(fields: &Bound<'_, PyAny>, kept: Option<&[&str]>) -> PyResult<Arguments> {
+    let py = fields.py();
+    let names = imported!(py, "msgspec.structs", "asdict")?.call1((fields,))?.cast_into::<PyDict>()?;
+    if let Some(kept) = kept {
+        for name in names.keys() {
+            if !kept.contains(&name.extract::<String>()?.as_str()) {
+                names.del_item(name)?;
+            }
+        }
+    }
+    Ok((PyTuple::empty(py).unbind(), Some(names.unbind())))
+}

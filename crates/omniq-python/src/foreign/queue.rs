@@ -1,0 +1,238 @@
+//! A task queue written in Python.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq::{
+    Cancelled, Dequeue, Doorbell, Heartbeat, LeaseCell, Limits, Location, Lost, NewTask, Pulse, QueueStats,
+    Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, WorkerId,
+    WorkerInfo,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyDictMethods};
+use uuid::Uuid;
+
+use super::{Foreign, named, positional};
+use crate::convert::filter::to_task_filter;
+use crate::convert::new_task::{to_changes, to_new_task};
+use crate::convert::settlement::to_settlement;
+use crate::convert::small::{from_stats, list_of, read_cancelled, read_settled};
+use crate::convert::task::{TaskArg, from_task};
+use crate::convert::time::to_timedelta;
+use crate::queue::task_ids;
+
+/// How often a sleeper looks: a queue written in Python has no bell.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A task queue written in Python.
+#[derive(Debug)]
+pub(crate) struct ForeignQueue {
+    foreign: Foreign,
+    lease: LeaseCell,
+}
+
+impl ForeignQueue {
+    pub(crate) fn new(foreign: Foreign) -> Self {
+        Self { foreign, lease: LeaseCell::default() }
+    }
+
+    async fn with_ids<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        ids: &[TaskId],
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let ids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
+        self.foreign.call(name, move |py| positional(py, (ids,)), read).await
+    }
+
+    async fn filtered<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        filter: &TaskFilter,
+        kept: &'static [&'static str],
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let filter = filter.clone();
+        let arguments = move |py: Python<'_>| named(&to_task_filter(py, &filter)?, Some(kept));
+        self.foreign.call(name, arguments, read).await
+    }
+}
+
+fn nothing(_: &Bound<'_, PyAny>) -> PyResult<()> {
+    Ok(())
+}
+
+fn number(answer: &Bound<'_, PyAny>) -> PyResult<u64> {
+    answer.extract()
+}
+
+fn tasks(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Task>> {
+    Ok(answer.extract::<Vec<TaskArg>>()?.into_iter().map(|task| task.0).collect())
+}
+
+#[async_trait]
+impl TaskQueue for ForeignQueue {
+    async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        for task in &tasks {
+            task.check(&Limits::default())?;
+        }
+        let convert = self.foreign.convert();
+        let arguments = move |py: Python<'_>| {
+            positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))
+        };
+        let read = |answer: &Bound<'_, PyAny>| Ok(task_ids(answer.extract()?));
+        self.foreign.call("enqueue_many", arguments, read).await
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        let batch = batch.into_iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
+        let convert = self.foreign.convert();
+        let arguments = move |py: Python<'_>| {
+            let batch = list_of(py, &batch, |settlement| to_settlement(py, convert, settlement))?;
+            let named = PyDict::new(py);
+            named.set_item("all_or_nothing", mode == SettleMode::All)?;
+            Ok((positional(py, (batch,))?.0, Some(named.unbind())))
+        };
+        self.foreign.call("settle", arguments, read_settled).await
+    }
+
+    async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        self.with_ids("cancel_many", ids, read_cancelled).await
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Option<Task>> {
+        let read = |answer: &Bound<'_, PyAny>| {
+            if answer.is_none() { Ok(None) } else { from_task(answer).map(Some) }
+        };
+        self.foreign.call("get", move |py| positional(py, (id.as_uuid(),)), read).await
+    }
+
+    async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
+        change.check(&Limits::default())?;
+        let convert = self.foreign.convert();
+        let arguments = move |py: Python<'_>| {
+            Ok((positional(py, (id.as_uuid(),))?.0, Some(to_changes(py, convert, &change)?.unbind())))
+        };
+        self.foreign.call("update", arguments, from_task).await
+    }
+
+    async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
+        self.with_ids("retry_many", ids, nothing).await
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
+        self.with_ids("delete_many", ids, nothing).await
+    }
+
+    async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
+        self.filtered("list", filter, &["queue", "state", "func", "after", "limit"], tasks).await
+    }
+
+    async fn count(&self, filter: &TaskFilter) -> Result<u64> {
+        self.filtered("count", filter, &["queue", "state", "func"], number).await
+    }
+
+    async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
+        self.filtered("purge", filter, &["queue", "state", "func"], number).await
+    }
+
+    async fn prune(&self, limit: u32) -> Result<u64> {
+        self.foreign.call("prune", move |py| positional(py, (limit,)), number).await
+    }
+
+    async fn pause(&self, queue: &str) -> Result<()> {
+        omniq::check_name("queue name", queue)?;
+        let queue = queue.to_owned();
+        self.foreign.call("pause", move |py| positional(py, (queue,)), nothing).await
+    }
+
+    async fn resume(&self, queue: &str) -> Result<()> {
+        omniq::check_name("queue name", queue)?;
+        let queue = queue.to_owned();
+        self.foreign.call("resume", move |py| positional(py, (queue,)), nothing).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueStats>> {
+        let read = |answer: &Bound<'_, PyAny>| {
+            answer.extract::<Vec<Bound<'_, PyAny>>>()?.iter().map(from_stats).collect()
+        };
+        self.foreign.call("queues", |py| positional(py, ()), read).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        if let Some(worker) = self.lease.take().await {
+            self.deregister_worker(worker).await?;
+        }
+        self.foreign.call("close", |py| positional(py, ()), nothing).await
+    }
+
+    fn location(&self) -> Location {
+        self.foreign.location()
+    }
+
+    fn lease(&self) -> &LeaseCell {
+        &self.lease
+    }
+
+    fn pulse(&self) -> Box<dyn Pulse> {
+        Box::new(ForeignPulse(self.foreign.clone()))
+    }
+
+    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
+        info.check()?;
+        let WorkerInfo { name, queues, lease } = info.clone();
+        let arguments = move |py: Python<'_>| positional(py, (name, queues, to_timedelta(py, lease)?));
+        self.foreign.call("register_worker", arguments, |answer| Ok(WorkerId(answer.extract()?))).await
+    }
+
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
+        self.foreign.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await
+    }
+
+    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
+        request.check()?;
+        let Dequeue { queues, limit, funcs, .. } = request.clone();
+        let arguments = move |py: Python<'_>| positional(py, (worker.0, queues, limit, funcs));
+        self.foreign.call("claim", arguments, tasks).await
+    }
+
+    async fn doorbell(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        Ok(Box::new(Nap))
+    }
+
+    async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
+        let read = |answer: &Bound<'_, PyAny>| {
+            let lost: Vec<(TaskArg, String)> = answer.extract()?;
+            Ok(lost.into_iter().map(|(task, worker)| Lost { task: task.0, worker }).collect())
+        };
+        self.foreign.call("lost", move |py| positional(py, (limit,)), read).await
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
+        self.foreign.call("expired", move |py| positional(py, (limit,)), tasks).await
+    }
+}
+
+/// Sleeps where nothing can wake it.
+struct Nap;
+
+#[async_trait]
+impl Doorbell for Nap {
+    async fn wait(&mut self, timeout: Duration) {
+        tokio::time::sleep(timeout.min(POLL)).await;
+    }
+}
+
+struct ForeignPulse(Foreign);
+
+#[async_trait]
+impl Pulse for ForeignPulse {
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+        let read = |answer: &Bound<'_, PyAny>| {
+            let (alive, cancelled): (bool, Vec<Uuid>) = answer.extract()?;
+            Ok(Heartbeat { alive, cancelled: task_ids(cancelled) })
+        };
+        self.0.call("heartbeat", move |py| positional(py, (worker.0,)), read).await
+    }
+}

@@ -1,0 +1,69 @@
+//! The Python module `omniq._omniq`: what the package `omniq` stands on. Users import `omniq`.
+//!
+//! Every verb gives a `Pending`: a call that has not begun. An event loop awaits it, a blocking class waits for it; so one
+//! list of verbs serves both.
+
+mod answer;
+mod backend;
+mod bridge;
+mod command;
+mod convert;
+mod error;
+mod events;
+mod foreign;
+mod logging;
+mod pending;
+mod queue;
+mod results;
+mod runtime;
+mod settings;
+mod slot;
+mod template;
+mod wake;
+mod work;
+
+use pyo3::prelude::*;
+
+/// What the package `omniq` stands on.
+#[pymodule]
+mod _omniq {
+    #[pymodule_export]
+    use crate::backend::{Backend, drop_schema, embedded_url};
+    #[pymodule_export]
+    use crate::bridge::Bridge;
+    #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
+    use crate::events::Events;
+    #[pymodule_export]
+    use crate::foreign::Done;
+    #[pymodule_export]
+    use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
+    #[pymodule_export]
+    use crate::pending::Pending;
+    #[pymodule_export]
+    use crate::queue::Queue;
+    #[pymodule_export]
+    use crate::results::Results;
+    #[pymodule_export]
+    use crate::runtime::after_fork;
+    #[pymodule_export]
+    use crate::settings::Settings;
+    #[pymodule_export]
+    use crate::template::Template;
+    #[pymodule_export]
+    use crate::work::Worker;
+    #[pymodule_export]
+    use crate::work::job::Job;
+    #[pymodule_export]
+    use crate::work::lane::{Bell, Lane};
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::logging::install();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ERROR_KINDS", omniq::Error::KINDS.to_vec())
+    }
+}

@@ -1,0 +1,169 @@
+//! The library's log on its way to Python's `logging`: records gather here and wake a thread of Python's that hands them on,
+//! so that whoever logs never waits for the GIL.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use omniq::logging::{TARGET, level_from_env, parse_level};
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::error::to_py;
+use crate::runtime::generation;
+use crate::wake::Wake;
+
+/// More than this are not kept while Python does not take them: the oldest go.
+const MOST: usize = 10_000;
+
+/// Level (as Python counts), logger, message, seconds since 1970.
+type Record = (u8, String, String, f64);
+
+struct Records {
+    waiting: Mutex<VecDeque<Record>>,
+    wake: OnceLock<Wake>,
+}
+
+/// One for each generation of forks: a child must not wait for a lock that a thread of its parent held.
+static RECORDS: [Records; 16] =
+    [const { Records { waiting: Mutex::new(VecDeque::new()), wake: OnceLock::new() } }; 16];
+
+/// The level that is let through, as Python counts; beyond all levels: nothing.
+static LEVEL: AtomicU8 = AtomicU8::new(30);
+
+fn records() -> &'static Records {
+    let place = usize::try_from(generation()).unwrap_or_default() % RECORDS.len();
+    &RECORDS[place]
+}
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Record>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn as_python_counts(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 40,
+        Level::WARN => 30,
+        Level::INFO => 20,
+        Level::DEBUG => 10,
+        Level::TRACE => 5,
+    }
+}
+
+struct ToPython;
+
+impl<S: Subscriber> Layer<S> for ToPython {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with(TARGET)
+            && as_python_counts(*metadata.level()) >= LEVEL.load(Ordering::Relaxed)
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut text = Text::default();
+        event.record(&mut text);
+        let name = metadata.target().replace("::", ".").replacen("omniq_", "omniq.", 1);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let records = records();
+        let first = {
+            let mut waiting = records.lock();
+            if waiting.len() >= MOST {
+                waiting.pop_front();
+            }
+            waiting.push_back((as_python_counts(*metadata.level()), name, text.done(), now));
+            waiting.len() == 1
+        };
+        if let (true, Some(wake)) = (first, records.wake.get()) {
+            wake.set();
+        }
+    }
+}
+
+/// The message, and behind it the fields.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Text {
+    fn done(mut self) -> String {
+        self.message.push_str(&self.fields);
+        self.message
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let written = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+        // Writing to text does not fail.
+        let _ = written;
+    }
+}
+
+/// Has the log go to Python; once, when the module is loaded.
+pub(crate) fn install() {
+    // Another module of this process may have a subscriber: then it gets the log.
+    let _ = tracing_subscriber::registry().with(ToPython).try_init();
+}
+
+/// Lets through what is at least as grave as this level of Python's.
+#[pyfunction]
+pub(crate) fn set_log_level(level: u8) {
+    LEVEL.store(level, Ordering::Relaxed);
+    tracing::callsite::rebuild_interest_cache();
+}
+
+fn number(filter: LevelFilter) -> u8 {
+    filter.into_level().map_or(60, as_python_counts)
+}
+
+/// The level of Python's that has this name, such as "debug".
+#[pyfunction]
+pub(crate) fn log_level(py: Python<'_>, name: &str) -> PyResult<u8> {
+    parse_level(name).map(number).map_err(|error| to_py(py, error))
+}
+
+/// The level that `OMNIQ_LOG_LEVEL` asks for, if it is set.
+#[pyfunction]
+pub(crate) fn log_level_from_env(py: Python<'_>) -> PyResult<Option<u8>> {
+    level_from_env().map(|level| level.map(number)).map_err(|error| to_py(py, error))
+}
+
+/// The descriptor that is readable when there are records to take.
+#[pyfunction]
+pub(crate) fn log_fileno() -> PyResult<i32> {
+    let records = records();
+    if records.wake.get().is_none() {
+        let wake = Wake::new().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let _ = records.wake.set(wake);
+    }
+    let wake = records.wake.get().ok_or_else(|| PyOSError::new_err("no descriptor"))?;
+    if !records.lock().is_empty() {
+        wake.set();
+    }
+    Ok(wake.fd())
+}
+
+/// Takes the records that have gathered.
+#[pyfunction]
+pub(crate) fn take_log_records() -> Vec<Record> {
+    let records = records();
+    if let Some(wake) = records.wake.get() {
+        wake.clear();
+    }
+    std::mem::take(&mut *records.lock()).into()
+}

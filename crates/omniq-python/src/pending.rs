@@ -1,0 +1,87 @@
+//! A call that has not begun: awaited on an event loop, or waited for by a thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use omniq::Result;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::task::AbortHandle;
+
+use crate::answer::{Answer, Convert};
+use crate::error::to_py;
+use crate::runtime::runtime;
+
+/// What a verb does, without the GIL.
+pub(crate) type Call = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+/// How long a waiting thread goes without a look at signals, such as Ctrl-C.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+enum Stage {
+    New(Call, Convert),
+    Begun(Option<AbortHandle>),
+}
+
+/// A call that has not begun. It is begun once, by `Bridge.start` or by `wait`.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Pending(Mutex<Stage>);
+
+impl Pending {
+    pub(crate) fn new(convert: Convert, call: impl Future<Output = Result<Answer>> + Send + 'static) -> Self {
+        Self(Mutex::new(Stage::New(Box::pin(call), convert)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call, once.
+    pub(crate) fn begin(&self, _gil: Python<'_>) -> PyResult<(Call, Convert)> {
+        let mut stage = self.lock();
+        if matches!(*stage, Stage::New(..))
+            && let Stage::New(call, convert) = std::mem::replace(&mut *stage, Stage::Begun(None))
+        {
+            return Ok((call, convert));
+        }
+        Err(PyRuntimeError::new_err("this call has begun already: make another for another run"))
+    }
+
+    pub(crate) fn abort_by(&self, handle: AbortHandle) {
+        *self.lock() = Stage::Begun(Some(handle));
+    }
+}
+
+#[pymethods]
+impl Pending {
+    /// Begins the call and blocks this thread until it is done, without the GIL. Signals are looked at in between: an
+    /// exception of a handler, such as KeyboardInterrupt, gives the call up.
+    fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (mut call, convert) = self.begin(py)?;
+        let runtime = runtime(py).map_err(|error| to_py(py, error))?;
+        loop {
+            let answer =
+                py.detach(|| runtime.block_on(async { tokio::time::timeout(SIGNALS, &mut call).await.ok() }));
+            if let Some(answer) = answer {
+                return answer.map_err(|error| to_py(py, error)).and_then(|answer| convert.run(py, answer));
+            }
+            if let Err(interrupt) = py.check_signals() {
+                // What is dropped with the call may want the runtime.
+                py.detach(|| {
+                    let _entered = runtime.enter();
+                    drop(call);
+                });
+                return Err(interrupt);
+            }
+        }
+    }
+
+    /// Gives up a call that `Bridge.start` has begun; harmless if it is done.
+    fn abort(&self) {
+        if let Stage::Begun(Some(handle)) = &*self.lock() {
+            handle.abort();
+        }
+    }
+}

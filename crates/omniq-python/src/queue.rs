@@ -1,0 +1,323 @@
+//! The task queue: how it is opened, and its verbs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq::storage::memory::MemoryQueue;
+use omniq::storage::postgres::AsyncPostgresQueue;
+use omniq::{Dequeue, Result, SettleMode, Task, TaskId, TaskQueue, WorkerId, WorkerInfo};
+use pyo3::prelude::*;
+use uuid::Uuid;
+
+use crate::answer::{Answer, Convert};
+use crate::convert::filter::TaskFilterArg;
+use crate::convert::new_task::{from_new_task, from_update};
+use crate::convert::settlement::SettlementArg;
+use crate::convert::small::TaskErrorArg;
+use crate::convert::task::TaskArg;
+use crate::convert::time::Span;
+use crate::error::to_py;
+use crate::foreign::{ForeignQueue, Origin};
+use crate::pending::Pending;
+use crate::settings::Settings;
+use crate::slot::{MEMORY, Slot};
+
+/// What a slot of a queue holds.
+pub(crate) type AnyQueue = Arc<dyn TaskQueue>;
+
+/// A task queue. Every verb gives a `Pending`.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Queue {
+    pub(crate) slot: Arc<Slot<AnyQueue>>,
+    pub(crate) convert: Convert,
+    pub(crate) codec: Arc<str>,
+}
+
+impl Queue {
+    pub(crate) fn verb<Fut>(
+        &self,
+        py: Python<'_>,
+        verb: impl FnOnce(AnyQueue) -> Fut + Send + 'static,
+    ) -> PyResult<Pending>
+    where
+        Fut: Future<Output = Result<Answer>> + Send,
+    {
+        let queue = self.slot.get(py).map_err(|error| to_py(py, error))?;
+        Ok(Pending::new(self.convert, async move { verb(queue.await?).await }))
+    }
+
+    pub(crate) fn new_task(&self, task: &Bound<'_, PyAny>) -> PyResult<omniq::NewTask> {
+        from_new_task(task, self.convert, &self.codec)
+    }
+}
+
+#[pymethods]
+impl Queue {
+    #[staticmethod]
+    fn postgres(settings: &Bound<'_, Settings>, codec: &str, allow_pickle: bool) -> Self {
+        let settings = settings.get().0.clone();
+        let slot = Slot::new(move |_| {
+            let settings = settings.clone();
+            Ok(Box::pin(async move {
+                Ok(Arc::new(AsyncPostgresQueue::with_settings(&settings).await?) as AnyQueue)
+            }))
+        });
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    #[staticmethod]
+    fn memory(settings: &Bound<'_, Settings>, codec: &str, allow_pickle: bool) -> Self {
+        let settings = &settings.get().0;
+        let mut limits = omniq::Limits::default();
+        limits.max_payload = settings.max_payload;
+        let queue = MemoryQueue::with_options(limits, settings.keep_completed)
+            .with_lease(settings.lease)
+            .with_retention(settings.completed_ttl, settings.dead_ttl);
+        let slot = Slot::given(Arc::new(queue) as AnyQueue, MEMORY);
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// One that is written in Python; async or blocking.
+    #[staticmethod]
+    fn foreign(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
+        let origin = Origin::new(object, is_async, allow_pickle)?;
+        let slot = Slot::bound(MEMORY, move |py| {
+            let opened = ForeignQueue::new(origin.open(py)?);
+            Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyQueue) }))
+        });
+        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into() })
+    }
+
+    fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let task = self.new_task(task)?;
+        self.verb(py, |queue| async move { queue.enqueue(task).await.map(Answer::Id) })
+    }
+
+    fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
+        let tasks = tasks.iter().map(|task| self.new_task(task)).collect::<PyResult<Vec<_>>>()?;
+        self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
+    }
+
+    fn dequeue(
+        &self,
+        py: Python<'_>,
+        queues: Vec<String>,
+        timeout: Span,
+        funcs: Option<Vec<String>>,
+    ) -> PyResult<Pending> {
+        let request = request(queues, 1, timeout, funcs);
+        self.verb(py, |queue| async move { Ok(Answer::Task(queue.dequeue(request).await?.map(Box::new))) })
+    }
+
+    fn dequeue_many(
+        &self,
+        py: Python<'_>,
+        queues: Vec<String>,
+        limit: u32,
+        timeout: Span,
+        funcs: Option<Vec<String>>,
+    ) -> PyResult<Pending> {
+        let request = request(queues, limit, timeout, funcs);
+        self.verb(py, |queue| async move { queue.dequeue_many(request).await.map(Answer::Tasks) })
+    }
+
+    fn complete(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.complete(&task.0).await.map(|()| Answer::None) })
+    }
+
+    fn complete_many(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
+        let tasks = held(tasks);
+        self.verb(py, |queue| async move { queue.complete_many(&tasks).await.map(|()| Answer::None) })
+    }
+
+    fn fail(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.fail(&task.0, error.0).await.map(Answer::State) })
+    }
+
+    fn fail_many(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
+        let failed = failed.into_iter().map(|(task, error)| (task.0, error.0)).collect();
+        self.verb(py, |queue| async move { queue.fail_many(failed).await.map(Answer::States) })
+    }
+
+    fn retry_later(
+        &self,
+        py: Python<'_>,
+        task: TaskArg,
+        delay: Span,
+        error: Option<TaskErrorArg>,
+    ) -> PyResult<Pending> {
+        let error = error.map(|error| error.0);
+        self.verb(py, move |queue| async move {
+            queue.retry_later(&task.0, delay.0, error).await.map(|()| Answer::None)
+        })
+    }
+
+    fn release(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.release(&task.0).await.map(|()| Answer::None) })
+    }
+
+    fn release_many(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
+        let tasks = held(tasks);
+        self.verb(py, |queue| async move { queue.release_many(&tasks).await.map(|()| Answer::None) })
+    }
+
+    fn snooze(&self, py: Python<'_>, task: TaskArg, delay: Span) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.snooze(&task.0, delay.0).await.map(|()| Answer::None) })
+    }
+
+    fn discard(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.discard(&task.0).await.map(|()| Answer::None) })
+    }
+
+    fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
+        let batch = batch.into_iter().map(|settlement| settlement.0).collect();
+        let mode = if all { SettleMode::All } else { SettleMode::Each };
+        self.verb(py, move |queue| async move { queue.settle(batch, mode).await.map(Answer::Settled) })
+    }
+
+    fn cancel(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.cancel(id.into()).await.map(Answer::Cancelled) })
+    }
+
+    fn cancel_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
+        let ids = task_ids(ids);
+        self.verb(py, |queue| async move { queue.cancel_many(&ids).await.map(Answer::CancelledMany) })
+    }
+
+    fn get(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { Ok(Answer::Task(queue.get(id.into()).await?.map(Box::new))) })
+    }
+
+    fn update(&self, py: Python<'_>, id: Uuid, change: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let change = from_update(change, self.convert, &self.codec)?;
+        self.verb(py, move |queue| async move {
+            Ok(Answer::Task(Some(Box::new(queue.update(id.into(), change).await?))))
+        })
+    }
+
+    fn retry(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.retry(id.into()).await.map(|()| Answer::None) })
+    }
+
+    fn retry_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
+        let ids = task_ids(ids);
+        self.verb(py, |queue| async move { queue.retry_many(&ids).await.map(|()| Answer::None) })
+    }
+
+    fn delete(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.delete(id.into()).await.map(|()| Answer::None) })
+    }
+
+    fn delete_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
+        let ids = task_ids(ids);
+        self.verb(py, |queue| async move { queue.delete_many(&ids).await.map(|()| Answer::None) })
+    }
+
+    fn list(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.list(&filter.0).await.map(Answer::Tasks) })
+    }
+
+    fn count(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.count(&filter.0).await.map(Answer::Count) })
+    }
+
+    fn purge(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.purge(&filter.0).await.map(Answer::Count) })
+    }
+
+    fn prune(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.prune(limit).await.map(Answer::Count) })
+    }
+
+    fn pause(&self, py: Python<'_>, queue: String) -> PyResult<Pending> {
+        let name = queue;
+        self.verb(py, |queue| async move { queue.pause(&name).await.map(|()| Answer::None) })
+    }
+
+    fn resume(&self, py: Python<'_>, queue: String) -> PyResult<Pending> {
+        let name = queue;
+        self.verb(py, |queue| async move { queue.resume(&name).await.map(|()| Answer::None) })
+    }
+
+    fn queues(&self, py: Python<'_>) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.queues().await.map(Answer::Queues) })
+    }
+
+    fn register_worker(
+        &self,
+        py: Python<'_>,
+        name: String,
+        queues: Vec<String>,
+        lease: Span,
+    ) -> PyResult<Pending> {
+        let info = WorkerInfo { name, queues, lease: lease.0 };
+        self.verb(py, |queue| async move { queue.register_worker(&info).await.map(Answer::Worker) })
+    }
+
+    fn deregister_worker(&self, py: Python<'_>, worker: i64) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move {
+            queue.deregister_worker(WorkerId(worker)).await.map(Answer::Count)
+        })
+    }
+
+    fn heartbeat(&self, py: Python<'_>, worker: i64) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move {
+            queue.pulse().heartbeat(WorkerId(worker)).await.map(Answer::Heartbeat)
+        })
+    }
+
+    fn claim(
+        &self,
+        py: Python<'_>,
+        worker: i64,
+        queues: Vec<String>,
+        limit: u32,
+        funcs: Option<Vec<String>>,
+    ) -> PyResult<Pending> {
+        let request = request(queues, limit, Span(Duration::ZERO), funcs);
+        self.verb(
+            py,
+            move |queue| async move { queue.claim(WorkerId(worker), &request).await.map(Answer::Tasks) },
+        )
+    }
+
+    fn lost(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.lost(limit).await.map(Answer::Lost) })
+    }
+
+    fn expired(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.expired(limit).await.map(Answer::Tasks) })
+    }
+
+    /// Opens it, unless it is open.
+    fn connect(&self, py: Python<'_>) -> PyResult<Pending> {
+        self.verb(py, |_| async { Ok(Answer::None) })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<Pending> {
+        let closing = self.slot.close(py).map_err(|error| to_py(py, error))?;
+        Ok(Pending::new(self.convert, async move {
+            if let Some(queue) = closing.await {
+                queue.close().await?;
+            }
+            Ok(Answer::None)
+        }))
+    }
+}
+
+fn request(queues: Vec<String>, limit: u32, timeout: Span, funcs: Option<Vec<String>>) -> Dequeue {
+    let request = Dequeue::from(queues).limit(limit).timeout(timeout.0);
+    match funcs {
+        Some(funcs) => request.funcs(funcs),
+        None => request,
+    }
+}
+
+fn held(tasks: Vec<TaskArg>) -> Vec<Task> {
+    tasks.into_iter().map(|task| task.0).collect()
+}
+
+pub(crate) fn task_ids(ids: Vec<Uuid>) -> Vec<TaskId> {
+    ids.into_iter().map(TaskId::from).collect()
+}

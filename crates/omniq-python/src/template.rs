@@ -1,0 +1,97 @@
+//! A function with its options, from which tasks are made: only the arguments are new in each.
+
+use omniq::storage::postgres::EnqueueElsewhere;
+use omniq::{Codec, Limits, NewTask, Payload, TaskId};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use uuid::Uuid;
+
+use crate::answer::Answer;
+use crate::backend::Backend;
+use crate::convert::new_task::from_new_task;
+use crate::error::to_py;
+use crate::pending::Pending;
+use crate::settings::Settings;
+
+/// A statement, its parameters, and the ids of its tasks.
+type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);
+
+/// Made of an `omniq.models.NewTask` whose arguments are of no account.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Template {
+    task: NewTask,
+    codec: Codec,
+}
+
+impl Template {
+    fn with(&self, arguments: &Bound<'_, PyBytes>) -> NewTask {
+        let mut task = self.task.clone();
+        task.payload = Payload::new(self.codec.clone(), arguments.as_bytes().to_vec());
+        task
+    }
+}
+
+#[pymethods]
+impl Template {
+    #[new]
+    fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
+        let plain = crate::answer::Convert { allow_pickle: false };
+        let task = from_new_task(task, plain, "json")?;
+        Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
+    }
+
+    /// Adds a task with these arguments, encoded.
+    fn enqueue(
+        &self,
+        py: Python<'_>,
+        backend: &Backend,
+        arguments: &Bound<'_, PyBytes>,
+    ) -> PyResult<Pending> {
+        let task = self.with(arguments);
+        backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
+    }
+
+    /// What another driver sends to add a task for each of these: (statement, its 13 parameters, the ids).
+    fn elsewhere(
+        &self,
+        py: Python<'_>,
+        settings: &Settings,
+        arguments: Vec<Bound<'_, PyBytes>>,
+    ) -> PyResult<Elsewhere> {
+        let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
+        let mut limits = Limits::default();
+        limits.max_payload = settings.0.max_payload;
+        let call = EnqueueElsewhere::new(&settings.0.schema, tasks, &limits).map_err(|e| to_py(py, e))?;
+        let columns = call.columns();
+        let payloads: Vec<_> = columns.payloads.iter().map(|bytes| PyBytes::new(py, bytes)).collect();
+        let parameters = [
+            columns.ids.into_py_any(py)?,
+            columns.queues.into_py_any(py)?,
+            columns.funcs.into_py_any(py)?,
+            columns.codecs.into_py_any(py)?,
+            payloads.into_py_any(py)?,
+            columns.priorities.into_py_any(py)?,
+            columns.max_retries.into_py_any(py)?,
+            columns.run_ats.into_py_any(py)?,
+            columns.delays.into_py_any(py)?,
+            columns.ttls.into_py_any(py)?,
+            columns.options.into_py_any(py)?,
+            columns.metadata.into_py_any(py)?,
+            columns.chosen.into_py_any(py)?,
+        ];
+        let ids = call.ids.iter().map(TaskId::as_uuid).collect();
+        Ok((call.sql, parameters.into_iter().collect(), ids))
+    }
+
+    /// Adds a task for each of these, all or none.
+    fn enqueue_many(
+        &self,
+        py: Python<'_>,
+        backend: &Backend,
+        arguments: Vec<Bound<'_, PyBytes>>,
+    ) -> PyResult<Pending> {
+        let tasks: Vec<NewTask> = arguments.iter().map(|arguments| self.with(arguments)).collect();
+        backend.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
+    }
+}

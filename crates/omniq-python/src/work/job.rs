@@ -1,0 +1,226 @@
+//! One run of a task, as Python holds it: what it is given, and the one answer that it gives.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use omniq::{Context, Failure, Payload, StopReason, TaskError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::{IntoPyObjectExt, intern};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::answers::Answers;
+use crate::answer::{Answer as Reply, Convert};
+use crate::convert::json::from_dict;
+use crate::convert::task::to_task;
+use crate::convert::time::from_span;
+use crate::error::to_py;
+use crate::pending::Pending;
+
+/// What a run came to.
+pub(crate) type Ended = Result<Option<Payload>, Failure>;
+
+/// A run, from when it is handed over until it is answered.
+pub(crate) struct Run {
+    pub(crate) context: Context,
+    pub(crate) convert: Convert,
+    answers: Arc<Answers>,
+    reply: Mutex<Option<oneshot::Sender<Ended>>>,
+    /// What has taken it, to be told of a stop.
+    taker: Mutex<Option<Py<PyAny>>>,
+}
+
+impl Run {
+    pub(crate) fn new(
+        context: Context,
+        convert: Convert,
+        answers: Arc<Answers>,
+    ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
+        let (reply, ended) = oneshot::channel();
+        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default() };
+        (Arc::new(run), ended)
+    }
+
+    /// Whether it waits for its answer.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// The first answer counts.
+    pub(crate) fn answer(&self, ended: Ended) {
+        if let Some(reply) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.answers.push(reply, ended);
+        }
+    }
+
+    pub(crate) fn take_by(&self, taker: Option<Py<PyAny>>) {
+        *self.taker.lock().unwrap_or_else(PoisonError::into_inner) = taker;
+    }
+
+    pub(crate) fn taker(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.taker.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|taker| taker.clone_ref(py))
+    }
+}
+
+/// One run of a task. It is answered once, by one of `complete`, `fail`, `retry`, `snooze` and `discard`.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Job(pub(crate) Arc<Run>);
+
+impl Drop for Job {
+    /// Nobody can answer it any more.
+    fn drop(&mut self) {
+        self.0.answer(Err(Failure::error("lost", "the run ended without an answer")));
+    }
+}
+
+fn error(kind: String, message: String, trace: Option<String>) -> TaskError {
+    let made = TaskError::new(kind, message);
+    match trace {
+        Some(trace) => made.with_trace(trace),
+        None => made,
+    }
+}
+
+fn failure(kind: String, message: String, trace: Option<String>, fatal: bool) -> Failure {
+    let made = if fatal { Failure::fatal(kind, message) } else { Failure::error(kind, message) };
+    match trace {
+        Some(trace) => made.trace(trace),
+        None => made,
+    }
+}
+
+#[pymethods]
+impl Job {
+    /// The task with its claim: `omniq.models.Task`.
+    fn task<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_task(py, self.0.convert, self.0.context.task())
+    }
+
+    #[getter]
+    fn id(&self) -> Uuid {
+        self.0.context.id().as_uuid()
+    }
+
+    #[getter]
+    fn func(&self) -> &str {
+        &self.0.context.task().func
+    }
+
+    #[getter]
+    fn queue(&self) -> &str {
+        &self.0.context.task().queue
+    }
+
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.0.context.attempt()
+    }
+
+    #[getter]
+    fn may_retry(&self) -> bool {
+        self.0.context.may_retry()
+    }
+
+    #[getter]
+    fn worker(&self) -> &str {
+        self.0.context.worker()
+    }
+
+    /// Seconds until its time is over; `None` without a timeout.
+    #[getter]
+    fn time_left(&self) -> Option<f64> {
+        self.0.context.deadline().map(|end| end.saturating_duration_since(Instant::now()).as_secs_f64())
+    }
+
+    /// Why it should stop, if it should.
+    #[getter]
+    fn stop_reason(&self) -> Option<&'static str> {
+        self.0.context.stop_reason().map(name_of)
+    }
+
+    /// Waits until it should stop, and says why.
+    fn cancelled(&self) -> Pending {
+        let context = self.0.context.clone();
+        Pending::new(self.0.convert, async move { Ok(Reply::Name(name_of(context.cancelled().await))) })
+    }
+
+    fn log_event(&self, py: Python<'_>, kind: &str, data: &Bound<'_, PyDict>) -> PyResult<()> {
+        let data = from_dict("data", data.as_any())?;
+        self.0.context.log_event(kind, data).map_err(|error| to_py(py, error))
+    }
+
+    fn complete(&self, py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> PyResult<()> {
+        let value = match value {
+            Some(bytes) => {
+                let codec = codec.parse().map_err(|error| to_py(py, error))?;
+                Some(Payload::new(codec, bytes.as_bytes().to_vec()))
+            }
+            None => None,
+        };
+        self.0.answer(Ok(value));
+        Ok(())
+    }
+
+    /// `fatal` makes it a dead letter at once.
+    fn fail(&self, kind: String, message: String, trace: Option<String>, fatal: bool) {
+        self.0.answer(Err(failure(kind, message, trace, fatal)));
+    }
+
+    fn retry(
+        &self,
+        delay: &Bound<'_, PyAny>,
+        message: Option<String>,
+        trace: Option<String>,
+    ) -> PyResult<()> {
+        let made = Failure::retry_in(from_span("the delay of a retry", delay)?);
+        self.0.answer(Err(match message {
+            Some(message) => {
+                let TaskError { message, trace, .. } = error(String::new(), message, trace);
+                let made = made.message(message);
+                trace.map_or_else(|| made.clone(), |trace| made.clone().trace(trace))
+            }
+            None => made,
+        }));
+        Ok(())
+    }
+
+    fn snooze(&self, delay: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.0.answer(Err(Failure::snooze(from_span("the delay of a snooze", delay)?)));
+        Ok(())
+    }
+
+    fn discard(&self, reason: &str) {
+        self.0.answer(Err(Failure::discard(reason)));
+    }
+}
+
+fn name_of(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Cancelled => "cancelled",
+        StopReason::Timeout => "timeout",
+        StopReason::LeaseLost => "lease_lost",
+        StopReason::Shutdown => "shutdown",
+        _ => "stopped",
+    }
+}
+
+/// What Python gets for a run: how to run it, the arguments' bytes, their codec, and the job.
+pub(crate) fn handed_over(
+    py: Python<'_>,
+    run: Arc<Run>,
+    runner: &Py<PyAny>,
+    taker: Option<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let payload = &run.context.task().payload;
+    let bytes = PyBytes::new(py, payload.bytes());
+    let codec = match payload.codec().name() {
+        "json" => intern!(py, "json").clone(),
+        other => PyString::new(py, other),
+    };
+    run.take_by(taker);
+    (runner.clone_ref(py), Job(run), bytes, codec).into_py_any(py)
+}
+
+/// How long one wait of a thread for work may last before it looks at whether its process ends.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);

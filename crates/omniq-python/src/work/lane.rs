@@ -1,0 +1,214 @@
+//! A lane: runs that wait for Python, and those who take them: coroutines of an event loop, or threads.
+//!
+//! Whoever takes one holds the GIL and goes on taking, without giving it up, until none is left: so a burst costs one
+//! wake-up and one take of the GIL. Nobody hoards: each takes one at a time, so that a slow run holds up no other.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use omniq::Failure;
+use pyo3::prelude::*;
+
+use super::job::{LOOK, Run, handed_over};
+use crate::bridge::{Bridge, Item, Line};
+use crate::wake::Wake;
+
+/// Runs on their way to Python.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Lane(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    state: Mutex<State>,
+    ready: Condvar,
+    line: Arc<Line>,
+    /// Called on the loop's thread when there is something that nobody is about to take.
+    wake: Py<PyAny>,
+    kind: Kind,
+}
+
+/// How a run is told to stop.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// By `cancel` of the coroutine's task.
+    Coroutines,
+    /// By its context alone.
+    Threads,
+    /// By a bell, whose owner ends the process.
+    Processes,
+}
+
+#[derive(Default)]
+struct State {
+    runs: VecDeque<(Arc<Run>, Arc<Py<PyAny>>)>,
+    /// The loop was told and has not looked yet.
+    told: bool,
+    /// Threads that sleep.
+    idle: usize,
+    /// A thread was woken and has not taken anything yet.
+    waking: bool,
+    closed: bool,
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a run in. Without the GIL.
+    pub(crate) fn push(self: &Arc<Self>, run: Arc<Run>, runner: Arc<Py<PyAny>>) {
+        let mut state = self.lock();
+        state.runs.push_back((run, runner));
+        self.rouse(state);
+    }
+
+    /// Sees to it that somebody takes what is there.
+    fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if self.kind != Kind::Coroutines && state.idle > 0 {
+            if !state.waking {
+                state.waking = true;
+                self.ready.notify_one();
+            }
+        } else if !state.told {
+            state.told = true;
+            drop(state);
+            let lane = Arc::clone(self);
+            self.line.push(Item::Call(Box::new(move |py| {
+                lane.lock().told = false;
+                if let Err(error) = lane.wake.call0(py) {
+                    error.write_unraisable(py, None);
+                }
+            })));
+        }
+    }
+
+    /// The next run that still waits for an answer.
+    fn pop(self: &Arc<Self>) -> Option<(Arc<Run>, Arc<Py<PyAny>>)> {
+        let mut state = self.lock();
+        loop {
+            let (run, runner) = state.runs.pop_front()?;
+            if run.is_open() {
+                if !state.runs.is_empty() && self.kind != Kind::Coroutines {
+                    self.rouse(state);
+                }
+                return Some((run, runner));
+            }
+        }
+    }
+
+    /// Tells a run to stop; one that nobody has taken yet is answered at once. Without the GIL.
+    pub(crate) fn stop(self: &Arc<Self>, run: &Arc<Run>) {
+        let waiting = {
+            let mut state = self.lock();
+            let before = state.runs.len();
+            state.runs.retain(|(other, _)| !Arc::ptr_eq(other, run));
+            state.runs.len() < before
+        };
+        if waiting {
+            run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
+        } else if self.kind != Kind::Threads {
+            let (run, kind) = (Arc::clone(run), self.kind);
+            let stop = move |py: Python<'_>| {
+                let Some(taker) = run.taker(py).filter(|_| run.is_open()) else { return };
+                let name = if kind == Kind::Processes { "ring" } else { "cancel" };
+                if let Err(error) = taker.call_method0(py, name) {
+                    error.write_unraisable(py, None);
+                }
+            };
+            self.line.push(Item::Call(Box::new(stop)));
+        }
+    }
+}
+
+#[pymethods]
+impl Lane {
+    /// `kind` is `coroutines`, `threads` or `processes`; `wake` is called on the bridge's loop.
+    #[new]
+    fn new(bridge: &Bridge, kind: &str, wake: Py<PyAny>) -> PyResult<Self> {
+        let kind = match kind {
+            "coroutines" => Kind::Coroutines,
+            "threads" => Kind::Threads,
+            "processes" => Kind::Processes,
+            _ => return Err(pyo3::exceptions::PyValueError::new_err("no such kind of lane")),
+        };
+        let line = Arc::clone(bridge.line());
+        let state = Mutex::default();
+        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind })))
+    }
+
+    /// How many runs wait.
+    fn __len__(&self) -> usize {
+        self.0.lock().runs.len()
+    }
+
+    /// How many threads sleep.
+    #[getter]
+    fn idle(&self) -> usize {
+        self.0.lock().idle
+    }
+
+    /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.
+    fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        match self.0.pop() {
+            Some((run, runner)) => handed_over(py, run, &runner, Some(taker)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next run; blocks until there is one. `None` once the lane is closed and empty.
+    fn wait(&self, py: Python<'_>, taker: Option<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+        let mut taker = taker;
+        loop {
+            if let Some((run, runner)) = self.0.pop() {
+                return handed_over(py, run, &runner, taker.take()).map(Some);
+            }
+            if self.0.lock().closed {
+                return Ok(None);
+            }
+            py.detach(|| self.sleep());
+            self.0.lock().waking = false;
+        }
+    }
+
+    /// Ends the threads, once nothing waits any more.
+    fn close(&self) {
+        self.0.lock().closed = true;
+        self.0.ready.notify_all();
+    }
+}
+
+impl Lane {
+    /// Until there is something, or for a while: an interpreter that ends must not wait for a thread that sleeps.
+    fn sleep(&self) {
+        let mut state = self.0.lock();
+        if !state.runs.is_empty() || state.closed {
+            return;
+        }
+        state.idle += 1;
+        state = self.0.ready.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        state.idle -= 1;
+    }
+}
+
+/// A file descriptor that a lane makes readable when a run is to stop.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Bell(Wake);
+
+#[pymethods]
+impl Bell {
+    #[new]
+    fn new() -> PyResult<Self> {
+        Wake::new().map(Self).map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.fd()
+    }
+
+    fn ring(&self) {
+        self.0.set();
+    }
+
+    fn clear(&self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,204 @@
+//! The worker: claims, leases, settling and stops are the Rust worker's; its handlers hand over to lanes.
+
+pub(crate) mod answers;
+pub(crate) mod job;
+pub(crate) mod lane;
+
+use std::sync::Arc;
+
+use omniq::{Backend as Core, Context, Handler, Registry, Result, Worker as CoreWorker, WorkerHandle};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::watch;
+
+use crate::answer::{Answer, Convert};
+use crate::backend::Backend;
+use crate::convert::time::from_span;
+use crate::error::to_py;
+use crate::pending::Pending;
+use answers::Answers;
+use job::{Ended, Run};
+use lane::{Inner, Lane};
+
+/// A function as the worker knows it.
+struct Function {
+    name: String,
+    runner: Arc<Py<PyAny>>,
+    lane: Arc<Inner>,
+}
+
+/// How far a stop was asked for: 0 not, 1 gracefully, 2 at once.
+type Stop = watch::Sender<u8>;
+
+/// A worker on a backend. It runs once.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Worker {
+    backend: Py<Backend>,
+    functions: Arc<[Function]>,
+    options: Options,
+    stop: Stop,
+}
+
+/// What is given; the rest is as the core has it by default.
+#[derive(Default, Clone)]
+struct Options {
+    queues: Option<Vec<String>>,
+    concurrency: Option<usize>,
+    prefetch: Option<usize>,
+    name: Option<String>,
+    lease: Option<std::time::Duration>,
+    grace: Option<std::time::Duration>,
+    poll: Option<std::time::Duration>,
+    maintenance_interval: Option<std::time::Duration>,
+}
+
+impl Options {
+    fn read(given: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut options = Self::default();
+        for (name, value) in given {
+            let name: String = name.extract()?;
+            let span = || from_span(&name, &value);
+            match name.as_str() {
+                "queues" => options.queues = Some(value.extract()?),
+                "concurrency" => options.concurrency = Some(value.extract()?),
+                "prefetch" => options.prefetch = Some(value.extract()?),
+                "name" => options.name = Some(value.extract()?),
+                "lease" => options.lease = Some(span()?),
+                "grace" => options.grace = Some(span()?),
+                "poll" => options.poll = Some(span()?),
+                "maintenance_interval" => options.maintenance_interval = Some(span()?),
+                _ => return Err(pyo3::exceptions::PyTypeError::new_err(format!("no such option: {name}"))),
+            }
+        }
+        Ok(options)
+    }
+
+    fn build(self, backend: Core, registry: Registry) -> Result<CoreWorker> {
+        let mut builder = CoreWorker::builder(backend).handlers(registry);
+        if let Some(queues) = self.queues {
+            builder = builder.queues(queues);
+        }
+        if let Some(runs) = self.concurrency {
+            builder = builder.concurrency(runs);
+        }
+        if let Some(tasks) = self.prefetch {
+            builder = builder.prefetch(tasks);
+        }
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        if let Some(lease) = self.lease {
+            builder = builder.lease(lease);
+        }
+        if let Some(grace) = self.grace {
+            builder = builder.grace(grace);
+        }
+        if let Some(interval) = self.poll {
+            builder = builder.poll(interval);
+        }
+        if let Some(interval) = self.maintenance_interval {
+            builder = builder.maintenance_interval(interval);
+        }
+        builder.build()
+    }
+}
+
+#[pymethods]
+impl Worker {
+    /// `functions`: (name, runner, lane) each; `options`: those of the core's builder.
+    #[new]
+    fn new(
+        backend: Py<Backend>,
+        functions: Vec<(String, Py<PyAny>, Py<Lane>)>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let functions = functions.into_iter().map(|(name, runner, lane)| Function {
+            name,
+            runner: Arc::new(runner),
+            lane: Arc::clone(&lane.get().0),
+        });
+        let options = Options::read(options)?;
+        Ok(Self { backend, functions: functions.collect(), options, stop: Stop::new(0) })
+    }
+
+    /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
+    fn run(&self, py: Python<'_>, until_idle: bool) -> PyResult<Pending> {
+        let whole = self.backend.get();
+        let backend = whole.slot.get(py).map_err(|error| to_py(py, error))?;
+        let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
+        let (convert, stop) = (whole.convert, self.stop.subscribe());
+        Ok(Pending::new(convert, async move {
+            let answers = Arc::new(Answers::default());
+            let mut registry = Registry::new();
+            for function in functions.iter() {
+                registry.add(&function.name, handler(function, convert, &answers))?;
+            }
+            let worker = options.build(backend.await?, registry)?;
+            let _deliver = Beside(tokio::spawn(answers.deliver()));
+            let _stop = Beside(tokio::spawn(obey(stop, worker.handle())));
+            if until_idle { worker.run_until_idle().await } else { worker.run().await }.map(|()| Answer::None)
+        }))
+    }
+
+    /// Claims no more, hands back what was not begun, and lets runs go on for the grace time.
+    fn stop(&self) {
+        self.raise(1);
+    }
+
+    /// Tells the runs to stop as well.
+    fn stop_now(&self) {
+        self.raise(2);
+    }
+}
+
+impl Worker {
+    fn raise(&self, to: u8) {
+        self.stop.send_if_modified(|phase| std::mem::replace(phase, to.max(*phase)) < to);
+    }
+}
+
+async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
+    loop {
+        match *stop.borrow_and_update() {
+            0 => {}
+            1 => handle.stop(),
+            _ => return handle.stop_now(),
+        }
+        if stop.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What hands a run over and waits for its answer. Never takes the GIL.
+fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>) -> Handler {
+    let (runner, lane, answers) =
+        (Arc::clone(&function.runner), Arc::clone(&function.lane), Arc::clone(answers));
+    Handler::told(move |context: Context| {
+        let (run, ended) = Run::new(context.clone(), convert, Arc::clone(&answers));
+        let lane = Arc::clone(&lane);
+        lane.push(Arc::clone(&run), Arc::clone(&runner));
+        async move {
+            let mut ended = ended;
+            tokio::select! {
+                biased;
+                answer = &mut ended => return given(answer),
+                _ = context.cancelled() => lane.stop(&run),
+            }
+            given(ended.await)
+        }
+    })
+}
+
+fn given(answer: std::result::Result<Ended, tokio::sync::oneshot::error::RecvError>) -> Ended {
+    answer.unwrap_or_else(|_| Err(omniq::Failure::error("lost", "the run ended without an answer")))
+}
+
+/// A task beside the worker that ends with it.
+struct Beside(tokio::task::JoinHandle<()>);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,9 @@
+"""What the shop keeps."""
+
+from django.db import models
+
+
+class Invoice(models.Model):
+    email = models.EmailField()
+    amount = models.PositiveIntegerField()
+    sent = models.BooleanField(default=False)

@@ -1,0 +1,70 @@
+"""A shop's web service: an order and the task that confirms it are written in one transaction.
+
+uvicorn main:web
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import FastAPI, HTTPException, Request
+from pydantic import BaseModel, Field
+
+from omniq import AsyncOmniQ
+
+URL = os.environ["OMNIQ_URL"]
+TABLE = "create table if not exists orders (id serial primary key, email text not null, amount int check (amount > 0))"
+
+app = AsyncOmniQ(URL)
+
+
+@app.task(retries=5)
+async def confirm(order: int, email: str) -> str:
+    # Send the e-mail here. A crash may bring the task here a second time.
+    return f"order {order} confirmed to {email}"
+
+
+@asynccontextmanager
+async def lifespan(web: FastAPI) -> AsyncIterator[None]:
+    async with asyncpg.create_pool(URL) as pool, app, app.worker():
+        await pool.execute(TABLE)
+        web.state.pool = pool
+        yield
+
+
+web = FastAPI(lifespan=lifespan)
+
+
+class Order(BaseModel):
+    email: str
+    amount: int = Field(le=1_000_000)
+
+
+@web.post("/orders", status_code=202)
+async def order(new: Order, request: Request) -> dict[str, str]:
+    try:
+        async with request.app.state.pool.acquire() as connection, connection.transaction():
+            id = await connection.fetchval("insert into orders (email) values ($1) returning id", new.email)
+            handle = await confirm.with_options(connection=connection).enqueue(id, new.email)
+            # If this fails, neither the order nor the task is left.
+            await connection.execute("update orders set amount = $2 where id = $1", id, new.amount)
+    except asyncpg.CheckViolationError as error:
+        raise HTTPException(422, "the amount must be above 0") from error
+    return {"task": str(handle.id)}
+
+
+@web.get("/tasks/{id}")
+async def result(id: UUID) -> dict[str, Any]:
+    # The task first: if it ends between the two looks, its result is there at the second.
+    task = await app.backend.queue.get(id)
+    found = await app.backend.result(id)
+    if found is not None:
+        return {"state": found.status, "value": found.value, "error": found.error and found.error.message}
+    if task is None:
+        raise HTTPException(404, "no such task")
+    return {"state": task.state, "value": None, "error": None}

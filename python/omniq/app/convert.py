@@ -1,0 +1,104 @@
+"""Values to bytes and back by their annotations: what `omniq.codecs` holds, and pydantic models, paths and addresses.
+
+Types that msgspec knows go as they are: dataclasses, attrs classes, msgspec structs, typed dicts, named tuples, enums,
+datetime, date, time, timedelta, Decimal, UUID, bytes, sets, tuples, and unions and containers of them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import pathlib
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from omniq import codecs
+from omniq.errors import OmniQError
+
+#: Written as their text, and made from it.
+_TEXTS: tuple[type, ...] = (
+    pathlib.PurePath,
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+    zoneinfo.ZoneInfo,
+)
+
+
+def _write(value: Any) -> Any:
+    dump = getattr(type(value), "model_dump", None)
+    if dump is not None:
+        return dump(value, mode="json")
+    if isinstance(value, _TEXTS):
+        return str(value)
+    raise TypeError(
+        f"a value of type {type(value).__name__} cannot be written: give it as one of the types of the guide"
+    )
+
+
+def _read(kind: type, given: Any) -> Any:
+    if isinstance(given, kind):
+        return given
+    validate = getattr(kind, "model_validate_json", None)
+    if validate is not None:
+        return validate(msgspec.json.encode(given))
+    if issubclass(kind, _TEXTS):
+        return kind(given)  # type: ignore[call-arg]
+    raise TypeError(f"a value cannot be read as {kind.__name__}: annotate it with one of the types of the guide")
+
+
+_WRITERS: dict[str, Callable[[Any], bytes]] = {
+    "json": msgspec.json.Encoder(enc_hook=_write).encode,
+    "msgpack": msgspec.msgpack.Encoder(enc_hook=_write).encode,
+}
+
+
+def writer(codec: str, allow_pickle: bool = False) -> Callable[[Any], bytes]:
+    """What makes bytes from values. It raises whatever the codec raises."""
+    known = _WRITERS.get(codec)
+    if known is not None:
+        return known
+
+    def write(value: Any) -> bytes:
+        return codecs.encode(value, codec, allow_pickle)
+
+    return write
+
+
+def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes], Any]:
+    """What makes values of this type from bytes. It raises whatever the codec raises.
+
+    Raises:
+        OmniQError: `is_config` for a type that can be read in no way.
+    """
+    try:
+        if codec == "json":
+            return msgspec.json.Decoder(kind, dec_hook=_read).decode
+        if codec == "msgpack":
+            return msgspec.msgpack.Decoder(kind, dec_hook=_read).decode
+    except (TypeError, ValueError) as error:
+        raise OmniQError(f"the type {kind} cannot be used here: {error}", "config") from error
+
+    def read(data: bytes) -> Any:
+        return codecs.decode(data, codec, allow_pickle=allow_pickle)
+
+    return read
+
+
+class Value:
+    """One type, in every codec."""
+
+    def __init__(self, kind: Any, allow_pickle: bool = False) -> None:
+        self.kind = kind
+        self.allow_pickle = allow_pickle
+        self._readers: dict[str, Callable[[bytes], Any]] = {}
+
+    def read(self, data: bytes, codec: str) -> Any:
+        """The value of these bytes."""
+        found = self._readers.get(codec)
+        if found is None:
+            found = self._readers[codec] = reader(self.kind, codec, self.allow_pickle)
+        return found(data)

@@ -1,0 +1,57 @@
+"""Dependencies: what a task needs and the worker makes for each run, with set-up and tear-down."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+__all__ = ["Depends", "injected"]
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """How a value is made."""
+
+    function: Callable[..., Any]
+    use_cache: bool = True
+
+
+class _Injected:
+    def __repr__(self) -> str:
+        return "injected"
+
+
+#: A default for parameters that the worker fills, so that type checkers do not ask for them at ``enqueue``.
+injected: Any = _Injected()
+
+
+def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
+    """Says how an argument is made, at the start of each run.
+
+    ``Annotated[Session, Depends(get_session)]`` as the annotation, with ``= injected`` as the default, or
+    ``session: Session = Depends(get_session)``.
+
+    Args:
+        function: A function, an async function, or a generator of either kind: what it yields is the value, and what
+            stands behind the ``yield`` is the tear-down, which also sees the exception of a failed run. Its own parameters
+            may be a `Context` and other dependencies. A ``def`` task takes no async ones. In an ``async def`` task, plain
+            functions run on the event loop: they should be quick.
+        use_cache: Whether a function that is asked for twice in one run is called once. Default: true.
+    """
+    return Dependency(function, use_cache)
+
+
+def dependency_of(hint: Any, default: Any) -> Dependency | None:
+    """The dependency that a parameter names, if it does."""
+    if isinstance(default, Dependency):
+        return default
+    if typing.get_origin(hint) is Annotated:
+        return next((note for note in hint.__metadata__ if isinstance(note, Dependency)), None)
+    return None
+
+
+def is_injected(default: Any) -> bool:
+    """Whether a default only stands for what the worker puts in."""
+    return default is injected

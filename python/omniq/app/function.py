@@ -1,0 +1,319 @@
+"""Functions that are tasks: called as they are, or enqueued."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._loop import run, wait
+from omniq.app.arguments import Arguments
+from omniq.app.convert import Value
+from omniq.app.handle import AsyncHandle, Handle
+from omniq.app.plan import Plan
+from omniq.app.signature import Signature
+from omniq.errors import OmniQError
+from omniq.models import Backoff, NewTask
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from omniq.app.base import BaseApp
+
+__all__ = ["AsyncTaskFunction", "CallOptions", "TaskFunction", "TaskOptions"]
+
+#: The parameters of the plain call, and what it returns; those of `enqueue`, and the value of a run.
+Q = ParamSpec("Q")
+S = TypeVar("S")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TaskOptions(TypedDict, total=False):
+    """What holds for every task of a function. Spans are seconds or `timedelta`."""
+
+    #: The name under which workers know it, in every language. Default: the function's own name.
+    name: str
+    #: The queue. Default: ``"default"``.
+    queue: str
+    #: Higher first, -32768 to 32767. Default: 0.
+    priority: int
+    #: Extra runs after a failure: 3 allows 4 executions. Default: 3.
+    retries: int
+    #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
+    backoff: Backoff
+    #: The longest that one run may take. Default: no limit. See the guide for what ends an async, a blocking and a
+    #: process task.
+    timeout: float | timedelta
+    #: If no worker has begun within this span from the later of creation and start time, the task expires.
+    ttl: float | timedelta
+    #: The user's own notes, at most 64 KiB as JSON.
+    metadata: dict[str, Any]
+    #: How arguments and value are written. Default: as the application was made, which is ``"json"`` unless said otherwise.
+    codec: str
+    #: Whether a ``def`` function runs in a process of its own: for work that needs the processor, and for timeouts that
+    #: end it whatever it does. Default: false.
+    process: bool
+
+
+class CallOptions(TypedDict, total=False):
+    """What holds for one enqueue. Spans are seconds or `timedelta`."""
+
+    #: The id. Default: a new one. One that is in use is refused (`is_duplicate`).
+    id: UUID
+    #: The queue.
+    queue: str
+    #: Higher first.
+    priority: int
+    #: Not before this time, which has a time zone. Wins over `delay`.
+    run_at: datetime
+    #: Not before this span from now.
+    delay: float | timedelta
+    #: If no worker has begun within this span, the task expires.
+    ttl: float | timedelta
+    #: Extra runs after a failure.
+    retries: int
+    #: The wait before a retry.
+    backoff: Backoff
+    #: The longest that one run may take.
+    timeout: float | timedelta
+    #: The user's own notes, in place of the function's.
+    metadata: dict[str, Any]
+    #: How arguments and value are written.
+    codec: str
+    #: An open connection of your own, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
+    connection: Any
+
+
+_RENAMED = {"retries": "max_retries"}
+
+
+class BaseFunction(Generic[Q, S, P, R]):
+    """A function that is a task. Calling it is a plain call of the function."""
+
+    __name__: str
+    __qualname__: str
+    #: The name under which workers know it.
+    name: str
+    #: The function itself.
+    function: Callable[Q, S]
+    #: Whether it is an ``async def`` function.
+    is_async: bool
+
+    def __init__(
+        self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.app = app
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
+        settings: dict[str, Any] = dict(options)
+        unknown = set(settings) - set(TaskOptions.__annotations__)
+        if unknown:
+            message = f"a task has no option {', '.join(sorted(unknown))}: known are"
+            raise OmniQError(f"{message} {', '.join(TaskOptions.__annotations__)}", "config")
+        if not callable(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise OmniQError(f"{function!r} is no task: give a def or async def function that yields nothing", "config")
+        self.name = settings.pop("name", None) or function.__name__
+        self.process: bool = settings.pop("process", False)
+        if self.process and self.is_async:
+            raise OmniQError(f"task {self.name}: process=True is for def functions, and this one is async", "config")
+        self._options = settings
+        self._namespace = namespace
+        self._connection: Any = None
+        self._template: _omniq.Template | None = None
+        self._codec: str = settings.get("codec") or app.codec
+        self._shared = _Shared()
+        self._make_template()
+
+    # What is made at first use, so that annotations may name what is defined later.
+
+    @property
+    def signature(self) -> Signature:
+        """The parameters, sorted by where their arguments come from."""
+        return self._once("signature", lambda: Signature(self.function, self._namespace))  # type: ignore[no-any-return]
+
+    @property
+    def arguments(self) -> Arguments:
+        """How arguments are written and read."""
+        allow = self.app.allow_pickle
+        return self._once("arguments", lambda: Arguments(self.name, self.signature, allow))  # type: ignore[no-any-return]
+
+    @property
+    def returns(self) -> Value:
+        """How the value is read."""
+        return self._once("returns", lambda: Value(self.signature.returns, self.app.allow_pickle))  # type: ignore[no-any-return]
+
+    def plan(self) -> Plan:
+        """How it is run, with the middleware that the application has by now."""
+        app = self.app
+        return Plan(self.function, self.signature, app._middleware, app.dependency_overrides)
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        made = self._shared.made
+        if name not in made:
+            with self._shared.lock:
+                if name not in made:
+                    made[name] = make()
+        return made[name]
+
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> S:
+        """Calls the function, here and now."""
+        return self.function(*args, **kwargs)
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """The same task with other options: ``f.with_options(delay=60).enqueue(1)``.
+
+        Raises:
+            OmniQError: `is_config` for an option that does not exist, `is_invalid` for a value that is refused.
+        """
+        unknown = set(options) - set(CallOptions.__annotations__)
+        if unknown:
+            message = f"there is no option {', '.join(sorted(unknown))}: known are"
+            raise OmniQError(f"{message} {', '.join(CallOptions.__annotations__)}", "config")
+        # Not copy.copy: what is pickled by its name is not copied.
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        given: dict[str, Any] = dict(options)
+        made._connection = given.pop("connection", self._connection)
+        made._options = {**self._options, **given}
+        made._codec = made._options.get("codec") or self.app.codec
+        made._make_template()
+        return made
+
+    def _new_task(self) -> NewTask:
+        options = {_RENAMED.get(name, name): value for name, value in self._options.items() if value is not None}
+        options.pop("codec", None)
+        return NewTask(self.name, **options)
+
+    def _make_template(self) -> None:
+        self._template = _omniq.Template(self._new_task(), self._codec)
+
+    def _enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _omniq.Pending[UUID]:
+        data = self.arguments.write(args, kwargs, self._codec)
+        return self._template.enqueue(self.app._core, data)  # type: ignore[union-attr]
+
+    def _written(self, calls: Iterable[Any]) -> list[bytes]:
+        arguments = self.arguments
+        return [arguments.write(*arguments.unpack(call), self._codec) for call in calls]
+
+    def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
+        return self._template.enqueue_many(self.app._core, self._written(calls))  # type: ignore[union-attr]
+
+    def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
+        if self._connection is not None:
+            return self._many_inside_sync([self.arguments.write(args, kwargs, self._codec)])[0]
+        id = wait(self._enqueue(args, kwargs))
+        self.app._enqueued_sync([id])
+        return id
+
+    def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
+        if self._connection is not None:
+            return self._many_inside_sync(self._written(calls))
+        ids = wait(self._enqueue_many(calls))
+        self.app._enqueued_sync(ids)
+        return ids
+
+    def _many_inside_sync(self, written: list[bytes]) -> list[UUID]:
+        from omniq.app.inside import enqueue_sync
+
+        return enqueue_sync(self._connection, self.app, self._template, written)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def __reduce__(self) -> str:
+        # By its place in its module, as functions are.
+        return self.function.__qualname__
+
+
+class _Shared:
+    """What a function and its copies with other options have in common."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+        self.lock = threading.RLock()
+
+
+class TaskFunction(BaseFunction[Q, S, P, R]):
+    """A task of an `OmniQ`: enqueued by blocking calls, from any thread."""
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Adds a task with these arguments; it is durable once this returns. Blocks this thread.
+
+        Raises:
+            OmniQError: `is_invalid` for arguments that do not fit the function, naming the argument; nothing is written
+                then. `is_unavailable` if the server cannot be reached.
+        """
+        return Handle(self, self._enqueue_sync(args, kwargs))
+
+    def enqueue_many_sync(self, calls: Iterable[Any]) -> list[Handle[R]]:
+        """Adds a task for each of these, all or none; see `AsyncTaskFunction.enqueue_many`. Blocks this thread."""
+        return [Handle(self, id) for id in self._enqueue_many_sync(calls)]
+
+    enqueue = enqueue_sync
+    enqueue_many = enqueue_many_sync
+
+    def handle(self, id: UUID) -> Handle[R]:
+        """The handle of a task of this function that was enqueued before."""
+        return Handle(self, id)
+
+
+class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
+    """A task of an `AsyncOmniQ`: enqueued on an event loop, or by blocking calls with ``_sync`` names."""
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
+        """Adds a task with these arguments; it is durable once this returns.
+
+        Calls that are under way together travel together, and each is durable by itself.
+
+        Raises:
+            OmniQError: `is_invalid` for arguments that do not fit the function, naming the argument; nothing is written
+                then. `is_unavailable` if the server cannot be reached.
+        """
+        if self._connection is not None:
+            written = self.arguments.write(args, kwargs, self._codec)
+            return AsyncHandle(self, (await self._many_inside([written]))[0])
+        id = await run(self._enqueue(args, kwargs))
+        if self.app._is_eager:
+            await self.app._enqueued([id])
+        return AsyncHandle(self, id)
+
+    async def enqueue_many(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
+        """Adds a task for each of these, all or none, far faster than one by one.
+
+        Args:
+            calls: For a function of one parameter, its argument each time. Otherwise a tuple of arguments by position, or
+                a dict of arguments by name, each time.
+
+        Raises:
+            OmniQError: As for `enqueue`; one bad call refuses all.
+        """
+        if self._connection is not None:
+            return [AsyncHandle(self, id) for id in await self._many_inside(self._written(calls))]
+        ids = await run(self._enqueue_many(calls))
+        if self.app._is_eager:
+            await self.app._enqueued(ids)
+        return [AsyncHandle(self, id) for id in ids]
+
+    async def _many_inside(self, written: list[bytes]) -> list[UUID]:
+        from omniq.app.inside import enqueue
+
+        return await enqueue(self._connection, self.app, self._template, written)
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
+        """Adds a task, blocking this thread; see `enqueue`."""
+        return AsyncHandle(self, self._enqueue_sync(args, kwargs))
+
+    def enqueue_many_sync(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
+        """Adds tasks, blocking this thread; see `enqueue_many`."""
+        return [AsyncHandle(self, id) for id in self._enqueue_many_sync(calls)]
+
+    def handle(self, id: UUID) -> AsyncHandle[R]:
+        """The handle of a task of this function that was enqueued before."""
+        return AsyncHandle(self, id)

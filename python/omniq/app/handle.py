@@ -1,0 +1,139 @@
+"""What an enqueue gives back: the task, to be looked at, waited for and cancelled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from omniq._loop import run, wait
+from omniq.app.exceptions import TaskFailed
+from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
+
+if TYPE_CHECKING:
+    from omniq.app.function import BaseFunction
+
+__all__ = ["AsyncHandle", "Handle"]
+
+R = TypeVar("R")
+
+#: Without end, for all practical purposes.
+_FOR_EVER = timedelta(days=3650)
+
+
+class BaseHandle(Generic[R]):
+    """A task that was enqueued, with blocking methods."""
+
+    __slots__ = ("_function", "id")
+
+    def __init__(self, function: BaseFunction[..., Any, ..., R], id: UUID) -> None:
+        #: The task's id.
+        self.id = id
+        self._function = function
+
+    def _events(self) -> Any:
+        return self._function.app._core.events().query(EventFilter(task_id=self.id))
+
+    def _wait(self, timeout: float | timedelta | None) -> Any:
+        return self._function.app._core.wait(self.id, _FOR_EVER if timeout is None else timeout)
+
+    def _value(self, result: TaskResult) -> R:
+        if result.status is not ResultStatus.COMPLETED:
+            raise TaskFailed(result)
+        payload = result.payload
+        value: R = None if payload is None else self._function.returns.read(payload.data, payload.codec)  # type: ignore[assignment]
+        return value
+
+    def result_sync(self, timeout: float | timedelta | None = None) -> R:
+        """Waits for the task's end, blocking this thread, and gives its value; see `AsyncHandle.result`."""
+        return self._value(wait(self._wait(timeout)))
+
+    def status_sync(self) -> TaskState | None:
+        """Where the task stands, blocking; see `AsyncHandle.status`."""
+        core = self._function.app._core
+        task = wait(core.queue().get(self.id))
+        return _status(task, None if task is not None else wait(core.result(self.id)))
+
+    def cancel_sync(self) -> Cancelled:
+        """Withdraws the task, blocking; see `AsyncHandle.cancel`."""
+        return wait(self._function.app._core.cancel(self.id))
+
+    def events_sync(self) -> list[TaskEvent]:
+        """What happened to the task, blocking; see `AsyncHandle.events`."""
+        return wait(self._events())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._function.name} {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, BaseHandle) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Handle(BaseHandle[R]):
+    """A task that was enqueued; blocking. Every method has its plain name, and one with ``_sync`` behind it."""
+
+    __slots__ = ()
+
+    # Written out: type checkers lose the type of the value in a plain alias of a generic class's method.
+
+    def result(self, timeout: float | timedelta | None = None) -> R:
+        """Waits for the task's end and gives its value; see `AsyncHandle.result`."""
+        return self.result_sync(timeout)
+
+    def status(self) -> TaskState | None:
+        """Where the task stands; see `AsyncHandle.status`."""
+        return self.status_sync()
+
+    def cancel(self) -> Cancelled:
+        """Withdraws the task; see `AsyncHandle.cancel`."""
+        return self.cancel_sync()
+
+    def events(self) -> list[TaskEvent]:
+        """What happened to the task; see `AsyncHandle.events`."""
+        return self.events_sync()
+
+
+class AsyncHandle(BaseHandle[R]):
+    """A task that was enqueued. The methods with ``_sync`` do the same for code without an event loop."""
+
+    __slots__ = ()
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:
+        """Waits for the task's end and gives the function's value, made by its return annotation.
+
+        Args:
+            timeout: How long to wait at most, in seconds or as `timedelta`. Default: without end.
+
+        Raises:
+            TaskFailed: If it ended without a value: failed, cancelled, expired or discarded.
+            OmniQError: `is_timeout` if it has not ended in time; `is_config` if results are off.
+        """
+        return self._value(await run(self._wait(timeout)))
+
+    async def status(self) -> TaskState | None:
+        """Where the task stands; ``None`` if nothing is known of it: it has ended, and left no result or none any more."""
+        core = self._function.app._core
+        task = await run(core.queue().get(self.id))
+        return _status(task, None if task is not None else await run(core.result(self.id)))
+
+    async def cancel(self) -> Cancelled:
+        """Withdraws the task: a waiting one leaves the queue, a running one is asked to stop.
+
+        An ``async def`` task is cancelled then, one in a process is ended, and one in a thread is told by its `Context`.
+        """
+        return await run(self._function.app._core.cancel(self.id))
+
+    async def events(self) -> list[TaskEvent]:
+        """What happened to the task, the oldest first. Raises `OmniQError` (`is_config`) if events are off."""
+        return await run(self._events())
+
+
+def _status(task: Task | None, result: TaskResult | None) -> TaskState | None:
+    if task is not None:
+        return task.state
+    if result is None:
+        return None
+    return TaskState.DEAD if result.status is ResultStatus.FAILED else TaskState(str(result.status))

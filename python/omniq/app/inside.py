@@ -1,0 +1,78 @@
+"""Enqueues inside a transaction of the user's own: a commit makes the tasks visible, a rollback leaves nothing.
+
+The statement and its parameters come from the Rust side; here they are handed to the driver whose connection was given.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from omniq._loop import run, wait
+from omniq.errors import OmniQError
+
+if TYPE_CHECKING:
+    from omniq import _omniq
+    from omniq.app.base import BaseApp
+
+_PLACE = re.compile(r"\$(\d+)")
+
+
+async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
+    """On a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
+    assert template is not None
+    # The schema must be there.
+    await run(app._core.connect())
+    sql, parameters, ids = template.elsewhere(app.settings._core, written)
+    answer = _send(connection, sql, parameters)
+    if inspect.isawaitable(answer):
+        await answer
+    return ids
+
+
+def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
+    """On a blocking connection of psycopg, SQLAlchemy or Django."""
+    assert template is not None
+    wait(app._core.connect())
+    sql, parameters, ids = template.elsewhere(app.settings._core, written)
+    answer = _send(connection, sql, parameters)
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise OmniQError(f"{_kind(connection)} is an async connection: await f.enqueue(…) on it", "invalid")
+    return ids
+
+
+def _send(connection: Any, sql: str, parameters: list[Any]) -> Any:
+    """Begins the statement on the connection; gives what is to be awaited, if it is an async one."""
+    modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
+    if "asyncpg" in modules:
+        return connection.fetch(sql, *parameters)
+    if "psycopg" in modules or "psycopg2" in modules:
+        placed = _PLACE.sub("%s", sql)
+        if hasattr(connection, "connection"):
+            # A cursor.
+            return connection.execute(placed, parameters)
+        if "psycopg" in modules:
+            return connection.execute(placed, parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(placed, parameters)
+        return None
+    if "sqlalchemy" in modules or "sqlmodel" in modules:
+        import sqlalchemy
+
+        named = {f"p{place}": value for place, value in enumerate(parameters, 1)}
+        return connection.execute(sqlalchemy.text(_PLACE.sub(r":p\1", sql)), named)
+    if "django" in modules:
+        with connection.cursor() as cursor:
+            cursor.execute(_PLACE.sub("%s", sql), parameters)
+        return None
+    known = "asyncpg, psycopg, SQLAlchemy (Session, AsyncSession, Connection, AsyncConnection) or Django"
+    raise OmniQError(f"connection = {_kind(connection)} is refused: give one of {known}", "invalid")
+
+
+def _kind(connection: Any) -> str:
+    kind = type(connection)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,226 @@
+"""How a function is run: its arguments, what is put in, and what stands around it.
+
+A generator stands for set-up and tear-down, in dependencies and middleware alike: it is begun before the function, and gets
+the function's value, or its exception, at its ``yield``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from omniq.app.context import Context
+from omniq.app.depends import Dependency
+from omniq.app.signature import Signature
+from omniq.errors import OmniQError
+
+
+class Dependant:
+    """A function with the dependencies of its own."""
+
+    def __init__(
+        self, function: Callable[..., Any], namespace: dict[str, Any] | None = None, path: tuple[Any, ...] = ()
+    ) -> None:
+        if function in path:
+            raise OmniQError(f"the dependency {_name(function)} depends on itself", "config")
+        self.function = function
+        self.signature = Signature(function, namespace)
+        for taken in self.signature.taken:
+            if taken.required and taken.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+                message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
+                raise OmniQError(f"{message}: annotate it with Context or Depends, or give it a default", "config")
+        self.needs = needs_of(self.signature, namespace, (*path, function))
+        target = function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+        self.is_generator = inspect.isgeneratorfunction(target)
+        self.is_async_generator = inspect.isasyncgenfunction(target)
+        self.is_coroutine = inspect.iscoroutinefunction(target)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it, or what it needs, must be awaited."""
+        return self.is_coroutine or self.is_async_generator or any(need.is_async for need, _ in self.needs.values())
+
+
+#: Dependants by the name of their parameter, with whether a value is shared within a run.
+Needs = dict[str, tuple[Dependant, bool]]
+
+
+def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple[Any, ...] = ()) -> Needs:
+    """What the parameters of a function depend on."""
+
+    def made(dependency: Dependency) -> tuple[Dependant, bool]:
+        return Dependant(dependency.function, namespace, path), dependency.use_cache
+
+    return {name: made(dependency) for name, dependency in signature.dependencies.items()}
+
+
+class Around:
+    """What was begun before the function and is to be ended behind it, in the opposite order; without awaiting."""
+
+    def __init__(self, context: Context, overrides: dict[Any, Any]) -> None:
+        self.context = context
+        self.overrides = overrides
+        self.made: dict[Any, Any] = {}
+        self.open: list[Any] = []
+
+    def begin(self, generator: Any) -> Any:
+        value = next(generator)
+        self.open.append(generator)
+        return value
+
+    def solve(self, needs: Needs) -> dict[str, Any]:
+        return {name: self._one(need, shared) for name, (need, shared) in needs.items()}
+
+    def _one(self, need: Dependant, shared: bool) -> Any:
+        need = self._override(need)
+        if shared and need.function in self.made:
+            return self.made[need.function]
+        values = dict.fromkeys(need.signature.contexts, self.context) | self.solve(need.needs)
+        args, kwargs = need.signature.assemble(values)
+        value = need.function(*args, **kwargs)
+        if need.is_generator:
+            value = self.begin(value)
+        self.made[need.function] = value
+        return value
+
+    def _override(self, need: Dependant) -> Dependant:
+        other = self.overrides.get(need.function)
+        return need if other is None else Dependant(other)
+
+    def end(self, value: Any, error: BaseException | None) -> Any:
+        """The value, or the exception, after all tear-downs have seen it."""
+        while self.open:
+            generator = self.open.pop()
+            try:
+                if error is None:
+                    generator.send(value)
+                else:
+                    generator.throw(error)
+            except StopIteration:
+                # It has swallowed the exception, if there was one: the run has no value then.
+                value, error = (value if error is None else None), None
+            except BaseException as raised:
+                error = raised
+            else:
+                generator.close()
+                error = RuntimeError(f"{generator!r} yields more than once")
+        if error is not None:
+            raise error
+        return value
+
+
+class AsyncAround(Around):
+    """The same, awaiting what must be awaited."""
+
+    async def begin_async(self, generator: Any) -> Any:
+        value = await anext(generator)
+        self.open.append(generator)
+        return value
+
+    async def solve_async(self, needs: Needs) -> dict[str, Any]:
+        return {name: await self._one_async(need, shared) for name, (need, shared) in needs.items()}
+
+    async def _one_async(self, need: Dependant, shared: bool) -> Any:
+        need = self._override(need)
+        if shared and need.function in self.made:
+            return self.made[need.function]
+        values = dict.fromkeys(need.signature.contexts, self.context) | await self.solve_async(need.needs)
+        args, kwargs = need.signature.assemble(values)
+        value = need.function(*args, **kwargs)
+        if need.is_coroutine:
+            value = await value
+        elif need.is_async_generator:
+            value = await self.begin_async(value)
+        elif need.is_generator:
+            value = self.begin(value)
+        self.made[need.function] = value
+        return value
+
+    async def end_async(self, value: Any, error: BaseException | None) -> Any:
+        while self.open:
+            generator = self.open.pop()
+            try:
+                if not inspect.isasyncgen(generator):
+                    self.open, rest = [generator], self.open
+                    try:
+                        value = super().end(value, error)
+                        error = None
+                    finally:
+                        self.open = rest
+                    continue
+                if error is None:
+                    await generator.asend(value)
+                else:
+                    await generator.athrow(error)
+            except StopAsyncIteration:
+                value, error = (value if error is None else None), None
+            except BaseException as raised:
+                error = raised
+            else:
+                await generator.aclose()
+                error = RuntimeError(f"{generator!r} yields more than once")
+        if error is not None:
+            raise error
+        return value
+
+
+class Plan:
+    """All that stands around one function."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signature: Signature,
+        middleware: Sequence[Callable[[Context], Any]],
+        overrides: dict[Any, Any],
+    ) -> None:
+        self.function = function
+        self.signature = signature
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.needs = needs_of(signature, signature.namespace)
+        # An async generator can stand around async functions alone.
+        self.middleware = [one for one in middleware if self.is_async or not inspect.isasyncgenfunction(one)]
+        self.overrides = overrides
+        self.is_bare = not (signature.injects or self.middleware)
+        if not self.is_async:
+            for name, (need, _) in self.needs.items():
+                if need.is_async:
+                    message = f"{_name(function)} is no async function, and its dependency {name} is"
+                    raise OmniQError(f"{message}: make both async, or none", "config")
+
+    def _assemble(self, named: dict[str, Any], context: Context, made: dict[str, Any]) -> Any:
+        return self.signature.assemble(named | dict.fromkeys(self.signature.contexts, context) | made)
+
+    def call(self, context: Context, named: dict[str, Any]) -> Any:
+        """Runs a ``def`` function with these arguments."""
+        around = Around(context, self.overrides)
+        value, error = None, None
+        try:
+            for middleware in self.middleware:
+                around.begin(middleware(context))
+            args, kwargs = self._assemble(named, context, around.solve(self.needs))
+            value = self.function(*args, **kwargs)
+        except BaseException as raised:
+            error = raised
+        return around.end(value, error)
+
+    async def call_async(self, context: Context, named: dict[str, Any]) -> Any:
+        """Runs an ``async def`` function with these arguments."""
+        around = AsyncAround(context, self.overrides)
+        value, error = None, None
+        try:
+            for middleware in self.middleware:
+                if inspect.isasyncgenfunction(middleware):
+                    await around.begin_async(middleware(context))
+                else:
+                    around.begin(middleware(context))
+            args, kwargs = self._assemble(named, context, await around.solve_async(self.needs))
+            value = await self.function(*args, **kwargs)
+        except BaseException as raised:
+            error = raised
+        return await around.end_async(value, error)
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", repr(function))

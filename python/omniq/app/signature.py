@@ -1,0 +1,109 @@
+"""What a function takes: the arguments that travel with a task, and those that the worker puts in."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from inspect import Parameter
+from typing import Annotated, Any, NamedTuple
+
+from omniq.app.context import Context
+from omniq.app.depends import Dependency, dependency_of, is_injected
+from omniq.errors import OmniQError
+
+
+class Taken(NamedTuple):
+    """A parameter whose argument travels with the task."""
+
+    name: str
+    kind: Any
+    type: Any
+    required: bool
+
+
+class Signature:
+    """The parameters of a function, sorted by where their arguments come from."""
+
+    def __init__(self, function: Callable[..., Any], namespace: dict[str, Any] | None = None) -> None:
+        self.function = function
+        self.namespace = namespace
+        self.plain = inspect.signature(function)
+        hints = _hints(function, namespace)
+        self.returns: Any = hints.get("return", Any)
+        self.taken: list[Taken] = []
+        self.contexts: list[str] = []
+        self.dependencies: dict[str, Dependency] = {}
+        for name, parameter in self.plain.parameters.items():
+            hint = hints.get(name, Any)
+            dependency = dependency_of(hint, parameter.default)
+            if dependency is not None:
+                self.dependencies[name] = dependency
+            elif _is_context(hint):
+                self.contexts.append(name)
+            else:
+                required = parameter.default is Parameter.empty or is_injected(parameter.default)
+                self.taken.append(Taken(name, parameter.kind, _plain(hint), required))
+
+    @property
+    def injects(self) -> bool:
+        """Whether the worker puts anything in."""
+        return bool(self.contexts or self.dependencies)
+
+    def of_taken(self) -> inspect.Signature:
+        """The signature as one who enqueues sees it."""
+        parameters = self.plain.parameters
+        return inspect.Signature([parameters[taken.name] for taken in self.taken])
+
+    def assemble(self, named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The call with these values by name; what is missing has a default."""
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        has_rest = any(one.kind is Parameter.VAR_POSITIONAL for one in self.plain.parameters.values())
+        for name, parameter in self.plain.parameters.items():
+            if parameter.kind is Parameter.VAR_POSITIONAL:
+                positional.extend(named.get(name, ()))
+            elif parameter.kind is Parameter.VAR_KEYWORD:
+                keywords.update(named.get(name, {}))
+            elif parameter.kind is Parameter.POSITIONAL_ONLY or (
+                has_rest and parameter.kind is Parameter.POSITIONAL_OR_KEYWORD
+            ):
+                positional.append(named.get(name, parameter.default))
+            elif name in named:
+                keywords[name] = named[name]
+        return positional, keywords
+
+
+def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> dict[str, Any]:
+    target = function
+    if not isinstance(function, types.FunctionType | types.MethodType):
+        # An object that can be called, or a class.
+        target = function.__init__ if isinstance(function, type) else type(function).__call__  # type: ignore[misc]
+    try:
+        return typing.get_type_hints(target, localns=namespace, include_extras=True)
+    except NameError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        message = f"an annotation of {name} cannot be read ({error}): import what it names at run time"
+        raise OmniQError(message, "config") from error
+
+
+def _plain(hint: Any) -> Any:
+    """Without the notes of others, which msgspec does not know; its own stay."""
+    return hint if typing.get_origin(hint) is not Annotated or _is_for_msgspec(hint) else hint.__origin__
+
+
+def _is_for_msgspec(hint: Any) -> bool:
+    import msgspec
+
+    return any(isinstance(note, msgspec.Meta) for note in hint.__metadata__)
+
+
+def _is_context(hint: Any) -> bool:
+    if typing.get_origin(hint) is Annotated:
+        hint = hint.__origin__
+    if isinstance(hint, type):
+        return issubclass(hint, Context)
+    return any(_is_context(part) for part in typing.get_args(hint) if part is not type(None)) and (
+        typing.get_origin(hint) in (typing.Union, types.UnionType)
+    )

@@ -1,0 +1,1 @@
+"""The backends: all stores in one object."""

@@ -1,0 +1,64 @@
+"""How a backend is put together, and how its parts are handed out."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, TypeVar
+
+from omniq import _omniq, logging
+from omniq.errors import OmniQError
+from omniq.settings import Settings
+
+P = TypeVar("P")
+
+NAMES = ("queue", "results", "events")
+
+
+class Parts:
+    """The parts of a backend: those that were given, and those that its settings name."""
+
+    _core: _omniq.Backend
+    #: What it was opened with.
+    settings: Settings
+    _given: dict[str, Any]
+
+    def _assemble(self, settings: Settings, given: dict[str, Any], codec: str, allow_pickle: bool) -> None:
+        self.settings = settings
+        logging.follow()
+        self._given = {name: part for name, part in given.items() if part is not None}
+        cores = {name: getattr(part, "_core", None) for name, part in self._given.items()}
+        for name, core in cores.items():
+            if not isinstance(core, getattr(_omniq, name.capitalize())):
+                kind = type(self._given[name]).__name__
+                raise OmniQError(f"{name} = {kind} is refused: give a storage of that part", "config")
+        self._core = _omniq.Backend(
+            settings._core, codec, allow_pickle, cores.get("queue"), cores.get("results"), cores.get("events")
+        )
+
+    def _part(self, name: str, kind: type[P]) -> P:
+        given = self._given.get(name)
+        if given is not None:
+            if isinstance(given, kind):
+                return given
+            core = given._core
+        elif name != "queue" and getattr(self.settings, name) == "off":
+            raise OmniQError(f"{name} are off: configure a storage for {name} to use it", "config")
+        else:
+            core = getattr(self._core, name)()
+        return _native(kind, core)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.settings}>"
+
+
+def _native(kind: type[P], core: Any) -> P:
+    """An object of this interface on a handle of the Rust side."""
+    native = _NATIVE.get(kind)
+    if native is None:
+        native = _NATIVE[kind] = types.new_class(kind.__name__, (kind,), {"native": True})
+    part: P = object.__new__(native)
+    part._core = core  # type: ignore[attr-defined]
+    return part
+
+
+_NATIVE: dict[Any, Any] = {}

@@ -1,0 +1,32 @@
+"""The `omniq` command: that of the Rust crate, and ``omniq worker`` for the tasks of Python applications."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Sequence
+
+from omniq import _omniq
+from omniq.logging import set_log_level
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and gives its exit code.
+
+    Args:
+        arguments: What stands behind the command's name. Default: those of this process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["worker"]:
+        from omniq.cli.worker import main as worker
+
+        return worker(given[1:])
+    loud = sum(one.count("v") for one in given if re.fullmatch("-v+", one)) + given.count("--verbose")
+    if loud:
+        set_log_level(("info", "debug", "trace")[min(loud, 3) - 1])
+    # Python's own handler of Ctrl-C would wait for the Rust side to return.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return _omniq.command(["omniq", *given])

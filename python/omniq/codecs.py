@@ -1,0 +1,123 @@
+"""How values become bytes and come back; the codec's name is stored beside the bytes.
+
+| codec | holds | comes back as |
+|---|---|---|
+| ``json`` (default) | what JSON holds; also datetime, Decimal, UUID, bytes, sets, dataclasses and the like, as text, list or object | what JSON holds; the very type where it is named: ``payload.decode(datetime)`` |
+| ``msgpack`` | the same, with NaN and infinity, and bytes and aware datetimes as themselves | the same |
+| ``raw`` | bytes | bytes |
+| ``pickle``, ``dill`` | nearly everything; Python only | itself |
+
+JSON knows no NaN and no infinity: they become ``null``. ``pickle`` and ``dill`` run code when they are read, so that both
+ends must opt in by ``allow_pickle=True``, and only those who may run code on your workers may write to the queue then.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from omniq.errors import OmniQError
+
+__all__ = ["decode", "encode", "register"]
+
+
+class _Codec(NamedTuple):
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+def _raw(value: Any) -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"the codec raw takes bytes, not {type(value).__name__}")
+
+
+def _dill() -> Any:
+    try:
+        import dill
+    except ImportError as error:
+        raise OmniQError("the codec dill needs the package dill: pip install omniq-pg[dill]", "codec") from error
+    return dill
+
+
+_CODECS: dict[str, _Codec] = {
+    "json": _Codec(msgspec.json.Encoder().encode, msgspec.json.Decoder().decode),
+    "msgpack": _Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode),
+    "raw": _Codec(_raw, bytes),
+    "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),
+    "dill": _Codec(lambda value: _dill().dumps(value), lambda data: _dill().loads(data)),
+}
+_BY_TYPE: dict[str, Callable[[bytes, Any], Any]] = {
+    "json": lambda data, type: msgspec.json.decode(data, type=type),
+    "msgpack": lambda data, type: msgspec.msgpack.decode(data, type=type),
+}
+_UNTRUSTED = frozenset(("pickle", "dill"))
+
+
+def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
+    """Adds a codec of your own, in this process: workers that are to read its payloads register it too.
+
+    Args:
+        name: 3 to 32 characters of ``a-z``, ``0-9``, ``-`` and ``_``, beginning with ``x-``.
+        encode: Makes bytes from a value.
+        decode: Makes the value from the bytes.
+
+    Raises:
+        OmniQError: `is_codec` for another name.
+    """
+    if not re.fullmatch(r"x-[a-z0-9_-]{1,30}", name):
+        raise OmniQError(
+            f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-", "codec"
+        )
+    _CODECS[name] = _Codec(encode, decode)
+
+
+def _find(name: str, allow_pickle: bool) -> _Codec:
+    codec = _CODECS.get(name)
+    if codec is None:
+        raise OmniQError(f"codec {name!r} is unknown: use {', '.join(_CODECS)}, or register it", "codec")
+    if name in _UNTRUSTED and not allow_pickle:
+        raise OmniQError(f"codec {name!r} is not allowed here: open the storage with allow_pickle=True", "codec")
+    return codec
+
+
+def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes:
+    """The bytes of a value.
+
+    Raises:
+        OmniQError: `is_codec` for a value that the codec cannot hold, and for a codec that is unknown or not allowed.
+    """
+    found = _find(codec, allow_pickle)
+    try:
+        return found.encode(value)
+    except OmniQError:
+        raise
+    except Exception as error:
+        raise OmniQError(
+            f"a value of type {type(value).__name__} cannot be written as {codec}: {error}", "codec"
+        ) from error
+
+
+def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool = False) -> Any:
+    """The value of these bytes.
+
+    Args:
+        type: What the value is to be, for ``json`` and ``msgpack``: any type that msgspec knows, such as ``datetime``,
+            ``list[UUID]`` or a dataclass. Default: what the bytes say by themselves.
+
+    Raises:
+        OmniQError: `is_codec` for bytes that do not fit, and for a codec that is unknown or not allowed.
+    """
+    found = _find(codec, allow_pickle)
+    try:
+        if type is Any or codec not in _BY_TYPE:
+            return found.decode(data)
+        return _BY_TYPE[codec](data, type)
+    except OmniQError:
+        raise
+    except Exception as error:
+        raise OmniQError(f"a {codec} payload of {len(data)} bytes cannot be read: {error}", "codec") from error

@@ -1,0 +1,34 @@
+"""The models: what users and all parts of the library speak of."""
+
+from __future__ import annotations
+
+from omniq.models.enums import Cancelled, EventKind, ResultStatus, Settled, TaskState
+from omniq.models.event import QueueStats, TaskEvent
+from omniq.models.filter import EventFilter, ResultFilter, TaskFilter
+from omniq.models.payload import Payload
+from omniq.models.result import TaskResult
+from omniq.models.settlement import Outcome, Settlement
+from omniq.models.task import Backoff, Claim, NewTask, Task, TaskError, TaskUpdate
+
+__all__ = [
+    "Backoff",
+    "Cancelled",
+    "Claim",
+    "EventFilter",
+    "EventKind",
+    "NewTask",
+    "Outcome",
+    "Payload",
+    "QueueStats",
+    "ResultFilter",
+    "ResultStatus",
+    "Settled",
+    "Settlement",
+    "Task",
+    "TaskError",
+    "TaskEvent",
+    "TaskFilter",
+    "TaskResult",
+    "TaskState",
+    "TaskUpdate",
+]

@@ -1,0 +1,95 @@
+"""The named values: states, statuses, kinds and answers. Each is a `str`, and equal to its name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["Cancelled", "EventKind", "ResultStatus", "Settled", "TaskState"]
+
+
+class _Name(str, Enum):
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class TaskState(_Name):
+    """Where a task stands."""
+
+    #: Waits for its start time (first run, retry or snooze).
+    SCHEDULED = "scheduled"
+    #: May be claimed.
+    READY = "ready"
+    #: Held by a worker.
+    RUNNING = "running"
+    #: Failed for good; stays as a dead letter until it is retried, deleted or purged.
+    DEAD = "dead"
+    #: Done. Kept in the queue only if the queue was told so.
+    COMPLETED = "completed"
+    #: Withdrawn before its end. Not kept.
+    CANCELLED = "cancelled"
+    #: Not started within its time to live. Not kept.
+    EXPIRED = "expired"
+    #: Dropped by its handler. Not kept.
+    DISCARDED = "discarded"
+
+
+class ResultStatus(_Name):
+    """How a task ended."""
+
+    #: The handler returned a value.
+    COMPLETED = "completed"
+    #: All runs failed.
+    FAILED = "failed"
+    #: It was withdrawn.
+    CANCELLED = "cancelled"
+    #: It was not started within its time to live.
+    EXPIRED = "expired"
+    #: Its handler dropped it.
+    DISCARDED = "discarded"
+
+
+class EventKind(_Name):
+    """The kinds of events that OmniQ logs by itself; any other text of 1 to 128 bytes is a kind of the user's own."""
+
+    #: The task was enqueued.
+    ENQUEUED = "enqueued"
+    #: A run began.
+    STARTED = "started"
+    #: The task completed.
+    COMPLETED = "completed"
+    #: The task failed for good.
+    FAILED = "failed"
+    #: A run failed; another will follow.
+    RETRIED = "retried"
+    #: The task was handed back, the attempt not counted.
+    RELEASED = "released"
+    #: The task was put off, the attempt not counted.
+    SNOOZED = "snoozed"
+    #: The task was withdrawn.
+    CANCELLED = "cancelled"
+    #: The task was not started within its time to live.
+    EXPIRED = "expired"
+    #: The task was dropped by its handler.
+    DISCARDED = "discarded"
+    #: The task's worker was lost; the task was taken back.
+    RESCUED = "rescued"
+
+
+class Cancelled(_Name):
+    """What a cancel did."""
+
+    #: The task was withdrawn.
+    DONE = "done"
+    #: The task is running; its worker has been asked to stop it.
+    REQUESTED = "requested"
+    #: There is no such task waiting or running.
+    NOT_FOUND = "not_found"
+
+
+class Settled(_Name):
+    """What became of one settlement."""
+
+    #: Written.
+    DONE = "done"
+    #: The claim no longer held; nothing was changed.
+    LOST = "lost"

@@ -1,0 +1,64 @@
+"""Results: what came of tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from omniq.models.base import Model
+from omniq.models.enums import ResultStatus
+from omniq.models.payload import Payload
+from omniq.models.task import TaskError
+
+__all__ = ["TaskResult"]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class TaskResult(Model, frozen=True):
+    """The record of a task that has ended. One per task id; storing again replaces it. All times are in UTC."""
+
+    #: The task.
+    task_id: UUID
+    #: How it ended.
+    status: ResultStatus
+    #: What the handler returned, encoded, if it completed.
+    payload: Payload | None = None
+    #: Why it failed, if it did.
+    error: TaskError | None = None
+    #: The task's queue.
+    queue: str = ""
+    #: The task's function.
+    func: str = ""
+    #: The name of the worker that ran it last.
+    worker: str | None = None
+    #: The number of the last run.
+    attempt: int = 0
+    #: The task's metadata.
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    #: When the task was enqueued.
+    enqueued_at: datetime | None = None
+    #: When the last run began.
+    started_at: datetime | None = None
+    #: When it ended. Default: now.
+    finished_at: datetime = msgspec.field(default_factory=_now)
+    #: How long the record is kept from when it is stored; ``None``: without end.
+    ttl: timedelta | None = None
+    #: When the record ends; set by the storage from `ttl`.
+    expires_at: datetime | None = None
+
+    @property
+    def value(self) -> Any:
+        """What the handler returned, decoded at each look; ``None`` if there is no value.
+
+        Raises `OmniQError` (`is_codec`) if it cannot be decoded.
+        """
+        return None if self.payload is None else self.payload.decode()
+
+    def __hash__(self) -> int:
+        return hash((self.task_id, self.finished_at))

@@ -1,0 +1,180 @@
+"""Tasks: what is asked for, and what the queue holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from omniq.models.base import Model
+from omniq.models.enums import TaskState
+from omniq.models.payload import Payload
+
+__all__ = ["Backoff", "Claim", "NewTask", "Task", "TaskError", "TaskUpdate"]
+
+
+class Backoff(Model, frozen=True, kw_only=True):
+    """The wait before a retry: ``initial * factor ** (retry - 1)``, at most ``max``, then lengthened by a random share
+    of up to ``jitter``, so that tasks that failed together do not come back together.
+    """
+
+    #: The wait before the first retry, in seconds.
+    initial: float = 1.0
+    #: By what each further wait is longer; 1 to 1000.
+    factor: float = 2.0
+    #: The longest wait, before jitter, in seconds.
+    max: float = 3600.0
+    #: The largest random addition, as a share of the wait: 0 to 1.
+    jitter: float = 0.2
+
+    @classmethod
+    def constant(cls, seconds: float) -> Backoff:
+        """The same wait each time, without jitter."""
+        return cls(initial=seconds, factor=1.0, max=seconds, jitter=0.0)
+
+
+DEFAULT_BACKOFF: Final = Backoff()
+
+
+def make_backoff(initial: float, factor: float, max: float, jitter: float) -> Backoff:
+    """For the Rust side, which gives values by their place."""
+    return Backoff(initial=initial, factor=factor, max=max, jitter=jitter)
+
+
+class TaskError(Model, frozen=True):
+    """Why a run failed, as it is stored: plain text, each cut at 64 KiB."""
+
+    #: The error's type, such as ``"ValueError"``, ``"timeout"`` or ``"worker_lost"``.
+    type: str
+    #: What it says.
+    message: str
+    #: Causes or stack, if known.
+    trace: str | None = None
+
+    @classmethod
+    def of(cls, error: TaskError | BaseException) -> TaskError:
+        """From an exception: its type, its message, and its traceback. A `TaskError` stays what it is."""
+        if isinstance(error, TaskError):
+            return error
+        import traceback
+
+        kind = type(error)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        return cls(name, str(error), "".join(traceback.format_exception(error)))
+
+
+class Claim(Model, frozen=True):
+    """The hold of a worker on a task: a finish from an earlier claim is refused."""
+
+    #: The id of the worker.
+    worker: int
+    #: Which claim of the task this is, from 1.
+    number: int
+
+
+class _Call(Model, frozen=True):
+    #: The name of the function that workers have registered.
+    func: str
+    #: The arguments: any value that the codec holds, or a `Payload`.
+    args: Any = None
+
+
+class NewTask(_Call, frozen=True, kw_only=True):
+    """A task to be enqueued: function, arguments and options. Spans are seconds or `timedelta`.
+
+    >>> NewTask("send_mail", ["ann@example.org", 3], queue="mail", priority=5, delay=60, max_retries=2).queue
+    'mail'
+    """
+
+    #: The id; made at enqueue if none is given. An id that is in use is refused (`is_duplicate`).
+    id: UUID | None = None
+    #: The queue. Default: ``"default"``.
+    queue: str | None = None
+    #: Higher first, -32768 to 32767. Default: 0.
+    priority: int | None = None
+    #: Not before this time, which has a time zone. Default: at once. Wins over `delay`.
+    run_at: datetime | None = None
+    #: Not before this span from now, by the database's clock.
+    delay: float | timedelta | None = None
+    #: If no worker has begun within this span from the later of creation and start time, the task expires.
+    ttl: float | timedelta | None = None
+    #: Extra runs after a failure: 3 allows 4 executions. Default: 3.
+    max_retries: int | None = None
+    #: The wait before a retry.
+    backoff: Backoff | None = None
+    #: The longest that one run may take. Default: no limit.
+    timeout: float | timedelta | None = None
+    #: The user's own notes, at most 64 KiB as JSON.
+    metadata: dict[str, Any] | None = None
+    #: How the arguments are written. Default: as the queue was opened, which is ``"json"`` unless said otherwise.
+    codec: str | None = None
+
+
+class TaskUpdate(Model, frozen=True, kw_only=True):
+    """Changes to a task that no worker holds; what is not given stays as it is."""
+
+    #: Another queue.
+    queue: str | None = None
+    #: Another priority.
+    priority: int | None = None
+    #: Another start time; a time that has passed means at once.
+    run_at: datetime | None = None
+    #: Other arguments.
+    args: Any = msgspec.UNSET
+    #: Another number of extra runs.
+    max_retries: int | None = None
+    #: Other notes, in place of all.
+    metadata: dict[str, Any] | None = None
+    #: How the arguments are written. Default: as the queue was opened.
+    codec: str | None = None
+
+
+class Task(Model, frozen=True):
+    """A task as the queue holds it. All times are in UTC."""
+
+    #: The id.
+    id: UUID
+    #: The place in the order of arrival.
+    seq: int
+    #: The queue.
+    queue: str
+    #: The name of the function.
+    func: str
+    #: The arguments, encoded.
+    payload: Payload
+    #: Higher first.
+    priority: int
+    #: Where it stands.
+    state: TaskState
+    #: Not before this time.
+    run_at: datetime
+    #: Not after this time.
+    expires_at: datetime | None
+    #: The number of the present or last run, from 1; 0 before the first.
+    attempt: int
+    #: Extra runs that a failure allows.
+    max_retries: int
+    #: The wait before a retry.
+    backoff: Backoff
+    #: The longest that one run may take.
+    timeout: timedelta | None
+    #: The user's own notes.
+    metadata: dict[str, Any]
+    #: The error of the last run that failed.
+    error: TaskError | None
+    #: When it was enqueued.
+    created_at: datetime
+    #: When the present run was claimed.
+    claimed_at: datetime | None
+    #: By whom it is held: with this, and only this, its run can be settled.
+    claim: Claim | None
+
+    @property
+    def args(self) -> Any:
+        """The arguments, decoded at each look. Raises `OmniQError` (`is_codec`) if they cannot be."""
+        return self.payload.decode()
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.attempt))

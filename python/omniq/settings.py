@@ -1,0 +1,178 @@
+"""The one configuration of a PostgreSQL backend: what can be set, and what holds when nothing is set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from omniq import _omniq
+from omniq.errors import OmniQError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+__all__ = ["ConnectionOptions", "Options", "Settings", "Source"]
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Everything that can be set but where the parts are kept. Spans are seconds, or `timedelta`."""
+
+    #: The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
+    schema: str
+    #: How many connections are kept open when idle. Default: 1; 0 keeps none.
+    pool_min: int
+    #: How many connections may be open at once, 1 to 10,000. Default: 10.
+    pool_max: int
+    #: How long a caller waits for a free connection. Default: 10 seconds.
+    acquire_timeout: float | timedelta
+    #: How long opening one connection may take. Default: 10 seconds.
+    connect_timeout: float | timedelta
+    #: After how long an idle connection above `pool_min` is closed. Default: 600 seconds.
+    idle_timeout: float | timedelta
+    #: Whether statements are prepared once and kept. Default: true; turn it off behind a transaction pooler.
+    statement_cache: bool
+    #: Whether connecting brings the schema up to the newest version. Default: true.
+    migrate: bool
+    #: How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
+    application_name: str
+    #: The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
+    max_payload: int
+    #: Whether completed tasks stay in the task table. Default: false, the result is the record.
+    keep_completed: bool
+    #: How long completed tasks stay if they do; ``None``: without end. Default: 7 days.
+    completed_ttl: float | timedelta | None
+    #: How long dead letters stay; ``None``, the default: without end.
+    dead_ttl: float | timedelta | None
+    #: How long results are kept; ``None``: without end. Default: 7 days.
+    result_ttl: float | timedelta | None
+    #: How long events are kept; ``None``: without end. Default: 30 days. They go by the day.
+    event_ttl: float | timedelta | None
+    #: How long a worker's claim holds without a heartbeat, at least 0.1 seconds. Default: 10 seconds.
+    lease: float | timedelta
+
+
+class Options(ConnectionOptions, total=False):
+    """Everything that can be set. Spans are seconds, or `timedelta`."""
+
+    #: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, or the URL of another database.
+    queue: str
+    #: Where results are kept: ``"postgres"`` (the default), ``"memory"``, ``"off"``, or the URL of another database.
+    results: str
+    #: Where events are kept: ``"postgres"``, ``"memory"``, ``"off"`` (the default), or the URL of another database.
+    events: str
+
+
+#: The names of all settings.
+NAMES = ("url", *ConnectionOptions.__annotations__, "queue", "results", "events")
+
+
+class Settings:
+    """Everything that can be set on a PostgreSQL backend, read and checked; see `Options` for the names.
+
+    There are five ways in, and equal values have equal effect: keyword arguments, a URL with query parameters, a dict,
+    a TOML or YAML file (`from_file`), and ``OMNIQ_…`` environment variables (`from_env`).
+
+    >>> Settings("postgresql://me@db/app", schema="jobs") == Settings("postgresql://me@db/app?schema=jobs")
+    True
+
+    The text form leaves passwords out; `to_dict` holds them, since what is written is to be read back.
+    """
+
+    _core: _omniq.Settings
+
+    def __init__(self, url: str | None = None, **options: Unpack[Options]) -> None:
+        """Reads and checks the values.
+
+        Args:
+            url: The database: a ``postgresql://`` URL or ``key=value`` pairs. Default: none, an error once a
+                connection is needed.
+            options: The other settings; see `Options`.
+
+        Raises:
+            OmniQError: `is_config`, naming the setting.
+        """
+        self._core = _omniq.Settings(_plain({**({} if url is None else {"url": url}), **options}))
+
+    @classmethod
+    def _of(cls, core: _omniq.Settings) -> Self:
+        made = cls.__new__(cls)
+        made._core = core
+        return made
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The defaults with these values laid over them."""
+        return cls._of(_omniq.Settings(_plain(values)))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a TOML (``.toml``) or YAML (``.yaml``, ``.yml``) file: the table ``omniq``, if any, else the top level.
+
+        Raises:
+            OmniQError: `is_config`, naming the file and the setting or the line.
+        """
+        return cls._of(_omniq.Settings.from_file(path))
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Reads ``OMNIQ_URL``, ``OMNIQ_SCHEMA``, ``OMNIQ_POOL_MAX`` and so on. An empty variable counts as not set."""
+        return cls._of(_omniq.Settings.from_env())
+
+    @classmethod
+    def load(cls, *, file: str | os.PathLike[str] | None = None, url: str | None = None) -> Self:
+        """All sources at once. What comes later wins: the defaults, the file, the environment, the URL."""
+        return cls._of(_omniq.Settings.load(file, url))
+
+    def over(self, **options: Unpack[Options]) -> Self:
+        """These settings with these values laid over them."""
+        return type(self)._of(self._core.over(_plain(options)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values by name, spans in seconds, the URL with its password: keep it out of logs."""
+        return self._core.to_dict()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in NAMES:
+            return self.to_dict().get(name)
+        raise AttributeError(f"Settings has no {name!r}: known are {', '.join(NAMES)}")
+
+    def __eq__(self, other: object) -> bool:
+        return self._core == other._core if isinstance(other, Settings) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        return str(self._core)
+
+    def __repr__(self) -> str:
+        return f"<Settings {self}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).from_dict, (self.to_dict(),))
+
+
+#: What a storage is opened with: a URL, settings, a dict of values, or nothing, which means the environment.
+Source = str | Settings | Mapping[str, Any] | None
+
+
+def settings_of(source: Source, options: Mapping[str, Any]) -> Settings:
+    """The settings that a constructor was given; options lie over the source."""
+    if isinstance(source, str):
+        return Settings.from_dict({"url": source, **options})
+    if source is None:
+        base = Settings.from_env()
+    elif isinstance(source, Settings):
+        base = source
+    elif isinstance(source, Mapping):
+        base = Settings.from_dict(source)
+    else:
+        kind = type(source).__name__
+        raise OmniQError(f"a storage is opened with a URL, Settings or a dict, not with {kind}", "config")
+    return base.over(**options) if options else base
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""The storages, by what they keep their data on."""

@@ -1,0 +1,162 @@
+"""The result storage's interface, blocking: made from `results.py` by `python/twins.py`, not to be changed by hand."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._loop import wait
+from omniq.models import ResultFilter, ResultStatus, TaskResult
+from omniq.storage.base.common import Storage, required
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ResultStorage"]
+
+
+class ResultStorage(Storage):
+    """A store of results, one per task id.
+
+    Every call is durable once it has returned. Bulk calls are all or nothing. A result whose time is over is not
+    returned, counted or listed, whether it was cleaned up already or not. Spans are seconds or `timedelta`.
+
+    It is connected on entry of its ``with`` block, by `connect`, or at first use. For a storage of your own, write a
+    subclass with the methods that are marked as required; the others are made from them.
+    """
+
+    _core: _omniq.Results
+
+    def _foreign(self) -> _omniq.Results:
+        return _omniq.Results.foreign(self, False, False)
+
+    def connect_sync(self) -> Self:
+        """Connects, unless that is done already, and returns the storage itself.
+
+        Raises:
+            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+        """
+        wait(self._core.connect())
+        return self
+
+    connect = connect_sync
+
+    def store_sync(self, result: TaskResult) -> None:
+        """Stores a result, in place of an earlier one of the same task.
+
+        Raises:
+            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+        """
+        wait(self._core.store(result))
+
+    store = store_sync
+
+    @required
+    def store_many_sync(self, results: Sequence[TaskResult]) -> None:
+        """Stores results, all or none. Of two for the same task in one call the later one counts. Required."""
+        wait(self._core.store_many(results))
+
+    store_many = store_many_sync
+
+    def get_sync(self, id: UUID) -> TaskResult | None:
+        """The result of a task, or ``None`` if there is none (yet, or any more)."""
+        return wait(self._core.get(id))
+
+    get = get_sync
+
+    @required
+    def get_many_sync(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
+        """The results of these tasks, in the same order. Required."""
+        return wait(self._core.get_many(ids))
+
+    get_many = get_many_sync
+
+    @required
+    def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+        """Waits for the result of a task, up to `timeout`. Required.
+
+        Raises:
+            OmniQError: `is_timeout` if it has not come in time.
+        """
+        return wait(self._core.wait(id, timeout))
+
+    wait = wait_sync
+
+    def delete_sync(self, id: UUID) -> bool:
+        """Removes the result of a task; says whether there was one."""
+        return wait(self._core.delete(id))
+
+    delete = delete_sync
+
+    @required
+    def delete_many_sync(self, ids: Sequence[UUID]) -> int:
+        """Removes results; returns how many there were. Required."""
+        return wait(self._core.delete_many(ids))
+
+    delete_many = delete_many_sync
+
+    @required
+    def list_sync(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[TaskResult]:
+        """The results that fit, the latest finished first, then by id. Required.
+
+        Args:
+            since: Finished at or after this time.
+            after: Behind this (finished_at, task_id): those of the last one of the page before.
+            limit: At most so many. Default: 100.
+        """
+        return wait(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
+
+    list = list_sync
+
+    @required
+    def count_sync(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """How many results fit. Required."""
+        return wait(self._core.count(ResultFilter(status, queue, func, since)))
+
+    count = count_sync
+
+    @required
+    def purge_expired_sync(self, limit: int) -> int:
+        """Removes results whose time is over, at most `limit`; returns how many. Workers do it now and then. Required."""
+        return wait(self._core.purge_expired(limit))
+
+    purge_expired = purge_expired_sync
+
+    @required
+    def close_sync(self) -> None:
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        wait(self._core.close())
+
+    close = close_sync
+
+    def __enter__(self) -> Self:
+        return self.connect_sync()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close_sync()

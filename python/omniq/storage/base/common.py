@@ -1,0 +1,79 @@
+"""What the interfaces share: which verbs a storage must write itself, and the two spellings of blocking verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from omniq.errors import OmniQError
+from omniq.models import NewTask
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def required(verb: F) -> F:
+    """Marks a verb that every storage writes itself; the others are made from these."""
+    verb.__omniq_required__ = True  # type: ignore[attr-defined]
+    return verb
+
+
+def required_verbs(interface: type) -> list[str]:
+    """The names of the verbs that a storage must write."""
+    return sorted(name for name, verb in vars(interface).items() if hasattr(verb, "__omniq_required__"))
+
+
+class Storage:
+    """A storage of any kind. Ready-made ones are subclasses with ``native=True``, whose verbs are all in Rust."""
+
+    _native = False
+    _core: Any
+
+    def __init_subclass__(cls, *, native: bool = False, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if native:
+            cls._native = True
+        _tie_spellings(cls)
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        if not cls._native:
+            lacking = [
+                name
+                for interface in cls.__mro__
+                for name in required_verbs(interface)
+                if getattr(cls, name) is vars(interface)[name]
+            ]
+            if lacking:
+                raise TypeError(f"{cls.__name__} cannot be made before it has the methods {', '.join(lacking)}")
+        made = super().__new__(cls)
+        if not cls._native:
+            made._core = made._foreign()
+        return made
+
+    def _foreign(self) -> Any:
+        """The Rust side's handle on a storage that is written in Python."""
+        raise NotImplementedError
+
+
+def _tie_spellings(cls: type) -> None:
+    """A blocking verb that a subclass writes under one of its two names goes by the other as well."""
+    for name, value in list(vars(cls).items()):
+        twin = name.removesuffix("_sync") if name.endswith("_sync") else f"{name}_sync"
+        if callable(value) and not name.startswith("_") and hasattr(cls, twin) and twin not in vars(cls):
+            setattr(cls, twin, value)
+
+
+def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> NewTask:
+    """The task of an ``enqueue``: given whole, or by function, arguments and options; options that are given count."""
+    if isinstance(task, str):
+        return NewTask(task, args, **options)
+    if not isinstance(task, NewTask):
+        raise OmniQError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}", "invalid")
+    changes = {name: value for name, value in options.items() if value is not None}
+    if args is not None:
+        changes["args"] = args
+    return task.replace(**changes) if changes else task
+
+
+def to_names(names: str | Iterable[str]) -> list[str]:
+    """One name or several."""
+    return [names] if isinstance(names, str) else list(names)

@@ -1,0 +1,119 @@
+"""The event storage's interface, async. Its blocking twin is made from this file."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._loop import run
+from omniq.models import EventFilter, TaskEvent
+from omniq.storage.base.common import Storage, required
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncEventStorage"]
+
+
+class AsyncEventStorage(Storage):
+    """A log of events that is only ever added to.
+
+    Every call is durable once it has returned. Bulk calls are all or nothing.
+
+    It is connected on entry of its ``with`` block, by `connect`, or at first use. For a storage of your own, write a
+    subclass with the methods that are marked as required; the others are made from them.
+    """
+
+    _core: _omniq.Events
+
+    def _foreign(self) -> _omniq.Events:
+        return _omniq.Events.foreign(self, True)
+
+    async def connect(self) -> Self:
+        """Connects, unless that is done already, and returns the storage itself.
+
+        Raises:
+            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+        """
+        await run(self._core.connect())
+        return self
+
+    async def log(self, event: TaskEvent) -> None:
+        """Adds an event.
+
+        Raises:
+            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+        """
+        await run(self._core.log(event))
+
+    @required
+    async def log_many(self, events: Sequence[TaskEvent]) -> None:
+        """Adds events, all or none; they keep their order. Required."""
+        await run(self._core.log_many(events))
+
+    @required
+    async def query(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> builtins.list[TaskEvent]:
+        """The events that fit, in the order in which they were taken. Required.
+
+        Args:
+            since: At or after this time.
+            until: Before this time.
+            after: Behind this event: the id of the last one of the page before.
+            latest: The last ones instead of the first; the order stays.
+            limit: At most so many. Default: 100.
+        """
+        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
+        return await run(self._core.query(made))
+
+    @required
+    async def count(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+    ) -> int:
+        """How many events fit. Required."""
+        return await run(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
+
+    @required
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Removes events from before this time, at most `limit`; returns how many. Required."""
+        return await run(self._core.purge(before, limit))
+
+    @required
+    async def close(self) -> None:
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        await run(self._core.close())
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,133 @@
+"""Puts an application on another footing for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from omniq import _omniq
+from omniq._loop import run, wait
+from omniq.app.base import BaseApp
+from omniq.app.exceptions import TaskFailed
+from omniq.models import ResultStatus, TaskResult
+from omniq.settings import Settings
+
+A = TypeVar("A", bound=BaseApp)
+
+__all__ = ["eager", "in_memory", "on_database"]
+
+
+@contextmanager
+def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None) -> Iterator[A]:
+    """The application with these settings, and what it had before afterwards."""
+    before = (app.settings, app._parts, app._opened)
+    with app._lock:
+        app.settings, app._parts, app._opened = settings, {}, None
+    try:
+        yield app
+    finally:
+        with app._lock:
+            opened = app._opened
+            app.settings, app._parts, app._opened = before
+        if opened is not None:
+            wait(opened._core.close())
+        after()
+
+
+@contextmanager
+def in_memory(app: A) -> Iterator[A]:
+    """Tasks, results and events in the memory of this process: no database is needed.
+
+    >>> with in_memory(app):  # doctest: +SKIP
+    ...     greet.enqueue_sync("Ann")
+    ...     assert_enqueued(greet, "Ann")
+    """
+    with _as(app, app.settings.over(queue="memory", results="memory", events="memory")) as app:
+        yield app
+
+
+@contextmanager
+def on_database(app: A, url: str, schema: str | None = None, **options: Any) -> Iterator[A]:
+    """On a schema of its own in this database, dropped at the end. Results and events are on.
+
+    Args:
+        url: The database.
+        schema: The schema's name. Default: a new one.
+        options: More settings, such as ``events="off"``.
+    """
+    name = schema or f"omniq_test_{uuid4().hex[:16]}"
+    places = {"queue": "postgres", "results": "postgres", "events": "postgres"}
+    given: Any = {**places, "url": url, "schema": name, **options}
+    settings = app.settings.over(**given)
+    with _as(app, settings, lambda: wait(_omniq.drop_schema(settings._core))) as app:
+        yield app
+
+
+@contextmanager
+def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
+    """In memory, and every task runs to its end before its ``enqueue`` returns, by a real worker.
+
+    Tasks that are enqueued by tasks run as well. Tasks with a delay do not; nor do retries after a wait.
+
+    Args:
+        raise_errors: Whether ``enqueue`` raises `TaskFailed` for a task that fails at its first run. Default: true.
+    """
+
+    def check(found: list[TaskResult | None]) -> None:
+        for result in found:
+            if raise_errors and result is not None and result.status is ResultStatus.FAILED:
+                raise TaskFailed(result)
+
+    def failed_once(ids: list[UUID], tasks: list[Any]) -> list[TaskResult | None]:
+        return [
+            TaskResult(
+                id, ResultStatus.FAILED, error=task.error, queue=task.queue, func=task.func, attempt=task.attempt
+            )
+            for id, task in zip(ids, tasks, strict=True)
+            if task is not None and task.error is not None
+        ]
+
+    def drain() -> None:
+        # On a loop of its own: the caller's waits for it.
+        thread = threading.Thread(target=lambda: asyncio.run(_drain(app)), name="omniq-eager")
+        thread.start()
+        thread.join()
+
+    def enqueued_sync(ids: list[UUID]) -> None:
+        if _inside_worker():
+            return
+        drain()
+        core = app._core
+        check([wait(core.result(id)) for id in ids])
+        check(failed_once(ids, [wait(core.queue().get(id)) for id in ids]))
+
+    async def enqueued(ids: list[UUID]) -> None:
+        if _inside_worker():
+            return
+        await asyncio.to_thread(drain)
+        core = app._core
+        check([await run(core.result(id)) for id in ids])
+        check(failed_once(ids, [await run(core.queue().get(id)) for id in ids]))
+
+    with in_memory(app) as app:
+        app._is_eager, app._enqueued, app._enqueued_sync = True, enqueued, enqueued_sync  # type: ignore[method-assign]
+        try:
+            yield app
+        finally:
+            app._is_eager = False
+            del app._enqueued, app._enqueued_sync
+
+
+def _inside_worker() -> bool:
+    # Those that enqueue from within a task must not wait for the worker that they are in.
+    return threading.current_thread().name.startswith(("omniq-eager", "omniq-task"))
+
+
+async def _drain(app: BaseApp) -> None:
+    from omniq.worker import AsyncWorker
+
+    await AsyncWorker(app, {}).run_until_idle()

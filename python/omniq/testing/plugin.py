@@ -1,0 +1,79 @@
+"""The pytest plugin of OmniQ.
+
+| fixture | what it gives |
+|---|---|
+| ``omniq_url`` | the URL of a server for tests: ``--omniq-url``, else ``OMNIQ_TEST_URL``, else the embedded server |
+| ``omniq_on_database`` | ``omniq_on_database(app)`` puts the application on a fresh schema there until the test ends |
+| ``omniq_in_memory`` | ``omniq_in_memory(app)`` keeps everything in memory until the test ends |
+| ``omniq_eager`` | ``omniq_eager(app)`` runs tasks at enqueue, in memory, until the test ends |
+
+>>> @pytest.fixture  # doctest: +SKIP
+... def app(omniq_on_database):
+...     return omniq_on_database(shop.tasks.app)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import pytest
+
+from omniq.app.base import BaseApp
+from omniq.testing.modes import eager, in_memory, on_database
+
+A = TypeVar("A", bound=BaseApp)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--omniq-url``."""
+    group = parser.getgroup("omniq")
+    group.addoption("--omniq-url", metavar="URL", help="PostgreSQL for tests of OmniQ [default: the embedded server]")
+
+
+@pytest.fixture(scope="session")
+def omniq_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a server for tests."""
+    given = request.config.getoption("--omniq-url") or os.environ.get("OMNIQ_TEST_URL")
+    if given:
+        return str(given)
+    from omniq._loop import wait
+    from omniq._omniq import embedded_url
+    from omniq.app.base import server_programs
+
+    return wait(embedded_url(server_programs()))
+
+
+@pytest.fixture
+def omniq_on_database(omniq_url: str) -> Iterator[Callable[..., Any]]:
+    """Puts applications on fresh schemas until the test ends."""
+    with ExitStack() as stack:
+
+        def use(app: A, **options: Any) -> A:
+            return stack.enter_context(on_database(app, omniq_url, **options))
+
+        yield use
+
+
+@pytest.fixture
+def omniq_in_memory() -> Iterator[Callable[..., Any]]:
+    """Keeps everything of applications in memory until the test ends."""
+    with ExitStack() as stack:
+
+        def use(app: A) -> A:
+            return stack.enter_context(in_memory(app))
+
+        yield use
+
+
+@pytest.fixture
+def omniq_eager() -> Iterator[Callable[..., Any]]:
+    """Runs tasks of applications at enqueue until the test ends."""
+    with ExitStack() as stack:
+
+        def use(app: A, **options: Any) -> A:
+            return stack.enter_context(eager(app, **options))
+
+        yield use

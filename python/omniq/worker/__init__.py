@@ -1,0 +1,139 @@
+"""Workers: they run an application's tasks, on an event loop, in threads and in processes.
+
+Claims, leases, heartbeats, retries, timeouts and results are the work of the Rust side, on threads of its own: a task that
+holds the interpreter for a minute loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from omniq.errors import OmniQError
+from omniq.worker.core import Run, WorkerOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from omniq.app.base import BaseApp
+
+__all__ = ["AsyncWorker", "Worker", "WorkerOptions"]
+
+
+class AsyncWorker:
+    """A worker on the running event loop of asyncio or uvloop; made by `AsyncOmniQ.worker`.
+
+    ``async with app.worker():`` runs it beside the block, and stops it gracefully at the end: what runs has the grace time,
+    then ``async def`` tasks are cancelled, processes ended, threads told, and their tasks handed back to the queue.
+    """
+
+    def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
+        self._app = app
+        self._options = options
+        self._run: Run | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Runs until `stop`. Cancelled, it stops gracefully before it ends.
+
+        Raises:
+            OmniQError: What no waiting can mend, such as `is_permission_denied` or `is_config`. An outage of the server is
+                waited out.
+        """
+        await self._begin().until_stopped()
+
+    async def run_until_idle(self) -> None:
+        """Runs until nothing is left to claim and nothing runs any more; tasks that are to start later are left."""
+        await self._begin().until_stopped(until_idle=True)
+
+    def _begin(self) -> Run:
+        if self._run is not None:
+            raise OmniQError("this worker has run already: make another by app.worker()", "closed")
+        self._run = Run(self._app, self._options)
+        return self._run
+
+    def stop(self) -> None:
+        """Stops it gracefully; `run` returns when it is done. From any thread."""
+        if self._run is not None:
+            self._run.stop()
+
+    def stop_now(self) -> None:
+        """Stops it without the grace time. From any thread."""
+        if self._run is not None:
+            self._run.stop_now()
+
+    async def __aenter__(self) -> Self:
+        run = self._begin()
+        self._task = asyncio.create_task(run.until_stopped(), name="omniq-worker")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self.stop()
+        await self._task
+
+
+class Worker:
+    """A worker in a thread of its own, with an event loop of its own; made by `OmniQ.worker`.
+
+    ``with app.worker():`` runs it beside the block, and stops it gracefully at the end; see `AsyncWorker`.
+    """
+
+    def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
+        self._inner = AsyncWorker(app, options)
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+
+    def run_sync(self) -> None:
+        """Runs until `stop` is called from another thread; see `AsyncWorker.run`. Blocks this thread."""
+        asyncio.run(self._inner.run())
+
+    def run_until_idle_sync(self) -> None:
+        """Runs until nothing is left to claim; see `AsyncWorker.run_until_idle`. Blocks this thread."""
+        asyncio.run(self._inner.run_until_idle())
+
+    run = run_sync
+    run_until_idle = run_until_idle_sync
+
+    def stop(self) -> None:
+        """Stops it gracefully. From any thread."""
+        self._inner.stop()
+
+    def stop_now(self) -> None:
+        """Stops it without the grace time. From any thread."""
+        self._inner.stop_now()
+
+    def _beside(self) -> None:
+        async def go() -> None:
+            run = self._inner._begin()
+            self._ready.set()
+            await run.until_stopped()
+
+        try:
+            asyncio.run(go())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._beside, name="omniq-worker", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None and not self._thread.is_alive():
+            raise self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        assert self._thread is not None
+        self._thread.join()
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,135 @@
+"""The inside of a process that runs tasks: it gets them by a pipe, and answers by it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from omniq.errors import OmniQError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from omniq._omniq import Job
+    from omniq.app.function import BaseFunction
+    from omniq.models import Task
+
+
+class Facts(NamedTuple):
+    """What a run knows of itself, as it goes to another process."""
+
+    task: Task
+    may_retry: bool
+    worker: str
+    time_left: float | None
+
+    @classmethod
+    def of(cls, job: Job) -> Facts:
+        """The facts of this run."""
+        return cls(job.task(), job.may_retry, job.worker, job.time_left)
+
+
+class RemoteJob:
+    """A run of another process: what it is asked it knows, and what it is told it passes on."""
+
+    def __init__(self, pipe: Connection, facts: Facts) -> None:
+        self._pipe = pipe
+        self._facts = facts
+        self._end = None if facts.time_left is None else time.monotonic() + facts.time_left
+
+    @property
+    def stop_reason(self) -> None:
+        # One that is to stop is ended from outside.
+        return None
+
+    def cancelled(self) -> Any:
+        raise OmniQError("a task in a process is not told of a stop: it is ended", "invalid")
+
+    def task(self) -> Task:
+        return self._facts.task
+
+    @property
+    def id(self) -> UUID:
+        return self._facts.task.id
+
+    @property
+    def func(self) -> str:
+        return self._facts.task.func
+
+    @property
+    def queue(self) -> str:
+        return self._facts.task.queue
+
+    @property
+    def attempt(self) -> int:
+        return self._facts.task.attempt
+
+    @property
+    def may_retry(self) -> bool:
+        return self._facts.may_retry
+
+    @property
+    def worker(self) -> str:
+        return self._facts.worker
+
+    @property
+    def time_left(self) -> float | None:
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def log_event(self, kind: str, data: dict[str, Any]) -> None:
+        self._pipe.send(("log_event", (kind, data)))
+
+    def complete(self, value: bytes | None, codec: str) -> None:
+        self._pipe.send(("complete", (value, codec)))
+
+    def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None:
+        self._pipe.send(("fail", (kind, message, trace, fatal)))
+
+    def retry(self, delay: Any, message: str | None, trace: str | None) -> None:
+        self._pipe.send(("retry", (delay, message, trace)))
+
+    def snooze(self, delay: Any) -> None:
+        self._pipe.send(("snooze", (delay,)))
+
+    def discard(self, reason: str) -> None:
+        self._pipe.send(("discard", (reason,)))
+
+
+def main(pipe: Connection, path: list[str]) -> None:
+    """Runs tasks until the pipe is closed."""
+    sys.path[:] = path
+    # Ctrl-C goes to all processes of a terminal; the worker decides when this one ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from omniq.worker.runners import blocking
+
+    runners: dict[str, Callable[[Any, bytes, str], None]] = {}
+    while True:
+        try:
+            given: tuple[BaseFunction[..., Any, ..., Any], Facts, bytes, str] = pipe.recv()
+        except EOFError:
+            return
+        except Exception as error:
+            # Such as a module that is not there, or a task that is defined inside a function.
+            text = f"the task cannot be found in a new process: {type(error).__name__}: {error}"
+            pipe.send(("fail", ("process", text, None, True)))
+            continue
+        function, facts, data, codec = given
+        runner = runners.get(function.name)
+        if runner is None:
+            runner = runners[function.name] = blocking(function)
+        runner(RemoteJob(pipe, facts), data, codec)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

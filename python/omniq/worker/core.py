@@ -1,0 +1,149 @@
+"""One run of a worker: its lanes, and the Rust worker that fills them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from omniq import _omniq
+from omniq._loop import bridge_of, run
+from omniq.errors import OmniQError
+from omniq.worker import runners
+from omniq.worker.coroutines import Coroutines
+from omniq.worker.processes import Processes
+from omniq.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from omniq.app.base import BaseApp
+
+__all__ = ["Run", "WorkerOptions"]
+
+
+class WorkerOptions(TypedDict, total=False):
+    """How a worker works. Spans are seconds or `timedelta`."""
+
+    #: The queues, served in this order: one is looked at only when nothing is ready in those before it. Default: those that
+    #: the application's tasks name, in the order of their definition.
+    queues: Sequence[str]
+    #: How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
+    concurrency: int
+    #: How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
+    threads: int
+    #: How many tasks may run at once in processes. Default: one for each processor.
+    processes: int
+    #: How many tasks are claimed beyond those that run, at most. Default: 1000; only what is expected to begin within 20 ms.
+    prefetch: int
+    #: The worker's name in results and events. Default: ``host:pid``.
+    name: str
+    #: How long claims hold without a heartbeat. Default: as set for the queue, which is 10 seconds.
+    lease: float | timedelta
+    #: How long tasks may go on after a stop, before they are told to stop. Default: 30 seconds.
+    grace: float | timedelta
+    #: How often an idle worker looks although no bell rang. Default: 0.5 seconds.
+    poll: float | timedelta
+    #: How often tasks of lost workers and what has expired are looked for. Default: 2 seconds.
+    maintenance_interval: float | timedelta
+
+
+_OURS = ("threads", "processes")
+
+
+class Run:
+    """One run of a worker on the running event loop."""
+
+    def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
+        unknown = set(options) - set(WorkerOptions.__annotations__)
+        if unknown:
+            message = f"a worker has no option {', '.join(sorted(unknown))}: known are"
+            raise OmniQError(f"{message} {', '.join(WorkerOptions.__annotations__)}", "config")
+        loop = _loop()
+        bridge = bridge_of(loop)
+        settings: dict[str, Any] = dict(options)
+        # Of a wrong concurrency the Rust side tells.
+        threads = settings.pop("threads", settings.setdefault("concurrency", 100))
+        processes = settings.pop("processes", os.cpu_count() or 1)
+        for name in _OURS:
+            most = options.get(name, 1)
+            if not isinstance(most, int) or most < 1:
+                raise OmniQError(f"{name} = {most!r} is refused: give a number of at least 1", "config")
+        settings["queues"] = _queues(app, settings.get("queues"))
+        self._coroutines = Coroutines(loop, bridge)
+        self._threads = Threads(bridge, threads)
+        self._processes = Processes(bridge, processes)
+        functions = [(task.name, *self._place(task)) for task in app.tasks.values()]
+        self._worker = _omniq.Worker(app._core, functions, settings)
+
+    def _place(self, task: Any) -> tuple[Any, _omniq.Lane]:
+        if task.process:
+            # What is wrong with it is to be seen here, not in the process.
+            task.plan()
+            _ = task.arguments
+            return task, self._processes.lane
+        if task.is_async:
+            return runners.coroutine(task), self._coroutines.lane
+        return runners.blocking(task), self._threads.lane
+
+    async def until_stopped(self, until_idle: bool = False) -> None:
+        """Runs until it is stopped, or until nothing is left to claim.
+
+        Cancelled, it stops gracefully first; cancelled once more, it stops at once.
+        """
+        running = asyncio.ensure_future(run(self._worker.run(until_idle)))
+        cancelled = 0
+        try:
+            while True:
+                try:
+                    await asyncio.shield(running)
+                    break
+                except asyncio.CancelledError:
+                    if running.cancelled():
+                        raise
+                    cancelled += 1
+                    if cancelled == 1:
+                        self.stop()
+                    else:
+                        self.stop_now()
+        finally:
+            await self._coroutines.close()
+            self._threads.close()
+            self._processes.close()
+            await _joined(self._threads, self._processes)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def stop(self) -> None:
+        """Stops gracefully: no more claims, and what runs has the grace time. From any thread."""
+        self._worker.stop()
+
+    def stop_now(self) -> None:
+        """Tells what runs to stop as well. From any thread."""
+        self._worker.stop_now()
+
+
+async def _joined(*pools: Threads) -> None:
+    """Waits a moment for threads that are about to end; one that is held by its task is left."""
+    for pool in pools:
+        if pool.is_ending:
+            await asyncio.to_thread(pool.join, 1.0)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        kind = "trio" if "trio" in sys.modules else "no event loop"
+        message = f"a worker runs on an event loop of asyncio or uvloop, and here is {kind}"
+        raise OmniQError(f"{message}: use asyncio.run, or OmniQ.run_worker", "config") from None
+
+
+def _queues(app: BaseApp, given: Any) -> list[str]:
+    if isinstance(given, str):
+        raise OmniQError(f"queues = {given!r} is refused: give a list of names", "config")
+    if given is not None:
+        return list(given)
+    named = [task._options.get("queue") or "default" for task in app.tasks.values()]
+    return list(dict.fromkeys(named)) or ["default"]

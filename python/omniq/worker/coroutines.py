@@ -1,0 +1,100 @@
+"""Runs ``async def`` tasks on an event loop, by coroutines that live long: a coroutine for each run costs three times as much."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from typing import TYPE_CHECKING, Any
+
+from omniq import _omniq
+
+if TYPE_CHECKING:
+    from omniq._omniq import Bridge
+
+#: After so many runs in a row the loop gets its turn.
+_BURST = 64
+
+
+class Coroutines:
+    """The coroutines of one worker. All is done on the loop's thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, bridge: Bridge) -> None:
+        self._loop = loop
+        self.lane = _omniq.Lane(bridge, "coroutines", self._woken)
+        self._context = contextvars.copy_context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        # One was roused and has not begun yet: it will rouse the next.
+        self._rousing = False
+
+    def _woken(self) -> None:
+        if len(self.lane) and not self._rousing:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        self._rousing = True
+        while self._idle:
+            sleeper = self._idle.pop()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                return
+        self._start()
+
+    def _start(self) -> None:
+        if sys.version_info >= (3, 11):
+            task = self._loop.create_task(self._work(), context=self._context.copy())
+        else:
+            task = self._context.copy().run(self._loop.create_task, self._work())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "a coroutine of the worker failed", "task": task})
+        self._woken()
+
+    async def _work(self) -> None:
+        self._rousing = False
+        task = asyncio.current_task()
+        assert task is not None
+        take, waiting = self.lane.take, self.lane.__len__
+        before = contextvars.copy_context()
+        burst = 0
+        while True:
+            taken = take(task)
+            if taken is None:
+                burst = 0
+                sleeper = self._loop.create_future()
+                self._idle.append(sleeper)
+                await sleeper
+                self._rousing = False
+                continue
+            runner, job, data, codec = taken
+            if not self._rousing and waiting():
+                # If this run waits for something, another coroutine goes on with the rest.
+                self._rouse()
+            await runner(job, data, codec)
+            del taken, runner, job, data
+            _forget_cancels(task)
+            if contextvars.copy_context() != before:
+                # The run has left context variables behind: the next one must not see them.
+                return
+            burst += 1
+            if burst >= _BURST:
+                burst = 0
+                await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Ends the coroutines that wait for work; those in a run that does not end are left to the loop."""
+        for sleeper in self._idle:
+            sleeper.cancel()
+        self._idle.clear()
+        await asyncio.sleep(0)
+
+
+def _forget_cancels(task: asyncio.Task[Any]) -> None:
+    if sys.version_info >= (3, 11):
+        while task.cancelling():
+            task.uncancel()

@@ -1,0 +1,113 @@
+"""From what a function came to, to the answer of its run."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, Protocol
+
+from omniq.app.arguments import BadArguments
+from omniq.app.convert import writer
+from omniq.app.exceptions import Discard, Retry, Snooze
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from uuid import UUID
+
+    from omniq._omniq import Pending
+    from omniq.app.context import StopReason
+    from omniq.models import Task
+
+__all__ = ["Answer", "Run", "complete", "report"]
+
+
+class Answer(Protocol):
+    """Takes the one answer of a run: a job of the Rust side, or what carries it there from another process."""
+
+    def complete(self, value: bytes | None, codec: str) -> None: ...
+    def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None: ...
+    def retry(self, delay: float | timedelta, message: str | None, trace: str | None) -> None: ...
+    def snooze(self, delay: float | timedelta) -> None: ...
+    def discard(self, reason: str) -> None: ...
+
+
+class Run(Answer, Protocol):
+    """A run as a function sees it: a job of the Rust side, or one that went to another process."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def func(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def may_retry(self) -> bool: ...
+    @property
+    def worker(self) -> str: ...
+    @property
+    def time_left(self) -> float | None: ...
+    @property
+    def stop_reason(self) -> StopReason | None: ...
+    def task(self) -> Task: ...
+    def cancelled(self) -> Pending[StopReason]: ...
+    def log_event(self, kind: str, data: dict[str, Any]) -> None: ...
+
+
+#: Files whose frames stand at the beginning of each traceback and say nothing to the user.
+_OURS = __file__.removesuffix("worker/report.py")
+
+
+def complete(answer: Answer, value: Any, codec: str, allow_pickle: bool) -> None:
+    """The run has a value."""
+    # A payload of bytes says nothing of how its value is to be written.
+    codec = "json" if codec == "raw" else codec
+    try:
+        data = writer(codec, allow_pickle)(value)
+    except Exception as error:
+        answer.fail("bad_result", str(error), None, True)
+    else:
+        answer.complete(data, codec)
+
+
+def report(answer: Answer, error: BaseException) -> None:
+    """The run has raised this."""
+    try:
+        if isinstance(error, Retry):
+            if error.in_ is None:
+                answer.fail("omniq.Retry", error.reason, _trace(error), False)
+            else:
+                answer.retry(error.in_, error.reason or None, None)
+        elif isinstance(error, Snooze):
+            answer.snooze(error.in_)
+        elif isinstance(error, Discard):
+            answer.discard(error.reason)
+        elif isinstance(error, BadArguments):
+            answer.fail("bad_arguments", str(error), None, True)
+        else:
+            answer.fail(_kind(error), _text(error), _trace(error), False)
+    except Exception as unfit:
+        # Such as a delay that is no span.
+        answer.fail(_kind(unfit), _text(unfit), _trace(error), False)
+
+
+def _kind(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "its message cannot be read"
+
+
+def _trace(error: BaseException) -> str:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except Exception:
+        return "its traceback cannot be read"

@@ -1,0 +1,72 @@
+"""Runs ``def`` tasks in threads, which are started as they are needed and end with the worker."""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from omniq import _omniq
+
+if TYPE_CHECKING:
+    from omniq._omniq import Bridge
+
+_open: weakref.WeakSet[Threads] = weakref.WeakSet()
+
+
+class Threads:
+    """The threads of one worker."""
+
+    def __init__(self, bridge: Bridge, most: int, name: str = "omniq-task", kind: str = "threads") -> None:
+        self.lane = _omniq.Lane(bridge, kind, self._woken)
+        self._context = contextvars.copy_context()
+        self._most = most
+        self._name = name
+        self._threads: list[threading.Thread] = []
+        _open.add(self)
+
+    def _woken(self) -> None:
+        # On the loop's thread: something waits, and nobody sleeps who could take it.
+        if len(self.lane) and not self.lane.idle and len(self._threads) < self._most:
+            number = len(self._threads) + 1
+            # Daemons: a function that does not end must not keep the process from ending.
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        wait, context = self.lane.wait, self._context
+        while True:
+            taken = wait(None)
+            if taken is None:
+                return
+            runner, job, data, codec = taken
+            # Context variables that a run leaves behind end with it.
+            context.copy().run(runner, job, data, codec)
+            del taken, runner, job, data
+
+    def close(self) -> None:
+        """Ends the threads that wait for work. One in a run ends once that does."""
+        self.lane.close()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether threads are still there."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def join(self, timeout: float) -> None:
+        """Waits until the threads have ended, at most so many seconds for all."""
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+@atexit.register
+def _close_all() -> None:
+    # A thread that sleeps on the Rust side must not wake into an interpreter that is gone.
+    for threads in list(_open):
+        threads.close()
+        threads.join(1.0)

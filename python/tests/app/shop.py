@@ -1,0 +1,70 @@
+"""An application in a module of its own, for tests that start processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from omniq import AsyncOmniQ, Context, Discard, OmniQ
+
+app = AsyncOmniQ(os.environ.get("OMNIQ_URL") or "postgresql://nowhere/", events="postgres")
+
+
+@app.task
+async def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@app.task
+def hello(name: str) -> str:
+    return f"Hello {name}"
+
+
+@app.task
+def nap(seconds: float) -> str:
+    time.sleep(seconds)
+    return "rested"
+
+
+@app.task
+async def rest(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@app.task(process=True)
+def process_id(context: Context, n: int) -> tuple[int, int, int]:
+    context.log_event("counted", n=n)
+    return os.getpid(), sum(range(n)), context.attempt
+
+
+@app.task(process=True, timeout=0.4, retries=0)
+def spin() -> None:
+    while True:
+        pass
+
+
+@app.task(process=True)
+def spin_without_end() -> None:
+    while True:
+        pass
+
+
+@app.task(process=True, retries=0)
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(process=True, retries=0)
+def fail(how: str) -> None:
+    if how == "discard":
+        raise Discard("unwanted")
+    raise ValueError(how)
+
+
+class Holder:
+    """Holds an application, so that names with dots are seen to work."""
+
+    inner = OmniQ("postgresql://nowhere/")

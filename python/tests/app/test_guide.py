@@ -1,0 +1,33 @@
+"""The snippets of README and guide run as they stand, each on a database of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SNIPPETS = [
+    snippet
+    for page in ("README.md", "docs/python.md")
+    for snippet in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+]
+
+
+def test_there_are_snippets() -> None:
+    assert len(SNIPPETS) >= 8
+
+
+@pytest.mark.parametrize("place", range(len(SNIPPETS)))
+def test_a_snippet_runs(place: int, url: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(SNIPPETS[place])
+    env = {**os.environ, "OMNIQ_URL": url}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(program)], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr

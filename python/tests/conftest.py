@@ -1,0 +1,115 @@
+"""A private server for the session, a fresh database for each test, and asyncpg as an independent witness."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[2]
+
+
+def off_loop(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Runs it on a loop of its own, also where a loop runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
+
+
+def _on_server(url: str, *statements: str) -> None:
+    async def work() -> None:
+        connection = await asyncpg.connect(url)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    off_loop(work)
+
+
+def _start() -> str:
+    """The server that all tests of this checkout share; `scripts/stop-test-servers.sh` stops it."""
+    user = os.environ.get("USER", "root")
+    base = Path(os.environ.get("TMPDIR", "/tmp")) / f"omniq-test-{user}{str(ROOT).replace('/', '_')}"
+    base.mkdir(parents=True, exist_ok=True)
+    data = base / "pg-python"
+    omniq = os.environ.get("OMNIQ_COMMAND", str(ROOT / "target/debug/omniq"))
+    env = {**os.environ}
+    if "OMNIQ_TEST_PG_BIN" in env:
+        env["OMNIQ_PG_BIN"] = env["OMNIQ_TEST_PG_BIN"]
+    with FileLock(base / "python.lock"):
+        subprocess.run([omniq, "--quiet", "dev", "start", "--data", data], check=True, env=env)
+        shown = subprocess.run(
+            [omniq, "dev", "url", "--data", data], check=True, env=env, capture_output=True, text=True
+        )
+        url = shown.stdout.strip()
+        # Nothing here needs to survive a power cut.
+        _on_server(url, "alter system set fsync = off", "select pg_reload_conf()")
+    return url
+
+
+@pytest.fixture(scope="session")
+def server() -> str:
+    """The URL of the server, its database `omniq`."""
+    return os.environ.get("OMNIQ_TEST_URL") or _start()
+
+
+@pytest.fixture
+def url(server: str) -> Iterator[str]:
+    """The URL of a fresh, empty database that goes with the test."""
+    name = f"t_{uuid.uuid4().hex}"
+    _on_server(server, f"create database {name} template template0 strategy wal_log")
+    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    _on_server(server, f"drop database {name} with (force)")
+
+
+Witness = Callable[..., Coroutine[Any, Any, list[asyncpg.Record]]]
+
+
+@pytest.fixture
+def witness(url: str) -> Witness:
+    """Asks the test's database by asyncpg, knowing nothing of OmniQ. Under asyncio only."""
+
+    async def ask(sql: str, *args: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
+            return rows
+        finally:
+            await connection.close()
+
+    return ask
+
+
+@pytest.fixture
+def ask(witness: Witness) -> Callable[..., list[asyncpg.Record]]:
+    """The same for tests without a loop."""
+    return lambda sql, *args: off_loop(lambda: witness(sql, *args))
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    """Plain asyncio, where a test does not say otherwise."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def sessions(server: str, url: str) -> AsyncIterator[Callable[[], Coroutine[Any, Any, int]]]:
+    """Counts the sessions in the test's database, asked from another one."""
+    connection = await asyncpg.connect(server)
+    name = urlsplit(url).path.removeprefix("/")
+
+    async def count() -> int:
+        sql = "select count(*) from pg_stat_activity where datname = $1"
+        return int(await connection.fetchval(sql, name))
+
+    yield count
+    await connection.close()

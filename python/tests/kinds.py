@@ -1,0 +1,63 @@
+"""The implementations that the conformance suite runs against, each under its async interface."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import anyio.to_thread
+import written
+from sqlite_results import SqliteResults
+
+from omniq.backend.parts import _native
+from omniq.storage import base, memory, postgres
+
+
+class OffTheLoop:
+    """A blocking object under the async interface: each verb by its `_sync` name, in a worker thread."""
+
+    def __init__(self, blocking: Any) -> None:
+        self.blocking = blocking
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self.blocking, f"{name}_sync")
+
+        async def call(*args: Any, **named: Any) -> Any:
+            return await anyio.to_thread.run_sync(functools.partial(verb, *args, **named))
+
+        return call
+
+
+def seen_by_rust(storage: Any, interface: Any) -> Any:
+    """A storage written in Python as the Rust side sees it: every verb goes there first, then to the storage."""
+    view = _native(interface, storage._core)
+    # The handle does not keep the storage.
+    view.kept = storage
+    return view
+
+
+QUEUES: dict[str, Any] = {
+    "postgres": postgres.AsyncPostgresQueue,
+    "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresQueue(url)),
+    "memory": lambda url: memory.AsyncMemoryQueue(),
+    "memory-blocking": lambda url: OffTheLoop(memory.MemoryQueue()),
+    "python": lambda url: seen_by_rust(written.ProxyQueue(), base.AsyncTaskQueue),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingProxyQueue(), base.TaskQueue)),
+}
+RESULTS: dict[str, Any] = {
+    "postgres": postgres.AsyncPostgresResultStorage,
+    "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresResultStorage(url)),
+    "memory": lambda url: memory.AsyncMemoryResultStorage(),
+    "memory-blocking": lambda url: OffTheLoop(memory.MemoryResultStorage()),
+    "python": lambda url: seen_by_rust(written.DictResults(), base.AsyncResultStorage),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), base.ResultStorage)),
+    # The one of the examples.
+    "sqlite": lambda url: OffTheLoop(seen_by_rust(SqliteResults(":memory:"), base.ResultStorage)),
+}
+EVENTS: dict[str, Any] = {
+    "postgres": postgres.AsyncPostgresEventStorage,
+    "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresEventStorage(url)),
+    "memory": lambda url: memory.AsyncMemoryEventStorage(),
+    "memory-blocking": lambda url: OffTheLoop(memory.MemoryEventStorage()),
+    "python": lambda url: seen_by_rust(written.ListEvents(), base.AsyncEventStorage),
+}

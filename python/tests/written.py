@@ -1,0 +1,217 @@
+"""Storages written in Python, as a user would write them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import anyio
+import anyio.lowlevel
+
+from omniq import OmniQError, TaskEvent, TaskResult
+from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue, ResultStorage, TaskQueue
+from omniq.storage.base.common import required_verbs
+from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class _Results:
+    """What both forms share: a dict."""
+
+    def __init__(self) -> None:
+        self.stored: dict[UUID, TaskResult] = {}
+        self.closed = False
+        self.threads: set[int] = set()
+
+    def _check(self) -> None:
+        if self.closed:
+            raise OmniQError("the dict is closed", "closed")
+
+    def _put(self, results: Any) -> None:
+        self._check()
+        for result in results:
+            ends = None if result.ttl is None else _now() + result.ttl
+            self.stored[result.task_id] = result.replace(ttl=None, expires_at=ends)
+
+    def _live(self) -> list[TaskResult]:
+        self._check()
+        return [r for r in self.stored.values() if r.expires_at is None or r.expires_at > _now()]
+
+    def _find(self, ids: Any) -> list[TaskResult | None]:
+        live = {result.task_id: result for result in self._live()}
+        return [live.get(id) for id in ids]
+
+    def _drop(self, ids: Any) -> int:
+        live = {result.task_id for result in self._live()}
+        return sum(self.stored.pop(id, None) is not None for id in ids if id in live)
+
+    def _fitting(self, status: Any, queue: Any, func: Any, since: Any) -> list[TaskResult]:
+        fits = [
+            result
+            for result in self._live()
+            if status in (None, result.status)
+            and queue in (None, result.queue)
+            and func in (None, result.func)
+            and (since is None or result.finished_at >= since)
+        ]
+        return sorted(sorted(fits, key=lambda r: r.task_id), key=lambda r: r.finished_at, reverse=True)
+
+    def _page(self, status: Any, queue: Any, func: Any, since: Any, after: Any, limit: Any) -> list[TaskResult]:
+        fits = self._fitting(status, queue, func, since)
+        if after is not None:
+            time, id = after
+            fits = [r for r in fits if r.finished_at < time or (r.finished_at == time and r.task_id > id)]
+        return fits[: 100 if limit is None else limit]
+
+    def _sweep(self, limit: int) -> int:
+        over = [r.task_id for r in self.stored.values() if r.expires_at is not None and r.expires_at <= _now()]
+        for id in over[:limit]:
+            del self.stored[id]
+        return len(over[:limit])
+
+
+class DictResults(_Results, AsyncResultStorage):
+    async def store_many(self, results: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+        self._put(results)
+
+    async def get_many(self, ids: Any) -> list[TaskResult | None]:
+        await anyio.lowlevel.checkpoint()
+        return self._find(ids)
+
+    async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        end = time.monotonic() + seconds
+        while True:
+            found = self._find([id])[0]
+            if found is not None:
+                return found
+            if time.monotonic() >= end:
+                raise OmniQError(f"no result of task {id} within {seconds} s", "timeout")
+            await anyio.sleep(0.01)
+
+    async def delete_many(self, ids: Any) -> int:
+        return self._drop(ids)
+
+    async def list(self, *, status=None, queue=None, func=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
+        return self._page(status, queue, func, since, after, limit)
+
+    async def count(self, *, status=None, queue=None, func=None, since=None):  # type: ignore[no-untyped-def]
+        return len(self._fitting(status, queue, func, since))
+
+    async def purge_expired(self, limit: int) -> int:
+        return self._sweep(limit)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class BlockingDictResults(_Results, ResultStorage):
+    """Written under the plain names; the other spelling follows."""
+
+    def store_many(self, results: Any) -> None:
+        time.sleep(0.001)
+        self._put(results)
+
+    def get_many(self, ids: Any) -> list[TaskResult | None]:
+        return self._find(ids)
+
+    def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+        return asyncio.run(DictResults.wait(self, id, timeout))  # type: ignore[arg-type]
+
+    def delete_many(self, ids: Any) -> int:
+        return self._drop(ids)
+
+    def list(self, *, status=None, queue=None, func=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
+        return self._page(status, queue, func, since, after, limit)
+
+    def count(self, *, status=None, queue=None, func=None, since=None):  # type: ignore[no-untyped-def]
+        return len(self._fitting(status, queue, func, since))
+
+    def purge_expired(self, limit: int) -> int:
+        return self._sweep(limit)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ListEvents(AsyncEventStorage):
+    def __init__(self) -> None:
+        self.taken: list[TaskEvent] = []
+        self.closed = False
+
+    async def log_many(self, events: Any) -> None:
+        self._check()
+        for event in events:
+            self.taken.append(event.replace(id=len(self.taken) + 1))
+
+    def _check(self) -> None:
+        if self.closed:
+            raise OmniQError("the list is closed", "closed")
+
+    def _fitting(
+        self, task_id: Any, kind: Any, queue: Any, worker: Any, since: Any, until: Any, after: Any
+    ) -> list[TaskEvent]:
+        self._check()
+        return [
+            event
+            for event in self.taken
+            if task_id in (None, event.task_id)
+            and kind in (None, event.kind)
+            and queue in (None, event.queue)
+            and worker in (None, event.worker)
+            and (since is None or event.at >= since)
+            and (until is None or event.at < until)
+            and (after is None or event.id > after)
+        ]
+
+    async def query(self, *, latest=False, limit=None, **which):  # type: ignore[no-untyped-def]
+        limit = 100 if limit is None else limit
+        fits = self._fitting(**which)
+        return fits[max(0, len(fits) - limit) :] if latest else fits[:limit]
+
+    async def count(self, **which):  # type: ignore[no-untyped-def]
+        return len(self._fitting(**which))
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        old = [event for event in self.taken if event.at < before][:limit]
+        self.taken = [event for event in self.taken if event not in old]
+        return len(old)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def _handed_over(name: str) -> Any:
+    async def verb(self: Any, *args: Any, **named: Any) -> Any:
+        return await getattr(self.inner, name)(*args, **named)
+
+    return verb
+
+
+def _handed_over_blocking(name: str) -> Any:
+    return lambda self, *args, **named: getattr(self.inner, name)(*args, **named)
+
+
+class _Inner:
+    def __init__(self) -> None:
+        self.inner: Any = AsyncMemoryQueue() if isinstance(self, AsyncTaskQueue) else MemoryQueue()
+
+
+#: A queue that hands every required verb over to another one.
+ProxyQueue: Any = type(
+    "ProxyQueue",
+    (_Inner, AsyncTaskQueue),
+    {name: _handed_over(name) for name in required_verbs(AsyncTaskQueue)},
+)
+BlockingProxyQueue: Any = type(
+    "BlockingProxyQueue",
+    (_Inner, TaskQueue),
+    {name: _handed_over_blocking(name) for name in required_verbs(TaskQueue) if name.endswith("_sync")},
+)

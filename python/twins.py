@@ -1,0 +1,81 @@
+"""Makes the blocking twins from the async interfaces: `python python/twins.py` writes them, `--check` compares.
+
+The async files are the only list of verbs. A twin has each verb as ``verb_sync`` and under its plain name.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent / "omniq"
+#: What is made of what.
+TWINS = {
+    "storage/base/blocking_queue.py": "storage/base/queue.py",
+    "storage/base/blocking_results.py": "storage/base/results.py",
+    "storage/base/blocking_events.py": "storage/base/events.py",
+    "backend/blocking.py": "backend/base.py",
+}
+
+
+def twin_of(source: str, name: str) -> str:
+    """The blocking form of an async module."""
+    text = source.replace("await run(", "wait(").replace("import run\n", "import wait\n")
+    text = re.sub(r"    async def ([a-z]\w*)\(", r"    def \1_sync(", text)
+    text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
+    text = re.sub(r"await self\.([a-z]\w*)\(", r"self.\1_sync(", text)
+    text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)
+    text = re.sub(r"(foreign\(self, )True", r"\1False", text)
+    text = re.sub(
+        r'\A"""(.*?), async\. .*?"""',
+        rf'"""\1, blocking: made from `{name}` by `python/twins.py`, not to be changed by hand."""',
+        text,
+        flags=re.S,
+    )
+    for imports in re.findall(r"^from omniq\.\S+ import .*$", text, re.M):
+        text = text.replace(
+            imports, re.sub(r"storage\.base\.(queue|results|events)\b", r"storage.base.blocking_\1", imports)
+        )
+    if "async " in text or "await " in text:
+        raise ValueError(f"{name}: something async is left")
+    return with_plain_names(text)
+
+
+def with_plain_names(text: str) -> str:
+    """Each ``verb_sync`` goes by ``verb`` as well."""
+    lines = text.split("\n")
+    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    verbs = [node for made in classes for node in made.body if isinstance(node, ast.FunctionDef)]
+    for verb in sorted(verbs, key=lambda verb: -verb.lineno):
+        if verb.name.endswith("_sync"):
+            lines.insert(verb.end_lineno or 0, f"\n    {verb.name.removesuffix('_sync')} = {verb.name}")
+    return "\n".join(lines)
+
+
+def ruff(command: str, text: str, name: str) -> str:
+    """The text as ruff would have it."""
+    called = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(PACKAGE / name), "-"]
+    return subprocess.run(called, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def main() -> int:
+    stale = []
+    for twin, origin in TWINS.items():
+        made = twin_of((PACKAGE / origin).read_text(), Path(origin).name)
+        formatted = ruff("format", ruff("check --fix --quiet", made, twin), twin)
+        path = PACKAGE / twin
+        if not path.exists() or path.read_text() != formatted:
+            stale.append(twin)
+            if "--check" not in sys.argv:
+                path.write_text(formatted)
+    if "--check" in sys.argv and stale:
+        print(f"stale, run python python/twins.py: {', '.join(stale)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

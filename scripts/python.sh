@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The Python package: what it needs goes into .venv, then what is asked for is done.
+#   scripts/python.sh tools     nothing more
+#   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
+#   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
+#   scripts/python.sh release   build the wheel to be published, into target/wheels
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/lib.sh
+python=$PWD/.venv/bin/python
+
+tools() {
+  [[ -x $python ]] || python3 -m venv .venv
+  local wanted
+  wanted=$(sha256sum <python/requirements.txt)
+  if [[ $(cat .venv/python-tools 2>/dev/null) != "$wanted" ]]; then
+    "$python" -m pip install --quiet --disable-pip-version-check -r python/requirements.txt
+    echo "$wanted" >.venv/python-tools
+  fi
+}
+
+site() {
+  "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+}
+
+dev() {
+  cargo build -p omniq-python
+  cp --force target/debug/lib_omniq.so python/omniq/_omniq.abi3.so
+  "$python" -m pip uninstall --quiet --yes omniq-pg 2>/dev/null
+  echo "$PWD/python" >"$(site)/omniq-dev.pth"
+}
+
+# The same targets and features as the Rust tests have, so that nothing is compiled for both; the wheel is packed from it.
+wheel() {
+  cargo build --workspace --all-features --lib --bins --tests
+  local folder=target/wheels/dev
+  rm -rf "$folder"
+  mkdir -p "$folder/content"
+  PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin pep517 write-dist-info --metadata-directory "$folder/content" \
+    --interpreter "$python" --compatibility linux >/dev/null
+  tar -C python --exclude='*.so' --exclude=__pycache__ -cf - omniq | tar -C "$folder/content" -xf -
+  cp target/debug/lib_omniq.so "$folder/content/omniq/_omniq.abi3.so"
+  "$python" -m wheel pack --dest-dir "$folder" "$folder/content" >/dev/null
+  rm -f "$(site)/omniq-dev.pth"
+  "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$folder"/*.whl
+}
+
+checks() {
+  .venv/bin/ruff check python examples
+  .venv/bin/ruff format --check python examples
+  .venv/bin/mypy python/omniq python/twins.py python/benches
+  MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
+  local example
+  for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
+}
+
+run() {
+  OMNIQ_WHEEL=$(ls "$PWD"/target/wheels/dev/*.whl) "$python" -m pytest -n 4 --quiet python/tests
+}
+
+release() {
+  PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin build --release --zig --compatibility manylinux2014 --out target/wheels
+}
+
+part "Python tools in .venv" tools
+case ${1:-dev} in
+  tools) ;;
+  dev) part "Python module" dev ;;
+  test)
+    part "Python wheel" wheel
+    part "Python checks" checks
+    part "Python tests" run
+    ;;
+  release) part "Python wheel for release" release ;;
+  *)
+    sed -n '3,6p' "$0" >&2
+    exit 2
+    ;;
+esac
