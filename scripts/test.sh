@@ -8,11 +8,37 @@ source scripts/lib.sh
 debian=$(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | sort -V | tail -n 1 || true)
 package=$(ls -d .venv/lib/python*/site-packages/*/bin .venv/lib/python*/site-packages/*/*/bin 2>/dev/null |
   while read -r bin; do [[ -x $bin/postgres && -x $bin/initdb ]] && realpath "$bin"; done | head -n 1 || true)
-trap 'kill ${checks:-} ${tools:-} 2>/dev/null; scripts/stop-test-servers.sh' EXIT
+
+# What runs beside the rest, each in a process group of its own. Whatever becomes of the tests, nothing is left running.
+beside=()
+tidy_up() {
+  local group
+  for group in "${beside[@]}"; do kill -- "-$group" 2>/dev/null || true; done
+  scripts/stop-test-servers.sh
+}
+trap tidy_up EXIT
+
+# run_beside COMMAND…: starts it, and leaves its process id in `started`.
+run_beside() {
+  set -m
+  "$@" &
+  set +m
+  started=$!
+  beside+=("$started")
+}
+
+# wait_for ID: how it ended; it is not to be ended any more then, as its id may be another's by that time.
+wait_for() {
+  local id=$1 status=0 left=() group
+  wait "$id" || status=$?
+  for group in "${beside[@]}"; do [[ $group == "$id" ]] || left+=("$group"); done
+  beside=("${left[@]}")
+  return "$status"
+}
 
 # Little but waiting for the network: beside the examples.
-scripts/python.sh tools >/dev/null &
-tools=$!
+run_beside scripts/python.sh tools >/dev/null
+tools=$started
 
 # The examples of README and guide run on a server, as a reader's would.
 examples() {
@@ -27,14 +53,14 @@ part "Examples in the documentation" examples
 
 # The tests wait more than they compute: the checks use what they leave of the machine, in a build folder of their own.
 checked=$(mktemp)
-CARGO_TARGET_DIR=$PWD/target/checks nice -n 19 scripts/check.sh >"$checked" 2>&1 &
-checks=$!
+run_beside env CARGO_TARGET_DIR="$PWD/target/checks" nice -n 19 scripts/check.sh >"$checked" 2>&1
+checks=$started
 see_checks() {
-  local failed=0
-  wait "$checks" || failed=1
+  local status=0
+  wait_for "$checks" || status=$?
   cat "$checked"
   rm -f "$checked"
-  return "$failed"
+  return "$status"
 }
 
 if [[ -n $debian ]]; then
@@ -54,7 +80,7 @@ else
   part "All tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features
 fi
 
-wait "$tools"
+wait_for "$tools"
 scripts/python.sh test
 part "Checks beside the tests" see_checks
 
