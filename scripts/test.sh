@@ -36,6 +36,12 @@ wait_for() {
   return "$status"
 }
 
+# Builds end on one core, and tests wait more than they compute: the checks use what is left of the machine, in a build folder of
+# their own.
+checked=$(mktemp)
+run_beside env CARGO_TARGET_DIR="$PWD/target/checks" nice -n 19 scripts/check.sh >"$checked" 2>&1
+checks=$started
+
 # Little but waiting for the network: beside the examples.
 run_beside scripts/python.sh tools >/dev/null
 tools=$started
@@ -51,10 +57,6 @@ examples() {
 }
 part "Examples in the documentation" examples
 
-# The tests wait more than they compute: the checks use what they leave of the machine, in a build folder of their own.
-checked=$(mktemp)
-run_beside env CARGO_TARGET_DIR="$PWD/target/checks" nice -n 19 scripts/check.sh >"$checked" 2>&1
-checks=$started
 see_checks() {
   local status=0
   wait_for "$checks" || status=$?
