@@ -14,6 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, Config};
 use crate::connection;
 use crate::db::Db;
 use crate::error::from_driver;
+use crate::rows::Columns;
 use crate::tls::Tls;
 
 /// The shortest and the longest wait between two tries to connect.
@@ -27,13 +28,23 @@ const LISTABLE: usize = 32;
 struct Order {
     queues: Vec<String>,
     sleeps: bool,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Vec<String>>,
+}
+
+/// What a sleeper sees.
+#[derive(Debug, Default)]
+pub(crate) struct Rings {
+    pub(crate) count: u64,
+    /// How often the connection was made.
+    pub(crate) connections: u64,
+    /// The transactions that wrote tasks when it was made the last time: they may have looked for sleepers before.
+    pub(crate) unaware: Vec<String>,
 }
 
 /// Counts the rings; ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    rings: watch::Receiver<u64>,
+    rings: watch::Receiver<Rings>,
     bed: Bed,
     task: JoinHandle<()>,
 }
@@ -47,12 +58,14 @@ pub(crate) struct Bed {
 
 impl Bed {
     /// Returns once bells of these queues are rung, or if there is no connection just now: there is a ring as soon as it is back.
-    pub(crate) async fn sleep(&self, queues: &[String]) {
+    /// The answer is the transactions that wrote tasks at that moment: they may have looked for sleepers before.
+    pub(crate) async fn sleep(&self, queues: &[String]) -> Vec<String> {
         let (done, listed) = oneshot::channel();
         let sent = self.orders.send(Order { queues: named(queues), sleeps: true, done });
         if sent.is_ok() && self.hears.load(Ordering::Acquire) {
-            let _ = tokio::time::timeout(LISTED, listed).await;
+            return tokio::time::timeout(LISTED, listed).await.ok().and_then(Result::ok).unwrap_or_default();
         }
+        Vec::new()
     }
 
     /// The sleeper is awake.
@@ -68,7 +81,7 @@ fn named(queues: &[String]) -> Vec<String> {
 
 impl Listener {
     pub(crate) fn start(db: &Arc<Db>) -> Self {
-        let (ring, rings) = watch::channel(0);
+        let (ring, rings) = watch::channel(Rings::default());
         let (orders, from) = mpsc::unbounded_channel();
         let bed = Bed { orders, hears: Arc::default() };
         let (config, tls) = db.own_connection();
@@ -78,6 +91,7 @@ impl Listener {
             listen: format!("listen \"{}\"", db.schema.channel()),
             sleep: db.sql.sleep.text.clone(),
             wake: db.sql.wake.text.clone(),
+            writers: db.sql.writers.text.clone(),
             ring,
             orders: from,
             hears: Arc::clone(&bed.hears),
@@ -87,7 +101,7 @@ impl Listener {
     }
 
     /// Rings from now on.
-    pub(crate) fn rings(&self) -> watch::Receiver<u64> {
+    pub(crate) fn rings(&self) -> watch::Receiver<Rings> {
         let mut rings = self.rings.clone();
         rings.mark_unchanged();
         rings
@@ -119,7 +133,8 @@ struct Ear {
     listen: String,
     sleep: String,
     wake: String,
-    ring: watch::Sender<u64>,
+    writers: String,
+    ring: watch::Sender<Rings>,
     orders: mpsc::UnboundedReceiver<Order>,
     hears: Arc<AtomicBool>,
     /// How many sleep on each queue.
@@ -143,7 +158,7 @@ impl Ear {
     }
 
     fn ring(&self) {
-        self.ring.send_modify(|count| *count += 1);
+        self.ring.send_modify(|rings| rings.count += 1);
     }
 
     async fn hear(&mut self) -> Result<()> {
@@ -154,7 +169,7 @@ impl Ear {
         loop {
             tokio::select! {
                 message = std::future::poll_fn(|context| connection.poll_message(context)) => match message {
-                    Some(Ok(AsyncMessage::Notification(_))) => ring.send_modify(|count| *count += 1),
+                    Some(Ok(AsyncMessage::Notification(_))) => ring.send_modify(|rings| rings.count += 1),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(from_driver(error)),
                     None => return Ok(()),
@@ -171,17 +186,30 @@ impl Ear {
             self.note(&order);
         }
         let asleep: Vec<_> = self.asleep.keys().cloned().collect();
-        list(client, &self.sleep, &asleep).await?;
+        let unaware = self.sleep(client, &asleep).await?;
         self.hears.store(true, Ordering::Release);
         // Sleepers that looked before this moment may have missed a bell.
-        self.ring();
+        self.ring.send_modify(|rings| {
+            *rings = Rings { count: rings.count + 1, connections: rings.connections + 1, unaware };
+        });
         while let Some(order) = self.orders.recv().await {
             let changed = self.note(&order);
-            let statement = if order.sleeps { &self.sleep } else { &self.wake };
-            list(client, statement, &changed).await?;
-            let _ = order.done.send(());
+            if order.sleeps {
+                let _ = order.done.send(self.sleep(client, &changed).await?);
+            } else {
+                list(client, &self.wake, &changed).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Lists sleepers; returns who writes right after: whoever does not yet will know of them.
+    async fn sleep(&self, client: &Client, queues: &Vec<String>) -> Result<Vec<String>> {
+        let listed = list(client, &self.sleep, queues);
+        let writers = client.query_typed(&self.writers, &[(&None::<Vec<String>>, Type::TEXT_ARRAY)]);
+        let (listed, writers) = tokio::join!(listed, writers);
+        listed?;
+        Columns::new(&writers.map_err(from_driver)?[0]).take()
     }
 
     /// Counts, and returns the queues that the server is to be told of.

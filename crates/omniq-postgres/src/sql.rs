@@ -95,6 +95,7 @@ statements! {
     forget_workers(INT8_ARRAY);
     expired(INT8);
     sleep(TEXT_ARRAY);
+    writers(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
     wake(TEXT_ARRAY);
     prune(FLOAT8, FLOAT8, INT8);

@@ -10,14 +10,18 @@ use tokio::time::Instant;
 
 use super::AsyncPostgresQueue;
 use crate::db::Db;
-use crate::listener::{Bed, Listener};
+use crate::listener::{Bed, Listener, Rings};
 use crate::rows::Columns;
 
 struct PostgresDoorbell {
     db: Arc<Db>,
     queues: Vec<String>,
     bed: Bed,
-    rings: watch::Receiver<u64>,
+    rings: watch::Receiver<Rings>,
+    /// The listener's connections that this bell knows of.
+    connections: u64,
+    /// Transactions that wrote tasks when this bell was hung, and are not known to have ended: they ring no bell that was not there.
+    unaware: Vec<String>,
     /// When the next scheduled task is due, if that was asked since the last sleep.
     due: Option<Option<Instant>>,
 }
@@ -35,13 +39,25 @@ pub(super) async fn hang(queue: &AsyncPostgresQueue, queues: &[String]) -> Resul
         (listener.rings(), listener.bed())
     };
     // Made before it sleeps: given up on the way, it wakes again.
-    let bell = PostgresDoorbell { db: Arc::clone(db), queues: queues.to_vec(), bed, rings, due: None };
-    bell.bed.sleep(queues).await;
+    let connections = rings.borrow().connections;
+    let mut bell = PostgresDoorbell {
+        db: Arc::clone(db),
+        queues: queues.to_vec(),
+        bed,
+        connections,
+        rings,
+        unaware: Vec::new(),
+        due: None,
+    };
+    bell.unaware = bell.bed.sleep(queues).await;
     Ok(Box::new(bell))
 }
 
 /// How long a sleep without a bell takes at most.
 const POLL: Duration = Duration::from_millis(500);
+
+/// The shortest and the longest wait between two questions whether a transaction that rings no bell has ended.
+const GLANCE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
 /// No bell: the sleep ends when a scheduled task is due, or after a short while.
 struct Polling {
@@ -71,16 +87,45 @@ async fn next_due(db: &Db, queues: &[String]) -> Option<Instant> {
 impl Doorbell for PostgresDoorbell {
     async fn wait(&mut self, timeout: Duration) {
         let end = Instant::now() + timeout;
-        let due = match self.due {
+        let due = match self.due.take() {
             Some(due) => due,
             None => next_due(&self.db, &self.queues).await,
         };
         let end = due.map_or(end, |due| due.min(end));
-        match tokio::time::timeout_at(end, self.rings.changed()).await {
-            // A ring may have announced an earlier scheduled task, and a due one is past.
-            Ok(_) => self.due = None,
-            Err(_) => self.due = Some(due).filter(|due| due.is_none_or(|due| due > Instant::now())),
+        let mut glance = GLANCE.0;
+        while !self.unaware.is_empty() && Instant::now() + glance < end {
+            // A ring, or the end of a transaction, may have brought an earlier scheduled task.
+            if self.rings_before(Instant::now() + glance).await || self.one_has_ended().await {
+                return;
+            }
+            glance = (glance * 2).min(GLANCE.1);
         }
+        if !self.rings_before(end).await {
+            // A due one is past.
+            self.due = Some(due).filter(|due| due.is_none_or(|due| due > Instant::now()));
+        }
+    }
+}
+
+impl PostgresDoorbell {
+    async fn rings_before(&mut self, end: Instant) -> bool {
+        if tokio::time::timeout_at(end, self.rings.changed()).await.is_err() {
+            return false;
+        }
+        let rings = self.rings.borrow_and_update();
+        if self.connections != rings.connections {
+            self.connections = rings.connections;
+            self.unaware.clone_from(&rings.unaware);
+        }
+        true
+    }
+
+    /// Whether one of the transactions that ring no bell has ended: what it added can be seen now.
+    async fn one_has_ended(&mut self) -> bool {
+        let answer = self.db.one(&self.db.sql.writers, &[&Some(&self.unaware)]).await;
+        // Without an answer the sleep ends with the next poll.
+        let left = answer.and_then(|row| Columns::new(&row).take()).unwrap_or_default();
+        std::mem::replace(&mut self.unaware, left).len() > self.unaware.len()
     }
 }
 
