@@ -1,6 +1,6 @@
 """What one worker process holds in memory after many tasks: `python python/benches/memory.py URL [TASKS [TASKS]]`.
 
-Runs no-op `async def` tasks, 50,000 at a time, and prints the resident memory after TASKS (100,000) and after the second
+One worker runs no-op `async def` tasks that another process enqueues, 50,000 at a time, and it prints the resident memory after TASKS (100,000) and after the second
 TASKS (ten times the first), in MB, and their difference in percent. A fresh schema is made in the database, and dropped at the end.
 """
 
@@ -11,15 +11,21 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
-from omniq import AsyncOmniQ
-from omniq.testing import on_database
+import asyncpg
 
-app = AsyncOmniQ("postgresql://localhost/none")
+from omniq import AsyncOmniQ
+
+PRODUCER = sys.argv[2:3] == ["produce"]
+SCHEMA = sys.argv[3] if PRODUCER else f"bench_{uuid4().hex[:8]}"
+app = AsyncOmniQ(sys.argv[1], schema=SCHEMA, results="off", events="off")
 ROUND = 50_000
+done = 0
 
 
 @app.task
-async def noop(n: int) -> None: ...
+async def noop(n: int) -> None:
+    global done
+    done += 1
 
 
 def resident() -> float:
@@ -27,24 +33,33 @@ def resident() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def main() -> None:
-    url = sys.argv[1]
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
-    last = int(sys.argv[3]) if len(sys.argv) > 3 else 10 * first
+async def produce(tasks: int) -> None:
+    async with app:
+        for begin in range(0, tasks, ROUND):
+            await noop.enqueue_many(range(min(ROUND, tasks - begin)))
+
+
+async def measure(first: int, last: int) -> None:
     at: dict[int, float] = {}
-    with on_database(app, url, schema=f"bench_{uuid4().hex[:8]}", results="off", events="off"):
-        done = 0
-        while done < last:
-            step = min(ROUND, (first if done < first else last) - done)
-            await noop.enqueue_many(range(step))
-            await app.drain()
-            done += step
-            if done in (first, last):
-                at[done] = resident()
-                print(f"after {done:>9,} tasks {at[done]:8.1f} MB", flush=True)
-        await app.close()
+    async with app, app.worker():
+        for wanted in (first, last):
+            command = [sys.executable, __file__, sys.argv[1], "produce", SCHEMA, str(wanted - done)]
+            producer = await asyncio.create_subprocess_exec(*command)
+            while done < wanted:
+                await asyncio.sleep(0.05)
+            await producer.wait()
+            at[wanted] = resident()
+            print(f"after {wanted:>9,} tasks {at[wanted]:8.1f} MB", flush=True)
     print(f"difference {(at[last] / at[first] - 1) * 100:+.1f} %")
+    connection = await asyncpg.connect(sys.argv[1])
+    await connection.execute(f"drop schema {SCHEMA} cascade")
+    await connection.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    given = [int(text) for text in sys.argv[4 if PRODUCER else 2 :]]
+    if PRODUCER:
+        asyncio.run(produce(given[0]))
+    else:
+        first = given[0] if given else 100_000
+        asyncio.run(measure(first, given[1] if len(given) > 1 else 10 * first))
