@@ -30,7 +30,8 @@ check:
 bench:
 	@scripts/setup.sh
 	@cargo build --release -p omniq-bench
-	@benches/peers/install.sh $(if $(FULL),,rust)
+	@scripts/python.sh release
+	@benches/peers/install.sh $(if $(FULL),,rust python wheel)
 	@python3 benches/run.py $(if $(FULL),--full)
 
 clean:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import about, report
 from harness.bench import Bench
 from harness.measure import NOISY
-from harness.programs import catalogue
+from harness.programs import PYTHON, catalogue
 from harness.server import BENCHES, ROOT
 from harness.workloads import FULL, QUICK, WORKLOADS
 from harness.yardstick import yardstick
@@ -49,7 +49,7 @@ def chosen(given, known, otherwise):
 
 def measure(options, raw):
     known = catalogue()
-    names = chosen(options.peers, known, (name for name, peer in known.items() if peer.fast or options.full))
+    names = chosen(options.peers, known, (name for name, peer in known.items() if peer.fast or peer.language or options.full))
     workloads = chosen(options.workloads, WORKLOADS, FULL if options.full else QUICK)
     peers = []
     for name in names:
@@ -64,7 +64,9 @@ def measure(options, raw):
     try:
         about.write(raw, bench.server.version, sys.argv[1:])
         for workload in workloads:
-            turns(options.reps, workload, bench, peers)
+            # Python's peers are slow: a plain run has them in the Python part alone.
+            every = options.full or options.peers or workload.startswith(PYTHON)
+            turns(options.reps, workload, bench, [peer for peer in peers if peer.takes(workload) and (every or peer.fast)])
     finally:
         bench.close()
 

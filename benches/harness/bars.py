@@ -1,6 +1,7 @@
 """The bars that OmniQ is to clear: ratios of medians of one run. `check` says of each whether it is met, missed or not measured."""
 
 JOB_QUEUES_NOT = ("omniq", "pgmq", "pgbench")  # pgmq is a message queue: it has no jobs, retries or workers
+OURS = ("omniq", "omniq-python")
 LOWER, HIGHER = "at most", "at least"
 
 
@@ -26,7 +27,7 @@ def _best(medians, workload, peers=None, lowest=False, cost=None):
     for key, value in medians.items():
         name, rest = key[1], key[2:]
         if key[0] == workload and rest == ((cost,) if cost else ()) and (peers is None or name in peers):
-            if name not in ("omniq", "pgbench") or peers:
+            if name not in (*OURS, "pgbench") or peers:
                 found[name] = value
     if not found:
         return None, None
@@ -67,6 +68,20 @@ def _itself(what, workload, base, bar):
     return _uses(rows, workload, base)
 
 
+def _python(what, workload, bar, instead=None, sense=HIGHER):
+    """OmniQ's Python package to the best Python peer; one that has no such workload stands there with `instead`."""
+
+    def rows(medians):
+        found = {}
+        for of in (instead, workload):
+            found |= {key[1]: value for key, value in medians.items() if key[0] == f"python-{of}" and len(key) == 2}
+        found = {name: value for name, value in found.items() if name not in OURS}
+        best = (min if sense == LOWER else max)(found, key=found.get, default=None)
+        return _row(f"Python: {what}", sense, bar, medians.get((f"python-{workload}", "omniq-python")), found.get(best), best)
+
+    return _uses(rows, *(f"python-{of}" for of in (workload, instead) if of))
+
+
 def _fixed(what, workload, bar, ideal):
     def rows(medians):
         return _row(what, HIGHER, bar, medians.get((workload, "omniq")), ideal, "ideal")
@@ -100,4 +115,11 @@ BARS = [
     _against("drain: WAL per task, best job queue", "drain", 0.34, "drain", sense=LOWER, jobs=True, cost="wal_bytes"),
     _against("bulk: server CPU per task, best job queue", "bulk", 0.2, "bulk", sense=LOWER, jobs=True, cost="server_us"),
     _against("bulk: WAL per task, best job queue", "bulk", 0.34, "bulk", sense=LOWER, jobs=True, cost="wal_bytes"),
+    _python("bulk enqueue", "bulk", 3),
+    _python("single enqueue, 100 callers", "single-100", 10),
+    _python("drain of async def tasks", "drain", 5),
+    _python("drain of def tasks", "drain-def", 5, "drain"),
+    _python("drain with results", "drain-results", 3, "drain"),
+    _python("latency, median", "latency-p50", 1, sense=LOWER),
+    _python("latency, 99th percentile", "latency-p99", 1, sense=LOWER),
 ]

@@ -3,7 +3,7 @@
 from html import escape
 
 WIDTH, BAR, GAP, LEFT, RIGHT = 720, 22, 8, 170, 90
-COLOURS = {"omniq": "#1f77b4", "pgbench": "#999999"}
+COLOURS = {"omniq": "#1f77b4", "omniq-python": "#1f77b4", "pgbench": "#999999"}
 OTHER = "#c9a26b"
 TITLES = {
     "bulk": "Bulk enqueue of 100,000 tasks",
@@ -13,6 +13,11 @@ TITLES = {
     "latency-p50": "Latency of an idle worker, median",
     "latency-p99": "Latency of an idle worker, 99th percentile",
     "mixed": "32 producers and a worker together: finished tasks",
+    "python-bulk": "Python: bulk enqueue",
+    "python-single-100": "Python: single enqueue, 100 callers",
+    "python-drain": "Python: drain of async def tasks",
+    "python-drain-def": "Python: drain of def tasks",
+    "python-latency-p50": "Python: latency of an idle worker, median",
 }
 
 

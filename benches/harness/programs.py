@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.measure import cpu, peak_mb
 from harness.server import BENCHES, ROOT, environment, kill_later
 
+PYTHON = "python-"  # how the names of the Python part's workloads begin
 LIMIT = 900  # seconds after which a program that has not ended is ended
 
 
@@ -31,6 +32,9 @@ class Peer:
         self.slots = entry.get("slots", [])
         self.queues = entry.get("queues", False)
         self.drain_count = entry.get("count")
+        self.language = entry.get("language", "")
+        self.part = entry.get("part", "")
+        self.variants = entry.get("variants", [])
         places = {
             "root": ROOT,
             "benches": BENCHES,
@@ -45,6 +49,10 @@ class Peer:
         absent = [part for part in self.command if "/" in part and not Path(part).exists()]
         return f"{absent[0].rsplit('/', 1)[-1]} is not there; benches/peers/install.sh builds it" if absent else None
 
+    def takes(self, workload):
+        """Whether it belongs into the part of the benchmark that this workload is of."""
+        return self.language == "python" if workload.startswith(PYTHON) else self.part != "python"
+
     def unfinished(self, what="count(*)"):
         return f"select {what} from {self.entry['pending']}"
 
@@ -53,7 +61,7 @@ class Peer:
 
     def settings(self, workload, extra):
         given = self.entry.get("settings", {})
-        return {**given.get("all", {}), **given.get(workload.split("-")[0], {}), **extra}
+        return {**given.get("all", {}), **given.get(workload.removeprefix(PYTHON).split("-")[0], {}), **extra}
 
     def run(self, url, workload, extra, *args, limit=LIMIT):
         """Runs a producer to its end. Returns what it reported and the CPU seconds it used."""

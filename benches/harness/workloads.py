@@ -1,36 +1,39 @@
 """The workloads. Each is a function (bench, peer) that measures once and records; WORKLOADS names them in order."""
 
 import time
+from functools import partial
 
 from harness.bench import wait_finished
 from harness.drain import drain, shape
+from harness.programs import PYTHON
 
 DRAIN = 100_000
 PACED, PACE_MS = 300, 20
 CALLERS = 32
 
 
-def bulk(bench, peer):
+def bulk(bench, peer, prefix=""):
     """Bulk enqueue of 100,000 tasks by the queue's bulk call, in chunks of 5,000 (or what it takes best)."""
-    count = bench.count(DRAIN)
+    # Python's peers have their smaller count in Python's part, so that a plain run does not wait for them.
+    count = bench.count(DRAIN, peer if prefix else None)
     database = bench.empty(peer, "bulk", {})
     cost = bench.cost(database)
     said = peer.run(bench.server.url(database), "bulk", bench.overrides, "bulk", count)
     cost.read(said["cpu"])
-    bench.record(peer, "bulk", said["jobs"] / said["seconds"], "tasks/s", **cost.per_task(count))
+    bench.record(peer, f"{prefix}bulk", said["jobs"] / said["seconds"], "tasks/s", **cost.per_task(count))
     bench.server.drop(database)
 
 
-def single(bench, peer):
+def single(bench, peer, prefix="", numbers=(1, CALLERS)):
     """Single enqueues, each durable when it returns, from 1 and from 32 callers in one process."""
-    for callers in (1, CALLERS):
+    for callers in numbers:
         database = bench.empty(peer, "single", {})
         cost = bench.cost(database)
         url = bench.server.url(database)
         said = peer.run(url, "single", bench.overrides, "single", callers, bench.seconds)
         cost.read(said["cpu"])
         rate = said["jobs"] / said["seconds"]
-        bench.record(peer, f"single-{callers}", rate, "tasks/s", **cost.per_task(said["jobs"]))
+        bench.record(peer, f"{prefix}single-{callers}", rate, "tasks/s", **cost.per_task(said["jobs"]))
         bench.server.drop(database)
 
 
@@ -48,7 +51,7 @@ def drain_variants(bench, peer):
         drain(bench, peer, "drain-single-results", count, {"RESULTS": 1}, how="load")
 
 
-def latency(bench, peer):
+def latency(bench, peer, prefix=""):
     """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle between."""
     database = bench.empty(peer, "latency", {})
     url = bench.server.url(database)
@@ -63,7 +66,7 @@ def latency(bench, peer):
         times = sorted(value / 1e6 for value in worker.end()["latencies"])
     for name, part in (("p50", 0.5), ("p99", 0.99)):
         value = times[min(len(times) - 1, int(part * len(times)))]
-        bench.record(peer, f"latency-{name}", value, "ms", **cost.per_task(len(times)))
+        bench.record(peer, f"{prefix}latency-{name}", value, "ms", **cost.per_task(len(times)))
     bench.server.drop(database)
 
 
@@ -127,6 +130,16 @@ def slots(bench, peer):
         drain(bench, peer, f"slots-{number}", bench.count(min(number * 5_000, DRAIN), peer), extra)
 
 
+def python_drain(bench, peer):
+    """The drain of `async def` tasks; of `def` tasks and with results stored, where the queue has that."""
+    count = bench.count(DRAIN, peer)
+    drain(bench, peer, f"{PYTHON}drain", count)
+    if "def" in peer.variants:
+        drain(bench, peer, f"{PYTHON}drain-def", count, {"HANDLER": "def"})
+    if "results" in peer.variants:
+        drain(bench, peer, f"{PYTHON}drain-results", count, {"RESULTS": 1})
+
+
 WORKLOADS = {
     "bulk": bulk,
     "single": single,
@@ -140,6 +153,10 @@ WORKLOADS = {
     "slots": slots,
     "snapshot-2m": snapshot_2m,
     "backlog-10m": backlog_10m,
+    f"{PYTHON}bulk": partial(bulk, prefix=PYTHON),
+    f"{PYTHON}single": partial(single, prefix=PYTHON, numbers=(100,)),
+    f"{PYTHON}drain": python_drain,
+    f"{PYTHON}latency": partial(latency, prefix=PYTHON),
 }
-QUICK = ("bulk", "single", "drain", "drain-variants", "latency", "mixed")
+QUICK = ("bulk", "single", "drain", "drain-variants", "latency", "mixed", *(name for name in WORKLOADS if name.startswith(PYTHON)))
 FULL = tuple(name for name in WORKLOADS if name not in ("backlog-10m",))

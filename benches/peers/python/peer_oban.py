@@ -3,7 +3,7 @@
 import asyncio
 
 import uvloop
-from oban import Oban, worker
+from oban import Oban, Record, worker
 from oban.schema import install
 
 from protocol import MODE, URL, bulk, connections, handle, job, produce, queues, serve, setting
@@ -13,6 +13,7 @@ from protocol import MODE, URL, bulk, connections, handle, job, produce, queues,
 class Noop:
     async def process(self, found):
         await handle(found.args["t"])
+        return Record(found.args["i"]) if setting("RESULTS", 0) else None
 
 
 async def producer(oban):

@@ -1,5 +1,6 @@
 """pgqueuer, on asyncpg and uvloop, with the autovacuum settings that its own checklist names."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from pgqueuer.db import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
-from protocol import MODE, URL, bulk, connections, handle, job, produce, serve, setting
+from protocol import MODE, URL, bulk, connections, handle, handle_blocking, job, produce, serve, setting
 
 
 def body(number, at=0):
@@ -33,10 +34,13 @@ async def producer():
 async def worker():
     queue = PgQueuer(AsyncpgDriver(await asyncpg.connect(URL)))
 
-    @queue.entrypoint("noop")
     async def noop(found: Job) -> None:
         await handle(json.loads(found.payload)["t"])
 
+    async def blocking(found: Job) -> None:
+        await asyncio.to_thread(handle_blocking, json.loads(found.payload)["t"])  # as its documentation says to
+
+    queue.entrypoint("noop")(blocking if setting("HANDLER", "async") == "def" else noop)
     serve()
     await queue.run(batch_size=setting("BATCH", 500), dequeue_timeout=timedelta(seconds=5))
 

@@ -5,16 +5,22 @@ import logging
 import uvloop
 from procrastinate import App, PsycopgConnector
 
-from protocol import MODE, URL, bulk, connections, handle, job, produce, serve, setting
+from protocol import MODE, URL, bulk, connections, handle, handle_blocking, job, produce, serve, setting
 
 logging.getLogger("procrastinate").setLevel(logging.ERROR)
 SIZE = connections(10)
 app = App(connector=PsycopgConnector(conninfo=URL, min_size=SIZE, max_size=SIZE))
 
 
-@app.task(name="noop", queue="bench0")
-async def noop(t, i, pad):
+async def on_the_loop(t, i, pad):
     await handle(t)
+
+
+def in_a_thread(t, i, pad):
+    handle_blocking(t)
+
+
+noop = app.task(name="noop", queue="bench0")(in_a_thread if setting("HANDLER", "async") == "def" else on_the_loop)
 
 
 async def many(numbers):

@@ -89,25 +89,36 @@ async def produce(call):
 
 
 class _Seen:
-    count = 0
+    runs = itertools.count(1)  # its steps are whole, so that handlers in threads need no lock
     wanted = 0
     sleep = 0.0
     marks = []
     latencies = []
 
 
-async def handle(enqueued_at):
-    """The body of every handler."""
+def _begun(enqueued_at):
     seen = _Seen
-    seen.count += 1
+    number = next(seen.runs)
     if enqueued_at:
         seen.latencies.append(now() - enqueued_at)
-    if seen.count % EVERY == 0:
+    if number % EVERY == 0:
         seen.marks.append(now())
-    if seen.count == seen.wanted:
+    if number == seen.wanted:
         say(f"REACHED {now()}")
-    if seen.sleep:
-        await asyncio.sleep(seen.sleep)
+
+
+async def handle(enqueued_at):
+    """The body of every handler on the event loop."""
+    _begun(enqueued_at)
+    if _Seen.sleep:
+        await asyncio.sleep(_Seen.sleep)
+
+
+def handle_blocking(enqueued_at):
+    """The body of every handler in a thread."""
+    _begun(enqueued_at)
+    if _Seen.sleep:
+        time.sleep(_Seen.sleep)
 
 
 def serve():
@@ -119,7 +130,8 @@ def serve():
     def wait():
         sys.stdin.readline()
         seen = _Seen
-        say(json.dumps({"count": seen.count, "ready": ready, "every": EVERY, "marks": seen.marks, "latencies": seen.latencies}))
+        count = next(seen.runs) - 1
+        say(json.dumps({"count": count, "ready": ready, "every": EVERY, "marks": seen.marks, "latencies": seen.latencies}))
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,55 @@
+"""OmniQ's Python package through its public API, on uvloop: the wheel of a release, as a user would have it.
+
+`HANDLER=def` runs tasks in threads instead of on the event loop, `RESULTS=1` stores what they return.
+"""
+
+import os
+
+import uvloop
+from omniq import AsyncOmniQ
+
+from protocol import MODE, URL, bulk, connections, handle, handle_blocking, job, produce, queues, serve, setting
+
+RESULTS = "postgres" if setting("RESULTS", 0) else "off"
+app = AsyncOmniQ(URL, results=RESULTS, pool_max=connections(8))
+
+
+async def on_the_loop(t: int, i: int, pad: str) -> int:
+    await handle(t)
+    return i
+
+
+def in_a_thread(t: int, i: int, pad: str) -> int:
+    handle_blocking(t)
+    return i
+
+
+noop = app.task(name="noop", queue="bench0")(in_a_thread if setting("HANDLER", "async") == "def" else on_the_loop)
+
+
+async def many(numbers):
+    await noop.enqueue_many(job(number) for number in numbers)
+
+
+async def one(number, at):
+    await noop.enqueue(**job(number, at))
+
+
+def options():
+    """Those of the worker that the environment names."""
+    known = {"SLOTS": "concurrency", "THREADS": "threads", "PREFETCH": "prefetch"}
+    return {option: int(os.environ[key]) for key, option in known.items() if key in os.environ}
+
+
+async def main():
+    async with app:
+        if MODE == "bulk":
+            await bulk(5_000, many)
+        elif MODE == "work":
+            serve()
+            await app.worker(queues=queues(), **options()).run()
+        elif MODE != "setup":
+            await produce(one)
+
+
+uvloop.run(main())
