@@ -68,7 +68,7 @@ install_wheel() {
 }
 
 checks() {
-  .venv/bin/ruff check python examples
+  .venv/bin/ruff check python examples benches
   .venv/bin/ruff format --check python examples
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
