@@ -16,8 +16,8 @@ help:
 demo:
 	@scripts/setup.sh
 	@echo "Building (a few minutes the first time)"
-	@cargo build --release -p omniq-cli
-	@target/release/omniq demo "$(DIR)"
+	@scripts/python.sh demo
+	@target/release/omniq demo --python .venv/bin/python "$(DIR)"
 
 test:
 	@scripts/setup.sh

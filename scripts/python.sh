@@ -3,6 +3,7 @@
 #   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
+#   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +25,7 @@ site() {
 }
 
 dev() {
+  rm -f .venv/omniq-wheel
   cargo build -p omniq-python
   cp --force target/debug/lib_omniq.so python/omniq/_omniq.abi3.so
   "$python" -m pip uninstall --quiet --yes omniq-pg 2>/dev/null
@@ -33,20 +35,40 @@ dev() {
 # The same targets and features as the Rust tests have, so that nothing is compiled for both; the wheel is packed from it.
 wheel() {
   cargo build --workspace --all-features --lib --bins --tests
-  local folder=target/wheels/dev
+  install_wheel debug
+}
+
+# The command and the module in one build; what is in .venv already is left if nothing has changed.
+demo() {
+  cargo build --release -p omniq-cli -p omniq-python
+  if [[ $(cat .venv/omniq-wheel 2>/dev/null) == release ]] &&
+    [[ -z $(find python/omniq target/release/lib_omniq.so -newer .venv/omniq-wheel -name '*.*') ]]; then return; fi
+  if ! "$python" -c 'import maturin, msgspec, wheel' 2>/dev/null; then
+    grep -E '^(maturin|msgspec|wheel)==' python/requirements.txt |
+      "$python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+  fi
+  install_wheel release
+}
+
+# install_wheel PROFILE: packs the wheel from the module that was built, and puts it into .venv.
+install_wheel() {
+  local profile=$1 folder=target/wheels/$1
+  rm -f .venv/omniq-wheel
   rm -rf "$folder"
   mkdir -p "$folder/content"
+  # It talks even where all is well.
   PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin pep517 write-dist-info --metadata-directory "$folder/content" \
-    --interpreter "$python" --compatibility linux >/dev/null
+    --interpreter "$python" --compatibility linux >"$folder/maturin.log" 2>&1 || { cat "$folder/maturin.log" >&2; return 1; }
   tar -C python --exclude='*.so' --exclude=__pycache__ -cf - omniq | tar -C "$folder/content" -xf -
-  cp target/debug/lib_omniq.so "$folder/content/omniq/_omniq.abi3.so"
+  cp "target/$profile/lib_omniq.so" "$folder/content/omniq/_omniq.abi3.so"
   "$python" -m wheel pack --dest-dir "$folder" "$folder/content" >/dev/null
   rm -f "$(site)/omniq-dev.pth"
   "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$folder"/*.whl
+  echo "$profile" >.venv/omniq-wheel
 }
 
 checks() {
-  .venv/bin/ruff check python examples
+  .venv/bin/ruff check python examples benches
   .venv/bin/ruff format --check python examples
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
@@ -55,13 +77,17 @@ checks() {
 }
 
 run() {
-  OMNIQ_WHEEL=$(ls "$PWD"/target/wheels/dev/*.whl) "$python" -m pytest -n 4 --quiet python/tests
+  OMNIQ_WHEEL=$(ls "$PWD"/target/wheels/debug/*.whl) "$python" -m pytest -n 4 --quiet python/tests
 }
 
 release() {
   PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin build --release --zig --compatibility manylinux2014 --out target/wheels
 }
 
+if [[ ${1:-dev} == demo ]]; then
+  demo
+  exit
+fi
 part "Python tools in .venv" tools
 case ${1:-dev} in
   tools) ;;
@@ -73,7 +99,7 @@ case ${1:-dev} in
     ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,6p' "$0" >&2
+    sed -n '3,7p' "$0" >&2
     exit 2
     ;;
 esac

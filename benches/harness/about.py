@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import time
+from pathlib import Path
 
 from harness.server import ROOT, settings
 
@@ -16,7 +17,7 @@ def _file(raw):
 
 
 def _processor():
-    for line in open("/proc/cpuinfo"):
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.machine()
@@ -42,7 +43,7 @@ def write(raw, postgres, command):
         "processor": f"{os.cpu_count()} processors ({_processor()}), {memory:.0f} GB of memory, {platform.system()}",
         "postgres": postgres,
         "commit": _commit(),
-        "commands": earlier + [" ".join(["benches/run.py", *_without_places(command)])],
+        "commands": [*earlier, " ".join(["benches/run.py", *_without_places(command)])],
     }
     _file(raw).write_text(json.dumps(said))
 

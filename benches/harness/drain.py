@@ -1,5 +1,7 @@
 """A worker process that empties a loaded queue: the rate, its cost, and its shape over time."""
 
+from itertools import pairwise
+
 from harness.bench import wait_finished
 
 
@@ -48,7 +50,7 @@ def shape(bench, peer, name, count, extra):
     session.close()
     marks, every, quarter = said["marks"], said["every"], count // 4
     at = [worker.ready] + [marks[min(len(marks), part * quarter // every) - 1] for part in (1, 2, 3, 4)]
-    rates = [quarter / ((after - before) / 1e9) for before, after in zip(at, at[1:])]
+    rates = [quarter / ((after - before) / 1e9) for before, after in pairwise(at)]
     total = round(count / ((end - worker.ready) / 1e9))
     whole = {"total": total, "rss_mb": round(memory), **cost.per_task(count)}
     bench.record(peer, f"{name}-first", rates[0], "tasks/s", **whole)

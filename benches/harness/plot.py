@@ -43,10 +43,8 @@ def _save(folder, name, title, rows):
 def chart(title, rows):
     """Horizontal bars of the medians, with the spread as a thin line."""
     unit = rows[0][1]["unit"]
-    if title.startswith("OmniQ"):
-        order = rows
-    else:
-        order = sorted(rows, key=lambda row: row[1]["median"], reverse=unit != "ms")
+    by_median = sorted(rows, key=lambda row: row[1]["median"], reverse=unit != "ms")
+    order = rows if title.startswith("OmniQ") else by_median
     most = max(line["max"] for _, line in order) or 1
     height = 50 + len(order) * (BAR + GAP)
 

@@ -93,7 +93,7 @@ class Worker:
 
     def __init__(self, peer, url, workload, extra, wanted):
         self.peer = peer
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = peer._start(url, workload, extra, ("work", wanted), self.errors)
         self.timer = kill_later(self.process, LIMIT)
 

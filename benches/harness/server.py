@@ -50,7 +50,7 @@ class Server:
         return [self.program("psql"), self.url(database), "-XqAt", "-v", "ON_ERROR_STOP=1"]
 
     def sql(self, query, database="postgres"):
-        done = subprocess.run(self.psql(database) + ["-c", query], capture_output=True, text=True)
+        done = subprocess.run([*self.psql(database), "-c", query], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{query}: {done.stderr.strip()}")
         return done.stdout.strip()

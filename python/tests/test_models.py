@@ -15,11 +15,15 @@ import pytest
 
 from omniq import Backoff, NewTask, OmniQError, Payload, Task, TaskError, TaskEvent, TaskResult, codecs
 from omniq.models import (
+    At,
     Claim,
+    Cron,
     EventKind,
+    Every,
     Outcome,
     QueueStats,
     ResultStatus,
+    Schedule,
     Settlement,
     TaskState,
     TaskUpdate,
@@ -45,6 +49,9 @@ RESULT = TaskResult(ID, ResultStatus.COMPLETED, Payload.of("x"), finished_at=AT,
         NewTask("f", [1, {"a": None}], queue="q", delay=3, run_at=AT),
         TaskUpdate(priority=3),
         QueueStats("q", True, 1, 2, 3, 4, 5),
+        Schedule("nightly", Cron("0 3 * * 1-5", "Europe/Berlin"), NewTask("f", [1], delay=3), True, AT, AT),
+        Schedule("often", Every(timedelta(minutes=5)), NewTask("f")),
+        Schedule("once", At(AT), NewTask("f")),
         Settlement(ID, Claim(1, 2), Outcome("retry_later", timedelta(seconds=1), TaskError("T", "m")), RESULT),
     ],
     ids=lambda model: type(model).__name__,
@@ -69,6 +76,44 @@ def test_equality_is_by_value() -> None:
     assert Payload.of(1) == Payload.of(1, allow_pickle=True)
     assert Payload.of(1) != Payload.of(1, "msgpack")
     assert Payload.of(1) != 1
+
+
+def test_a_schedule_says_when_in_its_dict() -> None:
+    made = Schedule("often", Every(1.5), NewTask("f"))
+    assert made.to_dict()["timing"] == {"type": "every", "interval": 1.5}
+    assert made == made.replace()
+    assert made != made.replace(paused=True)
+    assert made != made.replace(timing=At(AT))
+    assert len({made, made.replace(), made.replace(name="x")}) == 2
+    with pytest.raises(OmniQError, match="no Schedule"):
+        Schedule.from_dict({**made.to_dict(), "timing": {"type": "never"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "timing", "message"),
+    [
+        ("", Every(1), "schedule name"),
+        ("x" * 300, Every(1), "schedule name"),
+        ("n", Every(0), "interval is 0"),
+        ("n", Every(-1), "interval = -1"),
+        ("n", Every(timedelta(seconds=-1)), "below zero"),
+        ("n", Cron("* * * *", "UTC"), "five fields"),
+        ("n", Cron("0 25 * * *", "UTC"), "cannot be read"),
+        ("n", Cron("@daily", "UTC"), "five fields"),
+        ("n", Cron("0 3 * * *", "Europe/Nowhere"), "time zone"),
+        ("n", At(datetime(2024, 1, 1)), "no time zone"),
+        ("n", "daily", "Cron, Every or At"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(name: str, timing: Any, message: str) -> None:
+    with pytest.raises(OmniQError, match=message) as caught:
+        Schedule(name, timing, NewTask("f"))
+    assert caught.value.is_invalid
+    if not isinstance(timing, str):
+        values = Schedule("n", Every(1), NewTask("f")).to_dict()
+        with pytest.raises(OmniQError) as caught:
+            Schedule.from_dict({**values, "name": name, "timing": timing.to_dict()})
+        assert caught.value.is_invalid
 
 
 def test_a_payload_hides_its_content() -> None:

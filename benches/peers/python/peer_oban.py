@@ -30,7 +30,7 @@ async def producer(oban):
 
 async def work(pool):
     queue = {"limit": setting("SLOTS", 100), "debounce_interval": setting("DEBOUNCE_MS", 5) / 1e3}
-    oban = Oban(pool=pool, queues={name: queue for name in queues()})
+    oban = Oban(pool=pool, queues=dict.fromkeys(queues(), queue))
     serve()
     async with oban:
         await asyncio.Event().wait()

@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{db, dev, events, queues, results, tasks};
 use crate::demo;
+use crate::host::Host;
 
 const HELP: &str = "\
 The database is the one that --url, OMNIQ_URL or the --config file names. If none of them does, a
@@ -41,6 +42,8 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+    #[arg(skip)]
+    pub host: Host,
 }
 
 #[derive(Debug, Args)]
@@ -92,12 +95,9 @@ pub enum Command {
 
 impl Cli {
     /// Reads the arguments; `--help` and mistakes are errors that know how to be shown.
-    pub fn read(
-        arguments: Vec<OsString>,
-        others: &[(&'static str, &'static str)],
-    ) -> Result<Self, clap::Error> {
+    pub fn read(arguments: Vec<OsString>, host: Host) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        for (name, about) in others {
+        for (name, about) in host.commands {
             command = command.subcommand(clap::Command::new(*name).about(*about));
         }
         // The help itself is printed before the options have been read.
@@ -105,15 +105,9 @@ impl Cli {
             command = command.color(clap::ColorChoice::Never);
         }
         let matches = command.try_get_matches_from_mut(arguments)?;
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))
+        let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
+        Ok(Self { host, ..cli })
     }
-}
-
-/// The command as it was called, so that what is suggested can be typed as it stands.
-pub fn program() -> String {
-    let called = std::env::args().next().unwrap_or_default();
-    let plain = called.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-    if plain && called.contains('/') { called } else { "omniq".to_owned() }
 }
 
 impl Global {

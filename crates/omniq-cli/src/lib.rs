@@ -5,6 +5,7 @@ mod command;
 mod connect;
 mod demo;
 mod fail;
+mod host;
 mod logging;
 mod output;
 mod record;
@@ -14,18 +15,17 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::Cli;
+pub use host::Host;
 use output::Output;
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    run(std::env::args_os().collect(), &[]).into()
+    run(std::env::args_os().collect(), Host::default()).into()
 }
 
 /// Runs the command with these arguments, the first of which is its name, and gives its exit code.
-///
-/// `others` are commands of another program around this one, each with what it is for: they stand in the help.
-pub fn run(arguments: Vec<OsString>, others: &[(&'static str, &'static str)]) -> u8 {
-    let cli = match Cli::read(arguments, others) {
+pub fn run(arguments: Vec<OsString>, host: Host) -> u8 {
+    let cli = match Cli::read(arguments, host) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is left to be told if the help cannot be written.

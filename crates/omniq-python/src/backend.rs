@@ -188,7 +188,7 @@ impl Backend {
     /// The queue of this backend.
     fn queue(&self) -> Queue {
         let slot = self.part(|backend| Ok(Arc::clone(backend.queue())));
-        Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec) }
+        Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec), bell: None }
     }
 
     /// The result storage of this backend; its verbs fail if results are off.

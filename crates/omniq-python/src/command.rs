@@ -1,7 +1,9 @@
 //! The `omniq` command of the wheel: that of the Rust crate, called from Python.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use omniq_cli::Host;
 use pyo3::prelude::*;
 
 /// The command that Python adds.
@@ -9,6 +11,6 @@ const OTHERS: [(&str, &str); 1] = [("worker", "Run a worker on the tasks of a Py
 
 /// Runs the command with these arguments, the first of which is its name; gives its exit code.
 #[pyfunction]
-pub(crate) fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
-    py.detach(|| omniq_cli::run(arguments, &OTHERS))
+pub(crate) fn command(py: Python<'_>, arguments: Vec<OsString>, python: PathBuf) -> u8 {
+    py.detach(|| omniq_cli::run(arguments, Host { commands: &OTHERS, python: Some(python) }))
 }

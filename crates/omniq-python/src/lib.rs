@@ -34,6 +34,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::command::command;
     #[pymodule_export]
+    use crate::convert::schedule::check_schedule;
+    #[pymodule_export]
     use crate::events::Events;
     #[pymodule_export]
     use crate::foreign::Done;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
-use omniq::{Dequeue, Result, SettleMode, Task, TaskId, TaskQueue, WorkerId, WorkerInfo};
+use omniq::{Dequeue, Error, Result, SettleMode, Task, TaskId, TaskQueue, WorkerId, WorkerInfo};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::convert::small::TaskErrorArg;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
 use crate::error::to_py;
-use crate::foreign::{ForeignQueue, Origin};
+use crate::foreign::{Bell, ForeignQueue, Origin};
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
@@ -32,6 +32,8 @@ pub(crate) struct Queue {
     pub(crate) slot: Arc<Slot<AnyQueue>>,
     pub(crate) convert: Convert,
     pub(crate) codec: Arc<str>,
+    /// Of a queue that is written in Python.
+    pub(crate) bell: Option<Bell>,
 }
 
 impl Queue {
@@ -63,7 +65,7 @@ impl Queue {
                 Ok(Arc::new(AsyncPostgresQueue::with_settings(&settings).await?) as AnyQueue)
             }))
         });
-        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: None }
     }
 
     #[staticmethod]
@@ -75,18 +77,26 @@ impl Queue {
             .with_lease(settings.lease)
             .with_retention(settings.completed_ttl, settings.dead_ttl);
         let slot = Slot::given(Arc::new(queue) as AnyQueue, MEMORY);
-        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: None }
     }
 
     /// One that is written in Python; async or blocking.
     #[staticmethod]
     fn foreign(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, allow_pickle)?;
+        let bell = Bell::new();
+        let its = bell.clone();
         let slot = Slot::bound(MEMORY, move |py| {
-            let opened = ForeignQueue::new(origin.open(py)?);
+            let opened = ForeignQueue::new(origin.open(py)?, its.clone());
             Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyQueue) }))
         });
-        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into() })
+        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: Some(bell) })
+    }
+
+    /// Wakes workers that sleep on a queue written in Python.
+    fn wake(&self, py: Python<'_>) -> PyResult<()> {
+        let message = "this queue wakes its workers by itself: wake is for queues written in Python";
+        self.bell.as_ref().map(Bell::ring).ok_or_else(|| to_py(py, Error::invalid(message)))
     }
 
     fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {

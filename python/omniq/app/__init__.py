@@ -3,7 +3,7 @@
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.app.context import Context, StopReason
 from omniq.app.depends import Depends, injected
-from omniq.app.exceptions import Discard, Retry, Snooze, TaskFailed
+from omniq.app.exceptions import Discard, Fail, Retry, Snooze, TaskFailed
 from omniq.app.function import AsyncTaskFunction, CallOptions, TaskFunction, TaskOptions
 from omniq.app.handle import AsyncHandle, Handle
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
@@ -17,6 +17,7 @@ __all__ = [
     "Context",
     "Depends",
     "Discard",
+    "Fail",
     "Handle",
     "OmniQ",
     "Retry",

@@ -160,7 +160,8 @@ class BaseApp:
     def middleware(self, function: F) -> F:
         """Puts a generator around every task: it takes the `Context`, and what stands before its ``yield`` is done before a
         run, what stands behind it afterwards. The ``yield`` gives the task's value, or raises its exception. The one that was
-        added first is the outermost. An async generator stands around ``async def`` tasks alone.
+        added first is the outermost. An async generator stands around ``def`` tasks as well, and runs on the worker's event
+        loop then (in a process: on a loop of the process), so context variables that it sets are not seen by the task.
 
         >>> @app.middleware  # doctest: +SKIP
         ... def timing(context: Context):

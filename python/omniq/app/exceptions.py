@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from omniq.models import ResultStatus, TaskError, TaskResult
 
-__all__ = ["Discard", "Retry", "Snooze", "TaskFailed"]
+__all__ = ["Discard", "Fail", "Retry", "Snooze", "TaskFailed"]
 
 
 class Retry(Exception):
@@ -42,6 +42,18 @@ class Snooze(Exception):
 
 class Discard(Exception):
     """Raised by a task: drop it. It is neither retried nor kept as a dead letter; the reason is kept in its result."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fail(Exception):
+    """Raised by a task: it has failed for good. It is not retried, whatever its retries say, and stays as a dead letter.
+
+    Args:
+        reason: Why; kept, with the traceback, as the error of this run.
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)

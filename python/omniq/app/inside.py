@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from omniq import _omniq
     from omniq.app.base import BaseApp
 
-_PLACE = re.compile(r"\$(\d+)")
+#: A quoted name (it may hold anything), or a place.
+_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 
 
 async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
@@ -51,7 +52,7 @@ def _send(connection: Any, sql: str, parameters: list[Any]) -> Any:
     if "asyncpg" in modules:
         return connection.fetch(sql, *parameters)
     if "psycopg" in modules or "psycopg2" in modules:
-        placed = _PLACE.sub("%s", sql)
+        placed = _percent(sql)
         if hasattr(connection, "connection"):
             # A cursor.
             return connection.execute(placed, parameters)
@@ -64,13 +65,23 @@ def _send(connection: Any, sql: str, parameters: list[Any]) -> Any:
         import sqlalchemy
 
         named = {f"p{place}": value for place, value in enumerate(parameters, 1)}
-        return connection.execute(sqlalchemy.text(_PLACE.sub(r":p\1", sql)), named)
+        return connection.execute(sqlalchemy.text(_colon(sql)), named)
     if "django" in modules:
         with connection.cursor() as cursor:
-            cursor.execute(_PLACE.sub("%s", sql), parameters)
+            cursor.execute(_percent(sql), parameters)
         return None
     known = "asyncpg, psycopg, SQLAlchemy (Session, AsyncSession, Connection, AsyncConnection) or Django"
     raise OmniQError(f"connection = {_kind(connection)} is refused: give one of {known}", "invalid")
+
+
+def _percent(sql: str) -> str:
+    """With ``%s`` for each place, as psycopg and Django have it."""
+    return _PLACE.sub(lambda found: "%s" if found[2] else found[1], sql.replace("%", "%%"))
+
+
+def _colon(sql: str) -> str:
+    """With ``:p1`` and so on, as SQLAlchemy has it."""
+    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql)
 
 
 def _kind(connection: Any) -> str:

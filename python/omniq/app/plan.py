@@ -7,7 +7,7 @@ the function's value, or its exception, at its ``yield``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from omniq.app.context import Context
@@ -55,17 +55,46 @@ def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple
     return {name: made(dependency) for name, dependency in signature.dependencies.items()}
 
 
-class Around:
-    """What was begun before the function and is to be ended behind it, in the opposite order; without awaiting."""
+#: Runs a coroutine on an event loop and waits for it, from a thread that has none.
+Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
-    def __init__(self, context: Context, overrides: dict[Any, Any]) -> None:
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _ended(generator: Any, value: Any, error: BaseException | None) -> tuple[Any, BaseException | None]:
+    """Value and exception of a run after this async generator has seen them."""
+    try:
+        if error is None:
+            await generator.asend(value)
+        else:
+            await generator.athrow(error)
+    except StopAsyncIteration:
+        # It has swallowed the exception, if there was one: the run has no value then.
+        return (value if error is None else None), None
+    except BaseException as raised:
+        return value, raised
+    await generator.aclose()
+    return value, RuntimeError(f"{generator!r} yields more than once")
+
+
+class Around:
+    """What was begun before the function and is to be ended behind it, in the opposite order; for ``def`` functions."""
+
+    def __init__(self, context: Context, overrides: dict[Any, Any], wait: Wait | None = None) -> None:
         self.context = context
+        self.wait = wait
         self.overrides = overrides
         self.made: dict[Any, Any] = {}
         self.open: list[Any] = []
 
     def begin(self, generator: Any) -> Any:
-        value = next(generator)
+        if inspect.isasyncgen(generator):
+            assert self.wait is not None
+            value = self.wait(_awaited(anext(generator)))
+        else:
+            value = next(generator)
         self.open.append(generator)
         return value
 
@@ -93,6 +122,10 @@ class Around:
         while self.open:
             generator = self.open.pop()
             try:
+                if inspect.isasyncgen(generator):
+                    assert self.wait is not None
+                    value, error = self.wait(_ended(generator, value, error))
+                    continue
                 if error is None:
                     generator.send(value)
                 else:
@@ -140,26 +173,16 @@ class AsyncAround(Around):
     async def end_async(self, value: Any, error: BaseException | None) -> Any:
         while self.open:
             generator = self.open.pop()
+            if inspect.isasyncgen(generator):
+                value, error = await _ended(generator, value, error)
+                continue
+            self.open, rest = [generator], self.open
             try:
-                if not inspect.isasyncgen(generator):
-                    self.open, rest = [generator], self.open
-                    try:
-                        value = super().end(value, error)
-                        error = None
-                    finally:
-                        self.open = rest
-                    continue
-                if error is None:
-                    await generator.asend(value)
-                else:
-                    await generator.athrow(error)
-            except StopAsyncIteration:
-                value, error = (value if error is None else None), None
+                value, error = super().end(value, error), None
             except BaseException as raised:
                 error = raised
-            else:
-                await generator.aclose()
-                error = RuntimeError(f"{generator!r} yields more than once")
+            finally:
+                self.open = rest
         if error is not None:
             raise error
         return value
@@ -179,8 +202,7 @@ class Plan:
         self.signature = signature
         self.is_async = inspect.iscoroutinefunction(function)
         self.needs = needs_of(signature, signature.namespace)
-        # An async generator can stand around async functions alone.
-        self.middleware = [one for one in middleware if self.is_async or not inspect.isasyncgenfunction(one)]
+        self.middleware = list(middleware)
         self.overrides = overrides
         self.is_bare = not (signature.injects or self.middleware)
         if not self.is_async:
@@ -192,9 +214,9 @@ class Plan:
     def _assemble(self, named: dict[str, Any], context: Context, made: dict[str, Any]) -> Any:
         return self.signature.assemble(named | dict.fromkeys(self.signature.contexts, context) | made)
 
-    def call(self, context: Context, named: dict[str, Any]) -> Any:
-        """Runs a ``def`` function with these arguments."""
-        around = Around(context, self.overrides)
+    def call(self, context: Context, named: dict[str, Any], wait: Wait) -> Any:
+        """Runs a ``def`` function with these arguments; what stands around it may be async."""
+        around = Around(context, self.overrides, wait)
         value, error = None, None
         try:
             for middleware in self.middleware:

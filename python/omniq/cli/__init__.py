@@ -29,4 +29,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_log_level(("info", "debug", "trace")[min(loud, 3) - 1])
     # Python's own handler of Ctrl-C would wait for the Rust side to return.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return _omniq.command(["omniq", *given])
+    return _omniq.command(["omniq", *given], sys.executable)

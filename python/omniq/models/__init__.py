@@ -7,21 +7,26 @@ from omniq.models.event import QueueStats, TaskEvent
 from omniq.models.filter import EventFilter, ResultFilter, TaskFilter
 from omniq.models.payload import Payload
 from omniq.models.result import TaskResult
+from omniq.models.schedule import At, Cron, Every, Schedule, Timing
 from omniq.models.settlement import Outcome, Settlement
 from omniq.models.task import Backoff, Claim, NewTask, Task, TaskError, TaskUpdate
 
 __all__ = [
+    "At",
     "Backoff",
     "Cancelled",
     "Claim",
+    "Cron",
     "EventFilter",
     "EventKind",
+    "Every",
     "NewTask",
     "Outcome",
     "Payload",
     "QueueStats",
     "ResultFilter",
     "ResultStatus",
+    "Schedule",
     "Settled",
     "Settlement",
     "Task",
@@ -31,4 +36,5 @@ __all__ = [
     "TaskResult",
     "TaskState",
     "TaskUpdate",
+    "Timing",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -110,6 +111,7 @@ def main(pipe: Connection, path: list[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from omniq.worker.runners import blocking
 
+    loop = asyncio.new_event_loop()
     runners: dict[str, Callable[[Any, bytes, str], None]] = {}
     while True:
         try:
@@ -124,7 +126,7 @@ def main(pipe: Connection, path: list[str]) -> None:
         function, facts, data, codec = given
         runner = runners.get(function.name)
         if runner is None:
-            runner = runners[function.name] = blocking(function)
+            runner = runners[function.name] = blocking(function, loop.run_until_complete)
         runner(RemoteJob(pipe, facts), data, codec)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -60,7 +60,7 @@ class Run:
         if unknown:
             message = f"a worker has no option {', '.join(sorted(unknown))}: known are"
             raise OmniQError(f"{message} {', '.join(WorkerOptions.__annotations__)}", "config")
-        loop = _loop()
+        self._loop = loop = _loop()
         bridge = bridge_of(loop)
         settings: dict[str, Any] = dict(options)
         # Of a wrong concurrency the Rust side tells.
@@ -85,7 +85,11 @@ class Run:
             return task, self._processes.lane
         if task.is_async:
             return runners.coroutine(task), self._coroutines.lane
-        return runners.blocking(task), self._threads.lane
+        return runners.blocking(task, self._wait), self._threads.lane
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs it on the loop, and waits for it in a thread of its own."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def until_stopped(self, until_idle: bool = False) -> None:
         """Runs until it is stopped, or until nothing is left to claim.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from omniq.app.arguments import BadArguments
 from omniq.app.convert import writer
-from omniq.app.exceptions import Discard, Retry, Snooze
+from omniq.app.exceptions import Discard, Fail, Retry, Snooze
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -82,6 +82,8 @@ def report(answer: Answer, error: BaseException) -> None:
             answer.snooze(error.in_)
         elif isinstance(error, Discard):
             answer.discard(error.reason)
+        elif isinstance(error, Fail):
+            answer.fail("omniq.Fail", error.reason, _trace(error), True)
         elif isinstance(error, BadArguments):
             answer.fail("bad_arguments", str(error), None, True)
         else:

@@ -11,11 +11,12 @@ from omniq.worker.report import complete, report
 
 if TYPE_CHECKING:
     from omniq.app.function import BaseFunction
+    from omniq.app.plan import Wait
     from omniq.worker.report import Run
 
 
-def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes, str], None]:
-    """For a ``def`` function."""
+def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable[[Run, bytes, str], None]:
+    """For a ``def`` function; what stands around it and is async is awaited by `wait`."""
     plan, arguments, allow_pickle = function.plan(), function.arguments, function.app.allow_pickle
     call, read = function.function, arguments.read
 
@@ -34,7 +35,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes
 
     def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = plan.call(Context(job), arguments.named(read(data, codec)))
+            value = plan.call(Context(job), arguments.named(read(data, codec)), wait)
         except BaseException as error:
             report(job, error)
         else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
+import surrounded
 
 from omniq import AsyncOmniQ, Context, Depends, OmniQError, TaskFailed, injected
+from omniq.testing import on_database
 
 pytestmark = pytest.mark.anyio
 
@@ -169,11 +173,93 @@ async def test_middleware_sees_values_and_exceptions(app: AsyncOmniQ) -> None:
     log.clear()
     handle = await bad.enqueue()
     await app.drain()
-    assert log == [("before", "bad"), ("error", "no")]
+    assert log == [("before", "bad"), "inner", ("error", "no")]
     with pytest.raises(TaskFailed):
         await handle.result(5)
     with pytest.raises(OmniQError, match="no middleware"):
         app.middleware(lambda context: None)
+
+
+async def test_async_middleware_stands_around_def_tasks_on_the_loop(app: AsyncOmniQ) -> None:
+    log: list[Any] = []
+
+    @app.middleware
+    async def outer(context: Context) -> AsyncIterator[None]:
+        log.append(asyncio.get_running_loop())
+        try:
+            log.append((yield))
+        except ValueError as error:
+            log.append(str(error))
+            raise KeyError("instead") from error
+
+    @app.middleware
+    async def inner(context: Context) -> AsyncIterator[None]:
+        await asyncio.sleep(0)
+        try:
+            yield
+        except LookupError:
+            log.append("swallowed")
+
+    def dependency() -> Iterator[int]:
+        log.append(threading.get_ident())
+        yield 7
+
+    @app.task(retries=0)
+    def work(how: str, seven: Annotated[int, Depends(dependency)] = injected) -> int | None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        log.append(threading.get_ident())
+        if how == "value":
+            raise ValueError("no")
+        if how == "lookup":
+            raise LookupError
+        return seven
+
+    here = asyncio.get_running_loop()
+    handle = await work.enqueue("good")
+    await app.drain()
+    assert await handle.result(5) == 7
+    assert (log[0], log[1:]) == (here, [log[1], log[1], 7])
+    assert log[1] != threading.get_ident(), "a plain dependency runs where its task does"
+    log.clear()
+    handle = await work.enqueue("value")
+    await app.drain()
+    with pytest.raises(TaskFailed, match=r"KeyError.*instead"):
+        await handle.result(5)
+    assert log[-1] == "no"
+    log.clear()
+    handle = await work.enqueue("lookup")
+    await app.drain()
+    assert await handle.result(5) is None
+    assert log[-2:] == ["swallowed", None]
+
+
+async def test_middleware_that_yields_twice_fails_the_run(app: AsyncOmniQ) -> None:
+    @app.middleware
+    async def twice(context: Context) -> AsyncIterator[None]:
+        yield
+        yield
+
+    @app.task(retries=0)
+    def blocking() -> None: ...
+
+    @app.task(retries=0)
+    async def on_loop() -> None: ...
+
+    handles = [await blocking.enqueue(), await on_loop.enqueue()]
+    await app.drain()
+    for handle in handles:
+        with pytest.raises(TaskFailed, match="yields more than once"):
+            await handle.result(5)
+
+
+async def test_async_middleware_stands_around_a_task_in_a_process(url: str) -> None:
+    with on_database(surrounded.app, url) as app:
+        handles = await surrounded.double.enqueue_many([1, 2])
+        await app.drain(processes=1)
+        assert [await handle.result(5) for handle in handles] == [2, 4]
+        seen = [event.data for handle in handles for event in await handle.events() if event.kind == "seen"]
+    assert seen == [{"value": 2}, {"value": 4}]
 
 
 @pytest.mark.parametrize("kind", ["async", "thread"])

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from omniq import AsyncHandle, AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError, Retry, Snooze, TaskFailed
+from omniq import AsyncHandle, AsyncOmniQ, Backoff, Context, Discard, Fail, OmniQ, OmniQError, Retry, Snooze, TaskFailed
 from omniq.models import Cancelled, ResultStatus, TaskState
 
 pytestmark = pytest.mark.anyio
@@ -296,6 +296,11 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
         seen.append(("as_usual", context.attempt))
         raise Retry("no luck")
 
+    @app.task(retries=5)
+    def hopeless(context: Context) -> None:
+        seen.append(("hopeless", context.attempt))
+        raise Fail("no such customer")
+
     @app.task
     def dropped() -> None:
         raise Discard("not wanted")
@@ -315,6 +320,7 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
         raise Snooze(in_=-1)
 
     handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(retries=0))]
+    lost = await hopeless.enqueue()
     await app.drain()
     assert await handles[0].result(5) == "in the end"
     with pytest.raises(TaskFailed, match="no luck"):
@@ -327,6 +333,12 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
         await handles[4].result(5)
     assert seen.count(("again", 2)) == 1
     assert seen.count(("as_usual", 2)) == 1
+    with pytest.raises(TaskFailed, match="no such customer") as failed:
+        await lost.result(5)
+    assert failed.value.error is not None
+    assert (failed.value.status, failed.value.error.type) == (ResultStatus.FAILED, "omniq.Fail")
+    assert seen.count(("hopeless", 1)) == 1
+    assert await lost.status() is TaskState.DEAD
 
 
 async def test_arguments_that_do_not_fit_are_a_dead_letter_at_once(app: AsyncOmniQ) -> None:

@@ -20,7 +20,7 @@ use crate::output::Output;
 pub async fn run(cli: &Cli, out: &Output) -> Result<()> {
     let global = &cli.global;
     match &cli.command {
-        Command::Demo(args) => demo::run(args, global, out).await,
+        Command::Demo(args) => demo::run(args, global, &cli.host, out).await,
         Command::Queues(args) => queues::run(args, global, out).await,
         Command::Tasks(args) => tasks::run(args, global, out).await,
         Command::Results(args) => results::run(args, global, out).await,

@@ -1,6 +1,9 @@
 //! The worker processes, seen from the demo. Each has a pipe to its standard input: the orders come through it, and its end
 //! says that the work is over, or that the demo is gone, even by SIGKILL.
 
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use futures_util::future::select_all;
@@ -10,17 +13,99 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::stop::Stop;
 use super::work::Orders;
 use crate::fail::{Exit, Failure, Result};
+use crate::host::Host;
 
 /// How many workers may die before it is given up.
 const DEATHS: u32 = 10;
 
+/// What a worker is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Language {
+    Rust,
+    Python,
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "Rust",
+            Self::Python => "Python",
+        })
+    }
+}
+
+impl Language {
+    /// What the names of its workers begin with; the results tell by it who did what.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+        }
+    }
+
+    /// The name of this process as a worker.
+    pub fn worker_name(self) -> String {
+        format!("{}:{}", self.key(), std::process::id())
+    }
+}
+
+/// How the workers are started: the program and its arguments.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    rust: Vec<OsString>,
+    python: Option<Vec<OsString>>,
+}
+
+impl Programs {
+    /// Errors: a Python that cannot be started, or has no package `omniq`.
+    pub async fn find(host: &Host, python: Option<&PathBuf>) -> Result<Self> {
+        if let Some(python) = python {
+            has_package(python).await?;
+        }
+        let python = python.or(host.python.as_ref());
+        let module = |python: &PathBuf, module: &str| vec![python.into(), "-m".into(), module.into()];
+        let mut rust = match &host.python {
+            Some(python) => module(python, "omniq"),
+            None => vec![std::env::current_exe()?.into()],
+        };
+        rust.push("demo-worker".into());
+        Ok(Self { rust, python: python.map(|python| module(python, "omniq.cli.demo")) })
+    }
+
+    pub fn has_python(&self) -> bool {
+        self.python.is_some()
+    }
+
+    fn of(&self, language: Language) -> &[OsString] {
+        match language {
+            Language::Rust => &self.rust,
+            Language::Python => self.python.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+async fn has_package(python: &Path) -> Result<()> {
+    let code = "import importlib.util, sys; sys.exit(importlib.util.find_spec('omniq') is None)";
+    let asked = Command::new(python).args(["-c", code]).stdin(Stdio::null()).status().await;
+    let shown = python.display();
+    match asked {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => {
+            Err(Failure::usage(format!("the Python {shown} has no package omniq: install omniq-pg in it")))
+        }
+        Err(error) => Err(Failure::usage(format!("the Python {shown} cannot be started: {error}"))),
+    }
+}
+
 pub struct Crew {
     orders: Vec<u8>,
+    programs: Programs,
     workers: Vec<Worker>,
     deaths: u32,
 }
 
 struct Worker {
+    language: Language,
     process: Child,
     /// Kept apart: a wait for the process would close it.
     pipe: Option<ChildStdin>,
@@ -28,19 +113,22 @@ struct Worker {
 
 impl Crew {
     /// Starts the processes, and gives them their orders.
-    pub async fn start(orders: &Orders, count: u16) -> Result<Self> {
+    pub async fn start(orders: &Orders, programs: Programs, team: Vec<(Language, u16)>) -> Result<Self> {
         let mut orders = serde_json::to_vec(orders)?;
         orders.push(b'\n');
-        let mut crew = Self { orders, workers: Vec::new(), deaths: 0 };
-        for _ in 0..count {
-            crew.add().await?;
+        let mut crew = Self { orders, programs, workers: Vec::new(), deaths: 0 };
+        for (language, count) in team {
+            for _ in 0..count {
+                crew.add(language).await?;
+            }
         }
         Ok(crew)
     }
 
-    async fn add(&mut self) -> Result<()> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg("demo-worker")
+    async fn add(&mut self, language: Language) -> Result<()> {
+        let [program, arguments @ ..] = self.programs.of(language) else { return Ok(()) };
+        let mut process = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             // Ctrl-C in the terminal is the demo's, which tells its workers in its own way.
@@ -51,28 +139,30 @@ impl Crew {
             // One that has died already is found by its death.
             let _ = pipe.write_all(&self.orders).await;
         }
-        self.workers.push(Worker { process, pipe });
+        self.workers.push(Worker { language, process, pipe });
         Ok(())
     }
 
     /// Waits until a worker ends that was not told to.
-    pub async fn death(&mut self) -> Result<ExitStatus> {
+    pub async fn death(&mut self) -> Result<(Language, ExitStatus)> {
         let waits = self.workers.iter_mut().map(|worker| Box::pin(worker.process.wait()));
         let (status, place, _) = select_all(waits).await;
-        self.workers.swap_remove(place);
-        Ok(status?)
+        let worker = self.workers.swap_remove(place);
+        Ok((worker.language, status?))
     }
 
     /// Another worker in place of one that has died.
-    pub async fn replace(&mut self, status: ExitStatus) -> Result<()> {
+    pub async fn replace(&mut self, language: Language, status: ExitStatus) -> Result<()> {
         self.deaths += 1;
         if self.deaths > DEATHS {
             return Err(Failure::new(
                 Exit::Failure,
-                format!("the worker processes keep ending by themselves (the last one: {status})"),
+                format!(
+                    "the worker processes keep ending by themselves (the last one, in {language}: {status})"
+                ),
             ));
         }
-        self.add().await
+        self.add(language).await
     }
 
     /// Sends all home and waits until they are gone; at once if another signal asks for it.

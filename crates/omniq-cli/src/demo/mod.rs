@@ -1,4 +1,5 @@
-//! `omniq demo`: finds the duplicate files below a folder, one task per file, worked by processes of their own.
+//! `omniq demo`: finds the duplicate files below a folder, one task per file, worked by processes of their own, in Rust and,
+//! where there is one, in Python.
 //!
 //! In reading order: `find` walks the folder, `feed` enqueues a task per file, `crew` keeps the worker processes (`work`) that
 //! run `hash`, `watch` waits for the end, `report` reads the results and `show` prints them. `round` is what makes
@@ -27,10 +28,11 @@ use omniq::backend::postgres::Part as Place;
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Exit, Failure, Result};
+use crate::host::Host;
 use crate::output::{Output, count, printable, shell_word};
 use crate::span;
 
-use crew::Crew;
+use crew::{Crew, Language, Programs};
 use feed::Feed;
 use progress::Progress;
 use round::Round;
@@ -41,8 +43,9 @@ pub use work::work;
 
 const HELP: &str = "\
 Finds the duplicate files below a folder: a real job for a real queue. One task per regular file
-reads it and stores its SHA-256, size and number of lines as its result; worker processes of this
-same command share the work. Files that cannot be read are failed tasks with their error.
+reads it and stores its SHA-256, size and number of lines as its result; worker processes share the
+work, those of this same command and, if there is a Python with the package omniq, one in Python.
+Files that cannot be read are failed tasks with their error.
 
 It can be interrupted at any time, also by a crash: the same command goes on with what is left.
 Symbolic links are not followed. Without a configured database it starts the embedded server, and
@@ -51,6 +54,7 @@ stops it again at the end.
 Examples:
   omniq demo
   omniq demo ~/Pictures --workers 4
+  omniq demo --python .venv/bin/python
   omniq demo --json /usr/share/doc | jq '.groups[0]'";
 
 #[derive(Debug, Args)]
@@ -59,9 +63,12 @@ pub struct DemoArgs {
     /// The folder
     #[arg(default_value = "/usr/share", value_name = "DIR")]
     folder: PathBuf,
-    /// How many worker processes
+    /// How many worker processes in Rust
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
+    /// A Python with the package omniq: one worker process of it joins in [default: the one that runs this command, if any]
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// How many files a worker process reads at once
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -73,13 +80,14 @@ pub struct DemoArgs {
     keep: Duration,
 }
 
-pub async fn run(args: &DemoArgs, global: &Global, out: &Output) -> Result<()> {
+pub async fn run(args: &DemoArgs, global: &Global, host: &Host, out: &Output) -> Result<()> {
     if args.keep.is_zero() {
         return Err(Failure::usage(
             "--keep is 0: the results are read at the end, keep them at least for a while",
         ));
     }
     let folder = find::folder(&args.folder)?;
+    let programs = Programs::find(host, args.python.as_ref()).await?;
     let mut stop = Stop::listen()?;
     let mut database = Database::find(global, out)?;
     for place in [&mut database.settings.results, &mut database.settings.events] {
@@ -89,7 +97,7 @@ pub async fn run(args: &DemoArgs, global: &Global, out: &Output) -> Result<()> {
         }
     }
     database.settings.result_ttl = Some(args.keep);
-    let demo = Demo { args, global, out, folder, database };
+    let demo = Demo { args, global, host, programs, out, folder, database };
     let done = demo.open_and_run(&mut stop).await;
     let left = demo.database.leave();
     done.and(left)
@@ -98,6 +106,8 @@ pub async fn run(args: &DemoArgs, global: &Global, out: &Output) -> Result<()> {
 struct Demo<'a> {
     args: &'a DemoArgs,
     global: &'a Global,
+    host: &'a Host,
+    programs: Programs,
     out: &'a Output,
     folder: PathBuf,
     database: Database,
@@ -120,8 +130,10 @@ impl Demo<'_> {
             settings: self.database.settings.clone(),
             queue: round.queue().to_owned(),
             concurrency: self.args.concurrency.into(),
+            lease: work::LEASE,
+            grace: work::GRACE,
         };
-        let mut crew = Crew::start(&orders, self.args.workers).await?;
+        let mut crew = Crew::start(&orders, self.programs.clone(), self.team()).await?;
         let mut feed = Feed::start(backend.clone(), &round, self.folder.clone());
         let mut progress = Progress::new(self.out);
         let end = watch::until_done(backend, &round, &mut feed, &mut crew, &mut progress, stop).await;
@@ -152,15 +164,26 @@ impl Demo<'_> {
         }
     }
 
+    /// How many worker processes there are of each language.
+    fn team(&self) -> Vec<(Language, u16)> {
+        let mut team = vec![(Language::Rust, self.args.workers)];
+        if self.programs.has_python() {
+            team.push((Language::Python, 1));
+        }
+        team
+    }
+
     fn greet(&self, round: &Round) {
         let folder = printable(&self.folder.to_string_lossy());
-        let workers = self.args.workers;
+        let team: Vec<_> =
+            self.team().into_iter().map(|(language, count)| format!("{count} in {language}")).collect();
+        let team = team.join(" and ");
         let again = if round.resumed {
             format!(", going on with the run begun {}", round.age())
         } else {
             String::new()
         };
-        self.out.note(format!("Reading the files below {folder} with {workers} worker processes{again}."));
+        self.out.note(format!("Reading the files below {folder} by worker processes, {team}{again}."));
     }
 
     fn interrupted(&self, progress: &Progress<'_>) -> Failure {

@@ -1,6 +1,6 @@
 //! What the results of a run add up to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::SignedDuration;
 use omniq::{Backend, ResultFilter, TaskId, TaskResult};
@@ -39,6 +39,8 @@ pub struct Report {
     pub groups: Vec<Group>,
     pub wasted: u64,
     pub ids: HashSet<TaskId>,
+    /// How many tasks were done by workers of each language, by what their names begin with.
+    pub done_by: BTreeMap<String, u64>,
     /// One that completed, to be looked at.
     pub example: Option<TaskId>,
 }
@@ -81,6 +83,9 @@ impl Report {
     fn add(&mut self, result: TaskResult, contents: &mut HashMap<(String, u64), Copies>) {
         if !self.ids.insert(result.task_id) {
             return;
+        }
+        if let Some((language, _)) = result.worker.as_deref().and_then(|name| name.split_once(':')) {
+            *self.done_by.entry(language.to_owned()).or_default() += 1;
         }
         let facts: Option<Facts> = result.value.as_ref().and_then(|value| value.decode().ok());
         let Some(facts) = facts else {

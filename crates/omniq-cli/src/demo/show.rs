@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Demo;
+use super::crew::Language;
 use super::find::Skipped;
 use super::progress::Session;
 use super::report::{Group, Report};
 use super::round::Round;
-use crate::args::program;
 use crate::fail::Result;
 use crate::output::{Output, Tint, bytes, count, printable, rate, took};
 
@@ -51,6 +51,7 @@ impl Shown<'_> {
             "groups": groups.iter().map(group).collect::<Vec<_>>(),
             "seconds": self.took.as_secs_f64(),
             "done_now": self.session.done,
+            "done_by": self.report.done_by,
         })
     }
 
@@ -79,11 +80,22 @@ impl Shown<'_> {
             format!("in {} groups, which waste {}", count(groups.len() as u64), bytes(*wasted)),
         )?;
         let now = if self.round.resumed { " in this part of the run" } else { "" };
+        let team = self.demo.team();
+        let processes: u16 = team.iter().map(|(_, count)| count).sum();
         line(
             "Tasks/s",
             rate(done, seconds),
-            format!("{} by {} processes in {}{now}", count(done), self.demo.args.workers, took(self.took)),
-        )
+            format!("{} by {processes} processes in {}{now}", count(done), took(self.took)),
+        )?;
+        if let [(Language::Rust, 1..)] = team[..] {
+            return Ok(());
+        }
+        for (language, processes) in team {
+            let did = self.report.done_by.get(language.key()).copied().unwrap_or_default();
+            let plural = if processes == 1 { "" } else { "es" };
+            line(&format!("In {language}"), count(did), format!("tasks, by {processes} process{plural}"))?;
+        }
+        Ok(())
     }
 
     fn groups(&self, out: &Output) -> Result<()> {
@@ -129,7 +141,7 @@ impl Shown<'_> {
 
     fn next(&self, out: &Output) -> Result<()> {
         let queue = self.round.queue();
-        let program = program();
+        let program = self.demo.host.program();
         let omniq = format!("{program}{}", self.demo.global.repeated());
         let mut commands = vec![
             ("the last results", format!("{omniq} results list --queue {queue} --limit 20")),

@@ -62,10 +62,10 @@ pub async fn until_done(
         }
         tokio::select! {
             () = stop.asked() => return Ok(End::Interrupted),
-            status = crew.death() => {
-                let status = status?;
-                progress.note(&format!("A worker process has ended ({status}); another one takes its place."));
-                crew.replace(status).await?;
+            death = crew.death() => {
+                let (language, status) = death?;
+                progress.note(&format!("A worker process in {language} has ended ({status}); another one takes its place."));
+                crew.replace(language, status).await?;
             }
             () = tokio::time::sleep((cost * SHARE).clamp(PAUSE, LONGEST_PAUSE)) => {}
         }

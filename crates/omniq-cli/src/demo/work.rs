@@ -1,4 +1,4 @@
-//! A worker process of the demo: reads its orders from stdin, works until stdin ends.
+//! A worker process of the demo in Rust: reads its orders from stdin, works until stdin ends.
 
 use std::io::{BufRead, Read};
 use std::time::Duration;
@@ -8,21 +8,27 @@ use omniq::backend::postgres::{AsyncPostgresBackend, Settings};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::crew::Language;
 use super::hash::{FUNC, hash_file};
 use super::stop::Stop;
 use crate::fail::{Failure, Result};
 
-/// A worker that dies is noticed, and its tasks taken over, after about so long.
-const LEASE: Duration = Duration::from_secs(5);
-/// A large file may be read to its end after a stop.
-const GRACE: Duration = Duration::from_secs(10);
+type Seconds = u64;
 
+/// A worker that dies is noticed, and its tasks taken over, after about so long.
+pub const LEASE: Seconds = 5;
+/// A large file may be read to its end after a stop.
+pub const GRACE: Seconds = 10;
+
+/// What a worker process is told, whichever language it is written in (`python/omniq/cli/demo.py` reads them too).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Orders {
     /// With the password: hence by a pipe, where no list of processes shows it.
     pub settings: Settings,
     pub queue: String,
     pub concurrency: usize,
+    pub lease: Seconds,
+    pub grace: Seconds,
 }
 
 pub async fn work() -> Result<()> {
@@ -49,8 +55,9 @@ pub async fn work() -> Result<()> {
         .register_blocking(FUNC, hash_file)
         .queues([orders.queue])
         .concurrency(orders.concurrency)
-        .lease(LEASE)
-        .grace(GRACE)
+        .lease(Duration::from_secs(orders.lease))
+        .grace(Duration::from_secs(orders.grace))
+        .name(Language::Rust.worker_name())
         .build()?;
     let mut stop = Stop::listen()?;
     let worked = worker

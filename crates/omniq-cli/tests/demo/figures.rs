@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::{Bench, Ran, folder};
+use super::support::{self, Bench, Ran, folder};
 use super::tree;
 
 /// What the stored results say: the sum by path.
@@ -36,6 +36,7 @@ async fn the_demo_agrees_with_sha256sum() {
     assert_eq!(stored(&bench), sums);
     assert_eq!(report["files"], count);
     assert_eq!(report["failed"], serde_json::json!([]));
+    assert_eq!(report["done_by"], serde_json::json!({ "rust": count }));
     assert_eq!(report["skipped"], serde_json::json!({ "links": 3, "special": 2, "folders": 0 }));
     let sizes: u64 = sums.keys().map(|path| size(path)).sum();
     assert_eq!(report["bytes"], sizes);
@@ -87,6 +88,14 @@ async fn the_table_tells_and_steers_no_terminal() {
     }
     assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains('\x1b'), "{ran:?}");
     assert!(!ran.stdout.contains(&bench.db.url()), "{ran:?}");
+}
+
+#[test]
+fn a_python_that_cannot_take_part_is_named() {
+    let demo = |python: &str| Ran::of(support::omniq().args(["demo", "--python", python]));
+    demo("/nowhere/python").fails_with(2, "the Python /nowhere/python cannot be started");
+    // Whatever it is told, it ends with 1.
+    demo("false").fails_with(2, "the Python false has no package omniq");
 }
 
 #[tokio::test(flavor = "multi_thread")]

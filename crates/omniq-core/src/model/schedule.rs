@@ -24,6 +24,22 @@ pub enum Timing {
     At(Timestamp),
 }
 
+impl Timing {
+    /// Errors: `is_invalid` for a zero interval, a cron expression or time zone that cannot be read.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Every(span) => super::limits::check_positive("interval", *span),
+            Self::Cron { expression, time_zone } => {
+                check_cron(expression)?;
+                jiff::tz::TimeZone::get(time_zone)
+                    .map(drop)
+                    .map_err(|error| Error::invalid(format!("time zone {time_zone:?} is unknown: {error}")))
+            }
+            Self::At(_) => Ok(()),
+        }
+    }
+}
+
 /// A task that is enqueued by the clock.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -48,16 +64,7 @@ impl Schedule {
     pub fn new(name: impl Into<String>, timing: Timing, task: NewTask) -> Result<Self> {
         let name = name.into();
         check_name("schedule name", &name)?;
-        match &timing {
-            Timing::Every(span) => super::limits::check_positive("interval", *span)?,
-            Timing::Cron { expression, time_zone } => {
-                check_cron(expression)?;
-                jiff::tz::TimeZone::get(time_zone).map_err(|error| {
-                    Error::invalid(format!("time zone {time_zone:?} is unknown: {error}"))
-                })?;
-            }
-            Timing::At(_) => {}
-        }
+        timing.check()?;
         Ok(Self { name, timing, task, paused: false, next_at: None, last_at: None })
     }
 }

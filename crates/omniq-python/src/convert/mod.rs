@@ -6,6 +6,7 @@ pub(crate) mod json;
 pub(crate) mod new_task;
 pub(crate) mod payload;
 pub(crate) mod result;
+pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod small;
 pub(crate) mod task;

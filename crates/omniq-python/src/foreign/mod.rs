@@ -2,6 +2,7 @@
 //!
 //! Async methods run on the event loop that opened the storage, blocking ones on a thread that may block.
 
+mod bell;
 mod events;
 mod queue;
 mod results;
@@ -19,6 +20,7 @@ use crate::bridge::{Bridge, Item, Line};
 use crate::convert::imported;
 use crate::error::{from_py, to_py};
 
+pub(crate) use bell::Bell;
 pub(crate) use events::ForeignEvents;
 pub(crate) use queue::ForeignQueue;
 pub(crate) use results::ForeignResults;

@@ -1,18 +1,16 @@
 //! A task queue written in Python.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use omniq::{
-    Cancelled, Dequeue, Doorbell, Heartbeat, LeaseCell, Limits, Location, Lost, NewTask, Pulse, QueueStats,
-    Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, WorkerId,
-    WorkerInfo,
+    Cancelled, Dequeue, Doorbell, Heartbeat, LeaseCell, Limits, Location, Lost, NewTask, Outcome, Pulse,
+    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
+    WorkerId, WorkerInfo,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};
 use uuid::Uuid;
 
-use super::{Foreign, named, positional};
+use super::{Bell, Foreign, named, positional};
 use crate::convert::filter::to_task_filter;
 use crate::convert::new_task::{to_changes, to_new_task};
 use crate::convert::settlement::to_settlement;
@@ -21,19 +19,25 @@ use crate::convert::task::{TaskArg, from_task};
 use crate::convert::time::to_timedelta;
 use crate::queue::task_ids;
 
-/// How often a sleeper looks: a queue written in Python has no bell.
-const POLL: Duration = Duration::from_millis(100);
-
 /// A task queue written in Python.
 #[derive(Debug)]
 pub(crate) struct ForeignQueue {
     foreign: Foreign,
     lease: LeaseCell,
+    bell: Bell,
 }
 
 impl ForeignQueue {
-    pub(crate) fn new(foreign: Foreign) -> Self {
-        Self { foreign, lease: LeaseCell::default() }
+    pub(crate) fn new(foreign: Foreign, bell: Bell) -> Self {
+        Self { foreign, lease: LeaseCell::default(), bell }
+    }
+
+    /// Rings if tasks may have become ready.
+    fn rung<T>(&self, answer: Result<T>) -> Result<T> {
+        if answer.is_ok() {
+            self.bell.ring();
+        }
+        answer
     }
 
     async fn with_ids<T: Send + 'static>(
@@ -82,11 +86,14 @@ impl TaskQueue for ForeignQueue {
             positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))
         };
         let read = |answer: &Bound<'_, PyAny>| Ok(task_ids(answer.extract()?));
-        self.foreign.call("enqueue_many", arguments, read).await
+        self.rung(self.foreign.call("enqueue_many", arguments, read).await)
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
         let batch = batch.into_iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
+        let comes_back = batch.iter().any(|one| {
+            matches!(one.outcome, Outcome::RetryLater { .. } | Outcome::Snooze { .. } | Outcome::Release)
+        });
         let convert = self.foreign.convert();
         let arguments = move |py: Python<'_>| {
             let batch = list_of(py, &batch, |settlement| to_settlement(py, convert, settlement))?;
@@ -94,7 +101,8 @@ impl TaskQueue for ForeignQueue {
             named.set_item("all_or_nothing", mode == SettleMode::All)?;
             Ok((positional(py, (batch,))?.0, Some(named.unbind())))
         };
-        self.foreign.call("settle", arguments, read_settled).await
+        let settled = self.foreign.call("settle", arguments, read_settled).await;
+        if comes_back { self.rung(settled) } else { settled }
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
@@ -114,11 +122,11 @@ impl TaskQueue for ForeignQueue {
         let arguments = move |py: Python<'_>| {
             Ok((positional(py, (id.as_uuid(),))?.0, Some(to_changes(py, convert, &change)?.unbind())))
         };
-        self.foreign.call("update", arguments, from_task).await
+        self.rung(self.foreign.call("update", arguments, from_task).await)
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.with_ids("retry_many", ids, nothing).await
+        self.rung(self.with_ids("retry_many", ids, nothing).await)
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
@@ -150,7 +158,7 @@ impl TaskQueue for ForeignQueue {
     async fn resume(&self, queue: &str) -> Result<()> {
         omniq::check_name("queue name", queue)?;
         let queue = queue.to_owned();
-        self.foreign.call("resume", move |py| positional(py, (queue,)), nothing).await
+        self.rung(self.foreign.call("resume", move |py| positional(py, (queue,)), nothing).await)
     }
 
     async fn queues(&self) -> Result<Vec<QueueStats>> {
@@ -187,7 +195,7 @@ impl TaskQueue for ForeignQueue {
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
-        self.foreign.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await
+        self.rung(self.foreign.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await)
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
@@ -198,7 +206,7 @@ impl TaskQueue for ForeignQueue {
     }
 
     async fn doorbell(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        Ok(Box::new(Nap))
+        Ok(self.bell.listen())
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
@@ -211,16 +219,6 @@ impl TaskQueue for ForeignQueue {
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
         self.foreign.call("expired", move |py| positional(py, (limit,)), tasks).await
-    }
-}
-
-/// Sleeps where nothing can wake it.
-struct Nap;
-
-#[async_trait]
-impl Doorbell for Nap {
-    async fn wait(&mut self, timeout: Duration) {
-        tokio::time::sleep(timeout.min(POLL)).await;
     }
 }
 

@@ -62,6 +62,23 @@ def _tie_spellings(cls: type) -> None:
             setattr(cls, twin, value)
 
 
+class QueueStorage(Storage):
+    """A queue: what holds for async and blocking ones alike."""
+
+    def wake(self) -> None:
+        """Makes workers of this process that sleep on this queue look for tasks at once. From any thread; it does not block.
+
+        For queues written in Python: without it, a sleeping worker looks every 100 ms. Verbs that come through OmniQ
+        (``enqueue`` and all others that are not written by the queue itself, and those of a backend or an application) wake by
+        themselves. Call it in your own verbs for those who call them directly, and where you learn that another process has
+        added tasks.
+
+        Raises:
+            OmniQError: `is_invalid` for the ready-made queues, which wake their workers by themselves.
+        """
+        self._core.wake()
+
+
 def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> NewTask:
     """The task of an ``enqueue``: given whole, or by function, arguments and options; options that are given count."""
     if isinstance(task, str):

@@ -26,7 +26,7 @@ from omniq.models import (
     TaskState,
     TaskUpdate,
 )
-from omniq.storage.base.common import Storage, required, to_names, to_new_task
+from omniq.storage.base.common import QueueStorage, required, to_names, to_new_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTaskQueue"]
 
 
-class AsyncTaskQueue(Storage):
+class AsyncTaskQueue(QueueStorage):
     """A queue of tasks.
 
     Every call is durable once it has returned, and leaves nothing behind if it fails, except that a call whose
@@ -43,7 +43,8 @@ class AsyncTaskQueue(Storage):
     `timedelta`; times are `datetime` with a time zone, in UTC where they come from the queue.
 
     It is connected on entry of its ``with`` block, by `connect`, or at first use. For a queue of your own, write a
-    subclass with the methods that are marked as required; the others are made from them.
+    subclass with the methods that are marked as required; the others are made from them. Its `wake` makes sleeping workers
+    look at once.
     """
 
     _core: _omniq.Queue

@@ -1,0 +1,38 @@
+//! What wakes sleepers of a queue written in Python, within this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq::Doorbell;
+use tokio::sync::watch;
+
+/// How often a sleeper looks by itself: another process may have added tasks, and start times come without a ring.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Rings for all that listen. A ring between listening and waiting is not lost.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<watch::Sender<()>>);
+
+impl Bell {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(())))
+    }
+
+    pub(crate) fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    pub(super) fn listen(&self) -> Box<dyn Doorbell> {
+        Box::new(Ear(self.0.subscribe()))
+    }
+}
+
+struct Ear(watch::Receiver<()>);
+
+#[async_trait]
+impl Doorbell for Ear {
+    async fn wait(&mut self, timeout: Duration) {
+        let _ = tokio::time::timeout(timeout.min(POLL), self.0.changed()).await;
+    }
+}

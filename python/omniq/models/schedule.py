@@ -1,0 +1,70 @@
+"""Schedules: tasks that come back by the clock. The model only; workers do not fire them yet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from omniq import _omniq
+from omniq.models.base import Model
+from omniq.models.task import NewTask
+
+__all__ = ["At", "Cron", "Every", "Schedule", "Timing"]
+
+
+class Cron(Model, frozen=True, tag="cron"):
+    """By a cron expression."""
+
+    #: Five fields: minute, hour, day, month, weekday.
+    expression: str
+    #: An IANA time zone, such as ``"Europe/Berlin"``.
+    time_zone: str
+
+
+class Every(Model, frozen=True, tag="every"):
+    """Each time this span has passed."""
+
+    #: Seconds or `timedelta`, more than zero.
+    interval: float | timedelta
+
+
+class At(Model, frozen=True, tag="at"):
+    """Once."""
+
+    #: When; with a time zone.
+    time: datetime
+
+
+#: When a schedule fires. As a dict, ``type`` says which it is: ``"cron"``, ``"every"`` or ``"at"``.
+Timing: TypeAlias = Cron | Every | At
+
+
+class Schedule(Model, frozen=True):
+    """A task that is enqueued by the clock.
+
+    >>> Schedule("nightly", Cron("0 3 * * *", "Europe/Berlin"), NewTask("clean_up")).paused
+    False
+
+    Raises:
+        OmniQError: `is_invalid` for a bad name, an interval of zero, a cron expression or time zone that cannot be read, or
+            a time without a time zone. The task is checked when it is enqueued.
+    """
+
+    #: Its name, by which it is found and replaced; 1 to 128 bytes.
+    name: str
+    #: When it fires.
+    timing: Timing
+    #: What it enqueues.
+    task: NewTask
+    #: Whether it rests.
+    paused: bool = False
+    #: When it fires next, if that is known.
+    next_at: datetime | None = None
+    #: When it fired last.
+    last_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _omniq.check_schedule(self)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.timing))
