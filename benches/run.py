@@ -24,14 +24,18 @@ RETRIES = 2
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings laid over those of peers.toml, for trials")
+    parser.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="settings laid over those of peers.toml, for trials"
+    )
     parser.add_argument("--full", action="store_true", help="all workloads (but backlog-10m) and all peers")
     parser.add_argument("--peers", help="queues to measure, with commas between (default: those marked fast)")
     parser.add_argument("--workloads", help=f"of {', '.join(WORKLOADS)}; with commas between")
     parser.add_argument("--reps", type=int, default=3, help="runs of each (default 3)")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of tasks, for a smoke run")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of the timed workloads (default 5)")
-    parser.add_argument("--patience", type=int, default=30, help="half seconds to wait for a quiet machine (default 30)")
+    parser.add_argument(
+        "--patience", type=int, default=30, help="half seconds to wait for a quiet machine (default 30)"
+    )
     parser.add_argument("--work", default=str(BENCHES / "work"), help="folder for the server and the records")
     parser.add_argument("--docs", default=str(ROOT / "docs/benchmarks"), help="where the report goes")
     parser.add_argument("--append", action="store_true", help="add to the records of the run before")
@@ -49,7 +53,9 @@ def chosen(given, known, otherwise):
 
 def measure(options, raw):
     known = catalogue()
-    names = chosen(options.peers, known, (name for name, peer in known.items() if peer.fast or peer.language or options.full))
+    names = chosen(
+        options.peers, known, (name for name, peer in known.items() if peer.fast or peer.language or options.full)
+    )
     workloads = chosen(options.workloads, WORKLOADS, FULL if options.full else QUICK)
     peers = []
     for name in names:
@@ -66,7 +72,9 @@ def measure(options, raw):
         for workload in workloads:
             # Python's peers are slow: a plain run has them in the Python part alone.
             every = options.full or options.peers or workload.startswith(PYTHON)
-            turns(options.reps, workload, bench, [peer for peer in peers if peer.takes(workload) and (every or peer.fast)])
+            turns(
+                options.reps, workload, bench, [peer for peer in peers if peer.takes(workload) and (every or peer.fast)]
+            )
     finally:
         bench.close()
 

@@ -69,7 +69,7 @@ install_wheel() {
 
 checks() {
   .venv/bin/ruff check python examples benches
-  .venv/bin/ruff format --check python examples
+  .venv/bin/ruff format --check python examples benches
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
   local example

@@ -77,7 +77,9 @@ def _python(what, workload, bar, instead=None, sense=HIGHER):
             found |= {key[1]: value for key, value in medians.items() if key[0] == f"python-{of}" and len(key) == 2}
         found = {name: value for name, value in found.items() if name not in OURS}
         best = (min if sense == LOWER else max)(found, key=found.get, default=None)
-        return _row(f"Python: {what}", sense, bar, medians.get((f"python-{workload}", "omniq-python")), found.get(best), best)
+        return _row(
+            f"Python: {what}", sense, bar, medians.get((f"python-{workload}", "omniq-python")), found.get(best), best
+        )
 
     return _uses(rows, *(f"python-{of}" for of in (workload, instead) if of))
 
@@ -105,15 +107,24 @@ BARS = [
     _itself("backlog of 1 million, to 100,000", "backlog-1000000", "backlog-100000", 0.9),
     _itself("backlog of 10 million, to 100,000", "backlog-10000000", "backlog-100000", 0.9),
     *(
-        _itself(f"held snapshot, claims of {claim}: last quarter to first", f"snapshot-{claim}-last", f"snapshot-{claim}-first", 0.9)
+        _itself(
+            f"held snapshot, claims of {claim}: last quarter to first",
+            f"snapshot-{claim}-last",
+            f"snapshot-{claim}-first",
+            0.9,
+        )
         for claim in (10, 100, 1_000)
     ),
     _itself("32 queues, to 1", "queues-32", "queues-1", 0.75),
     _fixed("4 slots of 1 ms tasks, to the ideal", "slots-4", 0.85, 4_000),
     _fixed("100 slots of 1 ms tasks, to the ideal (or the machine is full)", "slots-100", 0.8, 100_000),
-    _against("drain: server CPU per task, best job queue", "drain", 0.2, "drain", sense=LOWER, jobs=True, cost="server_us"),
+    _against(
+        "drain: server CPU per task, best job queue", "drain", 0.2, "drain", sense=LOWER, jobs=True, cost="server_us"
+    ),
     _against("drain: WAL per task, best job queue", "drain", 0.34, "drain", sense=LOWER, jobs=True, cost="wal_bytes"),
-    _against("bulk: server CPU per task, best job queue", "bulk", 0.2, "bulk", sense=LOWER, jobs=True, cost="server_us"),
+    _against(
+        "bulk: server CPU per task, best job queue", "bulk", 0.2, "bulk", sense=LOWER, jobs=True, cost="server_us"
+    ),
     _against("bulk: WAL per task, best job queue", "bulk", 0.34, "bulk", sense=LOWER, jobs=True, cost="wal_bytes"),
     _python("bulk enqueue", "bulk", 3),
     _python("single enqueue, 100 callers", "single-100", 10),

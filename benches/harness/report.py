@@ -67,7 +67,14 @@ def write(raw, folder, about):
 
 def markdown(lines, verdicts, plots, about):
     text = ["# Benchmarks", "", about, ""]
-    text += ["## Bars", "", "A star: others used the machine during these runs, so that the verdict is not to be relied on.", "", *_bars(verdicts), ""]
+    text += [
+        "## Bars",
+        "",
+        "A star: others used the machine during these runs, so that the verdict is not to be relied on.",
+        "",
+        *_bars(verdicts),
+        "",
+    ]
     text += ["## Results", "", *LEGEND, ""]
     for workload in dict.fromkeys(line["workload"] for line in lines):
         rows = [line for line in lines if line["workload"] == workload]

@@ -104,4 +104,9 @@ def kill_later(process, seconds):
 
 def environment(extra):
     """The environment of a measured program: ours and its settings."""
-    return {**os.environ, **{key: str(value) for key, value in extra.items()}, "RUST_LOG": "error", "OMNIQ_LOG_LEVEL": "error"}
+    return {
+        **os.environ,
+        **{key: str(value) for key, value in extra.items()},
+        "RUST_LOG": "error",
+        "OMNIQ_LOG_LEVEL": "error",
+    }

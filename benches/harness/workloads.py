@@ -158,5 +158,13 @@ WORKLOADS = {
     f"{PYTHON}drain": python_drain,
     f"{PYTHON}latency": partial(latency, prefix=PYTHON),
 }
-QUICK = ("bulk", "single", "drain", "drain-variants", "latency", "mixed", *(name for name in WORKLOADS if name.startswith(PYTHON)))
+QUICK = (
+    "bulk",
+    "single",
+    "drain",
+    "drain-variants",
+    "latency",
+    "mixed",
+    *(name for name in WORKLOADS if name.startswith(PYTHON)),
+)
 FULL = tuple(name for name in WORKLOADS if name not in ("backlog-10m",))

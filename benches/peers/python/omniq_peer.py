@@ -6,8 +6,8 @@
 import os
 
 import uvloop
-from omniq import AsyncOmniQ
 
+from omniq import AsyncOmniQ
 from protocol import MODE, URL, bulk, connections, handle, handle_blocking, job, produce, queues, serve, setting
 
 RESULTS = "postgres" if setting("RESULTS", 0) else "off"

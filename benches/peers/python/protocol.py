@@ -131,7 +131,11 @@ def serve():
         sys.stdin.readline()
         seen = _Seen
         count = next(seen.runs) - 1
-        say(json.dumps({"count": count, "ready": ready, "every": EVERY, "marks": seen.marks, "latencies": seen.latencies}))
+        say(
+            json.dumps(
+                {"count": count, "ready": ready, "every": EVERY, "marks": seen.marks, "latencies": seen.latencies}
+            )
+        )
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()
