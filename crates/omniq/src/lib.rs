@@ -44,7 +44,7 @@ pub mod storage {
     pub mod postgres {
         pub use omniq_postgres::{
             AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, Columns,
-            EnqueueElsewhere, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+            CompleteIn, EnqueueElsewhere, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
         };
     }
 }
