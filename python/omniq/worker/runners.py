@@ -34,7 +34,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes
 
     def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = plan.call(Context(job), arguments.named(read(data, codec)))
+            value = plan.call(Context(job, codec, allow_pickle, False), arguments.named(read(data, codec)))
         except BaseException as error:
             report(job, error)
         else:
@@ -63,7 +63,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, byte
 
     async def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = await plan.call_async(Context(job), arguments.named(read(data, codec)))
+            value = await plan.call_async(Context(job, codec, allow_pickle, True), arguments.named(read(data, codec)))
         except BaseException as error:
             _stopped_or_failed(job, error)
         else:

@@ -36,7 +36,13 @@ pub(crate) struct Origin {
 impl Context {
     pub(crate) fn new(task: Task, origin: Origin) -> Self {
         let deadline = task.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self(Arc::new(Inner { task, origin, deadline, signal: StopSignal::default(), completed_inside: AtomicBool::new(false) }))
+        Self(Arc::new(Inner {
+            task,
+            origin,
+            deadline,
+            signal: StopSignal::default(),
+            completed_inside: AtomicBool::new(false),
+        }))
     }
 
     /// The task: id, queue, attempt, metadata and all the rest.
@@ -99,11 +105,8 @@ impl Context {
         if backend.events().is_some_and(|events| events.location() != here) {
             return Err(elsewhere("events"));
         }
-        let report = Report {
-            value,
-            worker: Some(self.worker()),
-            ..Report::new(self.task(), Outcome::Complete)
-        };
+        let report =
+            Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         let completion = backend.queue().completion(backend.record(report)).await?;
         self.0.completed_inside.store(true, Ordering::Release);
         Ok(completion)

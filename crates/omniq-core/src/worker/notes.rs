@@ -117,7 +117,10 @@ impl Batch {
             self.ended.iter().enumerate().map(|(place, settlement)| (settlement.task_id, place)).collect();
         let mut own: HashMap<usize, Vec<TaskEvent>> = HashMap::new();
         for event in std::mem::take(&mut self.events) {
-            match event.task_id.and_then(|id| places.get(&id).filter(|_| !self.completed_inside.contains(&id))) {
+            match event
+                .task_id
+                .and_then(|id| places.get(&id).filter(|_| !self.completed_inside.contains(&id)))
+            {
                 Some(place) => own.entry(*place).or_default().push(event),
                 None => self.events.push(event),
             }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio_postgres::types::Type;
 use omniq_core::{Completion, NewTask, Result, TaskId};
+use tokio_postgres::types::Type;
 
 use super::{AsyncPostgresQueue, fold};
 use crate::db::{Db, Param};

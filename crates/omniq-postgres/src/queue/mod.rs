@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse,
-    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState,
-    TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost,
+    NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue,
+    TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use omniq::prelude::*;
-use omniq::storage::postgres::{CompleteIn, EnqueueTarget};
+use omniq::storage::postgres::EnqueueTarget;
+use omniq::{Backoff, ResultStatus};
 use omniq_testkit::{TestDb, eventually};
 use sqlx::Connection;
 use tokio_postgres::NoTls;
@@ -94,7 +95,7 @@ async fn once(first: First, driver: Driver) {
         })
         .build()
         .unwrap();
-    let backoff = Backoff::fixed(std::time::Duration::ZERO);
+    let backoff = Backoff::constant(std::time::Duration::from_millis(1));
     let id = backend.enqueue(NewTask::new("order", &()).unwrap().backoff(backoff)).await.unwrap();
     worker.run_until_idle().await.unwrap();
 
