@@ -32,5 +32,5 @@ mod waiters;
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
 pub use elsewhere::{Columns, EnqueueElsewhere};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
-pub use queue::{AsyncPostgresQueue, EnqueueTarget, PostgresQueue};
+pub use queue::{AsyncPostgresQueue, CompleteIn, EnqueueTarget, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

@@ -23,7 +23,7 @@ fn lacking(error: &Error) -> Option<&str> {
 }
 
 /// How much time a partition covers of results with this time to live, in whole hours.
-fn step(ttl: f64) -> f64 {
+pub(crate) fn step(ttl: f64) -> f64 {
     (ttl / AT_ONCE / HOUR).ceil().max(1.0) * HOUR
 }
 
@@ -58,7 +58,7 @@ impl Missing {
 }
 
 impl Db {
-    async fn make_results_partition(&self, ahead: f64, ttl: Duration) -> Result<()> {
+    pub(crate) async fn make_results_partition(&self, ahead: f64, ttl: Duration) -> Result<()> {
         self.query(&self.sql.make_results_partition, &[&ahead, &step(ttl.as_secs_f64())]).await.map(drop)
     }
 

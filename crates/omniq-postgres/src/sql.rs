@@ -81,6 +81,8 @@ statements! {
     purge(TEXT, INT2, BOOL, TEXT);
     update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
     single_out(UUID_ARRAY, UUID_ARRAY);
+    single_out_held(UUID, UUID, INT8, INT4);
+    complete_elsewhere(TEXT, BYTEA);
     cancel(UUID_ARRAY);
     retry(UUID_ARRAY);
     delete(UUID_ARRAY);

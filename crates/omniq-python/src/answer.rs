@@ -1,11 +1,12 @@
 //! What verbs answer, as Python sees it.
 
 use omniq::{
-    Cancelled, Heartbeat, Lost, QueueStats, Settled, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId,
+    Cancelled, Completion, Heartbeat, Lost, QueueStats, Settled, Task, TaskEvent, TaskId, TaskResult,
+    TaskState, WorkerId,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::convert::event::to_event;
 use crate::convert::result::to_result;
@@ -36,6 +37,7 @@ pub(crate) enum Answer {
     Lost(Vec<Lost>),
     Name(&'static str),
     Text(String),
+    Completion(Completion),
 }
 
 /// How answers become Python objects.
@@ -75,6 +77,9 @@ impl Convert {
             }
             Answer::Name(name) => name.into_py_any(py),
             Answer::Text(text) => text.into_py_any(py),
+            Answer::Completion(Completion { sql, run, value }) => {
+                (sql, run, value.map(|value| PyBytes::new(py, &value).unbind())).into_py_any(py)
+            }
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

@@ -22,12 +22,12 @@
 
 pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
-    Codec, Context, Dequeue, Doorbell, Error, EventFilter, EventKind, EventStorage, Failure, Handler,
-    Heartbeat, Lease, LeaseCell, LeaseState, Limits, Location, Lost, NewTask, Open, Outcome, Payload, Pulse,
-    QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule, SettleMode, Settled,
-    Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult,
-    TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle, WorkerId, WorkerInfo,
-    check_name,
+    Codec, Completion, Context, Dequeue, Doorbell, Error, EventFilter, EventKind, EventStorage, Failure,
+    Handler, Heartbeat, Lease, LeaseCell, LeaseState, Limits, Location, Lost, NewTask, Open, Outcome,
+    Payload, Pulse, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule,
+    SettleMode, Settled, Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter, TaskId,
+    TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle,
+    WorkerId, WorkerInfo, check_name,
 };
 
 #[cfg(feature = "logging")]
@@ -43,7 +43,7 @@ pub mod storage {
     /// On PostgreSQL.
     pub mod postgres {
         pub use omniq_postgres::{
-            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, Columns,
+            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, Columns, CompleteIn,
             EnqueueElsewhere, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
         };
     }
@@ -65,8 +65,8 @@ pub use omniq_postgres::migrate;
 pub mod prelude {
     pub use crate::backend::postgres::{AsyncPostgresBackend, PostgresBackend, Settings};
     pub use crate::storage::postgres::{
-        AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, PostgresEventStorage,
-        PostgresQueue, PostgresResultStorage,
+        AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
+        PostgresEventStorage, PostgresQueue, PostgresResultStorage,
     };
     pub use crate::{
         Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskId, TaskQueue,

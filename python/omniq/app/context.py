@@ -28,10 +28,13 @@ class Context:
     ...     return context.attempt
     """
 
-    __slots__ = ("__dict__", "_job")
+    __slots__ = ("__dict__", "_allow_pickle", "_codec", "_is_async", "_job")
 
-    def __init__(self, job: Run) -> None:
+    def __init__(self, job: Run, codec: str, allow_pickle: bool, is_async: bool) -> None:
         self._job = job
+        self._codec = codec
+        self._allow_pickle = allow_pickle
+        self._is_async = is_async
 
     @cached_property
     def task(self) -> Task:
@@ -97,6 +100,30 @@ class Context:
         An ``async def`` task is cancelled at about the same time, so this is for what it has started beside itself.
         """
         return await run(self._job.cancelled())
+
+    def complete(self, result: Any = None, *, connection: Any) -> Any:
+        """Completes the task in a transaction of your own: with a commit, what else it did and the completion are one.
+
+        An ``async def`` task awaits it, a ``def`` task calls it on a blocking connection. End the transaction before the
+        function ends. What the function returns or raises afterwards is of no account once it is committed; if it is rolled
+        back, also by a crash, the task runs again as after a failure. Result and event are seen with the commit.
+
+        Args:
+            result: What the task came to.
+            connection: Of asyncpg, psycopg, SQLAlchemy or Django, in a transaction on the queue's database; at read committed.
+
+        Raises:
+            OmniQError: `is_invalid` if the queue is not on PostgreSQL, if results or events are kept elsewhere than the
+                queue, for a connection of another kind, and in a task that runs in a process; `is_codec` if the result
+                cannot be written. Nothing is sent then.
+            Exception: The driver's own, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction has failed.
+        """
+        from omniq.app.convert import writer
+        from omniq.app.inside import complete, complete_sync
+
+        codec = "json" if self._codec == "raw" else self._codec
+        pending = self._job.completion(writer(codec, self._allow_pickle)(result), codec)
+        return complete(connection, pending) if self._is_async else complete_sync(connection, pending)
 
     def log_event(self, kind: str, **data: Any) -> None:
         """Logs an event about this run. Returns at once; it is written within moments, as well as it can.

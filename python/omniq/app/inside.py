@@ -1,4 +1,4 @@
-"""Enqueues inside a transaction of the user's own: a commit makes the tasks visible, a rollback leaves nothing.
+"""Enqueues and completes inside a transaction of the user's own: a commit makes it visible, a rollback leaves nothing.
 
 The statement and its parameters come from the Rust side; here they are handed to the driver whose connection was given.
 """
@@ -27,10 +27,34 @@ async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | Non
     # The schema must be there.
     await run(app._core.connect())
     sql, parameters, ids = template.elsewhere(app.settings._core, written)
+    await _carry_out(connection, sql, parameters)
+    return ids
+
+
+async def complete(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
+    """On a connection as for `enqueue`."""
+    sql, *parameters = await run(pending)
+    await _carry_out(connection, sql, parameters)
+
+
+def complete_sync(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
+    """On a connection as for `enqueue_sync`."""
+    sql, *parameters = wait(pending)
+    _carry_out_sync(connection, sql, parameters, "context.complete(…)")
+
+
+async def _carry_out(connection: Any, sql: str, parameters: list[Any]) -> None:
     answer = _send(connection, sql, parameters)
     if inspect.isawaitable(answer):
         await answer
-    return ids
+
+
+def _carry_out_sync(connection: Any, sql: str, parameters: list[Any], call: str) -> None:
+    answer = _send(connection, sql, parameters)
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise OmniQError(f"{_kind(connection)} is an async connection: await {call} on it", "invalid")
 
 
 def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
@@ -38,11 +62,7 @@ def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None
     assert template is not None
     wait(app._core.connect())
     sql, parameters, ids = template.elsewhere(app.settings._core, written)
-    answer = _send(connection, sql, parameters)
-    if inspect.isawaitable(answer):
-        if inspect.iscoroutine(answer):
-            answer.close()
-        raise OmniQError(f"{_kind(connection)} is an async connection: await f.enqueue(…) on it", "invalid")
+    _carry_out_sync(connection, sql, parameters, "f.enqueue(…)")
     return ids
 
 

@@ -84,6 +84,9 @@ class RemoteJob:
     def time_left(self) -> float | None:
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
+    def completion(self, value: bytes | None, codec: str) -> Any:
+        raise OmniQError("a task in a process cannot complete in a transaction: use an async or a def task", "invalid")
+
     def log_event(self, kind: str, data: dict[str, Any]) -> None:
         self._pipe.send(("log_event", (kind, data)))
 

@@ -35,7 +35,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable
 
     def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = plan.call(Context(job), arguments.named(read(data, codec)), wait)
+            value = plan.call(Context(job, codec, allow_pickle, False), arguments.named(read(data, codec)), wait)
         except BaseException as error:
             report(job, error)
         else:
@@ -64,7 +64,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, byte
 
     async def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = await plan.call_async(Context(job), arguments.named(read(data, codec)))
+            value = await plan.call_async(Context(job, codec, allow_pickle, True), arguments.named(read(data, codec)))
         except BaseException as error:
             _stopped_or_failed(job, error)
         else:

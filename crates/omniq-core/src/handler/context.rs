@@ -1,14 +1,15 @@
 //! What a handler knows of its run, and what it can do beside its work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
 use super::signal::{StopReason, StopSignal};
-use crate::backend::Backend;
+use crate::backend::{Backend, Report};
 use crate::model::*;
-use crate::{Result, blocking};
+use crate::{Error, Result, blocking};
 
 /// The run of a task, as its handler sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ struct Inner {
     origin: Origin,
     deadline: Option<Instant>,
     signal: StopSignal,
+    /// A transaction of the user's own may have completed the task.
+    completed_inside: AtomicBool,
 }
 
 /// What all runs of a worker share.
@@ -33,7 +36,13 @@ pub(crate) struct Origin {
 impl Context {
     pub(crate) fn new(task: Task, origin: Origin) -> Self {
         let deadline = task.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self(Arc::new(Inner { task, origin, deadline, signal: StopSignal::default() }))
+        Self(Arc::new(Inner {
+            task,
+            origin,
+            deadline,
+            signal: StopSignal::default(),
+            completed_inside: AtomicBool::new(false),
+        }))
     }
 
     /// The task: id, queue, attempt, metadata and all the rest.
@@ -75,6 +84,37 @@ impl Context {
     pub fn enqueue_sync(&self, task: NewTask) -> Result<TaskId> {
         let backend = self.backend().clone();
         blocking::wait(async move { backend.enqueue(task).await })?
+    }
+
+    /// What completes the task once it is carried out in a transaction of the user's own; for drivers that have no
+    /// `complete_in`. From here on the end of the run is booked as a failure, unless the transaction was committed.
+    ///
+    /// Error `is_invalid` if the queue's storage cannot, or if results or events are kept elsewhere.
+    pub async fn completion(&self, value: Option<Payload>) -> Result<Completion> {
+        let backend = self.backend();
+        let here = backend.queue().location();
+        let elsewhere = |part: &str| {
+            Error::invalid(format!(
+                "{part} are kept elsewhere than the queue, which no transaction joins: keep them in the queue's database, \
+                 or return the result from the handler"
+            ))
+        };
+        if backend.results().is_some_and(|results| results.location() != here) {
+            return Err(elsewhere("results"));
+        }
+        if backend.events().is_some_and(|events| events.location() != here) {
+            return Err(elsewhere("events"));
+        }
+        let report =
+            Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
+        let completion = backend.queue().completion(backend.record(report)).await?;
+        self.0.completed_inside.store(true, Ordering::Release);
+        Ok(completion)
+    }
+
+    /// Whether a transaction of the user's own may have completed the task.
+    pub(crate) fn completed_inside(&self) -> bool {
+        self.0.completed_inside.load(Ordering::Acquire)
     }
 
     /// When the run's time is over; `None` if it has no timeout.

@@ -27,7 +27,7 @@ pub use payload::{Codec, Payload};
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;
 pub use schedule::{Schedule, Timing};
-pub use settlement::{Cancelled, Claim, Outcome, SettleMode, Settled, Settlement};
+pub use settlement::{Cancelled, Claim, Completion, Outcome, SettleMode, Settled, Settlement};
 pub use state::{Step, TaskState, Verb};
 pub use task::Task;
 pub use update::TaskUpdate;

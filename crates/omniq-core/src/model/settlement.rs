@@ -15,6 +15,17 @@ pub struct Claim {
     pub number: u32,
 }
 
+/// A statement that completes a task once it is carried out in a transaction: `$1` is text, `$2` bytes or null.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    /// The statement.
+    pub sql: String,
+    /// `$1`.
+    pub run: String,
+    /// `$2`.
+    pub value: Option<Vec<u8>>,
+}
+
 /// What came of a run, or of a task that no worker held.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -96,6 +96,16 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any.
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
 
+    /// What completes a task that is held in a transaction of the user's own; with result and events as for `settle`.
+    /// Error `is_invalid` if the queue's storage cannot.
+    #[async_only]
+    async fn completion(&self, settlement: Settlement) -> Result<Completion> {
+        let _ = settlement;
+        Err(Error::invalid(
+            "the queue is not on PostgreSQL: no transaction can complete its tasks; return the result from the handler",
+        ))
+    }
+
     /// Withdraws a task: a waiting one leaves the queue, a running one is asked to stop.
     async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
         verbs::only(self.cancel_many(&[id]).await?)

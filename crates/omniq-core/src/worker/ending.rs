@@ -1,7 +1,7 @@
 //! From the end of a run to what becomes of its task.
 
 use crate::backend::Report;
-use crate::handler::{Answer, Context, FailureAnswer, StopReason};
+use crate::handler::{Answer, Context, Failure, FailureAnswer, StopReason};
 use crate::model::*;
 use crate::verbs::after_failure;
 
@@ -16,6 +16,14 @@ pub(super) enum Ending {
 /// What is to be written; `None` after the loss of the lease, when nothing may be.
 pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
     let task = context.task();
+    let ending = match ending {
+        // Only if it was rolled back: the fence refuses this after a commit.
+        Ending::Answered(Ok(_)) if context.completed_inside() => Ending::Answered(Err(Failure::error(
+            "rolled_back",
+            "the transaction in which the run had completed its task was not committed",
+        ))),
+        other => other,
+    };
     let mut value = None;
     let mut reason = None;
     let outcome = match ending {
@@ -63,6 +71,10 @@ fn failed(context: &Context, error: TaskError) -> Outcome {
 }
 
 fn tell_failed(context: &Context, error: &TaskError, retry_in: Option<std::time::Duration>) {
+    // It may have completed: told once it is known that it has not.
+    if context.completed_inside() {
+        return;
+    }
     let Task { id, func, attempt, .. } = context.task();
     // Not the message: it can hold arguments.
     match retry_in {

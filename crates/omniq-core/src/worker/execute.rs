@@ -57,7 +57,7 @@ impl Run {
         };
         self.runs.ended(begun.elapsed());
         if let Some(settlement) = settlement(&self.context, ending) {
-            self.notes.ended(settlement).await;
+            self.notes.ended(settlement, self.context.completed_inside()).await;
         }
         drop(self.entry);
     }

@@ -1,6 +1,6 @@
 //! What runs hand over to be written: their ends, and events on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,8 @@ pub(super) const ROOM: usize = 1000;
 #[derive(Debug)]
 pub(super) enum Note {
     Event(TaskEvent),
-    Ended(Box<Settlement>),
+    /// And whether a transaction of the user's own may have completed the task.
+    Ended(Box<Settlement>, bool),
     /// The last one: what comes behind it is not wanted any more.
     Close,
 }
@@ -56,9 +57,9 @@ impl Notes {
     }
 
     /// Hands over an end; waits while too many wait to be written. After the lease is lost or the worker has stopped, it goes nowhere.
-    pub(super) async fn ended(&self, settlement: Settlement) {
+    pub(super) async fn ended(&self, settlement: Settlement, completed_inside: bool) {
         self.open.0.fetch_add(1, Ordering::AcqRel);
-        if self.to.send(Note::Ended(Box::new(settlement))).await.is_err() {
+        if self.to.send(Note::Ended(Box::new(settlement), completed_inside)).await.is_err() {
             self.open.written(1);
         }
     }
@@ -83,17 +84,25 @@ pub(super) struct Batch {
     /// Events of runs that go on.
     pub(super) events: Vec<TaskEvent>,
     pub(super) ended: Vec<Settlement>,
+    /// Those of `ended` that a transaction of the user's own may have completed.
+    pub(super) completed_inside: HashSet<TaskId>,
     pub(super) closed: bool,
 }
 
 impl Batch {
-    /// Events of a run that has ended travel with its end, in front of the last one.
+    /// Events of a run that has ended travel with its end, in front of the last one; not with one that may
+    /// prove to be booked already, and then goes nowhere.
     pub(super) fn new(notes: impl Iterator<Item = Note>) -> Self {
         let mut batch = Self::default();
         for note in notes {
             match note {
                 Note::Event(event) => batch.events.push(event),
-                Note::Ended(settlement) => batch.ended.push(*settlement),
+                Note::Ended(settlement, completed_inside) => {
+                    if completed_inside {
+                        batch.completed_inside.insert(settlement.task_id);
+                    }
+                    batch.ended.push(*settlement);
+                }
                 Note::Close => batch.closed = true,
             }
         }
@@ -108,7 +117,10 @@ impl Batch {
             self.ended.iter().enumerate().map(|(place, settlement)| (settlement.task_id, place)).collect();
         let mut own: HashMap<usize, Vec<TaskEvent>> = HashMap::new();
         for event in std::mem::take(&mut self.events) {
-            match event.task_id.and_then(|id| places.get(&id)) {
+            match event
+                .task_id
+                .and_then(|id| places.get(&id).filter(|_| !self.completed_inside.contains(&id)))
+            {
                 Some(place) => own.entry(*place).or_default().push(event),
                 None => self.events.push(event),
             }

@@ -1,5 +1,6 @@
 //! Writes what runs hand over, as much at a time as is there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -36,6 +37,7 @@ impl Settler {
             backend: backend.clone(),
             lease: lease.clone(),
             outage: Outage::new("settling tasks"),
+            completed_inside: HashSet::new(),
         };
         let free = (0..clerks).map(|_| clerk()).collect();
         let desk = Desk { from, open, wake, free, busy: JoinSet::new() };
@@ -99,6 +101,7 @@ impl Desk {
         self.busy.spawn(async move {
             let count = batch.ended.len();
             clerk.backend.log_events(batch.events).await;
+            clerk.completed_inside = batch.completed_inside;
             clerk.settle(batch.ended).await;
             (clerk, count)
         });
@@ -126,6 +129,8 @@ struct Clerk {
     backend: Backend,
     lease: watch::Receiver<LeaseState>,
     outage: Outage,
+    /// Which of the batch a transaction of the user's own may have completed.
+    completed_inside: HashSet<TaskId>,
 }
 
 impl Clerk {
@@ -176,7 +181,7 @@ impl Clerk {
             let error = match self.backend.settle_all_of(batch, SettleMode::Each).await {
                 Ok(answers) => {
                     self.outage.over();
-                    tell_lost(batch, &answers, tried_before);
+                    tell_lost(batch, &answers, tried_before, &self.completed_inside);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -207,10 +212,21 @@ impl Clerk {
 }
 
 /// After a broken connection it is not known whether the first try was carried out: then "lost" is likely our own doing.
-fn tell_lost(batch: &[Settlement], answers: &[Settled], tried_before: bool) {
+fn tell_lost(
+    batch: &[Settlement],
+    answers: &[Settled],
+    tried_before: bool,
+    completed_inside: &HashSet<TaskId>,
+) {
     for (settlement, answer) in batch.iter().zip(answers) {
-        if *answer == Settled::Lost {
-            let task = settlement.task_id;
+        let task = settlement.task_id;
+        if completed_inside.contains(&task) {
+            if *answer == Settled::Done {
+                tracing::warn!(%task, "a run had completed its task in a transaction that was not committed");
+            } else {
+                tracing::debug!(%task, "completed in a transaction of its own, or the claim was lost");
+            }
+        } else if *answer == Settled::Lost {
             if tried_before {
                 tracing::debug!(%task, "not settled at a second try: done by the first one, or the claim was lost");
             } else {

@@ -94,6 +94,6 @@ impl Session<'_> {
 
     async fn settle_unbegun(&mut self, task: &Task, outcome: Outcome) {
         let report = Report { worker: Some(self.worker.name()), ..Report::new(task, outcome) };
-        self.settler.notes.ended(self.worker.backend.record(report)).await;
+        self.settler.notes.ended(self.worker.backend.record(report), false).await;
     }
 }

@@ -33,6 +33,9 @@ with given as materialized (
                    t.claims > t.attempt as again
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}
+              -- Not even locked if it is none of these: it may be completing in an open transaction of a user's.
+              and (t.count > 1
+                   or substring(g.marks from {schema}.place(t.id) - {schema}.place(g.first) + 1 for 1) = B'1')
             for update) b
     ) t
 ), rows as materialized (

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use omniq_core::{NewTask, Result, TaskId};
+use omniq_core::{Completion, NewTask, Result, TaskId};
+use tokio_postgres::types::Type;
 
 use super::{AsyncPostgresQueue, fold};
 use crate::db::{Db, Param};
@@ -17,7 +18,7 @@ pub struct EnqueueCall<'a> {
     rows: Rows,
 }
 
-/// A connection or open transaction of the user's own, in which a task can be enqueued.
+/// A connection or open transaction of the user's own, in which a task can be enqueued or completed.
 ///
 /// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, and with the feature `sqlx` for
 /// `sqlx::PgConnection` (pass `&mut *transaction`).
@@ -26,6 +27,10 @@ pub trait EnqueueTarget: Send {
     /// Carries the enqueue out on this connection.
     #[doc(hidden)]
     async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()>;
+
+    /// Carries the completion of a task out on this connection.
+    #[doc(hidden)]
+    async fn complete(&mut self, completion: &Completion) -> Result<()>;
 }
 
 pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
@@ -115,6 +120,14 @@ macro_rules! driver_target {
                     .map(drop)
                     .map_err(crate::error::from_driver)
             }
+
+            async fn complete(&mut self, completion: &Completion) -> Result<()> {
+                let Completion { sql, run, value } = completion;
+                self.query_typed(sql, &[(run, Type::TEXT), (value, Type::BYTEA)])
+                    .await
+                    .map(drop)
+                    .map_err(crate::error::from_driver)
+            }
         }
     };
 }
@@ -144,6 +157,17 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&batch.options)
             .bind(&batch.metadata)
             .bind(&batch.chosen)
+            .persistent(false)
+            .execute(self)
+            .await
+            .map(drop)
+            .map_err(crate::error::from_sqlx)
+    }
+
+    async fn complete(&mut self, completion: &Completion) -> Result<()> {
+        sqlx::query(sqlx::AssertSqlSafe(completion.sql.as_str()))
+            .bind(&completion.run)
+            .bind(&completion.value)
             .persistent(false)
             .execute(self)
             .await

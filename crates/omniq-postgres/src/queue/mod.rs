@@ -1,6 +1,7 @@
 //! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
 
 mod claim;
+mod complete;
 mod cursor;
 mod doorbell;
 mod enqueue;
@@ -16,14 +17,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost, NewTask, Pulse,
-    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskState,
-    TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost,
+    NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue,
+    TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+pub use complete::CompleteIn;
 pub use enqueue::EnqueueTarget;
 
 use crate::db::{Db, Param};
@@ -144,6 +146,10 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
         settle::settle(self, batch, mode).await
+    }
+
+    async fn completion(&self, settlement: Settlement) -> Result<Completion> {
+        complete::prepare(self, settlement).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {

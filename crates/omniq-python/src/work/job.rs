@@ -90,6 +90,12 @@ fn failure(kind: String, message: String, trace: Option<String>, fatal: bool) ->
     }
 }
 
+fn payload(py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> PyResult<Option<Payload>> {
+    let Some(bytes) = value else { return Ok(None) };
+    let codec = codec.parse().map_err(|error| to_py(py, error))?;
+    Ok(Some(Payload::new(codec, bytes.as_bytes().to_vec())))
+}
+
 #[pymethods]
 impl Job {
     /// The task with its claim: `omniq.models.Task`.
@@ -145,20 +151,28 @@ impl Job {
         Pending::new(self.0.convert, async move { Ok(Reply::Name(name_of(context.cancelled().await))) })
     }
 
+    /// What another driver sends to complete the task in its transaction: (statement, text, bytes or `None`).
+    fn completion(
+        &self,
+        py: Python<'_>,
+        value: Option<&Bound<'_, PyBytes>>,
+        codec: &str,
+    ) -> PyResult<Pending> {
+        let value = payload(py, value, codec)?;
+        let context = self.0.context.clone();
+        Ok(Pending::new(
+            self.0.convert,
+            async move { context.completion(value).await.map(Reply::Completion) },
+        ))
+    }
+
     fn log_event(&self, py: Python<'_>, kind: &str, data: &Bound<'_, PyDict>) -> PyResult<()> {
         let data = from_dict("data", data.as_any())?;
         self.0.context.log_event(kind, data).map_err(|error| to_py(py, error))
     }
 
     fn complete(&self, py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> PyResult<()> {
-        let value = match value {
-            Some(bytes) => {
-                let codec = codec.parse().map_err(|error| to_py(py, error))?;
-                Some(Payload::new(codec, bytes.as_bytes().to_vec()))
-            }
-            None => None,
-        };
-        self.0.answer(Ok(value));
+        self.0.answer(Ok(payload(py, value, codec)?));
         Ok(())
     }
 

@@ -1,0 +1,203 @@
+//! C21: a task is completed in the user's own transaction, with its result and event; each driver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use omniq::prelude::*;
+use omniq::storage::postgres::EnqueueTarget;
+use omniq::{Backoff, ResultStatus};
+use omniq_testkit::{TestDb, eventually};
+use sqlx::Connection;
+use tokio_postgres::NoTls;
+
+use crate::witness::{PATIENCE, full, number};
+
+const ORDERS: &str = "create table orders (id int)";
+const ORDER: &str = "insert into orders values (1)";
+
+/// What the runs before the last one do.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum First {
+    Commits,
+    RollsBack,
+    FailsBefore,
+    FailsAfter,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Driver {
+    Client,
+    Transaction,
+    Deadpool,
+    Sqlx,
+}
+
+async fn complete(context: &Context, target: &mut dyn EnqueueTarget) {
+    context.complete_in(target, &"inside").await.unwrap();
+}
+
+async fn run_on(driver: Driver, url: &str, context: &Context, commit: bool) {
+    match driver {
+        Driver::Client => {
+            let (mut client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(&format!("begin; {ORDER}")).await.unwrap();
+            complete(context, &mut client).await;
+            client.batch_execute(if commit { "commit" } else { "rollback" }).await.unwrap();
+        }
+        Driver::Transaction => {
+            let (mut client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let mut transaction = client.transaction().await.unwrap();
+            transaction.batch_execute(ORDER).await.unwrap();
+            complete(context, &mut transaction).await;
+            if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
+        }
+        Driver::Deadpool => {
+            let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), NoTls);
+            let pool = deadpool_postgres::Pool::builder(manager).max_size(1).build().unwrap();
+            let mut client = pool.get().await.unwrap();
+            let mut transaction = client.transaction().await.unwrap();
+            transaction.batch_execute(ORDER).await.unwrap();
+            complete(context, &mut transaction).await;
+            if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
+        }
+        Driver::Sqlx => {
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            let mut transaction = connection.begin().await.unwrap();
+            sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
+            complete(context, &mut *transaction).await;
+            if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
+        }
+    }
+}
+
+/// Runs one task to its end; its first run does this, and another commits. Checks that its effect is there once.
+async fn once(first: First, driver: Driver) {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let witness = db.client().await;
+    witness.batch_execute(ORDERS).await.unwrap();
+    let runs = Arc::new(AtomicU32::new(0));
+    let (seen, url) = (Arc::clone(&runs), db.url());
+    let worker = Worker::builder(backend.backend().clone())
+        .register("order", move |(): (), context: Context| {
+            let (seen, url) = (Arc::clone(&seen), url.clone());
+            async move {
+                let step = if seen.fetch_add(1, Ordering::SeqCst) == 0 { first } else { First::Commits };
+                let commit = matches!(step, First::Commits | First::FailsAfter);
+                run_on(driver, &url, &context, commit).await;
+                match step {
+                    First::Commits | First::RollsBack => Ok("outside"),
+                    _ => Err(Failure::error("late", "after complete")),
+                }
+            }
+        })
+        .build()
+        .unwrap();
+    let backoff = Backoff::constant(std::time::Duration::from_millis(1));
+    let id = backend.enqueue(NewTask::new("order", &()).unwrap().backoff(backoff)).await.unwrap();
+    worker.run_until_idle().await.unwrap();
+
+    let tried = if matches!(first, First::RollsBack | First::FailsBefore) { 2 } else { 1 };
+    assert_eq!(runs.load(Ordering::SeqCst), tried, "{first:?} {driver:?}");
+    let result = backend.wait(id, PATIENCE).await.unwrap();
+    assert_eq!(result.status, ResultStatus::Completed);
+    assert_eq!(result.attempt, tried);
+    assert_eq!(result.value.unwrap().decode::<String>().unwrap(), "inside");
+    assert!(result.worker.is_some() && result.started_at.is_some() && result.expires_at.is_some());
+    for (count, sql) in [
+        (1, "select count(*) from orders"),
+        (0, "select count(*) from omniq.tasks"),
+        (1, "select count(*) from omniq.results"),
+        (1, "select count(*) from omniq.events where kind = 'completed'"),
+        (0, "select count(*) from omniq.queue_counts"),
+    ] {
+        assert_eq!(number(&witness, sql).await, count, "{first:?} {driver:?}: {sql}");
+    }
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c21_a_task_is_completed_with_its_transaction() {
+    for driver in [Driver::Client, Driver::Transaction, Driver::Deadpool, Driver::Sqlx] {
+        once(First::Commits, driver).await;
+        once(First::RollsBack, driver).await;
+    }
+    once(First::FailsBefore, Driver::Transaction).await;
+    once(First::FailsAfter, Driver::Transaction).await;
+}
+
+#[tokio::test]
+async fn c21_a_completion_in_an_open_transaction_holds_up_no_other_of_its_run() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let (witness, inside) = (db.client().await, Arc::new(tokio::sync::Mutex::new(db.client().await)));
+    let go = Arc::new(tokio::sync::Notify::new());
+    let (at, client) = (Arc::clone(&go), Arc::clone(&inside));
+    let worker = Worker::builder(backend.backend().clone())
+        .concurrency(10)
+        .register("n", move |n: i32, context: Context| {
+            let (at, client) = (Arc::clone(&at), Arc::clone(&client));
+            async move {
+                if n == 4 {
+                    let mut client = client.lock().await;
+                    let transaction = &mut client.transaction().await.unwrap();
+                    context.complete_in(transaction, &n).await.unwrap();
+                    at.notified().await;
+                    transaction.batch_execute("commit").await.unwrap();
+                }
+                Ok::<_, Failure>(n)
+            }
+        })
+        .build()
+        .unwrap();
+    let tasks = (0..10).map(|n| NewTask::new("n", &n).unwrap()).collect();
+    let ids = backend.enqueue_many(tasks).await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 1, "a run");
+    let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
+    eventually("the others are settled", PATIENCE, async || {
+        (number(&witness, "select count(*) from omniq.results").await == 9).then_some(())
+    })
+    .await;
+    assert!(backend.result(ids[4]).await.unwrap().is_none(), "not visible before the commit");
+    assert_eq!(number(&witness, "select running from omniq.queue_counts").await, 1);
+    go.notify_one();
+    backend.wait(ids[4], PATIENCE).await.unwrap();
+    handle.stop();
+    running.await.unwrap().unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.queue_counts").await, 0);
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c21_a_completion_under_a_lost_claim_fails_the_transaction() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let witness = db.client().await;
+    witness.batch_execute(ORDERS).await.unwrap();
+    let client = Arc::new(tokio::sync::Mutex::new(db.client().await));
+    let inside = Arc::clone(&client);
+    let worker = Worker::builder(backend.backend().clone())
+        .register("order", move |(): (), context: Context| {
+            let client = Arc::clone(&inside);
+            async move {
+                let mut client = client.lock().await;
+                client.batch_execute("update omniq.tasks set claims = claims + 1").await.unwrap();
+                let mut transaction = client.transaction().await.unwrap();
+                transaction.batch_execute(ORDER).await.unwrap();
+                let refused = context.complete_in(&mut transaction, &()).await.unwrap_err();
+                assert!(refused.is_claim_lost(), "{refused}");
+                assert!(transaction.batch_execute(ORDER).await.is_err(), "it has failed");
+                Ok::<_, Failure>(())
+            }
+        })
+        .build()
+        .unwrap();
+    backend.enqueue(NewTask::new("order", &()).unwrap()).await.unwrap();
+    worker.run_until_idle().await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from orders").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.results").await, 0);
+    backend.close().await.unwrap();
+}
