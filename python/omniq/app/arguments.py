@@ -29,6 +29,8 @@ _RAW_DICTS: dict[str, Callable[[bytes], dict[str, msgspec.Raw]]] = {
     "msgpack": msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode,
 }
 
+_JSON_SHAPES = {b"[": "list", b"{": "dict", b"n": "null"}
+
 #: Arguments by position and by name.
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -55,11 +57,19 @@ class Arguments:
         # How many arguments by position make a call that needs no other look.
         self._plain = range(required, len(self._places) + 1) if by_place_alone else range(0)
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
+        self._by_name_alone = not any(taken.kind in (*_REST, Parameter.POSITIONAL_ONLY) for taken in self._taken)
+        self._named = {taken.name for taken in self._taken}
+        self._required = {taken.name for taken in self._taken if taken.required}
+        self._all_by_place = len(self._places) == len(self._taken)
+        # By codec, once it is needed; None where arguments by name have no short way.
+        self._structs: dict[str, Callable[[bytes], Any] | None] = {}
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value that is written for this call."""
         if not kwargs and len(args) in self._plain:
             return args[0] if self._one is not None and args else (args or None)
+        if not args and self._one is None and self._by_name_alone and self._required <= kwargs.keys() <= self._named:
+            return kwargs
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -156,6 +166,17 @@ class Arguments:
         return self._complete(tuple(values), {})[0]
 
     def _by_name(self, data: bytes, codec: str) -> Call:
+        if codec not in self._structs:
+            self._structs[codec] = self._struct_reader(codec)
+        read = self._structs[codec]
+        if read is not None:
+            try:
+                args = msgspec.structs.astuple(read(data))
+            except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
+                pass  # One by one: it says which does not fit.
+            else:
+                if not any(value is msgspec.UNSET for value in args):
+                    return args, {}
         raws = _RAW_DICTS[codec](data)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
@@ -176,6 +197,22 @@ class Arguments:
         for name, raw in raws.items():
             keywords[name] = self._value(self._names, bytes(raw), codec)  # type: ignore[arg-type]
         return self._complete(tuple(positional), keywords)
+
+    def _struct_reader(self, codec: str) -> Callable[[bytes], Any] | None:
+        """Reads all arguments in one step, where each can be given by position."""
+        if not self._all_by_place:
+            return None
+        # Names of our own for the fields: a parameter may have one that a field cannot.
+        names = {f"field{place}": taken.name for place, taken in enumerate(self._places)}
+        fields: list[Any] = [
+            (field, taken.type) if taken.required else (field, taken.type, msgspec.UNSET)
+            for field, taken in zip(names, self._places, strict=True)
+        ]
+        try:
+            made = msgspec.defstruct("Arguments", fields, rename=names, forbid_unknown_fields=True)
+            return reader(made, codec)
+        except (TypeError, ValueError, OmniQError):
+            return None
 
     def _as_they_are(self, data: bytes, codec: str) -> Call:
         """For codecs whose values know their types by themselves."""
@@ -209,6 +246,8 @@ class Arguments:
 
     def named(self, call: Call) -> dict[str, Any]:
         """A call's values by the names of their parameters."""
+        if not call[1] and self._all_by_place:
+            return dict(zip((taken.name for taken in self._places), call[0], strict=False))
         return dict(self._signature.bind(*call[0], **call[1]).arguments)
 
     def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -238,8 +277,7 @@ def _is_null(data: bytes, codec: str) -> bool:
 
 def _shape(data: bytes, codec: str) -> str:
     if codec == "json":
-        first = data.lstrip()[:1]
-        return {b"[": "list", b"{": "dict", b"n": "null"}.get(first, "value")
+        return _JSON_SHAPES.get(data.lstrip()[:1], "value")
     first = data[:1]
     if b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd"):
         return "list"

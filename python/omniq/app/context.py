@@ -114,8 +114,7 @@ class Context:
 
         Raises:
             OmniQError: `is_invalid` if the queue is not on PostgreSQL, if results or events are kept elsewhere than the
-                queue, for a connection of another kind, and in a task that runs in a process; `is_codec` if the result
-                cannot be written. Nothing is sent then.
+                queue, and for a connection of another kind; `is_codec` if the result cannot be written. Nothing is sent then.
             Exception: The driver's own, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction has failed.
         """
         from omniq.app.convert import writer

@@ -73,10 +73,8 @@ def _send(connection: Any, sql: str, parameters: list[Any]) -> Any:
         return connection.fetch(sql, *parameters)
     if "psycopg" in modules or "psycopg2" in modules:
         placed = _percent(sql)
-        if hasattr(connection, "connection"):
-            # A cursor.
-            return connection.execute(placed, parameters)
-        if "psycopg" in modules:
+        if "psycopg" in modules or hasattr(connection, "connection"):
+            # A connection, or a cursor of either.
             return connection.execute(placed, parameters)
         with connection.cursor() as cursor:
             cursor.execute(placed, parameters)

@@ -43,6 +43,7 @@ class RemoteJob:
     def __init__(self, pipe: Connection, facts: Facts) -> None:
         self._pipe = pipe
         self._facts = facts
+        self.has_completed = False
         self._end = None if facts.time_left is None else time.monotonic() + facts.time_left
 
     @property
@@ -85,7 +86,15 @@ class RemoteJob:
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def completion(self, value: bytes | None, codec: str) -> Any:
-        raise OmniQError("a task in a process cannot complete in a transaction: use an async or a def task", "invalid")
+        return RemoteCompletion(self, value, codec)
+
+    def ask_for_completion(self, value: bytes | None, codec: str) -> tuple[str, str, bytes | None]:
+        self._pipe.send(("completion", (value, codec)))
+        answer: tuple[str, str, bytes | None] | OmniQError = self._pipe.recv()
+        if isinstance(answer, OmniQError):
+            raise answer
+        self.has_completed = True
+        return answer
 
     def log_event(self, kind: str, data: dict[str, Any]) -> None:
         self._pipe.send(("log_event", (kind, data)))
@@ -104,6 +113,18 @@ class RemoteJob:
 
     def discard(self, reason: str) -> None:
         self._pipe.send(("discard", (reason,)))
+
+
+class RemoteCompletion(NamedTuple):
+    """A call that the worker's process carries out."""
+
+    job: RemoteJob
+    value: bytes | None
+    codec: str
+
+    def wait(self) -> tuple[str, str, bytes | None]:
+        """Waits for the answer."""
+        return self.job.ask_for_completion(self.value, self.codec)
 
 
 def main(pipe: Connection, path: list[str]) -> None:

@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
+from omniq.errors import OmniQError
 from omniq.worker import child
 from omniq.worker.threads import Threads
 
@@ -86,12 +87,21 @@ class _Process:
                 except (EOFError, OSError):
                     self._gone(job)
                     return
+                if name == "completion":
+                    self._pipe.send(self._completion(job, *given))
+                    continue
                 getattr(job, name)(*given)
                 if name != "log_event":
                     return
             elif self._process.sentinel in ready:
                 self._gone(job)
                 return
+
+    def _completion(self, job: Job, value: bytes | None, codec: str) -> tuple[str, str, bytes | None] | OmniQError:
+        try:
+            return job.completion(value, codec).wait()
+        except OmniQError as error:
+            return error
 
     def _gone(self, job: Job) -> None:
         assert self._process is not None

@@ -39,7 +39,8 @@ def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable
         except BaseException as error:
             report(job, error)
         else:
-            complete(job, value, codec, allow_pickle)
+            # What follows a completion in a transaction is of no account, even if it cannot be written.
+            complete(job, None if job.has_completed else value, codec, allow_pickle)
 
     return full
 
@@ -68,7 +69,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, byte
         except BaseException as error:
             _stopped_or_failed(job, error)
         else:
-            complete(job, value, codec, allow_pickle)
+            complete(job, None if job.has_completed else value, codec, allow_pickle)
 
     return full
 

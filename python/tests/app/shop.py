@@ -7,7 +7,9 @@ import os
 import signal
 import time
 
-from omniq import AsyncOmniQ, Context, Discard, OmniQ
+import psycopg
+
+from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ
 
 app = AsyncOmniQ(os.environ.get("OMNIQ_URL") or "postgresql://nowhere/", events="postgres")
 
@@ -62,6 +64,16 @@ def fail(how: str) -> None:
     if how == "discard":
         raise Discard("unwanted")
     raise ValueError(how)
+
+
+@app.task(process=True, retries=1, backoff=Backoff(initial=0.01))
+def order(context: Context, url: str) -> str:
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into orders values (1)")
+        context.complete("inside", connection=connection)
+        if context.attempt == 1:
+            connection.rollback()
+    return "outside"
 
 
 class Holder:

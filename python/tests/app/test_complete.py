@@ -8,12 +8,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import psycopg
+import psycopg2
 import pytest
+import shop
 import sqlalchemy
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from omniq import AsyncOmniQ, Backoff, Context
+from omniq import AsyncOmniQ, Backoff, Context, OmniQError, TaskFailed
+from omniq.testing import in_memory, on_database
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +96,86 @@ async def test_psycopg_and_sqlalchemy_in_threads(app: AsyncOmniQ, url: str) -> N
 
     await check(app, url, order)
     engine.dispose()
+
+
+async def test_the_kinds_of_sqlalchemy_and_psycopg2(app: AsyncOmniQ, url: str) -> None:
+    def with_driver(driver: str) -> str:
+        return urlunsplit(urlsplit(url)._replace(scheme=f"postgresql+{driver}"))
+
+    plain, asynchronous = sqlalchemy.create_engine(with_driver("psycopg2")), create_async_engine(with_driver("psycopg"))
+
+    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    def order(context: Context) -> str:
+        if context.attempt == 1:
+            with plain.connect() as connection:
+                connection.execute(sqlalchemy.text(ORDER))
+                context.complete("inside", connection=connection)
+                connection.rollback()
+        else:
+            connection = psycopg2.connect(url)
+            connection.cursor().execute(ORDER)
+            context.complete("inside", connection=connection)
+            connection.commit()
+            connection.close()
+        return "outside"
+
+    await check(app, url, order)
+
+    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    async def again(context: Context) -> str:
+        async with AsyncSession(asynchronous) as session:
+            await context.complete("inside", connection=session)
+            await (session.rollback() if context.attempt == 1 else session.commit())
+        return "outside"
+
+    await check(app, url, again)
+    plain.dispose()
+    await asynchronous.dispose()
+
+
+async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
+    with on_database(shop.app, url) as shopping:
+        handle = await shop.order.enqueue(url)
+        while await shopping.backend.queue.get(handle.id) is not None:
+            await shopping.drain(processes=1)
+        assert await handle.result(5) == "inside"
+    assert orders(url) == 1
+    # With results kept elsewhere it is refused, in the process, which then goes on.
+    with on_database(shop.app, url, results="memory"):
+        handle = await shop.order.with_options(retries=0).enqueue(url)
+        await shop.app.drain(processes=1)
+        with pytest.raises(TaskFailed, match="kept elsewhere"):
+            await handle.result(5)
+    assert orders(url) == 1
+
+
+async def test_what_follows_is_of_no_account_even_if_it_cannot_be_written(app: AsyncOmniQ, url: str) -> None:
+    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    def order(context: Context) -> object:
+        with psycopg.connect(url) as connection:
+            connection.execute(ORDER)
+            context.complete("inside", connection=connection)
+            if context.attempt == 1:
+                connection.rollback()
+        return object()
+
+    await check(app, url, order)
+
+
+async def test_a_queue_in_memory_refuses() -> None:
+    app = AsyncOmniQ("postgresql://nowhere/")
+
+    @app.task
+    def order(context: Context) -> str:
+        with pytest.raises(OmniQError, match="not on PostgreSQL") as refused:
+            context.complete("inside", connection=None)
+        assert refused.value.is_invalid
+        return "outside"
+
+    with in_memory(app):
+        handle = await order.enqueue()
+        await app.drain()
+        assert await handle.result(5) == "outside"
 
 
 async def test_sqlalchemy_async(app: AsyncOmniQ, url: str) -> None:

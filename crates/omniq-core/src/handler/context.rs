@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::signal::{StopReason, StopSignal};
 use crate::backend::{Backend, Report};
 use crate::model::*;
-use crate::{Error, Result, blocking};
+use crate::{Result, blocking};
 
 /// The run of a task, as its handler sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -93,27 +93,18 @@ impl Context {
     pub async fn completion(&self, value: Option<Payload>) -> Result<Completion> {
         let backend = self.backend();
         let here = backend.queue().location();
-        let elsewhere = |part: &str| {
-            Error::invalid(format!(
-                "{part} are kept elsewhere than the queue, which no transaction joins: keep them in the queue's database, \
-                 or return the result from the handler"
-            ))
-        };
-        if backend.results().is_some_and(|results| results.location() != here) {
-            return Err(elsewhere("results"));
-        }
-        if backend.events().is_some_and(|events| events.location() != here) {
-            return Err(elsewhere("events"));
-        }
+        let results = backend.results().is_some_and(|results| results.location() != here);
+        let events = backend.events().is_some_and(|events| events.location() != here);
+        let elsewhere = if results { Some("results") } else { events.then_some("events") };
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
-        let completion = backend.queue().completion(backend.record(report)).await?;
+        let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
         self.0.completed_inside.store(true, Ordering::Release);
         Ok(completion)
     }
 
-    /// Whether a transaction of the user's own may have completed the task.
-    pub(crate) fn completed_inside(&self) -> bool {
+    /// Whether a transaction of the user's own may have completed the task: `completion` has succeeded.
+    pub fn completed_inside(&self) -> bool {
         self.0.completed_inside.load(Ordering::Acquire)
     }
 

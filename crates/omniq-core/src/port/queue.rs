@@ -97,10 +97,15 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
 
     /// What completes a task that is held in a transaction of the user's own; with result and events as for `settle`.
-    /// Error `is_invalid` if the queue's storage cannot.
+    /// `elsewhere`: the part, results or events, that is on but kept where no transaction of the queue's reaches. Error `is_invalid` if
+    /// there is one, or if the queue's storage cannot.
     #[async_only]
-    async fn completion(&self, settlement: Settlement) -> Result<Completion> {
-        let _ = settlement;
+    async fn completion(
+        &self,
+        settlement: Settlement,
+        elsewhere: Option<&'static str>,
+    ) -> Result<Completion> {
+        let _ = (settlement, elsewhere);
         Err(Error::invalid(
             "the queue is not on PostgreSQL: no transaction can complete its tasks; return the result from the handler",
         ))

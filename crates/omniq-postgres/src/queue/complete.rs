@@ -15,8 +15,8 @@ pub trait CompleteIn {
     /// transaction has done, a rollback leaves nothing and the task runs again as after a failure.
     ///
     /// The transaction is to end before the handler does. What the handler returns afterwards is of no account if it was
-    /// committed. Errors: `is_claim_lost` if the task is not held any more, which aborts the transaction; `is_invalid` if
-    /// the queue is not on PostgreSQL, if results or events are kept elsewhere, or at a second call after a success.
+    /// committed. Errors: `is_claim_lost` if the task is not held any more, or was completed by this transaction before: that
+    /// aborts it; `is_invalid` if the queue is not on PostgreSQL, or if results or events are kept elsewhere.
     async fn complete_in<R: serde::Serialize + Sync>(
         &self,
         target: &mut dyn EnqueueTarget,
@@ -36,7 +36,17 @@ impl CompleteIn for Context {
     }
 }
 
-pub(super) async fn prepare(queue: &AsyncPostgresQueue, settlement: Settlement) -> Result<Completion> {
+pub(super) async fn prepare(
+    queue: &AsyncPostgresQueue,
+    settlement: Settlement,
+    elsewhere: Option<&str>,
+) -> Result<Completion> {
+    if let Some(part) = elsewhere {
+        return Err(Error::invalid(format!(
+            "{part} are kept elsewhere than the queue, which no transaction joins: keep them in the queue's database, \
+             or return the result from the handler"
+        )));
+    }
     let Settlement { task_id, claim, result, events, .. } = settlement;
     let claim = claim.ok_or_else(|| Error::claim_lost(format!("task {task_id} is held by no claim")))?;
     let number = crate::batch::signed(claim.number);

@@ -148,8 +148,12 @@ impl TaskQueue for AsyncPostgresQueue {
         settle::settle(self, batch, mode).await
     }
 
-    async fn completion(&self, settlement: Settlement) -> Result<Completion> {
-        complete::prepare(self, settlement).await
+    async fn completion(
+        &self,
+        settlement: Settlement,
+        elsewhere: Option<&'static str>,
+    ) -> Result<Completion> {
+        complete::prepare(self, settlement, elsewhere).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {

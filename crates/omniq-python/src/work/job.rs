@@ -166,6 +166,12 @@ impl Job {
         ))
     }
 
+    /// Whether a transaction of the user's own may have completed the task.
+    #[getter]
+    fn has_completed(&self) -> bool {
+        self.0.context.completed_inside()
+    }
+
     fn log_event(&self, py: Python<'_>, kind: &str, data: &Bound<'_, PyDict>) -> PyResult<()> {
         let data = from_dict("data", data.as_any())?;
         self.0.context.log_event(kind, data).map_err(|error| to_py(py, error))

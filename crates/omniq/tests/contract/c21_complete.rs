@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use omniq::prelude::*;
 use omniq::storage::postgres::EnqueueTarget;
-use omniq::{Backoff, ResultStatus};
+use omniq::{Backoff, ResultStatus, TaskState};
 use omniq_testkit::{TestDb, eventually};
 use sqlx::Connection;
 use tokio_postgres::NoTls;
@@ -200,4 +200,83 @@ async fn c21_a_completion_under_a_lost_claim_fails_the_transaction() {
     assert_eq!(number(&witness, "select count(*) from orders").await, 0);
     assert_eq!(number(&witness, "select count(*) from omniq.results").await, 0);
     backend.close().await.unwrap();
+}
+
+/// Runs one task whose handler is told what `complete_in` answered to the first and to a second call; returns its result.
+async fn answers_of(backend: &AsyncPostgresBackend, db: &TestDb) -> (TaskId, Vec<String>) {
+    let url = db.url();
+    let answers = Arc::new(tokio::sync::Mutex::new(Vec::new()));
+    let noted = Arc::clone(&answers);
+    let worker = Worker::builder(backend.backend().clone())
+        .register("order", move |(): (), context: Context| {
+            let (noted, url) = (Arc::clone(&noted), url.clone());
+            async move {
+                let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                tokio::spawn(connection);
+                for _ in 0..2 {
+                    let mut transaction = client.transaction().await?;
+                    let answer = context.complete_in(&mut transaction, &"inside").await;
+                    transaction.commit().await?;
+                    let kind = match answer {
+                        Ok(()) => "done",
+                        Err(error) if error.is_claim_lost() => "lost",
+                        Err(error)
+                            if error.is_invalid()
+                                && error.to_string().contains("in the queue's database") =>
+                        {
+                            "elsewhere"
+                        }
+                        Err(error)
+                            if error.is_invalid() && error.to_string().contains("not on PostgreSQL") =>
+                        {
+                            "memory"
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    };
+                    noted.lock().await.push(kind.to_owned());
+                }
+                Ok::<_, Failure>("outside")
+            }
+        })
+        .build()
+        .unwrap();
+    let id = backend.enqueue(NewTask::new("order", &()).unwrap()).await.unwrap();
+    worker.run_until_idle().await.unwrap();
+    (id, std::mem::take(&mut *answers.lock().await))
+}
+
+async fn value_of(backend: &AsyncPostgresBackend, id: TaskId) -> String {
+    backend.result(id).await.unwrap().unwrap().value.unwrap().decode().unwrap()
+}
+
+#[tokio::test]
+async fn c21_a_completed_task_stays_where_it_is_to_be_kept() {
+    let db = TestDb::new().await;
+    let settings = Settings::builder().url(db.url()).keep_completed(true).build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    let (id, answers) = answers_of(&backend, &db).await;
+    assert_eq!(answers, ["done", "lost"]);
+    let task = backend.queue().get(id).await.unwrap().unwrap();
+    assert_eq!((task.state, task.attempt), (TaskState::Completed, 1));
+    assert_eq!(value_of(&backend, id).await, "inside");
+    let counts = "select completed from omniq.queue_counts where completed = ready + running + completed";
+    assert_eq!(number(&db.client().await, counts).await, 1);
+    backend.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn c21_what_no_transaction_joins_is_refused_and_the_task_ends_as_usual() {
+    let (db, other) = (TestDb::new().await, TestDb::new().await);
+    let of = Settings::builder;
+    for (settings, answer) in [
+        (of().url(db.url()).results(other.url()), "elsewhere"),
+        (of().url(db.url()).events("memory"), "elsewhere"),
+        (of().url(db.url()).queue("memory").results("memory"), "memory"),
+    ] {
+        let backend = AsyncPostgresBackend::with_settings(&settings.build().unwrap()).await.unwrap();
+        let (id, answers) = answers_of(&backend, &db).await;
+        assert_eq!(answers, [answer, answer]);
+        assert_eq!(value_of(&backend, id).await, "outside");
+        backend.close().await.unwrap();
+    }
 }

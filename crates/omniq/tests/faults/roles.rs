@@ -24,7 +24,8 @@ fn given(name: &str) -> String {
     argument(name).unwrap_or_else(|| panic!("the role needs the argument {name}"))
 }
 
-/// A worker whose handlers write effects. Arguments: url, effects (a URL), concurrency; lease and queue, if not the default.
+/// A worker whose handlers write effects. Arguments: url, effects (a URL), concurrency; lease and queue, if not the default;
+/// `hangs`, `waits_for` and `stops` for tests that need them.
 async fn worker() {
     let backend = AsyncPostgresBackend::connect(&given("url")).await.unwrap();
     let effects = Effects::new(&given("effects"));
@@ -37,7 +38,7 @@ async fn worker() {
         builder = builder.queues(queue.split(','));
     }
     let hangs = argument("hangs").is_some();
-    let (quick, slow) = (effects.clone(), effects);
+    let (quick, slow, payments) = (effects.clone(), effects.clone(), effects);
     let worker = builder
         .register("effect", move |_: i64, context: Context| {
             let effects = quick.clone();
@@ -62,10 +63,35 @@ async fn worker() {
                 Ok::<_, Failure>(std::process::id())
             }
         })
+        .register("pay", move |(): (), context: Context| {
+            let effects = payments.clone();
+            async move { pay(&context, &effects).await }
+        })
         .build()
         .unwrap();
     worker.run_with_signals().await.unwrap();
     backend.close().await.unwrap();
+}
+
+/// Pays and completes in one transaction. With the argument `stops`, it says when it is there, and goes no further.
+async fn pay(context: &Context, effects: &Effects) -> Result<(), Failure> {
+    let come_to = async |point: &str| {
+        if argument("stops").as_deref() == Some(point) {
+            effects.write(context, point).await?;
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, Failure>(())
+    };
+    let (mut client, connection) = tokio_postgres::connect(&given("effects"), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    let mut transaction = client.transaction().await?;
+    let paid = "insert into effects (task, attempt, pid, kind) values ($1, $2, 0, 'paid')";
+    let task = context.task();
+    transaction.execute(paid, &[&task.id.as_uuid(), &task.attempt.cast_signed()]).await?;
+    context.complete_in(&mut transaction, &()).await?;
+    come_to("completed").await?;
+    transaction.commit().await?;
+    come_to("committed").await
 }
 
 /// No worker of ours: dequeues all, waits for the table `finish`, completes each under its claim, and writes down what the

@@ -110,14 +110,6 @@ where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.
   and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
   and l.classid = (hashtext({channel})::bigint & 4294967295)::oid;
 
--- The transactions that write tasks just now: what they add may not have been announced to one who has just fallen asleep.
-create view {schema}.writers as
-select l.virtualtransaction as transaction
-from pg_catalog.pg_locks l
-where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
-  and l.relation = {body}{schema}.tasks{body}::regclass
-  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database());
-
 -- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
 -- takes a lock over the whole server, so there is none where nobody sleeps.
 create function {schema}.sleeps(queue text) returns boolean
