@@ -124,6 +124,12 @@ class Arguments:
         Raises:
             BadArguments: If they do not fit the function.
         """
+        try:
+            return self._read(data, codec)
+        except msgspec.MsgspecError as error:
+            raise BadArguments(f"the arguments cannot be read: {error}") from error
+
+    def _read(self, data: bytes, codec: str) -> Call:
         if codec != "json" and codec != "msgpack":
             return self._as_they_are(data, codec)
         one = self._one
