@@ -87,7 +87,7 @@ def test_both_ways_come_to_the_same(place: int, codec: str) -> None:
 )
 def test_what_is_no_value_at_all_is_refused(codec: str, data: bytes) -> None:
     functions: list[Callable[..., None]] = [plain, with_rest, not_typed]
-    for function in (plain, with_rest, not_typed):
+    for function in functions:
         with pytest.raises(BadArguments):
             Arguments("f", Signature(function), False).read(data, codec)
 
