@@ -93,13 +93,9 @@ def test_what_is_no_value_at_all_is_refused(codec: str, data: bytes) -> None:
 
 
 def test_the_short_way_is_taken_where_it_can_be() -> None:
-    for function, is_short in [
-        (plain, True),
-        (with_defaults, True),
-        (typed, True),
-        (odd_names, True),
-        (with_rest, False),
-    ]:
+    functions: list[Callable[..., None]] = [plain, with_defaults, typed, odd_names, with_rest]
+    for function in functions:
+        is_short = function is not with_rest
         arguments = Arguments("f", Signature(function), False)
         named = dict.fromkeys(arguments._signature.parameters, 1)
         outcome(arguments, msgspec.json.encode(named), "json")
