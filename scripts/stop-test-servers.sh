@@ -8,7 +8,7 @@ for folder in "$base"/pg-*; do
   [[ -f $folder/data/postmaster.pid ]] || continue
   pid=$(head -n 1 "$folder/data/postmaster.pid")
   # Only a process that names this very folder is ours.
-  if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$folder"; then
+  if { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qF "$folder"; } 2>/dev/null; then
     kill -INT "$pid"
     for _ in $(seq 100); do [[ -e /proc/$pid ]] || break; sleep 0.05; done
   fi
