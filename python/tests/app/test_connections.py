@@ -14,7 +14,7 @@ import psycopg
 import psycopg2
 import pytest
 import sqlalchemy
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from omniq import AsyncOmniQ, OmniQError
@@ -51,22 +51,11 @@ async def of_a_cursor_of_psycopg(url: str) -> AsyncIterator[tuple[Any, Any, Any]
         yield cursor, connection.commit, connection.rollback
 
 
-def sqlalchemy_session(driver: str) -> Callable[[str], Any]:
+def through_async_engine(driver: str, opened: Callable[[Any], Any]) -> Callable[[str], Any]:
     @asynccontextmanager
     async def made(url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
         engine = create_async_engine(with_driver(url, driver))
-        async with AsyncSession(engine) as session:
-            yield session, session.commit, session.rollback
-        await engine.dispose()
-
-    return made
-
-
-def sqlalchemy_connection(driver: str) -> Callable[[str], Any]:
-    @asynccontextmanager
-    async def made(url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
-        engine = create_async_engine(with_driver(url, driver))
-        async with engine.connect() as connection:
+        async with opened(engine) as connection:
             yield connection, connection.commit, connection.rollback
         await engine.dispose()
 
@@ -77,10 +66,10 @@ ASYNC: dict[str, Callable[[str], Any]] = {
     "asyncpg": of_asyncpg,
     "psycopg": of_psycopg,
     "psycopg cursor": of_a_cursor_of_psycopg,
-    "AsyncSession, asyncpg": sqlalchemy_session("asyncpg"),
-    "AsyncSession, psycopg": sqlalchemy_session("psycopg"),
-    "AsyncConnection, asyncpg": sqlalchemy_connection("asyncpg"),
-    "AsyncConnection, psycopg": sqlalchemy_connection("psycopg"),
+    "AsyncSession, asyncpg": through_async_engine("asyncpg", AsyncSession),
+    "AsyncSession, psycopg": through_async_engine("psycopg", AsyncSession),
+    "AsyncConnection, asyncpg": through_async_engine("asyncpg", AsyncEngine.connect),
+    "AsyncConnection, psycopg": through_async_engine("psycopg", AsyncEngine.connect),
 }
 
 
@@ -94,22 +83,11 @@ def driver_connection(connect: Callable[[str], Any], with_cursor: bool = False) 
     return made
 
 
-def engine_session(driver: str) -> Callable[[str], Any]:
+def through_engine(driver: str, opened: Callable[[Any], Any]) -> Callable[[str], Any]:
     @contextmanager
     def made(url: str) -> Iterator[tuple[Any, Any, Any]]:
         engine = sqlalchemy.create_engine(with_driver(url, driver))
-        with Session(engine) as session:
-            yield session, session.commit, session.rollback
-        engine.dispose()
-
-    return made
-
-
-def engine_connection(driver: str) -> Callable[[str], Any]:
-    @contextmanager
-    def made(url: str) -> Iterator[tuple[Any, Any, Any]]:
-        engine = sqlalchemy.create_engine(with_driver(url, driver))
-        with engine.connect() as connection:
+        with opened(engine) as connection:
             yield connection, connection.commit, connection.rollback
         engine.dispose()
 
@@ -121,10 +99,10 @@ BLOCKING: dict[str, Callable[[str], Any]] = {
     "psycopg cursor": driver_connection(psycopg.connect, with_cursor=True),
     "psycopg2": driver_connection(psycopg2.connect),
     "psycopg2 cursor": driver_connection(psycopg2.connect, with_cursor=True),
-    "Session, psycopg": engine_session("psycopg"),
-    "Session, psycopg2": engine_session("psycopg2"),
-    "Connection, psycopg": engine_connection("psycopg"),
-    "Connection, psycopg2": engine_connection("psycopg2"),
+    "Session, psycopg": through_engine("psycopg", Session),
+    "Session, psycopg2": through_engine("psycopg2", Session),
+    "Connection, psycopg": through_engine("psycopg", sqlalchemy.Engine.connect),
+    "Connection, psycopg2": through_engine("psycopg2", sqlalchemy.Engine.connect),
 }
 
 
@@ -203,6 +181,19 @@ async def test_an_async_connection_needs_an_await(app: AsyncOmniQ, url: str, kin
         inside = add.with_options(connection=connection)
         with pytest.raises(OmniQError, match="is an async connection"):
             inside.enqueue_sync(1)
+
+
+async def test_what_is_refused_leaves_the_transaction_as_it_was(app: AsyncOmniQ, url: str) -> None:
+    add = add_to(app)
+    with pytest.raises(OmniQError, match="asyncpg, psycopg, SQLAlchemy"):
+        await add.with_options(connection=object()).enqueue(1)
+    async with of_asyncpg(url) as (connection, commit, _):
+        inside = add.with_options(connection=connection)
+        kept = await inside.enqueue(1)
+        with pytest.raises(OmniQError, match="argument a"):
+            await inside.enqueue("x")
+        await commit()
+    assert await there(app, [kept]) == [True]
 
 
 DJANGO = """

@@ -2,7 +2,7 @@
 
 -- Completes one task that stands in a row of its own, fenced by its claim: a claim that was lost fails the user's transaction. `run`
 -- has id, worker and number of the claim, whether it is kept, and where they are wanted `result` {worker, codec, ttl and step in
--- seconds} and `event` {at, worker}; value is the result's.
+-- seconds} and `event` {worker}; value is the result's.
 create function {schema}.complete(run jsonb, value bytea default null) returns void
 language plpgsql as {body}
 declare
