@@ -19,6 +19,10 @@ impl Bits {
         Self { len, bytes: vec![0; len.div_ceil(8)] }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn mark(&mut self, place: usize) {
         if place < self.len {
             self.bytes[place / 8] |= 128 >> (place % 8);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId};
 use uuid::Uuid;
 
@@ -44,8 +45,8 @@ pub(crate) struct SettleBatch {
 impl SettleBatch {
     pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
         let mut batch = Self::default();
-        let mut known: HashMap<Key, usize> = HashMap::new();
-        let mut seen = HashSet::with_capacity(settlements.len());
+        let mut known: HashMap<Key, usize, RandomState> = HashMap::default();
+        let mut seen = HashSet::with_capacity_and_hasher(settlements.len(), RandomState::default());
         for (rank, settlement) in settlements.into_iter().enumerate() {
             let settlement = settlement.checked()?;
             if !seen.insert((settlement.task_id, settlement.claim)) {
@@ -115,16 +116,20 @@ impl SettleBatch {
 
     /// Where in the batch those stand that were settled, by the answer of `settle.sql`.
     pub(crate) fn settled(&self, nos: &[i64], behinds: &[i32], hits: &[Bits]) -> Vec<usize> {
-        let mut places: Vec<HashSet<usize>> = vec![HashSet::new(); self.groups.len()];
+        let mut settled: Vec<Bits> = self.marks.iter().map(|marks| Bits::zeros(marks.len())).collect();
         for ((no, behind), hits) in nos.iter().zip(behinds).zip(hits) {
-            let index = *no as usize - 1;
-            let start = self.groups[index].first as i64 + i64::from(*behind);
-            places[index].extend(hits.marked().map(|place| (start + place as i64) as usize));
+            let settled = &mut settled[*no as usize - 1];
+            // A row can begin before the group does, but none of what is before was asked for.
+            hits.marked()
+                .filter_map(|place| usize::try_from(place as i64 + i64::from(*behind)).ok())
+                .for_each(|place| settled.mark(place));
         }
-        let settled = self.groups.iter().zip(&places);
-        settled
-            .flat_map(|(group, places)| {
-                group.tasks.iter().filter(|(place, _)| places.contains(place)).map(|(_, rank)| *rank)
+        self.groups
+            .iter()
+            .zip(&settled)
+            .flat_map(|(group, settled)| {
+                let done = |(place, _): &&(usize, usize)| settled.is_marked(*place - group.first);
+                group.tasks.iter().filter(done).map(|(_, rank)| *rank)
             })
             .collect()
     }

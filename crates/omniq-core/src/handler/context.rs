@@ -18,7 +18,7 @@ pub struct Context(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     task: Task,
-    origin: Origin,
+    origin: Arc<Origin>,
     deadline: Option<Instant>,
     signal: StopSignal,
     /// A transaction of the user's own may have completed the task.
@@ -26,7 +26,7 @@ struct Inner {
 }
 
 /// What all runs of a worker share.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) worker: Arc<str>,
     pub(crate) backend: Backend,
@@ -34,7 +34,7 @@ pub(crate) struct Origin {
 }
 
 impl Context {
-    pub(crate) fn new(task: Task, origin: Origin) -> Self {
+    pub(crate) fn new(task: Task, origin: Arc<Origin>) -> Self {
         let deadline = task.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Self(Arc::new(Inner {
             task,

@@ -1,4 +1,4 @@
-//! One run: handler, timeout, panic, stop; then its end is handed over and the slot is free.
+//! One run: handler, timeout, panic, stop; then its end is handed over.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,18 +16,16 @@ use crate::model::{EventKind, TaskError, TaskEvent};
 pub(super) struct Run {
     pub(super) context: Context,
     pub(super) handler: Handler,
-    pub(super) notes: Notes,
-    pub(super) runs: Arc<Runs>,
-    /// Its place among what runs, and its slot: given back when the run is over, however.
+    /// Its place among what runs: given back when the run is over, however.
     pub(super) entry: Entry,
 }
 
 impl Run {
-    pub(super) async fn go(self) {
+    pub(super) async fn go(self, notes: &Notes, runs: &Runs) {
         let task = self.context.task();
         let span = tracing::info_span!("run", task = %task.id, func = task.func, attempt = task.attempt);
-        if self.notes.events_on() {
-            self.notes.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
+        if notes.events_on() {
+            notes.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
         }
         let begun = Instant::now();
         let ending = match &self.handler.0 {
@@ -55,9 +53,9 @@ impl Run {
                 }
             }
         };
-        self.runs.ended(begun.elapsed());
+        runs.ended(begun.elapsed());
         if let Some(settlement) = settlement(&self.context, ending) {
-            self.notes.ended(settlement, self.context.completed_inside()).await;
+            notes.ended(settlement, self.context.completed_inside()).await;
         }
         drop(self.entry);
     }

@@ -1,9 +1,11 @@
 //! The worker: claims tasks, runs their handlers, settles them.
 //!
-//! One task's life, in reading order: `session` listens, `stock` looks at the queue by a `feed` and begins what there are
-//! slots for; `execute` runs the handler to its `ending`; `notes` carry the end to the `settler`, which writes it.
+//! One task's life, in reading order: `session` listens, `supply` looks at the queue by a `feed` and fills the `stock`, for which
+//! there is a `crew` of as many as there are slots; `execute` runs the handler to its `ending`; `notes` carry the end to the
+//! `settler`, which writes it.
 
 mod builder;
+mod crew;
 mod ending;
 mod execute;
 mod feed;
@@ -19,6 +21,7 @@ mod signals;
 mod slots;
 mod stock;
 mod stop;
+mod supply;
 
 use std::time::Duration;
 

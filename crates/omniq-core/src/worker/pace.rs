@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A task may lie in one worker's stock for about so long, while another might have a free slot.
 const STOCK: Duration = Duration::from_millis(20);
-/// The rate is taken anew after at least this time.
-const WINDOW: Duration = Duration::from_millis(5);
+/// The rate is taken anew after this time of work and so many runs, or at the latest after [`STOCK`].
+const WINDOW: Duration = Duration::from_millis(1);
+const SAMPLE: u64 = 16;
 
 /// Measures runs. Both what a run takes and how many end in a while are needed: the first alone overrates a worker whose runs
 /// wait for the processor, the second alone holds stock for slow tasks too.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pace {
     runs: Arc<Runs>,
-    since: Instant,
+    /// As of when the rate was last taken: the time of work, and the runs that had ended.
+    busy: Duration,
     seen: u64,
     per_second: f64,
 }
@@ -39,22 +41,20 @@ impl Runs {
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
-        Self { runs: Arc::default(), since: Instant::now(), seen: 0, per_second: 0.0 }
-    }
-
     pub(super) fn runs(&self) -> Arc<Runs> {
         Arc::clone(&self.runs)
     }
 
     /// How many tasks to hold in stock beside those that run: what will be begun within [`STOCK`], at most `bound`,
-    /// and none where a run takes longer than that.
-    pub(super) fn stock(&mut self, concurrency: usize, bound: usize) -> usize {
-        let passed = self.since.elapsed();
-        if passed >= WINDOW {
-            let ended = self.runs.ended.load(Ordering::Relaxed);
-            self.per_second = (ended - self.seen) as f64 / passed.as_secs_f64();
-            (self.seen, self.since) = (ended, Instant::now());
+    /// and none where a run takes longer than that. `busy` is how long there was something to do so far: the time in which
+    /// a worker waits for tasks says nothing of how fast it is.
+    pub(super) fn stock(&mut self, busy: Duration, concurrency: usize, bound: usize) -> usize {
+        let passed = busy.saturating_sub(self.busy);
+        let ended = self.runs.ended.load(Ordering::Relaxed);
+        let sample = ended - self.seen;
+        if self.seen == 0 || passed >= STOCK || (passed >= WINDOW && sample >= SAMPLE) {
+            self.per_second = sample as f64 / passed.as_secs_f64().max(1e-6);
+            (self.seen, self.busy) = (ended, busy);
         }
         let nanos = self.runs.nanos.load(Ordering::Relaxed);
         if nanos == 0 || Duration::from_nanos(nanos) >= STOCK {
@@ -70,26 +70,38 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(run: Duration, count: u64, within: Duration) -> Pace {
-        let mut pace = Pace::new();
+    fn stock(run: Duration, count: u64, busy: Duration, concurrency: usize, bound: usize) -> usize {
+        let mut pace = Pace::default();
         (0..count).for_each(|_| pace.runs.ended(run));
-        pace.since = Instant::now().checked_sub(within).expect("the clock has run for a while");
-        pace
+        pace.stock(busy, concurrency, bound)
     }
 
     #[test]
     fn nothing_is_held_in_stock_before_the_first_run_and_for_slow_ones() {
-        assert_eq!(Pace::new().stock(8, 1000), 0);
-        assert_eq!(pace(Duration::from_millis(50), 1000, Duration::from_millis(10)).stock(8, 1000), 0);
+        assert_eq!(Pace::default().stock(Duration::from_secs(1), 8, 1000), 0);
+        assert_eq!(stock(Duration::from_millis(50), 1000, Duration::from_millis(10), 8, 1000), 0);
     }
 
     #[test]
     fn the_stock_follows_the_rate_the_length_and_the_bound() {
-        // 1,000 a second by the clock: about 20 within 20 ms, although eight runs of 1 µs would make far more.
-        let by_rate = pace(Duration::from_micros(1), 1000, Duration::from_secs(1)).stock(8, 1000);
-        assert!((15..=20).contains(&by_rate), "{by_rate}");
-        let by_length = pace(Duration::from_millis(10), 100_000, Duration::from_millis(10)).stock(8, 1000);
-        assert_eq!(by_length, 16);
-        assert_eq!(pace(Duration::from_micros(1), 100_000, Duration::from_millis(10)).stock(8, 50), 50);
+        // 1,000 a second by the clock: 20 within 20 ms, although eight runs of 1 µs would make far more.
+        assert_eq!(stock(Duration::from_micros(1), 1000, Duration::from_secs(1), 8, 1000), 20);
+        assert_eq!(stock(Duration::from_millis(10), 100_000, Duration::from_millis(10), 8, 1000), 16);
+        assert_eq!(stock(Duration::from_micros(1), 100_000, Duration::from_millis(10), 8, 50), 50);
+    }
+
+    #[test]
+    fn the_rate_is_of_the_last_while() {
+        let mut pace = Pace::default();
+        (0..1000).for_each(|_| pace.runs.ended(Duration::from_micros(1)));
+        assert_eq!(pace.stock(Duration::from_secs(1), 8, 1000), 20);
+        (0..1000).for_each(|_| pace.runs.ended(Duration::from_micros(1)));
+        assert_eq!(pace.stock(Duration::from_millis(1_500), 8, 1000), 40);
+        assert_eq!(
+            pace.stock(Duration::from_micros(1_500_500), 8, 1000),
+            40,
+            "too short a while to judge by"
+        );
+        assert_eq!(pace.stock(Duration::from_secs(2), 8, 1000), 0);
     }
 }

@@ -3,27 +3,27 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::slots::Slot;
+use foldhash::fast::RandomState;
+
 use crate::handler::{Context, StopReason};
 use crate::model::TaskId;
 
 /// What runs. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<TaskId, Context>>>);
+pub(super) struct Running(Arc<Mutex<HashMap<TaskId, Context, RandomState>>>);
 
-/// One entry with its slot; gone when it is dropped, however the run ended.
+/// One entry; gone when it is dropped, however the run ended.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: TaskId,
     running: Running,
-    _slot: Slot,
 }
 
 impl Running {
-    pub(super) fn add(&self, context: &Context, slot: Slot) -> Entry {
+    pub(super) fn add(&self, context: &Context) -> Entry {
         let id = context.id();
         self.lock().insert(id, context.clone());
-        Entry { id, running: self.clone(), _slot: slot }
+        Entry { id, running: self.clone() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,7 +45,7 @@ impl Running {
         all.iter().for_each(|context| context.stop(reason));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Context>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Context, RandomState>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

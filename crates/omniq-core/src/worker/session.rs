@@ -1,11 +1,12 @@
 //! A worker under one lease: looks for tasks, begins what there are slots for, and listens to what would stop them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
+use super::crew::Crew;
 use super::feed::{Feed, Found};
 use super::finish::Stopping;
 use super::outage::{Outage, is_fatal};
@@ -13,6 +14,7 @@ use super::pace::Pace;
 use super::running::Running;
 use super::settler::Settler;
 use super::slots::Slots;
+use super::stock::Stock;
 use super::{Phase, Worker};
 use crate::Error;
 use crate::handler::{Origin, StopReason};
@@ -41,7 +43,7 @@ impl Lasting {
         Self {
             slots: Slots::new(worker.settings.concurrency, Arc::clone(&wake)),
             wake,
-            pace: Pace::new(),
+            pace: Pace::default(),
             outage: Outage::new("claiming tasks"),
             funcs: worker.registry.names(),
         }
@@ -57,11 +59,9 @@ pub(super) struct Session<'a> {
     pub(super) stopping: Stopping,
     pub(super) failed: Option<Error>,
     pub(super) lasting: &'a mut Lasting,
-    pub(super) origin: Origin,
     /// Claimed and not begun.
-    pub(super) stock: VecDeque<Task>,
-    /// When the stock last came or went.
-    pub(super) stock_moved: Instant,
+    pub(super) stock: Stock,
+    pub(super) crew: Arc<Crew>,
     /// Tasks to be stopped that a look may be about to bring.
     pub(super) unwanted: HashSet<TaskId>,
     until_idle: bool,
@@ -77,18 +77,25 @@ impl<'a> Session<'a> {
             backend: worker.backend.clone(),
             notes: settler.notes.clone(),
         };
+        let (running, stock) = (Running::default(), Stock::new(Arc::clone(&lasting.wake)));
+        let crew = Crew {
+            registry: worker.registry.clone(),
+            origin: Arc::new(origin),
+            runs: lasting.pace.runs(),
+            running: running.clone(),
+            stock: stock.clone(),
+        };
         Self {
             worker,
             lease,
             settler,
-            running: Running::default(),
+            running,
             feed: Feed::Idle,
             stopping: Stopping::default(),
             failed: None,
             lasting,
-            origin,
-            stock: VecDeque::new(),
-            stock_moved: Instant::now(),
+            stock,
+            crew: Arc::new(crew),
             unwanted: HashSet::new(),
             until_idle,
             quiet: false,
@@ -132,13 +139,7 @@ impl<'a> Session<'a> {
         match found {
             Found::Tasks(tasks) => {
                 self.lasting.outage.over();
-                self.stock.extend(tasks);
-                self.stock_moved = Instant::now();
-                let unwanted = std::mem::take(&mut self.unwanted);
-                self.withdraw(unwanted).await;
-                if self.stopping.is_asked() {
-                    self.hand_back().await;
-                }
+                self.take_in(tasks).await;
             }
             Found::Nothing(_) if self.until_idle && self.quiet => self.obey(Phase::Draining).await,
             Found::Nothing(bell) => {
@@ -186,6 +187,7 @@ impl<'a> Session<'a> {
 impl Drop for Session<'_> {
     /// Reached with runs only after the loss of the lease, or when the worker's future was dropped: its heartbeat ends with it.
     fn drop(&mut self) {
+        self.stock.close();
         self.running.stop_all(StopReason::LeaseLost);
     }
 }

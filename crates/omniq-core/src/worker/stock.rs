@@ -1,99 +1,106 @@
-//! What a session has claimed and not begun: how it comes, and how it goes.
+//! What was claimed and not begun. The session fills it and may take all back; runs that end take the next task from it.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
-use super::execute::Run;
-use super::session::Session;
-use crate::backend::Report;
-use crate::handler::{Context, StopReason};
-use crate::model::*;
+use crate::model::{Task, TaskId};
 
-impl Session<'_> {
-    /// Begins what there is a slot for.
-    pub(super) fn begin(&mut self) {
-        while !self.stock.is_empty()
-            && let Some(slot) = self.lasting.slots.take()
-            && let Some(task) = self.stock.pop_front()
-        {
-            let Some(handler) = self.worker.registry.get(&task.func).cloned() else {
-                // The claim asked for registered functions only: the storage is at fault, the task must not suffer.
-                tracing::error!(task = %task.id, func = task.func, "no such handler; left until this worker stops");
-                continue;
-            };
-            let context = Context::new(task, self.origin.clone());
-            let entry = self.running.add(&context, slot);
-            self.stock_moved = Instant::now();
-            let (notes, runs) = (self.settler.notes.clone(), self.lasting.pace.runs());
-            tokio::spawn(Run { context, handler, notes, runs, entry }.go());
-        }
+/// The tasks that a session has claimed and not begun. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Stock(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct State {
+    tasks: VecDeque<Task>,
+    /// When it last came or went.
+    moved: Instant,
+    /// The session is woken once no more than these are left.
+    low: Option<usize>,
+    /// Nothing is begun any more.
+    closed: bool,
+}
+
+impl Stock {
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
+        let state = State { tasks: VecDeque::new(), moved: Instant::now(), low: None, closed: false };
+        Self(Arc::new(Shared { state: Mutex::new(state), wake }))
     }
 
-    /// Looks for tasks if some are wanted: for each free slot, and for the stock once half of it is used up.
-    pub(super) fn look(&mut self) {
-        if !self.feed.is_idle() || self.stopping.is_asked() {
-            return;
-        }
-        let settings = &self.worker.settings;
-        let free = self.lasting.slots.free();
-        let stock = self.lasting.pace.stock(settings.concurrency, settings.prefetch);
-        let wanted = (free + stock).saturating_sub(self.stock.len()).min(Dequeue::MAX as usize);
-        if wanted == 0 || (free == 0 && self.stock.len() > stock / 2) {
-            return;
-        }
-        self.quiet = self.is_quiet();
-        let request = Dequeue::from(settings.info.queues.iter().cloned())
-            .limit(wanted as u32)
-            .slack(stock as u32)
-            .go_on()
-            .funcs(self.lasting.funcs.iter().cloned());
-        self.feed.look(Arc::clone(self.worker.backend.queue()), self.lease.worker(), request);
+    pub(super) fn add(&self, tasks: Vec<Task>) {
+        let mut state = self.lock();
+        state.tasks.extend(tasks);
+        state.moved = Instant::now();
     }
 
-    /// Users have asked for tasks of this worker to be stopped.
-    pub(super) async fn stop_cancelled(&mut self) {
-        let asked = self.lease.take_cancelled();
-        let not_running = asked.into_iter().filter(|id| !self.running.stop(*id, StopReason::Cancelled));
-        let not_running = not_running.collect();
-        self.withdraw(not_running).await;
+    /// The next task, as `begin` makes it, which is called before anybody can see that the task is here no more: a task is always
+    /// either here or among what runs.
+    pub(super) fn take<T>(&self, begin: impl FnOnce(Task) -> T) -> Option<T> {
+        let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
+        let begun = begin(state.tasks.pop_front()?);
+        state.moved = Instant::now();
+        let low = state.low.is_some_and(|low| state.tasks.len() <= low);
+        if low {
+            state.low = None;
+        }
+        drop(state);
+        if low {
+            self.0.wake.notify_one();
+        }
+        Some(begun)
     }
 
-    /// Takes cancelled tasks out of the stock. One that is nowhere has ended, or comes with the present look.
-    pub(super) async fn withdraw(&mut self, ids: HashSet<TaskId>) {
-        if ids.is_empty() {
-            return;
-        }
-        let (out, stay): (VecDeque<_>, _) =
-            std::mem::take(&mut self.stock).into_iter().partition(|task| ids.contains(&task.id));
-        self.stock = stay;
-        if self.feed.is_looking() {
-            self.unwanted.extend(ids);
-        }
-        for task in out {
-            self.settle_unbegun(&task, Outcome::Cancel).await;
-        }
+    pub(super) fn len(&self) -> usize {
+        self.lock().tasks.len()
     }
 
-    /// Hands back a stock from which nothing was begun for a while: all slots are taken by runs that are slower than was
-    /// expected, and others may have free ones.
-    pub(super) async fn hand_back_stale(&mut self) {
-        if self.stock_moved.elapsed() >= self.worker.settings.prefetch_wait {
-            tracing::debug!(count = self.stock.len(), "the stock is handed back: no slot became free");
-            self.hand_back().await;
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// Hands back what was claimed and not begun.
-    pub(super) async fn hand_back(&mut self) {
-        for task in std::mem::take(&mut self.stock) {
-            self.settle_unbegun(&task, Outcome::Release).await;
-        }
+    /// Wakes the session once, when next a task is taken and no more than these are left.
+    pub(super) fn wake_at(&self, low: usize) {
+        self.lock().low = Some(low);
     }
 
-    async fn settle_unbegun(&mut self, task: &Task, outcome: Outcome) {
-        let report = Report { worker: Some(self.worker.name()), ..Report::new(task, outcome) };
-        self.settler.notes.ended(self.worker.backend.record(report), false).await;
+    /// How long nothing has come or gone.
+    pub(super) fn unmoved(&self) -> Duration {
+        self.lock().moved.elapsed()
+    }
+
+    /// Takes everything out.
+    pub(super) fn take_all(&self) -> VecDeque<Task> {
+        std::mem::take(&mut self.lock().tasks)
+    }
+
+    /// Takes those of these tasks out that are here.
+    pub(super) fn take_out(&self, ids: &HashSet<TaskId>) -> VecDeque<Task> {
+        let mut state = self.lock();
+        let (out, stay) =
+            std::mem::take(&mut state.tasks).into_iter().partition(|task| ids.contains(&task.id));
+        state.tasks = stay;
+        out
+    }
+
+    /// Nothing is begun any more; what is here is dropped.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.tasks.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
+use foldhash::fast::RandomState;
 use omniq_core::{Claim, Task, TaskId, WorkerId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,7 +18,7 @@ pub(super) struct Held {
 
 #[derive(Debug, Default)]
 struct Known {
-    claims: HashMap<WorkerId, HashMap<TaskId, u32>>,
+    claims: HashMap<WorkerId, HashMap<TaskId, u32, RandomState>>,
     /// Workers that may hold more than is known here.
     unsure: HashSet<WorkerId>,
     /// Of workers that had to search; 0 for the others.
