@@ -160,7 +160,11 @@ fn twin_of_trait(twin: &Ident, item: &ItemTrait) -> TokenStream2 {
         TraitItem::Fn(method) if method.sig.asyncness.is_none() => {
             let sig = &method.sig;
             let name = &sig.ident;
-            Some(quote! { #sig { self.0.0.#name() } })
+            let names = sig.inputs.iter().filter_map(|arg| match arg {
+                FnArg::Typed(arg) => Some(&arg.pat),
+                FnArg::Receiver(_) => None,
+            });
+            Some(quote! { #sig { self.0.0.#name(#(#names),*) } })
         }
         _ => None,
     });

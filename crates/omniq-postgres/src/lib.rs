@@ -11,6 +11,7 @@ mod elsewhere;
 mod enqueue_batch;
 mod error;
 mod events;
+mod hands;
 mod listener;
 pub mod migrate;
 mod partitions;

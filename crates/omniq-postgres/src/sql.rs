@@ -99,6 +99,10 @@ statements! {
     sleep(TEXT_ARRAY);
     writers(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
+    announce(INT8, TEXT_ARRAY, TEXT);
+    offer(INT8);
+    withdraw_offer(INT8);
+    end_handover(INT8, TEXT);
     wake(TEXT_ARRAY);
     prune(FLOAT8, FLOAT8, INT8);
     lock_results(INT8_ARRAY);

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::Result;
 
 pub use events::EventStorage;
-pub use queue::{Doorbell, Pulse, TaskQueue};
+pub use queue::{Doorbell, Handover, Pulse, TaskQueue};
 pub use results::ResultStorage;
 pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
 #[cfg(feature = "conformance")]

@@ -194,6 +194,14 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     #[async_only]
     async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>>;
 
+    /// What is handed to this worker while it sleeps: a storage may give a task of these functions, as it is added, straight to a worker
+    /// that a bell of [`doorbell`](Self::doorbell) hangs for, which spares the claim. To be asked for before the first bell is
+    /// hung. By default nothing is.
+    fn handover(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handover> {
+        let _ = (worker, funcs);
+        Box::new(NoHandover)
+    }
+
     /// Tasks held by workers whose lease has ended, about `limit`: those that are stored together come together. Such
     /// workers are marked so that they cannot come back; each task is to be settled by its claim.
     #[async_only]
@@ -215,6 +223,23 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
 pub trait Doorbell: Send {
     /// Waits until tasks may be there, or the time is over. May wake for nothing.
     async fn wait(&mut self, timeout: Duration);
+}
+
+/// Brings what is handed to a worker; dropping it ends that.
+#[async_trait]
+pub trait Handover: Send {
+    /// Waits for tasks that are this worker's by now, as if it had claimed them. Dropping the wait loses nothing.
+    async fn next(&mut self) -> Vec<Task>;
+}
+
+/// For storages that hand nothing over.
+struct NoHandover;
+
+#[async_trait]
+impl Handover for NoHandover {
+    async fn next(&mut self) -> Vec<Task> {
+        std::future::pending().await
+    }
 }
 
 /// Keeps a worker's lease.

@@ -32,11 +32,11 @@ use stop::Phase;
 pub use stop::WorkerHandle;
 use tokio::task::JoinHandle;
 
-use crate::Result;
 use crate::backend::Backend;
 use crate::handler::{Registry, install_hook};
 use crate::lease::Lease;
 use crate::model::WorkerInfo;
+use crate::{Error, Result};
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
 ///
@@ -114,7 +114,7 @@ impl Worker {
     pub async fn run(self) -> Result<()> {
         let maintenance =
             AbortOnDrop(tokio::spawn(maintenance::run(self.backend.clone(), self.settings.maintenance)));
-        let ended = self.work(false).await;
+        let ended = self.at_work(false).await;
         drop(maintenance);
         ended
     }
@@ -145,7 +145,20 @@ impl Worker {
         if let Err(error) = maintenance::pass(&self.backend).await {
             tracing::warn!(%error, "maintenance failed");
         }
-        self.work(true).await
+        self.at_work(true).await
+    }
+
+    /// On the runtime's own threads, where what the listener hears and what a session begins need not change from one thread to
+    /// another; a caller's future may be elsewhere.
+    async fn at_work(self, until_idle: bool) -> Result<()> {
+        let mut work = AbortOnDrop(tokio::spawn(self.work(until_idle)));
+        match (&mut work.0).await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::closed("the runtime that the worker ran on has ended")),
+            },
+        }
     }
 
     async fn work(self, until_idle: bool) -> Result<()> {
@@ -188,9 +201,9 @@ impl Worker {
 }
 
 /// A task beside the worker that ends with it.
-struct AbortOnDrop(JoinHandle<()>);
+struct AbortOnDrop<T = ()>(JoinHandle<T>);
 
-impl Drop for AbortOnDrop {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -20,6 +20,7 @@ use crate::Error;
 use crate::handler::{Origin, StopReason};
 use crate::lease::{Lease, LeaseState};
 use crate::model::*;
+use crate::port::Handover;
 
 /// How a session ended.
 pub(super) enum End {
@@ -56,6 +57,7 @@ pub(super) struct Session<'a> {
     pub(super) settler: Settler,
     pub(super) running: Running,
     pub(super) feed: Feed,
+    handover: Box<dyn Handover>,
     pub(super) stopping: Stopping,
     pub(super) failed: Option<Error>,
     pub(super) lasting: &'a mut Lasting,
@@ -85,12 +87,14 @@ impl<'a> Session<'a> {
             running: running.clone(),
             stock: stock.clone(),
         };
+        let handover = worker.backend.queue().handover(lease.worker(), &lasting.funcs);
         Self {
             worker,
             lease,
             settler,
             running,
             feed: Feed::Idle,
+            handover,
             stopping: Stopping::default(),
             failed: None,
             lasting,
@@ -128,6 +132,7 @@ impl<'a> Session<'a> {
                         return end;
                     }
                 }
+                handed = self.handover.next() => self.take_handed(handed).await,
                 () = self.lasting.wake.notified() => self.look_again(),
                 () = self.stopping.time_over() => self.press(),
                 _ = stocktaking.tick(), if !self.stock.is_empty() => self.hand_back_stale().await,

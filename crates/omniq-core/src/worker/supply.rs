@@ -54,6 +54,19 @@ impl Session<'_> {
         self.settle_unbegun(out, &Outcome::Cancel).await;
     }
 
+    /// Begins what was handed over. A hand-over can meet one that came before: what there is no slot for goes back at once.
+    pub(super) async fn take_handed(&mut self, mut tasks: Vec<Task>) {
+        let room = if self.stopping.is_asked() { 0 } else { self.lasting.slots.free() };
+        let rest = tasks.split_off(room.min(tasks.len()));
+        self.stock.add(tasks);
+        self.begin();
+        if self.lasting.slots.free() == 0 {
+            // Not to be handed more: the bell is taken down.
+            self.feed.wake();
+        }
+        self.settle_unbegun(rest, &Outcome::Release).await;
+    }
+
     /// Users have asked for tasks of this worker to be stopped. One that is nowhere has ended, or comes with the present look.
     pub(super) async fn stop_cancelled(&mut self) {
         let mut asked: HashSet<TaskId> = self.lease.take_cancelled().into_iter().collect();

@@ -79,6 +79,6 @@ macro_rules! migrations {
     };
 }
 
-migrations!(TASKS, "tasks": 1 "tasks", 2 "counts", 3 "complete");
+migrations!(TASKS, "tasks": 1 "tasks", 2 "counts", 3 "complete", 4 "hand_over");
 migrations!(RESULTS, "results": 1 "results");
 migrations!(EVENTS, "events": 1 "events");

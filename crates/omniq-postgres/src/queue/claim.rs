@@ -9,7 +9,7 @@ use omniq_core::{
 };
 
 use super::held::Search;
-use super::{AsyncPostgresQueue, fold};
+use super::{AsyncPostgresQueue, fold, handover};
 use crate::db::Param;
 use crate::rows::{self, Columns, RowOf};
 
@@ -93,6 +93,22 @@ fn is_refusal(error: &Error) -> bool {
     error.is_claim_lost() || error.is_schema_missing() || error.is_permission_denied() || error.is_invalid()
 }
 
+/// Looks for tasks that a worker may hold without knowing it, and hands them back; the next claim tries again what fails here.
+pub(super) async fn find_unheard(queue: &AsyncPostgresQueue, worker: WorkerId) {
+    let found = async {
+        let client = queue.db().client().await?;
+        let search = queue.inner.held.search(worker).await;
+        if queue.inner.held.is_unsure(worker) {
+            hand_back_unheard(queue, client, &search).await
+        } else {
+            Ok(())
+        }
+    };
+    if let Err(error) = found.await {
+        tracing::debug!(%worker, %error, "the search for tasks that were handed over unheard failed");
+    }
+}
+
 /// Hands back tasks that were claimed for this worker although nobody heard of it; their attempts do not count. The claim that
 /// follows takes them again if it asks for such.
 async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &Search<'_>) -> Result<()> {
@@ -136,6 +152,7 @@ fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
 /// stays, and its tasks return when its lease ends.
 pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<u64> {
     let (db, held) = (queue.db(), &queue.inner.held);
+    handover::end(queue, worker).await;
     let client = db.client().await?;
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::{Doorbell, Result};
+use omniq_core::{Doorbell, Result, WorkerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::AsyncPostgresQueue;
 use crate::db::Db;
+use crate::hands::Hand;
 use crate::listener::{Bed, Listener, Rings};
 use crate::rows::Columns;
 
@@ -17,6 +18,8 @@ struct PostgresDoorbell {
     db: Arc<Db>,
     queues: Vec<String>,
     bed: Bed,
+    /// The worker's ear, if it takes what is handed over.
+    hand: Option<Arc<Hand>>,
     rings: watch::Receiver<Rings>,
     /// The listener's connections that this bell knows of.
     connections: u64,
@@ -26,7 +29,11 @@ struct PostgresDoorbell {
     due: Option<Option<Instant>>,
 }
 
-pub(super) async fn hang(queue: &AsyncPostgresQueue, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+pub(super) async fn hang(
+    queue: &AsyncPostgresQueue,
+    worker: WorkerId,
+    queues: &[String],
+) -> Result<Box<dyn Doorbell>> {
     let db = queue.db();
     db.check_open()?;
     if !db.settings().statement_cache {
@@ -35,21 +42,27 @@ pub(super) async fn hang(queue: &AsyncPostgresQueue, queues: &[String]) -> Resul
     }
     let (rings, bed) = {
         let mut listener = queue.inner.listener.lock().await;
-        let listener = listener.get_or_insert_with(|| Listener::start(db));
+        let listener = listener.get_or_insert_with(|| Listener::start(db, queue.inner.hands.clone()));
         (listener.rings(), listener.bed())
     };
+    let hand = queue.inner.hands.of(worker);
+    if let Some(hand) = hand.as_ref().filter(|hand| !hand.is_announced()) {
+        db.query(&db.sql.announce, &[&worker.0, &hand.funcs, &hand.ear]).await?;
+        hand.announced();
+    }
     // Made before it sleeps: given up on the way, it wakes again.
     let connections = rings.borrow().connections;
     let mut bell = PostgresDoorbell {
         db: Arc::clone(db),
         queues: queues.to_vec(),
         bed,
+        hand,
         connections,
         rings,
         unaware: Vec::new(),
         due: None,
     };
-    bell.unaware = bell.bed.sleep(queues).await;
+    bell.unaware = bell.bed.sleep(queues, bell.hand.clone()).await;
     Ok(Box::new(bell))
 }
 
@@ -131,6 +144,6 @@ impl PostgresDoorbell {
 
 impl Drop for PostgresDoorbell {
     fn drop(&mut self) {
-        self.bed.wake(&self.queues);
+        self.bed.wake(&self.queues, self.hand.take());
     }
 }

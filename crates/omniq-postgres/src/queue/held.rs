@@ -42,6 +42,16 @@ impl Held {
         Some(Flight { held: self, worker, epoch, landed: false, _shared: shared })
     }
 
+    /// From now on this worker may hold more than is known here.
+    pub(super) fn lose_track(&self, worker: WorkerId) {
+        self.lock().unsure.insert(worker);
+    }
+
+    /// Keeps searches away: what is handed to workers can be made known.
+    pub(super) async fn stay(&self) -> Ground<'_> {
+        Ground { held: self, _shared: self.flights.read().await }
+    }
+
     pub(super) fn is_unsure(&self, worker: WorkerId) -> bool {
         self.lock().unsure.contains(&worker)
     }
@@ -103,6 +113,28 @@ impl Drop for Flight<'_> {
         if !self.landed {
             self.held.lock().unsure.insert(self.worker);
         }
+    }
+}
+
+/// While there is one no search is under way.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    held: &'a Held,
+    _shared: RwLockReadGuard<'a, ()>,
+}
+
+impl Ground<'_> {
+    /// Makes a task known that was handed to a worker. `false` if it is already, or if a search, which began this worker's present
+    /// epoch, has found it before it was heard of, and has handed it back.
+    pub(super) fn hear(&self, worker: WorkerId, epoch: i32, task: &Task) -> bool {
+        let mut known = self.held.lock();
+        let Some(claim) = task.claim else { return false };
+        epoch == known.epochs.get(&worker).copied().unwrap_or(0)
+            && known.claims.entry(worker).or_default().insert(task.id, claim.number).is_none()
+    }
+
+    pub(super) fn lose_track(&self, worker: WorkerId) {
+        self.held.lose_track(worker);
     }
 }
 

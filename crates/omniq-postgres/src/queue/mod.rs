@@ -6,6 +6,7 @@ mod cursor;
 mod doorbell;
 mod enqueue;
 mod fold;
+mod handover;
 mod held;
 mod list;
 mod pulse;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, LeaseCell, Limits, Location, Lost,
-    NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue,
-    TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, Handover, LeaseCell, Limits, Location,
+    Lost, NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId,
+    TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
@@ -29,6 +30,7 @@ pub use complete::CompleteIn;
 pub use enqueue::EnqueueTarget;
 
 use crate::db::{Db, Param};
+use crate::hands::Hands;
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
@@ -60,6 +62,7 @@ struct Inner {
     lease: LeaseCell,
     listener: Mutex<Option<Listener>>,
     held: Held,
+    hands: Hands,
     cursors: Cursors,
     together: Arc<Together>,
 }
@@ -88,6 +91,7 @@ impl AsyncPostgresQueue {
                 lease: LeaseCell::new(lease),
                 listener: Mutex::new(None),
                 held: Held::default(),
+                hands: Hands::default(),
                 cursors: Cursors::default(),
                 together: Arc::default(),
             }),
@@ -297,8 +301,12 @@ impl TaskQueue for AsyncPostgresQueue {
         claim::claim(self, worker, request).await
     }
 
-    async fn doorbell(&self, _: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        doorbell::hang(self, queues).await
+    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+        doorbell::hang(self, worker, queues).await
+    }
+
+    fn handover(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handover> {
+        Box::new(handover::begin(self, worker, funcs))
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {

@@ -1,0 +1,2 @@
+-- Nothing more is handed to this worker.
+select {schema}.withdraw_offer($1)
