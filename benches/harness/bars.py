@@ -119,6 +119,10 @@ BARS = [
     _fixed("4 slots of 1 ms tasks, to the ideal", "slots-4", 0.85, 4_000),
     _fixed("100 slots of 1 ms tasks, to the ideal (or the machine is full)", "slots-100", 0.8, 100_000),
     _against(
+        "bulk path: server CPU per task, best job queue", "path", 0.2, "path", sense=LOWER, jobs=True, cost="server_us"
+    ),
+    _against("bulk path: WAL per task, best job queue", "path", 0.34, "path", sense=LOWER, jobs=True, cost="wal_bytes"),
+    _against(
         "drain: server CPU per task, best job queue", "drain", 0.2, "drain", sense=LOWER, jobs=True, cost="server_us"
     ),
     _against("drain: WAL per task, best job queue", "drain", 0.34, "drain", sense=LOWER, jobs=True, cost="wal_bytes"),

@@ -51,6 +51,29 @@ def drain_variants(bench, peer):
         drain(bench, peer, "drain-single-results", count, {"RESULTS": 1}, how="load")
 
 
+def path(bench, peer):
+    """What a task costs on the bulk path, from one end to the other: 100,000 enqueued in bulk, and drained in the same database.
+
+    Nothing is copied and no checkpoint comes in between, as it is where tasks do not lie for long.
+    """
+    count = bench.count(DRAIN, peer)
+    database = bench.empty(peer, "drain", bench.overrides)
+    url = bench.server.url(database)
+    cost = bench.cost(database)
+    said = peer.run(url, "bulk", bench.overrides, "bulk", count)
+    session = bench.session(database)
+    with peer.work(url, "drain", bench.overrides, count) as worker:
+        worker.reached()
+        end = wait_finished(session, peer)
+        used, memory = worker.used()
+        cost.read(said["cpu"] + used)
+        worker.end()
+    session.close()
+    seconds = said["seconds"] + (end - worker.ready) / 1e9
+    bench.record(peer, "path", count / seconds, "tasks/s", rss_mb=round(memory), **cost.per_task(count))
+    bench.server.drop(database)
+
+
 def latency(bench, peer, prefix=""):
     """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle between."""
     database = bench.empty(peer, "latency", {})
@@ -145,6 +168,7 @@ WORKLOADS = {
     "single": single,
     "drain": drain_bulk,
     "drain-variants": drain_variants,
+    "path": path,
     "latency": latency,
     "mixed": mixed,
     "backlog": backlog,
@@ -163,6 +187,7 @@ QUICK = (
     "single",
     "drain",
     "drain-variants",
+    "path",
     "latency",
     "mixed",
     *(name for name in WORKLOADS if name.startswith(PYTHON)),
