@@ -270,3 +270,43 @@ async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
     }
     backend.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn c16_a_row_that_changes_under_a_claim_is_left_to_the_next_one_and_counted_once() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    for number in 0..3 {
+        queue.enqueue_many(tasks(number * 10..number * 10 + 10)).await.unwrap();
+    }
+    let worker = worker(&queue, Duration::from_secs(60)).await;
+    // The claim has begun, and waits for its worker's row with the first run at hand.
+    let barrier = db.client().await;
+    barrier.batch_execute("begin; select from omniq.workers for update").await.unwrap();
+    let request = Dequeue::from(["default"]).limit(25);
+    let claim = {
+        let (queue, request) = (queue.clone(), request.clone());
+        tokio::spawn(async move { queue.claim(worker, &request).await.unwrap() })
+    };
+    let other = db.client().await;
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Claims tasks%'
+                 and datname = current_database()";
+    let waiting = async || (!other.query(waits, &[]).await.unwrap().is_empty()).then_some(());
+    eventually("the claim waits", PATIENCE, waiting).await;
+    // Of the second run the first task goes.
+    let second = "(select t.id from omniq.tasks t order by t.seq offset 1 limit 1)";
+    let taken = format!("update omniq.tasks set gone = B'1000000000' where id = {second}");
+    assert_eq!(other.execute(&taken, &[]).await.unwrap(), 1);
+    other.batch_execute("select omniq.recount()").await.unwrap();
+    barrier.batch_execute("rollback").await.unwrap();
+
+    let seen: Vec<_> = claim.await.unwrap().iter().map(number).collect();
+    let ready = queue.queues().await.unwrap()[0].ready;
+    let rest: Vec<_> = queue.claim(worker, &request).await.unwrap().iter().map(number).collect();
+    let all: HashSet<_> = seen.iter().chain(&rest).copied().collect();
+    assert_eq!(all, (0..30).filter(|number| *number != 10).collect::<HashSet<_>>(), "{seen:?} {rest:?}");
+    assert_eq!(seen.len() + rest.len(), 29, "none twice: {seen:?} {rest:?}");
+    assert_eq!(ready as usize, rest.len());
+    let stats = &queue.queues().await.unwrap()[0];
+    assert_eq!((stats.ready, stats.running), (0, 29));
+    queue.close().await.unwrap();
+}

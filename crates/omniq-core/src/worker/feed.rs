@@ -1,7 +1,7 @@
 //! Where tasks come from: one look at the queue after the other, and sleep in between.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
@@ -11,7 +11,8 @@ use crate::{Error, Result};
 
 /// What a look, or a sleep, has brought.
 pub(super) enum Found {
-    Tasks(Vec<Task>),
+    /// And how long the claim took.
+    Tasks(Vec<Task>, Duration),
     /// Nothing; this rings when there may be something.
     Nothing(Box<dyn Doorbell>),
     /// After a sleep by a bell, which still hangs, or after a pause.
@@ -85,15 +86,17 @@ async fn look(
     request: &Dequeue,
     bell: Option<Box<dyn Doorbell>>,
 ) -> Result<Found> {
+    let begun = Instant::now();
     let tasks = queue.claim(worker, request).await?;
     if !tasks.is_empty() {
-        return Ok(Found::Tasks(tasks));
+        return Ok(Found::Tasks(tasks, begun.elapsed()));
     }
     if let Some(bell) = bell {
         return Ok(Found::Nothing(bell));
     }
     let bell = queue.doorbell(worker, &request.queues).await?;
     // What became ready between the first look and the bell has rung for nobody.
+    let begun = Instant::now();
     let tasks = queue.claim(worker, request).await?;
-    Ok(if tasks.is_empty() { Found::Nothing(bell) } else { Found::Tasks(tasks) })
+    Ok(if tasks.is_empty() { Found::Nothing(bell) } else { Found::Tasks(tasks, begun.elapsed()) })
 }

@@ -1,4 +1,4 @@
-//! How fast tasks are worked, and hence how many to hold in stock.
+//! How fast tasks are worked and claimed, and hence how many to hold in stock and to claim at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,8 @@ const STOCK: Duration = Duration::from_millis(20);
 /// The rate is taken anew after this time of work and so many runs, or at the latest after [`STOCK`].
 const WINDOW: Duration = Duration::from_millis(1);
 const SAMPLE: u64 = 16;
+/// What so few tasks take to claim is the round trip, in the main.
+const FEW: usize = 50;
 
 /// Measures runs. Both what a run takes and how many end in a while are needed: the first alone overrates a worker whose runs
 /// wait for the processor, the second alone holds stock for slow tasks too.
@@ -19,7 +21,21 @@ pub(super) struct Pace {
     busy: Duration,
     seen: u64,
     per_second: f64,
+    claims: Claims,
 }
+
+/// Moving averages of what claims take.
+#[derive(Debug, Default)]
+struct Claims {
+    /// The round trip, and what else is the same for any number of tasks.
+    each: Average,
+    /// What comes on top for each task.
+    per_task: Average,
+}
+
+/// A moving average of nanoseconds; 0 before the first.
+#[derive(Debug, Default, Clone, Copy)]
+struct Average(u64);
 
 /// The side of the runs.
 #[derive(Debug, Default)]
@@ -32,11 +48,17 @@ pub(super) struct Runs {
 impl Runs {
     pub(super) fn ended(&self, took: Duration) {
         self.ended.fetch_add(1, Ordering::Relaxed);
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
         // Two runs that end at once may overwrite each other's share: an average can bear it.
-        let old = self.nanos.load(Ordering::Relaxed);
-        let new = if old == 0 { took } else { old - old / 8 + took / 8 };
-        self.nanos.store(new.max(1), Ordering::Relaxed);
+        let average = Average(self.nanos.load(Ordering::Relaxed)).with(took);
+        self.nanos.store(average.0, Ordering::Relaxed);
+    }
+}
+
+impl Average {
+    fn with(self, took: Duration) -> Self {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let new = if self.0 == 0 { took } else { self.0 - self.0 / 8 + took / 8 };
+        Self(new.max(1))
     }
 }
 
@@ -64,6 +86,24 @@ impl Pace {
         let by_rate = self.per_second * STOCK.as_secs_f64();
         (by_length.min(by_rate) as usize).min(bound)
     }
+
+    /// A claim took so long and brought so many tasks.
+    pub(super) fn claimed(&mut self, took: Duration, brought: usize) {
+        let claims = &mut self.claims;
+        if brought <= FEW {
+            claims.each = claims.each.with(took);
+        } else {
+            let tasks = took.saturating_sub(Duration::from_nanos(claims.each.0));
+            claims.per_task = claims.per_task.with(tasks / u32::try_from(brought).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// How many tasks to claim at a time: what takes about [`STOCK`]. While they are worked and settled the next claim is under way.
+    /// Of a round trip that is taken for work this asks for few, and so learns what the round trip is.
+    pub(super) fn portion(&self) -> usize {
+        let per_task = u128::from(self.claims.per_task.0.max(1));
+        usize::try_from(STOCK.as_nanos() / per_task).unwrap_or(usize::MAX).max(FEW)
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +128,27 @@ mod tests {
         assert_eq!(stock(Duration::from_micros(1), 1000, Duration::from_secs(1), 8, 1000), 20);
         assert_eq!(stock(Duration::from_millis(10), 100_000, Duration::from_millis(10), 8, 1000), 16);
         assert_eq!(stock(Duration::from_micros(1), 100_000, Duration::from_millis(10), 8, 50), 50);
+    }
+
+    #[test]
+    fn portions_take_as_long_as_tasks_may_lie_in_stock_however_long_the_round_trip_is() {
+        for round_trip in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(100)] {
+            let mut pace = Pace::default();
+            let mut portion = 256;
+            for _ in 0..100 {
+                pace.claimed(round_trip + portion as u32 * Duration::from_micros(10), portion);
+                portion = pace.portion().min(5_000);
+            }
+            assert!((1_600..3_000).contains(&portion), "{round_trip:?}: {portion}");
+        }
+    }
+
+    #[test]
+    fn cheap_claims_are_not_parted() {
+        let mut pace = Pace::default();
+        assert!(pace.portion() > 10_000, "nothing is known yet");
+        pace.claimed(Duration::from_millis(5), 5_000);
+        assert!(pace.portion() >= 10_000);
     }
 
     #[test]
