@@ -24,18 +24,14 @@ pub(super) struct Pace {
     claims: Claims,
 }
 
-/// Moving averages of what claims take.
+/// What claims take, by the last few of them; zero before the first.
 #[derive(Debug, Default)]
 struct Claims {
     /// The round trip, and what else is the same for any number of tasks.
-    each: Average,
+    each: Duration,
     /// What comes on top for each task.
-    per_task: Average,
+    per_task: Duration,
 }
-
-/// A moving average of nanoseconds; 0 before the first.
-#[derive(Debug, Default, Clone, Copy)]
-struct Average(u64);
 
 /// The side of the runs.
 #[derive(Debug, Default)]
@@ -48,17 +44,26 @@ pub(super) struct Runs {
 impl Runs {
     pub(super) fn ended(&self, took: Duration) {
         self.ended.fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
         // Two runs that end at once may overwrite each other's share: an average can bear it.
-        let average = Average(self.nanos.load(Ordering::Relaxed)).with(took);
-        self.nanos.store(average.0, Ordering::Relaxed);
+        let old = self.nanos.load(Ordering::Relaxed);
+        let new = if old == 0 { took } else { old - old / 8 + took / 8 };
+        self.nanos.store(new.max(1), Ordering::Relaxed);
     }
 }
 
-impl Average {
-    fn with(self, took: Duration) -> Self {
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let new = if self.0 == 0 { took } else { self.0 - self.0 / 8 + took / 8 };
-        Self(new.max(1))
+impl Claims {
+    fn claimed(&mut self, took: Duration, brought: usize) {
+        let average = |old: Duration, new| if old.is_zero() { new } else { (old + new) / 2 };
+        if brought <= FEW {
+            self.each = average(self.each, took);
+        }
+        self.each = self.each.min(took);
+        // Of less than that the differences between two round trips would hide what a task takes.
+        if brought > FEW / 2 {
+            let brought = u32::try_from(brought).unwrap_or(u32::MAX);
+            self.per_task = average(self.per_task, (took - self.each) / brought);
+        }
     }
 }
 
@@ -89,19 +94,13 @@ impl Pace {
 
     /// A claim took so long and brought so many tasks.
     pub(super) fn claimed(&mut self, took: Duration, brought: usize) {
-        let claims = &mut self.claims;
-        if brought <= FEW {
-            claims.each = claims.each.with(took);
-        } else {
-            let tasks = took.saturating_sub(Duration::from_nanos(claims.each.0));
-            claims.per_task = claims.per_task.with(tasks / u32::try_from(brought).unwrap_or(u32::MAX));
-        }
+        self.claims.claimed(took, brought);
     }
 
     /// How many tasks to claim at a time: what takes about [`STOCK`]. While they are worked and settled the next claim is under way.
     /// Of a round trip that is taken for work this asks for few, and so learns what the round trip is.
     pub(super) fn portion(&self) -> usize {
-        let per_task = u128::from(self.claims.per_task.0.max(1));
+        let per_task = self.claims.per_task.as_nanos().max(1);
         usize::try_from(STOCK.as_nanos() / per_task).unwrap_or(usize::MAX).max(FEW)
     }
 }
