@@ -1,7 +1,7 @@
 //! Where tasks come from: one look at the queue after the other, and sleep in between.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -11,8 +11,7 @@ use crate::{Error, Result};
 
 /// What a look, or a sleep, has brought.
 pub(super) enum Found {
-    /// And how long the claim took.
-    Tasks(Vec<Task>, Duration),
+    Tasks(Vec<Task>),
     /// Nothing; this rings when there may be something.
     Nothing(Box<dyn Doorbell>),
     /// After a sleep by a bell, which still hangs, or after a pause.
@@ -86,17 +85,15 @@ async fn look(
     request: &Dequeue,
     bell: Option<Box<dyn Doorbell>>,
 ) -> Result<Found> {
-    let begun = Instant::now();
     let tasks = queue.claim(worker, request).await?;
     if !tasks.is_empty() {
-        return Ok(Found::Tasks(tasks, begun.elapsed()));
+        return Ok(Found::Tasks(tasks));
     }
     if let Some(bell) = bell {
         return Ok(Found::Nothing(bell));
     }
     let bell = queue.doorbell(worker, &request.queues).await?;
     // What became ready between the first look and the bell has rung for nobody.
-    let begun = Instant::now();
     let tasks = queue.claim(worker, request).await?;
-    Ok(if tasks.is_empty() { Found::Nothing(bell) } else { Found::Tasks(tasks, begun.elapsed()) })
+    Ok(if tasks.is_empty() { Found::Nothing(bell) } else { Found::Tasks(tasks) })
 }

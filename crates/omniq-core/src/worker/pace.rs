@@ -1,4 +1,4 @@
-//! How fast tasks are worked and claimed, and hence how many to hold in stock and to claim at a time.
+//! How fast tasks are worked, and hence how many to hold in stock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,6 @@ const STOCK: Duration = Duration::from_millis(20);
 /// The rate is taken anew after this time of work and so many runs, or at the latest after [`STOCK`].
 const WINDOW: Duration = Duration::from_millis(1);
 const SAMPLE: u64 = 16;
-/// What so few tasks take to claim is the round trip, in the main.
-const FEW: usize = 50;
 
 /// Measures runs. Both what a run takes and how many end in a while are needed: the first alone overrates a worker whose runs
 /// wait for the processor, the second alone holds stock for slow tasks too.
@@ -21,16 +19,6 @@ pub(super) struct Pace {
     busy: Duration,
     seen: u64,
     per_second: f64,
-    claims: Claims,
-}
-
-/// What claims take, by the last few of them; zero before the first.
-#[derive(Debug, Default)]
-struct Claims {
-    /// The round trip, and what else is the same for any number of tasks.
-    each: Duration,
-    /// What comes on top for each task.
-    per_task: Duration,
 }
 
 /// The side of the runs.
@@ -49,21 +37,6 @@ impl Runs {
         let old = self.nanos.load(Ordering::Relaxed);
         let new = if old == 0 { took } else { old - old / 8 + took / 8 };
         self.nanos.store(new.max(1), Ordering::Relaxed);
-    }
-}
-
-impl Claims {
-    fn claimed(&mut self, took: Duration, brought: usize) {
-        let average = |old: Duration, new| if old.is_zero() { new } else { (old + new) / 2 };
-        if brought <= FEW {
-            self.each = average(self.each, took);
-        }
-        self.each = self.each.min(took);
-        // Of less than that the differences between two round trips would hide what a task takes.
-        if brought > FEW / 2 {
-            let brought = u32::try_from(brought).unwrap_or(u32::MAX);
-            self.per_task = average(self.per_task, (took - self.each) / brought);
-        }
     }
 }
 
@@ -91,18 +64,6 @@ impl Pace {
         let by_rate = self.per_second * STOCK.as_secs_f64();
         (by_length.min(by_rate) as usize).min(bound)
     }
-
-    /// A claim took so long and brought so many tasks.
-    pub(super) fn claimed(&mut self, took: Duration, brought: usize) {
-        self.claims.claimed(took, brought);
-    }
-
-    /// How many tasks to claim at a time: what takes about [`STOCK`]. While they are worked and settled the next claim is under way.
-    /// Of a round trip that is taken for work this asks for few, and so learns what the round trip is.
-    pub(super) fn portion(&self) -> usize {
-        let per_task = self.claims.per_task.as_nanos().max(1);
-        usize::try_from(STOCK.as_nanos() / per_task).unwrap_or(usize::MAX).max(FEW)
-    }
 }
 
 #[cfg(test)]
@@ -127,27 +88,6 @@ mod tests {
         assert_eq!(stock(Duration::from_micros(1), 1000, Duration::from_secs(1), 8, 1000), 20);
         assert_eq!(stock(Duration::from_millis(10), 100_000, Duration::from_millis(10), 8, 1000), 16);
         assert_eq!(stock(Duration::from_micros(1), 100_000, Duration::from_millis(10), 8, 50), 50);
-    }
-
-    #[test]
-    fn portions_take_as_long_as_tasks_may_lie_in_stock_however_long_the_round_trip_is() {
-        for round_trip in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(100)] {
-            let mut pace = Pace::default();
-            let mut portion = 256;
-            for _ in 0..100 {
-                pace.claimed(round_trip + portion as u32 * Duration::from_micros(10), portion);
-                portion = pace.portion().min(5_000);
-            }
-            assert!((1_600..3_000).contains(&portion), "{round_trip:?}: {portion}");
-        }
-    }
-
-    #[test]
-    fn cheap_claims_are_not_parted() {
-        let mut pace = Pace::default();
-        assert!(pace.portion() > 10_000, "nothing is known yet");
-        pace.claimed(Duration::from_millis(5), 5_000);
-        assert!(pace.portion() >= 10_000);
     }
 
     #[test]

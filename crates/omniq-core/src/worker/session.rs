@@ -137,9 +137,8 @@ impl<'a> Session<'a> {
 
     async fn found(&mut self, found: Found) -> Option<End> {
         match found {
-            Found::Tasks(tasks, took) => {
+            Found::Tasks(tasks) => {
                 self.lasting.outage.over();
-                self.lasting.pace.claimed(took, tasks.len());
                 self.take_in(tasks).await;
             }
             Found::Nothing(_) if self.until_idle && self.quiet => self.obey(Phase::Draining).await,

@@ -28,8 +28,7 @@ impl Session<'_> {
         let slots = &self.lasting.slots;
         let (free, held) = (slots.free(), self.stock.len());
         let stock = self.lasting.pace.stock(slots.busy(), settings.concurrency, settings.prefetch);
-        let most = self.lasting.pace.portion().min(Dequeue::MAX as usize);
-        let wanted = (free + stock).saturating_sub(held).min(most);
+        let wanted = (free + stock).saturating_sub(held).min(Dequeue::MAX as usize);
         if wanted == 0 || (free == 0 && held > stock / 2) {
             self.stock.wake_at(stock / 2);
             return;
