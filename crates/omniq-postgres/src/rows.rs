@@ -126,21 +126,14 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     // The row has the place of its last task in the order of arrival.
     let first = seq - i64::from(row.count) + 1;
     // One buffer for all: a row holds little, and its tasks are mostly worked together.
-    let buffer = Bytes::from(bodies.concat());
-    let ends = bodies.iter().scan(0, |end, body| {
-        *end += body.len();
-        Some(*end)
-    });
-    let ends: Vec<usize> = ends.collect();
+    let mut rest = Bytes::from(bodies.concat());
+    let bodies: Vec<Bytes> = bodies.iter().map(|body| rest.split_to(body.len())).collect();
     let own = |(place, id): (usize, TaskId)| {
-        let (body, end) = bodies
-            .get(place)
-            .zip(ends.get(place))
-            .ok_or_else(|| Error::internal(format!("task {id} has no arguments")))?;
+        let body = bodies.get(place).ok_or_else(|| Error::internal(format!("task {id} has no arguments")))?;
         let mut own = task.clone();
         own.id = id;
         own.seq = first + place as i64;
-        own.payload = Payload::new(codec.clone(), buffer.slice(end - body.len()..*end));
+        own.payload = Payload::new(codec.clone(), body.clone());
         Ok(own)
     };
     row.tasks().map(own).collect()
