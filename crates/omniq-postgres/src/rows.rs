@@ -1,7 +1,9 @@
 //! Between rows and models: tasks, results and events.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
+use bytes::Bytes;
 use omniq_core::{
     Backoff, Claim, Codec, Error, EventKind, Payload, Result, Task, TaskError, TaskEvent, TaskId, TaskResult,
     TaskState, WorkerId,
@@ -123,12 +125,15 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     task.claim = worker.map(|worker| Claim { worker: WorkerId(worker), number: unsigned(claims) });
     // The row has the place of its last task in the order of arrival.
     let first = seq - i64::from(row.count) + 1;
+    // One buffer for all: a row holds little, and its tasks are mostly worked together.
+    let mut rest = Bytes::from(bodies.concat());
+    let bodies: Vec<Bytes> = bodies.iter().map(|body| rest.split_to(body.len())).collect();
     let own = |(place, id): (usize, TaskId)| {
         let body = bodies.get(place).ok_or_else(|| Error::internal(format!("task {id} has no arguments")))?;
         let mut own = task.clone();
         own.id = id;
         own.seq = first + place as i64;
-        own.payload = Payload::new(codec.clone(), body.to_vec());
+        own.payload = Payload::new(codec.clone(), body.clone());
         Ok(own)
     };
     row.tasks().map(own).collect()
@@ -139,6 +144,16 @@ pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
     for row in rows {
         tasks.append(&mut run(&mut Columns::new(row))?);
     }
+    Ok(tasks)
+}
+
+/// What a claim has brought, in the order in which it is to be worked: by queue as asked for, by priority, then by arrival.
+pub(crate) fn claimed(rows: &[Row], queues: &[String]) -> Result<Vec<Task>> {
+    let mut tasks = tasks(rows)?;
+    tasks.sort_by_cached_key(|task| {
+        let rank = queues.iter().position(|queue| *queue == task.queue);
+        (rank, Reverse(task.priority), task.seq)
+    });
     Ok(tasks)
 }
 

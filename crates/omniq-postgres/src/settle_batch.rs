@@ -109,6 +109,14 @@ impl SettleBatch {
         }
     }
 
+    /// Whether tasks stay in the table by it, where completed ones are kept or not.
+    pub(crate) fn keeps(&self, completed: bool) -> bool {
+        self.outcomes.iter().any(|outcome| match *outcome {
+            "complete" => completed,
+            outcome => !["cancel", "discard", "expire"].contains(&outcome),
+        })
+    }
+
     /// Whether tasks may be ready again by it, at their old places.
     pub(crate) fn brings_back(&self) -> bool {
         self.outcomes.iter().any(|outcome| ["retry_later", "release", "snooze"].contains(outcome))

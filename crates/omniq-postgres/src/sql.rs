@@ -28,8 +28,30 @@ const PARTS: &[(&str, &str)] = &[
     ("{settle_done}", include_str!("../sql/queries/settle_done.sql")),
 ];
 
+/// What comes into `settle.sql` only for batches that need it: by [`Extras`].
 const STORED: &str = include_str!("../sql/queries/settle_result.sql");
 const LOGGED: &str = include_str!("../sql/queries/settle_event.sql");
+const STAYS: &[(&str, &str)] = &[
+    ("{stays}", include_str!("../sql/queries/settle_stays.sql")),
+    ("{stays_columns}", include_str!("../sql/queries/settle_stays_columns.sql")),
+    ("{stays_moved}", include_str!("../sql/queries/settle_stays_moved.sql")),
+    ("{stays_bell}", include_str!("../sql/queries/settle_stays_bell.sql")),
+];
+
+/// What a batch of settlements is about, beside the tasks that leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extras {
+    pub(crate) results: bool,
+    pub(crate) events: bool,
+    /// Tasks that stay in the table: they come back, are dead letters, or are kept as completed.
+    pub(crate) stays: bool,
+}
+
+impl Extras {
+    fn all() -> [Self; 8] {
+        std::array::from_fn(|bits| Self { results: bits & 1 > 0, events: bits & 2 > 0, stays: bits & 4 > 0 })
+    }
+}
 
 macro_rules! statements {
     ($($name:ident($($ty:ident),*);)*) => {
@@ -37,7 +59,7 @@ macro_rules! statements {
         #[derive(Debug)]
         pub(crate) struct Statements {
             $(pub(crate) $name: Statement,)*
-            settle: [Statement; 4],
+            settle: [Statement; 8],
         }
 
         impl Statements {
@@ -48,15 +70,15 @@ macro_rules! statements {
                             include_str!(concat!("../sql/queries/", stringify!($name), ".sql")), PARTS),
                         types: vec![$(Type::$ty),*],
                     },)*
-                    settle: [(false, false), (true, false), (false, true), (true, true)]
-                        .map(|(results, events)| settle(schema, results, events)),
+                    settle: Extras::all().map(|extras| settle(schema, extras)),
                 }
             }
 
             /// Every statement with its file's name, for tests of their plans.
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &Statement)> {
-                vec![$((stringify!($name), &self.$name),)* ("settle", &self.settle[3])]
+                let verbs = [$((stringify!($name), &self.$name)),*];
+                verbs.into_iter().chain(self.settle.iter().map(|settle| ("settle", settle))).collect()
             }
         }
     };
@@ -128,14 +150,17 @@ statements! {
 
 impl Statements {
     /// Settles, and in the same statement stores results and logs events if they are along.
-    pub(crate) fn settle(&self, results: bool, events: bool) -> &Statement {
-        &self.settle[usize::from(results) + 2 * usize::from(events)]
+    pub(crate) fn settle(&self, extras: Extras) -> &Statement {
+        let Extras { results, events, stays } = extras;
+        &self.settle[usize::from(results) + 2 * usize::from(events) + 4 * usize::from(stays)]
     }
 }
 
-fn settle(schema: &Schema, results: bool, events: bool) -> Statement {
+fn settle(schema: &Schema, extras: Extras) -> Statement {
+    let Extras { results, events, stays } = extras;
     let mut parts =
         vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
+    parts.extend(STAYS.iter().map(|(place, part)| (*place, if stays { *part } else { "" })));
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,

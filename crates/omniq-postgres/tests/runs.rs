@@ -270,3 +270,43 @@ async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
     }
     backend.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn c16_a_row_that_changes_under_a_claim_is_left_to_the_next_one_and_counted_once() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    for number in 0..3 {
+        queue.enqueue_many(tasks(number * 10..number * 10 + 10)).await.unwrap();
+    }
+    let worker = worker(&queue, Duration::from_secs(60)).await;
+    // The claim has begun, and waits for its worker's row with the first run at hand.
+    let barrier = db.client().await;
+    barrier.batch_execute("begin; select from omniq.workers for update").await.unwrap();
+    let request = Dequeue::from(["default"]).limit(25);
+    let claim = {
+        let (queue, request) = (queue.clone(), request.clone());
+        tokio::spawn(async move { queue.claim(worker, &request).await.unwrap() })
+    };
+    let other = db.client().await;
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Claims tasks%'
+                 and datname = current_database()";
+    let waiting = async || (!other.query(waits, &[]).await.unwrap().is_empty()).then_some(());
+    eventually("the claim waits", PATIENCE, waiting).await;
+    let second = "(select t.id from omniq.tasks t order by t.seq offset 1 limit 1)";
+    let changed = format!("update omniq.tasks set max_retries = 9 where id = {second}");
+    assert_eq!(other.execute(&changed, &[]).await.unwrap(), 1);
+    barrier.batch_execute("rollback").await.unwrap();
+
+    let seen = claim.await.unwrap();
+    let ready = queue.queues().await.unwrap()[0].ready;
+    assert_eq!(ready as usize, 30 - seen.len());
+    let rest = queue.claim(worker, &request).await.unwrap();
+    let all: Vec<_> = seen.iter().chain(&rest).collect();
+    assert_eq!(all.len(), 30);
+    assert_eq!(all.iter().map(|task| number(task)).collect::<HashSet<_>>(), (0..30).collect());
+    let as_changed = |task: &&&Task| (10..20).contains(&number(task));
+    assert!(all.iter().filter(as_changed).all(|task| task.max_retries == 9), "{all:?}");
+    let stats = &queue.queues().await.unwrap()[0];
+    assert_eq!((stats.ready, stats.running), (0, 30));
+    queue.close().await.unwrap();
+}

@@ -1,30 +1,32 @@
 -- Claims tasks: $1 queues in order, $2 limit, $3 worker, $4 functions or null for any, $5 the worker's epoch, $6 how
 -- many more than the limit are welcome, $7 and $8 for each queue the priority and the place in the order of arrival where the last
 -- claim ended, or null: at that priority what is before is not looked at. Whole rows, and a slice off the front of the last one if the rest is too much.
--- The lock on the worker's row keeps it from being declared lost between this claim and its commit.
+-- The lock on the worker's row keeps it from being declared lost between this claim and its commit. Rows come in no order.
+-- A row is found again by where it was when it was locked. If another one changed it since this statement began, it is not there for
+-- this statement: then it is not claimed, and not counted, and the next claim gets it.
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
-    select p.id, p.count, p.rank, min(p.place) as first, max(p.place) as last, count(*) >= p.present - $6 as whole,
-           array_agg(p.place) as places
+    select p.at, p.gone, min(p.place) as first, max(p.place) as last, count(*)::integer as tasks,
+           count(*) >= p.count - coalesce(bit_count(p.gone), 0) - $6 as whole
     from (
-        select p.id, p.count, p.present, p.place, q.rank
+        select p.at, p.count, p.gone, p.place, q.rank
         from unnest($1::text[], $7::smallint[], $8::bigint[]) with ordinality as q(name, priority, seq, rank)
         cross join lateral (
-            select r.id, r.count, r.present, s.place
+            select r.at, r.count, r.gone, s.place
             from (
                 select * from (
-                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
                     where {claimable} and t.priority > coalesce(q.priority, -32769)
                     order by t.priority desc, t.seq limit $2 for update skip locked) above
                 union all
                 select * from (
-                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
                     where {claimable} and t.priority = q.priority and t.seq >= q.seq
                     order by t.priority desc, t.seq limit $2 for update skip locked) behind
                 union all
                 select * from (
-                    select t.id, t.count, t.gone, {present} as present from {schema}.tasks t
+                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
                     where {claimable} and t.priority < q.priority
                     order by t.priority desc, t.seq limit $2 for update skip locked) below
             ) r
@@ -43,29 +45,28 @@ with me as materialized (
           and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
         limit $2
     ) p
-    group by p.id, p.count, p.rank, p.present
+    group by p.at, p.count, p.gone, p.rank
 ), whole as (
     update {schema}.tasks t
     set worker = $3, attempt = t.attempt + 1, claims = t.claims + 1, claimed_at = clock_timestamp()
     from picked p
-    where t.id = any (array[p.id]) and t.count = p.count and p.whole
-    returning t.*, {present} as present, p.rank
+    where t.ctid = p.at and p.whole
+    returning {task_columns}
 ), cut as (
     update {schema}.tasks t
     set gone = coalesce(t.gone, {schema}.zeros(t.count))
                | {schema}.marks_from(~{schema}.zeros(p.last - p.first + 1), -p.first, t.count)
     from picked p
-    where t.id = any (array[p.id]) and t.count = p.count and not p.whole
-    returning t.*, p.first, p.last, p.places, p.rank
+    where t.ctid = p.at and not p.whole
+    returning {task_columns}, p.first, p.last, p.tasks, p.gone as gone_before
 ), slice as (
     insert into {schema}.tasks (
         id, seq, queue, func, codec, count, gone, bodies, priority, state, run_at, expires_at, attempt, claims,
         max_retries, options, metadata, error, created_at, worker, claimed_at)
     select {schema}.id_behind(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
            -- What was gone before the cut is gone from the slice.
-           case when cardinality(c.places) <= c.last - c.first then (
-               select string_agg(case when s.place = any (c.places) then '0' else '1' end, '' order by s.place)::bit varying
-               from generate_series(c.first, c.last) as s(place)) end,
+           case when c.tasks <= c.last - c.first
+                then substring(c.gone_before from c.first + 1 for c.last - c.first + 1) end,
            c.bodies[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
            c.attempt + 1, c.claims + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c
@@ -73,14 +74,10 @@ with me as materialized (
 ), tallied as (
     insert into {schema}.tallies (queue, ready, running)
     select m.queue, -sum(m.tasks), sum(m.tasks)
-    from (select w.queue, w.present as tasks from whole w
-          union all select c.queue, cardinality(c.places) from cut c) m
+    from (select t.queue, {present} as tasks from whole t
+          union all select c.queue, c.tasks from cut c) m
     group by m.queue
-), claimed as (
-    select {task_columns}, t.rank from whole t
-    union all
-    select {task_columns}, (select c.rank from cut c) from slice t
 )
-select {task_columns}
-from claimed t
-order by t.rank, t.priority desc, t.seq
+select {task_columns} from whole t
+union all
+select {task_columns} from slice t

@@ -1,7 +1,7 @@
 -- Settles tasks, each fenced by its claim. Those that have a claim and an outcome in common come as one group: $1 its first and
 -- $2 its last id, $3 the first id that their runs can have, $4 marks from the first task on, $5 worker and $6 number of the claim
 -- (null: nobody may hold them), $7 outcome, $8 delay in seconds, $9 error. $10 whether completed tasks are kept, $11 whether it
--- is all or nothing. Answers with what was settled: the group, how far behind the group's first task the marks begin, the marks.
+-- is all or nothing. What only outcomes need by which tasks stay is in the files settle_stays*.sql. Answers with what was settled: the group, how far behind the group's first task the marks begin, the marks.
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not $10) as leaves
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bit varying[], $5::bigint[], $6::integer[], $7::text[],
@@ -49,56 +49,26 @@ with given as materialized (
 ), removed as (
     delete from {schema}.tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
-    returning t.*, r.hits
+    returning t.queue, t.state, t.worker, r.hits{stays_columns}
 ), marked as (
     update {schema}.tasks t
     set gone = coalesce(t.gone, {schema}.zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
-    returning t.*, r.hits
-), changed as (
-    update {schema}.tasks t
-    set (state, attempt, run_at, expires_at, error, ended_at) = (select {settle_changes}), worker = null, claimed_at = null
-    from rows r
-    join found f on f.id = r.id and f.count = r.count
-    where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
-    returning t.queue, t.state, {present}::integer as tasks
-), apart as (
-    -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
-    insert into {schema}.tasks (
-        id, seq, queue, func, codec, bodies, priority, claims, max_retries, options, metadata, created_at,
-        state, attempt, run_at, expires_at, error, ended_at)
-    select {schema}.id_behind(t.id, p.place), t.seq - t.count + 1 + p.place, t.queue, t.func, t.codec,
-           t.bodies[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
-           {settle_changes}
-    from (select * from removed union all select * from marked) t
-    join found f on f.id = t.id and f.count = t.count and not f.leaves
-    cross join lateral generate_series(0, t.count - 1) as p(place)
-    where get_bit(f.hits, p.place) = 1
-    returning queue, state
-), moved as (
+    returning t.queue, t.state, t.worker, r.hits{stays_columns}
+){stays}, moved as (
     select s.queue, s.state, s.worker is not null as held, -1 as tasks from singles s
     union all
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from removed t
     union all
-    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t
-    union all
-    -- What stays was held: without a claim there is no outcome but to leave.
-    select c.queue, h.state, h.held, case when h.held then -c.tasks else c.tasks end
-    from changed c, lateral (values (1, true), (c.state, false)) as h(state, held)
-    union all
-    select a.queue, a.state, false, 1 from apart a
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t{stays_moved}
 ), {tallied}, done as (
     -- A task that was claimed more often than its attempts say (released, or retried as a dead letter) or whose id the user chose
     -- may have a result from an earlier life.
     select s.no, 0 as behind, B'1'::bit varying as hits, s.again from singles s
     union all
     select f.no, f.behind, f.hits::bit varying, f.again from found f where bit_count(f.hits) > 0
-){stored}{logged}, bell as (
-    select pg_notify({channel}, q.queue)
-    from (select c.queue from changed c where c.state = 1 union select a.queue from apart a where a.state = 1) q
-    where {schema}.sleeps(q.queue)
-)
+){stored}{logged}
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.behind), '{}'), coalesce(array_agg(d.hits), '{}'),
        case when $11 and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.marks)) from given g)
             then {schema}.refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed', (
@@ -109,6 +79,5 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.behind), '{}'), coa
                         select bit_or({schema}.marks_from(d.hits, -d.behind, length(g.marks)))
                         from done d where d.no = g.no), {schema}.zeros(length(g.marks)))) as m(missing)
                 where bit_count(m.missing) > 0
-                limit 1))) end,
-       (select count(*) from bell)
+                limit 1))) end{stays_bell}
 from done d

@@ -66,7 +66,7 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
         ];
         // What has become due is ready for the claim right behind.
         let answer = db.query_both(client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
-        return match answer.and_then(|(_, rows)| rows::tasks(&rows)) {
+        return match answer.and_then(|(_, rows)| rows::claimed(&rows, &request.queues)) {
             Ok(tasks) => {
                 flight.land(&tasks);
                 if !tasks.is_empty() {

@@ -8,6 +8,7 @@ use crate::db::Param;
 use crate::partitions::Missing;
 use crate::rows::Columns;
 use crate::settle_batch::SettleBatch;
+use crate::sql::Extras;
 
 pub(super) async fn settle(
     queue: &AsyncPostgresQueue,
@@ -80,7 +81,8 @@ pub(super) async fn settle(
         ]);
     }
     let db = queue.db();
-    let statement = db.sql.settle(with_results, with_events);
+    let stays = batch.keeps(queue.inner.keep_completed);
+    let statement = db.sql.settle(Extras { results: with_results, events: with_events, stays });
     let mut missing = Missing::new(results.ttls());
     let row = loop {
         let answer = db.one(statement, &params).await;
