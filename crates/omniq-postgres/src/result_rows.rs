@@ -9,6 +9,8 @@ use crate::bits::Bits;
 const FEWEST: usize = 8;
 /// How many bytes of values a row has at most: a look at one reads all.
 const MOST_BYTES: usize = 128 * 1024;
+/// A place without a result costs a bit, and a moment where the row is read: so many of them for each result at most.
+const MOST_SPARSE: usize = 4;
 /// How many rows are open at once, for results of several kinds by turns.
 const MOST_OPEN: usize = 4;
 
@@ -66,11 +68,11 @@ impl Open {
         Self { codec: codec(&result).cloned(), bytes: size(&result), results: vec![(place, result)] }
     }
 
-    /// Whether this result can stand in the row, at least half of which is to be filled.
+    /// Whether this result can stand in the row.
     fn takes(&self, place: usize, result: &TaskResult) -> bool {
         let (first, one) = &self.results[0];
         let codecs = (self.codec.as_ref(), codec(result));
-        (self.results.len() + 1) * 2 > place - first
+        (self.results.len() + 1) * MOST_SPARSE > place - first
             && self.bytes + size(result) <= MOST_BYTES
             // A result without a value has no codec, and fits to any.
             && (codecs.0.is_none() || codecs.1.is_none() || codecs.0 == codecs.1)
