@@ -132,7 +132,9 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
 fn walks_an_index(plan: &str) -> bool {
     let lines: Vec<_> = plan.lines().collect();
     let scans = lines.windows(2).filter(|pair| {
-        ["tasks_", "results_", "tallies_", "totals_"].iter().any(|index| pair[0].contains(&format!("Scan using {index}")))
+        ["tasks_", "results_", "tallies_", "totals_"]
+            .iter()
+            .any(|index| pair[0].contains(&format!("Scan using {index}")))
     });
     scans.into_iter().any(|pair| !pair[1].contains("Index Cond"))
 }

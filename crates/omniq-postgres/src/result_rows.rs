@@ -19,7 +19,12 @@ const MOST_OPEN: usize = 4;
 pub(crate) enum ResultRow {
     One(TaskResult),
     /// `shared` is the first one, without its value; places and values are counted from it.
-    Many { shared: TaskResult, codec: Option<Codec>, marks: Bits, values: Vec<Option<Bytes>> },
+    Many {
+        shared: TaskResult,
+        codec: Option<Codec>,
+        marks: Bits,
+        values: Vec<Option<Bytes>>,
+    },
 }
 
 /// Gathers the results of a group, given with their tasks' places, none twice. Answers with rows and the place of each one's first task.

@@ -166,7 +166,10 @@ async fn c23_two_deleters_of_one_row_see_each_other() {
     let ids = one_row(&db, &backend, 100).await;
     let mut other = db.client().await;
     let open = other.transaction().await.unwrap();
-    let sql = format!("select omniq.forget_results(array['{}'::uuid], array[repeat('1', 60)::bit varying])", ids[0]);
+    let sql = format!(
+        "select omniq.forget_results(array['{}'::uuid], array[repeat('1', 60)::bit varying])",
+        ids[0]
+    );
     assert_eq!(open.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0), 60);
     let deleting = tokio::spawn({
         let (results, ids) = (results.clone(), ids.clone());
