@@ -8,6 +8,8 @@ use omniq_core::{Codec, Result, TaskEvent, TaskResult};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::bits::Bits;
+use crate::result_rows::ResultRow;
 use crate::time::{Time, optional};
 
 /// Counters of the models are bounded far below.
@@ -28,13 +30,19 @@ pub(crate) fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
 }
 
-/// Results to be stored. What most have in common is sent once for all that share it, and each names its shape.
+/// Rows of results to be stored. What most have in common is sent once for all that share it, and each names its shape.
 #[derive(Debug, Default)]
 pub(crate) struct ResultBatch {
     pub(crate) ids: Vec<Uuid>,
     /// From 1 on.
     pub(crate) shape_of: Vec<i32>,
+    /// Which places have a result; of one result a single mark.
+    pub(crate) marks: Vec<Bits>,
+    /// Of rows of one result.
     values: Vec<Option<Bytes>>,
+    /// Where in `many` the values of a row of several results begin, from 1 on.
+    pub(crate) starts: Vec<Option<i32>>,
+    many: Vec<Option<Bytes>>,
     pub(crate) errors: Vec<Option<String>>,
     pub(crate) metadata: Vec<Option<String>>,
     pub(crate) enqueued: Vec<Option<Time>>,
@@ -73,15 +81,37 @@ impl ResultBatch {
         self.push_checked(result.checked()?)
     }
 
-    pub(crate) fn push_checked(&mut self, result: TaskResult) -> Result<()> {
+    fn push_checked(&mut self, mut result: TaskResult) -> Result<()> {
+        let codec = result.value.as_ref().map(|value| value.codec().clone());
+        self.values.push(result.value.take().map(|value| value.bytes().clone()));
+        self.starts.push(None);
+        let mut marks = Bits::zeros(1);
+        marks.mark(0);
+        self.marks.push(marks);
+        self.push_shared(result, codec)
+    }
+
+    /// Results that have been checked.
+    pub(crate) fn push_row(&mut self, row: ResultRow) -> Result<()> {
+        match row {
+            ResultRow::One(result) => self.push_checked(result),
+            ResultRow::Many { shared, codec, marks, values } => {
+                self.values.push(None);
+                self.starts.push(Some(self.many.len() as i32 + 1));
+                self.marks.push(marks);
+                self.many.extend(values);
+                self.push_shared(shared, codec)
+            }
+        }
+    }
+
+    fn push_shared(&mut self, result: TaskResult, codec: Option<Codec>) -> Result<()> {
         self.ids.push(result.task_id.as_uuid());
         self.errors.push(result.error.as_ref().map(json).transpose()?);
         self.metadata.push(object(&result.metadata)?);
         self.enqueued.push(optional(result.enqueued_at));
         self.started.push(optional(result.started_at));
         self.finished.push(Time(result.finished_at));
-        let codec = result.value.as_ref().map(|value| value.codec().clone());
-        self.values.push(result.value.map(|value| value.bytes().clone()));
         let shape = Shape {
             status: result.status.name(),
             codec,
@@ -118,6 +148,11 @@ impl ResultBatch {
 
     pub(crate) fn values(&self) -> Vec<Option<&[u8]>> {
         self.values.iter().map(Option::as_deref).collect()
+    }
+
+    /// The values of all rows of several results, one after the other; none for places without one.
+    pub(crate) fn many(&self) -> Vec<Option<&[u8]>> {
+        self.many.iter().map(Option::as_deref).collect()
     }
 
     /// For how long they are to be kept, each span once, none of those without end.

@@ -18,6 +18,7 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 mod queue;
+mod result_rows;
 mod results;
 mod rows;
 mod runs;

@@ -132,7 +132,9 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
 fn walks_an_index(plan: &str) -> bool {
     let lines: Vec<_> = plan.lines().collect();
     let scans = lines.windows(2).filter(|pair| {
-        ["tasks_", "tallies_", "totals_"].iter().any(|index| pair[0].contains(&format!("Scan using {index}")))
+        ["tasks_", "results_", "tallies_", "totals_"]
+            .iter()
+            .any(|index| pair[0].contains(&format!("Scan using {index}")))
     });
     scans.into_iter().any(|pair| !pair[1].contains("Index Cond"))
 }
@@ -141,7 +143,8 @@ fn walks_an_index(plan: &str) -> bool {
 async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
     let db = TestDb::new().await;
     let client = filled(&db).await;
-    client.batch_execute("truncate omniq.tasks; analyze omniq.tasks").await.unwrap();
+    let emptied = "truncate omniq.tasks, omniq.result_runs; analyze omniq.tasks, omniq.result_runs";
+    client.batch_execute(emptied).await.unwrap();
     let sql = Statements::new(&Schema::new("omniq").unwrap());
     let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
     let mut bad = String::new();
@@ -156,4 +159,43 @@ async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
         }
     }
     assert!(bad.is_empty(), "{bad}");
+}
+
+/// Of how many pages a statement reads, by its plan.
+async fn pages(client: &Client, sql: &str) -> u64 {
+    let plan = client.query(&format!("explain (analyze, buffers, timing off) {sql}"), &[]).await.unwrap();
+    let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let buffers = lines.iter().find(|line| line.contains("Buffers:")).unwrap();
+    let numbers = buffers.split(['=', ' ']).filter_map(|word| word.parse::<u64>().ok());
+    numbers.sum()
+}
+
+/// Also within the schema's functions, and from the midst of rows of many; planned as in a session of the user's own.
+#[tokio::test]
+async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_rows() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    client.batch_execute("reset all").await.unwrap();
+    let one = "select task_id from omniq.results where finished_at < now() - interval '2000 s' order by finished_at desc limit 1 offset 7";
+    let ids: Vec<uuid::Uuid> = [
+        client.query_one(one, &[]).await.unwrap().get(0),
+        uuid::Uuid::from_u128(0x0192_0000_0000_7000_9000_0000_0000_0000 + (5_000 << 16) + 30),
+        uuid::Uuid::from_u128(0x0192_0000_0000_7000_9000_0000_0000_0000 + (9_999 << 16)),
+    ]
+    .into();
+    for id in ids {
+        for sql in [
+            format!("select * from omniq.result('{id}')"),
+            format!("select omniq.forget_results(array['{id}'::uuid], array[B'1'::bit varying])"),
+        ] {
+            // The first call of a session reads the catalog as well.
+            client.batch_execute(&format!("begin; {sql}; rollback")).await.unwrap();
+            client.batch_execute("begin").await.unwrap();
+            let pages = pages(&client, &sql).await;
+            client.batch_execute("rollback").await.unwrap();
+            assert!(pages < 300, "{pages} pages: {sql}");
+        }
+    }
+    let latest = pages(&client, "select * from omniq.results order by finished_at desc limit 20").await;
+    assert!(latest < 300, "{latest} pages");
 }

@@ -13,6 +13,7 @@ use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
 use crate::rows::{self, Columns};
+use crate::runs::Spans;
 use crate::schema::hash;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
@@ -67,7 +68,8 @@ impl Filter {
 
 /// Results by task id.
 pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
-    let rows = db.query(&db.sql.get_results, &[&ids]).await?;
+    let Spans { firsts, lasts, marks } = Spans::of(ids);
+    let rows = db.query(&db.sql.get_results, &[&firsts, &lasts, &marks]).await?;
     rows.iter().map(rows::result).collect()
 }
 
@@ -110,10 +112,15 @@ impl ResultStorage for AsyncPostgresResultStorage {
             &shapes.attempts,
             &shapes.ttls,
         ];
+        let Spans { firsts, marks, .. } = Spans::of(&batch.ids);
+        let calls: [(_, &[Param<'_>]); 3] = [
+            (&db.sql.lock_results, &[&keys]),
+            (&db.sql.delete_results, &[&firsts, &marks]),
+            (&db.sql.store_many, &params),
+        ];
         let mut missing = Missing::new(batch.ttls());
         loop {
-            let answer =
-                db.query_behind((&db.sql.lock_results, &[&keys]), (&db.sql.store_many, &params)).await;
+            let answer = db.in_transaction("begin", &calls).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);
             }
@@ -133,7 +140,8 @@ impl ResultStorage for AsyncPostgresResultStorage {
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
         let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
-        let row = self.db.one(&self.db.sql.delete_results, &[&uuids]).await?;
+        let Spans { firsts, marks, .. } = Spans::of(&uuids);
+        let row = self.db.one(&self.db.sql.delete_results, &[&firsts, &marks]).await?;
         Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
     }
 

@@ -3,22 +3,25 @@
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId};
+use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId, TaskResult};
 use uuid::Uuid;
 
 use crate::batch::{EventBatch, ResultBatch, json, signed};
 use crate::bits::Bits;
+use crate::result_rows::gather;
 use crate::runs::{base_of, place_of};
 
 /// What the settlements of a group share: the first id that their run can have, claim, outcome, its delay and its error.
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
     first: usize,
     last: usize,
     /// Place of the task, and where in the batch it stands.
     tasks: Vec<(usize, usize)>,
+    /// Place of the task, and its result.
+    results: Vec<(usize, TaskResult)>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +35,7 @@ pub(crate) struct SettleBatch {
     pub(crate) outcomes: Vec<&'static str>,
     pub(crate) delays: Vec<f64>,
     pub(crate) errors: Vec<Option<String>>,
-    /// For each result, and each event, its task's group, from 1 on, and how far behind the group's first task it stands.
+    /// For each row of results, and each event, its group, from 1 on, and how far behind the group's first task it begins.
     pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) results: ResultBatch,
@@ -67,33 +70,36 @@ impl SettleBatch {
                     batch.outcomes.push(outcome);
                     batch.delays.push(delay);
                     batch.errors.push(key.4.clone());
-                    batch.groups.push(Group { first: place, last: place, tasks: Vec::new() });
+                    batch.groups.push(Group { first: place, last: place, ..Group::default() });
                     known.insert(key, batch.groups.len() - 1);
                     batch.groups.len() - 1
                 }
             };
             let no = group as i32 + 1;
-            if let Some(result) = settlement.result {
-                batch.results.push_checked(result)?;
-                batch.result_tasks.0.push(no);
-                batch.result_tasks.1.push(place as i32);
-            }
             for event in settlement.events {
                 batch.events.push_checked(event)?;
                 batch.event_tasks.0.push(no);
                 batch.event_tasks.1.push(place as i32);
             }
             let group = &mut batch.groups[group];
+            group.results.extend(settlement.result.map(|result| (place, result)));
             group.first = group.first.min(place);
             group.last = group.last.max(place);
             group.tasks.push((place, rank));
         }
-        batch.finish();
+        batch.finish()?;
         Ok(batch)
     }
 
     /// What is known only when all groups are whole.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Result<()> {
+        for (no, group) in (1..).zip(&mut self.groups) {
+            for (place, row) in gather(std::mem::take(&mut group.results)) {
+                self.results.push_row(row)?;
+                self.result_tasks.0.push(no);
+                self.result_tasks.1.push(place as i32);
+            }
+        }
         for (group, base) in self.groups.iter().zip(&self.bases) {
             let at = |place: usize| Uuid::from_u128(base.as_u128() + place as u128);
             self.firsts.push(at(group.first));
@@ -107,6 +113,7 @@ impl SettleBatch {
                 *place -= self.groups[*no as usize - 1].first as i32;
             }
         }
+        Ok(())
     }
 
     /// Whether tasks stay in the table by it, where completed ones are kept or not.

@@ -20,6 +20,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
+    ("{result_present}", include_str!("../sql/queries/result_present.sql")),
     ("{result_live}", include_str!("../sql/queries/result_live.sql")),
     ("{event_columns}", include_str!("../sql/queries/event_columns.sql")),
     ("{event_filter}", include_str!("../sql/queries/event_filter.sql")),
@@ -131,8 +132,8 @@ statements! {
     store_many(
         UUID_ARRAY, INT4_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY,
         TIMESTAMPTZ_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, FLOAT8_ARRAY);
-    get_results(UUID_ARRAY);
-    delete_results(UUID_ARRAY);
+    get_results(UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY);
+    delete_results(UUID_ARRAY, VARBIT_ARRAY);
     list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8);
     count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID);
     purge_results(INT8);
@@ -180,6 +181,9 @@ fn settle(schema: &Schema, extras: Extras) -> Statement {
         Type::INT4_ARRAY,
         Type::INT4_ARRAY,
         Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::VARBIT_ARRAY,
+        Type::BYTEA_ARRAY,
         Type::INT4_ARRAY,
         Type::BYTEA_ARRAY,
         Type::TEXT_ARRAY,

@@ -27,14 +27,14 @@ async fn number(db: &TestDb, sql: &str) -> i64 {
 }
 
 /// As if all had happened this much earlier.
-async fn let_pass(db: &TestDb, kind: &str, key: &str, span: &str) {
+async fn let_pass(db: &TestDb, kind: &str, table: &str, key: &str, span: &str) {
     let sql = format!(
         "do $$ declare p record; begin
             for p in delete from omniq.{kind}_partitions returning * loop
-                execute format('alter table omniq.{kind} detach partition omniq.%I', p.name);
+                execute format('alter table omniq.{table} detach partition omniq.%I', p.name);
                 execute format('update omniq.%I set {key} = {key} - interval ''{span}''', p.name);
                 execute format('alter table omniq.%I rename to %I', p.name, 'old_' || p.name);
-                execute format('alter table omniq.{kind} attach partition omniq.%I for values from (%L) to (%L)',
+                execute format('alter table omniq.{table} attach partition omniq.%I for values from (%L) to (%L)',
                     'old_' || p.name, p.starts - interval '{span}', p.ends - interval '{span}');
                 insert into omniq.{kind}_partitions
                 values ('old_' || p.name, p.starts - interval '{span}', p.ends - interval '{span}');
@@ -45,14 +45,14 @@ async fn let_pass(db: &TestDb, kind: &str, key: &str, span: &str) {
 }
 
 async fn let_results_pass(db: &TestDb, span: &str) {
-    let_pass(db, "results", "expires_at", span).await;
+    let_pass(db, "results", "result_runs", "expires_at", span).await;
 }
 
 async fn let_events_pass(db: &TestDb, span: &str) {
-    let_pass(db, "events", "taken_at", span).await;
+    let_pass(db, "events", "events", "taken_at", span).await;
 }
 
-const TABLES: &str = "select count(*) from pg_inherits where inhparent = 'omniq.results'::regclass";
+const TABLES: &str = "select count(*) from pg_inherits where inhparent = 'omniq.result_runs'::regclass";
 const ROWS: &str = "select count(*) from omniq.results";
 
 #[tokio::test]

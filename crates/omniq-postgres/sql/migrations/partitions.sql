@@ -34,10 +34,10 @@ begin
     part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
     -- Attached, not made in place: that would have to wait for everybody who reads or writes.
     execute format(
-        'create table %I.%I (like %I.{kind} including defaults including constraints including indexes including storage)'
+        'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
         ' with (autovacuum_vacuum_insert_threshold = -1)',
         {schema_name}, part, {schema_name});
-    execute format('alter table %I.{kind} attach partition %I.%I for values from (%L) to (%L)',
+    execute format('alter table %I.{table} attach partition %I.%I for values from (%L) to (%L)',
                    {schema_name}, {schema_name}, part, start, finish);
     insert into {schema}.{kind}_partitions values (part, start, finish);
     return true;

@@ -1,4 +1,8 @@
 -- How many results: $1 status, $2 queue, $3 function, $4 since, $5 and $6 the last one of the page before.
-select count(*)
-from {schema}.results r
+select coalesce(sum(case when r.finished_at = $5 then (
+        -- Of a row that the page before may have ended in, those behind that place.
+        select count(*) from generate_series(0, r.count - 1) as p(place)
+        where {schema}.id_behind(r.task_id, p.place) < $6::uuid
+          and (r.gone is null or get_bit(r.gone, p.place) = 0)) else {result_present} end), 0)::bigint
+from {schema}.result_runs r
 where {result_filter}

@@ -1,5 +1,2 @@
--- Removes results by task ids and counts those whose time was not over.
-with gone as (
-    delete from {schema}.results r where r.task_id = any ($1) returning {result_live} as live
-)
-select count(*) from gone where live
+-- Removes results and counts those whose time was not over. By runs: $1 the first task of each, $2 marks from it on.
+select {schema}.forget_results($1, $2)

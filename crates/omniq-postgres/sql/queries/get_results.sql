@@ -1,5 +1,14 @@
--- Results by task ids, those whose time is not over; of two the later one.
-select distinct on (r.task_id) {result_columns}
-from {schema}.results r
-where r.task_id = any ($1) and {result_live}
-order by r.task_id, r.finished_at desc
+-- Results by task ids, those whose time is not over; of two the later one. By runs: $1 the first task of each, $2 the last, $3 marks from
+-- the first on.
+select distinct on (t.task_id) {result_columns}
+from unnest($1::uuid[], $2::uuid[], $3::bit varying[]) as g(first, last, marks)
+cross join lateral {schema}.result_rows(g.first, g.last) r
+-- How far behind the first task the row begins.
+cross join lateral (select {schema}.place(r.task_id) - {schema}.place(g.first) as behind) b
+cross join lateral (
+    select {schema}.id_behind(r.task_id, p.place) as task_id, v.value
+    from unnest(r."values"[greatest(1 - b.behind, 1):length(g.marks) - b.behind]) with ordinality as v(value, no)
+    cross join lateral (select greatest(-b.behind, 0) + v.no::integer - 1) as p(place)
+    where get_bit(g.marks, b.behind + p.place) = 1 and (r.gone is null or get_bit(r.gone, p.place) = 0)) t
+where {result_live}
+order by t.task_id, r.finished_at desc

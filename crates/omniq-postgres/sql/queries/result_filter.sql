@@ -3,4 +3,4 @@
   and ($3::text is null or r.func = $3)
   and ($4::timestamptz is null or r.finished_at >= $4)
   and {result_live}
-  and ($5::timestamptz is null or r.finished_at < $5 or (r.finished_at = $5 and r.task_id < $6::uuid))
+  and ($5::timestamptz is null or r.finished_at <= $5)

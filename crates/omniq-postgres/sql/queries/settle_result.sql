@@ -1,14 +1,29 @@
 , stored as (
-    insert into {schema}.results (
-        task_id, status, codec, value, error, queue, func, worker, attempt, metadata,
+    -- A row each, of one result or of many of a group: $12 the group, $13 how far behind the group's first task the row begins, $14 its
+    -- first task, $15 shape, $16 marks, $17 the value if it is one, else $18 where in $19 its values begin. What belongs to tasks of
+    -- several rows is parted as they are.
+    insert into {schema}.result_runs (
+        task_id, count, gone, "values", status, codec, error, queue, func, worker, attempt, metadata,
         enqueued_at, started_at, finished_at, expires_at)
-    select r.task_id, ($22::text[])[r.shape], ($23::text[])[r.shape], r.value, r.error::jsonb, ($24::text[])[r.shape],
-           ($25::text[])[r.shape], ($26::text[])[r.shape], ($27::integer[])[r.shape], r.metadata::jsonb,
+    select {schema}.id_behind(r.task_id, p.low - r.behind), p.high - p.low,
+           case when bit_count(h.hits) < p.high - p.low then (~h.hits)::bit varying end,
+           case when r.start is null then array[r.value]
+                else ($19::bytea[])[r.start + p.low - r.behind:r.start + p.high - r.behind - 1] end,
+           ($25::text[])[r.shape], ($26::text[])[r.shape], r.error::jsonb, ($27::text[])[r.shape],
+           ($28::text[])[r.shape], ($29::text[])[r.shape], ($30::integer[])[r.shape], r.metadata::jsonb,
            r.enqueued_at, r.started_at, r.finished_at,
-           coalesce(clock_timestamp() + make_interval(secs => ($28::double precision[])[r.shape]), 'infinity')
-    from unnest($12::integer[], $13::integer[], $14::uuid[], $15::integer[], $16::bytea[], $17::text[], $18::text[],
-                $19::timestamptz[], $20::timestamptz[], $21::timestamptz[])
-         as r(no, place, task_id, shape, value, error, metadata, enqueued_at, started_at, finished_at)
-    join done d on d.no = r.no and {settle_done}
-    where not d.again or {schema}.forget_result(r.task_id)
+           coalesce(clock_timestamp() + make_interval(secs => ($31::double precision[])[r.shape]), 'infinity')
+    from unnest($12::integer[], $13::integer[], $14::uuid[], $15::integer[], $16::bit varying[], $17::bytea[], $18::integer[],
+                $20::text[], $21::text[], $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])
+         as r(no, behind, task_id, shape, marks, value, start, error, metadata, enqueued_at, started_at, finished_at)
+    join done d on d.no = r.no
+    cross join lateral (
+        select greatest(r.behind, d.behind) as low,
+               least(r.behind + length(r.marks), d.behind + length(d.hits)) as high) p
+    cross join lateral (
+        select substring(r.marks from p.low - r.behind + 1 for greatest(p.high - p.low, 0))
+               & substring(d.hits from p.low - d.behind + 1 for greatest(p.high - p.low, 0)) as hits) h
+    where bit_count(h.hits) > 0
+      and (not d.again or {schema}.forget_results(
+               array[{schema}.id_behind(r.task_id, p.low - r.behind)], array[h.hits::bit varying]) >= 0)
 )

@@ -1,14 +1,12 @@
--- Stores results, each in place of an earlier one of the same task; of two for one task the later one counts. For each result $1 id,
--- $2 which of the shapes it has, $3 value, $4 error, $5 metadata, $6 to $8 times; for each shape $9 status, $10 codec, $11 queue,
--- $12 function, $13 worker, $14 attempt, $15 seconds to live. The tasks' groups are locked before, by lock_results.sql.
-with gone as (
-    delete from {schema}.results r where r.task_id = any ($1)
-)
-insert into {schema}.results (
-    task_id, status, codec, value, error, queue, func, worker, attempt, metadata,
+-- Stores results, one in a row; of two for one task the later one counts. For each result $1 id, $2 which of the shapes it has, $3 value,
+-- $4 error, $5 metadata, $6 to $8 times; for each shape $9 status, $10 codec, $11 queue, $12 function, $13 worker, $14 attempt,
+-- $15 seconds to live. Before it in the same transaction the tasks' groups are locked and earlier results removed, by
+-- lock_results.sql and delete_results.sql.
+insert into {schema}.result_runs (
+    task_id, status, codec, "values", error, queue, func, worker, attempt, metadata,
     enqueued_at, started_at, finished_at, expires_at)
 select distinct on (r.task_id)
-       r.task_id, ($9::text[])[r.shape], ($10::text[])[r.shape], r.value, r.error::jsonb, ($11::text[])[r.shape],
+       r.task_id, ($9::text[])[r.shape], ($10::text[])[r.shape], array[r.value], r.error::jsonb, ($11::text[])[r.shape],
        ($12::text[])[r.shape], ($13::text[])[r.shape], ($14::integer[])[r.shape], r.metadata::jsonb,
        r.enqueued_at, r.started_at, r.finished_at,
        coalesce(clock_timestamp() + make_interval(secs => ($15::double precision[])[r.shape]), 'infinity')

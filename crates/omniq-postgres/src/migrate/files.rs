@@ -6,6 +6,8 @@ use crate::schema::{Schema, hash};
 
 /// What the parts that are kept by time have in common.
 const PARTITIONS: &str = include_str!("../../sql/migrations/partitions.sql");
+/// What those have in common whose rows hold many tasks of one run.
+const PLACES: &str = include_str!("../../sql/migrations/places.sql");
 
 /// A part of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,12 +61,15 @@ pub struct Migration {
 impl Migration {
     /// What is to be run.
     pub(super) fn sql(&self, schema: &Schema) -> String {
-        schema.fill(self.file, &[("{partitions}", PARTITIONS), ("{kind}", self.part)])
+        let table = if self.part == "results" { "result_runs" } else { self.part };
+        let parts =
+            [("{partitions}", PARTITIONS), ("{places}", PLACES), ("{kind}", self.part), ("{table}", table)];
+        schema.fill(self.file, &parts)
     }
 
     /// Changes whenever the file does.
     pub(super) fn checksum(&self) -> String {
-        format!("{:016x}", hash(&self.file.replace("{partitions}", PARTITIONS)))
+        format!("{:016x}", hash(&self.file.replace("{partitions}", PARTITIONS).replace("{places}", PLACES)))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn settle(
     let (results, events) = (&batch.results, &batch.events);
     let (with_results, with_events) = (!results.is_empty(), !events.is_empty());
     let all = mode == SettleMode::All;
-    let values = results.values();
+    let (values, many) = (results.values(), results.many());
 
     let mut params: Vec<Param<'_>> = vec![
         &batch.firsts,
@@ -51,7 +51,10 @@ pub(super) async fn settle(
             &batch.result_tasks.1,
             &results.ids,
             &results.shape_of,
+            &results.marks,
             &values,
+            &results.starts,
+            &many,
             &results.errors,
             &results.metadata,
             &results.enqueued,

@@ -61,8 +61,8 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     let role = Role::new(&db, "worker").await;
     role.grant("worker").await;
     // A partition whose time is over. Made before the worker runs: by hand it locks in another order than the library does.
-    let partition = "create table omniq.results_old partition of omniq.results for values from ('2000-01-01') to ('2000-01-02');
-        insert into omniq.results (task_id, finished_at, expires_at, status, queue, func)
+    let partition = "create table omniq.results_old partition of omniq.result_runs for values from ('2000-01-01') to ('2000-01-02');
+        insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func)
         values (gen_random_uuid(), now(), '2000-01-01 12:00', 'completed', 'q', 'f')";
     role.admin.batch_execute(partition).await.unwrap();
     let backend = role.backend().await;

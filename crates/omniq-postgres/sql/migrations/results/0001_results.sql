@@ -1,39 +1,138 @@
--- What came of tasks: one row per task id, kept until its time is over; without end: until infinity. That there is one row only
--- is seen to by whoever writes: see forget_result() and store_many.sql.
-create table {schema}.results (
+-- What came of tasks, kept until its time is over; without end: until infinity. A row holds one result, or those of many tasks of one
+-- run that were settled together. That there is one result only per task is seen to by whoever writes: see forget_results() and
+-- store_many.sql.
+
+{places}
+
+create table {schema}.result_runs (
     enqueued_at timestamptz,
     started_at  timestamptz,
+    -- Of many: the latest.
     finished_at timestamptz not null,
     expires_at  timestamptz not null,
+    -- Of many: the first.
     task_id     uuid not null,
     attempt     integer not null default 0,
+    -- How many places of the run the row spans.
+    count       integer not null default 1,
     -- completed, failed, cancelled, expired, discarded
     status      text not null,
     queue       text not null,
     func        text not null,
     worker      text,
     codec       text,
-    value       bytea,
+    -- Which places have no result here: never had, or removed since. Null: all have.
+    gone        bit varying,
+    -- One element for each place; null where the task left no value.
+    "values"    bytea[] not null default '{null}',
     error       jsonb,
     metadata    jsonb
 ) partition by range (expires_at);
+-- Compressing values costs more than it saves for the usual sizes.
+alter table {schema}.result_runs alter column "values" set storage external;
 
-create index results_task on {schema}.results (task_id);
+create index results_task on {schema}.result_runs (task_id);
+-- A task in the midst of a row is looked for among the rows of many that begin before it.
+create index results_run on {schema}.result_runs (task_id) where count > 1;
 -- Ascending, so that what is new goes to its end, which is the cheapest place; the latest first is a walk backwards.
-create index results_finished on {schema}.results (finished_at, task_id);
+create index results_finished on {schema}.result_runs (finished_at, task_id);
 -- Most results are completions: the others are found without walking over them.
-create index results_uncompleted on {schema}.results (status, finished_at, task_id) where status <> 'completed';
-create index results_expiring on {schema}.results using brin (expires_at) with (autosummarize = on);
+create index results_uncompleted on {schema}.result_runs (status, finished_at, task_id) where status <> 'completed';
+create index results_expiring on {schema}.result_runs using brin (expires_at) with (autosummarize = on);
 
-create table {schema}.results_kept partition of {schema}.results for values from ('infinity') to (maxvalue);
+create table {schema}.results_kept partition of {schema}.result_runs for values from ('infinity') to (maxvalue);
 
 {partitions}
 
--- Removes what an earlier life of this task has left; always true, so that it can stand in a condition.
-create function {schema}.forget_result(task uuid) returns boolean
+-- Results as people see them, one row each.
+create view {schema}.results as
+select {schema}.id_behind(r.task_id, v.place::integer - 1) as task_id, r.status, r.queue, r.func, r.worker, r.attempt,
+       r.codec, v.value, r.error, r.metadata, r.enqueued_at, r.started_at, r.finished_at, r.expires_at
+from {schema}.result_runs r
+cross join lateral unnest(r."values") with ordinality as v(value, place)
+where r.gone is null or get_bit(r.gone, v.place::integer - 1) = 0;
+
+-- The rows that can hold results of a run's tasks between these two. Runs first, then single ones, each class in the order of its index:
+-- so whoever locks them does it in the same order as everybody else.
+create function {schema}.result_rows(first uuid, last uuid) returns setof {schema}.result_runs
+language sql stable parallel safe as {body}
+    select * from {schema}.result_runs r
+    where r.count > 1 and r.task_id <= last and r.task_id >= {schema}.id_behind(first, -{schema}.place(first))
+      and {schema}.place(first) - {schema}.place(r.task_id) < r.count
+    union all
+    select * from {schema}.result_runs r where r.count = 1 and r.task_id >= first and r.task_id <= last
+{body};
+
+-- The result of one task, if it has one, as the view shows it: by index, however many there are.
+create function {schema}.result(task uuid) returns setof {schema}.results
+language sql stable parallel safe as {body}
+    select task, r.status, r.queue, r.func, r.worker, r.attempt, r.codec, r."values"[p.place + 1], r.error, r.metadata,
+           r.enqueued_at, r.started_at, r.finished_at, r.expires_at
+    from {schema}.result_rows(task, task) r
+    cross join lateral (select {schema}.place(task) - {schema}.place(r.task_id)) as p(place)
+    where r.expires_at > now() and (r.gone is null or get_bit(r.gone, p.place) = 0)
+    order by r.finished_at desc
+    limit 1
+{body};
+
+-- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
+-- once: the first task of a run, and marks from it on. A row goes with the last of its results.
+create function {schema}.forget_results(firsts uuid[], marks bit varying[]) returns bigint
 language plpgsql as {body}
+declare
+    bases uuid[];
+    lasts uuid[];
+    seen record;
 begin
-    delete from {schema}.results r where r.task_id = task;
-    return true;
+    select array_agg({schema}.id_behind(g.first, -{schema}.place(g.first)) order by g.no),
+           array_agg({schema}.id_behind(g.first, length(g.marks) - 1) order by g.no)
+    into bases, lasts
+    from unnest(firsts, marks) with ordinality as g(first, marks, no);
+
+    -- All are locked before any is changed, so that what others remove meanwhile is seen; everybody in the same order: by runs, and
+    -- of a run the rows of many first.
+    select coalesce(sum(bit_count(f.hits)) filter (where f.expires_at > now()), 0)::bigint as live,
+           bool_or(f.count = 1) as alone, bool_or(f.count > 1 and bit_count(f.hits) > 0) as in_rows
+    into seen
+    from (
+        select r.*
+        from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
+        cross join lateral (
+            select * from (
+                select r.count, r.expires_at,
+                       {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
+                       & ~coalesce(r.gone, {schema}.zeros(r.count)) as hits
+                from {schema}.result_runs r
+                where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
+                  and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count
+                for update) many
+            union all
+            select * from (
+                select r.count, r.expires_at, B'1'::bit varying
+                from {schema}.result_runs r
+                where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
+                  and get_bit(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first)) = 1
+                for update) one
+        ) r
+    ) f;
+
+    if seen.alone then
+        delete from {schema}.result_runs r
+        using unnest(firsts, marks, lasts) as g(first, marks, last)
+        where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
+          and get_bit(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first)) = 1;
+    end if;
+    if seen.in_rows then
+        update {schema}.result_runs r
+        set gone = coalesce(r.gone, {schema}.zeros(r.count))
+                   | {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
+        from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
+        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
+          and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count;
+        delete from {schema}.result_runs r
+        using unnest(bases, lasts) as g(base, last)
+        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last and bit_count(r.gone) = r.count;
+    end if;
+    return seen.live;
 end
 {body};

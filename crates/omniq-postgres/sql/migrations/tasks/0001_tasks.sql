@@ -149,33 +149,7 @@ language sql volatile as {body}
           from uuid_send(gen_random_uuid()) as u) as r(b)
 {body};
 
--- A task's place: the last 16 bits of its id.
-create function {schema}.place(id uuid) returns integer
-language sql immutable parallel safe as {body}
-    select get_byte(uuid_send(id), 14) * 256 + get_byte(uuid_send(id), 15)
-{body};
-
--- The id of the task that stands so many places behind this one.
-create function {schema}.id_behind(id uuid, places integer) returns uuid
-language sql immutable parallel safe as {body}
-    select case when places = 0 then id else (
-        select encode(set_byte(set_byte(uuid_send(id), 14, p.place / 256), 15, p.place % 256), 'hex')::uuid
-        from (select {schema}.place(id) + places) as p(place)) end
-{body};
-
--- So many zeros.
-create function {schema}.zeros(count integer) returns bit varying
-language sql immutable parallel safe as {body}
-    select repeat('0', count)::bit varying
-{body};
-
--- Marks as seen from another place: those of a run of so many tasks that begins that many places later (or, if negative, earlier).
-create function {schema}.marks_from(marks bit varying, places integer, count integer) returns bit varying
-language sql immutable parallel safe as {body}
-    select case when places = 0 and length(marks) = count then marks
-                else substring({schema}.zeros(greatest(-places, 0)) || substring(marks from greatest(places, 0) + 1)
-                               || {schema}.zeros(count) from 1 for count)::bit varying end
-{body};
+{places}
 
 -- The row that holds this task: its first task and its length; none if there is no such task.
 create function {schema}.row_of(task uuid) returns table (id uuid, count integer)

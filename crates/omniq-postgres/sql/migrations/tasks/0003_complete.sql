@@ -41,12 +41,12 @@ begin
                 at - now() + ttl, make_interval(secs => (run->'result'->>'step')::double precision));
         end if;
         if done.claims > done.attempt then
-            perform {schema}.forget_result(task);
+            perform {schema}.forget_results(array[task], array[B'1'::bit varying]);
         end if;
-        insert into {schema}.results (
-            task_id, status, codec, value, queue, func, worker, attempt, metadata,
+        insert into {schema}.result_runs (
+            task_id, status, codec, "values", queue, func, worker, attempt, metadata,
             enqueued_at, started_at, finished_at, expires_at)
-        values (task, 'completed', run->'result'->>'codec', value, done.queue, done.func, run->'result'->>'worker',
+        values (task, 'completed', run->'result'->>'codec', array[value], done.queue, done.func, run->'result'->>'worker',
                 done.attempt, done.metadata, done.created_at, done.claimed_at, at, coalesce(at + ttl, 'infinity'));
     end if;
 

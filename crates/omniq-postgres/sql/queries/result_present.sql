@@ -1,0 +1,1 @@
+(r.count - coalesce(bit_count(r.gone), 0))
