@@ -1,4 +1,17 @@
-, stored as (
+, forgotten as materialized (
+    -- What earlier lives of these tasks have left goes first; all in one call, as most of its cost is its own.
+    select {schema}.forget_results(array_agg({schema}.id_behind(r.task_id, p.low - r.behind)), array_agg(h.hits))
+    from unnest($12::integer[], $13::integer[], $14::uuid[], $16::bit varying[]) as r(no, behind, task_id, marks)
+    join done d on d.no = r.no and d.again
+    cross join lateral (
+        select greatest(r.behind, d.behind) as low,
+               least(r.behind + length(r.marks), d.behind + length(d.hits)) as high) p
+    cross join lateral (
+        select (substring(r.marks from p.low - r.behind + 1 for greatest(p.high - p.low, 0))
+                & substring(d.hits from p.low - d.behind + 1 for greatest(p.high - p.low, 0)))::bit varying as hits) h
+    where bit_count(h.hits) > 0
+    having count(*) > 0
+), stored as (
     -- A row each, of one result or of many of a group: $12 the group, $13 how far behind the group's first task the row begins, $14 its
     -- first task, $15 shape, $16 marks, $17 the value if it is one, else $18 where in $19 its values begin. What belongs to tasks of
     -- several rows is parted as they are.
@@ -23,7 +36,5 @@
     cross join lateral (
         select substring(r.marks from p.low - r.behind + 1 for greatest(p.high - p.low, 0))
                & substring(d.hits from p.low - d.behind + 1 for greatest(p.high - p.low, 0)) as hits) h
-    where bit_count(h.hits) > 0
-      and (not d.again or {schema}.forget_results(
-               array[{schema}.id_behind(r.task_id, p.low - r.behind)], array[h.hits::bit varying]) >= 0)
+    where bit_count(h.hits) > 0 and (select count(*) from forgotten) >= 0
 )
