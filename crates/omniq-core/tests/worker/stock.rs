@@ -111,11 +111,11 @@ async fn when_no_slot_becomes_free_it_is_handed_back_for_others() {
 
 #[tokio::test]
 async fn when_the_lease_is_lost_none_of_it_is_begun() {
-    let all = stocked(PATIENCE).await;
+    let mut all = stocked(PATIENCE).await;
     assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
     all.rig.queue.stop_heart(true);
     // The run is stopped, its slot is free; the worker registers anew and finds nothing that is not held by its old claims.
-    soon(all.running).await.unwrap().unwrap();
+    soon(&mut all.running).await.unwrap().unwrap();
     assert_eq!(all.begun.get(), 1);
     assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
 }
