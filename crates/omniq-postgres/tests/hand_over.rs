@@ -149,7 +149,7 @@ impl Runs {
             .lease(Duration::from_secs(60))
             // Neither looks by itself, nor hands back what is only old: what is seen comes of the hand-over.
             .poll(PATIENCE)
-            .prefetch_wait(PATIENCE)
+            .prefetch_wait(PATIENCE * 2)
             .register("send", move |(_, _): (String, i64), context: Context| {
                 *runs.0.lock().unwrap().entry(context.id()).or_default() += 1;
                 let gate = gate.clone();
