@@ -1,15 +1,27 @@
 , forgotten as materialized (
-    -- What earlier lives of these tasks have left goes first; all in one call, as most of its cost is its own.
-    select {schema}.forget_results(array_agg({schema}.id_behind(r.task_id, p.low - r.behind)), array_agg(h.hits))
-    from unnest($12::integer[], $13::integer[], $14::uuid[], $16::bit varying[]) as r(no, behind, task_id, marks)
-    join done d on d.no = r.no and d.again
-    cross join lateral (
-        select greatest(r.behind, d.behind) as low,
-               least(r.behind + length(r.marks), d.behind + length(d.hits)) as high) p
-    cross join lateral (
-        select (substring(r.marks from p.low - r.behind + 1 for greatest(p.high - p.low, 0))
-                & substring(d.hits from p.low - d.behind + 1 for greatest(p.high - p.low, 0)))::bit varying as hits) h
-    where bit_count(h.hits) > 0
+    -- What earlier lives of these tasks have left goes first; all in one call, as most of its cost is its own, and each run once.
+    select {schema}.forget_results(array_agg(w.first order by w.first), array_agg(w.marks order by w.first))
+    from (
+        select {schema}.id_behind(v.base, v.low) as first,
+               bit_or({schema}.marks_from(v.hits, v.low - v.place, v.high - v.low))::bit varying as marks
+        from (
+            select u.*, min(u.place) over run as low, max(u.place + length(u.hits)) over run as high
+            from (
+                select {schema}.id_behind(r.task_id, -{schema}.place(r.task_id)) as base,
+                       {schema}.place(r.task_id) + p.low - r.behind as place,
+                       (substring(r.marks from p.low - r.behind + 1 for greatest(p.high - p.low, 0))
+                        & substring(d.hits from p.low - d.behind + 1 for greatest(p.high - p.low, 0)))::bit varying as hits
+                from unnest($12::integer[], $13::integer[], $14::uuid[], $16::bit varying[]) as r(no, behind, task_id, marks)
+                join done d on d.no = r.no and d.again
+                cross join lateral (
+                    select greatest(r.behind, d.behind) as low,
+                           least(r.behind + length(r.marks), d.behind + length(d.hits)) as high) p
+            ) u
+            where bit_count(u.hits) > 0
+            window run as (partition by u.base)
+        ) v
+        group by v.base, v.low
+    ) w
     having count(*) > 0
 ), stored as (
     -- A row each, of one result or of many of a group: $12 the group, $13 how far behind the group's first task the row begins, $14 its

@@ -75,8 +75,8 @@ language sql stable parallel safe as {body}
     limit 1
 {body};
 
--- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by parts of their runs,
--- which do not overlap: the first task of each, and marks from it on. A row goes with the last of its results.
+-- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
+-- once: the first task of a run, and marks from it on. A row goes with the last of its results.
 create function {schema}.forget_results(firsts uuid[], marks bit varying[]) returns bigint
 language plpgsql as {body}
 declare
@@ -123,14 +123,9 @@ begin
           and get_bit(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first)) = 1;
     end if;
     if seen.in_rows then
-        -- A row that several of the given parts concern is changed once, for all of them, whichever of them leads to it.
         update {schema}.result_runs r
-        set gone = coalesce(r.gone, {schema}.zeros(r.count)) | (
-            select bit_or({schema}.marks_from(
-                o.marks, {schema}.place(r.task_id) - {schema}.place(o.first), r.count))::bit varying
-            from unnest(firsts, forget_results.marks, bases, lasts) as o(first, marks, base, last)
-            where r.task_id >= o.base and r.task_id <= o.last
-              and {schema}.place(o.first) - {schema}.place(r.task_id) < r.count)
+        set gone = coalesce(r.gone, {schema}.zeros(r.count))
+                   | {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
         from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
         where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
           and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count;
