@@ -43,7 +43,7 @@ impl EnqueueElsewhere {
             task.check(limits)?;
         }
         let sql = Schema::new(schema)?.fill(SQL, &[]);
-        let batch = EnqueueBatch::rows_of_checked(tasks)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),
             Piece::Run(_) => None,

@@ -31,8 +31,8 @@ pub(crate) enum Piece {
 }
 
 #[derive(Debug)]
-struct Open {
-    shape: NewTask,
+struct Open<'a> {
+    shape: &'a NewTask,
     bodies: Vec<Bytes>,
     bytes: usize,
     /// Where in the batch each task stands.
@@ -40,14 +40,14 @@ struct Open {
 }
 
 impl EnqueueBatch {
-    pub(crate) fn new(tasks: Vec<NewTask>, limits: &Limits) -> Result<Self> {
-        for task in &tasks {
+    pub(crate) fn new(tasks: &[NewTask], limits: &Limits) -> Result<Self> {
+        for task in tasks {
             task.check(limits)?;
         }
         Self::of_checked(tasks)
     }
 
-    pub(crate) fn of_checked(tasks: Vec<NewTask>) -> Result<Self> {
+    pub(crate) fn of_checked(tasks: &[NewTask]) -> Result<Self> {
         let mut ids = vec![TaskId::from(Uuid::nil()); tasks.len()];
         let runs = gather(tasks);
         let only = runs.len() == 1;
@@ -66,7 +66,7 @@ impl EnqueueBatch {
                 }
                 if let Some(Piece::Rows(rows)) = pieces.last_mut() {
                     for (rank, body) in run.ranks.iter().zip(run.bodies) {
-                        rows.push(ids[*rank], &run.shape, body)?;
+                        rows.push(ids[*rank], run.shape, body)?;
                     }
                 }
             }
@@ -75,14 +75,13 @@ impl EnqueueBatch {
     }
 
     /// All as rows, for one statement.
-    pub(crate) fn rows_of_checked(tasks: Vec<NewTask>) -> Result<Self> {
+    pub(crate) fn rows_of_checked(tasks: &[NewTask]) -> Result<Self> {
         let mut batch = Self { ids: Vec::with_capacity(tasks.len()), pieces: Vec::new() };
         let mut rows = Rows::default();
         for task in tasks {
             let id = task.id.unwrap_or_else(TaskId::new);
             batch.ids.push(id);
-            let body = task.payload.bytes().clone();
-            rows.push(id, &task, body)?;
+            rows.push(id, task, task.payload.bytes().clone())?;
         }
         batch.pieces.push(Piece::Rows(rows));
         Ok(batch)
@@ -91,19 +90,19 @@ impl EnqueueBatch {
 
 /// Runs in the order in which they are to be written. Only the last run of a queue and priority grows, so that the order
 /// within these stays.
-fn gather(tasks: Vec<NewTask>) -> Vec<Open> {
-    let mut runs: Vec<Open> = Vec::new();
-    let mut last: HashMap<(String, i16), usize> = HashMap::new();
+fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
+    let mut runs: Vec<Open<'_>> = Vec::new();
+    let mut last: HashMap<(&str, i16), usize> = HashMap::new();
     let mut recent: Option<usize> = None;
-    for (rank, task) in tasks.into_iter().enumerate() {
+    for (rank, task) in tasks.iter().enumerate() {
         let bytes = task.payload.bytes().len();
-        let fits = |run: &Open| {
-            run.bodies.len() < MOST && run.bytes + bytes <= MOST_BYTES && run.shape.is_alike(&task)
+        let fits = |run: &Open<'_>| {
+            run.bodies.len() < MOST && run.bytes + bytes <= MOST_BYTES && run.shape.is_alike(task)
         };
         // Most often it goes where the one before went.
         let place = match recent {
             Some(place) if fits(&runs[place]) => Some(place),
-            _ => last.get(&(task.queue.clone(), task.priority)).copied().filter(|place| fits(&runs[*place])),
+            _ => last.get(&(task.queue.as_str(), task.priority)).copied().filter(|place| fits(&runs[*place])),
         };
         let body = task.payload.bytes().clone();
         if let Some(place) = place {
@@ -113,7 +112,7 @@ fn gather(tasks: Vec<NewTask>) -> Vec<Open> {
             run.bytes += bytes;
             recent = Some(place);
         } else {
-            last.insert((task.queue.clone(), task.priority), runs.len());
+            last.insert((&task.queue, task.priority), runs.len());
             recent = Some(runs.len());
             runs.push(Open { shape: task, bodies: vec![body], bytes, ranks: vec![rank] });
         }
@@ -126,7 +125,7 @@ fn options(task: &NewTask) -> Result<Option<String>> {
     if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
 }
 
-/// The parameters of `enqueue_run.sql`.
+/// The parameters of `enqueue_run.sql` and `enqueue_one.sql`.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) id: Uuid,
@@ -144,14 +143,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new(id: TaskId, shape: NewTask, bodies: Vec<Bytes>) -> Result<Self> {
+    fn new(id: TaskId, shape: &NewTask, bodies: Vec<Bytes>) -> Result<Self> {
         Ok(Self {
             id: id.as_uuid(),
-            options: options(&shape)?,
+            options: options(shape)?,
             metadata: object(&shape.metadata)?,
             codec: shape.payload.codec().name().to_owned(),
-            queue: shape.queue,
-            func: shape.func,
+            queue: shape.queue.clone(),
+            func: shape.func.clone(),
             bodies,
             priority: shape.priority,
             max_retries: signed(shape.max_retries),

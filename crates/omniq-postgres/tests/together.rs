@@ -85,6 +85,36 @@ async fn c14_a_caller_that_gives_up_takes_nobody_along() {
     queue.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn c14_calls_that_wait_for_a_lock_hold_up_nobody_else() {
+    let db = TestDb::new().await;
+    let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
+    let mut client = db.client().await;
+    let mut open = client.transaction().await.unwrap();
+    let ids: Vec<_> = (0..2).map(|_| TaskId::new()).collect();
+    let stuck: Vec<_> = ids.iter().map(|id| task(0).id(*id)).collect();
+    queue.enqueue_many_in(&mut open, stuck.clone()).await.unwrap();
+    // The same ids again: nobody can know whether they are in use until that transaction ends.
+    let waiting: Vec<_> = stuck
+        .into_iter()
+        .map(|new| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.enqueue(new).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for number in 0..10 {
+        let new = if number % 2 == 0 { task(number) } else { task(number).id(TaskId::new()) };
+        let call = tokio::time::timeout(Duration::from_secs(20), queue.enqueue(new));
+        call.await.expect("an answer").unwrap();
+    }
+    open.commit().await.unwrap();
+    for caller in waiting {
+        assert!(caller.await.unwrap().unwrap_err().is_duplicate());
+    }
+    queue.close().await.unwrap();
+}
+
 /// The runtime on which the carrying began ends; callers on another one get an answer or an error, and later calls go on.
 #[test]
 fn c14_the_end_of_a_runtime_leaves_nobody_waiting() {

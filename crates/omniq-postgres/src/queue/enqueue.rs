@@ -34,7 +34,7 @@ pub trait EnqueueTarget: Send {
 }
 
 pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-    let batch = EnqueueBatch::new(tasks, &queue.inner.limits)?;
+    let batch = EnqueueBatch::new(&tasks, &queue.inner.limits)?;
     queue.db().check_open()?;
     send(queue.db(), &batch).await?;
     Ok(batch.ids)
@@ -43,7 +43,8 @@ pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Res
 pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<TaskId> {
     task.check(&queue.inner.limits)?;
     queue.db().check_open()?;
-    queue.inner.together.enqueue(queue.db(), task).await
+    let together = if task.id.is_some() { &queue.inner.together_chosen } else { &queue.inner.together };
+    together.enqueue(queue.db(), task).await
 }
 
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch) -> Result<()> {
@@ -62,7 +63,10 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch) -> Result<()> {
 
 fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
     match piece {
-        Piece::Run(run) => (&db.sql.enqueue_run, run.params(bodies)),
+        Piece::Run(run) => {
+            let statement = if bodies.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_run };
+            (statement, run.params(bodies))
+        }
         Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(bodies)),
     }
 }
@@ -94,7 +98,7 @@ impl AsyncPostgresQueue {
             task.check(&self.inner.limits)?;
         }
         // One statement: outside of a transaction, too, it is all or nothing.
-        let batch = EnqueueBatch::rows_of_checked(tasks)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks)?;
         for piece in batch.pieces {
             if let Piece::Rows(rows) = piece
                 && !rows.ids.is_empty()

@@ -65,6 +65,8 @@ struct Inner {
     hands: Hands,
     cursors: Cursors,
     together: Arc<Together>,
+    /// Calls with ids of the user's own, which may wait for an open transaction that has used the same id.
+    together_chosen: Arc<Together>,
 }
 
 impl AsyncPostgresQueue {
@@ -94,6 +96,7 @@ impl AsyncPostgresQueue {
                 hands: Hands::default(),
                 cursors: Cursors::default(),
                 together: Arc::default(),
+                together_chosen: Arc::default(),
             }),
         }
     }
