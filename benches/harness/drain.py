@@ -14,13 +14,11 @@ def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
     cost = bench.cost(database)
     with peer.work(bench.server.url(database), name, extra, first or count) as worker:
         end = worker.reached()
-        if first:
-            end = worker.freeze()
-            finished = count - int(session.ask(peer.unfinished()))
-        else:
-            end, finished = wait_finished(session, peer), count
+        end = worker.freeze() if first else wait_finished(session, peer)
         used, memory = worker.used()
+        # Before the count, which costs the server more than the tasks did where most of them are left.
         cost.read(used)
+        finished = count - int(session.ask(peer.unfinished())) if first else count
         said = worker.end()
     session.close()
     runs = {"rss_mb": round(memory), "handlers": said["count"]}
