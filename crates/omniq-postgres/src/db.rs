@@ -19,6 +19,7 @@ use crate::schema::Schema;
 use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
 use crate::tls::Tls;
+use crate::transaction::until_done;
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
@@ -162,6 +163,10 @@ impl Db {
     }
 
     pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        until_done(|| self.query_once(statement, params)).await
+    }
+
+    async fn query_once(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
         let client = self.client().await?;
         let answer = self.query_on(&client, statement, params).await;
         give_back(client, answer)
@@ -234,8 +239,7 @@ impl Db {
 
     /// For statements with optional filters: planned with the values at hand, on which the best index depends.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let begin = format!("begin; {SEARCHING}");
-        self.in_transaction(&begin, &[(statement, params)]).await
+        self.in_transaction(SEARCHING, &[(statement, params)]).await
     }
 
     /// For searches that answer with a single count.

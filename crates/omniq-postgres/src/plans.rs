@@ -23,6 +23,7 @@ const SEARCHES: &[(&str, &[&str], &str)] = &[
     ("count_of_func", &["'rare'", "1", "false", "'f'"], "tasks_ready"),
     ("count_of_func", &["null", "3", "null", "'f'"], "tasks_over"),
     ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
+    ("purge_left", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("lost", &["'{1,2}'", "100"], "tasks_ready"),
     ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "finished_at_task_id_idx"),
     (

@@ -120,7 +120,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
         ];
         let mut missing = Missing::new(batch.ttls());
         loop {
-            let answer = db.in_transaction("begin", &calls).await;
+            let answer = db.in_transaction("", &calls).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);
             }

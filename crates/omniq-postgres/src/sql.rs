@@ -17,6 +17,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{claimable}", include_str!("../sql/queries/claimable.sql")),
     ("{present}", include_str!("../sql/queries/present.sql")),
     ("{tallied}", include_str!("../sql/queries/tallied.sql")),
+    ("{held}", include_str!("../sql/queries/held.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
     ("{result_columns}", include_str!("../sql/queries/result_columns.sql")),
     ("{result_filter}", include_str!("../sql/queries/result_filter.sql")),
@@ -103,11 +104,12 @@ statements! {
     fold(INT4);
     recount();
     purge(TEXT, INT2, BOOL, TEXT);
+    purge_left(TEXT, INT2, BOOL, TEXT);
     update(UUID, TEXT, INT2, TIMESTAMPTZ, BYTEA, TEXT, INT4, JSONB);
-    single_out(UUID_ARRAY, UUID_ARRAY);
+    single_out(UUID_ARRAY);
     single_out_held(UUID, UUID, INT8, INT4);
     complete_elsewhere(TEXT, BYTEA);
-    cancel(UUID_ARRAY);
+    cancel(UUID_ARRAY, BOOL);
     retry(UUID_ARRAY);
     delete(UUID_ARRAY);
     pause(TEXT);

@@ -1,41 +1,77 @@
 //! Cancel, with the result and the event that belong to it.
 
+use std::collections::HashMap;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Backend, Report};
-use crate::Result;
 use crate::model::*;
+use crate::{Error, Result};
 
 /// How many tasks are looked up at a time; a pool of connections must not be emptied by one call.
 const LOOKUPS: usize = 4;
 
+/// How often a task may begin or end a run between a look and the verb that follows, before its cancel is given up.
+const ROUNDS: usize = 100;
+
 impl Backend {
+    /// A waiting task is withdrawn by a settlement, which writes its result and its event in the same transaction; a running one is
+    /// asked to stop. Each verb touches a task in its own state only, so one that changes between the look and the verb
+    /// is looked at again: nothing is withdrawn without a record.
     pub(super) async fn cancel_with_records(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         if self.results.is_none() && self.events.is_none() {
             return self.queue.cancel_many(ids).await;
         }
+        let mut answers: HashMap<TaskId, Cancelled> = HashMap::with_capacity(ids.len());
+        let mut open: Vec<TaskId> = ids.to_vec();
+        for _ in 0..ROUNDS {
+            open.sort_unstable();
+            open.dedup();
+            if open.is_empty() {
+                return Ok(ids
+                    .iter()
+                    .map(|id| answers.get(id).copied().unwrap_or(Cancelled::NotFound))
+                    .collect());
+            }
+            self.cancel_open(&mut open, &mut answers).await?;
+        }
+        Err(Error::conflict(format!(
+            "task {} has begun or ended a run at each of {ROUNDS} tries to cancel it: try again",
+            open[0]
+        )))
+    }
+
+    /// One round: what was done is noted, and what has changed meanwhile stays open.
+    async fn cancel_open(
+        &self,
+        open: &mut Vec<TaskId>,
+        answers: &mut HashMap<TaskId, Cancelled>,
+    ) -> Result<()> {
         // The result tells of the task, and the queue forgets it: hence the look before.
         let found: Vec<Option<Task>> =
-            stream::iter(ids.to_vec()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
-        let waiting: Vec<Task> = found.into_iter().flatten().filter(|task| !task.state.is_final()).collect();
-        let waiting: Vec<Task> =
-            waiting.into_iter().filter(|task| task.state != TaskState::Running).collect();
+            stream::iter(open.clone()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
+        let (running, waiting): (Vec<Task>, Vec<Task>) = found
+            .into_iter()
+            .flatten()
+            .filter(|task| !task.state.is_final())
+            .partition(|task| task.state == TaskState::Running);
         let batch = waiting.iter().map(|task| self.record(Report::new(task, Outcome::Cancel))).collect();
         let settled = self.settle(batch, SettleMode::Each).await?;
+        let withdrawn = waiting.iter().zip(settled).filter(|(_, settled)| *settled == Settled::Done);
+        answers.extend(withdrawn.map(|(task, _)| (task.id, Cancelled::Done)));
 
-        let mut answers = vec![Cancelled::Done; ids.len()];
-        let withdrawn: std::collections::HashSet<TaskId> = waiting
-            .iter()
-            .zip(settled)
-            .filter_map(|(task, settled)| (settled == Settled::Done).then_some(task.id))
-            .collect();
-        let (places, rest): (Vec<usize>, Vec<TaskId>) =
-            ids.iter().enumerate().filter(|(_, id)| !withdrawn.contains(id)).map(|(i, id)| (i, *id)).unzip();
-        if !rest.is_empty() {
-            for (place, answer) in places.into_iter().zip(self.queue.cancel_many(&rest).await?) {
-                answers[place] = answer;
-            }
+        let running: Vec<TaskId> = running.iter().map(|task| task.id).collect();
+        if !running.is_empty() {
+            let asked = running.iter().copied().zip(self.queue.stop_many(&running).await?);
+            answers.extend(asked.filter(|(_, answer)| *answer != Cancelled::NotFound));
         }
-        Ok(answers)
+        // What was neither waiting nor running is not there to be cancelled.
+        *open = waiting
+            .iter()
+            .map(|task| task.id)
+            .chain(running)
+            .filter(|id| !answers.contains_key(id))
+            .collect();
+        Ok(())
     }
 }

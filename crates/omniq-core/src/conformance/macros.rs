@@ -22,6 +22,7 @@ macro_rules! queue_conformance {
             close::c13_after_close_every_verb_fails,
             close::c13_close_wakes_a_sleeper,
             close::c04_objects_on_the_same_tasks_share_a_location,
+            concurrent::c16_verbs_at_the_same_time_are_linearizable,
             enqueue::c14_enqueue_keeps_every_option,
             enqueue::c14_defaults_are_kept,
             enqueue::c14_ids_come_back_in_the_order_given,

@@ -25,6 +25,12 @@ impl Tasks {
                 self.remove(id);
                 Cancelled::Done
             }
+            _ => self.stop(id),
+        }
+    }
+
+    pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
+        match self.get(id) {
             Some(entry) if entry.task.state == TaskState::Running => {
                 self.change(id, |entry| entry.stop = true);
                 Cancelled::Requested

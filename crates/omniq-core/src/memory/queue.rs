@@ -47,6 +47,11 @@ impl TaskQueue for MemoryQueue {
         Ok(ids.iter().map(|id| state.tasks.cancel(*id)).collect())
     }
 
+    async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        let (mut state, _) = self.open()?;
+        Ok(ids.iter().map(|id| state.tasks.stop(*id)).collect())
+    }
+
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
         let (state, _) = self.open()?;
         Ok(state.tasks.get(id).map(|entry| entry.task.clone()))

@@ -93,7 +93,9 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     }
 
     /// Settles runs, each fenced by its claim, and returns an answer for each in the same order. Results and events in the
-    /// settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any.
+    /// settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. A settlement without
+    /// a claim is answered `Lost` also if another call has changed the task, or one that is stored beside it, at that moment:
+    /// to know, look again.
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
 
     /// What completes a task that is held in a transaction of the user's own; with result and events as for `settle`.
@@ -118,6 +120,17 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
 
     /// Withdraws tasks; an answer for each in the same order.
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>>;
+
+    /// Asks the workers of tasks that are running to stop them, and leaves all others as they are; an answer for each in the same order:
+    /// `Requested`, or `NotFound` if the task is not running. [`Backend`](crate::Backend) withdraws the others by settling
+    /// them, so that their results and events are written.
+    ///
+    /// A storage that writes none of this itself takes [`cancel_many`](Self::cancel_many) for it: then a task that is waiting again
+    /// by that time is withdrawn (`Done`) without a result.
+    #[async_only]
+    async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        self.cancel_many(ids).await
+    }
 
     /// The task, or `None` if the queue does not hold it (any more).
     async fn get(&self, id: TaskId) -> Result<Option<Task>>;

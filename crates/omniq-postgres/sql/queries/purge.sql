@@ -1,8 +1,15 @@
--- Removes tasks that nobody holds and counts them: $1 queue, $2 state, $3 whether held, $4 function.
-with gone as (
-    delete from {schema}.tasks t
-    where {task_filter}
-      and t.worker is null
+-- Removes tasks that no worker holds and counts them: $1 queue, $2 state, $3 whether held, $4 function. Of a row that was waited for,
+-- what it has become meanwhile is not seen here: purge_left.sql says whether there is more.
+with mine as materialized (
+    select t.ctid as place
+    from {schema}.tasks t
+    where {task_filter} and t.worker is null
+    -- One order for all, so that two calls never wait for each other.
+    order by t.id, t.count
+    for update
+), gone as (
+    delete from {schema}.tasks t using mine m
+    where t.ctid = m.place
     returning t.queue, t.state, {present} as tasks
 ), moved as (
     select g.queue, g.state, false as held, -g.tasks as tasks from gone g

@@ -1,19 +1,30 @@
--- Takes tasks that nobody holds out of their runs, each into a row of its own, and what is left of a run into shorter ones before
--- and behind them, so that their order stays: $1 ids, $2 for each the first id that its run can have. Those that a worker holds
--- stay where they are, locked until the end of the transaction.
-with found as materialized (
-    select f.id, f.count, f.worker, {schema}.place(g.id) - {schema}.place(f.id) as place
-    from (select distinct u.id, u.base from unnest($1::uuid[], $2::uuid[]) as u(id, base) order by u.base, u.id) g
+-- Gives each of these tasks that no worker holds a row of its own, and what is left of a row that held several becomes shorter rows before
+-- and behind, so that the order of arrival stays: $1 ids. A task that a worker holds stays in its row, locked until the end of
+-- the transaction. What a row that was waited for has become meanwhile is not seen here, but by the statement behind: held.sql.
+with wanted as materialized (
+    select r.id, r.count, array_agg(u.id) as tasks
+    from unnest($1::uuid[]) as u(id)
+    cross join lateral {schema}.row_of(u.id) r
+    where r.count > 1
+    group by r.id, r.count
+    -- One order for all, so that two calls never wait for each other.
+    order by r.id, r.count
+), found as materialized (
+    select t.id, t.count, t.gone, t.worker, w.tasks
+    from wanted w
     cross join lateral (
-        select t.id, t.count, t.worker
+        select t.id, t.count, t.gone, t.worker
         from {schema}.tasks t
-        where t.id >= g.base and t.id <= g.id and t.count > 1
-          and {schema}.place(g.id) - {schema}.place(t.id) < t.count
-          and (t.gone is null or get_bit(t.gone, {schema}.place(g.id) - {schema}.place(t.id)) = 0)
+        where t.id = any (array[w.id]) and t.count = w.count
         for update
-    ) f
+    ) t
 ), runs as materialized (
-    select f.id, f.count, array_agg(f.place) as places from found f where f.worker is null group by f.id, f.count
+    select f.id, f.count, array_agg(p.place) as places
+    from found f
+    cross join lateral unnest(f.tasks) as u(id)
+    cross join lateral (select {schema}.place(u.id) - {schema}.place(f.id)) as p(place)
+    where f.worker is null and (f.gone is null or get_bit(f.gone, p.place) = 0)
+    group by f.id, f.count
 ), removed as (
     delete from {schema}.tasks t using runs r where t.id = any (array[r.id]) and t.count = r.count
     returning t.*, r.places

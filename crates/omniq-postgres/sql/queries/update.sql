@@ -1,12 +1,10 @@
--- Changes a task that nobody holds, singled out before: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
+-- Changes a task that no worker holds. Runs behind single_out.sql: $1 id, then the new queue, priority, start time, arguments and their codec, extra runs,
 -- metadata; null leaves a value as it is.
-with held as materialized (
-    select g.id, t.count, t.worker is not null or t.state not in (0, 1) as busy, t.queue as old_queue, t.state as old_state
-    from (select $1::uuid) as g(id)
-    cross join lateral {schema}.row_of(g.id) r
-    cross join lateral (
-        select t.count, t.worker, t.queue, t.state from {schema}.tasks t where t.id = any (array[r.id]) and t.count = r.count for update
-    ) t
+with given as (
+    select $1::uuid as id
+), {held}, asked as materialized (
+    select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state
+    from held h
 ), changed as (
     update {schema}.tasks t
     set queue = coalesce($2::text, t.queue),
@@ -19,8 +17,8 @@ with held as materialized (
         codec = coalesce($6::text, t.codec),
         max_retries = coalesce($7::integer, t.max_retries),
         metadata = coalesce($8::jsonb, t.metadata)
-    from held h
-    where t.id = any (array[h.id]) and t.count = h.count and not h.busy
+    from asked h
+    where t.id = any (array[h.id]) and t.count = 1 and not h.busy
     returning t.*, {present} as present, h.old_queue, h.old_state
 ), moved as (
     select m.queue, m.state, false as held, m.tasks
@@ -32,9 +30,9 @@ with held as materialized (
     from changed c
     where {schema}.sleeps(c.queue)
 ), verdict as (
-    select case when not exists (select from held)
+    select case when not exists (select from asked)
                 then {schema}.refuse('OQ003', format('there is no task %s', $1))
-                when (select busy from held)
+                when (select busy from asked)
                 then {schema}.refuse('OQ004', format('task %s is running or has ended', $1)) end
 )
 select {task_columns}, (select count(*) from bell), (select count(*) from verdict)

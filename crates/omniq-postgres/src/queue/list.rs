@@ -1,6 +1,8 @@
 //! Tasks by filter, in the order of their ids. Rows overlap: what was taken out of a run stands behind what is left of it,
 //! though its ids are among those. So rows are looked through first, without arguments, and tasks got by their ids then.
 
+use std::collections::HashSet;
+
 use omniq_core::{Result, Task, TaskFilter, TaskId};
 use uuid::Uuid;
 
@@ -30,8 +32,10 @@ pub(super) async fn list(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Res
         // A row that was not read yet begins no earlier than the last one that was.
         let sure = |id: &TaskId| Some(id.as_uuid()) < behind.0;
         let is_all = (rows.len() as i64) < rows_at_once;
-        if is_all || ids.iter().filter(|id| sure(id)).count() >= wanted {
+        if is_all || ids.iter().filter(|id| sure(id)).collect::<HashSet<_>>().len() >= wanted {
             ids.sort_unstable();
+            // One that was taken out of its row between two looks stands in both.
+            ids.dedup();
             ids.truncate(wanted);
             break;
         }

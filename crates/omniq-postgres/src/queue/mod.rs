@@ -34,7 +34,6 @@ use crate::hands::Hands;
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
-use crate::runs::base_of;
 use crate::settings::Settings;
 use crate::sql::Statement;
 use crate::time::{Time, optional};
@@ -112,8 +111,7 @@ impl AsyncPostgresQueue {
         statement: &Statement,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>> {
-        let bases: Vec<_> = ids.iter().map(|id| base_of(id.as_uuid())).collect();
-        let single_out: [Param<'_>; 2] = [&uuids(ids), &bases];
+        let single_out: [Param<'_>; 1] = [&uuids(ids)];
         let answer =
             self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await;
         self.inner.cursors.clear();
@@ -141,6 +139,20 @@ fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
     ids.iter().map(TaskId::as_uuid).collect()
 }
 
+/// Withdraws tasks that no worker holds, if that is wanted, and asks the workers of the others to stop them.
+async fn cancel(queue: &AsyncPostgresQueue, ids: &[TaskId], withdraw: bool) -> Result<Vec<Cancelled>> {
+    let rows = queue.singled_out(ids, &queue.db().sql.cancel, &[&uuids(ids), &withdraw]).await?;
+    let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
+    let mut columns = Columns::new(row);
+    let mut answers = vec![Cancelled::NotFound; ids.len()];
+    for answer in [Cancelled::Done, Cancelled::Requested] {
+        for place in columns.take::<Vec<i64>>()? {
+            answers[usize::try_from(place - 1).unwrap_or(0)] = answer;
+        }
+    }
+    Ok(answers)
+}
+
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
@@ -164,16 +176,11 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        let rows = self.singled_out(ids, &self.db().sql.cancel, &[&uuids(ids)]).await?;
-        let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
-        let mut columns = Columns::new(row);
-        let mut answers = vec![Cancelled::NotFound; ids.len()];
-        for answer in [Cancelled::Done, Cancelled::Requested] {
-            for place in columns.take::<Vec<i64>>()? {
-                answers[usize::try_from(place - 1).unwrap_or(0)] = answer;
-            }
-        }
-        Ok(answers)
+        cancel(self, ids, true).await
+    }
+
+    async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        cancel(self, ids, false).await
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
@@ -220,7 +227,8 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await
+        let sql = &self.db().sql;
+        self.db().until_none_left(&sql.purge, &sql.purge_left, &[queue, &state, &held, func]).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {

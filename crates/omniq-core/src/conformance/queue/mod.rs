@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod claims;
 pub mod close;
+pub mod concurrent;
 pub mod enqueue;
 pub mod expiry;
 pub mod fencing;

@@ -1,0 +1,129 @@
+//! One task as the state machine has it: whether an answer can be true of it, and what it is afterwards.
+
+use super::history::{Change, Fact, Refusal, View};
+use crate::model::*;
+
+/// A task that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Known {
+    view: View,
+    /// The number of its last claim.
+    number: u32,
+    expired: bool,
+}
+
+/// `None`: it is not there yet, or not any more.
+pub(super) type Model = Option<Known>;
+
+/// The task after this, or `None` if it cannot have been so.
+pub(super) fn after(model: Model, fact: &Fact, keeps: bool) -> Option<Model> {
+    match fact {
+        Fact::Added { view, expired } => {
+            model.is_none().then_some(Some(Known { view: *view, number: 0, expired: *expired }))
+        }
+        Fact::Seen(seen) => (model.map(|known| known.view) == *seen).then_some(model),
+        Fact::Claimed(seen) => claimed(model?, *seen),
+        Fact::Settled { claim, outcome, done } => {
+            let fits = model.filter(|known| settles(known, *claim, outcome));
+            match (fits, done) {
+                (Some(known), true) => Some(settled(known, outcome, keeps)),
+                // Without a claim it is lost also if a call beside it changed the row at that moment.
+                (None, false) => Some(model),
+                (Some(_), false) if claim.is_none() => Some(model),
+                _ => None,
+            }
+        }
+        Fact::Cancelled(answer) => {
+            let step = model.map_or(Step::No, |known| known.view.state.after(Verb::Cancel));
+            match (answer, step) {
+                (Cancelled::Done, Step::To(TaskState::Cancelled)) => Some(None),
+                (Cancelled::Requested, Step::To(TaskState::Running)) | (Cancelled::NotFound, Step::No) => {
+                    Some(model)
+                }
+                _ => None,
+            }
+        }
+        Fact::Deleted(None) => allowed(model, Verb::Delete).map(|_| None),
+        Fact::Retried(None) => allowed(model, Verb::Retry).map(|known| Some(retried(known))),
+        Fact::Updated(change, Ok(seen)) => {
+            let known = updated(allowed(model, Verb::Cancel).filter(is_waiting)?, *change);
+            (known.view == *seen).then_some(Some(known))
+        }
+        Fact::Deleted(Some(refusal)) => refused(model, Verb::Delete, *refusal),
+        Fact::Retried(Some(refusal)) => refused(model, Verb::Retry, *refusal),
+        Fact::Updated(_, Err(Refusal::NotFound)) => model.is_none().then_some(model),
+        Fact::Updated(_, Err(Refusal::Conflict)) => (!is_waiting(&model?)).then_some(model),
+    }
+}
+
+/// Whether a purge removes it.
+pub(super) fn is_purged(model: Model, state: Option<TaskState>) -> bool {
+    model.is_some_and(|Known { view, .. }| {
+        view.state != TaskState::Running && state.is_none_or(|state| state == view.state)
+    })
+}
+
+fn is_waiting(known: &Known) -> bool {
+    matches!(known.view.state, TaskState::Scheduled | TaskState::Ready)
+}
+
+fn allowed(model: Model, verb: Verb) -> Option<Known> {
+    model.filter(|known| known.view.state.after(verb) != Step::No)
+}
+
+fn refused(model: Model, verb: Verb, refusal: Refusal) -> Option<Model> {
+    let right = match refusal {
+        Refusal::NotFound => model.is_none(),
+        Refusal::Conflict => model.is_some() && allowed(model, verb).is_none(),
+    };
+    right.then_some(model)
+}
+
+fn claimed(known: Known, seen: View) -> Option<Model> {
+    let number = seen.claim?.number;
+    if known.view.state != TaskState::Ready || known.expired || number <= known.number {
+        return None;
+    }
+    let view =
+        View { state: TaskState::Running, attempt: known.view.attempt + 1, claim: seen.claim, ..known.view };
+    (view == seen).then_some(Some(Known { view, number, ..known }))
+}
+
+fn settles(known: &Known, claim: Option<Claim>, outcome: &Outcome) -> bool {
+    match claim {
+        Some(_) => known.view.claim == claim,
+        None => is_waiting(known) && (*outcome != Outcome::Expire || known.expired),
+    }
+}
+
+fn settled(known: Known, outcome: &Outcome, keeps: bool) -> Model {
+    let (state, given_back) = match outcome {
+        Outcome::Complete if keeps => (TaskState::Completed, 0),
+        Outcome::Fail { .. } => (TaskState::Dead, 0),
+        Outcome::RetryLater { delay, .. } if delay.is_zero() => (TaskState::Ready, 0),
+        Outcome::RetryLater { .. } => (TaskState::Scheduled, 0),
+        Outcome::Release => (TaskState::Ready, 1),
+        Outcome::Snooze { delay } if delay.is_zero() => (TaskState::Ready, 1),
+        Outcome::Snooze { .. } => (TaskState::Scheduled, 1),
+        _ => return None,
+    };
+    let view = View { state, attempt: known.view.attempt - given_back, claim: None, ..known.view };
+    Some(Known { view, ..known })
+}
+
+fn retried(mut known: Known) -> Known {
+    if known.view.state == TaskState::Dead {
+        known.view.attempt = 0;
+    }
+    known.view.state = TaskState::Ready;
+    known
+}
+
+fn updated(mut known: Known, change: Change) -> Known {
+    match change {
+        Change::Value(value) => known.view.value = value,
+        Change::Priority(priority) => known.view.priority = priority,
+        Change::Due => known.view.state = TaskState::Ready,
+    }
+    known
+}

@@ -1,0 +1,107 @@
+//! What happens in a history: the tasks that are there at first, and what each connection does.
+
+use proptest::prelude::*;
+
+use super::LANES;
+
+/// Tasks that are enqueued together.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// How many.
+    pub count: usize,
+    /// Their priority.
+    pub priority: i16,
+    /// Whether they start far in the future.
+    pub delayed: bool,
+    /// Whether their time to live has ended when the history begins. Not if they are delayed.
+    pub expiring: bool,
+}
+
+/// What a connection does. Tasks are named by their place among those that are there at first, modulo their number.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Claims so many.
+    Claim(u32),
+    /// Settles so many of the tasks that the connection has claimed.
+    Settle {
+        /// The outcomes, in turn, by their place in `play::OUTCOMES`.
+        outcomes: Vec<usize>,
+        /// How many tasks.
+        many: usize,
+        /// Those of the first claims, which may be settled already, instead of those of the last ones.
+        stale: bool,
+        /// All or nothing.
+        all: bool,
+    },
+    /// Withdraws tasks.
+    Cancel(Vec<usize>),
+    /// Removes tasks, all or none.
+    Delete(Vec<usize>),
+    /// Retries tasks, all or none.
+    Retry(Vec<usize>),
+    /// Gives a task another argument.
+    Rewrite(usize),
+    /// Gives a task another priority.
+    Reorder(usize, i16),
+    /// Sets the start time of a task to now.
+    Due(usize),
+    /// Looks at a task.
+    Get(usize),
+    /// Looks at all tasks.
+    List,
+    /// Removes all tasks of a state (its place in `TaskState::ALL`), or of any, that are not running.
+    Purge(Option<usize>),
+    /// Adds so many tasks.
+    Enqueue(usize),
+    /// Expires what has expired, as maintenance does.
+    Expire,
+}
+
+/// A history to be played.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The tasks that are there at first.
+    pub segments: Vec<Segment>,
+    /// What each connection does, one act after another.
+    pub lanes: Vec<Vec<Act>>,
+}
+
+pub(super) fn plans() -> impl Strategy<Value = Plan> {
+    let segments = prop::collection::vec(segment(), 1..=3);
+    let lanes = prop::collection::vec(prop::collection::vec(act(), 1..=4), 2..=LANES);
+    (segments, lanes).prop_map(|(segments, lanes)| Plan { segments, lanes })
+}
+
+fn segment() -> impl Strategy<Value = Segment> {
+    let count = prop_oneof![1 => Just(1), 3 => 2..=5_usize, 2 => 6..=20_usize, 1 => 21..=50_usize];
+    (count, 0..=1_i16, prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
+        |(count, priority, delayed, expiring)| Segment {
+            count,
+            priority,
+            delayed,
+            expiring: expiring && !delayed,
+        },
+    )
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    // Close to each other, so that they share rows.
+    let place = || 0..60_usize;
+    let places = move || prop_oneof![2 => prop::collection::vec(place(), 1), 1 => prop::collection::vec(place(), 2..=8)];
+    prop_oneof![
+        4 => (1..=12_u32).prop_map(Act::Claim),
+        4 => (prop::collection::vec(0..8_usize, 1..=3), 1..=8_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.2))
+            .prop_map(|(outcomes, many, stale, all)| Act::Settle { outcomes, many, stale, all }),
+        4 => places().prop_map(Act::Cancel),
+        4 => places().prop_map(Act::Delete),
+        3 => places().prop_map(Act::Retry),
+        3 => place().prop_map(Act::Rewrite),
+        1 => (place(), 0..=1_i16).prop_map(|(place, priority)| Act::Reorder(place, priority)),
+        1 => place().prop_map(Act::Due),
+        1 => place().prop_map(Act::Get),
+        1 => Just(Act::List),
+        1 => prop::option::of(0..5_usize).prop_map(Act::Purge),
+        1 => (1..=6_usize).prop_map(Act::Enqueue),
+        1 => Just(Act::Expire),
+    ]
+}

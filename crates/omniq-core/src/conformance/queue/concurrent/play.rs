@@ -1,0 +1,351 @@
+//! Plays a history: every connection does what its lane says, all at the same time, and writes down what it is told.
+
+use std::time::{Duration, Instant};
+
+use super::history::{Call, Change, Fact, History, Refusal, View, Whole};
+use super::plan::{Act, Plan};
+use super::{LANES, Stage};
+use crate::conformance::support::{HOUR, boom, from, number, pause, task};
+use crate::*;
+
+/// The outcomes of runs, by their places.
+fn outcome(place: usize) -> Outcome {
+    match place {
+        0 => Outcome::Complete,
+        1 => Outcome::Fail { error: boom() },
+        2 => Outcome::RetryLater { delay: Duration::ZERO, error: None },
+        3 => Outcome::RetryLater { delay: HOUR, error: Some(boom()) },
+        4 => Outcome::Release,
+        5 => Outcome::Snooze { delay: HOUR },
+        6 => Outcome::Discard,
+        _ => Outcome::Cancel,
+    }
+}
+
+/// One worker of each object, for all histories.
+pub(super) async fn workers(stage: &Stage) -> Vec<WorkerId> {
+    let mut workers = Vec::with_capacity(LANES);
+    for object in &stage.objects {
+        let mut info = WorkerInfo::new([&stage.name]);
+        info.lease = HOUR;
+        workers.push(object.register_worker(&info).await.expect("a worker can be registered"));
+    }
+    workers
+}
+
+fn view(task: &Task) -> View {
+    View {
+        state: task.state,
+        attempt: task.attempt,
+        claim: task.claim,
+        priority: task.priority,
+        value: number(task),
+    }
+}
+
+/// What a connection has.
+struct Lane {
+    no: usize,
+    queue: std::sync::Arc<dyn TaskQueue>,
+    worker: WorkerId,
+    name: String,
+    start: Instant,
+    /// The tasks that were there at first, and whether they had expired.
+    tasks: Vec<(TaskId, bool)>,
+    claimed: Vec<(TaskId, Option<Claim>)>,
+    calls: Vec<Call>,
+}
+
+/// Plays it, then looks at what is left. An error: something answered as it never may.
+pub(super) async fn play(
+    stage: &Stage,
+    workers: &[WorkerId],
+    name: &str,
+    plan: &Plan,
+) -> Result<History, String> {
+    let start = Instant::now();
+    let lane = |no: usize, tasks: Vec<(TaskId, bool)>| Lane {
+        no,
+        queue: stage.objects[no].clone(),
+        worker: workers[no],
+        name: name.to_owned(),
+        start,
+        tasks,
+        claimed: Vec::new(),
+        calls: Vec::new(),
+    };
+    let mut first = lane(0, Vec::new());
+    for segment in &plan.segments {
+        let mut new = task(first.tasks.len() as i64).queue(name).priority(segment.priority);
+        new.delay = segment.delayed.then_some(HOUR);
+        new.ttl = segment.expiring.then_some(Duration::from_millis(1));
+        let ids = first.add(segment.count, new).await?;
+        first.tasks.extend(ids.into_iter().map(|id| (id, segment.expiring)));
+    }
+    if plan.segments.iter().any(|segment| segment.expiring) {
+        pause(3).await;
+    }
+    let mut lanes = tokio::task::JoinSet::new();
+    for (no, acts) in plan.lanes.iter().enumerate() {
+        let (mut lane, acts) = (lane(no, first.tasks.clone()), acts.clone());
+        lanes.spawn(async move {
+            for act in &acts {
+                lane.act(act).await?;
+            }
+            Ok::<_, String>(lane)
+        });
+    }
+    let mut history = History { calls: first.calls };
+    let mut claimed = Vec::new();
+    while let Some(lane) = lanes.join_next().await {
+        let lane = lane.map_err(|error| format!("a connection's task ended: {error}"))??;
+        claimed.extend(lane.claimed);
+        history.calls.extend(lane.calls);
+    }
+    let mut last = lane(0, first.tasks);
+    last.claimed = claimed;
+    last.look_at_the_end().await?;
+    history.calls.append(&mut last.calls);
+    Ok(history)
+}
+
+impl Lane {
+    fn now(&self) -> u128 {
+        self.start.elapsed().as_nanos()
+    }
+
+    fn note(&mut self, begin: u128, act: String, facts: Vec<(TaskId, Fact)>, whole: Whole) {
+        let end = self.now();
+        self.calls.push(Call { lane: self.no, begin, end, act, facts, whole });
+    }
+
+    fn ids(&self, places: &[usize]) -> Vec<TaskId> {
+        let mut ids: Vec<_> = places.iter().map(|place| self.tasks[place % self.tasks.len()].0).collect();
+        let mut seen = std::collections::HashSet::new();
+        ids.retain(|id| seen.insert(*id));
+        ids
+    }
+
+    async fn add(&mut self, count: usize, new: NewTask) -> Result<Vec<TaskId>, String> {
+        let first = self.tasks.len() as i64;
+        let all = (0..count).map(|no| NewTask { payload: task(first + no as i64).payload, ..new.clone() });
+        let begin = self.now();
+        let ids = self.queue.enqueue_many(all.collect()).await.map_err(unexpected("enqueue"))?;
+        let state = if new.delay.is_some() { TaskState::Scheduled } else { TaskState::Ready };
+        let added = |(no, id): (usize, &TaskId)| {
+            let value = first + no as i64;
+            let view = View { state, attempt: 0, claim: None, priority: new.priority, value };
+            (*id, Fact::Added { view, expired: new.ttl.is_some() })
+        };
+        let facts = ids.iter().enumerate().map(added).collect();
+        self.note(begin, format!("enqueue {count}"), facts, Whole::Nothing);
+        Ok(ids)
+    }
+
+    async fn act(&mut self, act: &Act) -> Result<(), String> {
+        let (queue, name, begin) = (self.queue.clone(), format!("{act:?}"), self.now());
+        match act {
+            Act::Claim(limit) => {
+                let request = from(&self.name).limit(*limit);
+                let tasks = queue.claim(self.worker, &request).await.map_err(unexpected("claim"))?;
+                self.claimed.extend(tasks.iter().map(|task| (task.id, task.claim)));
+                let facts = tasks.iter().map(|task| (task.id, Fact::Claimed(view(task)))).collect();
+                self.note(begin, name, facts, Whole::Nothing);
+            }
+            Act::Settle { outcomes, many, stale, all } => {
+                let many = (*many).min(self.claimed.len());
+                let tasks = if *stale {
+                    self.claimed[..many].to_vec()
+                } else {
+                    self.claimed.split_off(self.claimed.len() - many)
+                };
+                let outcomes = outcomes.iter().cycle().map(|place| outcome(*place));
+                let batch =
+                    tasks.into_iter().zip(outcomes).map(|((id, claim), outcome)| (id, claim, outcome));
+                let mode = if *all { SettleMode::All } else { SettleMode::Each };
+                self.settle(begin, name, batch.collect(), mode).await?;
+            }
+            Act::Cancel(places) => {
+                let ids = self.ids(places);
+                let answers = queue.cancel_many(&ids).await.map_err(unexpected("cancel"))?;
+                let facts = ids.into_iter().zip(answers.into_iter().map(Fact::Cancelled)).collect();
+                self.note(begin, name, facts, Whole::Nothing);
+            }
+            Act::Delete(places) => {
+                let ids = self.ids(places);
+                let facts = all_or_none(&ids, queue.delete_many(&ids).await, Fact::Deleted)?;
+                self.note(begin, name, facts, Whole::Nothing);
+            }
+            Act::Retry(places) => {
+                let ids = self.ids(places);
+                let facts = all_or_none(&ids, queue.retry_many(&ids).await, Fact::Retried)?;
+                self.note(begin, name, facts, Whole::Nothing);
+            }
+            Act::Rewrite(place) => {
+                let value = 1_000_000 + (self.no * 1000 + self.calls.len()) as i64;
+                self.update(begin, name, *place, Change::Value(value)).await?;
+            }
+            Act::Reorder(place, priority) => {
+                self.update(begin, name, *place, Change::Priority(*priority)).await?;
+            }
+            Act::Due(place) => self.update(begin, name, *place, Change::Due).await?,
+            Act::Get(place) => {
+                let id = self.ids(&[*place])[0];
+                let seen = queue.get(id).await.map_err(unexpected("get"))?;
+                self.note(begin, name, vec![(id, Fact::Seen(seen.as_ref().map(view)))], Whole::Nothing);
+            }
+            Act::List => {
+                let listed = self.list().await?;
+                let facts = listed.iter().map(|task| (task.id, Fact::Seen(Some(view(task))))).collect();
+                self.note(begin, name, facts, Whole::Listed);
+            }
+            Act::Purge(state) => {
+                let state = state.map(|place| TaskState::ALL[place]);
+                let filter = TaskFilter { state, ..self.filter() };
+                let count = queue.purge(&filter).await.map_err(unexpected("purge"))?;
+                self.note(begin, name, Vec::new(), Whole::Purged(state, count));
+            }
+            Act::Enqueue(count) => drop(self.add(*count, task(0).queue(&self.name)).await?),
+            Act::Expire => {
+                let expired = queue.expired(100).await.map_err(unexpected("expired"))?;
+                let here = expired.iter().filter(|task| task.queue == self.name);
+                let batch = here.map(|task| (task.id, None, Outcome::Expire)).collect();
+                self.settle(self.now(), name, batch, SettleMode::Each).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(
+        &mut self,
+        begin: u128,
+        name: String,
+        batch: Vec<(TaskId, Option<Claim>, Outcome)>,
+        mode: SettleMode,
+    ) -> Result<(), String> {
+        let settlements = batch.iter().map(|(task_id, claim, outcome)| Settlement {
+            task_id: *task_id,
+            claim: *claim,
+            outcome: outcome.clone(),
+            result: None,
+            events: Vec::new(),
+        });
+        let answers = match self.queue.settle(settlements.collect(), mode).await {
+            // Nothing was changed: they are held as before.
+            Err(error) if mode == SettleMode::All && error.is_claim_lost() => {
+                self.claimed.extend(batch.into_iter().map(|(id, claim, _)| (id, claim)));
+                return Ok(());
+            }
+            answers => answers.map_err(unexpected("settle"))?,
+        };
+        let fact = |((id, claim, outcome), answer)| {
+            (id, Fact::Settled { claim, outcome, done: answer == Settled::Done })
+        };
+        let facts = batch.into_iter().zip(answers).map(fact).collect();
+        self.note(begin, name, facts, Whole::Nothing);
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        begin: u128,
+        name: String,
+        place: usize,
+        change: Change,
+    ) -> Result<(), String> {
+        let (id, expired) = self.tasks[place % self.tasks.len()];
+        let mut update = TaskUpdate::default();
+        match change {
+            Change::Value(value) => update.payload = Some(task(value).payload),
+            Change::Priority(priority) => update.priority = Some(priority),
+            // A new start time has a time to live of its own, which would end at some moment of the history.
+            Change::Due if expired => return Ok(()),
+            Change::Due => update.run_at = Some(jiff::Timestamp::now() - HOUR),
+        }
+        let seen = match self.queue.update(id, update).await {
+            Ok(task) if task.id != id => {
+                return Err(format!("{name} of task {id} gave back task {}", task.id));
+            }
+            Ok(task) => Ok(view(&task)),
+            Err(error) => Err(refusal("update", &error)?),
+        };
+        self.note(begin, name, vec![(id, Fact::Updated(change, seen))], Whole::Nothing);
+        Ok(())
+    }
+
+    fn filter(&self) -> TaskFilter {
+        TaskFilter { queue: Some(self.name.clone()), limit: Some(1000), ..TaskFilter::default() }
+    }
+
+    async fn list(&self) -> Result<Vec<Task>, String> {
+        self.queue.list(&self.filter()).await.map_err(unexpected("list"))
+    }
+
+    /// Everything can be read, the figures are those of the tasks, and what is ready can be claimed. Leaves nothing.
+    async fn look_at_the_end(&mut self) -> Result<(), String> {
+        self.act(&Act::List).await?;
+        let listed = self.list().await?;
+        let queues = self.queue.queues().await.map_err(unexpected("queues"))?;
+        let figures = queues.into_iter().find(|queue| queue.name == self.name).unwrap_or_default();
+        let counted = |state| listed.iter().filter(|task| task.state == state).count() as u64;
+        let shown = [figures.ready, figures.scheduled, figures.running, figures.dead, figures.completed];
+        let there = [
+            counted(TaskState::Ready),
+            counted(TaskState::Scheduled),
+            counted(TaskState::Running),
+            counted(TaskState::Dead),
+            counted(TaskState::Completed),
+        ];
+        if shown != there {
+            return Err(format!(
+                "the figures (ready, scheduled, running, dead, completed) are {shown:?}, the tasks {there:?}"
+            ));
+        }
+        let expired = self.queue.expired(1000).await.map_err(unexpected("expired"))?;
+        let is_expired = |id| expired.iter().any(|task| task.id == id);
+        let ready =
+            listed.iter().filter(|task| task.state == TaskState::Ready && !is_expired(task.id)).count();
+        let mut found = 0;
+        while found < ready {
+            let before = self.claimed.len();
+            self.act(&Act::Claim(1000)).await?;
+            if self.claimed.len() == before {
+                return Err(format!("of {ready} tasks that are ready {found} could be claimed"));
+            }
+            found += self.claimed.len() - before;
+        }
+        let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
+        self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
+        self.act(&Act::Purge(None)).await?;
+        let left = self.queue.count(&self.filter()).await.map_err(unexpected("count"))?;
+        if left > 0 { Err(format!("{left} tasks are left in the end")) } else { Ok(()) }
+    }
+}
+
+fn unexpected(verb: &str) -> impl FnOnce(Error) -> String {
+    move |error| format!("{verb} failed: {error}")
+}
+
+fn refusal(verb: &str, error: &Error) -> Result<Refusal, String> {
+    if error.is_not_found() {
+        Ok(Refusal::NotFound)
+    } else if error.is_conflict() {
+        Ok(Refusal::Conflict)
+    } else {
+        Err(format!("{verb} failed: {error}"))
+    }
+}
+
+/// All are changed, or none because of the one that the error names.
+fn all_or_none(
+    ids: &[TaskId],
+    answer: crate::Result<()>,
+    fact: impl Fn(Option<Refusal>) -> Fact,
+) -> Result<Vec<(TaskId, Fact)>, String> {
+    let Err(error) = answer else { return Ok(ids.iter().map(|id| (*id, fact(None))).collect()) };
+    let refusal = refusal("a verb for all or none", &error)?;
+    let message = error.to_string();
+    let named = ids.iter().find(|id| message.contains(&id.to_string()));
+    let named = named.ok_or_else(|| format!("an error names no task that was asked for: {message}"))?;
+    Ok(vec![(*named, fact(Some(refusal)))])
+}
