@@ -32,7 +32,7 @@ fn crowded() -> Postgres {
     Postgres { db: OnceCell::new(), statement_cache: true, crowded: true }
 }
 
-/// A row of two to four, but for what is taken out of a run, whose place in line lies between those of others; of which length depends on the id, so that an id that is used twice is found as ever.
+/// A row of two to four, but for what is taken out of a run, which is older than its statement; of which length depends on the id, so that an id that is used twice is found as ever.
 const CROWD: &str = "
     create or replace function omniq.crowd() returns trigger language plpgsql as $$
     declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
@@ -44,7 +44,7 @@ const CROWD: &str = "
         return new;
     end $$;
     create or replace trigger crowd before insert on omniq.tasks for each row
-    when (new.count = 1 and new.seq % 65536 = 0) execute function omniq.crowd()";
+    when (new.count = 1 and new.created_at >= statement_timestamp()) execute function omniq.crowd()";
 
 impl Postgres {
     async fn settings(&self) -> Builder {

@@ -9,6 +9,7 @@ mod c12_blocking;
 mod c13_close;
 mod c14_bad_input;
 mod c17_claims;
+mod c18_cancel;
 mod c21_complete;
 mod c21_drivers;
 mod c21_settle;

@@ -11,16 +11,18 @@ mod plan;
 mod play;
 
 use std::cell::Cell;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 pub use plan::{Act, Plan, Segment};
 
-use crate::TaskQueue;
 use crate::conformance::QueueFixture;
-use crate::model::Limits;
+use crate::model::{Completion, Limits};
+use crate::{Error, TaskQueue};
 
 /// How many connections there are at the most.
 pub const LANES: usize = 5;
@@ -35,8 +37,17 @@ pub struct Stage {
     pub objects: Vec<Arc<dyn TaskQueue>>,
     /// Whether they keep completed tasks.
     pub keeps: bool,
+    /// Completes a task in a transaction of a user's own, where the storage has such.
+    pub completer: Option<Arc<dyn Completer>>,
     /// Names of queues begin with this, so that several stages can share a storage.
     pub name: String,
+}
+
+/// What a user does who completes a task in a transaction of the user's own.
+#[async_trait]
+pub trait Completer: Debug + Send + Sync {
+    /// Carries the completion out and commits, or rolls back. Error `is_claim_lost` if the claim does not hold any more.
+    async fn complete(&self, completion: &Completion, commit: bool) -> Result<(), Error>;
 }
 
 /// Plays so many random histories, one after another; an error shows a short one that goes wrong. Plans depend on the seed
@@ -81,7 +92,7 @@ pub async fn c16_verbs_at_the_same_time_are_linearizable(fixture: &impl QueueFix
         for _ in 0..LANES {
             objects.push(fixture.queue_with(Limits::default(), keeps).await);
         }
-        let stage = Stage { objects, keeps, name: format!("histories-{keeps}") };
+        let stage = Stage { objects, keeps, completer: None, name: format!("histories-{keeps}") };
         let play = tokio::task::spawn_blocking(move || histories(&stage, 15, 1));
         if let Err(message) = play.await.expect("the thread of the histories ends") {
             panic!("{message}");

@@ -33,6 +33,8 @@ pub enum Act {
         /// All or nothing.
         all: bool,
     },
+    /// Completes the last task that the connection has claimed in a transaction of a user's own, which commits, or rolls back.
+    Complete(bool),
     /// Withdraws tasks.
     Cancel(Vec<usize>),
     /// Removes tasks, all or none.
@@ -92,6 +94,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (1..=12_u32).prop_map(Act::Claim),
         4 => (prop::collection::vec(0..8_usize, 1..=3), 1..=8_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.2))
             .prop_map(|(outcomes, many, stale, all)| Act::Settle { outcomes, many, stale, all }),
+        2 => prop::bool::weighted(0.7).prop_map(Act::Complete),
         4 => places().prop_map(Act::Cancel),
         4 => places().prop_map(Act::Delete),
         3 => places().prop_map(Act::Retry),

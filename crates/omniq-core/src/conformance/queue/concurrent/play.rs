@@ -1,10 +1,11 @@
 //! Plays a history: every connection does what its lane says, all at the same time, and writes down what it is told.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::{Call, Change, Fact, History, Refusal, View, Whole};
 use super::plan::{Act, Plan};
-use super::{LANES, Stage};
+use super::{Completer, LANES, Stage};
 use crate::conformance::support::{HOUR, boom, from, number, pause, task};
 use crate::*;
 
@@ -46,7 +47,8 @@ fn view(task: &Task) -> View {
 /// What a connection has.
 struct Lane {
     no: usize,
-    queue: std::sync::Arc<dyn TaskQueue>,
+    queue: Arc<dyn TaskQueue>,
+    completer: Option<Arc<dyn Completer>>,
     worker: WorkerId,
     name: String,
     start: Instant,
@@ -67,6 +69,7 @@ pub(super) async fn play(
     let lane = |no: usize, tasks: Vec<(TaskId, bool)>| Lane {
         no,
         queue: stage.objects[no].clone(),
+        completer: stage.completer.clone(),
         worker: workers[no],
         name: name.to_owned(),
         start,
@@ -165,6 +168,7 @@ impl Lane {
                 let mode = if *all { SettleMode::All } else { SettleMode::Each };
                 self.settle(begin, name, batch.collect(), mode).await?;
             }
+            Act::Complete(commit) => self.complete(begin, name, *commit).await?,
             Act::Cancel(places) => {
                 let ids = self.ids(places);
                 let answers = queue.cancel_many(&ids).await.map_err(unexpected("cancel"))?;
@@ -243,6 +247,26 @@ impl Lane {
         };
         let facts = batch.into_iter().zip(answers).map(fact).collect();
         self.note(begin, name, facts, Whole::Nothing);
+        Ok(())
+    }
+
+    async fn complete(&mut self, begin: u128, name: String, commit: bool) -> Result<(), String> {
+        let (Some(completer), Some((task_id, claim))) =
+            (self.completer.clone(), self.claimed.last().copied())
+        else {
+            return Ok(());
+        };
+        let outcome = Outcome::Complete;
+        let settlement =
+            Settlement { task_id, claim, outcome: outcome.clone(), result: None, events: Vec::new() };
+        let completion = self.queue.completion(settlement, None).await.map_err(unexpected("completion"))?;
+        let done = match completer.complete(&completion, commit).await {
+            Err(error) if error.is_claim_lost() => false,
+            answer => answer.map_err(unexpected("complete")).map(|()| true)?,
+        };
+        if commit || !done {
+            self.note(begin, name, vec![(task_id, Fact::Settled { claim, outcome, done })], Whole::Nothing);
+        }
         Ok(())
     }
 

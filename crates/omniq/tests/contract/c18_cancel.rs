@@ -1,0 +1,63 @@
+//! C18: a cancel that withdraws a task leaves its result and its event, whatever becomes of the task at that moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{StreamExt, stream};
+use omniq::prelude::*;
+use omniq::{Cancelled, Dequeue, EventFilter, Outcome, ResultStatus, SettleMode, Settlement, WorkerInfo};
+use omniq_testkit::TestDb;
+
+use crate::witness::full;
+
+const TASKS: i32 = 300;
+
+/// Claims tasks and puts them off by nothing, so that they run and wait by turns.
+async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) {
+    let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
+    while !over.load(Ordering::Relaxed) {
+        let tasks = queue.claim(worker, &Dequeue::from(["default"]).limit(20)).await.unwrap();
+        let snooze = |task: omniq::Task| Settlement {
+            task_id: task.id,
+            claim: task.claim,
+            outcome: Outcome::Snooze { delay: std::time::Duration::ZERO },
+            result: None,
+            events: Vec::new(),
+        };
+        queue.settle(tasks.into_iter().map(snooze).collect(), SettleMode::Each).await.unwrap();
+    }
+    queue.deregister_worker(worker).await.unwrap();
+}
+
+/// Issue 12, C12: 949 of 1,162 were withdrawn without a record.
+#[tokio::test]
+async fn c18_a_cancel_beside_snoozes_leaves_a_result_and_an_event() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let tasks = (0..TASKS).map(|number| NewTask::new("f", &number).unwrap()).collect();
+    let ids = backend.enqueue_many(tasks).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let snoozers: Vec<_> =
+        (0..2).map(|_| tokio::spawn(snooze_all(backend.queue().clone(), over.clone()))).collect();
+    let answers: Vec<Cancelled> =
+        stream::iter(&ids).map(|id| backend.cancel(*id)).buffered(6).map(Result::unwrap).collect().await;
+    over.store(true, Ordering::Relaxed);
+    for snoozer in snoozers {
+        snoozer.await.unwrap();
+    }
+    assert!(answers.contains(&Cancelled::Done) && !answers.contains(&Cancelled::NotFound), "{answers:?}");
+    for (id, answer) in ids.iter().zip(answers) {
+        let there = backend.queue().get(*id).await.unwrap().is_some();
+        assert_eq!(there, answer == Cancelled::Requested);
+        let result = backend.result(*id).await.unwrap().map(|result| result.status);
+        assert_eq!(result, (!there).then_some(ResultStatus::Cancelled));
+        let filter = EventFilter {
+            task_id: Some(*id),
+            kind: Some("cancelled".parse().unwrap()),
+            ..EventFilter::default()
+        };
+        let events = backend.events().unwrap().count(&filter).await.unwrap();
+        assert_eq!(events, u64::from(!there));
+    }
+    backend.close().await.unwrap();
+}
