@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use crate::db::{Db, Param, give_back};
 use crate::error::from_driver;
 use crate::sql::Statement;
+use crate::unshown;
 
 impl Db {
     /// Two statements in one transaction and one round trip; the answer is the second's.
@@ -81,11 +82,8 @@ async fn all_or_none_on(
 ) -> Result<()> {
     let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
         match prepared {
-            Some(prepared) => client.query(&prepared, params).await,
-            None => {
-                let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
-                client.query_typed(&statement.text, &typed).await
-            }
+            Some(prepared) => unshown::query(client, &prepared, params).await,
+            None => unshown::query_typed(client, statement, params).await,
         }
     }));
     let (begun, answers, ended) =
