@@ -46,6 +46,7 @@ begin
         'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
         ' with (autovacuum_vacuum_insert_threshold = -1)',
         {schema_name}, part, {schema_name});
+    execute format('alter table %I.%I replica identity full', {schema_name}, part);
     execute format('alter table %I.{table} attach partition %I.%I for values from (%L) to (%L)',
                    {schema_name}, {schema_name}, part, start, finish);
     insert into {schema}.{kind}_partitions values (part, start, finish);

@@ -41,6 +41,9 @@ create index results_uncompleted on {schema}.result_runs (status, finished_at, t
 create index results_expiring on {schema}.result_runs using brin (expires_at) with (autosummarize = on);
 
 create table {schema}.results_kept partition of {schema}.result_runs for values from ('infinity') to (maxvalue);
+-- Where tables are published; each partition for itself. A key would be one more index for each result.
+alter table {schema}.result_runs replica identity full;
+alter table {schema}.results_kept replica identity full;
 
 {partitions}
 

@@ -50,6 +50,8 @@ alter table {schema}.tasks alter column bodies set storage external;
 
 -- Of two rows with the same first task the shorter one was taken out of the longer one.
 create unique index tasks_id on {schema}.tasks (id, count);
+-- Where tables are published PostgreSQL must be able to say which row went: docs/decisions/0025-replica-identity.md.
+alter table {schema}.tasks replica identity using index tasks_id;
 -- The claim's index. Neither its columns nor its condition change when a task is claimed.
 create index tasks_ready on {schema}.tasks (queue, priority desc, seq) where state = 1;
 create index tasks_due on {schema}.tasks (queue, run_at) where state = 0;

@@ -13,6 +13,8 @@ create table {schema}.tallies (
     completed bigint
 ) with (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index tallies_tx on {schema}.tallies (tx);
+-- Where tables are published; a key would be one more index for each change.
+alter table {schema}.tallies replica identity full;
 
 -- The totals of a fold hold all changes that its snapshot saw. There is one fold; an older one is on its way out.
 create table {schema}.folds (
