@@ -58,7 +58,11 @@ impl Postgres {
         let db = self.db.get_or_init(async || {
             let db = TestDb::new().await;
             if self.published {
-                db.client().await.batch_execute("create publication everything for all tables").await.unwrap();
+                db.client()
+                    .await
+                    .batch_execute("create publication everything for all tables")
+                    .await
+                    .unwrap();
             }
             db
         });

@@ -325,7 +325,11 @@ async fn c27_handing_over_needs_the_right_to_enqueue_and_gives_no_other() {
     let by_hand = "select omniq.hand_over(gen_random_uuid(), 'default', 'send', 'json', '[]', 0::smallint, 3, null, null, null)";
     admin.batch_execute(&format!("set role {name}")).await.unwrap();
     let refused = admin.simple_query(by_hand).await.unwrap_err();
-    assert_eq!(refused.code().map(|code| code.code()), Some("42501"), "not without the right to: {refused:?}");
+    assert_eq!(
+        refused.code().map(|code| code.code()),
+        Some("42501"),
+        "not without the right to: {refused:?}"
+    );
     assert!(admin.batch_execute("select ear from omniq.workers").await.is_err());
     admin.batch_execute("reset role").await.unwrap();
     assert!(sleeper.next().await.is_none());

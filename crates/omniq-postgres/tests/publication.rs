@@ -57,7 +57,8 @@ async fn c28_every_table_can_name_its_rows() {
     let rows = client.query(NAMELESS, &[]).await.unwrap();
     let nameless: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert!(nameless.is_empty(), "{nameless:?}");
-    let partitions = "select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r'";
+    let partitions =
+        "select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r'";
     let made: i64 = client.query_one(partitions, &[]).await.unwrap().get(0);
     assert!(made >= 7, "there are partitions: {made}");
     backend.close().await.unwrap();

@@ -86,8 +86,11 @@ pub async fn drop_schema(settings: &Settings) -> Result<()> {
 /// The SQL that makes these parts in an empty database, for those who apply it by other means.
 pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     let schema = Schema::new(schema)?;
-    let mut text =
-        format!("begin;\n{PIN};\n{};\n{};\n", schema.fill(SCHEMA, &[]).trim(), schema.fill(TABLE, &[]).trim());
+    let mut text = format!(
+        "begin;\n{PIN};\n{};\n{};\n",
+        schema.fill(SCHEMA, &[]).trim(),
+        schema.fill(TABLE, &[]).trim()
+    );
     for (part, migration) in wanted(parts) {
         text.push_str(&format!(
             "\n-- {part} {:04}_{}\n{}\ninsert into {}.migrations (part, version, name, checksum) values \

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
-use omniq::{EventFilter, EventKind, ResultFilter, ResultStatus, TaskEvent, TaskFilter, TaskId, TaskResult, TaskUpdate};
+use omniq::{
+    EventFilter, EventKind, ResultFilter, ResultStatus, TaskEvent, TaskFilter, TaskId, TaskResult, TaskUpdate,
+};
 use omniq_testkit::TestDb;
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -34,8 +36,7 @@ fn shown(error: &omniq::Error) {
 
 /// Every way that a payload, metadata, a result, an error or an event's data takes to the database and back.
 async fn life(url: &str, prepared: bool) {
-    let settings =
-        Settings::builder().url(url).events("postgres").statement_cache(prepared).build().unwrap();
+    let settings = Settings::builder().url(url).events("postgres").statement_cache(prepared).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     let (queue, results, events) = (backend.queue(), backend.results().unwrap(), backend.events().unwrap());
     let worker = Worker::builder(backend.backend().clone())
@@ -89,7 +90,10 @@ async fn life(url: &str, prepared: bool) {
     events.query(&EventFilter::default()).await.unwrap();
 
     // What the server refuses it shows whole, in details of its report.
-    client.batch_execute("alter table omniq.tasks add constraint mine check (func <> 'refused') not valid").await.unwrap();
+    client
+        .batch_execute("alter table omniq.tasks add constraint mine check (func <> 'refused') not valid")
+        .await
+        .unwrap();
     shown(&backend.enqueue(task("refused")).await.unwrap_err());
     shown(&backend.enqueue_in(&mut client, task("refused")).await.unwrap_err());
     shown(&backend.enqueue_in(&mut other, task("refused")).await.unwrap_err());
