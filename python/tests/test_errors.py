@@ -31,8 +31,8 @@ def test_an_error_of_the_database_keeps_sqlstate_and_cause(url: str) -> None:
     assert error.sqlstate == "23505"
     assert error.message == str(error)
     assert error.__cause__ is not None
-    # The driver's error, and behind it what the server said.
-    assert f"Key (id)=({id}) already exists" in str(error.__cause__.__cause__)
+    # What the server said.
+    assert f"Key (id)=({id}) already exists" in str(error.__cause__)
 
 
 def test_a_missing_database_and_a_bad_password_are_told_apart(url: str) -> None:

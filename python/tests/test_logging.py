@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -91,3 +92,67 @@ def test_a_payload_is_never_logged(url: str, caplog: pytest.LogCaptureFixture) -
         backend.complete(task, "result-secret")
         time.sleep(0.1)
     assert "secret" not in caplog.text
+
+
+EVERYTHING = """
+import asyncio, logging, sys
+logging.basicConfig(level=1)
+import asyncpg
+from omniq import AsyncOmniQ, OmniQError, TaskFailed
+
+url, secret = sys.argv[1], "ses" + "ame"
+app = AsyncOmniQ(url, events="postgres", max_payload=1000)
+
+@app.task(retries=0)
+async def echo(word: str) -> str:
+    return word
+
+@app.task(retries=0)
+def fails(word: str) -> None:
+    raise ValueError(word)
+
+@app.task(retries=0)
+async def number(word: int) -> None: ...
+
+def written(error):
+    while error is not None:
+        print("error:", error, repr(error), file=sys.stderr)
+        error = error.__cause__
+
+async def main():
+    async with app, app.worker():
+        for call in [echo, fails, echo]:
+            handle = await call.with_options(metadata={"note": secret}).enqueue(secret)
+            try:
+                await handle.result(timeout=20)
+            except TaskFailed:
+                pass  # The handler's own words, for the program that asks.
+        handles = await echo.enqueue_many([secret, secret])
+        assert [await handle.result(timeout=20) for handle in handles] == [secret, secret]
+        connection = await asyncpg.connect(url)
+        async with connection.transaction():
+            await echo.with_options(connection=connection).enqueue(secret)
+        await connection.execute("alter table omniq.tasks add constraint mine check (queue <> 'refused') not valid")
+        refused = echo.with_options(queue="refused", metadata={"note": secret})
+        for call in [refused.enqueue(secret), refused.enqueue(secret * 1000), refused.enqueue_many([secret, secret])]:
+            try:
+                await call
+            except OmniQError as error:
+                written(error)
+        await connection.close()
+    print("done", file=sys.stderr)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("level", ["error", "warn", "info", "debug", "trace"])
+def test_payloads_show_at_no_level(url: str, level: str, pytestconfig: pytest.Config) -> None:
+    """Issue 12, B3: whatever the program's own set-up lets through. What a connection of the user's own says is its driver's matter."""
+    env = {**os.environ, "OMNIQ_LOG_LEVEL": level, "RUST_LOG": "trace"}
+    ended = subprocess.run(
+        [sys.executable, "-c", EVERYTHING, url], env=env, cwd=pytestconfig.rootpath, capture_output=True, text=True
+    )
+    assert ended.stderr.endswith("done\n"), ended.stderr
+    assert ended.stderr.count("error:") >= 4
+    for form in ("sesame", b"sesame".hex(), ", ".join(map(str, b"sesame"))):
+        assert form not in ended.stderr + ended.stdout, ended.stderr

@@ -12,7 +12,7 @@
 //! | info | start and stop of workers, the end of an outage |
 //! | debug | each try during an outage, dropped events of a resting store |
 //!
-//! No payload and no password is ever logged. Of a failed run the error's type is logged, not its message, which can
+//! No payload and no password is ever logged, not even by the driver (`tokio_postgres` shows no parameters that OmniQ sends). Of a failed run the error's type is logged, not its message, which can
 //! hold arguments; the message stands in the task's record. A panic's message is logged, as it would otherwise have gone to stderr.
 //!
 //! A library installs no subscriber; the `omniq` crate and the command do, with [`level_from_env`] and [`directive`].

@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
 use crate::tls::Tls;
 use crate::transaction::until_done;
+use crate::unshown;
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
@@ -179,7 +180,7 @@ impl Db {
         params: &[Param<'_>],
     ) -> Result<Vec<Row>> {
         match self.prepared(client, statement).await? {
-            Some(prepared) => client.query(&prepared, params).await.map_err(from_driver),
+            Some(prepared) => unshown::query(client, &prepared, params).await.map_err(from_driver),
             None => self.query_fresh(client, statement, params).await,
         }
     }
@@ -204,7 +205,8 @@ impl Db {
         // Prepared before either is sent: the order of sending is the order of execution.
         let prepared = (self.prepared(client, first.0).await?, self.prepared(client, second.0).await?);
         if let (Some(a), Some(b)) = prepared {
-            let (first, second) = tokio::join!(client.query(&a, first.1), client.query(&b, second.1));
+            let (first, second) =
+                tokio::join!(unshown::query(client, &a, first.1), unshown::query(client, &b, second.1));
             return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
         }
         let (first, second) = tokio::join!(
@@ -233,8 +235,7 @@ impl Db {
         statement: &Statement,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>> {
-        let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
-        client.query_typed(&statement.text, &typed).await.map_err(from_driver)
+        unshown::query_typed(client, statement, params).await.map_err(from_driver)
     }
 
     /// For statements with optional filters: planned with the values at hand, on which the best index depends.

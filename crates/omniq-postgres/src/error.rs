@@ -4,6 +4,8 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::refusal::{Refusal, detail};
+
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
@@ -14,8 +16,7 @@ pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
         };
         return made.with_source(error);
     };
-    let made = from_report(&Report::of(db));
-    made.with_source(error)
+    from_report(&Report::of(db)).with_source(Refusal::of(db))
 }
 
 /// What the server said, whichever driver brought it.
@@ -32,7 +33,7 @@ impl<'a> Report<'a> {
         Self {
             code: db.code().code(),
             message: db.message(),
-            detail: db.detail(),
+            detail: detail(db.code().code(), db.detail()),
             hint: db.hint(),
             constraint: db.constraint(),
         }
@@ -44,13 +45,16 @@ impl<'a> Report<'a> {
 pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     let made = match &error {
         sqlx::Error::Database(db) => match db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-            Some(db) => from_report(&Report {
-                code: db.code(),
-                message: db.message(),
-                detail: db.detail(),
-                hint: db.hint(),
-                constraint: db.constraint(),
-            }),
+            Some(db) => {
+                let report = Report {
+                    code: db.code(),
+                    message: db.message(),
+                    detail: detail(db.code(), db.detail()),
+                    hint: db.hint(),
+                    constraint: db.constraint(),
+                };
+                return from_report(&report).with_source(Refusal::of_sqlx(db));
+            }
             None => Error::internal(error.to_string()),
         },
         sqlx::Error::Io(_) => {

@@ -18,6 +18,7 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 mod queue;
+mod refusal;
 mod result_rows;
 mod results;
 mod rows;
@@ -29,6 +30,7 @@ mod sql;
 mod time;
 mod tls;
 mod transaction;
+mod unshown;
 mod waiters;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};

@@ -107,6 +107,7 @@ impl Listener {
             sleep: db.sql.sleep.text.clone(),
             wake: db.sql.wake.text.clone(),
             writers: db.sql.writers.text.clone(),
+            hear: db.sql.hear.text.clone(),
             offer: db.sql.offer.text.clone(),
             withdraw_offer: db.sql.withdraw_offer.text.clone(),
             end_handover: db.sql.end_handover.text.clone(),
@@ -156,6 +157,7 @@ struct Ear {
     sleep: String,
     wake: String,
     writers: String,
+    hear: String,
     offer: String,
     withdraw_offer: String,
     end_handover: String,
@@ -285,7 +287,7 @@ impl Ear {
     /// Listens before it says so.
     async fn offer(&mut self, client: &Client, hand: &Hand) -> Result<()> {
         if self.ears.insert(hand.ear.clone()) {
-            client.batch_execute(&format!("listen \"{}\"", hand.ear)).await.map_err(from_driver)?;
+            client.query_typed(&self.hear, &[(&hand.ear, Type::TEXT)]).await.map_err(from_driver)?;
         }
         let offered = client.query_typed(&self.offer, &[(&hand.worker.0, Type::INT8)]).await;
         offered.map(drop).map_err(from_driver)

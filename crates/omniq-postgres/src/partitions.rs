@@ -6,6 +6,7 @@ use std::time::Duration;
 use omniq_core::{Error, Result};
 
 use crate::db::{Db, Param};
+use crate::refusal::Refusal;
 use crate::rows::Columns;
 use crate::sql::Statement;
 
@@ -17,9 +18,8 @@ const AT_ONCE: f64 = 8.0;
 
 /// Which table had no partition for a row; `None` if that is not what the error says.
 fn lacking(error: &Error) -> Option<&str> {
-    let driver = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?;
-    let db = driver.as_db_error()?;
-    (db.code().code() == "23514" && db.constraint().is_none()).then(|| db.table()).flatten()
+    let refusal = std::error::Error::source(error)?.downcast_ref::<Refusal>()?;
+    (refusal.code == "23514" && refusal.constraint.is_none()).then_some(refusal.table.as_deref()).flatten()
 }
 
 /// How much time a partition covers of results with this time to live, in whole hours.

@@ -66,7 +66,7 @@ impl Schema {
             ("{channel}", format!("'{}'", self.channel())),
             ("{schema}", quote_identifier(&self.name)),
             // As a value, for SQL that makes SQL.
-            ("{schema_name}", format!("'{}'", self.name.replace('\'', "''"))),
+            ("{schema_name}", quote_literal(&self.name)),
         ];
         let filled = text.split_inclusive('\n').map(|line| {
             // A quoted name may hold a line break, with which it would escape from a comment.
@@ -106,6 +106,12 @@ pub(crate) fn hash(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Quotes a text for SQL, whatever it holds, and whatever a session takes a backslash for.
+fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!("e'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
 /// Quotes an identifier for SQL, whatever it holds.
 pub(crate) fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -134,6 +140,11 @@ mod tests {
         let schema = Schema::new("{schema_name}{schema}").unwrap();
         let text = schema.fill("{schema_name} {schema} '{}'", &[]);
         assert_eq!(text, "'{schema_name}{schema}' \"{schema_name}{schema}\" '{}'");
+    }
+
+    #[test]
+    fn backslashes_mean_themselves() {
+        assert_eq!(Schema::new(r"a\'b").unwrap().fill("({schema_name})", &[]), r"(e'a\\''b')");
     }
 
     #[test]

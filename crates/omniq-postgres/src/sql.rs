@@ -126,6 +126,7 @@ statements! {
     writers(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
     announce(INT8, TEXT_ARRAY, TEXT);
+    hear(TEXT);
     offer(INT8);
     withdraw_offer(INT8);
     end_handover(INT8, TEXT);

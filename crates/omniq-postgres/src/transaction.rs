@@ -12,6 +12,7 @@ use crate::db::{Db, Param, SEARCHING, give_back};
 use crate::error::from_driver;
 use crate::rows::Columns;
 use crate::sql::Statement;
+use crate::unshown;
 
 /// How a transaction of ours begins, whatever is the default of role, database or session: what its statements promise holds at this
 /// level alone.
@@ -172,11 +173,8 @@ async fn all_or_none_on(
 ) -> Result<()> {
     let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
         match prepared {
-            Some(prepared) => client.query(&prepared, params).await,
-            None => {
-                let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
-                client.query_typed(&statement.text, &typed).await
-            }
+            Some(prepared) => unshown::query(client, &prepared, params).await,
+            None => unshown::query_typed(client, statement, params).await,
         }
     }));
     let (begun, answers, ended) =

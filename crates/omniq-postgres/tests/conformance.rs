@@ -16,20 +16,27 @@ struct Postgres {
     db: OnceCell<TestDb>,
     statement_cache: bool,
     crowded: bool,
+    /// All tables are published, for logical replication.
+    published: bool,
 }
 
 fn postgres() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false }
+    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false, published: false }
+}
+
+/// As `postgres`, with all tables published.
+fn published() -> Postgres {
+    Postgres { published: true, ..postgres() }
 }
 
 /// Without prepared statements, as behind a pooler that hands out connections by transaction.
 fn unprepared() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: false, crowded: false }
+    Postgres { statement_cache: false, ..postgres() }
 }
 
-/// Every task that is enqueued alone stands at the head of a row with others that are gone.
+/// Every task that is enqueued alone stands at the head of a row with others that are gone; all tables are published.
 fn crowded() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: true, crowded: true }
+    Postgres { crowded: true, published: true, ..postgres() }
 }
 
 /// A row of two to four, but for what is taken out of a run, which is older than its statement; of which length depends on the id, so that an id that is used twice is found as ever.
@@ -48,7 +55,18 @@ const CROWD: &str = "
 
 impl Postgres {
     async fn settings(&self) -> Builder {
-        let db = self.db.get_or_init(TestDb::new).await;
+        let db = self.db.get_or_init(async || {
+            let db = TestDb::new().await;
+            if self.published {
+                db.client()
+                    .await
+                    .batch_execute("create publication everything for all tables")
+                    .await
+                    .unwrap();
+            }
+            db
+        });
+        let db = db.await;
         Settings::builder().url(db.url()).pool_min(0).statement_cache(self.statement_cache)
     }
 
@@ -111,11 +129,11 @@ mod c05_crowded_queue {
 }
 
 mod c05_results {
-    omniq_core::result_conformance!(super::postgres());
+    omniq_core::result_conformance!(super::published());
 }
 
 mod c05_events {
-    omniq_core::event_conformance!(super::postgres());
+    omniq_core::event_conformance!(super::published());
 }
 
 mod c05_blocking_queue {

@@ -6,12 +6,16 @@ create table {schema}.{kind}_partitions (
     ends   timestamptz not null
 );
 
--- Makes the partition for the time that lies so far ahead, unless there is one. A new one covers at most one step, and fits
--- between its neighbours. With the owner's rights: who writes need not be able to make tables.
+-- Makes the partition for the time that lies so far ahead, unless there is one. A new one covers about one step, and fits
+-- between its neighbours. With the owner's rights: who writes need not be able to make tables; and so, whatever is asked for, they stay
+-- few: the further ahead, the wider, and widths are such that each divides the next. The caller's settings of time write no bounds
+-- and add no days, and where tables go is not theirs to say.
 create function {schema}.make_{kind}_partition(ahead interval, step interval) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
+language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO' set timezone = 'UTC'
+set default_tablespace = '' set default_table_access_method = 'heap' as {body}
 declare
     at constant timestamptz := now() + ahead;
+    hours integer := 1;
     start timestamptz;
     finish timestamptz;
     part text;
@@ -19,16 +23,21 @@ begin
     if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
         return false;
     end if;
+    if (step between interval '1 hour' and interval '20 years' and ahead between interval '0' and interval '200 years') is not true then
+        raise exception using errcode = 'invalid_parameter_value',
+            message = format('a partition %s ahead with a step of %s is out of range', ahead, step),
+            hint = 'It can lie 0 to 200 years ahead, with a step of an hour to 20 years.';
+    end if;
+    while hours * interval '1 hour' < greatest(step, ahead / 16) loop
+        hours := case hours when 8 then 24 else 2 * hours end;
+    end loop;
     -- One at a time; who waited looks again.
     lock table {schema}.{kind}_partitions in share row exclusive mode;
     if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
         return false;
     end if;
-    if step < interval '1 hour' or step > interval '20 years' or ahead < interval '0' or ahead > interval '200 years' then
-        raise exception 'a partition % ahead with a step of % is out of range', ahead, step;
-    end if;
-    start := date_bin(step, at, '2000-01-01 00:00+00');
-    finish := start + step;
+    start := date_bin(hours * interval '1 hour', at, '2000-01-01 00:00+00');
+    finish := start + hours * interval '1 hour';
     start := greatest(start, (select max(p.ends) from {schema}.{kind}_partitions p where p.ends <= at));
     finish := least(finish, (select min(p.starts) from {schema}.{kind}_partitions p where p.starts > at));
     part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
@@ -37,6 +46,7 @@ begin
         'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
         ' with (autovacuum_vacuum_insert_threshold = -1)',
         {schema_name}, part, {schema_name});
+    execute format('alter table %I.%I replica identity full', {schema_name}, part);
     execute format('alter table %I.{table} attach partition %I.%I for values from (%L) to (%L)',
                    {schema_name}, {schema_name}, part, start, finish);
     insert into {schema}.{kind}_partitions values (part, start, finish);
@@ -66,5 +76,5 @@ exception when lock_not_available then
     return false;
 end
 {body};
--- Not for everybody: who may only add could remove with it.
-revoke execute on function {schema}.drop_{kind}_partition(interval) from public;
+-- Not for everybody: what runs with the owner's rights is granted one by one.
+revoke execute on function {schema}.make_{kind}_partition(interval, interval), {schema}.drop_{kind}_partition(interval) from public;

@@ -21,6 +21,7 @@ const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
 const LOCK: &str = include_str!("../../sql/migrate/lock.sql");
 const DROP: &str = include_str!("../../sql/migrate/drop.sql");
 const RECORD: &str = include_str!("../../sql/migrate/record.sql");
+const PIN: &str = include_str!("../../sql/migrate/pin.sql");
 
 /// One migration and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +86,11 @@ pub async fn drop_schema(settings: &Settings) -> Result<()> {
 /// The SQL that makes these parts in an empty database, for those who apply it by other means.
 pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     let schema = Schema::new(schema)?;
-    let mut text =
-        format!("begin;\n{};\n{};\n", schema.fill(SCHEMA, &[]).trim(), schema.fill(TABLE, &[]).trim());
+    let mut text = format!(
+        "begin;\n{PIN};\n{};\n{};\n",
+        schema.fill(SCHEMA, &[]).trim(),
+        schema.fill(TABLE, &[]).trim()
+    );
     for (part, migration) in wanted(parts) {
         text.push_str(&format!(
             "\n-- {part} {:04}_{}\n{}\ninsert into {}.migrations (part, version, name, checksum) values \
@@ -127,6 +131,7 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let schema = &db.schema;
     let mut client = db.client().await?;
     let transaction = client.transaction().await.map_err(from_driver)?;
+    transaction.batch_execute(PIN).await.map_err(from_driver)?;
     transaction.query(LOCK, &[&lock_key(schema)]).await.map_err(from_driver)?;
     let exists: bool = transaction.query_one(EXISTS, &[&schema.name()]).await.map_err(from_driver)?.get(0);
     if !exists {

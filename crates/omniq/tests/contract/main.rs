@@ -15,6 +15,7 @@ mod c21_drivers;
 mod c21_settle;
 mod c21_sql;
 mod c25_events;
+mod c27_hostile;
 mod c27_names;
 mod c27_roles;
 mod c28_at_once;

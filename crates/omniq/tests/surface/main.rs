@@ -8,3 +8,4 @@ mod c07_async;
 mod c09_twins;
 mod c11_drop;
 mod c30_logging;
+mod c30_payloads;

@@ -18,5 +18,7 @@ create index events_task on {schema}.events (task_id, id) where task_id is not n
 -- The kinds that few tasks meet are found without walking over those that all meet.
 create index events_rare on {schema}.events (kind, id) where kind not in ('enqueued', 'started', 'completed');
 create index events_at on {schema}.events using brin (at) with (autosummarize = on);
+-- Where tables are published, for `purge`; each partition for itself.
+alter table {schema}.events replica identity full;
 
 {partitions}

@@ -41,6 +41,9 @@ create index results_uncompleted on {schema}.result_runs (status, finished_at, t
 create index results_expiring on {schema}.result_runs using brin (expires_at) with (autosummarize = on);
 
 create table {schema}.results_kept partition of {schema}.result_runs for values from ('infinity') to (maxvalue);
+-- Where tables are published; each partition for itself. A key would be one more index for each result.
+alter table {schema}.result_runs replica identity full;
+alter table {schema}.results_kept replica identity full;
 
 {partitions}
 
@@ -55,30 +58,32 @@ where r.gone is null or get_bit(r.gone, v.place::integer - 1) = 0;
 -- The rows that can hold results of a run's tasks between these two. Runs first, then single ones, each class in the order of its index:
 -- so whoever locks them does it in the same order as everybody else.
 create function {schema}.result_rows(first uuid, last uuid) returns setof {schema}.result_runs
-language sql stable parallel safe as {body}
+language sql stable parallel safe
+begin atomic
     select * from {schema}.result_runs r
     where r.count > 1 and r.task_id <= last and r.task_id >= {schema}.id_behind(first, -{schema}.place(first))
       and {schema}.place(first) - {schema}.place(r.task_id) < r.count
     union all
-    select * from {schema}.result_runs r where r.count = 1 and r.task_id >= first and r.task_id <= last
-{body};
+    select * from {schema}.result_runs r where r.count = 1 and r.task_id >= first and r.task_id <= last;
+end;
 
 -- The result of one task, if it has one, as the view shows it: by index, however many there are.
 create function {schema}.result(task uuid) returns setof {schema}.results
-language sql stable parallel safe as {body}
+language sql stable parallel safe
+begin atomic
     select task, r.status, r.queue, r.func, r.worker, r.attempt, r.codec, r."values"[p.place + 1], r.error, r.metadata,
            r.enqueued_at, r.started_at, r.finished_at, r.expires_at
     from {schema}.result_rows(task, task) r
     cross join lateral (select {schema}.place(task) - {schema}.place(r.task_id)) as p(place)
     where r.expires_at > now() and (r.gone is null or get_bit(r.gone, p.place) = 0)
     order by r.finished_at desc
-    limit 1
-{body};
+    limit 1;
+end;
 
 -- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
 -- once: the first task of a run, and marks from it on. A row goes with the last of its results.
 create function {schema}.forget_results(firsts uuid[], marks bit varying[]) returns bigint
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     bases uuid[];
     lasts uuid[];

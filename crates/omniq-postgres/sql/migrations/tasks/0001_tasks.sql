@@ -1,5 +1,7 @@
 -- Tasks, the workers that hold them, and the function by which every client enqueues.
 -- {schema} is the quoted schema name, {body} a dollar quote that the name does not contain, {channel} the bell's name.
+-- No name is resolved by the path of a caller: functions in SQL have theirs resolved when they are made, the others pin a path. What runs
+-- with the owner's rights is open to nobody by default (docs/roles.md, docs/decisions/0024-names.md).
 
 -- A row is a run of one or more tasks that share everything but their arguments. Tasks only ever move from longer rows to
 -- shorter ones: a claim cuts a slice off the front, whatever changes one task alone takes it out into a row of its own.
@@ -48,6 +50,8 @@ alter table {schema}.tasks alter column bodies set storage external;
 
 -- Of two rows with the same first task the shorter one was taken out of the longer one.
 create unique index tasks_id on {schema}.tasks (id, count);
+-- Where tables are published PostgreSQL must be able to say which row went: docs/decisions/0025-replica-identity.md.
+alter table {schema}.tasks replica identity using index tasks_id;
 -- The claim's index. Neither its columns nor its condition change when a task is claimed.
 create index tasks_ready on {schema}.tasks (queue, priority desc, seq) where state = 1;
 create index tasks_due on {schema}.tasks (queue, run_at) where state = 0;
@@ -80,9 +84,10 @@ create table {schema}.beats (
 
 -- When a worker's lease runs out. Volatile: whoever has waited for the worker's row sees what was written meanwhile.
 create function {schema}.lease_end(worker bigint) returns timestamptz
-language sql volatile as {body}
-    select b.ends_at from {schema}.beats b where b.worker = lease_end.worker order by b.id desc limit 1
-{body};
+language sql volatile
+begin atomic
+    select b.ends_at from {schema}.beats b where b.worker = lease_end.worker order by b.id desc limit 1;
+end;
 
 -- Queues that rest. A queue without a row is open.
 create table {schema}.paused_queues (
@@ -103,16 +108,17 @@ where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.
 -- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
 -- takes a lock over the whole server, so there is none where nobody sleeps.
 create function {schema}.sleeps(queue text) returns boolean
-language sql volatile as {body}
+language sql volatile
+begin atomic
     select case when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_advisory_unlock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_try_advisory_lock(hashtext({channel}), hashtext('')) then true
-                else not pg_advisory_unlock(hashtext({channel}), hashtext('')) end
-{body};
+                else not pg_advisory_unlock(hashtext({channel}), hashtext('')) end;
+end;
 
 -- Raises an error with a class of OmniQ's own.
 create function {schema}.refuse(code text, message text, hint text default null) returns boolean
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
     if hint is null then
         raise exception using errcode = code, message = message;
@@ -123,27 +129,30 @@ end
 
 -- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start.
 create function {schema}.expiry(task {schema}.tasks, start timestamptz) returns timestamptz
-language sql immutable as {body}
-    select start + (task.expires_at - greatest(task.run_at, task.created_at))
-{body};
+language sql immutable
+begin atomic
+    select start + (task.expires_at - greatest(task.run_at, task.created_at));
+end;
 
 -- A new task id: a UUIDv7 whose last 16 bits are zero.
 create function {schema}.new_id() returns uuid
-language sql volatile as {body}
+language sql volatile
+begin atomic
     select encode(
         substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
         || set_byte(set_byte(r.b, 0, (get_byte(r.b, 0) & 15) | 112), 2, (get_byte(r.b, 2) & 63) | 128)
-        || '\x0000', 'hex')::uuid
+        || decode('0000', 'hex'), 'hex')::uuid
     -- The bytes of a random UUID that are wholly random.
     from (select substring(u from 1 for 6) || substring(u from 15 for 2)
-          from uuid_send(gen_random_uuid()) as u) as r(b)
-{body};
+          from uuid_send(gen_random_uuid()) as u) as r(b);
+end;
 
 {places}
 
 -- The row that holds this task: its first task and its length; none if there is no such task.
 create function {schema}.row_of(task uuid) returns table (id uuid, count integer)
-language sql stable parallel safe as {body}
+language sql stable parallel safe
+begin atomic
     select t.id, t.count from {schema}.tasks t where t.id = task and (t.gone is null or get_bit(t.gone, 0) = 0)
     union all
     select t.id, t.count
@@ -151,25 +160,27 @@ language sql stable parallel safe as {body}
     where t.id >= {schema}.id_behind(task, -{schema}.place(task)) and t.id < task and t.count > 1
       and {schema}.place(task) - {schema}.place(t.id) < t.count
       and (t.gone is null or get_bit(t.gone, {schema}.place(task) - {schema}.place(t.id)) = 0)
-    limit 1
-{body};
+    limit 1;
+end;
 
 -- One of these ids that a task has, if any has. With the owner's rights: who may enqueue need not be able to look.
 create function {schema}.id_in_use(ids uuid[]) returns uuid
-language sql stable security definer set search_path = pg_catalog as {body}
-    select i.id from unnest(ids) as i(id), lateral {schema}.row_of(i.id) limit 1
-{body};
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+    select i.id from unnest(ids) as i(id), lateral {schema}.row_of(i.id) limit 1;
+end;
+revoke execute on function {schema}.id_in_use(uuid[]) from public;
 
 -- The same rules as in the library, which could not settle what it would refuse itself. A trigger, not constraints: each statement that
 -- writes would read and prepare these anew (measured: 30 microseconds), though the library has checked before; in its own
 -- sessions it is left out.
 create function {schema}.check_task() returns trigger
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     broken constant text := case
         when octet_length(new.queue) not between 1 and 128 then 'queue_name_length'
         when octet_length(new.func) not between 1 and 128 then 'func_name_length'
-        when new.queue || new.func ~ '[\u0001-\u001f\u007f-\u009f]' then 'names_without_control_characters'
+        when new.queue || new.func ~ e'[\\u0001-\\u001f\\u007f-\\u009f]' then 'names_without_control_characters'
         when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$') then 'known_codec'
         when new.max_retries not between 0 and 1000000 then 'max_retries_range'
         when new.expires_at <= new.run_at then 'expires_after_start'
@@ -184,6 +195,7 @@ begin
     return new;
 end
 {body};
+revoke execute on function {schema}.check_task() from public;
 create trigger check_task
 before insert or update of queue, func, codec, max_retries, run_at, expires_at, options, metadata on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
@@ -197,7 +209,7 @@ create function {schema}.enqueue_many(
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
     options text[], metadata text[], chosen boolean[] default null
 ) returns setof uuid
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     -- Not now(): inside a long transaction of the user that is long past.
     at constant timestamptz := clock_timestamp();
@@ -266,7 +278,7 @@ create function {schema}.enqueue(
     delay interval default null, run_at timestamptz default null, ttl interval default null,
     max_retries integer default 3, metadata jsonb default null, id uuid default null
 ) returns uuid
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     task uuid := coalesce(enqueue.id, {schema}.new_id());
 begin

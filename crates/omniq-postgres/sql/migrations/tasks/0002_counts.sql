@@ -13,6 +13,8 @@ create table {schema}.tallies (
     completed bigint
 ) with (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index tallies_tx on {schema}.tallies (tx);
+-- Where tables are published; a key would be one more index for each change.
+alter table {schema}.tallies replica identity full;
 
 -- The totals of a fold hold all changes that its snapshot saw. There is one fold; an older one is on its way out.
 create table {schema}.folds (
@@ -35,9 +37,10 @@ create table {schema}.totals (
 
 -- The database cluster that this is. It is the same again after a restart, and another one after a restore from a dump.
 create function {schema}.this_cluster() returns bigint
-language sql stable as {body}
-    select c.system_identifier from pg_catalog.pg_control_system() c
-{body};
+language sql stable
+begin atomic
+    select c.system_identifier from pg_catalog.pg_control_system() c;
+end;
 
 insert into {schema}.folds (fold, cluster) values (1, {schema}.this_cluster());
 
@@ -48,7 +51,7 @@ insert into {schema}.folds (fold, cluster) values (1, {schema}.this_cluster());
 create function {schema}.unfolded() returns table (
     place tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
-language plpgsql stable set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
@@ -91,7 +94,7 @@ end
 create function {schema}.counts_of(name text) returns table (
     queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
-language plpgsql stable set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
@@ -126,16 +129,17 @@ select t.queue,
 from {schema}.tasks t, lateral (select t.count - coalesce(bit_count(t.gone), 0) as tasks) p
 group by t.queue;
 
--- Makes new totals of the old ones and all changes since, if there are at least so many; returns how many it folded. One at a
+-- Makes new totals of the old ones and all changes since, if there are at least so many, and one; returns how many it folded. One at a
 -- time: whoever finds another at it, or that another has just done it, leaves it at that. With the owner's rights: every
 -- role that changes counts may do it.
 create function {schema}.fold(at_least integer default 1) returns bigint
-language plpgsql security definer set search_path = pg_catalog set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
+    enough constant integer := greatest(at_least, 1);
     folded bigint;
 begin
-    if (select count(*) from (select from {schema}.unfolded() limit at_least) u) < at_least then
+    if (select count(*) from (select from {schema}.unfolded() limit enough) u) < enough then
         return 0;
     end if;
     with last as materialized (
@@ -168,10 +172,11 @@ begin
     return folded;
 end
 {body};
+revoke execute on function {schema}.fold(integer) from public;
 
 -- Counts anew what is there, for those who changed tasks by SQL of their own. Writers wait meanwhile.
 create function {schema}.recount() returns void
-language plpgsql security definer set search_path = pg_catalog as {body}
+language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
 begin
     -- A snapshot from before the locks would miss what was written until they were there.
     if current_setting('transaction_isolation') <> 'read committed' then
@@ -200,11 +205,13 @@ revoke execute on function {schema}.recount() from public;
 
 -- A truncation is the one change by hand that can be noticed at no cost.
 create function {schema}.recount_truncated() returns trigger
-language plpgsql security definer set search_path = pg_catalog as {body}
+language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
 begin
     perform {schema}.recount();
     return null;
 end
 {body};
+-- Else a trigger on a table of one's own would recount.
+revoke execute on function {schema}.recount_truncated() from public;
 create trigger tasks_truncated after truncate on {schema}.tasks
 for each statement execute function {schema}.recount_truncated();

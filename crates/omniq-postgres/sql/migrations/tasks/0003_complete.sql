@@ -4,7 +4,7 @@
 -- has id, worker and number of the claim, whether it is kept, and where they are wanted `result` {worker, codec, ttl and step in
 -- seconds} and `event` {worker}; value is the result's.
 create function {schema}.complete(run jsonb, value bytea default null) returns void
-language plpgsql as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     task constant uuid := run->>'id';
     at constant timestamptz := clock_timestamp();

@@ -1,0 +1,65 @@
+//! What the server reported, as the cause of an error: without the contents of rows and parameters, for errors are logged.
+
+use std::fmt;
+
+use tokio_postgres::error::DbError;
+
+/// A report of the server. Of its details those are left out that show a row, and with them where in its functions it happened,
+/// which can show parameters.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    severity: String,
+    pub(crate) code: String,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    pub(crate) table: Option<String>,
+    pub(crate) constraint: Option<String>,
+}
+
+/// The detail of a report, unless it shows a whole row, as where a column must not be null, a check fails, or a view's own.
+pub(crate) fn detail<'a>(code: &str, detail: Option<&'a str>) -> Option<&'a str> {
+    detail.filter(|_| !matches!(code, "23502" | "23514" | "44000"))
+}
+
+impl Refusal {
+    pub(crate) fn of(db: &DbError) -> Self {
+        Self {
+            severity: db.severity().to_owned(),
+            code: db.code().code().to_owned(),
+            message: db.message().to_owned(),
+            detail: detail(db.code().code(), db.detail()).map(str::to_owned),
+            hint: db.hint().map(str::to_owned),
+            table: db.table().map(str::to_owned),
+            constraint: db.constraint().map(str::to_owned),
+        }
+    }
+
+    #[cfg(feature = "sqlx")]
+    pub(crate) fn of_sqlx(db: &sqlx::postgres::PgDatabaseError) -> Self {
+        Self {
+            severity: format!("{:?}", db.severity()).to_uppercase(),
+            code: db.code().to_owned(),
+            message: db.message().to_owned(),
+            detail: detail(db.code(), db.detail()).map(str::to_owned),
+            hint: db.hint().map(str::to_owned),
+            table: db.table().map(str::to_owned),
+            constraint: db.constraint().map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.severity, self.message)?;
+        if let Some(detail) = &self.detail {
+            write!(f, "\nDETAIL: {detail}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nHINT: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}

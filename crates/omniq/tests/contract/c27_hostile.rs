@@ -1,0 +1,283 @@
+//! C27: what roles of `docs/roles.md` can do at worst, as attackers. Functions of the schema resolve no name through the path of
+//! whoever calls them, and what runs with the owner's rights is open to those alone to whom it was granted (issue 12, B1 and B2).
+
+use omniq_testkit::TestDb;
+use tokio_postgres::Client;
+
+use crate::c27_roles::{Role, direct};
+use crate::witness::{full, number};
+
+/// Functions of the schema, called as every role of the documentation calls them, and views. No statement names a type, function or operator
+/// that is not qualified: what it captures was captured within.
+const CALLS: &[&str] = &[
+    "select omniq.enqueue('f')",
+    "select omniq.enqueue('f', '[1]', 'q', 2, delay => '1 hour', ttl => '1 day', metadata => '{\"a\": 1}', id => '01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select omniq.enqueue('f', run_at => '2000-01-01 00:00+00', id => '01987cf2-6d5e-7000-8000-00000000c0df')",
+    "select omniq.id_in_use('{01987cf2-6d5e-7000-8000-00000000c0de,01987cf2-6d5e-7000-8000-00000000c0d0}')",
+    "select omniq.hand_over('01987cf2-6d5e-7000-8000-00000000a0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, '{}')",
+    "select omniq.fold(1)",
+    "select omniq.fold()",
+    "select omniq.make_events_partition('0', '1 day')",
+    "select omniq.make_results_partition('1 day', '1 day')",
+    "select omniq.make_results_partition('400 days', '50 days')",
+    "select omniq.drop_events_partition('1 day')",
+    "select omniq.drop_results_partition('1 day')",
+    "select omniq.recount()",
+    "select omniq.sleeps('q')",
+    "select omniq.offer(7)",
+    "select omniq.offers(7)",
+    "select omniq.withdraw_offer(7)",
+    "select omniq.end_handover(7, 'omniq_ear')",
+    "select omniq.lease_end(7)",
+    "select omniq.new_id()",
+    "select omniq.zeros(3)",
+    "select omniq.place('01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select omniq.id_behind('01987cf2-6d5e-7000-8000-00000000c0de', 2)",
+    "select omniq.marks_from('101', 1, 3)",
+    "select omniq.this_cluster()",
+    "select * from omniq.row_of('01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select omniq.expiry(t, t.run_at) from omniq.tasks t",
+    "select * from omniq.unfolded()",
+    "select * from omniq.counts_of(null)",
+    "select * from omniq.queue_counts",
+    "select * from omniq.counted",
+    "select * from omniq.sleepers",
+    "select * from omniq.task_list",
+    "select * from omniq.results",
+    "select * from omniq.result('01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select * from omniq.result_rows('01987cf2-6d5e-7000-8000-00000000c0de', '01987cf2-6d5e-7000-8000-00000000c0df')",
+    "select omniq.forget_results('{01987cf2-6d5e-7000-8000-00000000c0de}', '{1}')",
+    "select omniq.complete('{\"id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1,
+        \"result\": {\"codec\": \"json\", \"worker\": \"w\", \"ttl\": 3600, \"step\": 3600}, \"event\": {\"worker\": \"w\"}}', '1')",
+];
+
+/// Makes the task that `complete` is called for one that worker 1 holds, with results of its own and of an earlier life.
+const HELD: &str = "
+    insert into omniq.workers (name, queues, lease) values ('w', '{q}', '1 h');
+    insert into omniq.beats (worker, ends_at) select id, now() + interval '1 h' from omniq.workers;
+    update omniq.tasks set state = 1, run_at = now(), worker = 1, claims = 1, attempt = 0
+    where id = '01987cf2-6d5e-7000-8000-00000000c0de';
+    insert into omniq.tallies (queue, ready) values ('q', 1);
+    insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func, count, \"values\", gone)
+    values ('01987cf2-6d5e-7000-8000-00000000c0de', now(), 'infinity', 'completed', 'q', 'f', 1, '{null}', null),
+           ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, '{null}', null)";
+
+async fn texts(client: &Client, sql: &str) -> Vec<String> {
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Rights on everything, granted one by one: names alone are what is looked at here.
+async fn everything(role: &Role<'_>) {
+    let grants = format!(
+        "grant usage on schema omniq to {0}; grant all on all tables in schema omniq to {0};
+         grant execute on all functions in schema omniq to {0}; grant create on database {1} to {0}",
+        role.name,
+        texts(&role.admin, "select current_database()::text").await[0]
+    );
+    role.admin.batch_execute(&grants).await.unwrap();
+}
+
+/// Calls everything, and returns what was captured on the way. Other errors would be captures that do not say so.
+async fn captured(role: &Role<'_>, prepare: &str) -> Vec<String> {
+    let attacker = direct(role).await;
+    attacker.batch_execute(prepare).await.unwrap();
+    let mut captured = Vec::new();
+    for call in CALLS {
+        if call.contains("omniq.complete") {
+            role.admin.batch_execute(HELD).await.unwrap();
+        }
+        if let Err(error) = attacker.simple_query(call).await {
+            captured.push(format!("{call}: {}", error.as_db_error().expect("an error of the server")));
+        }
+    }
+    captured
+}
+
+/// Bodies of SQL are resolved when the schema is made, all others by a path that was pinned, with `pg_temp` at its end.
+#[tokio::test]
+async fn c27_every_function_says_how_its_names_are_resolved() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let open = "select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace = 'omniq'::regnamespace
+          and not 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{}'))
+          and (p.prosecdef or p.prosqlbody is null) order by 1";
+    let open = texts(&db.client().await, open).await;
+    assert!(open.is_empty(), "{open:#?}");
+}
+
+/// The attack of the issue, and its like: types in the caller's temporary schema must not stand for PostgreSQL's.
+#[tokio::test]
+async fn c27_types_in_pg_temp_are_not_taken_for_postgresqls() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let role = Role::new(&db, "temp").await;
+    role.grant("enqueuer").await;
+    let attacker = direct(&role).await;
+    let domain = "
+        create function pg_temp.evil(value pg_catalog.text) returns pg_catalog.bool language plpgsql
+        as $$ begin raise exception 'it runs as %', current_user; end $$;
+        create domain pg_temp.text as pg_catalog.text check (pg_temp.evil(value))";
+    attacker.batch_execute(domain).await.unwrap();
+    attacker.batch_execute("select omniq.fold(1)").await.unwrap();
+    attacker.batch_execute("select omniq.enqueue('f')").await.unwrap();
+
+    everything(&role).await;
+    let captured = captured(&role, include_str!("hostile/domains.sql")).await;
+    assert!(captured.is_empty(), "{captured:#?}");
+    role.drop().await;
+}
+
+/// Nothing resolves through the caller's path: not a function, operator, type or cast.
+#[tokio::test]
+async fn c27_nothing_resolves_through_the_path_of_the_caller() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let role = Role::new(&db, "path").await;
+    everything(&role).await;
+    let twins = format!("{}; set search_path = hostile, pg_catalog", include_str!("hostile/twins.sql"));
+    let captured = captured(&role, &twins).await;
+    assert!(captured.is_empty(), "{captured:#?}");
+    role.drop().await;
+}
+
+/// Nor when the schema is made: its owner may have schemas of others in the path.
+#[tokio::test]
+async fn c27_nothing_resolves_through_the_path_of_who_makes_the_schema() {
+    let db = TestDb::new().await;
+    let admin = db.client().await;
+    admin.batch_execute(include_str!("hostile/twins.sql")).await.unwrap();
+    // Behind PostgreSQL's own schema it is enough to fit better.
+    let path = format!("alter database {} set search_path = hostile", db.name());
+    admin.batch_execute(&path).await.unwrap();
+    full(&db).await.close().await.unwrap();
+    let path = format!("alter database {} set search_path = hostile, pg_catalog", db.name());
+    admin.batch_execute(&path).await.unwrap();
+    let sql = omniq::migrate::sql("other", &omniq::migrate::Part::ALL).unwrap();
+    db.client().await.batch_execute(&sql).await.unwrap();
+    let ours = "select pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) operator(pg_catalog.||) ': ' operator(pg_catalog.||)
+            pg_catalog.pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+        from pg_catalog.pg_depend d
+        where d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+          and exists (select from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) d.refobjid
+              and p.pronamespace operator(pg_catalog.=) 'hostile'::pg_catalog.regnamespace::pg_catalog.oid)
+          -- What stands in that schema may: the operators, and the rules of the domains.
+          and d.classid operator(pg_catalog.<>) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+          and d.classid operator(pg_catalog.<>) 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid";
+    let captured = texts(&admin, ours).await;
+    assert!(captured.is_empty(), "{captured:#?}");
+}
+
+/// By default every role may call a new function: not what runs with the owner's rights, and no function of a trigger, which a
+/// trigger on a table of one's own would call.
+#[tokio::test]
+async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let open = "select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace = 'omniq'::regnamespace and (p.prosecdef or p.prorettype = 'trigger'::regtype)
+          and has_function_privilege('public', p.oid, 'execute') order by 1";
+    let open = texts(&db.client().await, open).await;
+    assert!(open.is_empty(), "{open:#?}");
+
+    let role = Role::new(&db, "reader").await;
+    role.grant("reader").await;
+    let attacker = direct(&role).await;
+    for denied in [
+        "select omniq.fold(0)",
+        "select omniq.recount()",
+        "select omniq.make_events_partition('3 days', '1 hour')",
+        "select omniq.make_results_partition('3 days', '1 hour')",
+        "select omniq.id_in_use('{01987cf2-6d5e-7000-8000-00000000c0de}')",
+        "select omniq.hand_over('01987cf2-6d5e-7000-8000-00000000c0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, null)",
+        // Who hears a worker's channel could hand it tasks of his own.
+        "select ear from omniq.workers",
+        "create temp table mine (); create trigger t after truncate on mine execute function omniq.recount_truncated();
+         truncate mine",
+    ] {
+        let error = attacker.batch_execute(denied).await.expect_err(denied);
+        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{denied}: {error:?}");
+    }
+    role.drop().await;
+}
+
+/// Whatever is asked for, partitions stay few, and folds that have nothing to fold write nothing.
+#[tokio::test]
+async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let role = Role::new(&db, "worker").await;
+    role.grant("worker").await;
+    let attacker = direct(&role).await;
+    let many = "do $$ begin
+        for i in 1..2000 loop
+            perform omniq.make_results_partition(interval '1 h' * (i * 7 % 4000), interval '1 h' + interval '1 us' * i);
+            perform omniq.make_events_partition(interval '1 h' * (i * 11 % 4000), interval '1 h' + interval '61 min' * (i % 5));
+        end loop;
+    end $$";
+    attacker.batch_execute(many).await.unwrap();
+    for kind in ["results", "events"] {
+        let made = number(&role.admin, &format!("select count(*) from omniq.{kind}_partitions")).await;
+        assert!((10..=120).contains(&made), "{kind}: {made}");
+    }
+    for range in [
+        "'300 years', '1 h'",
+        "'-1 h', '1 h'",
+        "'0', '0'",
+        "'0', '30 years'",
+        "'infinity', '1 h'",
+        "null, '1 h'",
+        "'0', null",
+    ] {
+        if range.contains("infinity")
+            && number(&role.admin, "select current_setting('server_version_num')::bigint").await < 170_000
+        {
+            continue;
+        }
+        let call = format!("select omniq.make_results_partition({range})");
+        let error = attacker.batch_execute(&call).await.expect_err(&call);
+        assert_eq!(error.code().map(|code| code.code()), Some("22023"), "{call}: {error:?}");
+    }
+
+    let fold = "select max(fold) from omniq.folds";
+    let before = number(&role.admin, fold).await;
+    for none in ["0", "-1", "null"] {
+        attacker.batch_execute(&format!("select omniq.fold({none})")).await.unwrap();
+    }
+    assert_eq!(number(&role.admin, fold).await, before, "there was nothing to fold");
+    role.drop().await;
+}
+
+/// Bounds of partitions are the same whatever the caller's settings are (issue 12, C6).
+#[tokio::test]
+async fn c27_partitions_do_not_depend_on_the_settings_of_who_makes_them() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let client = db.client().await;
+    let settings = [
+        "set datestyle = 'postgres, dmy'; set timezone = 'Asia/Kolkata'",
+        "set datestyle = 'german'; set timezone = '<+05>-5:45'; set intervalstyle = 'sql_standard'",
+        "set datestyle = 'sql, mdy'; set timezone = 'Asia/Kathmandu'; set standard_conforming_strings = off",
+        "set datestyle = 'iso, ymd'; set timezone = 'America/New_York'",
+    ];
+    for (place, setting) in settings.iter().enumerate() {
+        client.batch_execute("reset all").await.unwrap();
+        client.batch_execute(setting).await.unwrap();
+        // A year, in which clocks change.
+        let make = format!(
+            "select omniq.make_{{kind}}_partition(interval '1 h' * {place} + interval '10 days' * n, '1 day') from generate_series(0, 36) n"
+        );
+        for kind in ["results", "events"] {
+            client.batch_execute(&make.replace("{kind}", kind)).await.unwrap();
+        }
+        client.batch_execute("select omniq.enqueue('f', metadata => '{\"a\": 1}')").await.unwrap();
+    }
+    client.batch_execute("reset all; set timezone = 'utc'").await.unwrap();
+    let differ = "select p.name || ': ' || pg_get_expr(c.relpartbound, c.oid) || ' is not ' || p.starts || ' to ' || p.ends
+        from (select * from omniq.results_partitions union all select * from omniq.events_partitions) p
+        join pg_class c on c.relname = p.name and c.relnamespace = 'omniq'::regnamespace
+        where pg_get_expr(c.relpartbound, c.oid) <> format('FOR VALUES FROM (''%s'') TO (''%s'')', p.starts, p.ends)
+           or p.starts <> date_trunc('day', p.starts) or p.ends <> date_trunc('day', p.ends) or p.name not like '%' || to_char(p.starts, 'YYYYMMDD_HH24MI')";
+    let differ = texts(&client, differ).await;
+    assert!(differ.is_empty(), "{differ:#?}");
+}
