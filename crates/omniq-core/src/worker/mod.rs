@@ -5,6 +5,7 @@
 //! `settler`, which writes it.
 
 mod builder;
+mod clerk;
 mod crew;
 mod ending;
 mod execute;

@@ -16,6 +16,7 @@ pub(crate) struct FaultyQueue {
     faults: Mutex<HashMap<&'static str, Vec<MakeError>>>,
     heart_stopped: Arc<AtomicBool>,
     refused: Mutex<Option<TaskId>>,
+    busy: Mutex<HashMap<TaskId, usize>>,
     /// What was called, for tests of the order.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
@@ -27,6 +28,7 @@ impl FaultyQueue {
             faults: Mutex::default(),
             heart_stopped: Arc::default(),
             refused: Mutex::default(),
+            busy: Mutex::default(),
             calls: Arc::default(),
         }
     }
@@ -44,6 +46,17 @@ impl FaultyQueue {
     /// A settle in which this task completes is refused, for a reason that lies in the task.
     pub(crate) fn refuse_completion(&self, id: TaskId) {
         *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// The next settlements of this task find its row held by another session.
+    pub(crate) fn hold(&self, id: TaskId, times: usize) {
+        self.busy.lock().unwrap().insert(id, times);
+    }
+
+    fn is_held(&self, id: TaskId) -> bool {
+        let mut busy = self.busy.lock().unwrap();
+        let held = busy.get_mut(&id).filter(|times| **times > 0);
+        held.map(|times| *times -= 1).is_some()
     }
 
     /// From now on no heartbeat gets through, or again.
@@ -75,7 +88,11 @@ macro_rules! pass_on {
                 if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
                     return Err(Error::invalid("this completion is refused for the test"));
                 }
-                let answers = self.inner.settle(batch, mode).await?;
+                let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
+                let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();
+                let mut answered = self.inner.settle(free, mode).await?.into_iter();
+                let answers = held.iter().map(|held| if *held { Settled::Busy } else { answered.next().unwrap() });
+                let answers = answers.collect();
                 self.check("settled").map(|()| answers)
             }
 

@@ -209,7 +209,7 @@ async fn deliver(db: &Arc<Db>, calls: Vec<Call>) {
     match write(db, &tasks).await {
         Ok(ids) => ids.into_iter().zip(answers).for_each(|(id, caller)| drop(caller.send(Ok(id)))),
         // What is unsure is not tried again: it could be written twice.
-        Err(error) if error.is_transient() || error.is_closed() => {
+        Err(error) if error.is_unavailable() || error.is_pool_timeout() || error.is_closed() => {
             answers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone()))));
         }
         // One bad task fails its own caller only.
