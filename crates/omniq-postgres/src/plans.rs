@@ -24,6 +24,8 @@ const SEARCHES: &[(&str, &[&str], &str)] = &[
     ("count_of_func", &["null", "3", "null", "'f'"], "tasks_over"),
     ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("lost", &["'{1,2}'", "100"], "tasks_ready"),
+    ("held_up", &["'{1,2}'"], "tasks_ready"),
+    ("forget_workers", &["'{1,2}'"], "tasks_ready"),
     ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "finished_at_task_id_idx"),
     (
         "list_results",

@@ -27,6 +27,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{settle_fence}", include_str!("../sql/queries/settle_fence.sql")),
     ("{settle_changes}", include_str!("../sql/queries/settle_changes.sql")),
     ("{settle_done}", include_str!("../sql/queries/settle_done.sql")),
+    ("{holders}", include_str!("../sql/queries/holders.sql")),
 ];
 
 /// What comes into `settle.sql` only for batches that need it: by [`Extras`].
@@ -46,11 +47,18 @@ pub(crate) struct Extras {
     pub(crate) events: bool,
     /// Tasks that stay in the table: they come back, are dead letters, or are kept as completed.
     pub(crate) stays: bool,
+    /// Rows that others hold by a lock are passed over, not waited for.
+    pub(crate) past: bool,
 }
 
 impl Extras {
-    fn all() -> [Self; 8] {
-        std::array::from_fn(|bits| Self { results: bits & 1 > 0, events: bits & 2 > 0, stays: bits & 4 > 0 })
+    fn all() -> [Self; 16] {
+        std::array::from_fn(|bits| Self {
+            results: bits & 1 > 0,
+            events: bits & 2 > 0,
+            stays: bits & 4 > 0,
+            past: bits & 8 > 0,
+        })
     }
 }
 
@@ -60,7 +68,7 @@ macro_rules! statements {
         #[derive(Debug)]
         pub(crate) struct Statements {
             $(pub(crate) $name: Statement,)*
-            settle: [Statement; 8],
+            settle: [Statement; 16],
         }
 
         impl Statements {
@@ -123,6 +131,8 @@ statements! {
     sleep(TEXT_ARRAY);
     writers(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
+    held_up(INT8_ARRAY);
+    busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
     announce(INT8, TEXT_ARRAY, TEXT);
     offer(INT8);
     withdraw_offer(INT8);
@@ -153,19 +163,22 @@ statements! {
 impl Statements {
     /// Settles, and in the same statement stores results and logs events if they are along.
     pub(crate) fn settle(&self, extras: Extras) -> &Statement {
-        let Extras { results, events, stays } = extras;
-        &self.settle[usize::from(results) + 2 * usize::from(events) + 4 * usize::from(stays)]
+        let Extras { results, events, stays, past } = extras;
+        let bits = [results, events, stays, past].into_iter().rev();
+        &self.settle[bits.fold(0, |number, bit| 2 * number + usize::from(bit))]
     }
 }
 
 fn settle(schema: &Schema, extras: Extras) -> Statement {
-    let Extras { results, events, stays } = extras;
+    let Extras { results, events, stays, past } = extras;
     let mut parts =
         vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
     parts.extend(STAYS.iter().map(|(place, part)| (*place, if stays { *part } else { "" })));
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,
+    parts.push(("{singly}", if past { "false" } else { "leaves and length(marks) = 1" }));
+    parts.push(("{past}", if past { " skip locked" } else { "" }));
         Type::UUID_ARRAY,
         Type::UUID_ARRAY,
         Type::VARBIT_ARRAY,

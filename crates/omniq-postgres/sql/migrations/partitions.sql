@@ -9,7 +9,7 @@ create table {schema}.{kind}_partitions (
 -- Makes the partition for the time that lies so far ahead, unless there is one. A new one covers at most one step, and fits
 -- between its neighbours. With the owner's rights: who writes need not be able to make tables.
 create function {schema}.make_{kind}_partition(ahead interval, step interval) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as {body}
 declare
     at constant timestamptz := now() + ahead;
     start timestamptz;

@@ -11,6 +11,8 @@ mod c21_killed;
 mod c29_restart;
 mod c29_terminated;
 mod effects;
+mod event_order;
+mod held_rows;
 mod load;
 mod roles;
 
