@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use tokio::sync::watch;
 
+use super::dues::Dues;
 use super::notes::{Batch, Note};
 use super::outage::Outage;
 use crate::backend::Backend;
@@ -18,6 +19,7 @@ pub(super) struct Clerk {
     backend: Backend,
     lease: watch::Receiver<LeaseState>,
     outage: Outage,
+    dues: Dues,
     /// Which of the batch a transaction of the user's own may have completed.
     completed_inside: HashSet<TaskId>,
     /// What is to be tried again later.
@@ -25,9 +27,9 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    pub(super) fn new(backend: Backend, lease: watch::Receiver<LeaseState>) -> Self {
+    pub(super) fn new(backend: Backend, lease: watch::Receiver<LeaseState>, dues: Dues) -> Self {
         let (outage, completed_inside) = (Outage::new("settling tasks"), HashSet::new());
-        Self { backend, lease, outage, completed_inside, again: Vec::new() }
+        Self { backend, lease, outage, dues, completed_inside, again: Vec::new() }
     }
 
     /// Writes a batch; returns the ends that are to be tried again.
@@ -118,6 +120,7 @@ impl Clerk {
                     answers.extend(settled);
                     continue;
                 }
+                    self.dues.note(part, &settled);
                 Err(error) => error,
             };
             if !error.is_transient() {

@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::clerk::Clerk;
+use super::dues::Dues;
 use super::notes::{Batch, Note, Notes, OpenEnds};
 use crate::backend::Backend;
 use crate::lease::LeaseState;
@@ -26,6 +27,7 @@ const LAST_TRIES: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Settler {
     pub(super) notes: Notes,
+    pub(super) dues: Dues,
     task: Option<JoinHandle<usize>>,
 }
 
@@ -34,10 +36,11 @@ impl Settler {
         let (notes, from, open) = Notes::new(backend.events().is_some());
         // Events of one task must not overtake each other.
         let clerks = if backend.events().is_some() { 1 } else { CLERKS };
-        let free = (0..clerks).map(|_| Clerk::new(backend.clone(), lease.clone())).collect();
+        let dues = Dues::default();
+        let free = (0..clerks).map(|_| Clerk::new(backend.clone(), lease.clone(), dues.clone())).collect();
         let desk =
             Desk { from, open, wake, free, busy: JoinSet::new(), delayed: Delayed::default(), closed: None };
-        Self { notes, task: Some(tokio::spawn(desk.work())) }
+        Self { notes, dues, task: Some(tokio::spawn(desk.work())) }
     }
 
     /// Waits until all is written, or the lease is lost. `false`: some ends could not be written in time, and their tasks are

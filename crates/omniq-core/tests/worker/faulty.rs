@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::*;
@@ -15,6 +16,7 @@ pub(crate) struct FaultyQueue {
     pub(crate) inner: MemoryQueue,
     faults: Mutex<HashMap<&'static str, Vec<MakeError>>>,
     heart_stopped: Arc<AtomicBool>,
+    deaf: AtomicBool,
     refused: Mutex<Option<TaskId>>,
     busy: Mutex<HashMap<TaskId, usize>>,
     /// What was called, for tests of the order.
@@ -27,6 +29,7 @@ impl FaultyQueue {
             inner,
             faults: Mutex::default(),
             heart_stopped: Arc::default(),
+            deaf: AtomicBool::default(),
             refused: Mutex::default(),
             busy: Mutex::default(),
             calls: Arc::default(),
@@ -46,6 +49,11 @@ impl FaultyQueue {
     /// A settle in which this task completes is refused, for a reason that lies in the task.
     pub(crate) fn refuse_completion(&self, id: TaskId) {
         *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// From now on bells do not ring, nor when a task is due.
+    pub(crate) fn deafen(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
     }
 
     /// The next settlements of this task find its row held by another session.
@@ -96,6 +104,11 @@ macro_rules! pass_on {
                 self.check("settled").map(|()| answers)
             }
 
+            async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+                self.check("doorbell")?;
+                if self.deaf.load(Ordering::SeqCst) { Ok(Box::new(Deaf)) } else { self.inner.doorbell(worker, queues).await }
+            }
+
             fn location(&self) -> Location {
                 self.inner.location()
             }
@@ -129,7 +142,6 @@ pass_on! {
     register_worker(info: &WorkerInfo) -> WorkerId;
     deregister_worker(worker: WorkerId) -> u64;
     claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
-    doorbell(worker: WorkerId, queues: &[String]) -> Box<dyn Doorbell>;
     lost(limit: u32) -> Vec<Lost>;
     expired(limit: u32) -> Vec<Task>;
 }
@@ -143,5 +155,14 @@ impl Pulse for FaultyPulse {
             return Err(Error::unavailable("the heartbeat is cut off for the test"));
         }
         self.0.heartbeat(worker).await
+    }
+}
+
+struct Deaf;
+
+#[async_trait]
+impl Doorbell for Deaf {
+    async fn wait(&mut self, timeout: Duration) {
+        tokio::time::sleep(timeout).await;
     }
 }

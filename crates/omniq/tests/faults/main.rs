@@ -15,6 +15,7 @@ mod event_order;
 mod held_rows;
 mod load;
 mod roles;
+mod short_delays;
 
 /// What the child processes of these tests run; alone it does nothing.
 #[test]
