@@ -97,6 +97,10 @@ statements! {
     enqueue_many(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
+    enqueue_inside(
+        UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
+        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
+    log_enqueued(UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     enqueue_one(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
@@ -127,12 +131,12 @@ statements! {
     end_workers();
     lost(INT8_ARRAY, INT8);
     forget_workers(INT8_ARRAY);
+    held_up(INT8_ARRAY);
+    busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
     expired(INT8);
     sleep(TEXT_ARRAY);
     writers(TEXT_ARRAY);
     next_due(TEXT_ARRAY);
-    held_up(INT8_ARRAY);
-    busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
     announce(INT8, TEXT_ARRAY, TEXT);
     offer(INT8);
     withdraw_offer(INT8);
@@ -173,12 +177,12 @@ fn settle(schema: &Schema, extras: Extras) -> Statement {
     let Extras { results, events, stays, past } = extras;
     let mut parts =
         vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
+    parts.push(("{singly}", if past { "false" } else { "leaves and length(marks) = 1" }));
+    parts.push(("{past}", if past { " skip locked" } else { "" }));
     parts.extend(STAYS.iter().map(|(place, part)| (*place, if stays { *part } else { "" })));
     parts.extend_from_slice(PARTS);
     let mut types = vec![
         Type::UUID_ARRAY,
-    parts.push(("{singly}", if past { "false" } else { "leaves and length(marks) = 1" }));
-    parts.push(("{past}", if past { " skip locked" } else { "" }));
         Type::UUID_ARRAY,
         Type::UUID_ARRAY,
         Type::VARBIT_ARRAY,

@@ -35,6 +35,10 @@ impl Clerk {
     /// Writes a batch; returns the ends that are to be tried again.
     pub(super) async fn write(&mut self, batch: Batch) -> Vec<Note> {
         self.backend.log_events(batch.events).await;
+        for waiting in batch.flushes {
+            // A run that was stopped meanwhile wants no answer.
+            let _ = waiting.send(());
+        }
         self.completed_inside = batch.completed_inside;
         self.settle(batch.ended).await;
         let again = std::mem::take(&mut self.again).into_iter();
@@ -116,11 +120,11 @@ impl Clerk {
             let error = match self.backend.settle_all_of(part, SettleMode::Each).await {
                 Ok(settled) => {
                     self.outage.over();
+                    self.dues.note(part, &settled);
                     tell_lost(part, &settled, tried_before, &self.completed_inside);
                     answers.extend(settled);
                     continue;
                 }
-                    self.dues.note(part, &settled);
                 Err(error) => error,
             };
             if !error.is_transient() {

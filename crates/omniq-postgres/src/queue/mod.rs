@@ -67,9 +67,9 @@ struct Inner {
     holders: Holders,
     hands: Hands,
     cursors: Cursors,
-    together: Arc<Together>,
-    /// Calls with ids of the user's own, which may wait for an open transaction that has used the same id.
-    together_chosen: Arc<Together>,
+    /// Those without and those with `enqueued` events; of both the second is for ids of the user's own, which may wait for an open
+    /// transaction that has used the same id.
+    together: [[Arc<Together>; 2]; 2],
 }
 
 impl AsyncPostgresQueue {
@@ -99,8 +99,7 @@ impl AsyncPostgresQueue {
                 holders: Holders::default(),
                 hands: Hands::default(),
                 cursors: Cursors::default(),
-                together: Arc::default(),
-                together_chosen: Arc::default(),
+                together: [false, true].map(|logged| [Together::new(logged), Together::new(logged)]),
             }),
         }
     }
@@ -173,7 +172,21 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        enqueue::many(self, tasks).await
+        enqueue::many(self, tasks, false).await
+    }
+
+    fn logs_enqueues(&self, events: &Location) -> bool {
+        *events == self.location()
+    }
+
+    async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        match tasks.pop() {
+            Some(task) if tasks.is_empty() => Ok(vec![enqueue::one(self, task, true).await?]),
+            last => {
+                tasks.extend(last);
+                enqueue::many(self, tasks, true).await
+            }
+        }
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
