@@ -74,9 +74,9 @@ impl Enqueued {
 /// Adds tasks, and where they are given their events, in one transaction.
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
-    match pieces.as_slice() {
-        [] => return Ok(()),
-        [only] => {
+    match (pieces.as_slice(), &events) {
+        ([], _) => return Ok(()),
+        ([only], None) => {
             let (statement, params) = call(db, only);
             db.query(statement, &params).await?;
         }

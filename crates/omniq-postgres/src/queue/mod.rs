@@ -107,6 +107,7 @@ impl AsyncPostgresQueue {
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
     }
+
     /// Removes lost workers that hold nothing any more, and tells who holds up the tasks of others.
     async fn forget(&self, workers: &Vec<i64>) -> Result<()> {
         let db = self.db();
@@ -123,7 +124,6 @@ impl AsyncPostgresQueue {
         Ok(())
     }
 
-
     /// Runs a statement on tasks that stand in rows of their own by then, but for those that a worker holds.
     async fn singled_out(
         &self,
@@ -136,6 +136,7 @@ impl AsyncPostgresQueue {
         let answer =
             self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await;
         self.inner.cursors.clear();
+        fold::changed(self.db());
         answer
     }
 }
@@ -168,7 +169,7 @@ fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        enqueue::one(self, task).await
+        enqueue::one(self, task, false).await
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
@@ -258,7 +259,9 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await
+        let purged = self.db().search_count(&self.db().sql.purge, &[queue, &state, &held, func]).await;
+        fold::changed(self.db());
+        purged
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
