@@ -113,10 +113,14 @@ impl Backend {
 
 #[blocking(BlockingBackend)]
 impl Backend {
-    /// Adds a task and returns its id; it is durable then. The `enqueued` event follows, as well as it can.
+    /// Adds a task and returns its id; it is durable then. The `enqueued` event goes with it where events are kept in the queue's own
+    /// place, else it follows, as well as it can.
     ///
     /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        if self.enqueues_are_logged() {
+            return verbs::only(self.queue.enqueue_logged(vec![task]).await?);
+        }
         let event = self.events.as_ref().map(|_| record::enqueued(&task));
         let id = self.queue.enqueue(task).await?;
         if let Some(event) = event {
@@ -127,6 +131,9 @@ impl Backend {
 
     /// Adds tasks, all or none, and returns their ids in the same order.
     pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        if self.enqueues_are_logged() {
+            return self.queue.enqueue_logged(tasks).await;
+        }
         let events: Vec<_> = match &self.events {
             Some(_) => tasks.iter().map(record::enqueued).collect(),
             None => Vec::new(),
@@ -206,6 +213,11 @@ impl Backend {
 }
 
 impl Backend {
+    /// Whether the queue logs the `enqueued` events itself.
+    fn enqueues_are_logged(&self) -> bool {
+        self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
+    }
+
     async fn report(&self, report: Report<'_>) -> Result<()> {
         report.task.held()?;
         self.settle(vec![self.record(report)], SettleMode::All).await?;

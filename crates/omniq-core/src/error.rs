@@ -104,6 +104,9 @@ kinds! {
     Internal, internal, is_internal;
 }
 
+/// Cancelled or out of time, a lock that was not had in time, a serialization failure, a deadlock.
+const UNDONE: &[&str] = &["57014", "55P03", "40001", "40P01"];
+
 impl Error {
     fn new(kind: Kind, message: String) -> Self {
         Self(Box::new(Inner { kind, message, sqlstate: None, source: None }))
@@ -140,9 +143,15 @@ impl Error {
         &self.0.message
     }
 
-    /// Whether the same call may succeed later without any change: the server was away, or the pool was full.
+    /// Whether the same call may succeed later without any change: the server was away, the pool was full, or the server undid
+    /// the statement for a reason that passes (cancelled or out of time, a lock that others held, a deadlock).
     pub fn is_transient(&self) -> bool {
-        matches!(self.0.kind, Kind::Unavailable | Kind::PoolTimeout)
+        matches!(self.0.kind, Kind::Unavailable | Kind::PoolTimeout) || self.is_undone()
+    }
+
+    /// Whether the server said that it undid the statement for a reason that passes: nothing was written.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.sqlstate().is_some_and(|code| UNDONE.contains(&code))
     }
 }
 

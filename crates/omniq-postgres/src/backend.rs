@@ -67,7 +67,7 @@ impl AsyncPostgresBackend {
     }
 
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
-    /// not on PostgreSQL. No `enqueued` event is logged: the transaction may yet be rolled back.
+    /// not on PostgreSQL. The `enqueued` event is written by the same transaction if the schema has events.
     pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
         self.postgres_queue()?.enqueue_in(target, task).await
     }

@@ -12,6 +12,7 @@ use crate::batch::EventBatch;
 use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
+use crate::queue::count_of;
 use crate::rows;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
@@ -121,7 +122,9 @@ impl EventStorage for AsyncPostgresEventStorage {
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
-        self.db.search_count(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await
+        let rows =
+            self.db.bounded_search(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await?;
+        count_of(&rows)
     }
 
     async fn maintain(&self, keep: Option<Duration>) -> Result<()> {

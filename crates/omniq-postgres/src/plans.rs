@@ -25,6 +25,8 @@ const SEARCHES: &[(&str, &[&str], &str)] = &[
     ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("purge_left", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("lost", &["'{1,2}'", "100"], "tasks_ready"),
+    ("held_up", &["'{1,2}'"], "tasks_ready"),
+    ("forget_workers", &["'{1,2}'"], "tasks_ready"),
     ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "finished_at_task_id_idx"),
     (
         "list_results",

@@ -12,6 +12,7 @@ use crate::batch::ResultBatch;
 use crate::db::{Db, Param};
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
+use crate::queue::count_of;
 use crate::rows::{self, Columns};
 use crate::runs::Spans;
 use crate::schema::hash;
@@ -161,7 +162,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
     }
 
     async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        self.db.search_count(&self.db.sql.purge_results, &[&i64::from(limit)]).await
+        count_of(&self.db.bounded_search(&self.db.sql.purge_results, &[&i64::from(limit)]).await?)
     }
 
     async fn maintain(&self, keep: Option<Duration>) -> Result<()> {

@@ -28,6 +28,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{settle_fence}", include_str!("../sql/queries/settle_fence.sql")),
     ("{settle_changes}", include_str!("../sql/queries/settle_changes.sql")),
     ("{settle_done}", include_str!("../sql/queries/settle_done.sql")),
+    ("{holders}", include_str!("../sql/queries/holders.sql")),
 ];
 
 /// What comes into `settle.sql` only for batches that need it: by [`Extras`].
@@ -47,11 +48,18 @@ pub(crate) struct Extras {
     pub(crate) events: bool,
     /// Tasks that stay in the table: they come back, are dead letters, or are kept as completed.
     pub(crate) stays: bool,
+    /// Rows that others hold by a lock are passed over, not waited for.
+    pub(crate) past: bool,
 }
 
 impl Extras {
-    fn all() -> [Self; 8] {
-        std::array::from_fn(|bits| Self { results: bits & 1 > 0, events: bits & 2 > 0, stays: bits & 4 > 0 })
+    fn all() -> [Self; 16] {
+        std::array::from_fn(|bits| Self {
+            results: bits & 1 > 0,
+            events: bits & 2 > 0,
+            stays: bits & 4 > 0,
+            past: bits & 8 > 0,
+        })
     }
 }
 
@@ -61,7 +69,7 @@ macro_rules! statements {
         #[derive(Debug)]
         pub(crate) struct Statements {
             $(pub(crate) $name: Statement,)*
-            settle: [Statement; 8],
+            settle: [Statement; 16],
         }
 
         impl Statements {
@@ -90,6 +98,10 @@ statements! {
     enqueue_many(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
+    enqueue_inside(
+        UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
+        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
+    log_enqueued(UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     enqueue_one(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);
@@ -121,6 +133,8 @@ statements! {
     end_workers();
     lost(INT8_ARRAY, INT8);
     forget_workers(INT8_ARRAY);
+    held_up(INT8_ARRAY);
+    busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
     expired(INT8);
     sleep(TEXT_ARRAY);
     writers(TEXT_ARRAY);
@@ -156,15 +170,18 @@ statements! {
 impl Statements {
     /// Settles, and in the same statement stores results and logs events if they are along.
     pub(crate) fn settle(&self, extras: Extras) -> &Statement {
-        let Extras { results, events, stays } = extras;
-        &self.settle[usize::from(results) + 2 * usize::from(events) + 4 * usize::from(stays)]
+        let Extras { results, events, stays, past } = extras;
+        let bits = [results, events, stays, past].into_iter().rev();
+        &self.settle[bits.fold(0, |number, bit| 2 * number + usize::from(bit))]
     }
 }
 
 fn settle(schema: &Schema, extras: Extras) -> Statement {
-    let Extras { results, events, stays } = extras;
+    let Extras { results, events, stays, past } = extras;
     let mut parts =
         vec![("{stored}", if results { STORED } else { "" }), ("{logged}", if events { LOGGED } else { "" })];
+    parts.push(("{singly}", if past { "false" } else { "leaves and length(marks) = 1" }));
+    parts.push(("{past}", if past { " skip locked" } else { "" }));
     parts.extend(STAYS.iter().map(|(place, part)| (*place, if stays { *part } else { "" })));
     parts.extend_from_slice(PARTS);
     let mut types = vec![

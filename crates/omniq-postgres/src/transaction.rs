@@ -45,7 +45,24 @@ pub(crate) async fn until_done<T, F: Future<Output = Result<T>>>(call: impl Fn()
     unreachable!("the last try returns")
 }
 
+/// Upkeep waits for nothing that others hold for long.
+const BOUNDED: &str = "set local lock_timeout = '1s'";
+
 impl Db {
+    /// For upkeep: whatever others hold is waited for a second at most (SQLSTATE 55P03).
+    pub(crate) async fn bounded(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        self.in_transaction(&format!("begin; {BOUNDED}"), &[(statement, params)]).await
+    }
+
+    /// The same, planned as [`search`](Self::search) does.
+    pub(crate) async fn bounded_search(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        self.in_transaction(&format!("begin; {BOUNDED}; {SEARCHING}"), &[(statement, params)]).await
+    }
+
     /// Two statements in one transaction and one round trip; the answer is the second's.
     pub(crate) async fn query_behind(
         &self,

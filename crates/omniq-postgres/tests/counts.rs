@@ -368,3 +368,27 @@ async fn c19_counts_follow_every_verb() {
     assert_eq!(assert_right(&witness).await.len(), 3);
     queue.close().await.unwrap();
 }
+
+/// Issue 12, E10: a process that neither adds nor claims, and no worker beside it: what readers add up stays bounded.
+#[tokio::test]
+async fn c19_verbs_of_management_have_their_changes_folded() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let witness = db.client().await;
+    let ids = queue.enqueue_many(tasks(1_100, "q")).await.unwrap();
+    for some in ids.chunks(4) {
+        let [first, second, third, fourth] = some else { unreachable!() };
+        queue.cancel(*first).await.unwrap();
+        queue.delete(*second).await.unwrap();
+        queue.update(*third, TaskUpdate { queue: Some("r".into()), ..Default::default() }).await.unwrap();
+        queue.retry(*fourth).await.unwrap();
+        queue.purge(&TaskFilter { queue: Some("none".into()), ..Default::default() }).await.unwrap();
+    }
+    let notes = "select count(*) from omniq.tallies";
+    omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
+        (number(&witness, notes).await < 500).then_some(())
+    })
+    .await;
+    assert_eq!(figures(&witness, "queue_counts").await, figures(&witness, "counted").await);
+    queue.close().await.unwrap();
+}

@@ -1,7 +1,7 @@
 //! A TCP proxy that cuts, stalls and delays on command.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +26,7 @@ struct State {
     /// How many connections there have been, and of how many of them, the oldest ones, nothing passes.
     opened: AtomicU64,
     held: watch::Sender<u64>,
+    deaf: AtomicBool,
 }
 
 impl Proxy {
@@ -39,6 +40,7 @@ impl Proxy {
             stalled: watch::channel(false).0,
             opened: AtomicU64::new(0),
             held: watch::channel(0).0,
+            deaf: AtomicBool::new(false),
         });
         let (target, shared) = (target.to_owned(), Arc::clone(&state));
         let task = tokio::spawn(async move {
@@ -74,6 +76,11 @@ impl Proxy {
         self.state.held.send_replace(count);
     }
 
+    /// While true what the server says goes nowhere; what it is told still comes to it.
+    pub fn lose_answers(&self, lost: bool) {
+        self.state.deaf.store(lost, Ordering::Relaxed);
+    }
+
     /// Holds back each piece of data for so long.
     pub fn delay(&self, delay: Duration) {
         self.state.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -97,8 +104,8 @@ async fn carry(client: TcpStream, target: String, state: Arc<State>) {
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     tokio::select! {
-        () = pump(client_in, server_out, number, &state) => {}
-        () = pump(server_in, client_out, number, &state) => {}
+        () = pump(client_in, server_out, number, false, &state) => {}
+        () = pump(server_in, client_out, number, true, &state) => {}
         _ = generation.changed() => {}
     }
 }
@@ -107,11 +114,15 @@ async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     number: u64,
+    answers: bool,
     state: &State,
 ) {
     let (mut stalled, mut held) = (state.stalled.subscribe(), state.held.subscribe());
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if answers && state.deaf.load(Ordering::Relaxed) {
+            continue;
+        }
         let delay = state.delay_ms.load(Ordering::Relaxed);
         if delay > 0 {
             tokio::time::sleep(Duration::from_millis(delay)).await;

@@ -18,14 +18,20 @@ class Retry(Exception):
 
     Args:
         reason: Why; kept as the error of this run.
-        in_: The wait, in seconds or as `timedelta`; the task then runs again whatever its retries say, and the attempt
-            is counted. Default: the run counts as any failed one, with the task's own backoff and number of retries.
+        in_: The wait, in seconds or as `timedelta`. Default: the task's own backoff.
+        unlimited: The task runs again whatever its number of retries says. Default: the run counts as any failed one,
+            and where no retry is left the task becomes a dead letter.
+
+    A task that runs again and again without a pause is slowed, and named in the log.
     """
 
-    def __init__(self, reason: str = "", *, in_: float | timedelta | None = None) -> None:
+    def __init__(
+        self, reason: str = "", *, in_: float | timedelta | None = None, unlimited: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.in_ = in_
+        self.unlimited = unlimited
 
 
 class Snooze(Exception):

@@ -93,3 +93,5 @@ class Settled(_Name):
     DONE = "done"
     #: The claim no longer held; nothing was changed.
     LOST = "lost"
+    #: The claim holds, but another session holds the task's row by a lock; nothing was changed. The same call can succeed later.
+    BUSY = "busy"

@@ -105,8 +105,8 @@ class RemoteJob:
     def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None:
         self._pipe.send(("fail", (kind, message, trace, fatal)))
 
-    def retry(self, delay: Any, message: str | None, trace: str | None) -> None:
-        self._pipe.send(("retry", (delay, message, trace)))
+    def retry(self, delay: Any, message: str | None, trace: str | None, unlimited: bool) -> None:
+        self._pipe.send(("retry", (delay, message, trace, unlimited)))
 
     def snooze(self, delay: Any) -> None:
         self._pipe.send(("snooze", (delay,)))

@@ -25,7 +25,9 @@ class Answer(Protocol):
 
     def complete(self, value: bytes | None, codec: str) -> None: ...
     def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None: ...
-    def retry(self, delay: float | timedelta, message: str | None, trace: str | None) -> None: ...
+    def retry(
+        self, delay: float | timedelta | None, message: str | None, trace: str | None, unlimited: bool
+    ) -> None: ...
     def snooze(self, delay: float | timedelta) -> None: ...
     def discard(self, reason: str) -> None: ...
 
@@ -77,10 +79,10 @@ def report(answer: Answer, error: BaseException) -> None:
     """The run has raised this."""
     try:
         if isinstance(error, Retry):
-            if error.in_ is None:
+            if error.in_ is None and not error.unlimited:
                 answer.fail("omniq.Retry", error.reason, _trace(error), False)
             else:
-                answer.retry(error.in_, error.reason or None, None)
+                answer.retry(error.in_, error.reason or None, None, error.unlimited)
         elif isinstance(error, Snooze):
             answer.snooze(error.in_)
         elif isinstance(error, Discard):

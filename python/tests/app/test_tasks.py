@@ -284,12 +284,19 @@ async def test_the_handle_tells_how_a_task_stands(app: AsyncOmniQ) -> None:
 async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> None:
     seen: list[tuple[str, int]] = []
 
-    @app.task(retries=0)
+    @app.task(retries=0, backoff=Backoff.constant(0))
     async def again(context: Context) -> str:
         seen.append(("again", context.attempt))
         if context.attempt == 1:
-            raise Retry("not yet", in_=0)
+            raise Retry("not yet", in_=0, unlimited=True)
+        if context.attempt == 2:
+            raise Retry("not yet", unlimited=True)
         return "in the end"
+
+    @app.task(retries=1)
+    async def counted(context: Context) -> None:
+        seen.append(("counted", context.attempt))
+        raise Retry("never", in_=0)
 
     @app.task(retries=1, backoff=Backoff.constant(0))
     def as_usual(context: Context) -> None:
@@ -321,7 +328,12 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
 
     handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(retries=0))]
     lost = await hopeless.enqueue()
+    limited = await counted.enqueue()
     await app.drain()
+    with pytest.raises(TaskFailed, match="never"):
+        await limited.result(5)
+    assert await limited.status() is TaskState.DEAD
+    assert [attempt for name, attempt in seen if name == "counted"] == [1, 2]
     assert await handles[0].result(5) == "in the end"
     with pytest.raises(TaskFailed, match="no luck"):
         await handles[1].result(5)
@@ -331,7 +343,7 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
     assert await handles[3].result(5) == 1
     with pytest.raises(TaskFailed, match="snooze"):
         await handles[4].result(5)
-    assert seen.count(("again", 2)) == 1
+    assert seen.count(("again", 2)) == seen.count(("again", 3)) == 1
     assert seen.count(("as_usual", 2)) == 1
     with pytest.raises(TaskFailed, match="no such customer") as failed:
         await lost.result(5)

@@ -53,9 +53,8 @@ fn part(batch: &[Settlement], results: bool, events: bool) -> Vec<Settlement> {
         .collect()
 }
 
-/// An outage or a lost claim would fail the call without events just as well. A lack of room (SQLSTATE class 53) passes in
-/// time, but may be that of the events alone.
+/// An outage or a lost claim would fail the call without events just as well; a cancelled statement or a full disk passes in
+/// time, and an end waits for its event so long.
 fn may_be_the_events(error: &crate::Error) -> bool {
-    let no_room = error.sqlstate().is_some_and(|code| code.starts_with("53"));
-    no_room || !(error.is_transient() || error.is_claim_lost() || error.is_closed())
+    !(error.is_transient() || error.is_claim_lost() || error.is_closed())
 }

@@ -108,6 +108,7 @@ macro_rules! queue_conformance {
             values::c24_json_values_come_back,
             values::c24_bytes_and_codec_are_kept,
             waiting::c15_the_bell_rings_at_a_start_time,
+            waiting::c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile,
             waiting::c15_timeout_waits,
             waiting::c15_timeout_waits_and_wakes_early,
             waiting::c15_a_due_task_wakes_a_sleeper,

@@ -98,6 +98,8 @@ impl Context {
         let elsewhere = if results { Some("results") } else { events.then_some("events") };
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
+        // The user's transaction writes the end: what went before it must stand before it.
+        self.0.origin.notes.flush().await;
         let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
         self.0.completed_inside.store(true, Ordering::Release);
         Ok(completion)

@@ -29,9 +29,11 @@ pub(crate) enum Answer {
     Error(TaskError),
     /// Not retried.
     Fatal(TaskError),
+    /// After the task's backoff unless a delay is given.
     Retry {
-        delay: Duration,
+        delay: Option<Duration>,
         error: Option<TaskError>,
+        unlimited: bool,
     },
     Snooze {
         delay: Duration,
@@ -52,12 +54,27 @@ impl Failure {
         Self(Answer::Fatal(TaskError::new(kind, message)))
     }
 
-    /// Run again after this wait, whatever the task's retries say; the attempt is counted.
+    /// Run again after this wait instead of the task's backoff. It counts as any other retry: where none is left, the task becomes a
+    /// dead letter; see [`unlimited`](Self::unlimited).
     pub fn retry_in(delay: Duration) -> Self {
-        Self::delayed(delay, Answer::Retry { delay, error: None })
+        Self::delayed(delay, Answer::Retry { delay: Some(delay), error: None, unlimited: false })
     }
 
-    /// Put off for this long; the attempt is not counted.
+    /// Run again whatever the task's number of retries says; the attempt is counted. For [`Failure::retry_in`] and
+    /// [`Failure::error`]; the others stay what they are. Workers slow a task down that runs again and again without a pause.
+    #[must_use]
+    pub fn unlimited(mut self) -> Self {
+        match self.0 {
+            Answer::Error(error) => Self(Answer::Retry { delay: None, error: Some(error), unlimited: true }),
+            Answer::Retry { ref mut unlimited, .. } => {
+                *unlimited = true;
+                self
+            }
+            _ => self,
+        }
+    }
+
+    /// Put off for this long; the attempt is not counted. Workers slow a task down that is put off again and again without a pause.
     pub fn snooze(delay: Duration) -> Self {
         Self::delayed(delay, Answer::Snooze { delay })
     }

@@ -115,7 +115,8 @@ impl Settlement {
 /// How a batch is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettleMode {
-    /// Each by itself: what is lost is answered with [`Settled::Lost`], the rest is done.
+    /// Each by itself: what is lost is answered with [`Settled::Lost`], what others hold with
+    /// [`Settled::Busy`], and the rest is done.
     Each,
     /// All or nothing: one lost claim fails the call (`is_claim_lost`) and nothing is written.
     All,
@@ -128,6 +129,8 @@ pub enum Settled {
     Done,
     /// The claim no longer held; nothing was changed.
     Lost,
+    /// The claim holds, but another session holds the task's row by a lock; nothing was changed. The same call can succeed later.
+    Busy,
 }
 
 /// What a cancel did.

@@ -31,6 +31,19 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Adds tasks, all or none, and returns their ids in the same order.
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>>;
 
+    /// Whether [`enqueue_logged`](Self::enqueue_logged) logs to the events that are kept there.
+    fn logs_enqueues(&self, events: &Location) -> bool {
+        let _ = events;
+        false
+    }
+
+    /// Adds tasks as [`enqueue_many`](Self::enqueue_many) does, and logs their `enqueued` events in the same transaction, so that they
+    /// stand before all others of these tasks. Asked for only where [`logs_enqueues`](Self::logs_enqueues) says so.
+    #[async_only]
+    async fn enqueue_logged(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        self.enqueue_many(tasks).await
+    }
+
     /// Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
     /// Waits up to the request's timeout, and returns `None` if there was none.
     ///

@@ -1,5 +1,8 @@
 //! From the end of a run to what becomes of its task.
 
+use std::time::Duration;
+
+use super::circles;
 use crate::backend::Report;
 use crate::handler::{Answer, Context, Failure, FailureAnswer, StopReason};
 use crate::model::*;
@@ -37,7 +40,7 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
                 tell_failed(context, &error, None);
                 Outcome::Fail { error }
             }
-            FailureAnswer::Retry { delay, error } => Outcome::RetryLater { delay, error },
+            FailureAnswer::Retry { delay, error, unlimited } => again(context, delay, error, unlimited),
             FailureAnswer::Snooze { delay } => Outcome::Snooze { delay },
             FailureAnswer::Discard { reason: why } => {
                 reason = why;
@@ -56,6 +59,7 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
         Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
         Ending::Stopped(StopReason::LeaseLost) => return None,
     };
+    let outcome = circles::slowed(task, outcome);
     let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
     Some(context.backend().record(report))
 }
@@ -70,7 +74,22 @@ fn failed(context: &Context, error: TaskError) -> Outcome {
     outcome
 }
 
-fn tell_failed(context: &Context, error: &TaskError, retry_in: Option<std::time::Duration>) {
+/// What a handler's own wish for another run comes to.
+fn again(context: &Context, delay: Option<Duration>, error: Option<TaskError>, unlimited: bool) -> Outcome {
+    let task = context.task();
+    if unlimited || task.may_retry() {
+        return Outcome::RetryLater {
+            delay: delay.unwrap_or_else(|| task.backoff.delay(task.attempt)),
+            error,
+        };
+    }
+    let error =
+        error.unwrap_or_else(|| TaskError::new("retry", "another run was asked for, and no retry is left"));
+    tell_failed(context, &error, None);
+    Outcome::Fail { error }
+}
+
+fn tell_failed(context: &Context, error: &TaskError, retry_in: Option<Duration>) {
     // It may have completed: told once it is known that it has not.
     if context.completed_inside() {
         return;

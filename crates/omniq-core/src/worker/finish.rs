@@ -81,10 +81,13 @@ impl Session<'_> {
 
     /// Writes what is to be written and removes the worker; with it goes what it claimed and never saw.
     pub(super) async fn finish(mut self) -> End {
-        self.settler.close().await;
+        // As long as an outage would be borne: the heartbeat goes on meanwhile, so there is no other end to it.
+        let written = self.settler.close(self.worker.settings.info.lease).await;
         self.lease.stop();
         let left = self.running.len();
-        if left > 0 {
+        if !written {
+            tracing::warn!(worker = self.worker.name(), "the worker stays registered until its lease ends");
+        } else if left > 0 {
             // To hand these back now would let them run twice at once.
             tracing::warn!(
                 worker = self.worker.name(),

@@ -8,13 +8,22 @@ use crate::backend::{Backend, Report};
 use crate::model::*;
 use crate::verbs::{self, STEP};
 
-/// Goes on until it is dropped, which may be at any time.
+/// Goes on until it is dropped, which may be at any time. Each step goes its own way: one that has to wait holds up no other.
 pub(super) async fn run(backend: Backend, interval: Duration) {
-    let tasks = now_and_then("maintenance", interval, || pass(&backend));
-    let Some(events) = backend.events() else { return tasks.await };
-    // By itself: events never hold up anything.
-    let events = now_and_then("maintenance of the events", interval, || events.maintain(backend.event_ttl()));
-    tokio::join!(tasks, events);
+    let events = async {
+        if let Some(store) = backend.events() {
+            let pass = || store.maintain(backend.event_ttl());
+            now_and_then("maintenance of the events", interval, pass).await;
+        }
+    };
+    tokio::join!(
+        now_and_then("the rescue of tasks of lost workers", interval, || rescue(&backend)),
+        now_and_then("the expiry of tasks", interval, || expire(&backend)),
+        now_and_then("the removal of old tasks", interval, || prune(&backend)),
+        now_and_then("the upkeep of the queue", interval, || backend.queue().maintain()),
+        now_and_then("maintenance of the results", interval, || results(&backend)),
+        events,
+    );
 }
 
 async fn now_and_then<F: Future<Output = Result<()>>>(
@@ -35,16 +44,23 @@ async fn now_and_then<F: Future<Output = Result<()>>>(
     }
 }
 
-/// One round.
+/// One round of what concerns tasks and results; the first error of those steps that failed.
 pub(super) async fn pass(backend: &Backend) -> Result<()> {
-    rescue(backend).await?;
-    expire(backend).await?;
-    verbs::in_steps(|limit| backend.queue().prune(limit)).await?;
-    backend.queue().maintain().await?;
-    if let Some(results) = backend.results() {
-        results.maintain(backend.result_ttl()).await?;
+    let upkeep = backend.queue().maintain();
+    let (rescued, expired, pruned, kept, cleared) =
+        tokio::join!(rescue(backend), expire(backend), prune(backend), upkeep, results(backend));
+    rescued.and(expired).and(pruned).and(kept).and(cleared)
+}
+
+async fn prune(backend: &Backend) -> Result<()> {
+    verbs::in_steps(|limit| backend.queue().prune(limit)).await
+}
+
+async fn results(backend: &Backend) -> Result<()> {
+    match backend.results() {
+        Some(results) => results.maintain(backend.result_ttl()).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 async fn rescue(backend: &Backend) -> Result<()> {

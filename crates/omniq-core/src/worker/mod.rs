@@ -5,7 +5,10 @@
 //! `settler`, which writes it.
 
 mod builder;
+mod circles;
+mod clerk;
 mod crew;
+mod dues;
 mod ending;
 mod execute;
 mod feed;

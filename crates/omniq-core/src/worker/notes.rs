@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model::*;
 
@@ -14,6 +14,8 @@ pub(super) const ROOM: usize = 1000;
 #[derive(Debug)]
 pub(super) enum Note {
     Event(TaskEvent),
+    /// To be answered once the events before it have been written.
+    Flush(oneshot::Sender<()>),
     /// And whether a transaction of the user's own may have completed the task.
     Ended(Box<Settlement>, bool),
     /// The last one: what comes behind it is not wanted any more.
@@ -48,6 +50,14 @@ impl Notes {
     pub(crate) fn event(&self, event: TaskEvent) {
         if self.events_on && self.to.try_send(Note::Event(event)).is_err() {
             tracing::debug!("an event was dropped: their storage is behind, or the worker has stopped");
+        }
+    }
+
+    /// Waits until the events that were handed over have been written, or dropped.
+    pub(crate) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.events_on && self.to.send(Note::Flush(done)).await.is_ok() {
+            let _ = written.await;
         }
     }
 
@@ -86,6 +96,8 @@ pub(super) struct Batch {
     pub(super) ended: Vec<Settlement>,
     /// Those of `ended` that a transaction of the user's own may have completed.
     pub(super) completed_inside: HashSet<TaskId>,
+    /// Who waits for `events` to be written.
+    pub(super) flushes: Vec<oneshot::Sender<()>>,
     pub(super) closed: bool,
 }
 
@@ -97,6 +109,7 @@ impl Batch {
         for note in notes {
             match note {
                 Note::Event(event) => batch.events.push(event),
+                Note::Flush(done) => batch.flushes.push(done),
                 Note::Ended(settlement, completed_inside) => {
                     if completed_inside {
                         batch.completed_inside.insert(settlement.task_id);

@@ -133,6 +133,7 @@ impl<'a> Session<'a> {
                     }
                 }
                 handed = self.handover.next() => self.take_handed(handed).await,
+                () = self.settler.dues.due() => self.feed.wake(),
                 () = self.lasting.wake.notified() => self.look_again(),
                 () = self.stopping.time_over() => self.press(),
                 _ = stocktaking.tick(), if !self.stock.is_empty() => self.hand_back_stale().await,

@@ -1,31 +1,34 @@
 //! Writes what runs hand over, as much at a time as is there.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::Instant;
 
+use super::clerk::Clerk;
+use super::dues::Dues;
 use super::notes::{Batch, Note, Notes, OpenEnds};
-use super::outage::Outage;
 use crate::backend::Backend;
 use crate::lease::LeaseState;
-use crate::model::*;
-use crate::{Error, Result};
 
 /// The most that one call writes.
 const BATCH: usize = 1_000;
 /// How many batches are written at a time, and how large a second one must be.
 const CLERKS: usize = 2;
 const WORTH_A_CLERK: usize = 500;
-/// How often a batch is tried that fails although the storage is there: over about seven seconds.
-const TRIES: u32 = 8;
+/// The shortest and the longest wait before what could not be written is tried again.
+const DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How long it is tried once everything else is written and the worker stops.
+const LAST_TRIES: Duration = Duration::from_secs(2);
 
 /// A settler at work; it ends when it is closed, or, if this is dropped, when all runs have let go of it.
 #[derive(Debug)]
 pub(super) struct Settler {
     pub(super) notes: Notes,
-    task: Option<JoinHandle<()>>,
+    pub(super) dues: Dues,
+    task: Option<JoinHandle<usize>>,
 }
 
 impl Settler {
@@ -33,24 +36,38 @@ impl Settler {
         let (notes, from, open) = Notes::new(backend.events().is_some());
         // Events of one task must not overtake each other.
         let clerks = if backend.events().is_some() { 1 } else { CLERKS };
-        let clerk = || Clerk {
-            backend: backend.clone(),
-            lease: lease.clone(),
-            outage: Outage::new("settling tasks"),
-            completed_inside: HashSet::new(),
-        };
-        let free = (0..clerks).map(|_| clerk()).collect();
-        let desk = Desk { from, open, wake, free, busy: JoinSet::new() };
-        Self { notes, task: Some(tokio::spawn(desk.work())) }
+        let dues = Dues::default();
+        let free = (0..clerks).map(|_| Clerk::new(backend.clone(), lease.clone(), dues.clone())).collect();
+        let desk =
+            Desk { from, open, wake, free, busy: JoinSet::new(), delayed: Delayed::default(), closed: None };
+        Self { notes, dues, task: Some(tokio::spawn(desk.work())) }
     }
 
-    /// Waits until all is written, or the lease is lost.
-    pub(super) async fn close(&mut self) {
-        self.notes.close().await;
-        if let Some(task) = self.task.take()
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the settler broke; tasks that were not settled run again");
+    /// Waits until all is written, or the lease is lost. `false`: some ends could not be written in time, and their tasks are
+    /// left to the lease.
+    pub(super) async fn close(&mut self, patience: Duration) -> bool {
+        let closed = tokio::time::timeout(patience, async {
+            self.notes.close().await;
+            match self.task.as_mut() {
+                Some(task) => task.await,
+                None => Ok(0),
+            }
+        });
+        match closed.await {
+            Ok(Ok(left)) => left == 0,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the settler broke; tasks that were not settled run again");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "runs were not settled within {patience:?} of the stop; they run again once the lease is over"
+                );
+                if let Some(task) = &self.task {
+                    task.abort();
+                }
+                false
+            }
         }
     }
 }
@@ -68,25 +85,39 @@ struct Desk {
     open: OpenEnds,
     wake: Arc<Notify>,
     free: Vec<Clerk>,
-    /// Each gives himself back, with the number of ends that he has dealt with.
-    busy: JoinSet<(Clerk, usize)>,
+    /// Each gives himself back, with the number of ends that he has dealt with and those that are to be tried again.
+    busy: JoinSet<(Clerk, usize, Vec<Note>)>,
+    delayed: Delayed,
+    /// Since when no more notes come.
+    closed: Option<Instant>,
 }
 
 impl Desk {
-    async fn work(mut self) {
+    /// Returns how many ends were not written.
+    async fn work(mut self) -> usize {
         let mut notes = Vec::with_capacity(BATCH);
-        let mut open = true;
-        while open || !notes.is_empty() || !self.busy.is_empty() {
-            let room = BATCH - notes.len();
+        let mut left = 0;
+        while self.closed.is_none()
+            || !notes.is_empty()
+            || !self.busy.is_empty()
+            || !self.delayed.notes.is_empty()
+        {
+            let room = BATCH.saturating_sub(notes.len());
             tokio::select! {
                 biased;
-                Some(done) = self.busy.join_next() => self.done(done),
-                count = self.from.recv_many(&mut notes, room), if open && room > 0 => open = count > 0,
+                Some(done) = self.busy.join_next() => left += self.done(done),
+                () = self.delayed.due() => notes.append(&mut self.delayed.notes),
+                count = self.from.recv_many(&mut notes, room), if self.closed.is_none() && room > 0 => {
+                    if count == 0 {
+                        self.closed = Some(Instant::now());
+                    }
+                }
             }
             if self.busy.is_empty() || notes.len() >= WORTH_A_CLERK {
                 self.start(&mut notes);
             }
         }
+        left
     }
 
     fn start(&mut self, notes: &mut Vec<Note>) {
@@ -100,17 +131,28 @@ impl Desk {
         }
         self.busy.spawn(async move {
             let count = batch.ended.len();
-            clerk.backend.log_events(batch.events).await;
-            clerk.completed_inside = batch.completed_inside;
-            clerk.settle(batch.ended).await;
-            (clerk, count)
+            let again = clerk.write(batch).await;
+            (clerk, count - again.len(), again)
         });
     }
 
-    fn done(&mut self, done: std::result::Result<(Clerk, usize), JoinError>) {
+    /// Returns how many ends are given up.
+    fn done(&mut self, done: std::result::Result<(Clerk, usize, Vec<Note>), JoinError>) -> usize {
         match done {
-            Ok((clerk, count)) => {
+            Ok((clerk, count, again)) => {
                 self.free.push(clerk);
+                let left = again.len();
+                let late = self.closed.is_some_and(|since| since.elapsed() >= LAST_TRIES);
+                if left > 0 && late {
+                    tracing::warn!(
+                        count = left,
+                        "runs were not settled; they run again once the lease is over"
+                    );
+                    self.open.written(count + left);
+                    self.wake.notify_one();
+                    return left;
+                }
+                self.delayed.put(again, self.closed.is_some());
                 self.open.written(count);
                 self.wake.notify_one();
             }
@@ -121,117 +163,36 @@ impl Desk {
                 }
             }
         }
+        0
     }
 }
 
-/// Writes one batch at a time.
-struct Clerk {
-    backend: Backend,
-    lease: watch::Receiver<LeaseState>,
-    outage: Outage,
-    /// Which of the batch a transaction of the user's own may have completed.
-    completed_inside: HashSet<TaskId>,
+/// Ends that could not be written yet: they are tried again by and by, and hold up no others meanwhile.
+#[derive(Debug, Default)]
+struct Delayed {
+    notes: Vec<Note>,
+    until: Option<Instant>,
+    pause: Duration,
 }
 
-impl Clerk {
-    async fn settle(&mut self, batch: Vec<Settlement>) {
-        let Err(refused) = self.try_to_settle(&batch, TRIES).await else { return };
-        if batch.len() > 1 {
-            // One that cannot be written must not hold up the others.
-            for settlement in batch {
-                let one = [settlement];
-                if let Err(refused) = self.try_to_settle(&one, 1).await {
-                    let [settlement] = one;
-                    self.settle_refused(settlement, refused).await;
-                }
+impl Delayed {
+    fn put(&mut self, again: Vec<Note>, in_haste: bool) {
+        if again.is_empty() {
+            if self.notes.is_empty() {
+                self.pause = Duration::ZERO;
             }
-        } else if let Some(settlement) = batch.into_iter().next() {
-            self.settle_refused(settlement, refused).await;
+            return;
         }
+        let longest = if in_haste { DELAY.0 } else { DELAY.1 };
+        self.pause = (self.pause * 2).clamp(DELAY.0, longest);
+        self.until = Some(Instant::now() + self.pause);
+        self.notes.extend(again);
     }
 
-    /// What came of the run cannot be written, such as a value that is too large. The run was, and another one would
-    /// end the same way: so it has failed for good.
-    async fn settle_refused(&mut self, mut settlement: Settlement, refused: Error) {
-        let task = settlement.task_id;
-        tracing::error!(%task, error = %refused, "the end of a run was refused; it is booked as failed");
-        let error = TaskError::new("not_recorded", refused.to_string());
-        if let Some(result) = &mut settlement.result {
-            (result.status, result.value, result.error) = (ResultStatus::Failed, None, Some(error.clone()));
-        }
-        settlement.events.clear();
-        settlement.outcome = Outcome::Fail { error };
-        if let Err(error) = self.try_to_settle(&[settlement], 1).await {
-            tracing::error!(%task, %error, "a task could not be settled; it comes back after this worker's end");
-        }
-    }
-
-    /// Tries until it is done or the lease is lost. An outage is waited out; for another error, which may pass or not, there
-    /// are so many tries.
-    async fn try_to_settle(&mut self, batch: &[Settlement], mut tries: u32) -> Result<()> {
-        let mut tried_before = false;
-        while !batch.is_empty() {
-            if self.lease_is_lost() {
-                tracing::warn!(
-                    count = batch.len(),
-                    "runs were not settled: the lease is lost, they run again"
-                );
-                return Ok(());
-            }
-            let error = match self.backend.settle_all_of(batch, SettleMode::Each).await {
-                Ok(answers) => {
-                    self.outage.over();
-                    tell_lost(batch, &answers, tried_before, &self.completed_inside);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            if !error.is_transient() {
-                tries -= 1;
-                if tries == 0 || error.is_invalid() || error.is_codec() || error.is_closed() {
-                    return Err(error);
-                }
-            }
-            tried_before = true;
-            let pause = self.outage.failed(&error);
-            // A worker that was dropped renews nothing any more: what it held comes back by itself.
-            if self.lease.has_changed().is_err() {
-                return Ok(());
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = self.lease.wait_for(|state| *state == LeaseState::Lost) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn lease_is_lost(&self) -> bool {
-        *self.lease.borrow() == LeaseState::Lost
-    }
-}
-
-/// After a broken connection it is not known whether the first try was carried out: then "lost" is likely our own doing.
-fn tell_lost(
-    batch: &[Settlement],
-    answers: &[Settled],
-    tried_before: bool,
-    completed_inside: &HashSet<TaskId>,
-) {
-    for (settlement, answer) in batch.iter().zip(answers) {
-        let task = settlement.task_id;
-        if completed_inside.contains(&task) {
-            if *answer == Settled::Done {
-                tracing::warn!(%task, "a run had completed its task in a transaction that was not committed");
-            } else {
-                tracing::debug!(%task, "completed in a transaction of its own, or the claim was lost");
-            }
-        } else if *answer == Settled::Lost {
-            if tried_before {
-                tracing::debug!(%task, "not settled at a second try: done by the first one, or the claim was lost");
-            } else {
-                tracing::warn!(%task, "not settled: the claim was lost, nothing was changed");
-            }
+    async fn due(&self) {
+        match self.until {
+            Some(until) if !self.notes.is_empty() => tokio::time::sleep_until(until).await,
+            _ => std::future::pending().await,
         }
     }
 }

@@ -181,3 +181,85 @@ async fn a_refused_settlement_holds_up_no_other_and_ends_as_a_dead_letter() {
     assert_eq!(refused.error.unwrap().kind, "not_recorded");
     assert_eq!((rig.task(ids[1]).await.state, rig.left().await), (TaskState::Dead, 1));
 }
+
+fn undone(text: &str) -> Error {
+    Error::timeout(text).with_sqlstate("57014")
+}
+
+fn locked(text: &str) -> Error {
+    Error::internal(text).with_sqlstate("55P03")
+}
+
+/// Issue 12, C8: what a run gave is not given up because the server keeps undoing the statement.
+#[tokio::test(start_paused = true)]
+async fn statements_that_the_server_undoes_are_tried_without_end() {
+    for make in [undone as fn(&str) -> Error, locked] {
+        let rig = Rig::new();
+        let ids = rig.backend.enqueue_many(vec![task("f"); 3]).await.unwrap();
+        rig.queue.fail("settle", 25, make);
+        rig.queue.fail("claim", 3, make);
+        let runs = Counter::default();
+        let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
+        tokio::time::timeout(20 * PATIENCE, worker.run_until_idle()).await.unwrap().unwrap();
+        for id in ids {
+            assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+        }
+        assert_eq!((runs.get(), rig.left().await), (3, 0));
+    }
+}
+
+/// Issue 12, C8: an error of another kind does not make a run forgotten either.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    rig.queue.fail("settle", 12, |text| Error::internal(text));
+    let runs = Counter::default();
+    let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
+    tokio::time::timeout(20 * PATIENCE, worker.run_until_idle()).await.unwrap().unwrap();
+    assert_eq!((rig.task(id).await.state, runs.get()), (TaskState::Dead, 1));
+    assert_eq!(rig.result(id).await.error.unwrap().kind, "not_recorded");
+}
+
+/// Issue 12, C11: one task whose row another session holds costs only itself.
+#[tokio::test]
+async fn an_end_that_others_hold_up_comes_later_and_holds_up_no_other() {
+    let rig = Rig::new();
+    let held = rig.add(task("f")).await;
+    rig.queue.hold(held, 6);
+    let runs = Counter::default();
+    let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    runs.reaches(1).await;
+    let others = rig.backend.enqueue_many(vec![task("f"); 20]).await.unwrap();
+    for id in others {
+        assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+    }
+    assert_eq!(rig.task(held).await.state, TaskState::Running);
+    assert_eq!(rig.result(held).await.status, ResultStatus::Completed);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!((runs.get(), rig.left().await), (21, 0));
+    assert_eq!(rig.kinds(held).await, ["enqueued", "started", "completed"]);
+}
+
+/// Issue 12, C11: nor does it keep a worker from its end. The lease goes on, and others take the task back when it is over.
+#[tokio::test]
+async fn an_end_that_others_hold_up_for_ever_does_not_freeze_a_stop() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    rig.queue.hold(id, usize::MAX);
+    let runs = Counter::default();
+    let worker = rig.worker().lease(Duration::from_secs(5)).handler("f", counting(&runs)).build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    runs.reaches(1).await;
+    handle.stop();
+    let stopped = tokio::time::timeout(Duration::from_secs(4), running).await;
+    stopped.expect("the stop waits for a row that others hold").unwrap().unwrap();
+    assert_eq!(rig.task(id).await.state, TaskState::Running);
+    rig.queue.hold(id, 0);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.queue.lost(10).await.unwrap().len(), 1, "it is left to the lease");
+}

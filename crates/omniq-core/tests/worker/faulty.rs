@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::*;
@@ -15,7 +16,9 @@ pub(crate) struct FaultyQueue {
     pub(crate) inner: MemoryQueue,
     faults: Mutex<HashMap<&'static str, Vec<MakeError>>>,
     heart_stopped: Arc<AtomicBool>,
+    deaf: AtomicBool,
     refused: Mutex<Option<TaskId>>,
+    busy: Mutex<HashMap<TaskId, usize>>,
     /// What was called, for tests of the order.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
@@ -26,7 +29,9 @@ impl FaultyQueue {
             inner,
             faults: Mutex::default(),
             heart_stopped: Arc::default(),
+            deaf: AtomicBool::default(),
             refused: Mutex::default(),
+            busy: Mutex::default(),
             calls: Arc::default(),
         }
     }
@@ -44,6 +49,22 @@ impl FaultyQueue {
     /// A settle in which this task completes is refused, for a reason that lies in the task.
     pub(crate) fn refuse_completion(&self, id: TaskId) {
         *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// From now on bells do not ring, nor when a task is due.
+    pub(crate) fn deafen(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// The next settlements of this task find its row held by another session.
+    pub(crate) fn hold(&self, id: TaskId, times: usize) {
+        self.busy.lock().unwrap().insert(id, times);
+    }
+
+    fn is_held(&self, id: TaskId) -> bool {
+        let mut busy = self.busy.lock().unwrap();
+        let held = busy.get_mut(&id).filter(|times| **times > 0);
+        held.map(|times| *times -= 1).is_some()
     }
 
     /// From now on no heartbeat gets through, or again.
@@ -75,8 +96,17 @@ macro_rules! pass_on {
                 if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
                     return Err(Error::invalid("this completion is refused for the test"));
                 }
-                let answers = self.inner.settle(batch, mode).await?;
+                let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
+                let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();
+                let mut answered = self.inner.settle(free, mode).await?.into_iter();
+                let answers = held.iter().map(|held| if *held { Settled::Busy } else { answered.next().unwrap() });
+                let answers = answers.collect();
                 self.check("settled").map(|()| answers)
+            }
+
+            async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
+                self.check("doorbell")?;
+                if self.deaf.load(Ordering::SeqCst) { Ok(Box::new(Deaf)) } else { self.inner.doorbell(worker, queues).await }
             }
 
             fn location(&self) -> Location {
@@ -112,7 +142,6 @@ pass_on! {
     register_worker(info: &WorkerInfo) -> WorkerId;
     deregister_worker(worker: WorkerId) -> u64;
     claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
-    doorbell(worker: WorkerId, queues: &[String]) -> Box<dyn Doorbell>;
     lost(limit: u32) -> Vec<Lost>;
     expired(limit: u32) -> Vec<Task>;
 }
@@ -126,5 +155,14 @@ impl Pulse for FaultyPulse {
             return Err(Error::unavailable("the heartbeat is cut off for the test"));
         }
         self.0.heartbeat(worker).await
+    }
+}
+
+struct Deaf;
+
+#[async_trait]
+impl Doorbell for Deaf {
+    async fn wait(&mut self, timeout: Duration) {
+        tokio::time::sleep(timeout).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Three parts in one place: a queue that writes results and events in its own settle, as PostgreSQL's does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ pub(crate) struct Joint {
     pub(crate) results: MemoryResultStorage,
     pub(crate) events: MemoryEventStorage,
     events_fail: Arc<AtomicBool>,
+    undone: Arc<Mutex<Vec<&'static str>>>,
     /// The event store takes no events by its own verbs, so that what it holds came with a settle.
     only_by_settle: bool,
 }
@@ -25,6 +26,7 @@ impl Joint {
             results: MemoryResultStorage::new(),
             events: MemoryEventStorage::new(),
             events_fail: Arc::default(),
+            undone: Arc::default(),
             only_by_settle,
         }
     }
@@ -41,7 +43,17 @@ impl Joint {
         self.events_fail.store(true, Ordering::SeqCst);
     }
 
+    /// The next settles with events fail with these SQLSTATEs, the last one first.
+    pub(crate) fn undo(&self, codes: &[&'static str]) {
+        self.undone.lock().unwrap().extend(codes);
+    }
+
     async fn settle_together(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        let with_events = batch.iter().any(|one| !one.events.is_empty());
+        if let Some(code) = with_events.then(|| self.undone.lock().unwrap().pop()).flatten() {
+            let make = if code.starts_with("53") { Error::unavailable } else { Error::internal };
+            return Err(make("undone for the test").with_sqlstate(code));
+        }
         if self.events_fail.load(Ordering::SeqCst) && batch.iter().any(|one| !one.events.is_empty()) {
             return Err(Error::schema_missing("the events table is gone for the test"));
         }

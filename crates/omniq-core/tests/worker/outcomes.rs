@@ -55,17 +55,57 @@ async fn a_retry_waits_for_its_backoff() {
     assert!(rig.backend.result(id).await.unwrap().is_none());
 }
 
+/// Issue 12, E4.
 #[tokio::test]
-async fn a_retry_with_a_wait_of_its_own_comes_whatever_the_retries_say() {
+async fn a_retry_with_a_wait_of_its_own_counts_as_any_other() {
+    for make in [
+        || Failure::retry_in(Duration::ZERO),
+        || Failure::retry_in(Duration::ZERO).message("not yet"),
+        || Failure::error("retry", "not yet"),
+    ] {
+        let rig = Rig::new();
+        let id = rig.add(task("f").max_retries(1).backoff(at_once())).await;
+        let runs = Counter::default();
+        run(&rig, "f", failing(&runs, make)).await;
+        assert_eq!((runs.get(), rig.task(id).await.state), (2, TaskState::Dead));
+        let result = rig.result(id).await;
+        assert_eq!((result.status, result.attempt), (ResultStatus::Failed, 2));
+        assert_eq!(result.error.unwrap().kind, "retry");
+        assert_eq!(rig.kinds(id).await, ["enqueued", "started", "retried", "started", "failed"]);
+    }
+}
+
+/// Issue 12, E4.
+#[tokio::test]
+async fn a_task_that_circles_without_a_pause_is_slowed() {
+    for make in [|| Failure::retry_in(Duration::ZERO).unlimited(), || Failure::snooze(Duration::ZERO)] {
+        let rig = Rig::new();
+        rig.add(task("f").max_retries(0)).await;
+        let runs = Counter::default();
+        let worker = rig.worker().handler("f", failing(&runs, make)).build().unwrap();
+        let handle = worker.handle();
+        let running = tokio::spawn(worker.run());
+        runs.reaches(11).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(runs.get() < 16, "{} runs", runs.get());
+        handle.stop();
+        soon(running).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unlimited_retry_comes_whatever_the_retries_say() {
     let rig = Rig::new();
-    let id = rig.add(task("f").max_retries(0)).await;
+    let id = rig.add(task("f").max_retries(0).backoff(at_once())).await;
     let runs = Counter::default();
     let counter = runs.clone();
     let handler = Handler::new(move |(): (), context: Context| {
         counter.add();
         async move {
-            if context.attempt() < 3 {
-                return Err(Failure::retry_in(Duration::ZERO).message("not yet"));
+            match context.attempt() {
+                1 => return Err(Failure::retry_in(Duration::ZERO).unlimited().message("not yet")),
+                2 => return Err(Failure::error("not", "yet").unlimited()),
+                _ => {}
             }
             Ok(context.attempt())
         }
@@ -159,4 +199,28 @@ async fn handlers_can_enqueue_and_log_events() {
     let second: TaskId = rig.result(first).await.value.unwrap().decode().unwrap();
     let third: TaskId = rig.result(second).await.value.unwrap().decode().unwrap();
     assert_eq!(rig.result(third).await.value.unwrap().decode::<String>().unwrap(), "end");
+}
+
+/// Issue 12, E4: a worker that sleeps, and that no bell wakes, looks when a task is due that its own run put off.
+#[tokio::test]
+async fn a_short_wait_is_kept_by_the_worker_that_put_the_task_off() {
+    for make in [Failure::retry_in as fn(Duration) -> Failure, Failure::snooze] {
+        let rig = Rig::new();
+        rig.queue.deafen();
+        let id = rig.add(task("f").max_retries(9)).await;
+        let runs = Counter::default();
+        let counter = runs.clone();
+        let handler = Handler::new(move |(): (), _| {
+            let run = counter.add() as u64;
+            async move { if run < 6 { Err(make(Duration::from_millis(60 * run))) } else { Ok(()) } }
+        });
+        let worker = rig.worker().poll(100 * PATIENCE).handler("f", handler).build().unwrap();
+        let handle = worker.handle();
+        let running = tokio::spawn(worker.run());
+        let begun = std::time::Instant::now();
+        assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+        println!("five waits of 900 ms in all: {:?}", begun.elapsed());
+        handle.stop();
+        soon(running).await.unwrap().unwrap();
+    }
 }

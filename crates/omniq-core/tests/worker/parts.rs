@@ -58,6 +58,20 @@ async fn c26_events_that_break_a_common_settle_are_left_out_of_it() {
     }
 }
 
+/// Issue 12, C15: with a full disk, or a cancelled statement, an end waits for its event where they share the database.
+#[tokio::test]
+async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
+    let joint = Joint::new(true);
+    let backend = joint.backend();
+    let id = backend.enqueue(task("f")).await.unwrap();
+    joint.undo(&["53100", "57014", "55P03", "40P01", "53100"]);
+    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    soon(worker.run_until_idle()).await.unwrap();
+    assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
+    let filter = EventFilter { task_id: Some(id), kind: Some(EventKind::Completed), ..Default::default() };
+    assert_eq!(joint.events.count(&filter).await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn parts_in_one_place_are_written_in_the_queues_own_settle() {
     let joint = Joint::new(true);

@@ -12,7 +12,7 @@ create table {schema}.{kind}_partitions (
 -- and add no days, and where tables go is not theirs to say.
 create function {schema}.make_{kind}_partition(ahead interval, step interval) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO' set timezone = 'UTC'
-set default_tablespace = '' set default_table_access_method = 'heap' as {body}
+set default_tablespace = '' set default_table_access_method = 'heap' set lock_timeout = '1s' as {body}
 declare
     at constant timestamptz := now() + ahead;
     hours integer := 1;

@@ -1,16 +1,19 @@
 -- Settles tasks, each fenced by its claim. Those that have a claim and an outcome in common come as one group: $1 its first and
 -- $2 its last id, $3 the first id that their runs can have, $4 marks from the first task on, $5 worker and $6 number of the claim
 -- (null: nobody may hold them), $7 outcome, $8 delay in seconds, $9 error. $10 whether completed tasks are kept, $11 whether it
--- is all or nothing. What only outcomes need by which tasks stay is in the files settle_stays*.sql. Answers with what was settled: the group, how far behind the group's first task the marks begin, the marks.
+-- is all or nothing. It waits for a row that others hold for a moment only, and fails then (SQLSTATE 55P03); a second form passes over
+-- such rows, which leaves them to busy.sql. What only outcomes need by which tasks stay is in the files settle_stays*.sql. Answers with what was settled: the group, how far behind the group's first task the marks begin, the marks.
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not $10) as leaves
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bit varying[], $5::bigint[], $6::integer[], $7::text[],
                 $8::double precision[], $9::text[])
          with ordinality as g(first, last, base, marks, worker, number, outcome, delay, error, no)
+    -- Within the statement, which spares a round trip, and works behind poolers: it ends with the transaction.
+    where (select set_config('lock_timeout', '250ms', true)) is not null
 ), singles as (
     -- Most often a task in a row of its own leaves: no need to look and lock before.
     delete from {schema}.tasks t
-    using (select * from given where leaves and length(marks) = 1 order by first) g
+    using (select * from given where {singly} order by first) g
     where t.id = any (array[g.first]) and t.count = 1 and {settle_fence}
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
 ), found as materialized (
@@ -26,7 +29,7 @@ with given as materialized (
             from {schema}.tasks t
             where t.id >= g.base and t.id < g.first and t.count > 1
               and {schema}.place(g.first) - {schema}.place(t.id) < t.count and {settle_fence}
-            for update) a
+            for update{past}) a
         union all
         select * from (
             select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind,
@@ -36,7 +39,7 @@ with given as materialized (
               -- Not even locked if it is none of these: it may be completing in an open transaction of a user's.
               and (t.count > 1
                    or substring(g.marks from {schema}.place(t.id) - {schema}.place(g.first) + 1 for 1) = B'1')
-            for update) b
+            for update{past}) b
     ) t
 ), rows as materialized (
     -- A row stays as one if nothing in its midst or at its end was taken out before and may stand in line by now.

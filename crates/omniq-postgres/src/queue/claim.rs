@@ -1,8 +1,8 @@
 //! The claim, the search for claims whose answer was lost, and the end of a worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use omniq_core::{
     Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, TaskQueue,
     WorkerId,
@@ -17,6 +17,8 @@ use crate::rows::{self, Columns, RowOf};
 /// row, and how long it waits in between, longer from time to time.
 const AGAIN: u32 = 8;
 const PAUSE: Duration = Duration::from_micros(500);
+/// How often it is tried to hand back what others hold.
+const LATER: Duration = Duration::from_secs(1);
 
 pub(super) async fn claim(
     queue: &AsyncPostgresQueue,
@@ -47,11 +49,13 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
     let bounded = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let (limit, slack) = (bounded(request.limit), bounded(request.slack));
     loop {
-        let client = db.client().await?;
-        let Some(flight) = held.take_off(worker).await else {
-            hand_back_unheard(queue, client, &held.search(worker).await).await?;
+        // In this order: whoever waits for others of this process must not keep a connection from them.
+        let Some(mut flight) = held.take_off(worker).await else {
+            hand_back_unheard(queue, &held.search(worker).await).await?;
             continue;
         };
+        let client = db.client().await?;
+        flight.sent();
         let from = cursors.from(worker, request);
         let promote: [Param<'_>; 1] = [&request.queues];
         let dequeue: [Param<'_>; 8] = [
@@ -95,26 +99,23 @@ fn is_refusal(error: &Error) -> bool {
 
 /// Looks for tasks that a worker may hold without knowing it, and hands them back; the next claim tries again what fails here.
 pub(super) async fn find_unheard(queue: &AsyncPostgresQueue, worker: WorkerId) {
-    let found = async {
-        let client = queue.db().client().await?;
-        let search = queue.inner.held.search(worker).await;
-        if queue.inner.held.is_unsure(worker) {
-            hand_back_unheard(queue, client, &search).await
-        } else {
-            Ok(())
-        }
-    };
-    if let Err(error) = found.await {
+    let search = queue.inner.held.search(worker).await;
+    if let Err(error) = hand_back_unheard(queue, &search).await {
         tracing::debug!(%worker, %error, "the search for tasks that were handed over unheard failed");
     }
 }
 
 /// Hands back tasks that were claimed for this worker although nobody heard of it; their attempts do not count. The claim that
 /// follows takes them again if it asks for such.
-async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &Search<'_>) -> Result<()> {
+async fn hand_back_unheard(queue: &AsyncPostgresQueue, search: &Search<'_>) -> Result<()> {
+    if !search.is_needed() {
+        return Ok(());
+    }
     let (db, worker) = (queue.db(), search.worker);
     let wait: [Param<'_>; 1] = [&worker.0];
     let unheard: [Param<'_>; 1] = [&worker.0];
+    // The search holds a lock, so nobody who waits for it may hold a connection: claims take theirs behind it.
+    let client = db.client().await?;
     let (epoch, rows) =
         db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.unheard, &unheard)).await?;
     if let Some(row) = epoch.first() {
@@ -131,10 +132,38 @@ async fn hand_back_unheard(queue: &AsyncPostgresQueue, client: Object, search: &
     }
     if !claims.is_empty() {
         tracing::info!(%worker, count = claims.len(), "handing back tasks whose claim was carried out unheard");
-        queue.settle(releases(claims), SettleMode::Each).await?;
+        let busy = hand_back(queue, claims).await?;
+        if !busy.is_empty() {
+            search.keep(&busy);
+            tokio::spawn(hand_back_later(queue, busy));
+        }
     }
     search.is_over();
     Ok(())
+}
+
+/// Returns those whose rows others hold.
+async fn hand_back(queue: &AsyncPostgresQueue, claims: Vec<(TaskId, Claim)>) -> Result<Vec<(TaskId, Claim)>> {
+    let answers = queue.settle(releases(claims.clone()), SettleMode::Each).await?;
+    let busy = claims.into_iter().zip(answers).filter(|(_, answer)| *answer == Settled::Busy);
+    Ok(busy.map(|(claim, _)| claim).collect())
+}
+
+/// Until others let go of their rows; does not keep a queue open that everybody else has forgotten.
+fn hand_back_later(
+    queue: &AsyncPostgresQueue,
+    mut claims: Vec<(TaskId, Claim)>,
+) -> impl Future<Output = ()> + use<> {
+    let inner = Arc::downgrade(&queue.inner);
+    async move {
+        while !claims.is_empty() {
+            tokio::time::sleep(LATER).await;
+            let Some(inner) = inner.upgrade().filter(|inner| !inner.db.is_closed()) else { return };
+            if let Ok(busy) = hand_back(&AsyncPostgresQueue { inner }, claims.clone()).await {
+                claims = busy;
+            }
+        }
+    }
 }
 
 fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
@@ -153,15 +182,18 @@ fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
 pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<u64> {
     let (db, held) = (queue.db(), &queue.inner.held);
     handover::end(queue, worker).await;
-    let client = db.client().await?;
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;
-    if held.is_unsure(worker) {
-        hand_back_unheard(queue, client, &search).await?;
-    } else {
-        drop(client);
-    }
+    hand_back_unheard(queue, &search).await?;
     let answers = queue.settle(releases(held.take(worker)), SettleMode::Each).await?;
+    let busy = answers.iter().filter(|answer| **answer == Settled::Busy).count();
+    if busy > 0 {
+        // Without its worker no rescue would find what it holds.
+        return Err(Error::conflict(format!(
+            "{busy} tasks of worker {worker} could not be handed back, as other sessions hold their rows by a lock: they come \
+             back once the worker's lease has ended"
+        )));
+    }
     queue.inner.cursors.forget(worker);
     db.query(&db.sql.deregister_worker, &[&worker.0]).await?;
     Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)

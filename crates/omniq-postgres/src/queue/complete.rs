@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use omniq_core::{Completion, Context, Error, Payload, Result, Settlement};
 use serde_json::json;
 
-use super::{AsyncPostgresQueue, EnqueueTarget};
+use super::{AsyncPostgresQueue, EnqueueTarget, fold};
 use crate::partitions::step;
 use crate::runs::base_of;
 
@@ -54,6 +54,8 @@ pub(super) async fn prepare(
     db.check_open()?;
     let id = task_id.as_uuid();
     db.query(&db.sql.single_out_held, &[&id, &base_of(id), &claim.worker.0, &number]).await?;
+    // The user's transaction is about to change them.
+    fold::changed(db);
     let ttl = result.as_ref().and_then(|result| result.ttl);
     if let Some(ttl) = ttl {
         // Made here, lest the user's transaction holds up others that would make one.

@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 
 use omniq_core::{Dequeue, Task, WorkerId};
 
-/// A walk from the very beginning that takes less than this is done each time.
+/// A walk from the very beginning is done each time as long as it takes less than this beyond what any claim takes.
 const SHORT: Duration = Duration::from_millis(2);
 /// Longer ones take at most this share of the time; they find what was committed late, or came back.
 const SHARE: u32 = 20;
+/// However long one took, the next one comes after this.
+const LONGEST: Duration = Duration::from_secs(3);
+/// For how long a claim that went on tells what claims take that do not walk.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// A place in a queue: priority and order of arrival.
 type Place = (i16, i64);
@@ -24,8 +28,19 @@ pub(super) struct Cursors {
 #[derive(Debug, Default)]
 struct Cursor {
     places: HashMap<String, Place>,
-    /// When the last walk ended, and how long it took.
-    walk: Option<(Instant, Duration)>,
+    walk: Option<Walk>,
+    /// When the last claim ended that did not walk, and how long it took: its work, the network, and waits for locks, which walks
+    /// have as well.
+    step: Option<(Instant, Duration)>,
+}
+
+/// The last walk.
+#[derive(Debug)]
+struct Walk {
+    ended: Instant,
+    took: Duration,
+    /// How long the one before it took. The dead are there for both; a lock that one of them waited for is not.
+    before: Duration,
 }
 
 /// For `dequeue.sql`: where to go on in each queue.
@@ -45,7 +60,25 @@ impl From {
 impl Cursor {
     /// Whether a walk would keep within its share.
     fn may_walk(&self) -> bool {
-        self.walk.is_none_or(|(at, took)| took < SHORT || at.elapsed() >= took * (SHARE - 1))
+        let Some(walk) = &self.walk else { return true };
+        let took = walk.took.min(walk.before);
+        if took < SHORT {
+            return true;
+        }
+        // What is long may be so without the walk: one claim that goes on tells.
+        let Some((_, step)) = self.step.filter(|(at, _)| at.elapsed() < FRESH) else { return false };
+        let work = took.saturating_sub(step);
+        work < SHORT || walk.ended.elapsed() >= (work * (SHARE - 1)).min(LONGEST)
+    }
+
+    fn took(&mut self, is_walk: bool, took: Duration) {
+        let ended = Instant::now();
+        if is_walk {
+            let before = self.walk.as_ref().map_or(Duration::ZERO, |walk| walk.took);
+            self.walk = Some(Walk { ended, took, before });
+        } else {
+            self.step = Some((ended, took));
+        }
     }
 }
 
@@ -74,9 +107,7 @@ impl Cursors {
         }
         let mut workers = self.lock();
         let cursor = workers.entry(worker).or_default();
-        if from.is_walk() {
-            cursor.walk = Some((Instant::now(), from.begun.elapsed()));
-        }
+        cursor.took(from.is_walk(), from.begun.elapsed());
         for (place, task) in tasks.iter().enumerate() {
             let is_last = tasks.get(place + 1).is_none_or(|next| next.queue != task.queue);
             if is_last {
@@ -112,17 +143,25 @@ mod tests {
         Dequeue::from(["a", "b"]).go_on()
     }
 
-    fn after_a_long_walk(cursors: &Cursors) {
-        let mut first = cursors.from(WORKER, &request());
-        assert!(first.is_walk());
-        first.begun -= Duration::from_secs(10);
-        cursors.claimed(WORKER, &request(), &first, &[task("a", 5, 1), task("a", 2, 9), task("b", 0, 4)]);
+    /// A claim that takes so long.
+    fn claim(cursors: &Cursors, millis: u64, tasks: &[Task]) -> From {
+        let mut from = cursors.from(WORKER, &request());
+        from.begun -= Duration::from_millis(millis);
+        cursors.claimed(WORKER, &request(), &from, tasks);
+        from
+    }
+
+    fn after_long_walks(cursors: &Cursors) {
+        let tasks = [task("a", 5, 1), task("a", 2, 9), task("b", 0, 4)];
+        assert!(claim(cursors, 10_000, &tasks).is_walk());
+        assert!(claim(cursors, 10_000, &tasks).is_walk());
+        assert!(!claim(cursors, 1, &tasks).is_walk());
     }
 
     #[test]
     fn claims_go_on_where_the_last_one_ended_while_walks_are_long() {
         let cursors = Cursors::default();
-        after_a_long_walk(&cursors);
+        after_long_walks(&cursors);
         let next = cursors.from(WORKER, &request());
         assert_eq!((next.priorities, next.seqs), (vec![Some(2), Some(0)], vec![Some(9), Some(4)]));
         assert!(!cursors.may_walk(WORKER));
@@ -130,10 +169,44 @@ mod tests {
         assert!(cursors.from(WORKER, &request()).is_walk());
     }
 
+    /// Issue 12, C13.
+    #[test]
+    fn a_wait_for_a_lock_is_no_walk() {
+        let cursors = Cursors::default();
+        let tasks = [task("a", 0, 1), task("b", 0, 2)];
+        claim(&cursors, 0, &tasks);
+        for _ in 0..3 {
+            claim(&cursors, 3_000, &tasks);
+            assert!(claim(&cursors, 0, &tasks).is_walk(), "the next one walks");
+        }
+        assert!(cursors.from(WORKER, &request()).is_walk());
+    }
+
+    /// Issue 12, C13.
+    #[test]
+    fn nor_is_a_slow_network() {
+        let cursors = Cursors::default();
+        let tasks = [task("a", 0, 1), task("b", 0, 2)];
+        let walks = (0..100).filter(|_| claim(&cursors, 50, &tasks).is_walk()).count();
+        assert_eq!(walks, 99, "one claim goes on, to compare");
+    }
+
+    /// Issue 12, C13.
+    #[test]
+    fn no_walk_puts_off_the_next_one_for_long() {
+        let cursors = Cursors::default();
+        after_long_walks(&cursors);
+        let mut workers = cursors.lock();
+        let cursor = workers.get_mut(&WORKER).unwrap();
+        assert!(!cursor.may_walk());
+        cursor.walk.as_mut().unwrap().ended -= LONGEST;
+        assert!(cursor.may_walk());
+    }
+
     #[test]
     fn another_worker_and_a_strict_claim_begin_at_the_beginning() {
         let cursors = Cursors::default();
-        after_a_long_walk(&cursors);
+        after_long_walks(&cursors);
         assert!(cursors.from(WorkerId(8), &request()).is_walk());
         assert!(cursors.from(WORKER, &Dequeue::from(["a", "b"])).is_walk());
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use omniq_core::{Completion, NewTask, Result, TaskId};
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use super::{AsyncPostgresQueue, fold};
 use crate::db::{Db, Param};
@@ -33,29 +34,59 @@ pub trait EnqueueTarget: Send {
     async fn complete(&mut self, completion: &Completion) -> Result<()>;
 }
 
-pub(super) async fn many(queue: &AsyncPostgresQueue, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+pub(super) async fn many(
+    queue: &AsyncPostgresQueue,
+    tasks: Vec<NewTask>,
+    logged: bool,
+) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::new(&tasks, &queue.inner.limits)?;
     queue.db().check_open()?;
-    send(queue.db(), &batch).await?;
+    let events = logged.then(|| Enqueued::of(&tasks, &batch));
+    send(queue.db(), &batch, events).await?;
     Ok(batch.ids)
 }
 
-pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<TaskId> {
+pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask, logged: bool) -> Result<TaskId> {
     task.check(&queue.inner.limits)?;
     queue.db().check_open()?;
-    let together = if task.id.is_some() { &queue.inner.together_chosen } else { &queue.inner.together };
+    let [plain, logging] = &queue.inner.together;
+    let together = &(if logged { logging } else { plain })[usize::from(task.id.is_some())];
     together.enqueue(queue.db(), task).await
 }
 
-pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch) -> Result<()> {
+/// The `enqueued` events of a batch.
+pub(super) struct Enqueued {
+    ids: Vec<Uuid>,
+    queues: Vec<String>,
+    funcs: Vec<String>,
+}
+
+impl Enqueued {
+    pub(super) fn of(tasks: &[NewTask], batch: &EnqueueBatch) -> Self {
+        Self {
+            ids: batch.ids.iter().map(TaskId::as_uuid).collect(),
+            queues: tasks.iter().map(|task| task.queue.clone()).collect(),
+            funcs: tasks.iter().map(|task| task.func.clone()).collect(),
+        }
+    }
+}
+
+/// Adds tasks, and where they are given their events, in one transaction.
+pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
-    match pieces.as_slice() {
-        [] => return Ok(()),
-        [only] => {
+    match (pieces.as_slice(), &events) {
+        ([], _) => return Ok(()),
+        ([only], None) => {
             let (statement, params) = call(db, only);
             db.query(statement, &params).await?;
         }
-        many => db.all_or_none(many.iter().map(|piece| call(db, piece)).collect()).await?,
+        (many, events) => {
+            let mut calls: Vec<_> = many.iter().map(|piece| call(db, piece)).collect();
+            if let Some(Enqueued { ids, queues, funcs }) = events {
+                calls.push((&db.sql.log_enqueued, vec![ids, queues, funcs]));
+            }
+            db.all_or_none(calls).await?;
+        }
     }
     pieces.iter().for_each(|_| fold::changed(db));
     Ok(())
@@ -79,7 +110,8 @@ fn bodies(piece: &Piece) -> Vec<&[u8]> {
 }
 
 impl AsyncPostgresQueue {
-    /// Adds a task in the user's own transaction: a commit makes it visible, a rollback leaves nothing.
+    /// Adds a task in the user's own transaction: a commit makes it visible, with its `enqueued` event where the schema has events; a
+    /// rollback leaves nothing.
     ///
     /// Errors as for [`enqueue`](omniq_core::TaskQueue::enqueue); bad input is refused before anything is sent, so the transaction
     /// stays usable, while a duplicate id aborts it as any failed statement does.
@@ -103,7 +135,8 @@ impl AsyncPostgresQueue {
             if let Piece::Rows(rows) = piece
                 && !rows.ids.is_empty()
             {
-                target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_many, rows }).await?;
+                target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_inside, rows }).await?;
+                fold::changed(self.db());
             }
         }
         Ok(batch.ids)

@@ -12,7 +12,7 @@ const EVERY: u32 = 1_000;
 const AT_LEAST: i32 = 500;
 
 pub(super) async fn fold(db: &Db) -> Result<()> {
-    db.query(&db.sql.fold, &[&AT_LEAST]).await.map(drop)
+    db.bounded(&db.sql.fold, &[&AT_LEAST]).await.map(drop)
 }
 
 /// Takes note of a statement that changed counts. Nobody waits for the fold.

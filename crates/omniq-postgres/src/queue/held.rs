@@ -30,7 +30,7 @@ impl Held {
         self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Begins a claim. Unless it lands, its worker may hold tasks that nobody knows of: the connection broke off before
+    /// Begins a claim. Once it was sent, and unless it lands, its worker may hold tasks that nobody knows of: the connection broke off before
     /// the answer, or the caller gave up waiting. `None`: that is so already, and it must search first.
     pub(super) async fn take_off(&self, worker: WorkerId) -> Option<Flight<'_>> {
         let shared = self.flights.read().await;
@@ -39,7 +39,7 @@ impl Held {
             return None;
         }
         let epoch = known.epochs.get(&worker).copied().unwrap_or(0);
-        Some(Flight { held: self, worker, epoch, landed: false, _shared: shared })
+        Some(Flight { held: self, worker, epoch, sent: false, landed: false, _shared: shared })
     }
 
     /// From now on this worker may hold more than is known here.
@@ -96,11 +96,17 @@ pub(super) struct Flight<'a> {
     held: &'a Held,
     worker: WorkerId,
     pub(super) epoch: i32,
+    sent: bool,
     landed: bool,
     _shared: RwLockReadGuard<'a, ()>,
 }
 
 impl Flight<'_> {
+    /// From now on it may be carried out.
+    pub(super) fn sent(&mut self) {
+        self.sent = true;
+    }
+
     /// The answer is here: these tasks, or none because the claim was refused.
     pub(super) fn land(mut self, tasks: &[Task]) {
         self.landed = true;
@@ -110,7 +116,7 @@ impl Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if !self.landed {
+        if self.sent && !self.landed {
             self.held.lock().unsure.insert(self.worker);
         }
     }
@@ -151,6 +157,17 @@ impl Search<'_> {
     pub(super) fn knows(&self, task: TaskId, number: u32) -> bool {
         let known = self.held.lock();
         known.claims.get(&self.worker).is_some_and(|tasks| tasks.get(&task) == Some(&number))
+    }
+
+    /// What could not be handed back yet is held like the rest.
+    pub(super) fn keep(&self, claims: &[(TaskId, Claim)]) {
+        let numbers = claims.iter().map(|(task, claim)| (*task, claim.number));
+        self.held.lock().claims.entry(self.worker).or_default().extend(numbers);
+    }
+
+    /// Whether there is still something to search for: a search before this one may have found it.
+    pub(super) fn is_needed(&self) -> bool {
+        self.held.is_unsure(self.worker)
     }
 
     /// The search began this epoch: claims of earlier ones are refused.

@@ -8,6 +8,7 @@ mod enqueue;
 mod fold;
 mod handover;
 mod held;
+mod holders;
 mod list;
 mod pulse;
 mod settle;
@@ -39,6 +40,7 @@ use crate::sql::Statement;
 use crate::time::{Time, optional};
 use cursor::Cursors;
 use held::Held;
+use holders::Holders;
 use together::Together;
 
 /// The task queue on PostgreSQL.
@@ -61,11 +63,12 @@ struct Inner {
     lease: LeaseCell,
     listener: Mutex<Option<Listener>>,
     held: Held,
+    holders: Holders,
     hands: Hands,
     cursors: Cursors,
-    together: Arc<Together>,
-    /// Calls with ids of the user's own, which may wait for an open transaction that has used the same id.
-    together_chosen: Arc<Together>,
+    /// Those without and those with `enqueued` events; of both the second is for ids of the user's own, which may wait for an open
+    /// transaction that has used the same id.
+    together: [[Arc<Together>; 2]; 2],
 }
 
 impl AsyncPostgresQueue {
@@ -92,16 +95,32 @@ impl AsyncPostgresQueue {
                 lease: LeaseCell::new(lease),
                 listener: Mutex::new(None),
                 held: Held::default(),
+                holders: Holders::default(),
                 hands: Hands::default(),
                 cursors: Cursors::default(),
-                together: Arc::default(),
-                together_chosen: Arc::default(),
+                together: [false, true].map(|logged| [Together::new(logged), Together::new(logged)]),
             }),
         }
     }
 
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
+    }
+
+    /// Removes lost workers that hold nothing any more, and tells who holds up the tasks of others.
+    async fn forget(&self, workers: &Vec<i64>) -> Result<()> {
+        let db = self.db();
+        let forgotten = db.bounded_search(&db.sql.forget_workers, &[workers]).await?;
+        if count_of(&forgotten)? < workers.len() as u64 {
+            let rows = db.bounded_search(&db.sql.held_up, &[workers]).await?;
+            let row = rows.first().ok_or_else(|| Error::internal("a look for holders gave no answer"))?;
+            let mut columns = Columns::new(row);
+            let (count, names): (i64, Vec<String>) = (columns.take()?, columns.take()?);
+            if count > 0 {
+                self.inner.holders.tell("tasks of lost workers", count, &names);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a statement on tasks that stand in rows of their own by then, but for those that a worker holds.
@@ -115,6 +134,7 @@ impl AsyncPostgresQueue {
         let answer =
             self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await;
         self.inner.cursors.clear();
+        fold::changed(self.db());
         answer
     }
 }
@@ -133,6 +153,11 @@ fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
         Some(_) => return None,
     };
     Some((&filter.queue, state, held, &filter.func))
+}
+
+/// The answer of a statement that counts.
+pub(crate) fn count_of(rows: &[Row]) -> Result<u64> {
+    rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
 }
 
 fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
@@ -156,11 +181,25 @@ async fn cancel(queue: &AsyncPostgresQueue, ids: &[TaskId], withdraw: bool) -> R
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        enqueue::one(self, task).await
+        enqueue::one(self, task, false).await
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        enqueue::many(self, tasks).await
+        enqueue::many(self, tasks, false).await
+    }
+
+    fn logs_enqueues(&self, events: &Location) -> bool {
+        *events == self.location()
+    }
+
+    async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        match tasks.pop() {
+            Some(task) if tasks.is_empty() => Ok(vec![enqueue::one(self, task, true).await?]),
+            last => {
+                tasks.extend(last);
+                enqueue::many(self, tasks, true).await
+            }
+        }
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
@@ -228,15 +267,20 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
         let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
         let sql = &self.db().sql;
-        self.db().until_none_left(&sql.purge, &sql.purge_left, &[queue, &state, &held, func]).await
+        let purged =
+            self.db().until_none_left(&sql.purge, &sql.purge_left, &[queue, &state, &held, func]).await;
+        fold::changed(self.db());
+        purged
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
         let seconds = |ttl: Option<Duration>| ttl.map(|ttl| ttl.as_secs_f64());
         let settings = self.db().settings();
         let (completed, dead) = (seconds(settings.completed_ttl), seconds(settings.dead_ttl));
-        let row = self.db().one(&self.db().sql.prune, &[&completed, &dead, &i64::from(limit)]).await?;
-        Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+        let params: [Param<'_>; 3] = [&completed, &dead, &i64::from(limit)];
+        let pruned = count_of(&self.db().bounded(&self.db().sql.prune, &params).await?)?;
+        fold::changed(self.db());
+        Ok(pruned)
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
@@ -322,14 +366,14 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
         let db = self.db();
-        let rows = db.query(&db.sql.end_workers, &[]).await?;
+        let rows = db.bounded(&db.sql.end_workers, &[]).await?;
         let workers: Vec<i64> = rows.iter().map(|row| Columns::new(row).take()).collect::<Result<_>>()?;
         if workers.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = db.search(&db.sql.lost, &[&workers, &i64::from(limit)]).await?;
+        let rows = db.bounded_search(&db.sql.lost, &[&workers, &i64::from(limit)]).await?;
         if rows.is_empty() {
-            db.query(&db.sql.forget_workers, &[&workers]).await?;
+            self.forget(&workers).await?;
         }
         let mut lost = Vec::new();
         for row in &rows {
@@ -342,7 +386,7 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
-        let rows = self.db().query(&self.db().sql.expired, &[&i64::from(limit)]).await?;
+        let rows = self.db().bounded(&self.db().sql.expired, &[&i64::from(limit)]).await?;
         rows::tasks(&rows)
     }
 

@@ -1,5 +1,7 @@
 //! The end of runs: one statement for a batch, with its results and events where they share the database.
 
+use std::time::{Duration, Instant};
+
 use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
 use super::{AsyncPostgresQueue, fold};
@@ -9,6 +11,9 @@ use crate::partitions::Missing;
 use crate::rows::Columns;
 use crate::settle_batch::SettleBatch;
 use crate::sql::Extras;
+
+/// The wait before a batch that is all or nothing is sent again, as others hold some of it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) async fn settle(
     queue: &AsyncPostgresQueue,
@@ -83,14 +88,24 @@ pub(super) async fn settle(
             &events.data,
         ]);
     }
-    let db = queue.db();
+    let (db, holders) = (queue.db(), &queue.inner.holders);
     let stays = batch.keeps(queue.inner.keep_completed);
-    let statement = db.sql.settle(Extras { results: with_results, events: with_events, stays });
+    let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
     let mut missing = Missing::new(results.ttls());
+    let begun = Instant::now();
     let row = loop {
+        let statement = db.sql.settle(Extras { results: with_results, events: with_events, stays, past });
         let answer = db.one(statement, &params).await;
-        if !missing.made(db, &answer).await? {
-            break answer?;
+        if missing.made(db, &answer).await? {
+            continue;
+        }
+        match answer {
+            Err(error) if is_held(&error) && !all && !past => past = true,
+            // All or nothing: what others hold is waited for, as a connection would be.
+            Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => break answer?,
         }
     };
     fold::changed(db);
@@ -105,6 +120,45 @@ pub(super) async fn settle(
     for rank in batch.settled(&nos, &behinds, &hits) {
         answers[rank] = Settled::Done;
     }
-    queue.inner.held.remove(claims.into_iter().filter_map(|(id, claim)| Some((id, claim?))));
+    if past {
+        for rank in busy(queue, &batch).await? {
+            // What others hold can have been let go of since, and is tried again then.
+            if answers[rank] == Settled::Lost {
+                answers[rank] = Settled::Busy;
+            }
+        }
+        holders.settled(claims.iter().zip(&answers).map(|((id, _), answer)| (*id, *answer == Settled::Busy)));
+    }
+    let over = claims.into_iter().zip(&answers).filter(|(_, answer)| **answer != Settled::Busy);
+    queue.inner.held.remove(over.filter_map(|((id, claim), _)| Some((id, claim?))));
     Ok(answers)
+}
+
+/// A lock was not had in time; nothing was changed.
+fn is_held(error: &Error) -> bool {
+    error.sqlstate() == Some("55P03")
+}
+
+/// Which of a batch whose rows were passed over are still held by their claims; the log tells who holds them up.
+async fn busy(queue: &AsyncPostgresQueue, batch: &SettleBatch) -> Result<Vec<usize>> {
+    let db = queue.db();
+    let params: [Param<'_>; 7] = [
+        &batch.firsts,
+        &batch.lasts,
+        &batch.bases,
+        &batch.marks,
+        &batch.workers,
+        &batch.numbers,
+        &batch.outcomes,
+    ];
+    let row = db.one(&db.sql.busy, &params).await?;
+    let mut columns = Columns::new(&row);
+    let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+    let hits: Vec<Bits> = columns.take()?;
+    let names: Vec<String> = columns.take()?;
+    let busy = batch.settled(&nos, &behinds, &hits);
+    if !busy.is_empty() {
+        queue.inner.holders.tell("tasks that are to be settled", busy.len() as i64, &names);
+    }
+    Ok(busy)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use omniq_core::{Error, NewTask, Result, TaskId};
 use tokio::sync::oneshot;
 
-use super::enqueue::send;
+use super::enqueue::{Enqueued, send};
 use crate::db::Db;
 use crate::enqueue_batch::EnqueueBatch;
 
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Together {
     gathered: Mutex<Gathered>,
+    /// Whether tasks are added with their `enqueued` events.
+    logged: bool,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,10 @@ impl Gathered {
 }
 
 impl Together {
+    pub(super) fn new(logged: bool) -> Arc<Self> {
+        Arc::new(Self { logged, ..Self::default() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Gathered> {
         self.gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -124,7 +130,7 @@ impl Carrier {
         let mut next = Some(calls);
         while let Some(calls) = next {
             let answered = calls.len();
-            let mut delivery = pin!(deliver(&db, calls));
+            let mut delivery = pin!(deliver(&db, calls, self.together.logged));
             if tokio::time::timeout(PATIENCE, &mut delivery).await.is_err() {
                 self.be_overtaken(&db);
                 delivery.await;
@@ -196,33 +202,34 @@ impl Drop for Carrier {
     }
 }
 
-async fn deliver(db: &Arc<Db>, calls: Vec<Call>) {
+async fn deliver(db: &Arc<Db>, calls: Vec<Call>, logged: bool) {
     let (tasks, answers): (Vec<_>, Vec<_>) = calls.into_iter().map(|call| (call.task, call.answer)).unzip();
     // A caller that has gone does not want to know: its answer goes nowhere.
     if let [_] = tasks.as_slice() {
-        let answer = write(db, &tasks).await.and_then(|mut ids| {
+        let answer = write(db, &tasks, logged).await.and_then(|mut ids| {
             ids.pop().ok_or_else(|| Error::internal("an enqueue of one task gave no id"))
         });
         answers.into_iter().for_each(|caller| drop(caller.send(answer.clone())));
         return;
     }
-    match write(db, &tasks).await {
+    match write(db, &tasks, logged).await {
         Ok(ids) => ids.into_iter().zip(answers).for_each(|(id, caller)| drop(caller.send(Ok(id)))),
         // What is unsure is not tried again: it could be written twice.
-        Err(error) if error.is_transient() || error.is_closed() => {
+        Err(error) if error.is_unavailable() || error.is_pool_timeout() || error.is_closed() => {
             answers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone()))));
         }
         // One bad task fails its own caller only.
         Err(_) => {
             for (task, caller) in tasks.into_iter().zip(answers) {
-                Box::pin(deliver(db, vec![Call { task, answer: caller }])).await;
+                Box::pin(deliver(db, vec![Call { task, answer: caller }], logged)).await;
             }
         }
     }
 }
 
-async fn write(db: &Arc<Db>, tasks: &[NewTask]) -> Result<Vec<TaskId>> {
+async fn write(db: &Arc<Db>, tasks: &[NewTask], logged: bool) -> Result<Vec<TaskId>> {
     let batch = EnqueueBatch::of_checked(tasks)?;
-    send(db, &batch).await?;
+    let events = logged.then(|| Enqueued::of(tasks, &batch));
+    send(db, &batch, events).await?;
     Ok(batch.ids)
 }

@@ -38,6 +38,7 @@ pub(crate) fn to_settled(py: Python<'_>, settled: Settled) -> PyResult<Bound<'_,
     let name = match settled {
         Settled::Done => "done",
         Settled::Lost => "lost",
+        Settled::Busy => "busy",
     };
     member!(py, "Settled", name)
 }
@@ -141,6 +142,7 @@ pub(crate) fn read_settled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Settled>> 
     let read = |name: &String| match name.as_str() {
         "done" => Ok(Settled::Done),
         "lost" => Ok(Settled::Lost),
+        "busy" => Ok(Settled::Busy),
         _ => Err(unknown(answer.py(), name)),
     };
     names.iter().map(read).collect()

@@ -189,11 +189,17 @@ impl Job {
 
     fn retry(
         &self,
-        delay: &Bound<'_, PyAny>,
+        delay: Option<&Bound<'_, PyAny>>,
         message: Option<String>,
         trace: Option<String>,
+        unlimited: bool,
     ) -> PyResult<()> {
-        let made = Failure::retry_in(from_span("the delay of a retry", delay)?);
+        let made = match delay {
+            Some(delay) => Failure::retry_in(from_span("the delay of a retry", delay)?),
+            // After the task's backoff.
+            None => Failure::error("omniq.Retry", ""),
+        };
+        let made = if unlimited { made.unlimited() } else { made };
         self.0.answer(Err(match message {
             Some(message) => {
                 let TaskError { message, trace, .. } = error(String::new(), message, trace);

@@ -11,8 +11,11 @@ mod c21_killed;
 mod c29_restart;
 mod c29_terminated;
 mod effects;
+mod event_order;
+mod held_rows;
 mod load;
 mod roles;
+mod short_delays;
 
 /// What the child processes of these tests run; alone it does nothing.
 #[test]

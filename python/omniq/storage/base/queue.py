@@ -218,7 +218,8 @@ class AsyncTaskQueue(QueueStorage):
 
         Args:
             all_or_nothing: One lost claim fails the call (`is_claim_lost`), and nothing is written. Otherwise what is
-                lost is answered with `Settled.LOST`, and the rest is done.
+                lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
+                rest is done.
         """
         return await run(self._core.settle(batch, all_or_nothing))
 

@@ -122,3 +122,35 @@ pub async fn c15_the_bell_rings_at_a_start_time(fixture: &impl QueueFixture) {
         assert!(start.elapsed() < EARLY, "it slept through the start time");
     }
 }
+
+/// Nor does it oversleep one that was put off after it fell asleep (issue 12, E4).
+pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &impl QueueFixture) {
+    for outcome in [
+        Outcome::RetryLater { delay: Duration::from_millis(500), error: None },
+        Outcome::Snooze { delay: Duration::from_millis(500) },
+    ] {
+        let queue = fixture.queue().await;
+        let (sleeps, works) = (worker(&queue, HOUR).await, worker(&queue, HOUR).await);
+        let id = queue.enqueue(task(1)).await.unwrap();
+        let held = queue.claim(works, &from("default")).await.unwrap().remove(0);
+        let mut bell = queue.doorbell(sleeps, &["default".to_owned()]).await.unwrap();
+        assert!(queue.claim(sleeps, &from("default")).await.unwrap().is_empty());
+        let put_off = async {
+            pause(500).await;
+            let (claim, result, events) = (held.claim, None, Vec::new());
+            let settlement = Settlement { task_id: id, claim, outcome, result, events };
+            queue.settle(vec![settlement], SettleMode::All).await.unwrap();
+            Instant::now()
+        };
+        let claimed = async {
+            let start = Instant::now();
+            while queue.claim(sleeps, &from("default")).await.unwrap().is_empty() {
+                bell.wait(LONG).await;
+                assert!(start.elapsed() < EARLY, "it slept through the time to which the task was put off");
+            }
+            Instant::now()
+        };
+        let (settled, claimed) = tokio::join!(put_off, claimed);
+        assert!(claimed - settled >= Duration::from_millis(400), "not before its time");
+    }
+}

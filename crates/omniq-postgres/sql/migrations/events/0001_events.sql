@@ -22,3 +22,20 @@ create index events_at on {schema}.events using brin (at) with (autosummarize = 
 alter table {schema}.events replica identity full;
 
 {partitions}
+
+-- Logs that tasks were enqueued, in the transaction that does it, as one event each. Called by enqueue_many where this part of the schema is
+-- there, and by the library. With the owner's rights: who may enqueue need not be able to log anything else. What goes wrong
+-- here costs the events, never the tasks.
+create function {schema}.log_enqueued(ids uuid[], queues text[], funcs text[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
+begin
+    -- Its partition is by the transaction's begin.
+    perform {schema}.make_events_partition(interval '0', interval '1 day');
+    insert into {schema}.events (at, kind, task_id, queue, func, attempt)
+    select clock_timestamp(), 'enqueued', e.id, e.queue, e.func, 0
+    from unnest(ids, queues, funcs) with ordinality as e(id, queue, func, place)
+    order by e.place;
+exception when others then
+    raise warning 'the events of % enqueued tasks were not logged: %', cardinality(ids), sqlerrm;
+end
+{body};

@@ -203,11 +203,11 @@ execute function {schema}.check_task();
 
 -- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
 -- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
--- may have been in use before, by tasks that have ended.
+-- may have been in use before, by tasks that have ended. Logged: with an `enqueued` event each, where this schema has events.
 create function {schema}.enqueue_many(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
-    options text[], metadata text[], chosen boolean[] default null
+    options text[], metadata text[], chosen boolean[] default null, logged boolean default true
 ) returns setof uuid
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -262,6 +262,10 @@ begin
     from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     group by i.queue;
+
+    if logged and to_regproc(format('%I.log_enqueued', {schema_name})) is not null then
+        perform {schema}.log_enqueued(all_ids, queues, funcs);
+    end if;
 
     -- Ready ones ring the bell where somebody sleeps, once per queue.
     perform pg_notify({channel}, q.name)

@@ -1,0 +1,183 @@
+//! Writes one batch at a time: tries until it is written or the lease is lost, and gives back what others hold up.
+
+use std::collections::HashSet;
+
+use tokio::sync::watch;
+
+use super::dues::Dues;
+use super::notes::{Batch, Note};
+use super::outage::Outage;
+use crate::backend::Backend;
+use crate::lease::LeaseState;
+use crate::model::*;
+use crate::{Error, Result};
+
+/// How often a batch is tried that fails although the storage is there: over about seven seconds.
+const TRIES: u32 = 8;
+
+pub(super) struct Clerk {
+    backend: Backend,
+    lease: watch::Receiver<LeaseState>,
+    outage: Outage,
+    dues: Dues,
+    /// Which of the batch a transaction of the user's own may have completed.
+    completed_inside: HashSet<TaskId>,
+    /// What is to be tried again later.
+    again: Vec<Settlement>,
+}
+
+impl Clerk {
+    pub(super) fn new(backend: Backend, lease: watch::Receiver<LeaseState>, dues: Dues) -> Self {
+        let (outage, completed_inside) = (Outage::new("settling tasks"), HashSet::new());
+        Self { backend, lease, outage, dues, completed_inside, again: Vec::new() }
+    }
+
+    /// Writes a batch; returns the ends that are to be tried again.
+    pub(super) async fn write(&mut self, batch: Batch) -> Vec<Note> {
+        self.backend.log_events(batch.events).await;
+        for waiting in batch.flushes {
+            // A run that was stopped meanwhile wants no answer.
+            let _ = waiting.send(());
+        }
+        self.completed_inside = batch.completed_inside;
+        self.settle(batch.ended).await;
+        let again = std::mem::take(&mut self.again).into_iter();
+        again
+            .map(|settlement| {
+                let inside = self.completed_inside.contains(&settlement.task_id);
+                Note::Ended(Box::new(settlement), inside)
+            })
+            .collect()
+    }
+
+    async fn settle(&mut self, mut batch: Vec<Settlement>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        let refused = self.try_to_settle(&batch, &mut answers, TRIES).await.err();
+        let mut rest = batch.split_off(answers.len());
+        self.keep_busy(batch, &answers);
+        let Some(refused) = refused else { return };
+        if rest.len() == 1 {
+            self.settle_refused(rest.remove(0), refused).await;
+            return;
+        }
+        // One that cannot be written must not hold up the others.
+        for settlement in rest {
+            let mut answers = Vec::with_capacity(1);
+            let one = vec![settlement];
+            match self.try_to_settle(&one, &mut answers, 1).await {
+                Ok(()) => self.keep_busy(one, &answers),
+                Err(refused) => self.settle_refused(one.into_iter().next().expect("one"), refused).await,
+            }
+        }
+    }
+
+    fn keep_busy(&mut self, batch: Vec<Settlement>, answers: &[Settled]) {
+        let busy = batch.into_iter().zip(answers).filter(|(_, answer)| **answer == Settled::Busy);
+        self.again.extend(busy.map(|(settlement, _)| settlement));
+    }
+
+    /// What came of the run cannot be written, such as a value that is too large. The run was, and another one would
+    /// end the same way: so it has failed for good.
+    async fn settle_refused(&mut self, mut settlement: Settlement, refused: Error) {
+        let task = settlement.task_id;
+        tracing::error!(%task, error = %refused, "the end of a run was refused; it is booked as failed");
+        let error = TaskError::new("not_recorded", refused.to_string());
+        if let Some(result) = &mut settlement.result {
+            (result.status, result.value, result.error) = (ResultStatus::Failed, None, Some(error.clone()));
+        }
+        settlement.events.clear();
+        settlement.outcome = Outcome::Fail { error };
+        let (one, mut answers) = (vec![settlement], Vec::with_capacity(1));
+        match self.try_to_settle(&one, &mut answers, 1).await {
+            Ok(()) => self.keep_busy(one, &answers),
+            Err(error) => {
+                tracing::error!(%task, %error, "a task could not be settled; it is tried again");
+                self.again.extend(one);
+            }
+        }
+    }
+
+    /// Tries until it is done or the lease is lost. An outage is waited out; for another error, which may pass or not, there
+    /// are so many tries. Of a batch the first ones may be answered when it gives up.
+    async fn try_to_settle(
+        &mut self,
+        batch: &[Settlement],
+        answers: &mut Vec<Settled>,
+        mut tries: u32,
+    ) -> Result<()> {
+        let (mut size, mut tried_before) = (batch.len(), false);
+        while answers.len() < batch.len() {
+            let rest = &batch[answers.len()..];
+            if self.lease_is_lost() {
+                tracing::warn!(
+                    count = rest.len(),
+                    "runs were not settled: the lease is lost, they run again"
+                );
+                answers.resize(batch.len(), Settled::Lost);
+                return Ok(());
+            }
+            let part = &rest[..size.min(rest.len())];
+            let error = match self.backend.settle_all_of(part, SettleMode::Each).await {
+                Ok(settled) => {
+                    self.outage.over();
+                    self.dues.note(part, &settled);
+                    tell_lost(part, &settled, tried_before, &self.completed_inside);
+                    answers.extend(settled);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            if !error.is_transient() {
+                tries -= 1;
+                if tries == 0 || error.is_invalid() || error.is_codec() || error.is_closed() {
+                    return Err(error);
+                }
+            }
+            if error.is_undone() {
+                // A statement with fewer tasks may come through where its time is limited.
+                size = (part.len() / 2).max(1);
+            }
+            tried_before = true;
+            let pause = self.outage.failed(&error);
+            // A worker that was dropped renews nothing any more: what it held comes back by itself.
+            if self.lease.has_changed().is_err() {
+                answers.resize(batch.len(), Settled::Lost);
+                return Ok(());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = self.lease.wait_for(|state| *state == LeaseState::Lost) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn lease_is_lost(&self) -> bool {
+        *self.lease.borrow() == LeaseState::Lost
+    }
+}
+
+/// After a broken connection it is not known whether the first try was carried out: then "lost" is likely our own doing.
+fn tell_lost(
+    batch: &[Settlement],
+    answers: &[Settled],
+    tried_before: bool,
+    completed_inside: &HashSet<TaskId>,
+) {
+    for (settlement, answer) in batch.iter().zip(answers) {
+        let task = settlement.task_id;
+        if completed_inside.contains(&task) {
+            if *answer == Settled::Done {
+                tracing::warn!(%task, "a run had completed its task in a transaction that was not committed");
+            } else {
+                tracing::debug!(%task, "completed in a transaction of its own, or the claim was lost");
+            }
+        } else if *answer == Settled::Lost {
+            if tried_before {
+                tracing::debug!(%task, "not settled at a second try: done by the first one, or the claim was lost");
+            } else {
+                tracing::warn!(%task, "not settled: the claim was lost, nothing was changed");
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Issue 12, C15: the events of one task stand in the order in which it lived.
+
+use std::time::Duration;
+
+use omniq::backend::postgres::Settings;
+use omniq::prelude::*;
+use omniq_testkit::{TestDb, eventually};
+use tokio_postgres::NoTls;
+
+use crate::effects::number_is;
+use crate::held_rows::PATIENCE;
+
+async fn with_events(db: &TestDb) -> AsyncPostgresBackend {
+    let settings = Settings::builder().url(db.url()).events("postgres").build().unwrap();
+    AsyncPostgresBackend::with_settings(&settings).await.unwrap()
+}
+
+const LIVES: &str = "select string_agg(kind, ' ' order by id) from omniq.events group by task_id";
+
+/// Transactional tasks, and others, that are enqueued one by one and together while workers wait for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_task_stand_in_the_order_of_its_life() {
+    let db = TestDb::new().await;
+    let backend = with_events(&db).await;
+    let url = db.url();
+    let worker = Worker::builder(backend.backend().clone())
+        .concurrency(8)
+        .register("inside", move |_: i32, context: Context| {
+            let url = url.clone();
+            async move {
+                let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                tokio::spawn(connection);
+                let mut transaction = client.transaction().await?;
+                context.complete_in(&mut transaction, &()).await?;
+                transaction.commit().await?;
+                Ok::<_, Failure>(())
+            }
+        })
+        .register("plain", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
+        .build()
+        .unwrap();
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let mut calls = tokio::task::JoinSet::new();
+    for i in 0..300 {
+        let backend = backend.clone();
+        let func = if i % 3 == 0 { "plain" } else { "inside" };
+        let task = NewTask::new(func, &i).unwrap();
+        calls.spawn(async move {
+            if i % 10 == 0 {
+                backend.enqueue_many(vec![task]).await.unwrap()[0]
+            } else {
+                backend.enqueue(task).await.unwrap()
+            }
+        });
+        if i % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    while let Some(id) = calls.join_next().await {
+        backend.wait(id.unwrap(), PATIENCE).await.unwrap();
+    }
+    stop.stop();
+    running.await.unwrap().unwrap();
+    let witness = db.client().await;
+    let lives: Vec<String> = witness.query(LIVES, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    // A worker that is handed more than it has slots for gives the rest back.
+    let lives: Vec<_> = lives.iter().map(|life| life.replace(" released", "")).collect();
+    let wrong: Vec<_> = lives.iter().filter(|life| *life != "enqueued started completed").collect();
+    assert!(wrong.is_empty(), "{} of {}: {:?}", wrong.len(), lives.len(), &wrong[..wrong.len().min(5)]);
+    assert_eq!(lives.len(), 300);
+    backend.close().await.unwrap();
+}
+
+/// An enqueue inside a transaction, by the library or by SQL, writes its event there; a queue without events writes none.
+#[tokio::test]
+async fn an_enqueue_in_a_transaction_has_its_event_there() {
+    let db = TestDb::new().await;
+    let backend = with_events(&db).await;
+    let (mut user, witness) = (db.client().await, db.client().await);
+    let events = "select count(*) from omniq.events where kind = 'enqueued'";
+    for commits in [false, true] {
+        let mut transaction = user.transaction().await.unwrap();
+        let task = |i: i32| NewTask::new("f", &i).unwrap();
+        backend.enqueue_in(&mut transaction, task(1)).await.unwrap();
+        backend.enqueue_many_in(&mut transaction, vec![task(2), task(3)]).await.unwrap();
+        transaction.query("select omniq.enqueue('g')", &[]).await.unwrap();
+        assert_eq!(transaction.query_one(events, &[]).await.unwrap().get::<_, i64>(0), 4);
+        if commits { transaction.commit().await } else { transaction.rollback().await }.unwrap();
+        let wanted = if commits { 4 } else { 0 };
+        eventually("the events went with the tasks", PATIENCE, async || {
+            number_is(&witness, events, wanted).await
+        })
+        .await;
+    }
+    let same = "select count(*) from omniq.events e join omniq.task_list t on t.id = e.task_id and t.queue = e.queue \
+                and t.func = e.func and e.attempt = 0";
+    number_is(&witness, same, 4).await.unwrap();
+    backend.close().await.unwrap();
+
+    let bare = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&bare.url()).await.unwrap();
+    bare.client().await.query("select omniq.enqueue('g')", &[]).await.unwrap();
+    backend.close().await.unwrap();
+}

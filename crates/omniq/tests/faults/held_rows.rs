@@ -1,0 +1,190 @@
+//! Issue 12, C8 and C11: locks that others hold, and statements that the server undoes, cost no more than what they hold.
+
+use std::time::{Duration, Instant};
+
+use omniq::prelude::*;
+use omniq::{ResultStatus, WorkerBuilder, WorkerInfo};
+use omniq_testkit::{TestDb, eventually};
+use tokio_postgres::{Client, NoTls};
+
+use crate::effects::{number, number_is};
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+fn task(func: &str, number: i32) -> NewTask {
+    NewTask::new(func, &number).unwrap()
+}
+
+/// A worker that returns what it is given, and that pays and never commits.
+fn worker(backend: &AsyncPostgresBackend, url: String) -> WorkerBuilder {
+    Worker::builder(backend.backend().clone())
+        .lease(Duration::from_secs(3))
+        .maintenance_interval(Duration::from_millis(200))
+        .register("echo", |number: i32, _: Context| async move { Ok::<_, Failure>(number) })
+        .register("forget", move |_: i32, context: Context| {
+            let url = url.clone();
+            async move {
+                let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                let driver = tokio::spawn(connection);
+                client.batch_execute("set application_name = 'forgetful'; begin").await?;
+                context.complete_in(&mut client, &()).await?;
+                // The connection goes on, and its transaction with it.
+                std::mem::forget((client, driver));
+                Ok::<_, Failure>(())
+            }
+        })
+}
+
+/// Tasks in rows of their own, held by a worker that is never heard of again.
+async fn claimed_by_a_lost_worker(backend: &AsyncPostgresBackend, count: i32) -> Vec<TaskId> {
+    let queue = backend.backend().queue();
+    let mut ids = Vec::new();
+    for i in 0..count {
+        ids.push(queue.enqueue(task("echo", i)).await.unwrap());
+    }
+    let info = WorkerInfo { lease: Duration::from_secs(1), ..WorkerInfo::new(["default"]) };
+    let lost = queue.register_worker(&info).await.unwrap();
+    let request = Dequeue::from(["default"]).limit(count as u32);
+    assert_eq!(queue.claim(lost, &request).await.unwrap().len(), ids.len());
+    ids
+}
+
+/// The transaction of a frozen worker holds one of six tasks, another one of six that have expired: the other ones are
+/// taken back and expired meanwhile, and those two once the transactions are over.
+#[tokio::test]
+async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let taken = claimed_by_a_lost_worker(&backend, 6).await;
+    let mut short = Vec::new();
+    for i in 0..6 {
+        let task = task("none", i).ttl(Duration::from_millis(1));
+        short.push(backend.enqueue(task).await.unwrap());
+    }
+    let holder = db.client().await;
+    let held = [taken[2], short[3]].map(|id| id.as_uuid());
+    let sql = "begin; set application_name = 'frozen'";
+    holder.batch_execute(sql).await.unwrap();
+    holder.query("select from omniq.tasks where id = any ($1) for update", &[&held.to_vec()]).await.unwrap();
+
+    let worker = worker(&backend, db.url()).build().unwrap();
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let begun = Instant::now();
+    for id in taken.iter().filter(|id| **id != taken[2]) {
+        assert_eq!(backend.wait(*id, PATIENCE).await.unwrap().attempt, 2);
+    }
+    for id in short.iter().filter(|id| **id != short[3]) {
+        assert_eq!(backend.wait(*id, PATIENCE).await.unwrap().status, ResultStatus::Expired);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let witness = db.client().await;
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 2);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lost = "select count(*) from omniq.workers where ended_at is not null";
+    assert_eq!(number(&witness, lost).await, 1, "who holds tasks is not forgotten");
+
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(backend.wait(taken[2], PATIENCE).await.unwrap().attempt, 2);
+    assert_eq!(backend.wait(short[3], PATIENCE).await.unwrap().status, ResultStatus::Expired);
+    eventually("the lost worker is forgotten", PATIENCE, async || number_is(&witness, lost, 0).await).await;
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+/// A handler completes its task in a transaction of its own and forgets to commit: the others' ends are written meanwhile, and a
+/// stop does not wait for it. The task comes back with the end of the lease.
+#[tokio::test]
+async fn a_forgotten_commit_costs_only_its_task() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let worker = worker(&backend, db.url()).concurrency(4).build().unwrap();
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let forgotten = backend.enqueue(task("forget", 0)).await.unwrap();
+    let witness = db.client().await;
+    let open = "select count(*) from pg_stat_activity where application_name = 'forgetful' and datname = current_database()";
+    eventually("it has come so far", PATIENCE, async || number_is(&witness, open, 1).await).await;
+
+    let begun = Instant::now();
+    for i in 0..40 {
+        let id = backend.enqueue(task("echo", i)).await.unwrap();
+        assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
+    }
+    println!("40 round trips beside a forgotten commit: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let running_still = "select count(*) from omniq.task_list where state = 'running'";
+    assert_eq!(number(&witness, running_still).await, 1);
+
+    let begun = Instant::now();
+    stop.stop();
+    running.await.unwrap().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "the stop took {:?}", begun.elapsed());
+    terminate(&witness, "forgetful").await;
+    let again = Worker::builder(backend.backend().clone())
+        .maintenance_interval(Duration::from_millis(200))
+        .register("forget", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
+        .build()
+        .unwrap();
+    let (stop, running) = (again.handle(), tokio::spawn(again.run()));
+    assert_eq!(backend.wait(forgotten, PATIENCE).await.unwrap().attempt, 2);
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+async fn terminate(witness: &Client, name: &str) {
+    let sql =
+        "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where application_name = $1";
+    witness.query(sql, &[&name]).await.unwrap();
+}
+
+/// Six runs return while the table of tasks is locked for longer than the settler tries a hopeless batch, under limits of time for
+/// statements and for locks: each is booked once the lock is gone.
+#[tokio::test]
+async fn what_runs_gave_is_booked_after_the_table_was_locked() {
+    for limit in ["statement_timeout", "lock_timeout"] {
+        let db = TestDb::new().await;
+        AsyncPostgresBackend::connect(&db.url()).await.unwrap().close().await.unwrap();
+        let admin = db.client().await;
+        admin.batch_execute(&format!("alter database {} set {limit} = '300ms'", db.name())).await.unwrap();
+        let url = format!("{}?options=-c%20{limit}%3D300ms", db.url());
+        let backend = AsyncPostgresBackend::connect(&url).await.unwrap();
+        let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+        let (waits, begun) =
+            (std::sync::Arc::clone(&gate), std::sync::Arc::new(tokio::sync::Semaphore::new(0)));
+        let begins = std::sync::Arc::clone(&begun);
+        let worker = Worker::builder(backend.backend().clone())
+            .maintenance_interval(Duration::from_millis(300))
+            .register("held", move |number: i32, _: Context| {
+                let waits = std::sync::Arc::clone(&waits);
+                begins.add_permits(1);
+                async move {
+                    waits.acquire().await?.forget();
+                    Ok::<_, Failure>(number)
+                }
+            })
+            .build()
+            .unwrap();
+        let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+        let ids = backend.enqueue_many((0..6).map(|i| task("held", i)).collect()).await.unwrap();
+        begun.acquire_many(6).await.unwrap().forget();
+        admin
+            .batch_execute(&format!(
+                "set {limit} = 0; begin; lock table omniq.tasks in access exclusive mode"
+            ))
+            .await
+            .unwrap();
+        gate.add_permits(6);
+        tokio::time::sleep(Duration::from_secs(14)).await;
+        admin.batch_execute("commit").await.unwrap();
+        for (i, id) in ids.into_iter().enumerate() {
+            let result = backend.wait(id, PATIENCE).await.unwrap();
+            assert_eq!((result.status, result.attempt), (ResultStatus::Completed, 1), "{limit}");
+            assert_eq!(result.value.unwrap().decode::<usize>().unwrap(), i);
+        }
+        assert_eq!(number(&db.client().await, "select count(*) from omniq.tasks").await, 0);
+        stop.stop();
+        running.await.unwrap().unwrap();
+        backend.close().await.unwrap();
+    }
+}
