@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::bits::Bits;
+use crate::jsonb;
 use crate::result_rows::ResultRow;
 use crate::time::{Time, optional};
 

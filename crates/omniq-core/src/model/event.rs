@@ -151,8 +151,8 @@ impl TaskEvent {
     pub fn of(task: &Task, kind: EventKind) -> Self {
         Self {
             task_id: Some(task.id),
-            queue: Some(task.queue.clone()),
-            func: Some(task.func.clone()),
+            queue: Some(storable_name(&task.queue)),
+            func: Some(storable_name(&task.func)),
             attempt: Some(task.attempt),
             ..Self::new(kind)
         }

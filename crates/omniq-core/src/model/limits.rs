@@ -47,6 +47,17 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The name itself if it passes [`check_name`], else what can be kept of it: somebody may have written it past all checks, and what
+/// came of the task must be stored all the same.
+pub(super) fn storable_name(name: &str) -> String {
+    if name.is_empty() || check_name("", name).is_ok() {
+        return name.to_owned();
+    }
+    let mut kept = name.replace(char::is_control, "\u{fffd}");
+    kept.truncate(kept.floor_char_boundary(MAX_NAME));
+    kept
+}
+
 /// Checks a time span: at most a hundred years.
 pub(crate) fn check_duration(what: &str, value: Duration) -> Result<()> {
     if value > MAX_DURATION {

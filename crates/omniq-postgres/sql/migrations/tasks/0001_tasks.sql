@@ -121,10 +121,18 @@ begin
 end
 {body};
 
--- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start.
+-- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start. Total: times that
+-- somebody has written past all checks, such as infinity, must not fail the statement that settles many.
+create function {schema}.expiry(expires_at timestamptz, run_at timestamptz, created_at timestamptz, start timestamptz)
+returns timestamptz language sql immutable as {body}
+    select case when isfinite(expires_at) and isfinite(greatest(run_at, created_at)) and isfinite(start)
+                then start + least(greatest(expires_at - greatest(run_at, created_at), interval '-200 years'), interval '200 years')
+                else expires_at end
+{body};
+
 create function {schema}.expiry(task {schema}.tasks, start timestamptz) returns timestamptz
 language sql immutable as {body}
-    select start + (task.expires_at - greatest(task.run_at, task.created_at))
+    select {schema}.expiry(task.expires_at, task.run_at, task.created_at, start)
 {body};
 
 -- A new task id: a UUIDv7 whose last 16 bits are zero.
@@ -166,32 +174,103 @@ language sql stable security definer set search_path = pg_catalog as {body}
 create function {schema}.check_task() returns trigger
 language plpgsql as {body}
 declare
-    broken constant text := case
-        when octet_length(new.queue) not between 1 and 128 then 'queue_name_length'
-        when octet_length(new.func) not between 1 and 128 then 'func_name_length'
-        when new.queue || new.func ~ '[\u0001-\u001f\u007f-\u009f]' then 'names_without_control_characters'
-        when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$') then 'known_codec'
-        when new.max_retries not between 0 and 1000000 then 'max_retries_range'
-        when new.expires_at <= new.run_at then 'expires_after_start'
-        when jsonb_typeof(new.options) <> 'object' then 'options_object'
-        when jsonb_typeof(new.metadata) <> 'object' then 'metadata_object'
+    -- The rule, and what is wrong.
+    broken constant text[] := case
+        when octet_length(new.queue) not between 1 and 128
+            then array['queue_name_length', format('the queue name has %s bytes: 1 to 128 are allowed', octet_length(new.queue))]
+        when octet_length(new.func) not between 1 and 128
+            then array['func_name_length', format('the function name has %s bytes: 1 to 128 are allowed', octet_length(new.func))]
+        when new.queue || new.func ~ '[\u0001-\u001f\u007f-\u009f]'
+            then array['names_without_control_characters', 'a queue or function name holds a control character: leave it out']
+        when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$')
+            then array['known_codec', format('codec %s is unknown: use json, msgpack, raw, pickle, dill, or x-...', left(new.codec, 40))]
+        when new.max_retries not between 0 and 1000000
+            then array['max_retries_range', format('max_retries = %s is out of range: give 0 to 1000000', new.max_retries)]
+        when new.expires_at <= new.run_at then array['expires_after_start', 'it would expire before it starts']
+        when jsonb_typeof(new.options) <> 'object' then array['options_object', 'options are no JSON object']
+        when jsonb_typeof(new.metadata) <> 'object' then array['metadata_object', 'metadata is no JSON object']
+        when new.count not between 1 and 65536 - {schema}.place(new.id)
+            then array['count_within_run', format('a row of %s tasks is refused: the first has place %s of a run of 65536',
+                                                  new.count, {schema}.place(new.id))]
+        when length(new.gone) <> new.count
+            then array['gone_of_each', format('gone has %s bits for %s tasks', length(new.gone), new.count)]
+        when new.bodies is not null and (array_ndims(new.bodies) is distinct from 1 or array_lower(new.bodies, 1) <> 1
+                                         or cardinality(new.bodies) <> new.count or array_position(new.bodies, null) is not null)
+            then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
+        when new.state not in (0, 1, 3, 4)
+            then array['known_state', format('state %s is unknown: use 0, 1, 3 or 4', new.state)]
+        when new.worker is not null and new.state <> 1 then array['held_is_running', 'only tasks of state 1 are held by a worker']
+        when new.attempt < 0 or new.claims < 0
+            then array['counters_range', format('attempt %s or claims %s is less than 0', new.attempt, new.claims)]
+        when new.seq not between -4000000000000000000 and 4000000000000000000
+            then array['seq_range', format('seq %s is out of range', new.seq)]
     end;
 begin
+    -- What was there before is no fault of the statement that moves the row on, be it one that takes many.
+    if broken is not null and tg_op = 'UPDATE' then
+        if new.state in (0, 1, 3, 4)
+           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.bodies, old.gone, old.max_retries, old.options, old.metadata)
+               is not distinct from
+               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.bodies, new.gone, new.max_retries, new.options, new.metadata)
+           and (broken[1] <> 'expires_after_start' or old.expires_at <= old.run_at) then
+            return new;
+        end if;
+    end if;
     if broken is not null then
-        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = broken,
-            message = format('new row for relation "tasks" violates check constraint "%s"', broken);
+        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = broken[1],
+            message = format('%s (rule %s)', broken[2], broken[1]);
+    end if;
+    -- By itself: who may enqueue need not be able to look at workers. What a lost worker holds is looked for by its row there.
+    if tg_op = 'INSERT' and new.worker is not null then
+        if not exists (select from {schema}.workers w where w.id = new.worker) then
+            raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = 'known_worker',
+                message = format('there is no worker %s to hold it (rule known_worker)', new.worker);
+        end if;
     end if;
     return new;
 end
 {body};
 create trigger check_task
-before insert or update of queue, func, codec, max_retries, run_at, expires_at, options, metadata on {schema}.tasks
+before insert or update of id, seq, queue, func, codec, count, bodies, gone, state, max_retries, run_at, expires_at, options, metadata
+on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
 
+-- Refuses what the library could not read, or would refuse itself: of other clients alone, for it has checked its own.
+create function {schema}.check_input(
+    queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
+    run_ats timestamptz[], options text[], metadata text[]
+) returns void
+language plpgsql as {body}
+declare
+    wrong constant text := case when array_position(queues, null) is not null then 'a queue is null: give its name'
+        when array_position(funcs, null) is not null then 'a func is null: give the name of the function'
+        when array_position(codecs, null) is not null then 'a codec is null: give json'
+        when array_position(payloads, null) is not null then 'a payload is null: no arguments are the null of JSON'
+        when array_position(priorities, null) is not null then 'a priority is null: give 0'
+        when array_position(max_retries, null) is not null then 'max_retries is null: give 0 to 1000000' end;
+    start timestamptz;
+begin
+    if wrong is not null then
+        raise exception using errcode = 'not_null_violation', message = wrong;
+    end if;
+    select r.at into start
+    from unnest(run_ats) as r(at)
+    where r.at not between '0001-01-01 00:00+00' and '9999-12-30 00:00+00' limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('run_at = %s is out of range', start), 'Give a time of the years 1 to 9999.');
+    end if;
+    perform {schema}.check_json('options', o.given::jsonb, true) from (select distinct unnest(options)) as o(given);
+    perform {schema}.check_json('metadata', m.given::jsonb, true),
+            case when octet_length(m.given) > 65536 then {schema}.refuse('OQ002',
+                format('metadata has %s bytes: at most 65536 are allowed', octet_length(m.given))) end
+    from (select distinct unnest(metadata)) as m(given);
+end
+{body};
+
 -- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
 -- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
--- may have been in use before, by tasks that have ended.
+-- may have been in use before, by tasks that have ended; null: those that are given. Of such there must be no result any more.
 create function {schema}.enqueue_many(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
@@ -205,6 +284,11 @@ declare
     in_use uuid;
     wrong record;
 begin
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        perform {schema}.check_input(
+            queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, options, metadata);
+    end if;
+
     if array_position(ids, null) is not null then
         all_ids := array(
             select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, place) order by i.place);
@@ -238,9 +322,9 @@ begin
            -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
            case when i.chosen then 1 else 0 end
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
-                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata, chosen)
+                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                              run_at, delay, ttl, options, metadata, chosen, place),
+                              run_at, delay, ttl, options, metadata, place),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
 
@@ -270,6 +354,7 @@ language plpgsql as {body}
 declare
     task uuid := coalesce(enqueue.id, {schema}.new_id());
 begin
+    perform {schema}.check_json('payload', payload, false);
     perform {schema}.enqueue_many(
         array[task], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
         array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
@@ -293,4 +378,4 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
 from {schema}.tasks t
 cross join lateral unnest(t.bodies) with ordinality as b(body, place)
 left join {schema}.workers w on w.id = t.worker
-where t.gone is null or get_bit(t.gone, b.place::integer - 1) = 0;
+where t.gone is null or substring(t.gone from b.place::integer for 1) = B'0';
