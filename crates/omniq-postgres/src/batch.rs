@@ -19,7 +19,7 @@ pub(crate) fn signed(number: u32) -> i32 {
 }
 
 pub(crate) fn object(map: &Map<String, Value>) -> Result<Option<String>> {
-    if map.is_empty() { Ok(None) } else { json(map).map(Some) }
+    if map.is_empty() { Ok(None) } else { jsonb::text(map).map(Some) }
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {

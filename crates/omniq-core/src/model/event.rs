@@ -129,6 +129,9 @@ pub struct TaskEvent {
     pub attempt: Option<u32>,
     /// More, such as an error or a delay.
     pub data: Map<String, Value>,
+    /// Why data could not be taken.
+    #[doc(hidden)]
+    pub refused: Option<String>,
 }
 
 impl TaskEvent {
@@ -144,6 +147,7 @@ impl TaskEvent {
             worker: None,
             attempt: None,
             data: Map::new(),
+            refused: None,
         }
     }
 
@@ -165,10 +169,10 @@ impl TaskEvent {
         self
     }
 
-    /// Adds a value to the data.
+    /// Adds a value to the data. One that JSON does not keep, such as NaN, is refused when the event is logged.
     #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.data.insert(key.into(), value.into());
+    pub fn with(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        add_note(&mut self.data, &mut self.refused, "event data", key.into(), value);
         self
     }
 

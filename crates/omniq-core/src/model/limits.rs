@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::json::holds_negative_zero;
+use super::{Payload, TaskResult};
 use crate::{Error, Result};
 
 /// Limits of a queue.
@@ -77,8 +79,9 @@ pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
     check_duration(what, value)
 }
 
-/// Checks a JSON object (`what` says of what) for NUL characters, in keys and at any depth.
-pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()> {
+/// Checks a JSON object (`what` says of what) for what PostgreSQL would not keep, at any depth: NUL characters, also in keys, and
+/// the float -0.0.
+pub(crate) fn check_kept(what: &str, object: &Map<String, Value>) -> Result<()> {
     fn in_value(value: &Value) -> bool {
         match value {
             Value::String(text) => text.contains('\0'),
@@ -89,6 +92,11 @@ pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()
     }
     fn in_object(object: &Map<String, Value>) -> bool {
         object.iter().any(|(key, value)| key.contains('\0') || in_value(value))
+    }
+    if holds_negative_zero(object) {
+        return Err(Error::invalid(format!(
+            "{what} holds the number -0.0, which PostgreSQL's jsonb cannot keep: give 0.0, or write it as a string"
+        )));
     }
     if in_object(object) {
         return Err(Error::invalid(format!(

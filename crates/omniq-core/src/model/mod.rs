@@ -3,6 +3,7 @@
 mod event;
 mod failure;
 mod filter;
+mod finite;
 mod id;
 mod json;
 mod limits;
