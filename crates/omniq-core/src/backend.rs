@@ -2,6 +2,7 @@
 
 mod cancel;
 mod events;
+mod ids;
 mod record;
 mod settle;
 
@@ -115,10 +116,13 @@ impl Backend {
 impl Backend {
     /// Adds a task and returns its id; it is durable then. The `enqueued` event follows, as well as it can.
     ///
-    /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
+    /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or of which a result is still kept; nothing is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
         let event = self.events.as_ref().map(|_| record::enqueued(&task));
+        let chosen = self.chosen_ids(std::slice::from_ref(&task));
+        self.check_ids(&chosen).await?;
         let id = self.queue.enqueue(task).await?;
+        self.check_enqueued(&chosen, &[id]).await?;
         if let Some(event) = event {
             self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
         }
@@ -131,7 +135,10 @@ impl Backend {
             Some(_) => tasks.iter().map(record::enqueued).collect(),
             None => Vec::new(),
         };
+        let chosen = self.chosen_ids(&tasks);
+        self.check_ids(&chosen).await?;
         let ids = self.queue.enqueue_many(tasks).await?;
+        self.check_enqueued(&chosen, &ids).await?;
         let events =
             events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
         self.log_events(events.collect()).await;

@@ -52,6 +52,12 @@ impl Template {
         backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
     }
 
+    /// Refuses the id if a result of an earlier task with it is kept elsewhere than the queue; opens the backend.
+    fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
+        let task = self.task.clone();
+        backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
+    }
+
     /// What another driver sends to add a task for each of these: (statement, its 13 parameters, the ids).
     fn elsewhere(
         &self,

@@ -8,6 +8,8 @@ mod c10_blocking;
 mod c12_blocking;
 mod c13_close;
 mod c14_bad_input;
+mod c14_ids;
+mod c14_results;
 mod c17_claims;
 mod c21_complete;
 mod c21_drivers;

@@ -168,7 +168,44 @@ language sql stable security definer set search_path = pg_catalog as {body}
     select i.id from unnest(ids) as i(id), lateral {schema}.row_of(i.id) limit 1
 {body};
 
--- The same rules as in the library, which could not settle what it would refuse itself. A trigger, not constraints: each statement that
+-- An id of these of which a result is kept, if there is any; none where results are not kept in this schema. With the owner's rights:
+-- who may enqueue need not be able to look.
+create function {schema}.id_with_result(ids uuid[]) returns uuid
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
+begin
+    if to_regclass(format('%I.result_runs', {schema_name})) is null then
+        return null;
+    end if;
+    return (select i.id from unnest(ids) as i(id), lateral {schema}.result(i.id) limit 1);
+end
+{body};
+
+-- Refuses JSON that readers of 64-bit numbers and bounded depth cannot read, or would read as something else. `exact`: a number without
+-- fraction must be an integer of 64 bits.
+create function {schema}.check_json(what text, given jsonb, exact boolean) returns void
+language plpgsql as {body}
+declare
+    odd text;
+begin
+    if jsonb_path_exists(given, 'strict $.**{127 to last} ? (@.type() == "array" || @.type() == "object")') then
+        perform {schema}.refuse('OQ002', format('%s is nested too deep', what), 'At most 127 levels can be read.');
+    end if;
+    select n.number into odd
+    from (select v #>> '{}' from jsonb_path_query(given, 'strict $.** ? (@.type() == "number")') as v) as n(number)
+    where case when exact and n.number !~ '[.]'
+               then n.number::numeric not between -9223372036854775808 and 18446744073709551615
+               else abs(n.number::numeric) > 1.7976931348623157e308 end
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('%s holds the number %s, which is out of range', what,
+                case when length(odd) > 40 then left(odd, 40) || '...' else odd end),
+            'Integers have 64 bits, other numbers those of double precision: write it as a string.');
+    end if;
+end
+{body};
+
+-- The same rules as in the library, which could not settle what it would refuse itself, and what the statements rely on: how
+-- long arrays and bits of a row are. A trigger, not constraints: each statement that
 -- writes would read and prepare these anew (measured: 30 microseconds), though the library has checked before; in its own
 -- sessions it is left out.
 create function {schema}.check_task() returns trigger
@@ -281,6 +318,8 @@ declare
     -- Not now(): inside a long transaction of the user that is long past.
     at constant timestamptz := clock_timestamp();
     all_ids uuid[] := ids;
+    chosen_ids constant uuid[] := case when chosen is null then array_remove(ids, null)
+        else array(select i.id from unnest(ids, chosen) as i(id, chosen) where i.chosen) end;
     in_use uuid;
     wrong record;
 begin
@@ -320,13 +359,23 @@ begin
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
            i.options::jsonb, i.metadata::jsonb,
            -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
-           case when i.chosen then 1 else 0 end
+           case when i.id = any (chosen_ids) then 1 else 0 end
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
                 run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
                               run_at, delay, ttl, options, metadata, place),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
+
+    -- Behind the insert: who has waited there for the end of an earlier task sees its result now.
+    if cardinality(chosen_ids) > 0 then
+        in_use := {schema}.id_with_result(chosen_ids);
+        if in_use is not null then
+            raise exception using errcode = 'unique_violation', constraint = 'results_task',
+                message = format('the result of an earlier task %s is still kept', in_use),
+                detail = format('The result of an earlier task with the id (%s) is still kept: delete it to use the id again.', in_use);
+        end if;
+    end if;
 
     -- Not from what the insert returns: who may enqueue need not be able to look.
     insert into {schema}.tallies (queue, ready, scheduled)
