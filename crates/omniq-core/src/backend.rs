@@ -32,6 +32,7 @@ pub struct Backend {
     events: Option<EventSink>,
     result_ttl: Option<Duration>,
     event_ttl: Option<Duration>,
+    limits: Limits,
 }
 
 impl Backend {
@@ -44,7 +45,7 @@ impl Backend {
     /// A backend with a queue alone: no results, no events.
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
-        Self { queue, results: None, events: None, result_ttl, event_ttl }
+        Self { queue, results: None, events: None, result_ttl, event_ttl, limits: Limits::default() }
     }
 
     /// Turns results on.
@@ -73,6 +74,17 @@ impl Backend {
     pub fn with_event_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.event_ttl = ttl;
         self
+    }
+
+    /// Sets the limits of what tasks return, as a rule those of the queue. Default: [`Limits::default`].
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn result_ttl(&self) -> Option<Duration> {

@@ -124,10 +124,11 @@ impl Opener<'_> {
         };
         let mut backend =
             Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
+        backend = backend.with_limits(settings.limits());
         if settings.results != Place::Off {
             let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
-                None => Arc::new(MemoryResultStorage::new()),
+                None => Arc::new(MemoryResultStorage::new().with_limits(settings.limits())),
             };
             backend = backend.with_results(results);
         }

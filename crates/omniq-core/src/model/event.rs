@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::limits::storable_name;
+use super::new_task::add_note;
 use super::{Task, TaskId, check_name};
 use crate::{Error, Result};
 
@@ -186,6 +188,9 @@ impl TaskEvent {
                 check_name(what, name)?;
             }
         }
-        super::limits::check_no_nul("event data", &self.data)
+        if let Some(words) = &self.refused {
+            return Err(Error::invalid(words.clone()));
+        }
+        super::limits::check_kept("event data", &self.data)
     }
 }

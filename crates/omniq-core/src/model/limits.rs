@@ -12,8 +12,28 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest payload, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
+    /// The largest payload, arguments and results alike, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
     pub max_payload: usize,
+}
+
+impl Limits {
+    /// Refuses (`is_invalid`) a payload, `what` of whatever it says, that is larger than allowed.
+    pub fn check_payload(&self, what: &str, func: &str, payload: &Payload) -> Result<()> {
+        let size = payload.bytes().len();
+        if size > self.max_payload {
+            return Err(Error::invalid(format!(
+                "the {what} of a task for {func:?} has {size} bytes: at most {} are allowed \
+                 (store the data elsewhere and pass a reference, or raise max_payload)",
+                self.max_payload
+            )));
+        }
+        Ok(())
+    }
+
+    /// The same for a result's value.
+    pub fn check_result(&self, result: &TaskResult) -> Result<()> {
+        result.value.as_ref().map_or(Ok(()), |value| self.check_payload("result", &result.func, value))
+    }
 }
 
 impl Default for Limits {

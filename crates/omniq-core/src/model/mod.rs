@@ -25,7 +25,7 @@ pub use id::{TaskId, WorkerId};
 pub use json::read_object;
 pub(crate) use limits::check_delay;
 pub use limits::{Limits, check_name};
-pub use new_task::NewTask;
+pub use new_task::{NewTask, check_metadata};
 pub use payload::{Codec, Payload};
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_METADATA, check_duration, check_name, check_no_nul, check_positive};
-use super::{Backoff, Codec, Limits, Payload, TaskId};
+use super::limits::{MAX_METADATA, check_duration, check_kept, check_name, check_positive};
+use super::{Backoff, Codec, Limits, Payload, TaskId, finite};
 use crate::{Error, Result};
 
 /// A task to be enqueued: function, arguments and options.
@@ -186,14 +186,7 @@ impl NewTask {
     pub fn check(&self, limits: &Limits) -> Result<()> {
         check_name("queue name", &self.queue)?;
         check_name("function name", &self.func)?;
-        let size = self.payload.bytes().len();
-        if size > limits.max_payload {
-            return Err(Error::invalid(format!(
-                "the payload of a task for {:?} has {size} bytes: at most {} are allowed \
-                 (store the data elsewhere and pass a reference, or raise max_payload)",
-                self.func, limits.max_payload
-            )));
-        }
+        limits.check_payload("payload", &self.func, &self.payload)?;
         self.payload.codec().name().parse::<Codec>()?;
         if let Some(delay) = self.delay {
             check_duration("delay", delay)?;

@@ -13,6 +13,7 @@ mod c14_results;
 mod c17_claims;
 mod c21_complete;
 mod c21_drivers;
+mod c21_prepared;
 mod c21_settle;
 mod c21_sql;
 mod c25_events;

@@ -101,10 +101,12 @@ where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.
   and l.classid = (hashtext({channel})::bigint & 4294967295)::oid;
 
 -- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
--- takes a lock over the whole server, so there is none where nobody sleeps.
+-- takes a lock over the whole server, so there is none where nobody sleeps. The setting omniq.bell = off leaves all bells out: a
+-- transaction that has rung one cannot be prepared (PREPARE TRANSACTION).
 create function {schema}.sleeps(queue text) returns boolean
 language sql volatile as {body}
-    select case when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
+    select case when current_setting('omniq.bell', true) = 'off' then false
+                when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_advisory_unlock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_try_advisory_lock(hashtext({channel}), hashtext('')) then true
                 else not pg_advisory_unlock(hashtext({channel}), hashtext('')) end
