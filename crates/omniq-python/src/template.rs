@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::backend::Backend;
-use crate::convert::new_task::from_new_task;
+use crate::convert::new_task::from_options;
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ impl Template {
     #[new]
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
         let plain = crate::answer::Convert { allow_pickle: false };
-        let task = from_new_task(task, plain, "json")?;
+        let task = from_options(task, plain, "json", "retries")?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
     }
 

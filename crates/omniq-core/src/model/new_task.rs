@@ -201,7 +201,13 @@ impl NewTask {
             backoff.check()?;
         }
         if self.max_retries > 1_000_000 {
-            return Err(Error::invalid(format!("max_retries {} is more than 1000000", self.max_retries)));
+            return Err(Error::invalid(format!(
+                "max_retries = {} is out of range: give 0 to 1000000",
+                self.max_retries
+            )));
+        }
+        if let Some(words) = &self.refused {
+            return Err(Error::invalid(words.clone()));
         }
         check_metadata(&self.metadata)
     }
