@@ -7,12 +7,13 @@
 | ``raw`` | bytes | bytes |
 | ``pickle``, ``dill`` | nearly everything; Python only | itself |
 
-JSON knows no NaN and no infinity: they become ``null``. ``pickle`` and ``dill`` run code when they are read, so that both
+JSON knows no NaN and no infinity: they are refused, as msgpack refuses integers beyond 64 bits. ``pickle`` and ``dill`` run code when they are read, so that both
 ends must opt in by ``allow_pickle=True``, and only those who may run code on your workers may write to the queue then.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 from collections.abc import Callable
@@ -23,6 +24,42 @@ import msgspec
 from omniq.errors import OmniQError
 
 __all__ = ["decode", "encode", "register"]
+
+
+def encode_json(value: Any) -> bytes:
+    """The value as JSON, its numbers as they are.
+
+    Raises:
+        ValueError: For NaN and infinities.
+    """
+    return finite(_encode_json(value), value, None)
+
+
+def finite(data: bytes, value: Any, hook: Callable[[Any], Any] | None) -> bytes:
+    """The JSON of a value, if no number of it has become null; `hook` as for the encoder that wrote it.
+
+    Raises:
+        ValueError: For NaN and infinities.
+    """
+    # A null may have been such a number.
+    if value is not None and b"null" in data:
+        _check_finite(msgspec.to_builtins(value, enc_hook=hook))
+    return data
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"it holds the number {value}, which JSON does not know: leave it out, or use msgpack")
+    elif isinstance(value, dict):
+        for one in value.values():
+            _check_finite(one)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for one in value:
+            _check_finite(one)
+
+
+_encode_json = msgspec.json.Encoder().encode
 
 
 class _Codec(NamedTuple):
@@ -45,7 +82,7 @@ def _dill() -> Any:
 
 
 _CODECS: dict[str, _Codec] = {
-    "json": _Codec(msgspec.json.Encoder().encode, msgspec.json.Decoder().decode),
+    "json": _Codec(encode_json, msgspec.json.Decoder().decode),
     "msgpack": _Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode),
     "raw": _Codec(_raw, bytes),
     "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),

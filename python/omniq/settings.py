@@ -37,7 +37,7 @@ class ConnectionOptions(TypedDict, total=False):
     migrate: bool
     #: How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
     application_name: str
-    #: The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
+    #: The largest payload of a task, and the largest value that one may return, in bytes, up to 1,000,000,000. Default: 16 MiB.
     max_payload: int
     #: Whether completed tasks stay in the task table. Default: false, the result is the record.
     keep_completed: bool

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod events;
+mod ids;
 mod record;
 mod settle;
 
@@ -31,6 +32,7 @@ pub struct Backend {
     events: Option<EventSink>,
     result_ttl: Option<Duration>,
     event_ttl: Option<Duration>,
+    limits: Limits,
 }
 
 impl Backend {
@@ -43,7 +45,7 @@ impl Backend {
     /// A backend with a queue alone: no results, no events.
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
-        Self { queue, results: None, events: None, result_ttl, event_ttl }
+        Self { queue, results: None, events: None, result_ttl, event_ttl, limits: Limits::default() }
     }
 
     /// Turns results on.
@@ -72,6 +74,17 @@ impl Backend {
     pub fn with_event_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.event_ttl = ttl;
         self
+    }
+
+    /// Sets the limits of what tasks return, as a rule those of the queue. Default: [`Limits::default`].
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn result_ttl(&self) -> Option<Duration> {
@@ -116,13 +129,16 @@ impl Backend {
     /// Adds a task and returns its id; it is durable then. The `enqueued` event goes with it where events are kept in the queue's own
     /// place, else it follows, as well as it can.
     ///
-    /// Errors: `is_invalid`, `is_duplicate`; nothing is written then.
+    /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or of which a result is still kept; nothing is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
         if self.enqueues_are_logged() {
             return verbs::only(self.queue.enqueue_logged(vec![task]).await?);
         }
         let event = self.events.as_ref().map(|_| record::enqueued(&task));
+        let chosen = self.chosen_ids(std::slice::from_ref(&task));
+        self.check_ids(&chosen).await?;
         let id = self.queue.enqueue(task).await?;
+        self.check_enqueued(&chosen, &[id]).await?;
         if let Some(event) = event {
             self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
         }
@@ -138,7 +154,10 @@ impl Backend {
             Some(_) => tasks.iter().map(record::enqueued).collect(),
             None => Vec::new(),
         };
+        let chosen = self.chosen_ids(&tasks);
+        self.check_ids(&chosen).await?;
         let ids = self.queue.enqueue_many(tasks).await?;
+        self.check_enqueued(&chosen, &ids).await?;
         let events =
             events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
         self.log_events(events.collect()).await;

@@ -46,9 +46,14 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
     let deadline = Instant::now() + request.timeout;
     let mut bell = None;
     loop {
-        let tasks = queue.claim(worker, request).await?;
+        let claimed = queue.claim(worker, request).await?;
+        let some = !claimed.is_empty();
+        let tasks = without_unreadable(queue, claimed).await?;
         if !tasks.is_empty() {
             return Ok(tasks);
+        }
+        if some {
+            continue;
         }
         if queue.lease().rescue_is_due() && rescue(queue).await? {
             continue;
@@ -62,6 +67,30 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
             Some(bell) => bell.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
         }
     }
+}
+
+/// Settles as failed what the storage cannot read of a claim, and returns the rest: one row must not stop a queue.
+async fn without_unreadable<Q: TaskQueue + ?Sized>(queue: &Q, claimed: Vec<Task>) -> Result<Vec<Task>> {
+    if claimed.iter().all(|task| task.unreadable.is_none()) {
+        return Ok(claimed);
+    }
+    let (bad, good): (Vec<_>, Vec<_>) = claimed.into_iter().partition(|task| task.unreadable.is_some());
+    let batch = bad
+        .iter()
+        .filter_map(|task| unreadable(task).map(|outcome| settlement(task, outcome)))
+        .collect::<Result<_>>()?;
+    if let Err(error) = queue.settle(batch, SettleMode::Each).await {
+        // They stay held, and return when the lease ends; the others are here.
+        tracing::warn!(%error, "tasks that cannot be read could not be settled");
+    }
+    Ok(good)
+}
+
+/// What becomes of a claimed task that the storage cannot read; none if it can. Says so in the log.
+pub(crate) fn unreadable(task: &Task) -> Option<Outcome> {
+    let what = task.unreadable.as_ref()?;
+    tracing::error!(task = %task.id, func = task.func, what, "a task cannot be read: it fails for good");
+    Some(Outcome::Fail { error: TaskError::unreadable(what) })
 }
 
 /// Takes back tasks of lost workers where no worker process may be there to do it; says whether there were any. Without a

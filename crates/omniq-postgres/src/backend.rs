@@ -69,7 +69,9 @@ impl AsyncPostgresBackend {
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
     /// not on PostgreSQL. The `enqueued` event is written by the same transaction if the schema has events.
     pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
-        self.postgres_queue()?.enqueue_in(target, task).await
+        let queue = self.postgres_queue()?;
+        self.backend.check_chosen(std::slice::from_ref(&task)).await?;
+        queue.enqueue_in(target, task).await
     }
 
     /// Adds tasks in the user's own transaction, all or none.
@@ -78,7 +80,9 @@ impl AsyncPostgresBackend {
         target: &mut dyn EnqueueTarget,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
-        self.postgres_queue()?.enqueue_many_in(target, tasks).await
+        let queue = self.postgres_queue()?;
+        self.backend.check_chosen(&tasks).await?;
+        queue.enqueue_many_in(target, tasks).await
     }
 
     fn postgres_queue(&self) -> Result<&AsyncPostgresQueue> {
@@ -120,10 +124,11 @@ impl Opener<'_> {
         };
         let mut backend =
             Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
+        backend = backend.with_limits(settings.limits());
         if settings.results != Place::Off {
             let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
-                None => Arc::new(MemoryResultStorage::new()),
+                None => Arc::new(MemoryResultStorage::new().with_limits(settings.limits())),
             };
             backend = backend.with_results(results);
         }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::bits::Bits;
+use crate::jsonb;
 use crate::result_rows::ResultRow;
 use crate::time::{Time, optional};
 
@@ -18,7 +19,7 @@ pub(crate) fn signed(number: u32) -> i32 {
 }
 
 pub(crate) fn object(map: &Map<String, Value>) -> Result<Option<String>> {
-    if map.is_empty() { Ok(None) } else { json(map).map(Some) }
+    if map.is_empty() { Ok(None) } else { jsonb::text(map).map(Some) }
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {

@@ -12,6 +12,7 @@ mod enqueue_batch;
 mod error;
 mod events;
 mod hands;
+mod jsonb;
 mod listener;
 pub mod migrate;
 mod partitions;

@@ -88,7 +88,9 @@ fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
 impl ResultStorage for AsyncPostgresResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         let mut batch = ResultBatch::default();
+        let limits = self.db.settings().limits();
         for result in results {
+            limits.check_result(&result)?;
             batch.push(result)?;
         }
         if batch.is_empty() {

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omniq_core::{
-    Backoff, Claim, Codec, Error, EventKind, Payload, Result, Task, TaskError, TaskEvent, TaskId, TaskResult,
-    TaskState, WorkerId,
+    Backoff, Claim, Codec, Error, EventKind, Payload, Result, ResultStatus, Task, TaskError, TaskEvent,
+    TaskId, TaskResult, TaskState, WorkerId, check_name,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use crate::bits::Bits;
+use crate::jsonb::Jsonb;
+use crate::runs::{RUN, place_of};
 use crate::time::Time;
 
 /// The options of a task that most tasks leave at their defaults, as one JSON column.
@@ -57,28 +58,48 @@ impl<'a> Columns<'a> {
     fn time(&mut self) -> Result<Option<jiff::Timestamp>> {
         Ok(self.take::<Option<Time>>()?.map(|time| time.0))
     }
+}
 
-    fn json<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>> {
-        self.take::<Option<Value>>()?
-            .map(|value| {
-                serde_json::from_value(value).map_err(|error| {
-                    Error::internal(format!("a JSON column cannot be read: {error}")).with_source(error)
-                })
-            })
-            .transpose()
+/// What of a row cannot be read, by the names of its columns: noted, so that the rest of it, and other rows, can be.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    /// The value, or nothing and a note.
+    fn of<T>(&mut self, column: &str, value: Result<T>) -> Option<T> {
+        value.map_err(|error| self.0.push(format!("column {column}: {}", error.message()))).ok()
+    }
+
+    fn check(&mut self, column: &str, holds: bool, words: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(format!("column {column}: {}", words()));
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.join("; "))
     }
 }
 
-/// Reads `task_columns.sql`: the tasks of one row.
+/// A stored error; of one that cannot be read, an error that says so.
+fn stored_error(error: Option<Jsonb<'_>>) -> Option<TaskError> {
+    let read = |error: Jsonb<'_>| error.value();
+    error
+        .map(|error| read(error).unwrap_or_else(|why| TaskError::unreadable(&format!("column error: {why}"))))
+}
+
+/// Reads `task_columns.sql`: the tasks of one row. What somebody has written past all checks does not fail here: the tasks that it
+/// concerns say so (see [`Task::unreadable`]).
 pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
+    let mut faults = Faults::default();
     let id = columns.take::<Uuid>()?;
     let seq: i64 = columns.take()?;
-    let queue = columns.take()?;
+    let queue: String = columns.take()?;
     let func: String = columns.take()?;
     let codec: &str = columns.take()?;
-    let codec = codec.parse::<Codec>()?;
+    let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
     let row = RowOf { id, count: columns.take()?, gone: columns.take()? };
-    let bodies: Vec<&[u8]> = columns.take()?;
+    let bodies: Vec<Option<&[u8]>> = faults.of("bodies", columns.take()).unwrap_or_default();
     let priority = columns.take()?;
     let state: i16 = columns.take()?;
     let run_at = columns.take::<Time>()?.0;
@@ -86,19 +107,20 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let attempt: i32 = columns.take()?;
     let claims: i32 = columns.take()?;
     let max_retries: i32 = columns.take()?;
-    // Other clients write them, too: one task with odd options must not hold up a whole queue.
-    let options: Options = columns
-        .json()
-        .unwrap_or_else(|error| {
-            tracing::warn!(task = %id, %error, "a task's options cannot be read: the defaults hold");
-            None
-        })
-        .unwrap_or_default();
-    let metadata: Map<String, Value> = columns.json()?.unwrap_or_default();
-    let error: Option<TaskError> = columns.json()?;
+    let options = options(id, columns.take()?);
+    let metadata: Option<Jsonb<'_>> = columns.take()?;
+    let metadata =
+        metadata.and_then(|metadata| faults.of("metadata", metadata.metadata())).unwrap_or_default();
+    let error = stored_error(columns.take()?);
     let created_at = columns.take::<Time>()?.0;
     let claimed_at = columns.time()?;
     let worker: Option<i64> = columns.take()?;
+    faults.of("queue", check_name("the name", &queue));
+    faults.of("func", check_name("the name", &func));
+    faults.check("count", row.is_within_its_run(), || {
+        format!("{} tasks from this one on are no run", row.count)
+    });
+    faults.check("max_retries", max_retries >= 0, || format!("{max_retries} is less than 0"));
 
     let payload = Payload::new(codec.clone(), Vec::new());
     let id = TaskId::from(id);
@@ -109,9 +131,11 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
         (state::SCHEDULED, _) => TaskState::Scheduled,
         (state::READY, None) => TaskState::Ready,
         (state::READY, Some(_)) => TaskState::Running,
-        (state::DEAD, _) => TaskState::Dead,
         (state::COMPLETED, _) => TaskState::Completed,
-        (other, _) => return Err(Error::internal(format!("task {id} has the unknown state {other}"))),
+        (other, _) => {
+            faults.check("state", other == state::DEAD, || format!("{other} is unknown"));
+            TaskState::Dead
+        }
     };
     task.run_at = run_at;
     task.expires_at = expires_at;
@@ -123,20 +147,47 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     task.error = error;
     task.claimed_at = claimed_at;
     task.claim = worker.map(|worker| Claim { worker: WorkerId(worker), number: unsigned(claims) });
+    if let Some(what) = faults.text() {
+        task.mark_unreadable(what);
+    }
     // The row has the place of its last task in the order of arrival.
-    let first = seq - i64::from(row.count) + 1;
+    let first = seq.saturating_sub(i64::from(row.count) - 1);
     // One buffer for all: a row holds little, and its tasks are mostly worked together.
-    let mut rest = Bytes::from(bodies.concat());
-    let bodies: Vec<Bytes> = bodies.iter().map(|body| rest.split_to(body.len())).collect();
+    let body = |place: usize| bodies.get(place).copied().flatten();
+    let mut rest =
+        Bytes::from(bodies.iter().map(|body| body.unwrap_or_default()).collect::<Vec<_>>().concat());
+    let shares: Vec<Bytes> = bodies.iter().map(|body| rest.split_to(body.map_or(0, <[u8]>::len))).collect();
     let own = |(place, id): (usize, TaskId)| {
-        let body = bodies.get(place).ok_or_else(|| Error::internal(format!("task {id} has no arguments")))?;
         let mut own = task.clone();
         own.id = id;
-        own.seq = first + place as i64;
-        own.payload = Payload::new(codec.clone(), body.clone());
-        Ok(own)
+        own.seq = first.saturating_add(place as i64);
+        match (body(place), shares.get(place)) {
+            (Some(_), Some(share)) => own.payload = Payload::new(codec.clone(), share.clone()),
+            _ if own.unreadable.is_none() => {
+                own.mark_unreadable("column bodies: there are no arguments for it")
+            }
+            _ => {}
+        }
+        own
     };
-    row.tasks().map(own).collect()
+    Ok(row.tasks().map(own).collect())
+}
+
+/// Other clients write them, too: of what cannot be meant the defaults hold.
+fn options(id: Uuid, options: Option<Jsonb<'_>>) -> Options {
+    let read = |options: Jsonb<'_>| {
+        let options: Options = options.value()?;
+        options.backoff.as_ref().map_or(Ok(()), Backoff::check)?;
+        Ok::<_, Error>(options)
+    };
+    options
+        .map(read)
+        .transpose()
+        .unwrap_or_else(|error| {
+            tracing::warn!(task = %id, %error, "a task's options cannot be read: the defaults hold");
+            None
+        })
+        .unwrap_or_default()
 }
 
 pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
@@ -170,46 +221,64 @@ impl RowOf {
         Ok(Self { id: columns.take()?, count: columns.take()?, gone: columns.take()? })
     }
 
+    /// Whether it is one task or more, and the last of them has a place.
+    fn is_within_its_run(&self) -> bool {
+        (1..=RUN - place_of(self.id) as i64).contains(&i64::from(self.count))
+    }
+
     /// The tasks that are there, with their places in the row.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = (usize, TaskId)> {
-        let count = usize::try_from(self.count).unwrap_or(0);
+        let count = i64::from(self.count).clamp(0, RUN - place_of(self.id) as i64) as usize;
         (0..count)
             .filter(|place| !self.gone.as_ref().is_some_and(|gone| gone.is_marked(*place)))
             .map(|place| (place, TaskId::from(Uuid::from_u128(self.id.as_u128() + place as u128))))
     }
 }
 
-/// Reads `result_columns.sql`.
+/// Reads `result_columns.sql`. What cannot be read does not fail here: a result without its value, or of an unknown status, is
+/// one of a failed task, and its error says why.
 pub(crate) fn result(row: &Row) -> Result<TaskResult> {
     let mut columns = Columns::new(row);
+    let mut faults = Faults::default();
     let id = TaskId::from(columns.take::<Uuid>()?);
-    let status = columns.take::<&str>()?.parse()?;
-    let mut result = TaskResult::new(id, status);
+    let status = faults.of("status", columns.take::<&str>()?.parse());
+    let mut result = TaskResult::new(id, ResultStatus::Failed);
     let codec: Option<&str> = columns.take()?;
     let value: Option<&[u8]> = columns.take()?;
-    result.value = match (codec, value) {
-        (Some(codec), Some(value)) => Some(Payload::new(codec.parse::<Codec>()?, value.to_vec())),
-        _ => None,
-    };
-    result.error = columns.json()?;
+    if let (Some(codec), Some(value)) = (codec, value) {
+        let codec = faults.of("codec", codec.parse::<Codec>());
+        result.value = codec.map(|codec| Payload::new(codec, value.to_vec()));
+    }
+    if let (Some(status), true) = (status, faults.0.is_empty()) {
+        result.status = status;
+    }
+    result.error = stored_error(columns.take()?);
     result.queue = columns.take()?;
     result.func = columns.take()?;
     result.worker = columns.take()?;
     result.attempt = unsigned(columns.take()?);
-    result.metadata = columns.json()?.unwrap_or_default();
+    let metadata: Option<Jsonb<'_>> = columns.take()?;
+    result.metadata =
+        metadata.and_then(|metadata| faults.of("metadata", metadata.object())).unwrap_or_default();
     result.enqueued_at = columns.time()?;
     result.started_at = columns.time()?;
     result.finished_at = columns.take::<Time>()?.0;
     result.expires_at = columns.time()?;
+    if let Some(what) = faults.text() {
+        tracing::error!(task = %id, what, "a result cannot be read");
+        result.error = Some(TaskError::unreadable(&what));
+    }
     Ok(result)
 }
 
-/// Reads `event_columns.sql`.
+/// Reads `event_columns.sql`. In place of data that cannot be read it says why.
 pub(crate) fn event(row: &Row) -> Result<TaskEvent> {
     let mut columns = Columns::new(row);
+    let mut faults = Faults::default();
     let id = columns.take()?;
     let at = columns.take::<Time>()?.0;
-    let kind: EventKind = columns.take::<&str>()?.parse()?;
+    let kind: &str = columns.take()?;
+    let kind = faults.of("kind", kind.parse()).unwrap_or_else(|| EventKind::Custom(kind.to_owned()));
     let mut event = TaskEvent::new(kind);
     event.id = id;
     event.at = at;
@@ -218,11 +287,15 @@ pub(crate) fn event(row: &Row) -> Result<TaskEvent> {
     event.func = columns.take()?;
     event.worker = columns.take()?;
     event.attempt = columns.take::<Option<i32>>()?.map(unsigned);
-    event.data = columns.json()?.unwrap_or_default();
+    let data: Option<Jsonb<'_>> = columns.take()?;
+    event.data = data.and_then(|data| faults.of("data", data.object())).unwrap_or_default();
+    if let Some(what) = faults.text() {
+        event = event.with("unreadable", what);
+    }
     Ok(event)
 }
 
-/// Counters are checked to be at least 0 by the database's own rules.
+/// Counters begin at 0; what somebody has written below is taken for it.
 fn unsigned(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use crate::bits::Bits;
 
 const PLACE: u128 = 0xffff;
+/// How many places a run has.
+pub(crate) const RUN: i64 = PLACE as i64 + 1;
 
 /// The place of a task in its run: the last 16 bits of its id.
 pub(crate) fn place_of(id: Uuid) -> usize {

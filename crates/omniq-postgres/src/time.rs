@@ -8,6 +8,9 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
+/// The beginning of the year 1: what is before it is read as it.
+const EARLIEST: i64 = -62_135_596_800_000_000;
+
 /// A `timestamptz`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time(pub(crate) Timestamp);
@@ -25,15 +28,11 @@ impl ToSql for Time {
 impl<'a> FromSql<'a> for Time {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         let micros = i64::from_be_bytes(raw.try_into()?);
-        // `infinity` and `-infinity` are the extremes of the integer.
-        Ok(Self(match micros.checked_add(EPOCH_2000) {
-            Some(micros) => Timestamp::from_microsecond(micros).unwrap_or(if micros > 0 {
-                Timestamp::MAX
-            } else {
-                Timestamp::MIN
-            }),
-            None => Timestamp::MAX,
-        }))
+        // `infinity` and `-infinity` are the extremes of the integer. What comes of them can be written again, which the least time of
+        // the clock here could not.
+        let micros = micros.saturating_add(EPOCH_2000);
+        let time = if micros < EARLIEST { EARLIEST } else { micros };
+        Ok(Self(Timestamp::from_microsecond(time).unwrap_or(Timestamp::MAX)))
     }
 
     accepts!(TIMESTAMPTZ);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
-use omniq::{Backend as Core, Error, Result, SettleMode};
+use omniq::{Backend as Core, Error, Limits, Result, SettleMode};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;
@@ -103,9 +103,12 @@ impl Given {
             };
             let opened = AsyncPostgresBackend::with_settings(&settings).await?;
             let opened = opened.backend();
+            let mut limits = Limits::default();
+            limits.max_payload = settings.max_payload;
             let mut backend = Core::new(queue.unwrap_or_else(|| Arc::clone(opened.queue())))
                 .with_result_ttl(settings.result_ttl)
-                .with_event_ttl(settings.event_ttl);
+                .with_event_ttl(settings.event_ttl)
+                .with_limits(limits);
             if let Some(results) = results.or_else(|| opened.results().map(Arc::clone)) {
                 backend = backend.with_results(results);
             }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::backend::Backend;
-use crate::convert::new_task::from_new_task;
+use crate::convert::new_task::from_options;
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ impl Template {
     #[new]
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
         let plain = crate::answer::Convert { allow_pickle: false };
-        let task = from_new_task(task, plain, "json")?;
+        let task = from_options(task, plain, "json", "retries")?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
     }
 
@@ -50,6 +50,12 @@ impl Template {
     ) -> PyResult<Pending> {
         let task = self.with(arguments);
         backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
+    }
+
+    /// Refuses the id if a result of an earlier task with it is kept elsewhere than the queue; opens the backend.
+    fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
+        let task = self.task.clone();
+        backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
     }
 
     /// What another driver sends to add a task for each of these: (statement, its 13 parameters, the ids).

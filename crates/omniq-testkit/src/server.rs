@@ -61,6 +61,7 @@ pub fn fault_server(name: &str) -> FaultServer {
     let options = Options::new(&folder)
         .bin_dir(programs.bin_dir())
         .lifetime(Lifetime::Owned)
+        .setting("max_prepared_transactions", "10")
         .setting("max_connections", "300");
     let server = Server::start(options).expect("a private test server starts");
     FaultServer { server: Some(server), folder }

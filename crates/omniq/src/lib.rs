@@ -27,7 +27,7 @@ pub use omniq_core::{
     Outcome, Payload, Pulse, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
     Schedule, SettleMode, Settled, Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter,
     TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle,
-    WorkerId, WorkerInfo, check_name,
+    WorkerId, WorkerInfo, check_name, read_object,
 };
 
 #[cfg(feature = "logging")]

@@ -50,8 +50,15 @@ def _read(kind: type, given: Any) -> Any:
     raise TypeError(f"a value cannot be read as {kind.__name__}: annotate it with one of the types of the guide")
 
 
+_encode_json = msgspec.json.Encoder(enc_hook=_write).encode
+
+
+def _write_json(value: Any) -> bytes:
+    return codecs.finite(_encode_json(value), value, _write)
+
+
 _WRITERS: dict[str, Callable[[Any], bytes]] = {
-    "json": msgspec.json.Encoder(enc_hook=_write).encode,
+    "json": _write_json,
     "msgpack": msgspec.msgpack.Encoder(enc_hook=_write).encode,
 }
 

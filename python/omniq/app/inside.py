@@ -24,8 +24,8 @@ _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
     """On a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
     assert template is not None
-    # The schema must be there.
-    await run(app._core.connect())
+    # The schema must be there, and no result of an earlier task with the same id.
+    await run(template.check(app._core))
     sql, parameters, ids = template.elsewhere(app.settings._core, written)
     await _carry_out(connection, sql, parameters)
     return ids
@@ -60,7 +60,7 @@ def _carry_out_sync(connection: Any, sql: str, parameters: list[Any], call: str)
 def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
     """On a blocking connection of psycopg, SQLAlchemy or Django."""
     assert template is not None
-    wait(app._core.connect())
+    wait(template.check(app._core))
     sql, parameters, ids = template.elsewhere(app.settings._core, written)
     _carry_out_sync(connection, sql, parameters, "f.enqueue(…)")
     return ids

@@ -6,7 +6,7 @@ use omniq::{Backoff, QueueStats, Task, TaskError, TaskEvent, TaskId, TaskResult}
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use payload::{PayloadRecord, preview};
+pub use payload::{PayloadRecord, compact, preview};
 
 #[derive(Debug, Serialize)]
 pub struct TaskRecord<'a> {

@@ -10,6 +10,9 @@ impl Backend {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        for result in batch.iter().filter_map(|settlement| settlement.result.as_ref()) {
+            self.limits.check_result(result)?;
+        }
         let here = self.queue.location();
         let joint_results = self.results.as_ref().is_some_and(|results| results.location() == here);
         let joint_events = self.events().is_some_and(|events| events.location() == here);

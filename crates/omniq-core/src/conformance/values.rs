@@ -72,6 +72,29 @@ pub(super) fn json_values() -> Vec<Value> {
     ]
 }
 
+/// Numbers that come back from JSON as the very same, of the same kind.
+pub(super) fn exact_numbers() -> Value {
+    json!([
+        i64::MIN,
+        u64::MAX,
+        9007199254740993_u64,
+        0,
+        0.0,
+        1.0,
+        -1e15,
+        1e16,
+        123456789012345678.0,
+        1e20,
+        2f64.powi(70),
+        1e300,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        0.1,
+        -1e-7
+    ])
+}
+
 pub(super) fn byte_payloads() -> Vec<Payload> {
     let own = Codec::Custom("x-my_own-1".to_owned());
     [Codec::Raw, Codec::Pickle, Codec::Dill, own, Codec::Json, Codec::MessagePack]

@@ -96,6 +96,9 @@ impl Context {
         let results = backend.results().is_some_and(|results| results.location() != here);
         let events = backend.events().is_some_and(|events| events.location() != here);
         let elsewhere = if results { Some("results") } else { events.then_some("events") };
+        if let (Some(_), Some(value)) = (backend.results(), &value) {
+            backend.limits().check_payload("result", &self.task().func, value)?;
+        }
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         // The user's transaction writes the end: what went before it must stand before it.

@@ -78,6 +78,7 @@ struct Shared {
 pub struct MemoryResultStorage {
     shared: Arc<Shared>,
     closed: Arc<AtomicBool>,
+    limits: Limits,
 }
 
 impl MemoryResultStorage {
@@ -85,13 +86,19 @@ impl MemoryResultStorage {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let shared = Shared { results: Mutex::default(), bell: Bell::new(), location: new_location() };
-        Self { shared: Arc::new(shared), closed: Arc::default() }
+        Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
     }
 
     /// A further object on the same results, to be closed by itself.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), closed: Arc::default() }
+        Self { shared: Arc::clone(&self.shared), closed: Arc::default(), limits: self.limits.clone() }
+    }
+
+    /// A further object on the same results with these limits.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.reopen() }
     }
 
     fn open(&self) -> Result<(MutexGuard<'_, Results>, Timestamp)> {
@@ -107,6 +114,7 @@ impl MemoryResultStorage {
 impl ResultStorage for MemoryResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         let results = results.into_iter().map(TaskResult::checked).collect::<Result<Vec<_>>>()?;
+        results.iter().try_for_each(|result| self.limits.check_result(result))?;
         let (mut stored, now) = self.open()?;
         for mut result in results {
             result.expires_at = result.ttl.map(|ttl| now.checked_add(ttl).unwrap_or(Timestamp::MAX));

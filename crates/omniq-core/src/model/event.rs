@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::limits::storable_name;
+use super::new_task::add_note;
 use super::{Task, TaskId, check_name};
 use crate::{Error, Result};
 
@@ -129,6 +131,9 @@ pub struct TaskEvent {
     pub attempt: Option<u32>,
     /// More, such as an error or a delay.
     pub data: Map<String, Value>,
+    /// Why data could not be taken.
+    #[doc(hidden)]
+    pub refused: Option<String>,
 }
 
 impl TaskEvent {
@@ -144,6 +149,7 @@ impl TaskEvent {
             worker: None,
             attempt: None,
             data: Map::new(),
+            refused: None,
         }
     }
 
@@ -151,8 +157,8 @@ impl TaskEvent {
     pub fn of(task: &Task, kind: EventKind) -> Self {
         Self {
             task_id: Some(task.id),
-            queue: Some(task.queue.clone()),
-            func: Some(task.func.clone()),
+            queue: Some(storable_name(&task.queue)),
+            func: Some(storable_name(&task.func)),
             attempt: Some(task.attempt),
             ..Self::new(kind)
         }
@@ -165,10 +171,10 @@ impl TaskEvent {
         self
     }
 
-    /// Adds a value to the data.
+    /// Adds a value to the data. One that JSON does not keep, such as NaN, is refused when the event is logged.
     #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.data.insert(key.into(), value.into());
+    pub fn with(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        add_note(&mut self.data, &mut self.refused, "event data", key.into(), value);
         self
     }
 
@@ -182,6 +188,9 @@ impl TaskEvent {
                 check_name(what, name)?;
             }
         }
-        super::limits::check_no_nul("event data", &self.data)
+        if let Some(words) = &self.refused {
+            return Err(Error::invalid(words.clone()));
+        }
+        super::limits::check_kept("event data", &self.data)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD; each text is cut at 64 KiB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
-    /// The error's type, such as `std::io::Error`, `panic`, `timeout` or `worker_lost`.
+    /// The error's type, such as `std::io::Error`, `panic`, `timeout`, `worker_lost` or `unreadable`.
     #[serde(rename = "type")]
     pub kind: String,
     /// What it says.
@@ -23,6 +23,11 @@ impl TaskError {
     /// An error of this type with this message.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind: clean(kind.into()), message: clean(message.into()), trace: None }
+    }
+
+    /// The error of a task or result, of type `unreadable`, of which this cannot be read; for storages.
+    pub fn unreadable(what: &str) -> Self {
+        Self::new("unreadable", format!("it cannot be read: {what}"))
     }
 
     /// Adds a trace.

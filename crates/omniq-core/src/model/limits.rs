@@ -4,14 +4,36 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::json::holds_negative_zero;
+use super::{Payload, TaskResult};
 use crate::{Error, Result};
 
 /// Limits of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest payload, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
+    /// The largest payload, arguments and results alike, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
     pub max_payload: usize,
+}
+
+impl Limits {
+    /// Refuses (`is_invalid`) a payload, `what` of whatever it says, that is larger than allowed.
+    pub fn check_payload(&self, what: &str, func: &str, payload: &Payload) -> Result<()> {
+        let size = payload.bytes().len();
+        if size > self.max_payload {
+            return Err(Error::invalid(format!(
+                "the {what} of a task for {func:?} has {size} bytes: at most {} are allowed \
+                 (store the data elsewhere and pass a reference, or raise max_payload)",
+                self.max_payload
+            )));
+        }
+        Ok(())
+    }
+
+    /// The same for a result's value.
+    pub fn check_result(&self, result: &TaskResult) -> Result<()> {
+        result.value.as_ref().map_or(Ok(()), |value| self.check_payload("result", &result.func, value))
+    }
 }
 
 impl Default for Limits {
@@ -47,6 +69,17 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The name itself if it passes [`check_name`], else what can be kept of it: somebody may have written it past all checks, and what
+/// came of the task must be stored all the same.
+pub(super) fn storable_name(name: &str) -> String {
+    if name.is_empty() || check_name("", name).is_ok() {
+        return name.to_owned();
+    }
+    let mut kept = name.replace(char::is_control, "\u{fffd}");
+    kept.truncate(kept.floor_char_boundary(MAX_NAME));
+    kept
+}
+
 /// Checks a time span: at most a hundred years.
 pub(crate) fn check_duration(what: &str, value: Duration) -> Result<()> {
     if value > MAX_DURATION {
@@ -66,8 +99,9 @@ pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
     check_duration(what, value)
 }
 
-/// Checks a JSON object (`what` says of what) for NUL characters, in keys and at any depth.
-pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()> {
+/// Checks a JSON object (`what` says of what) for what PostgreSQL would not keep, at any depth: NUL characters, also in keys, and
+/// the float -0.0.
+pub(crate) fn check_kept(what: &str, object: &Map<String, Value>) -> Result<()> {
     fn in_value(value: &Value) -> bool {
         match value {
             Value::String(text) => text.contains('\0'),
@@ -78,6 +112,11 @@ pub(crate) fn check_no_nul(what: &str, object: &Map<String, Value>) -> Result<()
     }
     fn in_object(object: &Map<String, Value>) -> bool {
         object.iter().any(|(key, value)| key.contains('\0') || in_value(value))
+    }
+    if holds_negative_zero(object) {
+        return Err(Error::invalid(format!(
+            "{what} holds the number -0.0, which PostgreSQL's jsonb cannot keep: give 0.0, or write it as a string"
+        )));
     }
     if in_object(object) {
         return Err(Error::invalid(format!(

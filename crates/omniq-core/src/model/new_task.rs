@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_METADATA, check_duration, check_name, check_no_nul, check_positive};
-use super::{Backoff, Codec, Limits, Payload, TaskId};
+use super::limits::{MAX_METADATA, check_duration, check_kept, check_name, check_positive};
+use super::{Backoff, Codec, Limits, Payload, TaskId, finite};
 use crate::{Error, Result};
 
 /// A task to be enqueued: function, arguments and options.
@@ -46,6 +46,9 @@ pub struct NewTask {
     pub timeout: Option<Duration>,
     /// The user's own notes, at most 64 KiB as JSON.
     pub metadata: Map<String, Value>,
+    /// Why a note could not be taken.
+    #[doc(hidden)]
+    pub refused: Option<String>,
 }
 
 impl NewTask {
@@ -66,6 +69,7 @@ impl NewTask {
             backoff,
             timeout,
             metadata,
+            refused,
         } = self;
         id.is_none()
             && other.id.is_none()
@@ -80,6 +84,8 @@ impl NewTask {
             && *backoff == other.backoff
             && *timeout == other.timeout
             && *metadata == other.metadata
+            && refused.is_none()
+            && other.refused.is_none()
     }
 
     /// A task with these arguments, written as JSON. Fails (`is_codec`) for what JSON cannot hold.
@@ -102,6 +108,7 @@ impl NewTask {
             backoff: None,
             timeout: None,
             metadata: Map::new(),
+            refused: None,
         }
     }
 
@@ -168,10 +175,10 @@ impl NewTask {
         self
     }
 
-    /// Adds a note.
+    /// Adds a note. One that JSON does not keep, such as NaN or an integer beyond 64 bits, is refused at enqueue.
     #[must_use]
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(key.into(), value.into());
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        add_note(&mut self.metadata, &mut self.refused, "metadata", key.into(), value);
         self
     }
 
@@ -179,14 +186,7 @@ impl NewTask {
     pub fn check(&self, limits: &Limits) -> Result<()> {
         check_name("queue name", &self.queue)?;
         check_name("function name", &self.func)?;
-        let size = self.payload.bytes().len();
-        if size > limits.max_payload {
-            return Err(Error::invalid(format!(
-                "the payload of a task for {:?} has {size} bytes: at most {} are allowed \
-                 (store the data elsewhere and pass a reference, or raise max_payload)",
-                self.func, limits.max_payload
-            )));
-        }
+        limits.check_payload("payload", &self.func, &self.payload)?;
         self.payload.codec().name().parse::<Codec>()?;
         if let Some(delay) = self.delay {
             check_duration("delay", delay)?;
@@ -201,13 +201,40 @@ impl NewTask {
             backoff.check()?;
         }
         if self.max_retries > 1_000_000 {
-            return Err(Error::invalid(format!("max_retries {} is more than 1000000", self.max_retries)));
+            return Err(Error::invalid(format!(
+                "max_retries = {} is out of range: give 0 to 1000000",
+                self.max_retries
+            )));
+        }
+        if let Some(words) = &self.refused {
+            return Err(Error::invalid(words.clone()));
         }
         check_metadata(&self.metadata)
     }
 }
 
-pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
+/// Adds a value to an object (`what` says to which), or says why it cannot be added.
+pub(super) fn add_note(
+    object: &mut Map<String, Value>,
+    refused: &mut Option<String>,
+    what: &str,
+    key: String,
+    value: impl Serialize,
+) {
+    match note(&value) {
+        Ok(value) => drop(object.insert(key, value)),
+        Err(words) => *refused = Some(format!("{what} {key:?} is refused: {words}")),
+    }
+}
+
+fn note(value: &impl Serialize) -> Result<Value, String> {
+    let note = serde_json::to_value(value).map_err(|error| error.to_string())?;
+    finite::check(value)?;
+    Ok(note)
+}
+
+/// Checks a task's notes: at most 64 KiB as JSON, and nothing that a storage would change.
+pub fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
     if metadata.is_empty() {
         return Ok(());
     }
@@ -218,5 +245,5 @@ pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
             text.len()
         )));
     }
-    check_no_nul("metadata", metadata)
+    check_kept("metadata", metadata)
 }

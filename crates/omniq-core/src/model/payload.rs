@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::finite;
 use crate::{Error, Result};
 
 /// How deep decoded values may be nested: what `serde_json` allows. A payload from outside must not overflow the stack.
@@ -113,11 +114,15 @@ impl Payload {
     }
 
     /// Encodes a value as JSON. Fails (`is_codec`) for what JSON cannot hold, such as a map with keys that are no strings.
-    /// JSON knows no NaN and no infinity: they become `null`; MessagePack keeps them.
+    /// JSON knows no NaN and no infinity: they are refused, too; MessagePack keeps them.
     pub fn json(value: &(impl Serialize + ?Sized)) -> Result<Self> {
-        serde_json::to_vec(value)
-            .map(|bytes| Self::new(Codec::Json, bytes))
-            .map_err(|error| Error::codec(format!("the value cannot be written as JSON: {error}")))
+        let bad = |words: String| Error::codec(format!("the value cannot be written as JSON: {words}"));
+        let bytes = serde_json::to_vec(value).map_err(|error| bad(error.to_string()))?;
+        // A null may have been such a number.
+        if bytes.windows(4).any(|four| four == b"null") {
+            finite::check(value).map_err(bad)?;
+        }
+        Ok(Self::new(Codec::Json, bytes))
     }
 
     /// Encodes a value as MessagePack, structs as maps.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::limits::check_positive;
+use super::limits::{check_positive, storable_name};
 use super::new_task::check_metadata;
 use super::{Codec, Payload, Task, TaskError, TaskId, check_name};
 use crate::{Error, Result};
@@ -102,8 +102,8 @@ impl TaskResult {
     /// A record for a task that ended like this just now; add value or error by the fields.
     pub fn of(task: &Task, status: ResultStatus) -> Self {
         Self {
-            queue: task.queue.clone(),
-            func: task.func.clone(),
+            queue: storable_name(&task.queue),
+            func: storable_name(&task.func),
             attempt: task.attempt,
             metadata: task.metadata.clone(),
             enqueued_at: Some(task.created_at),

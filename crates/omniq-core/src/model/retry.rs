@@ -54,7 +54,8 @@ impl Backoff {
         let plain = (self.initial.as_secs_f64() * power).min(self.max.as_secs_f64());
         let jitter = if self.jitter > 0.0 { rand::random_range(0.0..=self.jitter) } else { 0.0 };
         // With its jitter, too, a wait stays within what a settlement may hold.
-        Duration::from_secs_f64(plain * (1.0 + jitter)).min(super::limits::MAX_DURATION)
+        let wait = Duration::try_from_secs_f64(plain * (1.0 + jitter)).unwrap_or(super::limits::MAX_DURATION);
+        wait.min(super::limits::MAX_DURATION)
     }
 
     /// Refuses what makes no sense, naming it.

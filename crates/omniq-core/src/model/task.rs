@@ -48,6 +48,10 @@ pub struct Task {
     pub claimed_at: Option<Timestamp>,
     /// By whom it is held: with this, and only this, its run can be settled.
     pub claim: Option<Claim>,
+    /// What of it the storage cannot read, by the name of the column, because somebody wrote it past all checks; what stands there is
+    /// empty then, and `error` says the same. `None`: it is whole. Such a task is never run: it is settled as failed when it
+    /// is claimed.
+    pub unreadable: Option<String>,
 }
 
 impl Task {
@@ -75,6 +79,7 @@ impl Task {
             created_at: now,
             claimed_at: None,
             claim: None,
+            unreadable: None,
         }
     }
 
@@ -92,6 +97,13 @@ impl Task {
     /// Whether a failure of the present run would be followed by another run.
     pub fn may_retry(&self) -> bool {
         self.attempt <= self.max_retries
+    }
+
+    /// Notes what of it cannot be read; for storages.
+    pub fn mark_unreadable(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        self.error = Some(TaskError::unreadable(&what));
+        self.unreadable = Some(what);
     }
 
     /// The claim, or an error (`is_claim_lost`) for a task that was not dequeued.

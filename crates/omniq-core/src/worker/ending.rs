@@ -25,6 +25,10 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
             "rolled_back",
             "the transaction in which the run had completed its task was not committed",
         ))),
+        Ending::Answered(Ok(Some(value))) => match too_large(context, &value) {
+            Some(failure) => Ending::Answered(Err(failure)),
+            None => Ending::Answered(Ok(Some(value))),
+        },
         other => other,
     };
     let mut value = None;
@@ -62,6 +66,14 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
     let outcome = circles::slowed(task, outcome);
     let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
     Some(context.backend().record(report))
+}
+
+/// The failure of a run whose value no storage may take; none where results are off, and the value is of no account.
+fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
+    let backend = context.backend();
+    backend.results()?;
+    let checked = backend.limits().check_payload("result", &context.task().func, value);
+    checked.err().map(|error| Failure::fatal("bad_result", error.message()))
 }
 
 fn failed(context: &Context, error: TaskError) -> Outcome {

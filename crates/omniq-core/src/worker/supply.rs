@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::backend::Report;
 use crate::handler::StopReason;
 use crate::model::*;
+use crate::verbs::unreadable;
 
 impl Session<'_> {
     /// Begins what there is a slot for.
@@ -44,6 +45,7 @@ impl Session<'_> {
 
     /// Takes in what a look has brought: all but what users want stopped, and nothing in a stop.
     pub(super) async fn take_in(&mut self, tasks: Vec<Task>) {
+        let tasks = self.settle_unreadable(tasks).await;
         let unwanted = std::mem::take(&mut self.unwanted);
         let (out, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| unwanted.contains(&task.id));
         if self.stopping.is_asked() {
@@ -93,6 +95,21 @@ impl Session<'_> {
     /// Hands back what was claimed and not begun.
     pub(super) async fn hand_back(&mut self) {
         self.settle_unbegun(self.stock.take_all(), &Outcome::Release).await;
+    }
+
+    /// Settles as failed what the storage cannot read, and gives the others back.
+    async fn settle_unreadable(&mut self, tasks: Vec<Task>) -> Vec<Task> {
+        if tasks.iter().all(|task| task.unreadable.is_none()) {
+            return tasks;
+        }
+        let mut good = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            match unreadable(&task) {
+                Some(outcome) => self.settle_unbegun([task], &outcome).await,
+                None => good.push(task),
+            }
+        }
+        good
     }
 
     async fn settle_unbegun(&mut self, tasks: impl IntoIterator<Item = Task>, outcome: &Outcome) {

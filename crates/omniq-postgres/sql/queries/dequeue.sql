@@ -2,6 +2,7 @@
 -- many more than the limit are welcome, $7 and $8 for each queue the priority and the place in the order of arrival where the last
 -- claim ended, or null: at that priority what is before is not looked at. Whole rows, and a slice off the front of the last one if the rest is too much.
 -- The lock on the worker's row keeps it from being declared lost between this claim and its commit. Rows come in no order.
+-- Counters are kept within their range, whatever somebody has written: one such row must not fail every claim.
 -- A row is found again by where it was when it was locked. If another one changed it since this statement began, it is not there for
 -- this statement: then it is not claimed, and not counted, and the next claim gets it.
 with me as materialized (
@@ -48,7 +49,7 @@ with me as materialized (
     group by p.at, p.count, p.gone, p.rank
 ), whole as (
     update {schema}.tasks t
-    set worker = $3, attempt = t.attempt + 1, claims = t.claims + 1, claimed_at = clock_timestamp()
+    set worker = $3, attempt = least(greatest(t.attempt, 0), 2147483646) + 1, claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
     from picked p
     where t.ctid = p.at and p.whole
     returning {task_columns}
@@ -68,7 +69,7 @@ with me as materialized (
            case when c.tasks <= c.last - c.first
                 then substring(c.gone_before from c.first + 1 for c.last - c.first + 1) end,
            c.bodies[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
-           c.attempt + 1, c.claims + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
+           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c
     returning *
 ), tallied as (

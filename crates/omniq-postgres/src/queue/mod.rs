@@ -32,6 +32,7 @@ pub use enqueue::EnqueueTarget;
 
 use crate::db::{Db, Param};
 use crate::hands::Hands;
+use crate::jsonb::{self, JsonbText};
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
 use crate::rows::{self, Columns, state};
@@ -232,7 +233,7 @@ impl TaskQueue for AsyncPostgresQueue {
         let codec = change.payload.as_ref().map(|payload| payload.codec().name().to_owned());
         let body = change.payload.as_ref().map(|payload| payload.bytes().as_ref());
         let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
-        let metadata = change.metadata.map(serde_json::Value::Object);
+        let metadata = change.metadata.as_ref().map(jsonb::text).transpose()?.map(JsonbText);
         let run_at: Option<Time> = optional(change.run_at);
         let params: [Param<'_>; 8] =
             [&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata];

@@ -23,6 +23,9 @@ pub(super) async fn settle(
     if settlements.is_empty() {
         return Ok(Vec::new());
     }
+    for result in settlements.iter().filter_map(|settlement| settlement.result.as_ref()) {
+        queue.inner.limits.check_result(result)?;
+    }
     let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
     let batch = SettleBatch::new(settlements)?;
     if let Some(task) = batch.twice

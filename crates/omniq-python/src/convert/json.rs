@@ -1,6 +1,6 @@
 //! JSON objects, such as metadata: a dict on Python's side.
 
-use omniq::Error;
+use omniq::{Error, read_object};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};
@@ -23,14 +23,11 @@ pub(crate) fn from_dict(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Map<St
         return Ok(Map::new());
     }
     let bad = |words: String| to_py(py, Error::invalid(format!("{name} is refused: {words}")));
-    let text = imported!(py, "msgspec.json", "encode")?
+    let text = imported!(py, "omniq.codecs", "encode_json")?
         .call1((value,))
         .map_err(|error| bad(format!("it cannot be written as JSON: {}", error.value(py))))?;
-    match serde_json::from_slice(text.cast::<PyBytes>()?.as_bytes()) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(bad("give a dict".to_owned())),
-        Err(error) => Err(bad(error.to_string())),
-    }
+    read_object(text.cast::<PyBytes>()?.as_bytes())
+        .map_err(|error| bad(format!("{}: give a dict", error.message())))
 }
 
 /// A dict in a field of a model.

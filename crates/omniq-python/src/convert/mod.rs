@@ -14,7 +14,7 @@ pub(crate) mod time;
 
 use omniq::Error;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyInt, PyString};
 
 use crate::error::to_py;
 
@@ -54,6 +54,23 @@ where
         Ok(found) => Ok(found),
         Err(error) => Err(refused(name, &value, &error.into())),
     }
+}
+
+/// An integer in a field of a model, or `None`, that has to lie within a range; `name` is that under which the user knows it.
+pub(crate) fn integer<'py, T: TryFrom<i64>>(
+    object: &Bound<'py, PyAny>,
+    field: &Bound<'py, PyString>,
+    name: &str,
+    range: std::ops::RangeInclusive<i64>,
+) -> PyResult<Option<T>> {
+    let Some(value) = given(object, field)? else { return Ok(None) };
+    let (first, last) = (range.start(), range.end());
+    let number = value.cast::<PyInt>().map_err(|why| refused(name, &value, &why.into()))?;
+    let within = number.extract::<i64>().ok().filter(|number| range.contains(number));
+    let found = within.and_then(|number| T::try_from(number).ok());
+    found.map(Some).ok_or_else(|| {
+        to_py(value.py(), Error::invalid(format!("{name} = {value} is refused: give {first} to {last}")))
+    })
 }
 
 /// A field of a model; `None` if it is Python's.

@@ -1,5 +1,7 @@
 //! What is asked for: `omniq.models.NewTask`.
 
+use std::ops::RangeInclusive;
+
 use omniq::{NewTask, TaskId, TaskUpdate};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -10,11 +12,24 @@ use super::json::{from_dict, object_field, to_dict};
 use super::payload::{encode, to_payload};
 use super::small::{from_backoff, to_backoff};
 use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
-use super::{field, given, imported};
+use super::{field, given, imported, integer};
 use crate::answer::Convert;
+
+const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;
+const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
 
 /// Reads a task that is to be enqueued; what it does not say is as the core has it by default.
 pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<NewTask> {
+    from_options(task, convert, codec, "max_retries")
+}
+
+/// The same; `retries`: the name under which the user has given the number of extra runs.
+pub(crate) fn from_options(
+    task: &Bound<'_, PyAny>,
+    convert: Convert,
+    codec: &str,
+    retries: &str,
+) -> PyResult<NewTask> {
     let py = task.py();
     let own: Option<String> = field(task, intern!(py, "codec"))?;
     let args = task.getattr(intern!(py, "args"))?;
@@ -22,8 +37,12 @@ pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &s
     let mut new = NewTask::with_payload(field::<String>(task, intern!(py, "func"))?, payload);
     new.id = field::<Option<Uuid>>(task, intern!(py, "id"))?.map(TaskId::from);
     set(task, intern!(py, "queue"), &mut new.queue)?;
-    set(task, intern!(py, "priority"), &mut new.priority)?;
-    set(task, intern!(py, "max_retries"), &mut new.max_retries)?;
+    if let Some(priority) = integer(task, intern!(py, "priority"), "priority", PRIORITY)? {
+        new.priority = priority;
+    }
+    if let Some(retries) = integer(task, intern!(py, "max_retries"), retries, RETRIES)? {
+        new.max_retries = retries;
+    }
     new.run_at = time_field(task, intern!(py, "run_at"))?;
     new.delay = span_field(task, intern!(py, "delay"))?;
     new.ttl = span_field(task, intern!(py, "ttl"))?;
@@ -43,10 +62,10 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
     let metadata = given(change, intern!(py, "metadata"))?;
     Ok(TaskUpdate {
         queue: field(change, intern!(py, "queue"))?,
-        priority: field(change, intern!(py, "priority"))?,
+        priority: integer(change, intern!(py, "priority"), "priority", PRIORITY)?,
         run_at: time_field(change, intern!(py, "run_at"))?,
         payload,
-        max_retries: field(change, intern!(py, "max_retries"))?,
+        max_retries: integer(change, intern!(py, "max_retries"), "max_retries", RETRIES)?,
         metadata: metadata.map(|metadata| from_dict("metadata", &metadata)).transpose()?,
     })
 }

@@ -16,8 +16,12 @@ fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     imported!(py, "omniq.models.base", "EPOCH")
 }
 
+/// In microseconds of the epoch.
+const YEAR_ONE: i64 = -62_135_596_800_000_000;
+
 pub(crate) fn to_datetime(py: Python<'_>, time: Timestamp) -> PyResult<Bound<'_, PyAny>> {
-    let micros = time.as_microsecond();
+    // Python's clock begins with the year 1; it ends behind that of the core.
+    let micros = time.as_microsecond().max(YEAR_ONE);
     let days = micros.div_euclid(86_400_000_000);
     let rest = micros.rem_euclid(86_400_000_000);
     let narrow = |value: i64| i32::try_from(value).map_err(|_| PyTypeError::new_err("time out of range"));
@@ -60,8 +64,8 @@ pub(crate) fn time_field<'py>(
 }
 
 pub(crate) fn to_timedelta(py: Python<'_>, span: Duration) -> PyResult<Bound<'_, PyDelta>> {
-    let days =
-        i32::try_from(span.as_secs() / 86_400).map_err(|_| PyTypeError::new_err("span out of range"))?;
+    // Python's longest one.
+    let days = i32::try_from(span.as_secs() / 86_400).map_or(999_999_999, |days| days.min(999_999_999));
     // Both are below their units' bounds.
     let seconds = i32::try_from(span.as_secs() % 86_400).unwrap_or_default();
     let micros = i32::try_from(span.subsec_micros()).unwrap_or_default();

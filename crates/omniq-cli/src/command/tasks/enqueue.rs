@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use omniq::{NewTask, TaskId};
-use serde_json::Value;
+use omniq::{Codec, NewTask, Payload, TaskId};
 
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Failure, Result};
 use crate::output::Output;
+use crate::record::compact;
 use crate::span;
 
 #[derive(Debug, Args)]
@@ -47,12 +47,14 @@ pub struct EnqueueArgs {
 }
 
 pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
-    let value: Value = serde_json::from_str(&args.args).map_err(|error| {
+    // Read for its faults alone: what is written are the very numbers that were given.
+    let _: serde::de::IgnoredAny = serde_json::from_str(&args.args).map_err(|error| {
         Failure::usage(format!(
             "the arguments are no JSON ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}'"
         ))
     })?;
-    let mut task = NewTask::new(&args.func, &value)?.queue(&args.queue).priority(args.priority);
+    let payload = Payload::new(Codec::Json, compact(&args.args).into_bytes());
+    let mut task = NewTask::with_payload(&args.func, payload).queue(&args.queue).priority(args.priority);
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
     (task.ttl, task.timeout) = (args.ttl, args.timeout);

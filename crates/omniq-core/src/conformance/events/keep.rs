@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::conformance::EventFixture;
 use crate::conformance::support::*;
+use crate::conformance::values::exact_numbers;
 use crate::*;
 
 async fn all(events: &std::sync::Arc<dyn EventStorage>) -> Vec<TaskEvent> {
@@ -52,6 +53,22 @@ pub async fn c25_events_keep_their_order(fixture: &impl EventFixture) {
     let found = all(&events).await;
     assert_eq!(numbers_of(&found), (0..250).collect::<Vec<_>>());
     assert!(found.is_sorted_by(|one, two| one.id < two.id));
+}
+
+/// Data keeps its numbers and their kinds; those that it cannot keep are refused (issue 12, E3).
+pub async fn c25_numbers_are_kept_or_refused(fixture: &impl EventFixture) {
+    let events = fixture.events().await;
+    events.log(numbered(1).with("numbers", exact_numbers())).await.unwrap();
+    assert_eq!(all(&events).await[0].data["numbers"].to_string(), exact_numbers().to_string());
+    for bad in [
+        numbered(2).with("n", [-0.0]),
+        numbered(2).with("n", f64::INFINITY),
+        numbered(2).with("n", i128::MIN),
+    ] {
+        let error = events.log_many(vec![numbered(3), bad]).await.unwrap_err();
+        assert!(error.is_invalid() && error.message().contains("data"), "{error:?}");
+    }
+    assert_eq!(all(&events).await.len(), 1);
 }
 
 /// Logged by many at once, none is lost, and no id comes twice.

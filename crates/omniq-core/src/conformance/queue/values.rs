@@ -2,7 +2,7 @@
 
 use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
-use crate::conformance::values::{Sample, byte_payloads, json_values, samples};
+use crate::conformance::values::{Sample, byte_payloads, exact_numbers, json_values, samples};
 use crate::*;
 
 async fn through_the_queue(fixture: &impl QueueFixture, payloads: Vec<Payload>) -> Vec<Payload> {
@@ -35,4 +35,23 @@ pub async fn c24_json_values_come_back(fixture: &impl QueueFixture) {
 pub async fn c24_bytes_and_codec_are_kept(fixture: &impl QueueFixture) {
     let payloads = byte_payloads();
     assert_eq!(through_the_queue(fixture, payloads.clone()).await, payloads);
+}
+
+/// Metadata keeps its numbers and their kinds, through an update too; those that it cannot keep are refused (issue 12, E3).
+pub async fn c24_numbers_are_kept_or_refused(fixture: &impl QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = queue.enqueue(task(1).metadata("numbers", exact_numbers())).await.unwrap();
+    let kept = |task: Task| assert_eq!(task.metadata["numbers"].to_string(), exact_numbers().to_string());
+    kept(queue.get(id).await.unwrap().unwrap());
+    let metadata = [("numbers".to_owned(), exact_numbers())].into_iter().collect();
+    let update = TaskUpdate { metadata: Some(metadata), ..TaskUpdate::default() };
+    kept(queue.update(id, update).await.unwrap());
+    kept(take(&queue).await);
+    let bad =
+        [task(1).metadata("n", [-0.0]), task(1).metadata("n", f64::NAN), task(1).metadata("n", u128::MAX)];
+    for bad in bad {
+        let error = queue.enqueue(bad).await.unwrap_err();
+        assert!(error.is_invalid() && error.message().contains("metadata"), "{error:?}");
+    }
+    assert_eq!(total(&queue).await, 1);
 }

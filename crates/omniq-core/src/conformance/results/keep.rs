@@ -100,6 +100,16 @@ pub async fn c23_any_error_can_be_stored(fixture: &impl ResultFixture) {
     assert_eq!(stored, Some(TaskError::new("a\u{fffd}b", "\u{fffd}")));
 }
 
+/// The limit of payloads holds for what tasks return (issue 12, E7).
+pub async fn c23_a_value_above_the_limit_is_refused(fixture: &impl ResultFixture) {
+    let results = fixture.results().await;
+    let mut large = done(TaskId::new());
+    large.value = Some(Payload::new(Codec::Raw, vec![7; Limits::default().max_payload + 1]));
+    let error = results.store_many(vec![done(TaskId::new()), large]).await.unwrap_err();
+    assert!(error.is_invalid() && error.message().contains("16777216"), "{error:?}");
+    assert_eq!(results.count(&ResultFilter::default()).await.unwrap(), 0);
+}
+
 /// Delete says what there was.
 pub async fn c23_delete_says_what_there_was(fixture: &impl ResultFixture) {
     let results = fixture.results().await;

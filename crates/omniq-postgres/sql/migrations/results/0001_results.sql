@@ -40,6 +40,41 @@ create index results_finished on {schema}.result_runs (finished_at, task_id);
 create index results_uncompleted on {schema}.result_runs (status, finished_at, task_id) where status <> 'completed';
 create index results_expiring on {schema}.result_runs using brin (expires_at) with (autosummarize = on);
 
+-- What the statements rely on: how long arrays and bits of a row are; and names that the library knows. A trigger for the same reasons as
+-- that of tasks, and left out in the library's own sessions.
+create function {schema}.check_result() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    broken constant text[] := case
+        when new.status not in ('completed', 'failed', 'cancelled', 'expired', 'discarded')
+            then array['known_status', format('status %s is unknown', left(new.status, 40))]
+        when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$')
+            then array['known_codec', format('codec %s is unknown: use json, msgpack, raw, pickle, dill, or x-...', left(new.codec, 40))]
+        when new.count not between 1 and 65536 - {schema}.place(new.task_id)
+            then array['count_within_run', format('a row of %s results is refused: the first has place %s of a run of 65536',
+                                                  new.count, {schema}.place(new.task_id))]
+        when length(new.gone) <> new.count
+            then array['gone_of_each', format('gone has %s bits for %s results', length(new.gone), new.count)]
+        when array_ndims(new."values") is distinct from 1 or array_lower(new."values", 1) <> 1
+             or cardinality(new."values") <> new.count
+            then array['value_of_each', format('values has %s elements for %s results', cardinality(new."values"), new.count)]
+        when new.attempt < 0 then array['attempt_range', format('attempt %s is less than 0', new.attempt)]
+        when jsonb_typeof(new.error) <> 'object' then array['error_object', 'error is no JSON object']
+        when jsonb_typeof(new.metadata) <> 'object' then array['metadata_object', 'metadata is no JSON object']
+    end;
+begin
+    if broken is not null then
+        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'result_runs', constraint = broken[1],
+            message = format('%s (rule %s)', broken[2], broken[1]);
+    end if;
+    return new;
+end
+{body};
+create trigger check_result
+before insert or update of task_id, count, gone, "values", status, codec, attempt, error, metadata on {schema}.result_runs
+for each row when (current_setting('omniq.direct', true) is distinct from 'on')
+execute function {schema}.check_result();
+
 create table {schema}.results_kept partition of {schema}.result_runs for values from ('infinity') to (maxvalue);
 -- Where tables are published; each partition for itself. A key would be one more index for each result.
 alter table {schema}.result_runs replica identity full;
@@ -53,7 +88,7 @@ select {schema}.id_behind(r.task_id, v.place::integer - 1) as task_id, r.status,
        r.codec, v.value, r.error, r.metadata, r.enqueued_at, r.started_at, r.finished_at, r.expires_at
 from {schema}.result_runs r
 cross join lateral unnest(r."values") with ordinality as v(value, place)
-where r.gone is null or get_bit(r.gone, v.place::integer - 1) = 0;
+where r.gone is null or substring(r.gone from v.place::integer for 1) = B'0';
 
 -- The rows that can hold results of a run's tasks between these two. Runs first, then single ones, each class in the order of its index:
 -- so whoever locks them does it in the same order as everybody else.

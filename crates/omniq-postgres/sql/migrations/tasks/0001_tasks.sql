@@ -106,11 +106,13 @@ where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.
   and l.classid = (hashtext({channel})::bigint & 4294967295)::oid;
 
 -- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
--- takes a lock over the whole server, so there is none where nobody sleeps.
+-- takes a lock over the whole server, so there is none where nobody sleeps. The setting omniq.bell = off leaves all bells out: a
+-- transaction that has rung one cannot be prepared (PREPARE TRANSACTION).
 create function {schema}.sleeps(queue text) returns boolean
 language sql volatile
 begin atomic
-    select case when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
+    select case when current_setting('omniq.bell', true) = 'off' then false
+                when not pg_try_advisory_lock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_advisory_unlock(hashtext({channel}), hashtext(queue)) then true
                 when not pg_try_advisory_lock(hashtext({channel}), hashtext('')) then true
                 else not pg_advisory_unlock(hashtext({channel}), hashtext('')) end;
@@ -127,11 +129,20 @@ begin
 end
 {body};
 
--- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start.
+-- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start. Total: times that
+-- somebody has written past all checks, such as infinity, must not fail the statement that settles many.
+create function {schema}.expiry(expires_at timestamptz, run_at timestamptz, created_at timestamptz, start timestamptz)
+returns timestamptz language sql immutable
+begin atomic
+    select case when isfinite(expires_at) and isfinite(greatest(run_at, created_at)) and isfinite(start)
+                then start + least(greatest(expires_at - greatest(run_at, created_at), interval '-200 years'), interval '200 years')
+                else expires_at end;
+end;
+
 create function {schema}.expiry(task {schema}.tasks, start timestamptz) returns timestamptz
 language sql immutable
 begin atomic
-    select start + (task.expires_at - greatest(task.run_at, task.created_at));
+    select {schema}.expiry(task.expires_at, task.run_at, task.created_at, start);
 end;
 
 -- A new task id: a UUIDv7 whose last 16 bits are zero.
@@ -171,39 +182,149 @@ begin atomic
 end;
 revoke execute on function {schema}.id_in_use(uuid[]) from public;
 
--- The same rules as in the library, which could not settle what it would refuse itself. A trigger, not constraints: each statement that
+-- An id of these of which a result is kept, if there is any; none where results are not kept in this schema. With the owner's rights:
+-- who may enqueue need not be able to look.
+create function {schema}.id_with_result(ids uuid[]) returns uuid
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
+begin
+    if to_regclass(format('%I.result_runs', {schema_name})) is null then
+        return null;
+    end if;
+    return (select i.id from unnest(ids) as i(id), lateral {schema}.result(i.id) limit 1);
+end
+{body};
+revoke execute on function {schema}.id_with_result(uuid[]) from public;
+
+-- Refuses JSON that readers of 64-bit numbers and bounded depth cannot read, or would read as something else. `exact`: a number without
+-- fraction must be an integer of 64 bits.
+create function {schema}.check_json(what text, given jsonb, exact boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    odd text;
+begin
+    if jsonb_path_exists(given, 'strict $.**{127 to last} ? (@.type() == "array" || @.type() == "object")') then
+        perform {schema}.refuse('OQ002', format('%s is nested too deep', what), 'At most 127 levels can be read.');
+    end if;
+    select n.number into odd
+    from (select v #>> '{}' from jsonb_path_query(given, 'strict $.** ? (@.type() == "number")') as v) as n(number)
+    where case when exact and n.number !~ '[.]'
+               then n.number::numeric not between -9223372036854775808 and 18446744073709551615
+               else abs(n.number::numeric) > 1.7976931348623157e308 end
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('%s holds the number %s, which is out of range', what,
+                case when length(odd) > 40 then left(odd, 40) || '...' else odd end),
+            'Integers have 64 bits, other numbers those of double precision: write it as a string.');
+    end if;
+end
+{body};
+
+-- The same rules as in the library, which could not settle what it would refuse itself, and what the statements rely on: how
+-- long arrays and bits of a row are. A trigger, not constraints: each statement that
 -- writes would read and prepare these anew (measured: 30 microseconds), though the library has checked before; in its own
 -- sessions it is left out.
 create function {schema}.check_task() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    broken constant text := case
-        when octet_length(new.queue) not between 1 and 128 then 'queue_name_length'
-        when octet_length(new.func) not between 1 and 128 then 'func_name_length'
-        when new.queue || new.func ~ e'[\\u0001-\\u001f\\u007f-\\u009f]' then 'names_without_control_characters'
-        when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$') then 'known_codec'
-        when new.max_retries not between 0 and 1000000 then 'max_retries_range'
-        when new.expires_at <= new.run_at then 'expires_after_start'
-        when jsonb_typeof(new.options) <> 'object' then 'options_object'
-        when jsonb_typeof(new.metadata) <> 'object' then 'metadata_object'
+    -- The rule, and what is wrong.
+    broken constant text[] := case
+        when octet_length(new.queue) not between 1 and 128
+            then array['queue_name_length', format('the queue name has %s bytes: 1 to 128 are allowed', octet_length(new.queue))]
+        when octet_length(new.func) not between 1 and 128
+            then array['func_name_length', format('the function name has %s bytes: 1 to 128 are allowed', octet_length(new.func))]
+        when new.queue || new.func ~ e'[\\u0001-\\u001f\\u007f-\\u009f]'
+            then array['names_without_control_characters', 'a queue or function name holds a control character: leave it out']
+        when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$')
+            then array['known_codec', format('codec %s is unknown: use json, msgpack, raw, pickle, dill, or x-...', left(new.codec, 40))]
+        when new.max_retries not between 0 and 1000000
+            then array['max_retries_range', format('max_retries = %s is out of range: give 0 to 1000000', new.max_retries)]
+        when new.expires_at <= new.run_at then array['expires_after_start', 'it would expire before it starts']
+        when jsonb_typeof(new.options) <> 'object' then array['options_object', 'options are no JSON object']
+        when jsonb_typeof(new.metadata) <> 'object' then array['metadata_object', 'metadata is no JSON object']
+        when new.count not between 1 and 65536 - {schema}.place(new.id)
+            then array['count_within_run', format('a row of %s tasks is refused: the first has place %s of a run of 65536',
+                                                  new.count, {schema}.place(new.id))]
+        when length(new.gone) <> new.count
+            then array['gone_of_each', format('gone has %s bits for %s tasks', length(new.gone), new.count)]
+        when new.bodies is not null and (array_ndims(new.bodies) is distinct from 1 or array_lower(new.bodies, 1) <> 1
+                                         or cardinality(new.bodies) <> new.count or array_position(new.bodies, null) is not null)
+            then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
+        when new.state not in (0, 1, 3, 4)
+            then array['known_state', format('state %s is unknown: use 0, 1, 3 or 4', new.state)]
+        when new.worker is not null and new.state <> 1 then array['held_is_running', 'only tasks of state 1 are held by a worker']
+        when new.attempt < 0 or new.claims < 0
+            then array['counters_range', format('attempt %s or claims %s is less than 0', new.attempt, new.claims)]
+        when new.seq not between -4000000000000000000 and 4000000000000000000
+            then array['seq_range', format('seq %s is out of range', new.seq)]
     end;
 begin
+    -- What was there before is no fault of the statement that moves the row on, be it one that takes many.
+    if broken is not null and tg_op = 'UPDATE' then
+        if new.state in (0, 1, 3, 4)
+           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.bodies, old.gone, old.max_retries, old.options, old.metadata)
+               is not distinct from
+               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.bodies, new.gone, new.max_retries, new.options, new.metadata)
+           and (broken[1] <> 'expires_after_start' or old.expires_at <= old.run_at) then
+            return new;
+        end if;
+    end if;
     if broken is not null then
-        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = broken,
-            message = format('new row for relation "tasks" violates check constraint "%s"', broken);
+        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = broken[1],
+            message = format('%s (rule %s)', broken[2], broken[1]);
+    end if;
+    -- By itself: who may enqueue need not be able to look at workers. What a lost worker holds is looked for by its row there.
+    if tg_op = 'INSERT' and new.worker is not null then
+        if not exists (select from {schema}.workers w where w.id = new.worker) then
+            raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = 'known_worker',
+                message = format('there is no worker %s to hold it (rule known_worker)', new.worker);
+        end if;
     end if;
     return new;
 end
 {body};
 revoke execute on function {schema}.check_task() from public;
 create trigger check_task
-before insert or update of queue, func, codec, max_retries, run_at, expires_at, options, metadata on {schema}.tasks
+before insert or update of id, seq, queue, func, codec, count, bodies, gone, state, max_retries, run_at, expires_at, options, metadata
+on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
 
+-- Refuses what the library could not read, or would refuse itself: of other clients alone, for it has checked its own.
+create function {schema}.check_input(
+    queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
+    run_ats timestamptz[], options text[], metadata text[]
+) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    wrong constant text := case when array_position(queues, null) is not null then 'a queue is null: give its name'
+        when array_position(funcs, null) is not null then 'a func is null: give the name of the function'
+        when array_position(codecs, null) is not null then 'a codec is null: give json'
+        when array_position(payloads, null) is not null then 'a payload is null: no arguments are the null of JSON'
+        when array_position(priorities, null) is not null then 'a priority is null: give 0'
+        when array_position(max_retries, null) is not null then 'max_retries is null: give 0 to 1000000' end;
+    start timestamptz;
+begin
+    if wrong is not null then
+        raise exception using errcode = 'not_null_violation', message = wrong;
+    end if;
+    select r.at into start
+    from unnest(run_ats) as r(at)
+    where r.at not between '0001-01-01 00:00+00' and '9999-12-30 00:00+00' limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('run_at = %s is out of range', start), 'Give a time of the years 1 to 9999.');
+    end if;
+    perform {schema}.check_json('options', o.given::jsonb, true) from (select distinct unnest(options)) as o(given);
+    perform {schema}.check_json('metadata', m.given::jsonb, true),
+            case when octet_length(m.given) > 65536 then {schema}.refuse('OQ002',
+                format('metadata has %s bytes: at most 65536 are allowed', octet_length(m.given))) end
+    from (select distinct unnest(metadata)) as m(given);
+end
+{body};
+
 -- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
 -- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
--- may have been in use before, by tasks that have ended. Logged: with an `enqueued` event each, where this schema has events.
+-- may have been in use before, by tasks that have ended; null: those that are given. Of such there must be no result any more. Logged:
+-- with an `enqueued` event each, where this schema has events.
 create function {schema}.enqueue_many(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
@@ -214,9 +335,16 @@ declare
     -- Not now(): inside a long transaction of the user that is long past.
     at constant timestamptz := clock_timestamp();
     all_ids uuid[] := ids;
+    chosen_ids constant uuid[] := case when chosen is null then array_remove(ids, null)
+        else array(select i.id from unnest(ids, chosen) as i(id, chosen) where i.chosen) end;
     in_use uuid;
     wrong record;
 begin
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        perform {schema}.check_input(
+            queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, options, metadata);
+    end if;
+
     if array_position(ids, null) is not null then
         all_ids := array(
             select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, place) order by i.place);
@@ -248,13 +376,23 @@ begin
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
            i.options::jsonb, i.metadata::jsonb,
            -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
-           case when i.chosen then 1 else 0 end
+           case when i.id = any (chosen_ids) then 1 else 0 end
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
-                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata, chosen)
+                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                              run_at, delay, ttl, options, metadata, chosen, place),
+                              run_at, delay, ttl, options, metadata, place),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.place;
+
+    -- Behind the insert: who has waited there for the end of an earlier task sees its result now.
+    if cardinality(chosen_ids) > 0 then
+        in_use := {schema}.id_with_result(chosen_ids);
+        if in_use is not null then
+            raise exception using errcode = 'unique_violation', constraint = 'results_task',
+                message = format('the result of an earlier task %s is still kept', in_use),
+                detail = format('The result of an earlier task with the id (%s) is still kept: delete it to use the id again.', in_use);
+        end if;
+    end if;
 
     -- Not from what the insert returns: who may enqueue need not be able to look.
     insert into {schema}.tallies (queue, ready, scheduled)
@@ -286,6 +424,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     task uuid := coalesce(enqueue.id, {schema}.new_id());
 begin
+    perform {schema}.check_json('payload', payload, false);
     perform {schema}.enqueue_many(
         array[task], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
         array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
@@ -309,4 +448,4 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
 from {schema}.tasks t
 cross join lateral unnest(t.bodies) with ordinality as b(body, place)
 left join {schema}.workers w on w.id = t.worker
-where t.gone is null or get_bit(t.gone, b.place::integer - 1) = 0;
+where t.gone is null or substring(t.gone from b.place::integer for 1) = B'0';

@@ -1,0 +1,50 @@
+//! Ids that users choose may have been used before: while the result of the earlier task is kept, it would be taken for that of the
+//! new one.
+
+use super::Backend;
+use crate::model::*;
+use crate::{Error, Result};
+
+fn kept(id: TaskId) -> Error {
+    Error::duplicate(format!(
+        "the result of an earlier task {id} is still kept: delete it to use the id again, or give another"
+    ))
+}
+
+impl Backend {
+    /// Those of the ids that a result is to be looked for here: where results share the queue's place, the queue sees to it itself.
+    pub(super) fn chosen_ids(&self, tasks: &[NewTask]) -> Vec<TaskId> {
+        let elsewhere =
+            self.results.as_ref().is_some_and(|results| results.location() != self.queue.location());
+        if elsewhere { tasks.iter().filter_map(|task| task.id).collect() } else { Vec::new() }
+    }
+
+    /// Refuses (`is_duplicate`) ids of these tasks of which a result is kept elsewhere than the queue.
+    #[doc(hidden)]
+    pub async fn check_chosen(&self, tasks: &[NewTask]) -> Result<()> {
+        self.check_ids(&self.chosen_ids(tasks)).await
+    }
+
+    pub(super) async fn check_ids(&self, ids: &[TaskId]) -> Result<()> {
+        let (Some(results), false) = (&self.results, ids.is_empty()) else { return Ok(()) };
+        match results.get_many(ids).await?.into_iter().flatten().next() {
+            Some(result) => Err(kept(result.task_id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks once more when they are enqueued: an earlier task may have ended in between. Takes all back then, unless one has begun,
+    /// whose own result comes.
+    pub(super) async fn check_enqueued(&self, chosen: &[TaskId], all: &[TaskId]) -> Result<()> {
+        let (Some(results), false) = (&self.results, chosen.is_empty()) else { return Ok(()) };
+        for result in results.get_many(chosen).await?.into_iter().flatten() {
+            let task = self.queue.get(result.task_id).await?;
+            let micros = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_microsecond);
+            let is_own = task.is_none_or(|task| micros(result.enqueued_at) == micros(Some(task.created_at)));
+            if !is_own && self.queue.delete_many(all).await.is_ok() {
+                return Err(kept(result.task_id));
+            }
+        }
+        Ok(())
+    }
+}

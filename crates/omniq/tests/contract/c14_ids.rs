@@ -1,0 +1,104 @@
+//! C14: an id that is used again never shows the result of the earlier task (issue 12, E1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq::backend::postgres::Settings;
+use omniq::prelude::*;
+use omniq::storage::memory::{MemoryQueue, MemoryResultStorage};
+use omniq_testkit::TestDb;
+use uuid::Uuid;
+
+use crate::witness::{PATIENCE, echo_worker, number};
+
+fn task(id: TaskId, value: i64) -> NewTask {
+    NewTask::new("echo", &value).unwrap().id(id)
+}
+
+fn worker(backend: &Backend) -> Worker {
+    let echo = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
+    Worker::builder(backend.clone()).register("echo", echo).build().unwrap()
+}
+
+async fn value(backend: &Backend, id: TaskId) -> i64 {
+    backend.wait(id, PATIENCE).await.unwrap().value.unwrap().decode().unwrap()
+}
+
+/// Refused while the earlier result is kept, alone and among others; taken once that is deleted.
+async fn an_id_is_free_when_its_result_is_gone(backend: &Backend) {
+    let [first, other] = [Uuid::new_v4(), Uuid::new_v4()].map(TaskId::from);
+    backend.enqueue(task(first, 1)).await.unwrap();
+    worker(backend).run_until_idle().await.unwrap();
+    assert_eq!(value(backend, first).await, 1);
+
+    let again = backend.enqueue(task(first, 2)).await.unwrap_err();
+    assert!(again.is_duplicate() && again.message().contains("delete it"), "{again:?}");
+    let many = vec![NewTask::new("echo", &3).unwrap(), task(other, 4), task(first, 5)];
+    assert!(backend.enqueue_many(many).await.unwrap_err().is_duplicate());
+    assert_eq!(backend.queue().count(&Default::default()).await.unwrap(), 0, "nothing is written");
+    assert_eq!(value(backend, first).await, 1);
+
+    backend.results().unwrap().delete(first).await.unwrap();
+    backend.enqueue_many(vec![task(first, 6), task(other, 7)]).await.unwrap();
+    assert_eq!(backend.result(first).await.unwrap(), None, "the new task has no result yet");
+    worker(backend).run_until_idle().await.unwrap();
+    assert_eq!((value(backend, first).await, value(backend, other).await), (6, 7));
+}
+
+#[tokio::test]
+async fn c14_an_id_used_again_never_shows_the_earlier_result() {
+    let memory =
+        Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(MemoryResultStorage::new()));
+    an_id_is_free_when_its_result_is_gone(&memory).await;
+    let other = TestDb::new().await;
+    for results in ["postgres", "memory", &other.url()] {
+        let db = TestDb::new().await;
+        let settings = Settings::builder().url(db.url()).results(results).build().unwrap();
+        let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+        an_id_is_free_when_its_result_is_gone(backend.backend()).await;
+        backend.close().await.unwrap();
+    }
+}
+
+/// A result whose time is over does not hold an id; one of a task in the midst of a run does.
+#[tokio::test]
+async fn c14_an_expired_result_leaves_its_id_free() {
+    let db = TestDb::new().await;
+    let settings = Settings::builder().url(db.url()).result_ttl(Duration::from_secs(1)).build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    let run =
+        backend.enqueue_many((0..20).map(|n| NewTask::new("echo", &n).unwrap()).collect()).await.unwrap();
+    echo_worker(&backend).run_until_idle().await.unwrap();
+    assert!(backend.enqueue(task(run[13], 1)).await.unwrap_err().is_duplicate());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    backend.enqueue(task(run[13], 2)).await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// By SQL, and inside of a transaction of the user's own; whether or not the caller says that the id is chosen.
+#[tokio::test]
+async fn c14_sql_refuses_an_id_whose_result_is_kept() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let mut witness = db.client().await;
+    let id = Uuid::new_v4();
+    let one = "select omniq.enqueue('echo', '1', id => $1)";
+    let many = "select omniq.enqueue_many(array[$1]::uuid[], '{default}', '{echo}', '{json}', array['1']::bytea[], '{0}', '{3}',
+        array[null]::timestamptz[], array[null]::float8[], array[null]::float8[], array[null]::text[], array[null]::text[])";
+    witness.query_one(one, &[&id]).await.unwrap();
+    echo_worker(&backend).run_until_idle().await.unwrap();
+    for sql in [one, many] {
+        let error = witness.query(sql, &[&id]).await.unwrap_err();
+        let db = error.as_db_error().unwrap();
+        assert_eq!((db.code().code(), db.constraint()), ("23505", Some("results_task")), "{db:?}");
+    }
+    let mut transaction = witness.transaction().await.unwrap();
+    let error = backend.enqueue_in(&mut transaction, task(id.into(), 2)).await.unwrap_err();
+    assert!(error.is_duplicate() && error.message().contains("delete it"), "{error:?}");
+    transaction.rollback().await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0);
+
+    backend.results().unwrap().delete(id.into()).await.unwrap();
+    witness.query_one(one, &[&id]).await.unwrap();
+    backend.close().await.unwrap();
+}
