@@ -51,6 +51,9 @@ class WorkerOptions(TypedDict, total=False):
 
 _OURS = ("threads", "processes")
 
+#: How long a run that was told to stop, by its timeout or a cancel, is waited for before its slot is given to others, in seconds.
+PATIENCE = 5.0
+
 
 class Run:
     """One run of a worker on the running event loop."""
@@ -70,6 +73,7 @@ class Run:
             most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:
                 raise OmniQError(f"{name} = {most!r} is refused: give a number of at least 1", "config")
+        settings["patience"] = PATIENCE
         settings["queues"] = _queues(app, settings.get("queues"))
         self._coroutines = Coroutines(loop, bridge)
         self._threads = Threads(bridge, threads)

@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
+from omniq._texts import text_of
 from omniq.errors import OmniQError
 from omniq.worker import child
 from omniq.worker.threads import Threads
@@ -35,8 +36,23 @@ class Processes(Threads):
                 function, job, data, codec = taken
                 process.run(function, job, data, codec)
                 del taken, job
+                if self._is_surplus():
+                    return
         finally:
             process.end()
+
+
+def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
+    """What the process is told of what it asked for."""
+    try:
+        if name == "log_event":
+            return job.log_event(*given)
+        return job.completion(*given).wait()
+    except OmniQError as error:
+        return error
+    except Exception as error:
+        # Such as one whose class cannot be taken to another process.
+        return OmniQError(f"{type(error).__name__}: {text_of(error)}", "invalid")
 
 
 class _Process:
@@ -87,21 +103,14 @@ class _Process:
                 except (EOFError, OSError):
                     self._gone(job)
                     return
-                if name == "completion":
-                    self._pipe.send(self._completion(job, *given))
+                if name in ("completion", "log_event"):
+                    self._pipe.send(_answer(job, name, given))
                     continue
                 getattr(job, name)(*given)
-                if name != "log_event":
-                    return
+                return
             elif self._process.sentinel in ready:
                 self._gone(job)
                 return
-
-    def _completion(self, job: Job, value: bytes | None, codec: str) -> tuple[str, str, bytes | None] | OmniQError:
-        try:
-            return job.completion(value, codec).wait()
-        except OmniQError as error:
-            return error
 
     def _gone(self, job: Job) -> None:
         assert self._process is not None

@@ -1,9 +1,10 @@
 //! One run of a task, as Python holds it: what it is given, and the one answer that it gives.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use omniq::{Context, Failure, Payload, StopReason, TaskError};
+use omniq::{Context, Failure, Payload, StopReason};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use pyo3::{IntoPyObjectExt, intern};
@@ -14,6 +15,7 @@ use super::answers::Answers;
 use crate::answer::{Answer as Reply, Convert};
 use crate::convert::json::from_dict;
 use crate::convert::task::to_task;
+use crate::convert::text::{Name, Text};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
@@ -29,6 +31,8 @@ pub(crate) struct Run {
     reply: Mutex<Option<oneshot::Sender<Ended>>>,
     /// What has taken it, to be told of a stop.
     taker: Mutex<Option<Py<PyAny>>>,
+    /// The count of runs that were given up, once this is one of them.
+    given_up: Mutex<Option<Arc<AtomicUsize>>>,
 }
 
 impl Run {
@@ -38,7 +42,7 @@ impl Run {
         answers: Arc<Answers>,
     ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
         let (reply, ended) = oneshot::channel();
-        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default() };
+        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default(), given_up: Mutex::default() };
         (Arc::new(run), ended)
     }
 
@@ -52,6 +56,12 @@ impl Run {
         if let Some(reply) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.answers.push(reply, ended);
         }
+    }
+
+    /// Counted here until Python has let go of it.
+    pub(crate) fn give_up(&self, count: &Arc<AtomicUsize>) {
+        count.fetch_add(1, Ordering::AcqRel);
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(count));
     }
 
     pub(crate) fn take_by(&self, taker: Option<Py<PyAny>>) {
@@ -70,22 +80,17 @@ pub(crate) struct Job(pub(crate) Arc<Run>);
 impl Drop for Job {
     /// Nobody can answer it any more.
     fn drop(&mut self) {
+        if let Some(count) = self.0.given_up.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            count.fetch_sub(1, Ordering::AcqRel);
+        }
         self.0.answer(Err(Failure::error("lost", "the run ended without an answer")));
     }
 }
 
-fn error(kind: String, message: String, trace: Option<String>) -> TaskError {
-    let made = TaskError::new(kind, message);
+fn failure(kind: Text, message: Text, trace: Option<Text>, fatal: bool) -> Failure {
+    let made = if fatal { Failure::fatal(kind.0, message.0) } else { Failure::error(kind.0, message.0) };
     match trace {
-        Some(trace) => made.with_trace(trace),
-        None => made,
-    }
-}
-
-fn failure(kind: String, message: String, trace: Option<String>, fatal: bool) -> Failure {
-    let made = if fatal { Failure::fatal(kind, message) } else { Failure::error(kind, message) };
-    match trace {
-        Some(trace) => made.trace(trace),
+        Some(trace) => made.trace(trace.0),
         None => made,
     }
 }
@@ -172,9 +177,9 @@ impl Job {
         self.0.context.completed_inside()
     }
 
-    fn log_event(&self, py: Python<'_>, kind: &str, data: &Bound<'_, PyDict>) -> PyResult<()> {
+    fn log_event(&self, py: Python<'_>, kind: Name, data: &Bound<'_, PyDict>) -> PyResult<()> {
         let data = from_dict("data", data.as_any())?;
-        self.0.context.log_event(kind, data).map_err(|error| to_py(py, error))
+        self.0.context.log_event(&kind.0, data).map_err(|error| to_py(py, error))
     }
 
     fn complete(&self, py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> PyResult<()> {
@@ -183,25 +188,24 @@ impl Job {
     }
 
     /// `fatal` makes it a dead letter at once.
-    fn fail(&self, kind: String, message: String, trace: Option<String>, fatal: bool) {
+    fn fail(&self, kind: Text, message: Text, trace: Option<Text>, fatal: bool) {
         self.0.answer(Err(failure(kind, message, trace, fatal)));
     }
 
     fn retry(
         &self,
         delay: &Bound<'_, PyAny>,
-        message: Option<String>,
-        trace: Option<String>,
+        message: Option<Text>,
+        trace: Option<Text>,
     ) -> PyResult<()> {
-        let made = Failure::retry_in(from_span("the delay of a retry", delay)?);
-        self.0.answer(Err(match message {
-            Some(message) => {
-                let TaskError { message, trace, .. } = error(String::new(), message, trace);
-                let made = made.message(message);
-                trace.map_or_else(|| made.clone(), |trace| made.clone().trace(trace))
+        let mut made = Failure::retry_in(from_span("the delay of a retry", delay)?);
+        if let Some(message) = message {
+            made = made.message(message.0);
+            if let Some(trace) = trace {
+                made = made.trace(trace.0);
             }
-            None => made,
-        }));
+        }
+        self.0.answer(Err(made));
         Ok(())
     }
 
@@ -210,8 +214,8 @@ impl Job {
         Ok(())
     }
 
-    fn discard(&self, reason: &str) {
-        self.0.answer(Err(Failure::discard(reason)));
+    fn discard(&self, reason: Text) {
+        self.0.answer(Err(Failure::discard(reason.0)));
     }
 }
 

@@ -4,6 +4,7 @@
 //! wake-up and one take of the GIL. Nobody hoards: each takes one at a time, so that a slow run holds up no other.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use omniq::Failure;
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     /// Called on the loop's thread when there is something that nobody is about to take.
     wake: Py<PyAny>,
     kind: Kind,
+    /// Runs that heeded no stop, and still go on.
+    given_up: Arc<AtomicUsize>,
 }
 
 /// How a run is told to stop.
@@ -119,6 +122,17 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// A run was told to stop and goes on: what has taken it is lost to others, for who knows how long. Without the GIL.
+    pub(crate) fn give_up(self: &Arc<Self>, run: &Arc<Run>) {
+        run.give_up(&self.given_up);
+        let state = self.lock();
+        if !state.runs.is_empty() {
+            self.rouse(state);
+        }
+    }
+}
+
 #[pymethods]
 impl Lane {
     /// `kind` is `coroutines`, `threads` or `processes`; `wake` is called on the bridge's loop.
@@ -132,7 +146,8 @@ impl Lane {
         };
         let line = Arc::clone(bridge.line());
         let state = Mutex::default();
-        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind })))
+        let given_up = Arc::default();
+        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind, given_up })))
     }
 
     /// How many runs wait.
@@ -144,6 +159,12 @@ impl Lane {
     #[getter]
     fn idle(&self) -> usize {
         self.0.lock().idle
+    }
+
+    /// How many runs go on although they were told to stop, and are waited for by none.
+    #[getter]
+    fn given_up(&self) -> usize {
+        self.0.given_up.load(Ordering::Acquire)
     }
 
     /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.

@@ -5,14 +5,18 @@ pub(crate) mod job;
 pub(crate) mod lane;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use omniq::{Backend as Core, Context, Handler, Registry, Result, Worker as CoreWorker, WorkerHandle};
+use omniq::{
+    Backend as Core, Context, Handler, Registry, Result, StopReason, Worker as CoreWorker, WorkerHandle,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::watch;
 
 use crate::answer::{Answer, Convert};
 use crate::backend::Backend;
+use crate::convert::text::{Name, names};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
@@ -46,10 +50,12 @@ struct Options {
     concurrency: Option<usize>,
     prefetch: Option<usize>,
     name: Option<String>,
-    lease: Option<std::time::Duration>,
-    grace: Option<std::time::Duration>,
-    poll: Option<std::time::Duration>,
-    maintenance_interval: Option<std::time::Duration>,
+    lease: Option<Duration>,
+    grace: Option<Duration>,
+    poll: Option<Duration>,
+    maintenance_interval: Option<Duration>,
+    /// How long a run that was told to stop is waited for before its slot is given to others.
+    patience: Duration,
 }
 
 impl Options {
@@ -59,13 +65,14 @@ impl Options {
             let name: String = name.extract()?;
             let span = || from_span(&name, &value);
             match name.as_str() {
-                "queues" => options.queues = Some(value.extract()?),
+                "queues" => options.queues = Some(names(value.extract()?)),
                 "concurrency" => options.concurrency = Some(value.extract()?),
                 "prefetch" => options.prefetch = Some(value.extract()?),
-                "name" => options.name = Some(value.extract()?),
+                "name" => options.name = Some(value.extract::<Name>()?.0),
                 "lease" => options.lease = Some(span()?),
                 "grace" => options.grace = Some(span()?),
                 "poll" => options.poll = Some(span()?),
+                "patience" => options.patience = span()?,
                 "maintenance_interval" => options.maintenance_interval = Some(span()?),
                 _ => return Err(pyo3::exceptions::PyTypeError::new_err(format!("no such option: {name}"))),
             }
@@ -131,7 +138,7 @@ impl Worker {
             let answers = Arc::new(Answers::default());
             let mut registry = Registry::new();
             for function in functions.iter() {
-                registry.add(&function.name, handler(function, convert, &answers))?;
+                registry.add(&function.name, handler(function, convert, &answers, options.patience))?;
             }
             let worker = options.build(backend.await?, registry)?;
             let _deliver = Beside(tokio::spawn(answers.deliver()));
@@ -171,7 +178,10 @@ async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
 }
 
 /// What hands a run over and waits for its answer. Never takes the GIL.
-fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>) -> Handler {
+///
+/// A run that goes on although it was told to stop is waited for with patience, and then given up: it is settled, its slot is free.
+/// At the worker's own stop the worker says how long it waits.
+fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patience: Duration) -> Handler {
     let (runner, lane, answers) =
         (Arc::clone(&function.runner), Arc::clone(&function.lane), Arc::clone(answers));
     Handler::told(move |context: Context| {
@@ -180,12 +190,22 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>) -> Han
         lane.push(Arc::clone(&run), Arc::clone(&runner));
         async move {
             let mut ended = ended;
-            tokio::select! {
+            let reason = tokio::select! {
                 biased;
                 answer = &mut ended => return given(answer),
-                _ = context.cancelled() => lane.stop(&run),
+                reason = context.cancelled() => reason,
+            };
+            lane.stop(&run);
+            if reason == StopReason::Shutdown {
+                return given(ended.await);
             }
-            given(ended.await)
+            if let Ok(answer) = tokio::time::timeout(patience, &mut ended).await {
+                return given(answer);
+            }
+            let task = context.task();
+            tracing::warn!(task = %task.id, func = task.func, ?patience, "a run goes on although it was told to stop: its slot is given to others");
+            lane.give_up(&run);
+            Err(omniq::Failure::error("stopped", "it was told to stop, and went on"))
         }
     })
 }
