@@ -8,11 +8,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.errors import OmniQError
 from omniq.logging import set_log_level
+from omniq.worker import WorkerOptions
+from omniq.worker.service import serve
 
 _HELP = """\
 APPLICATION names a module and, behind a colon, the AsyncOmniQ or OmniQ in it; the part behind the colon may
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         set_log_level(options.log_level)
         app = load(options.application)
-        app.run_worker(loop=options.loop, **_worker_options(options))
+        serve(app, cast(WorkerOptions, _worker_options(options)), options.loop, last=True)
     except OmniQError as error:
         print(f"omniq worker: {error}", file=sys.stderr)
         return 2 if error.is_config or error.is_invalid else 1

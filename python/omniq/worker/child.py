@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from omniq.models import Task
 
 
+#: What stops a worker, and must not stop a run of it.
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
 class Facts(NamedTuple):
     """What a run knows of itself, as it goes to another process."""
 
@@ -137,12 +141,17 @@ class RemoteCompletion(NamedTuple):
 def main(pipe: Connection, path: list[str]) -> None:
     """Runs tasks until the pipe is closed."""
     sys.path[:] = path
-    # Ctrl-C goes to all processes of a terminal; the worker decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A signal to all processes of a terminal, a group or a service is for the worker, which decides when this one ends. By
+    # functions, not by SIG_IGN, which programs that a task starts would inherit. Until here they were blocked.
+    for number in STOPS:
+        signal.signal(number, _left_to_the_worker)
+        signal.siginterrupt(number, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from omniq.worker.report import answer_anyway
     from omniq.worker.runners import blocking
 
+    pipe.send(("ready", ()))
     loop = asyncio.new_event_loop()
     runners: dict[str, Callable[[Any, bytes, str], None]] = {}
     while True:
@@ -164,6 +173,10 @@ def main(pipe: Connection, path: list[str]) -> None:
             runner(job, data, codec)
         except BaseException as error:
             answer_anyway(job, error)
+
+
+def _left_to_the_worker(*_: object) -> None:
+    pass
 
 
 def _end_with_parent() -> None:

@@ -84,7 +84,16 @@ impl Session<'_> {
         self.settler.close().await;
         self.lease.stop();
         let left = self.running.len();
-        if left > 0 {
+        self.worker.handle.leave(left);
+        let hands_back = self.worker.settings.ends_process && self.failed.is_none();
+        if left > 0 && hands_back {
+            tracing::warn!(
+                worker = self.worker.name(),
+                left,
+                "runs go on; they end with the process, and their tasks are handed back"
+            );
+        }
+        if left > 0 && !hands_back {
             // To hand these back now would let them run twice at once.
             tracing::warn!(
                 worker = self.worker.name(),

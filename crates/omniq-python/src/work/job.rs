@@ -19,9 +19,19 @@ use crate::convert::text::{Name, Text};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
+use crate::wake::Wake;
 
 /// What a run came to.
 pub(crate) type Ended = Result<Option<Payload>, Failure>;
+
+/// How what has taken a run is told of a stop.
+#[derive(Clone)]
+pub(crate) enum Taker {
+    /// By `cancel` of a coroutine's task.
+    Task(Arc<Py<PyAny>>),
+    /// By a bell, whose owner ends the process.
+    Bell(Arc<Wake>),
+}
 
 /// A run, from when it is handed over until it is answered.
 pub(crate) struct Run {
@@ -30,7 +40,7 @@ pub(crate) struct Run {
     answers: Arc<Answers>,
     reply: Mutex<Option<oneshot::Sender<Ended>>>,
     /// What has taken it, to be told of a stop.
-    taker: Mutex<Option<Py<PyAny>>>,
+    taker: Mutex<Option<Taker>>,
     /// The count of runs that were given up, once this is one of them.
     given_up: Mutex<Option<Arc<AtomicUsize>>>,
 }
@@ -64,12 +74,12 @@ impl Run {
         *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(count));
     }
 
-    pub(crate) fn take_by(&self, taker: Option<Py<PyAny>>) {
+    pub(crate) fn take_by(&self, taker: Option<Taker>) {
         *self.taker.lock().unwrap_or_else(PoisonError::into_inner) = taker;
     }
 
-    pub(crate) fn taker(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.taker.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|taker| taker.clone_ref(py))
+    pub(crate) fn taker(&self) -> Option<Taker> {
+        self.taker.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -234,7 +244,7 @@ pub(crate) fn handed_over(
     py: Python<'_>,
     run: Arc<Run>,
     runner: &Py<PyAny>,
-    taker: Option<Py<PyAny>>,
+    taker: Option<Taker>,
 ) -> PyResult<Py<PyAny>> {
     let payload = &run.context.task().payload;
     let bytes = PyBytes::new(py, payload.bytes());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use omniq::Failure;
 use pyo3::prelude::*;
 
-use super::job::{LOOK, Run, handed_over};
+use super::job::{LOOK, Run, Taker, handed_over};
 use crate::bridge::{Bridge, Item, Line};
 use crate::wake::Wake;
 
@@ -108,16 +108,23 @@ impl Inner {
         };
         if waiting {
             run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
-        } else if self.kind != Kind::Threads {
-            let (run, kind) = (Arc::clone(run), self.kind);
-            let stop = move |py: Python<'_>| {
-                let Some(taker) = run.taker(py).filter(|_| run.is_open()) else { return };
-                let name = if kind == Kind::Processes { "ring" } else { "cancel" };
-                if let Err(error) = taker.call_method0(py, name) {
-                    error.write_unraisable(py, None);
-                }
-            };
-            self.line.push(Item::Call(Box::new(stop)));
+        } else {
+            match run.taker() {
+                // Whatever the loop is busy with.
+                Some(Taker::Bell(wake)) => wake.set(),
+                Some(Taker::Task(_)) | None => self.line.push(Item::Call(Box::new(cancelling(Arc::clone(run))))),
+            }
+        }
+    }
+}
+
+/// On the loop, where it is taken, if it is by then.
+fn cancelling(run: Arc<Run>) -> impl FnOnce(Python<'_>) {
+    move |py| {
+        if let Some(Taker::Task(task)) = run.taker().filter(|_| run.is_open())
+            && let Err(error) = task.call_method0(py, "cancel")
+        {
+            error.write_unraisable(py, None);
         }
     }
 }
@@ -170,17 +177,17 @@ impl Lane {
     /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.
     fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         match self.0.pop() {
-            Some((run, runner)) => handed_over(py, run, &runner, Some(taker)).map(Some),
+            Some((run, runner)) => handed_over(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some),
             None => Ok(None),
         }
     }
 
     /// The next run; blocks until there is one. `None` once the lane is closed and empty.
-    fn wait(&self, py: Python<'_>, taker: Option<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
-        let mut taker = taker;
+    fn wait(&self, py: Python<'_>, taker: Option<Py<Bell>>) -> PyResult<Option<Py<PyAny>>> {
+        let taker = taker.map(|bell| Taker::Bell(Arc::clone(&bell.get().0)));
         loop {
             if let Some((run, runner)) = self.0.pop() {
-                return handed_over(py, run, &runner, taker.take()).map(Some);
+                return handed_over(py, run, &runner, taker).map(Some);
             }
             if self.0.lock().closed {
                 return Ok(None);
@@ -212,13 +219,13 @@ impl Lane {
 
 /// A file descriptor that a lane makes readable when a run is to stop.
 #[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Bell(Wake);
+pub(crate) struct Bell(Arc<Wake>);
 
 #[pymethods]
 impl Bell {
     #[new]
     fn new() -> PyResult<Self> {
-        Wake::new().map(Self).map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
+        Wake::new().map(|wake| Self(Arc::new(wake))).map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
     }
 
     fn fileno(&self) -> i32 {
