@@ -21,7 +21,8 @@ APPLICATION names a module and, behind a colon, the AsyncOmniQ or OmniQ in it; t
 be left out where the module holds one only. Modules are looked for in the working folder first.
 
 SIGTERM and Ctrl-C stop the worker gracefully: it claims no more, and what runs has the grace time. A second
-signal stops it at once. Whatever was not finished goes back to the queue.
+signal stops it at once. Whatever was not finished goes back to the queue, and the process ends, whatever
+hangs in it.
 
 Examples:
   omniq worker shop.tasks:app

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.app.arguments import BadArguments
-from omniq.app.convert import writer
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from omniq._omniq import Pending
     from omniq.app.context import StopReason
+    from omniq.app.convert import Value
     from omniq.models import Task
 
 __all__ = ["Answer", "Run", "answer_anyway", "complete", "report"]
@@ -61,12 +61,12 @@ class Run(Answer, Protocol):
 _OURS = __file__.removesuffix("worker/report.py")
 
 
-def complete(answer: Answer, value: Any, codec: str, allow_pickle: bool) -> None:
+def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
     """The run has a value."""
     # A payload of bytes says nothing of how its value is to be written.
     codec = "json" if codec == "raw" else codec
     try:
-        data = writer(codec, allow_pickle)(value)
+        data = returns.write(value, codec)
     except BaseException as error:
         answer.fail("bad_result", text_of(error), None, True)
     else:

@@ -16,7 +16,12 @@ pub(super) fn listen(handle: WorkerHandle) -> Result<tokio::task::JoinHandle<()>
         signals.next().await;
         tracing::info!("signal received: stopping; another one stops at once");
         handle.stop();
-        let _ = tokio::time::timeout(TOGETHER, async { loop { signals.next().await } }).await;
+        let _ = tokio::time::timeout(TOGETHER, async {
+            loop {
+                signals.next().await
+            }
+        })
+        .await;
         signals.next().await;
         tracing::warn!("second signal received: stopping at once");
         handle.stop_now();

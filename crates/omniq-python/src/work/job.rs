@@ -52,7 +52,14 @@ impl Run {
         answers: Arc<Answers>,
     ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
         let (reply, ended) = oneshot::channel();
-        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default(), given_up: Mutex::default() };
+        let run = Self {
+            context,
+            convert,
+            answers,
+            reply: Mutex::new(Some(reply)),
+            taker: Mutex::default(),
+            given_up: Mutex::default(),
+        };
         (Arc::new(run), ended)
     }
 
@@ -202,12 +209,7 @@ impl Job {
         self.0.answer(Err(failure(kind, message, trace, fatal)));
     }
 
-    fn retry(
-        &self,
-        delay: &Bound<'_, PyAny>,
-        message: Option<Text>,
-        trace: Option<Text>,
-    ) -> PyResult<()> {
+    fn retry(&self, delay: &Bound<'_, PyAny>, message: Option<Text>, trace: Option<Text>) -> PyResult<()> {
         let mut made = Failure::retry_in(from_span("the delay of a retry", delay)?);
         if let Some(message) = message {
             made = made.message(message.0);

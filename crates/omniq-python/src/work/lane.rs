@@ -112,7 +112,9 @@ impl Inner {
             match run.taker() {
                 // Whatever the loop is busy with.
                 Some(Taker::Bell(wake)) => wake.set(),
-                Some(Taker::Task(_)) | None => self.line.push(Item::Call(Box::new(cancelling(Arc::clone(run))))),
+                Some(Taker::Task(_)) | None => {
+                    self.line.push(Item::Call(Box::new(cancelling(Arc::clone(run)))))
+                }
             }
         }
     }
@@ -177,7 +179,9 @@ impl Lane {
     /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.
     fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         match self.0.pop() {
-            Some((run, runner)) => handed_over(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some),
+            Some((run, runner)) => {
+                handed_over(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -225,7 +229,9 @@ pub(crate) struct Bell(Arc<Wake>);
 impl Bell {
     #[new]
     fn new() -> PyResult<Self> {
-        Wake::new().map(|wake| Self(Arc::new(wake))).map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
+        Wake::new()
+            .map(|wake| Self(Arc::new(wake)))
+            .map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
     }
 
     fn fileno(&self) -> i32 {

@@ -133,7 +133,13 @@ impl Worker {
             lane: Arc::clone(&lane.get().0),
         });
         let options = Options::read(options)?;
-        Ok(Self { backend, functions: functions.collect(), options, stop: Stop::new(0), ended: signals::Ended::new(None) })
+        Ok(Self {
+            backend,
+            functions: functions.collect(),
+            options,
+            stop: Stop::new(0),
+            ended: signals::Ended::new(None),
+        })
     }
 
     /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
