@@ -165,7 +165,8 @@ async def test_a_value_that_does_not_fit_its_annotation_fails_the_run(app: Async
         return 5
 
     async with app.worker():
-        for task, words in [(as_coroutine, "-> int"), (in_thread, r"-> list\[int\]"), (inside, "-> int")]:
+        given: list[tuple[Any, str]] = [(as_coroutine, "-> int"), (in_thread, r"-> list\[int\]"), (inside, "-> int")]
+        for task, words in given:
             with pytest.raises(TaskFailed, match=words) as caught:
                 await (await task.enqueue()).result(10)
             error = caught.value.error
