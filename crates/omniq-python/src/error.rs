@@ -8,6 +8,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use pyo3::{PyTypeInfo, intern};
 
+use crate::convert::text::Text;
+
 /// `omniq.OmniQError`.
 fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -50,7 +52,7 @@ pub(crate) fn from_py(py: Python<'_>, exception: PyErr) -> Error {
     let value = exception.value(py);
     let ours = class(py).is_ok_and(|class| value.is_instance(class).unwrap_or(false));
     if ours {
-        let text = |name| value.getattr(name).and_then(|value| value.extract::<String>());
+        let text = |name| value.getattr(name).and_then(|value| value.extract::<Text>()).map(|text| text.0);
         let kind = text(intern!(py, "kind")).unwrap_or_default();
         let message = text(intern!(py, "message")).unwrap_or_default();
         let error = Error::of_kind(&kind, message);

@@ -59,6 +59,8 @@ mod _omniq {
     use crate::work::job::Job;
     #[pymodule_export]
     use crate::work::lane::{Bell, Lane};
+    #[pymodule_export]
+    use crate::work::signals::Signals;
 
     use super::*;
 

@@ -16,6 +16,7 @@ use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::settlement::SettlementArg;
 use crate::convert::small::TaskErrorArg;
 use crate::convert::task::TaskArg;
+use crate::convert::text::{Name, names};
 use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::foreign::{Bell, ForeignQueue, Origin};
@@ -112,9 +113,9 @@ impl Queue {
     fn dequeue(
         &self,
         py: Python<'_>,
-        queues: Vec<String>,
+        queues: Vec<Name>,
         timeout: Span,
-        funcs: Option<Vec<String>>,
+        funcs: Option<Vec<Name>>,
     ) -> PyResult<Pending> {
         let request = request(queues, 1, timeout, funcs);
         self.verb(py, |queue| async move { Ok(Answer::Task(queue.dequeue(request).await?.map(Box::new))) })
@@ -123,10 +124,10 @@ impl Queue {
     fn dequeue_many(
         &self,
         py: Python<'_>,
-        queues: Vec<String>,
+        queues: Vec<Name>,
         limit: u32,
         timeout: Span,
-        funcs: Option<Vec<String>>,
+        funcs: Option<Vec<Name>>,
     ) -> PyResult<Pending> {
         let request = request(queues, limit, timeout, funcs);
         self.verb(py, |queue| async move { queue.dequeue_many(request).await.map(Answer::Tasks) })
@@ -240,13 +241,13 @@ impl Queue {
         self.verb(py, move |queue| async move { queue.prune(limit).await.map(Answer::Count) })
     }
 
-    fn pause(&self, py: Python<'_>, queue: String) -> PyResult<Pending> {
-        let name = queue;
+    fn pause(&self, py: Python<'_>, queue: Name) -> PyResult<Pending> {
+        let name = queue.0;
         self.verb(py, |queue| async move { queue.pause(&name).await.map(|()| Answer::None) })
     }
 
-    fn resume(&self, py: Python<'_>, queue: String) -> PyResult<Pending> {
-        let name = queue;
+    fn resume(&self, py: Python<'_>, queue: Name) -> PyResult<Pending> {
+        let name = queue.0;
         self.verb(py, |queue| async move { queue.resume(&name).await.map(|()| Answer::None) })
     }
 
@@ -257,11 +258,11 @@ impl Queue {
     fn register_worker(
         &self,
         py: Python<'_>,
-        name: String,
-        queues: Vec<String>,
+        name: Name,
+        queues: Vec<Name>,
         lease: Span,
     ) -> PyResult<Pending> {
-        let info = WorkerInfo { name, queues, lease: lease.0 };
+        let info = WorkerInfo { name: name.0, queues: names(queues), lease: lease.0 };
         self.verb(py, |queue| async move { queue.register_worker(&info).await.map(Answer::Worker) })
     }
 
@@ -281,9 +282,9 @@ impl Queue {
         &self,
         py: Python<'_>,
         worker: i64,
-        queues: Vec<String>,
+        queues: Vec<Name>,
         limit: u32,
-        funcs: Option<Vec<String>>,
+        funcs: Option<Vec<Name>>,
     ) -> PyResult<Pending> {
         let request = request(queues, limit, Span(Duration::ZERO), funcs);
         self.verb(
@@ -316,10 +317,10 @@ impl Queue {
     }
 }
 
-fn request(queues: Vec<String>, limit: u32, timeout: Span, funcs: Option<Vec<String>>) -> Dequeue {
-    let request = Dequeue::from(queues).limit(limit).timeout(timeout.0);
+fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>>) -> Dequeue {
+    let request = Dequeue::from(names(queues)).limit(limit).timeout(timeout.0);
     match funcs {
-        Some(funcs) => request.funcs(funcs),
+        Some(funcs) => request.funcs(names(funcs)),
         None => request,
     }
 }

@@ -32,7 +32,14 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     } else if given.is_instance_of::<PyFloat>() {
         Ok(Value::from(given.extract::<f64>()?))
     } else if let Ok(text) = given.cast::<PyString>() {
-        Ok(Value::from(text.to_cow()?.as_ref()))
+        match text.to_cow() {
+            Ok(text) => Ok(Value::from(text.as_ref())),
+            // The value may be a URL with its password: it is not shown.
+            Err(_) => {
+                let message = format!("{name} is refused: it is not valid UTF-8");
+                Err(to_py(given.py(), Error::config(message)))
+            }
+        }
     } else {
         let kind = given.get_type().name()?.to_string();
         let message = format!("{name} is refused, being of type {kind}: give a number, a flag or text");

@@ -9,6 +9,8 @@ use omniq::{Error, Result};
 use pyo3::prelude::*;
 use tokio::sync::OnceCell;
 
+use crate::convert::imported;
+use crate::error::from_py;
 use crate::runtime::generation;
 
 pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -89,7 +91,12 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
         gil: Python<'_>,
     ) -> Result<impl Future<Output = Result<T>> + Send + 'static + use<T>> {
         let opened = self.current(gil)?;
-        let opening = if opened.cell.initialized() { None } else { Some((self.opener)(gil)?) };
+        let opening = if opened.cell.initialized() {
+            None
+        } else {
+            not_by_a_script_run_again(gil).map_err(|error| from_py(gil, error))?;
+            Some((self.opener)(gil)?)
+        };
         Ok(async move {
             if opened.is_closed() {
                 return Err(closed());
@@ -116,6 +123,11 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
             opened.cell.get_or_try_init(|| async { Err(closed()) }).await.ok().cloned()
         })
     }
+}
+
+/// The process of a task that runs the program's script once more ends here, before it does anything twice.
+fn not_by_a_script_run_again(py: Python<'_>) -> PyResult<()> {
+    imported!(py, "omniq._spawned", "check")?.call0().map(drop)
 }
 
 fn closed() -> Error {

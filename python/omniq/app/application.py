@@ -30,7 +30,9 @@ class _App(BaseApp):
         """Runs a worker on this thread, which must be the main one, until SIGTERM or SIGINT stops it; then closes the
         application.
 
-        The first signal stops it gracefully: what runs has the grace time. A second one stops it at once.
+        The first signal stops it gracefully: what runs has the grace time. A second one stops it at once; signals within a
+        tenth of a second are one. If runs go on a second after that although they were told to stop, their tasks are handed
+        back and the process ends with exit code 0; otherwise this returns.
 
         Args:
             loop: ``"asyncio"`` or ``"uvloop"``.

@@ -14,6 +14,7 @@ from omniq import _omniq
 from omniq._loop import run
 from omniq.app.context import Context
 from omniq.app.function import BaseFunction, TaskOptions
+from omniq.app.kinds import place_of
 from omniq.errors import OmniQError
 from omniq.settings import Settings, Source, settings_of
 
@@ -151,7 +152,7 @@ class BaseApp:
         made = self._function_class(self, function, options, namespace)
         before = self.tasks.get(made.name)
         if before is not None and not _is_same(before.function, function):
-            where = f"{before.function.__module__}.{before.function.__qualname__}"
+            where = ".".join(place_of(before.function)[:2])
             message = f"task {made.name!r} is there already ({where}): give this one another by name=…"
             raise OmniQError(message, "config")
         self.tasks[made.name] = made
@@ -199,7 +200,7 @@ class BaseApp:
 
 def _is_same(one: Any, other: Any) -> bool:
     """Whether it is the same function, of a module that was loaded again perhaps."""
-    return bool(one.__module__ == other.__module__ and one.__qualname__ == other.__qualname__)
+    return place_of(one) == place_of(other)
 
 
 def server_programs() -> str | None:

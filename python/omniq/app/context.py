@@ -10,6 +10,7 @@ from omniq._loop import run
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from omniq.app.convert import Value
     from omniq.models import Task
     from omniq.worker.report import Run
 
@@ -28,12 +29,12 @@ class Context:
     ...     return context.attempt
     """
 
-    __slots__ = ("__dict__", "_allow_pickle", "_codec", "_is_async", "_job")
+    __slots__ = ("__dict__", "_codec", "_is_async", "_job", "_returns")
 
-    def __init__(self, job: Run, codec: str, allow_pickle: bool, is_async: bool) -> None:
+    def __init__(self, job: Run, codec: str, returns: Value, is_async: bool) -> None:
         self._job = job
         self._codec = codec
-        self._allow_pickle = allow_pickle
+        self._returns = returns
         self._is_async = is_async
 
     @cached_property
@@ -114,14 +115,14 @@ class Context:
 
         Raises:
             OmniQError: `is_invalid` if the queue is not on PostgreSQL, if results or events are kept elsewhere than the
-                queue, and for a connection of another kind; `is_codec` if the result cannot be written. Nothing is sent then.
+                queue, and for a connection of another kind; `is_codec` if the result cannot be written, or does not fit
+                the function's annotation. Nothing is sent then.
             Exception: The driver's own, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction has failed.
         """
-        from omniq.app.convert import writer
         from omniq.app.inside import complete, complete_sync
 
         codec = "json" if self._codec == "raw" else self._codec
-        pending = self._job.completion(writer(codec, self._allow_pickle)(result), codec)
+        pending = self._job.completion(self._returns.write(result, codec), codec)
         return complete(connection, pending) if self._is_async else complete_sync(connection, pending)
 
     def log_event(self, kind: str, **data: Any) -> None:

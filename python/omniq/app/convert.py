@@ -102,6 +102,37 @@ class Value:
         self.kind = kind
         self.allow_pickle = allow_pickle
         self._readers: dict[str, Callable[[bytes], Any]] = {}
+        # What checks a value that was written; None where the annotation says nothing, or cannot be read at all.
+        self._checks: dict[str, Callable[[bytes], Any] | None] = {}
+
+    def write(self, value: Any, codec: str) -> bytes:
+        """The bytes of a value, seen to fit the type. It raises whatever the codec raises.
+
+        Raises:
+            OmniQError: `is_codec` if the value does not fit.
+        """
+        data = writer(codec, self.allow_pickle)(value)
+        try:
+            check = self._checks[codec]
+        except KeyError:
+            check = self._checks[codec] = self._check(codec)
+        if check is not None:
+            try:
+                check(data)
+            except Exception as error:
+                raise OmniQError(
+                    f"the value does not fit the annotation -> {shown(self.kind)}: {error}", "codec"
+                ) from error
+        return data
+
+    def _check(self, codec: str) -> Callable[[bytes], Any] | None:
+        # Other codecs write the types with the values.
+        if self.kind is Any or codec not in _WRITERS:
+            return None
+        try:
+            return reader(self.kind, codec)
+        except OmniQError:
+            return None
 
     def read(self, data: bytes, codec: str) -> Any:
         """The value of these bytes."""
@@ -109,3 +140,8 @@ class Value:
         if found is None:
             found = self._readers[codec] = reader(self.kind, codec, self.allow_pickle)
         return found(data)
+
+
+def shown(kind: Any) -> str:
+    """The type as it was written."""
+    return kind.__name__ if isinstance(kind, type) and not getattr(kind, "__args__", None) else repr(kind)

@@ -15,6 +15,7 @@ from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.convert import Value
 from omniq.app.handle import AsyncHandle, Handle
+from omniq.app.kinds import inner, is_async, name_of
 from omniq.app.plan import Plan
 from omniq.app.signature import Signature
 from omniq.errors import OmniQError
@@ -57,7 +58,7 @@ class TaskOptions(TypedDict, total=False):
     #: How arguments and value are written. Default: as the application was made, which is ``"json"`` unless said otherwise.
     codec: str
     #: Whether a ``def`` function runs in a process of its own: for work that needs the processor, and for timeouts that
-    #: end it whatever it does. Default: false.
+    #: end it whatever it does. The program needs a main guard (``if __name__ == "__main__":``). Default: false.
     process: bool
 
 
@@ -108,18 +109,20 @@ class BaseFunction(Generic[Q, S, P, R]):
     def __init__(
         self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
     ) -> None:
-        functools.update_wrapper(self, function)
+        # Of an object that can be called, the attributes stay its own.
+        functools.update_wrapper(self, function, updated=("__dict__",) if inspect.isroutine(function) else ())
         self.app = app
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async(function)
         settings: dict[str, Any] = dict(options)
         unknown = set(settings) - set(TaskOptions.__annotations__)
         if unknown:
             message = f"a task has no option {', '.join(sorted(unknown))}: known are"
             raise OmniQError(f"{message} {', '.join(TaskOptions.__annotations__)}", "config")
-        if not callable(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        called = inner(function) if callable(function) else None
+        if called is None or inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
             raise OmniQError(f"{function!r} is no task: give a def or async def function that yields nothing", "config")
-        self.name = settings.pop("name", None) or function.__name__
+        self.name = settings.pop("name", None) or name_of(function)
         self.process: bool = settings.pop("process", False)
         if self.process and self.is_async:
             raise OmniQError(f"task {self.name}: process=True is for def functions, and this one is async", "config")
@@ -229,7 +232,7 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def __reduce__(self) -> str:
         # By its place in its module, as functions are.
-        return self.function.__qualname__
+        return getattr(self.function, "__qualname__", self.name)
 
 
 class _Shared:

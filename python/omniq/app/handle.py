@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from omniq._loop import run, wait
+from omniq.app.convert import shown
 from omniq.app.exceptions import TaskFailed
+from omniq.errors import OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 
 if TYPE_CHECKING:
@@ -41,7 +43,18 @@ class BaseHandle(Generic[R]):
         if result.status is not ResultStatus.COMPLETED:
             raise TaskFailed(result)
         payload = result.payload
-        value: R = None if payload is None else self._function.returns.read(payload.data, payload.codec)  # type: ignore[assignment]
+        if payload is None:
+            return None  # type: ignore[return-value]
+        returns = self._function.returns
+        try:
+            value: R = returns.read(payload.data, payload.codec)
+        except OmniQError:
+            raise
+        except Exception as error:
+            what = f"the value of task {self.id} cannot be read as {self._function.name} is annotated, -> {shown(returns.kind)}"
+            raise OmniQError(
+                f"{what}: {error}; it was written by another version of the function, or another program", "codec"
+            ) from error
         return value
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R:
@@ -109,7 +122,8 @@ class AsyncHandle(BaseHandle[R]):
 
         Raises:
             TaskFailed: If it ended without a value: failed, cancelled, expired or discarded.
-            OmniQError: `is_timeout` if it has not ended in time; `is_config` if results are off.
+            OmniQError: `is_timeout` if it has not ended in time; `is_config` if results are off; `is_codec` if the value
+                does not fit the annotation.
         """
         return self._value(await run(self._wait(timeout)))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from omniq.app.context import Context
 from omniq.app.depends import Dependency
+from omniq.app.kinds import heeding, inner, is_async, is_coroutine, may_be_async
 from omniq.app.signature import Signature
 from omniq.errors import OmniQError
 
@@ -31,10 +32,10 @@ class Dependant:
                 message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
                 raise OmniQError(f"{message}: annotate it with Context or Depends, or give it a default", "config")
         self.needs = needs_of(self.signature, namespace, (*path, function))
-        target = function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+        target = inner(function)
         self.is_generator = inspect.isgeneratorfunction(target)
         self.is_async_generator = inspect.isasyncgenfunction(target)
-        self.is_coroutine = inspect.iscoroutinefunction(target)
+        self.is_coroutine = is_async(function)
 
     @property
     def is_async(self) -> bool:
@@ -108,8 +109,11 @@ class Around:
         values = dict.fromkeys(need.signature.contexts, self.context) | self.solve(need.needs)
         args, kwargs = need.signature.assemble(values)
         value = need.function(*args, **kwargs)
-        if need.is_generator:
+        if need.is_generator or need.is_async_generator:
             value = self.begin(value)
+        elif inspect.iscoroutine(value):
+            assert self.wait is not None
+            value = self.wait(value)
         self.made[need.function] = value
         return value
 
@@ -161,7 +165,7 @@ class AsyncAround(Around):
         values = dict.fromkeys(need.signature.contexts, self.context) | await self.solve_async(need.needs)
         args, kwargs = need.signature.assemble(values)
         value = need.function(*args, **kwargs)
-        if need.is_coroutine:
+        if inspect.iscoroutine(value):
             value = await value
         elif need.is_async_generator:
             value = await self.begin_async(value)
@@ -200,12 +204,12 @@ class Plan:
     ) -> None:
         self.function = function
         self.signature = signature
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async(function)
         self.needs = needs_of(signature, signature.namespace)
         self.middleware = list(middleware)
         self.overrides = overrides
         self.is_bare = not (signature.injects or self.middleware)
-        if not self.is_async:
+        if not may_be_async(function):
             for name, (need, _) in self.needs.items():
                 if need.is_async:
                     message = f"{_name(function)} is no async function, and its dependency {name} is"
@@ -223,6 +227,10 @@ class Plan:
                 around.begin(middleware(context))
             args, kwargs = self._assemble(named, context, around.solve(self.needs))
             value = self.function(*args, **kwargs)
+            if is_coroutine(value):
+                # An async function behind a decorator.
+                context._is_async = True
+                value = wait(heeding(context._job, value))
         except BaseException as raised:
             error = raised
         return around.end(value, error)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from omniq.app.context import Context
 from omniq.app.depends import Dependency, dependency_of, is_injected
+from omniq.app.kinds import has_partial, inner, innermost
 from omniq.errors import OmniQError
 
 
@@ -76,10 +77,10 @@ class Signature:
 
 
 def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> dict[str, Any]:
-    target = function
-    if not isinstance(function, types.FunctionType | types.MethodType):
-        # An object that can be called, or a class.
-        target = function.__init__ if isinstance(function, type) else type(function).__call__  # type: ignore[misc]
+    # A decorator in front of a partial has the partial's signature and annotations of its own.
+    target = inner(innermost(function)) if has_partial(function) else inner(function)
+    if isinstance(target, type):
+        target = target.__init__  # type: ignore[misc]
     try:
         return typing.get_type_hints(target, localns=namespace, include_extras=True)
     except NameError as error:

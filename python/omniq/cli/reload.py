@@ -18,10 +18,20 @@ _SKIPPED = {"__pycache__", "node_modules", "site-packages", "target", "venv"}
 def supervise(arguments: Sequence[str]) -> int:
     """Runs ``omniq worker`` with these arguments in a process of its own until a signal stops it; gives its exit code."""
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
     seen = _files()
     worker = _start(arguments)
+
+    told: set[int] = set()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        told.add(worker.pid)
+        # The worker knows what a second one means.
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     while not stopped.wait(_LOOK):
         now = _files()
         if now != seen:
@@ -31,7 +41,7 @@ def supervise(arguments: Sequence[str]) -> int:
             _stop(worker)
             worker = _start(arguments)
         # A worker that has failed is left until the next change: it is likely to be under repair.
-    return _stop(worker)
+    return worker.wait() if worker.pid in told else _stop(worker)
 
 
 def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -8,18 +8,21 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.errors import OmniQError
 from omniq.logging import set_log_level
+from omniq.worker import WorkerOptions
+from omniq.worker.service import serve
 
 _HELP = """\
 APPLICATION names a module and, behind a colon, the AsyncOmniQ or OmniQ in it; the part behind the colon may
 be left out where the module holds one only. Modules are looked for in the working folder first.
 
 SIGTERM and Ctrl-C stop the worker gracefully: it claims no more, and what runs has the grace time. A second
-signal stops it at once. Whatever was not finished goes back to the queue.
+signal stops it at once. Whatever was not finished goes back to the queue, and the process ends, whatever
+hangs in it.
 
 Examples:
   omniq worker shop.tasks:app
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         set_log_level(options.log_level)
         app = load(options.application)
-        app.run_worker(loop=options.loop, **_worker_options(options))
+        serve(app, cast(WorkerOptions, _worker_options(options)), options.loop, last=True)
     except OmniQError as error:
         print(f"omniq worker: {error}", file=sys.stderr)
         return 2 if error.is_config or error.is_invalid else 1

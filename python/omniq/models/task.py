@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from omniq._texts import kind_of, text_of, trace_of
+from omniq.errors import OmniQError
 from omniq.models.base import Model
 from omniq.models.enums import TaskState
 from omniq.models.payload import Payload
@@ -54,15 +56,20 @@ class TaskError(Model, frozen=True):
     trace: str | None = None
 
     @classmethod
-    def of(cls, error: TaskError | BaseException) -> TaskError:
-        """From an exception: its type, its message, and its traceback. A `TaskError` stays what it is."""
+    def of(cls, error: TaskError | BaseException | str) -> TaskError:
+        """From an exception: its type, its message, and its traceback. A `TaskError` stays what it is; a text is the message
+        of an error of type ``"error"``.
+
+        Raises:
+            OmniQError: `is_invalid` for anything else.
+        """
         if isinstance(error, TaskError):
             return error
-        import traceback
-
-        kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        return cls(name, str(error), "".join(traceback.format_exception(error)))
+        if isinstance(error, str):
+            return cls("error", error)
+        if isinstance(error, BaseException):
+            return cls(kind_of(error), text_of(error), trace_of(error))
+        raise OmniQError(f"error = {text_of(error)} is refused: give an exception, a TaskError or a text", "invalid")
 
 
 class Claim(Model, frozen=True):

@@ -48,10 +48,10 @@ class AsyncWorker:
         """Runs until nothing is left to claim and nothing runs any more; tasks that are to start later are left."""
         await self._begin().until_stopped(until_idle=True)
 
-    def _begin(self) -> Run:
+    def _begin(self, ends_process: bool = False) -> Run:
         if self._run is not None:
             raise OmniQError("this worker has run already: make another by app.worker()", "closed")
-        self._run = Run(self._app, self._options)
+        self._run = Run(self._app, self._options, ends_process)
         return self._run
 
     def stop(self) -> None:

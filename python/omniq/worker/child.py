@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from omniq.models import Task
 
 
+#: What stops a worker, and must not stop a run of it.
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
 class Facts(NamedTuple):
     """What a run knows of itself, as it goes to another process."""
 
@@ -44,6 +48,7 @@ class RemoteJob:
         self._pipe = pipe
         self._facts = facts
         self.has_completed = False
+        self._lock = threading.Lock()
         self._end = None if facts.time_left is None else time.monotonic() + facts.time_left
 
     @property
@@ -89,15 +94,21 @@ class RemoteJob:
         return RemoteCompletion(self, value, codec)
 
     def ask_for_completion(self, value: bytes | None, codec: str) -> tuple[str, str, bytes | None]:
-        self._pipe.send(("completion", (value, codec)))
-        answer: tuple[str, str, bytes | None] | OmniQError = self._pipe.recv()
-        if isinstance(answer, OmniQError):
-            raise answer
+        answer: tuple[str, str, bytes | None] = self._ask("completion", value, codec)
         self.has_completed = True
         return answer
 
     def log_event(self, kind: str, data: dict[str, Any]) -> None:
-        self._pipe.send(("log_event", (kind, data)))
+        self._ask("log_event", kind, data)
+
+    def _ask(self, name: str, *given: Any) -> Any:
+        """What the worker's process answers. From any thread."""
+        with self._lock:
+            self._pipe.send((name, given))
+            answer = self._pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def complete(self, value: bytes | None, codec: str) -> None:
         self._pipe.send(("complete", (value, codec)))
@@ -130,11 +141,17 @@ class RemoteCompletion(NamedTuple):
 def main(pipe: Connection, path: list[str]) -> None:
     """Runs tasks until the pipe is closed."""
     sys.path[:] = path
-    # Ctrl-C goes to all processes of a terminal; the worker decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A signal to all processes of a terminal, a group or a service is for the worker, which decides when this one ends. By
+    # functions, not by SIG_IGN, which programs that a task starts would inherit. Until here they were blocked.
+    for number in STOPS:
+        signal.signal(number, _left_to_the_worker)
+        signal.siginterrupt(number, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from omniq.worker.report import answer_anyway
     from omniq.worker.runners import blocking
 
+    pipe.send(("ready", ()))
     loop = asyncio.new_event_loop()
     runners: dict[str, Callable[[Any, bytes, str], None]] = {}
     while True:
@@ -151,7 +168,15 @@ def main(pipe: Connection, path: list[str]) -> None:
         runner = runners.get(function.name)
         if runner is None:
             runner = runners[function.name] = blocking(function, loop.run_until_complete)
-        runner(RemoteJob(pipe, facts), data, codec)
+        job = RemoteJob(pipe, facts)
+        try:
+            runner(job, data, codec)
+        except BaseException as error:
+            answer_anyway(job, error)
+
+
+def _left_to_the_worker(*_: object) -> None:
+    pass
 
 
 def _end_with_parent() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from omniq import _omniq
+from omniq import _omniq, _spawned
 from omniq._loop import bridge_of, run
 from omniq.errors import OmniQError
 from omniq.worker import runners
@@ -51,11 +51,15 @@ class WorkerOptions(TypedDict, total=False):
 
 _OURS = ("threads", "processes")
 
+#: How long a run that was told to stop, by its timeout or a cancel, is waited for before its slot is given to others, in seconds.
+PATIENCE = 5.0
+
 
 class Run:
     """One run of a worker on the running event loop."""
 
-    def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
+    def __init__(self, app: BaseApp, options: WorkerOptions, ends_process: bool = False) -> None:
+        _spawned.check()
         unknown = set(options) - set(WorkerOptions.__annotations__)
         if unknown:
             message = f"a worker has no option {', '.join(sorted(unknown))}: known are"
@@ -70,12 +74,13 @@ class Run:
             most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:
                 raise OmniQError(f"{name} = {most!r} is refused: give a number of at least 1", "config")
+        settings["patience"], settings["ends_process"] = PATIENCE, ends_process
         settings["queues"] = _queues(app, settings.get("queues"))
         self._coroutines = Coroutines(loop, bridge)
         self._threads = Threads(bridge, threads)
         self._processes = Processes(bridge, processes)
         functions = [(task.name, *self._place(task)) for task in app.tasks.values()]
-        self._worker = _omniq.Worker(app._core, functions, settings)
+        self.core = _omniq.Worker(app._core, functions, settings)
 
     def _place(self, task: Any) -> tuple[Any, _omniq.Lane]:
         if task.process:
@@ -96,7 +101,7 @@ class Run:
 
         Cancelled, it stops gracefully first; cancelled once more, it stops at once.
         """
-        running = asyncio.ensure_future(run(self._worker.run(until_idle)))
+        running = asyncio.ensure_future(run(self.core.run(until_idle)))
         cancelled = 0
         try:
             while True:
@@ -121,11 +126,11 @@ class Run:
 
     def stop(self) -> None:
         """Stops gracefully: no more claims, and what runs has the grace time. From any thread."""
-        self._worker.stop()
+        self.core.stop()
 
     def stop_now(self) -> None:
         """Tells what runs to stop as well. From any thread."""
-        self._worker.stop_now()
+        self.core.stop_now()
 
 
 async def _joined(*pools: Threads) -> None:

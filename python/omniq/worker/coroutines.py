@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
+from omniq.worker.report import answer_anyway
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
@@ -75,7 +76,11 @@ class Coroutines:
             if not self._rousing and waiting():
                 # If this run waits for something, another coroutine goes on with the rest.
                 self._rouse()
-            await runner(job, data, codec)
+            try:
+                await runner(job, data, codec)
+            except BaseException as error:
+                answer_anyway(job, error)
+                raise
             del taken, runner, job, data
             _forget_cancels(task)
             if contextvars.copy_context() != before:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import logging
 import multiprocessing
+import multiprocessing.util
+import signal
 import sys
+import weakref
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from omniq import _omniq
+from omniq import _omniq, _spawned
+from omniq._texts import text_of
 from omniq.errors import OmniQError
 from omniq.worker import child
 from omniq.worker.threads import Threads
@@ -17,6 +25,10 @@ if TYPE_CHECKING:
     from omniq._omniq import Bridge, Job
     from omniq.app.function import BaseFunction
 
+_log = logging.getLogger("omniq")
+
+#: How long a process may take to begin, in seconds, before that is told.
+_SLOW = 20.0
 #: A fresh interpreter: a fork of a process with threads can hang.
 _START = multiprocessing.get_context("spawn")
 
@@ -35,8 +47,24 @@ class Processes(Threads):
                 function, job, data, codec = taken
                 process.run(function, job, data, codec)
                 del taken, job
+                if self._is_surplus():
+                    return
         finally:
             process.end()
+
+
+def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
+    """What the process is told of what it asked for."""
+    try:
+        if name == "log_event":
+            job.log_event(*given)
+            return None
+        return job.completion(*given).wait()
+    except OmniQError as error:
+        return error
+    except Exception as error:
+        # Such as one whose class cannot be taken to another process.
+        return OmniQError(f"{type(error).__name__}: {text_of(error)}", "invalid")
 
 
 class _Process:
@@ -46,6 +74,9 @@ class _Process:
         self._bell = bell
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        # It has loaded what it needs and takes tasks.
+        self._is_ready = False
+        _all.add(self)
 
     def run(self, function: BaseFunction[..., Any, ..., Any], job: Job, data: bytes, codec: str) -> None:
         """Runs one task and answers it."""
@@ -65,10 +96,20 @@ class _Process:
 
     def _start(self) -> None:
         self.end()
+        self._is_ready = False
         self._pipe, theirs = _START.Pipe()
         # The module that holds the tasks may be the one that was started, or lie beside it.
-        self._process = _START.Process(target=child.main, args=(theirs, list(sys.path)), daemon=True, name="omniq-task")
-        self._process.start()
+        self._process = _START.Process(
+            target=child.main, args=(theirs, list(sys.path)), daemon=True, name=_spawned.NAME
+        )
+        # It unblocks them itself when it starts: before, they would unblock them here.
+        resource_tracker.ensure_running()
+        # A signal to the whole group, or from systemd to all, must not end it on its way; how it is on its way it inherits.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, child.STOPS)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
         theirs.close()
 
     def _follow(self, job: Job) -> None:
@@ -80,36 +121,48 @@ class _Process:
                 self.end()
                 job.fail("stopped", "it was told to stop", None, False)
                 return
-            ready = wait([self._pipe, self._process.sentinel, self._bell])  # type: ignore[list-item]
+            told = [self._pipe, self._process.sentinel, self._bell]
+            ready = wait(told, None if self._is_ready else _SLOW)  # type: ignore[arg-type]
+            if not ready:
+                message = "the process of task %s (%s) takes long to begin; if the script runs again there, %s"
+                _log.warning(message, job.id, job.func, _spawned.REMEDY)
+                self._is_ready = True
             if self._pipe in ready:
                 try:
                     name, given = self._pipe.recv()
                 except (EOFError, OSError):
                     self._gone(job)
                     return
-                if name == "completion":
-                    self._pipe.send(self._completion(job, *given))
+                if name == "ready":
+                    self._is_ready = True
+                    continue
+                if name in ("completion", "log_event"):
+                    self._pipe.send(_answer(job, name, given))
                     continue
                 getattr(job, name)(*given)
-                if name != "log_event":
-                    return
+                return
             elif self._process.sentinel in ready:
                 self._gone(job)
                 return
-
-    def _completion(self, job: Job, value: bytes | None, codec: str) -> tuple[str, str, bytes | None] | OmniQError:
-        try:
-            return job.completion(value, codec).wait()
-        except OmniQError as error:
-            return error
 
     def _gone(self, job: Job) -> None:
         assert self._process is not None
         self._process.join()
         code = self._process.exitcode
         self.end()
+        if code == _spawned.CODE:
+            job.fail("process", f"the script runs again in the process of the task: {_spawned.REMEDY}", None, True)
+            return
         what = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        job.fail("process_lost", f"the process of the task {what}", None, False)
+        when = "" if self._is_ready else f" before it could begin; if the script runs again there, {_spawned.REMEDY}"
+        job.fail("process_lost", f"the process of the task {what}{when}", None, False)
+
+    def kill(self) -> None:
+        """Ends the process, and leaves the rest to its thread."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(Exception):
+                process.kill()
 
     def end(self) -> None:
         """Ends the process, whatever it does."""
@@ -121,3 +174,13 @@ class _Process:
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None
+
+
+_all: weakref.WeakSet[_Process] = weakref.WeakSet()
+
+
+@atexit.register
+def _kill_all() -> None:
+    # Before multiprocessing, whose module is loaded above: it would send SIGTERM, which these do not heed, and wait.
+    for process in list(_all):
+        process.kill()

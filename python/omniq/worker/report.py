@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
+from omniq._texts import kind_of, text_of, trace_of
 from omniq.app.arguments import BadArguments
-from omniq.app.convert import writer
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze
 
 if TYPE_CHECKING:
@@ -15,9 +14,10 @@ if TYPE_CHECKING:
 
     from omniq._omniq import Pending
     from omniq.app.context import StopReason
+    from omniq.app.convert import Value
     from omniq.models import Task
 
-__all__ = ["Answer", "Run", "complete", "report"]
+__all__ = ["Answer", "Run", "answer_anyway", "complete", "report"]
 
 
 class Answer(Protocol):
@@ -63,14 +63,14 @@ class Run(Answer, Protocol):
 _OURS = __file__.removesuffix("worker/report.py")
 
 
-def complete(answer: Answer, value: Any, codec: str, allow_pickle: bool) -> None:
+def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
     """The run has a value."""
     # A payload of bytes says nothing of how its value is to be written.
     codec = "json" if codec == "raw" else codec
     try:
-        data = writer(codec, allow_pickle)(value)
-    except Exception as error:
-        answer.fail("bad_result", str(error), None, True)
+        data = returns.write(value, codec)
+    except BaseException as error:
+        answer.fail("bad_result", text_of(error), None, True)
     else:
         answer.complete(data, codec)
 
@@ -80,41 +80,31 @@ def report(answer: Answer, error: BaseException) -> None:
     try:
         if isinstance(error, Retry):
             if error.in_ is None and not error.unlimited:
-                answer.fail("omniq.Retry", error.reason, _trace(error), False)
+                answer.fail("omniq.Retry", text_of(error.reason), _trace(error), False)
             else:
-                answer.retry(error.in_, error.reason or None, None, error.unlimited)
+                answer.retry(error.in_, text_of(error.reason) or None, None, error.unlimited)
         elif isinstance(error, Snooze):
             answer.snooze(error.in_)
         elif isinstance(error, Discard):
-            answer.discard(error.reason)
+            answer.discard(text_of(error.reason))
         elif isinstance(error, Fail):
-            answer.fail("omniq.Fail", error.reason, _trace(error), True)
+            answer.fail("omniq.Fail", text_of(error.reason), _trace(error), True)
         elif isinstance(error, BadArguments):
-            answer.fail("bad_arguments", str(error), None, True)
+            answer.fail("bad_arguments", text_of(error), None, True)
         else:
-            answer.fail(_kind(error), _text(error), _trace(error), False)
+            answer.fail(kind_of(error), text_of(error), _trace(error), False)
     except Exception as unfit:
         # Such as a delay that is no span.
-        answer.fail(_kind(unfit), _text(unfit), _trace(error), False)
+        answer.fail(kind_of(unfit), text_of(unfit), _trace(error), False)
 
 
-def _kind(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "its message cannot be read"
+def answer_anyway(answer: Answer, error: BaseException) -> None:
+    """The run could not be answered as it should have been: it must not hold its slot for that. A second answer is not counted."""
+    answer.fail("unanswered", f"the run could not be answered: {type(error).__name__}", None, False)
 
 
 def _trace(error: BaseException) -> str:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
         frames = frames.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
-    except Exception:
-        return "its traceback cannot be read"
+    return trace_of(error, frames)

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from omniq.app.context import Context
+from omniq.app.kinds import heeding, is_coroutine
 from omniq.worker.report import complete, report
 
 if TYPE_CHECKING:
+    from omniq.app.convert import Value
     from omniq.app.function import BaseFunction
     from omniq.app.plan import Wait
     from omniq.worker.report import Run
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable[[Run, bytes, str], None]:
     """For a ``def`` function; what stands around it and is async is awaited by `wait`."""
-    plan, arguments, allow_pickle = function.plan(), function.arguments, function.app.allow_pickle
+    plan, arguments, returns = function.plan(), function.arguments, function.returns
     call, read = function.function, arguments.read
 
     if plan.is_bare:
@@ -26,28 +28,30 @@ def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable
             try:
                 args, kwargs = read(data, codec)
                 value = call(*args, **kwargs)
+                if is_coroutine(value):
+                    # An async function behind a decorator.
+                    value = wait(heeding(job, value))
             except BaseException as error:
                 report(job, error)
             else:
-                complete(job, value, codec, allow_pickle)
+                complete(job, value, codec, returns)
 
         return bare
 
     def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = plan.call(Context(job, codec, allow_pickle, False), arguments.named(read(data, codec)), wait)
+            value = plan.call(Context(job, codec, returns, False), arguments.named(read(data, codec)), wait)
         except BaseException as error:
             report(job, error)
         else:
-            # What follows a completion in a transaction is of no account, even if it cannot be written.
-            complete(job, None if job.has_completed else value, codec, allow_pickle)
+            _complete(job, value, codec, returns)
 
     return full
 
 
 def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes, str], Awaitable[None]]:
     """For an ``async def`` function."""
-    plan, arguments, allow_pickle = function.plan(), function.arguments, function.app.allow_pickle
+    plan, arguments, returns = function.plan(), function.arguments, function.returns
     call, read = function.function, arguments.read
 
     if plan.is_bare:
@@ -59,19 +63,27 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, byte
             except BaseException as error:
                 _stopped_or_failed(job, error)
             else:
-                complete(job, value, codec, allow_pickle)
+                complete(job, value, codec, returns)
 
         return bare
 
     async def full(job: Run, data: bytes, codec: str) -> None:
         try:
-            value = await plan.call_async(Context(job, codec, allow_pickle, True), arguments.named(read(data, codec)))
+            value = await plan.call_async(Context(job, codec, returns, True), arguments.named(read(data, codec)))
         except BaseException as error:
             _stopped_or_failed(job, error)
         else:
-            complete(job, None if job.has_completed else value, codec, allow_pickle)
+            _complete(job, value, codec, returns)
 
     return full
+
+
+def _complete(job: Run, value: Any, codec: str, returns: Value) -> None:
+    if job.has_completed:
+        # What follows a completion in a transaction is not counted, even if it cannot be written.
+        job.complete(None, codec)
+    else:
+        complete(job, value, codec, returns)
 
 
 def _stopped_or_failed(job: Run, error: BaseException) -> None:

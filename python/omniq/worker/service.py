@@ -1,54 +1,140 @@
-"""A worker as a process: it runs until a signal stops it."""
+"""A worker as a process: it runs until a signal stops it, and then ends in time, whatever hangs in it.
+
+Python's handlers in C write signals to a descriptor of the Rust side, which stops the worker and at last ends the process: neither a
+task that blocks the loop nor one that holds the interpreter is in the way (`docs/decisions/0031-signals.md`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import multiprocessing
+import os
 import signal
+import sys
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from omniq import _omniq
 from omniq.errors import OmniQError
+from omniq.logging import hand_over
 from omniq.worker import AsyncWorker, WorkerOptions
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from omniq.app.base import BaseApp
+    from omniq.worker.core import Run
 
 _log = logging.getLogger("omniq")
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+#: How long threads that tasks have left behind may go on behind the main thread, in seconds.
+_BEHIND = 3.0
 
 
-def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio") -> None:
-    """Runs a worker until SIGTERM or SIGINT, which stop it gracefully; a second one stops it at once."""
+def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: bool = False) -> None:
+    """Runs a worker until SIGTERM or SIGINT, which stop it gracefully; a second one stops it at once.
+
+    If runs go on that heed no stop, the process ends with them; otherwise this returns. `last` says that nothing comes behind it
+    but the end of the process, which then ends in time.
+    """
     runner = _runner(loop)
+    if threading.current_thread() is not threading.main_thread():
+        message = "signals stop the worker, and they come to the main thread: call this there, or use app.worker()"
+        raise OmniQError(message, "config")
+    with Signals(last) as signals:
 
-    async def main() -> None:
-        worker = AsyncWorker(app, options)
-        with_signals(worker)
-        try:
-            await worker.run()
-        finally:
-            await app._close_async()
+        async def main() -> None:
+            worker = AsyncWorker(app, options)
+            try:
+                run = worker._begin(ends_process=True)
+                signals.stop(run)
+                await run.until_stopped()
+            finally:
+                await app._close_async()
 
-    runner(main())
+        runner(main())
 
 
-def with_signals(worker: AsyncWorker) -> None:
-    """Lets SIGTERM and SIGINT stop this worker."""
-    count = 0
+class Signals:
+    """Gives the signals of this process to a worker; afterwards they are whose they were before."""
 
-    def stop() -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            _log.info("signal received: stopping; another one stops at once")
-            worker.stop()
-        else:
-            _log.warning("second signal received: stopping at once")
-            worker.stop_now()
+    #: Those that are in force in this process.
+    current: Signals | None = None
 
-    running = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        running.add_signal_handler(number, stop)
+    def __init__(self, last: bool) -> None:
+        self._core = _omniq.Signals()
+        self._last = last
+        self._before: dict[int, Any] = {}
+        self._threads = set(threading.enumerate())
+
+    def __enter__(self) -> Self:
+        Signals.current = self
+        self._before = {number: signal.signal(number, self._late) for number in _STOPS}
+        self._fd = self._take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._last:
+            return
+        self.give_back()
+        if self._core.done():
+            threading.Thread(target=self._end_behind_main, name="omniq-end", daemon=True).start()
+
+    def stop(self, run: Run) -> None:
+        """They stop this worker."""
+        # The loop may have taken the descriptor's place.
+        self._take()
+        self._core.obey(run.core, _last_words)
+
+    def give_back(self) -> None:
+        """What was in force before is so again."""
+        Signals.current = None
+        signal.set_wakeup_fd(self._fd if self._fd != self._core.fileno() else -1)
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _take(self) -> int:
+        return signal.set_wakeup_fd(self._core.fileno(), warn_on_full_buffer=False)
+
+    def _late(self, number: int, _: object) -> None:
+        # By now the Rust side has it, unless another had the descriptor's place.
+        if self._take() != self._core.fileno():
+            self._core.note(number)
+
+    def _end_behind_main(self) -> None:
+        """A signal has stopped the worker, and the program ends: threads that tasks have left behind must not hold that up."""
+        threading.main_thread().join()
+        left = {thread for thread in threading.enumerate() if not thread.daemon}
+        if left & (self._threads - {threading.main_thread()}):
+            return
+        time.sleep(_BEHIND)
+        _last_words(1 if hasattr(sys, "last_value") else 0)
+
+
+def _last_words(code: int = 0) -> None:
+    """Writes what has gathered and ends the process, whatever its other threads do."""
+    for end in (_end_children, hand_over, sys.stdout.flush, sys.stderr.flush):
+        with contextlib.suppress(Exception):
+            end()
+    os._exit(code)
+
+
+def _end_children() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+def _in_forked_child() -> None:
+    # Signals for a child are the child's, and end it as they would any other.
+    if Signals.current is not None:
+        Signals.current.give_back()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)
 
 
 def _runner(loop: str) -> Callable[[Coroutine[Any, Any, None]], None]:

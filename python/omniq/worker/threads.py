@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import logging
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
 from omniq import _omniq
+from omniq.worker.report import answer_anyway
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
+
+_log = logging.getLogger("omniq")
 
 _open: weakref.WeakSet[Threads] = weakref.WeakSet()
 
@@ -26,15 +30,18 @@ class Threads:
         self._most = most
         self._name = name
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._count = 0
         _open.add(self)
 
     def _woken(self) -> None:
-        # On the loop's thread: something waits, and nobody sleeps who could take it.
-        if len(self.lane) and not self.lane.idle and len(self._threads) < self._most:
-            number = len(self._threads) + 1
+        # On the loop's thread: something waits, and no thread sleeps that could take it. One that was given up takes nothing.
+        if len(self.lane) and not self.lane.idle and len(self._threads) < self._most + self.lane.given_up:
+            self._count += 1
             # Daemons: a function that does not end must not keep the process from ending.
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
-            self._threads.append(thread)
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True)
+            with self._lock:
+                self._threads.append(thread)
             thread.start()
 
     def _work(self) -> None:
@@ -45,8 +52,25 @@ class Threads:
                 return
             runner, job, data, codec = taken
             # Context variables that a run leaves behind end with it.
-            context.copy().run(runner, job, data, codec)
+            try:
+                context.copy().run(runner, job, data, codec)
+            except BaseException as error:
+                # The thread goes on: others wait for it.
+                answer_anyway(job, error)
+                _log.exception("a run could not be answered as it should have been")
             del taken, runner, job, data
+            if self._is_surplus():
+                return
+
+    def _is_surplus(self) -> bool:
+        """Whether this thread comes back from a run that was given up, and another has its place."""
+        if len(self._threads) <= self._most:
+            return False
+        with self._lock:
+            if len(self._threads) <= self._most + self.lane.given_up:
+                return False
+            self._threads.remove(threading.current_thread())
+            return True
 
     def close(self) -> None:
         """Ends the threads that wait for work. One in a run ends once that does."""
@@ -55,12 +79,12 @@ class Threads:
     @property
     def is_ending(self) -> bool:
         """Whether threads are still there."""
-        return any(thread.is_alive() for thread in self._threads)
+        return any(thread.is_alive() for thread in list(self._threads))
 
     def join(self, timeout: float) -> None:
         """Waits until the threads have ended, at most so many seconds for all."""
         end = time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(max(0.0, end - time.monotonic()))
 
 

@@ -66,6 +66,11 @@ def fail(how: str) -> None:
     raise ValueError(how)
 
 
+@app.task(process=True, retries=0)
+def fail_with_surrogates() -> None:
+    raise ValueError("cannot read report-\udcff.csv")
+
+
 @app.task(process=True, retries=1, backoff=Backoff(initial=0.01))
 def order(context: Context, url: str) -> str:
     with psycopg.connect(url) as connection:

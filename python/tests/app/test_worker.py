@@ -18,7 +18,8 @@ import anyio
 import pytest
 import shop
 
-from omniq import AsyncOmniQ, Context, OmniQ, OmniQError, TaskFailed
+from omniq import AsyncOmniQ, Backoff, Context, OmniQ, OmniQError, TaskFailed
+from omniq.logging import hand_over
 from omniq.models import Cancelled, ResultStatus, TaskState
 from omniq.testing import on_database
 
@@ -302,6 +303,34 @@ async def test_processes(shopping: AsyncOmniQ) -> None:
         # Others take the place of those that were ended.
         again, _, _ = await (await shop.process_id.enqueue(10)).result(20)
         assert again != os.getpid()
+
+
+async def test_tasks_of_a_lost_worker_are_told_of_in_one_line(
+    app: AsyncOmniQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Issue 12, E11: there was one line for each.
+    ran: list[int] = []
+
+    @app.task(backoff=Backoff.constant(0.01))
+    async def work(n: int) -> None:
+        ran.append(n)
+
+    queue = app.backend.queue
+    handles = [await work.enqueue(n) for n in range(20)]
+    worker = await queue.register_worker("gone", ["default"], 0.5)
+    assert len(await queue.claim(worker, ["default"], 20, None)) == 20
+    await asyncio.sleep(0.7)
+    end = time.monotonic() + 10
+    while len(ran) < 20 and time.monotonic() < end:
+        await app.drain()
+        await asyncio.sleep(0.05)
+    assert sorted(ran) == list(range(20))
+    hand_over()
+    lines = [text for record in caplog.records if "taken back" in (text := record.getMessage())]
+    assert len(lines) == 1
+    assert "count=20" in lines[0]
+    assert "gone" in lines[0]
+    assert sum(str(handle.id) in lines[0] for handle in handles) == 5
 
 
 async def test_inside_the_lifespan_of_fastapi(url: str) -> None:

@@ -29,6 +29,7 @@ impl WorkerBuilder {
             prefetch: 1000,
             prefetch_wait: Duration::from_millis(100),
             grace: Duration::from_secs(30),
+            ends_process: false,
             maintenance: Duration::from_secs(2),
             poll: crate::verbs::POLL,
         };
@@ -116,6 +117,14 @@ impl WorkerBuilder {
     /// runtime that is dropped waits for such threads; end the process, or use `Runtime::shutdown_background`.)
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
+        self
+    }
+
+    /// Says that the process ends as soon as a stopped worker has. What goes on in it in spite of the stop
+    /// ([`WorkerHandle::left`]) ends with the process, so its tasks are handed back, the attempt not counted; otherwise they are left
+    /// to the lease. Default: false; [`Worker::run_with_signals`] says so by itself.
+    pub fn ends_process(mut self, ends: bool) -> Self {
+        self.settings.ends_process = ends;
         self
     }
 

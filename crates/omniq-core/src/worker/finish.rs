@@ -85,9 +85,18 @@ impl Session<'_> {
         let written = self.settler.close(self.worker.settings.info.lease).await;
         self.lease.stop();
         let left = self.running.len();
+        self.worker.handle.leave(left);
+        let hands_back = self.worker.settings.ends_process && self.failed.is_none();
+        if written && left > 0 && hands_back {
+            tracing::warn!(
+                worker = self.worker.name(),
+                left,
+                "runs go on; they end with the process, and their tasks are handed back"
+            );
+        }
         if !written {
             tracing::warn!(worker = self.worker.name(), "the worker stays registered until its lease ends");
-        } else if left > 0 {
+        } else if left > 0 && !hands_back {
             // To hand these back now would let them run twice at once.
             tracing::warn!(
                 worker = self.worker.name(),

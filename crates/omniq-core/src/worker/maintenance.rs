@@ -1,5 +1,6 @@
 //! What every worker does beside its work: takes back the tasks of lost workers, and clears away what is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::outage::Outage;
@@ -7,6 +8,9 @@ use crate::Result;
 use crate::backend::{Backend, Report};
 use crate::model::*;
 use crate::verbs::{self, STEP};
+
+/// How many of many are named in the log.
+const NAMED: usize = 5;
 
 /// Goes on until it is dropped, which may be at any time. Each step goes its own way: one that has to wait holds up no other.
 pub(super) async fn run(backend: Backend, interval: Duration) {
@@ -66,10 +70,10 @@ async fn results(backend: &Backend) -> Result<()> {
 async fn rescue(backend: &Backend) -> Result<()> {
     loop {
         let lost = backend.queue().lost(STEP).await?;
+        tell_rescued(&lost);
         let batch = lost
             .iter()
             .map(|Lost { task, worker }| {
-                tracing::warn!(task = %task.id, func = task.func, attempt = task.attempt, worker, "its worker was lost: task taken back");
                 let outcome = verbs::after_loss(task, worker);
                 let kind = matches!(outcome, Outcome::RetryLater { .. }).then_some(EventKind::Rescued);
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
@@ -79,6 +83,17 @@ async fn rescue(backend: &Backend) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// One line for all, however many they are.
+fn tell_rescued(lost: &[Lost]) {
+    if lost.is_empty() {
+        return;
+    }
+    let tasks: Vec<String> = lost.iter().take(NAMED).map(|lost| lost.task.id.to_string()).collect();
+    let workers: BTreeSet<&str> = lost.iter().map(|lost| lost.worker.as_str()).collect();
+    let workers: Vec<&str> = workers.into_iter().take(NAMED).collect();
+    tracing::warn!(count = lost.len(), ?workers, first = ?tasks, "their workers were lost: tasks taken back");
 }
 
 async fn expire(backend: &Backend) -> Result<()> {

@@ -90,6 +90,7 @@ struct Settings {
     prefetch: usize,
     prefetch_wait: Duration,
     grace: Duration,
+    ends_process: bool,
     maintenance: Duration,
     poll: Duration,
 }
@@ -134,10 +135,21 @@ impl Worker {
     }
 
     /// Runs until the process gets SIGTERM or SIGINT (on other systems than Unix: Ctrl-C), then stops gracefully; a second
-    /// signal stops it at once. Error `is_internal` if signals cannot be listened to.
-    pub async fn run_with_signals(self) -> Result<()> {
-        let _listener = AbortOnDrop(signals::listen(self.handle())?);
-        self.run().await
+    /// signal stops it at once. Signals within a tenth of a second are one. Error `is_internal` if signals cannot be listened to.
+    ///
+    /// A handler that blocks its thread and heeds no stop would keep the process from ending: a second after the grace time its task is
+    /// handed back, the attempt not counted, and the process ended with exit code 0. Otherwise this returns.
+    pub async fn run_with_signals(mut self) -> Result<()> {
+        self.settings.ends_process = true;
+        let handle = self.handle();
+        let listener = AbortOnDrop(signals::listen(handle.clone())?);
+        let ended = self.run().await;
+        if ended.is_ok() && handle.left() > 0 {
+            tracing::warn!("handlers go on although they were told to stop: the process ends with them");
+            std::process::exit(0);
+        }
+        drop(listener);
+        ended
     }
 
     /// Runs until nothing is left to claim and nothing runs any more. Tasks that are to start later, among them retries after a

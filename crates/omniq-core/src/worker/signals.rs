@@ -1,7 +1,12 @@
 //! Signals of the operating system as stops: the first one gracefully, the second one at once.
 
+use std::time::Duration;
+
 use super::WorkerHandle;
 use crate::{Error, Result};
+
+/// Signals that come together are one: `timeout` of coreutils sends one to the process and one to its group.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Listens from now on. The task ends with the runtime, or when it is aborted.
 pub(super) fn listen(handle: WorkerHandle) -> Result<tokio::task::JoinHandle<()>> {
@@ -11,6 +16,12 @@ pub(super) fn listen(handle: WorkerHandle) -> Result<tokio::task::JoinHandle<()>
         signals.next().await;
         tracing::info!("signal received: stopping; another one stops at once");
         handle.stop();
+        let _ = tokio::time::timeout(TOGETHER, async {
+            loop {
+                signals.next().await
+            }
+        })
+        .await;
         signals.next().await;
         tracing::warn!("second signal received: stopping at once");
         handle.stop_now();

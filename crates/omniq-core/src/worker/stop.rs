@@ -1,5 +1,8 @@
 //! Stopping a worker from outside.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::watch;
 
 /// How far a stop has gone.
@@ -14,11 +17,14 @@ pub(super) enum Phase {
 
 /// Stops a worker from anywhere. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct WorkerHandle(watch::Sender<Phase>);
+pub struct WorkerHandle {
+    phase: watch::Sender<Phase>,
+    left: Arc<AtomicUsize>,
+}
 
 impl WorkerHandle {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Phase::Running))
+        Self { phase: watch::Sender::new(Phase::Running), left: Arc::default() }
     }
 
     /// Stops the worker gracefully: it claims no more, hands back what it has not begun, and lets what runs go on until the
@@ -32,8 +38,17 @@ impl WorkerHandle {
         self.raise(Phase::Now);
     }
 
+    /// How many runs went on when the worker had ended: they heeded no stop.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::Acquire)
+    }
+
+    pub(super) fn leave(&self, runs: usize) {
+        self.left.store(runs, Ordering::Release);
+    }
+
     fn raise(&self, phase: Phase) {
-        self.0.send_if_modified(|now| {
+        self.phase.send_if_modified(|now| {
             let further = phase > *now;
             *now = phase.max(*now);
             further
@@ -41,11 +56,11 @@ impl WorkerHandle {
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Phase> {
-        self.0.subscribe()
+        self.phase.subscribe()
     }
 
     pub(super) fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.phase.borrow()
     }
 
     /// Waits until a stop was asked for.

@@ -102,6 +102,34 @@ async fn a_blocking_run_that_does_not_hear_is_left_to_the_lease() {
     drop(open);
 }
 
+/// Issue 12, D1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_heeds_no_stop_is_handed_back_where_the_process_ends() {
+    let rig = Rig::new();
+    let id = rig.add(task("deaf")).await;
+    let begun = Counter::default();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let count = begun.clone();
+    let worker =
+        rig.worker().grace(Duration::ZERO).ends_process(true).register_blocking("deaf", move |(): (), _| {
+            count.add();
+            let _ = gate.lock().unwrap().recv();
+            Ok::<_, Failure>(())
+        });
+    let worker = worker.build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    begun.reaches(1).await;
+    assert_eq!(handle.left(), 0);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(handle.left(), 1);
+    let handed_back = rig.task(id).await;
+    assert_eq!((handed_back.state, handed_back.attempt), (TaskState::Ready, 0));
+    drop(open);
+}
+
 #[tokio::test]
 async fn a_worker_whose_future_is_dropped_stops_its_runs_and_leaves_them_to_the_lease() {
     let rig = Rig::new();

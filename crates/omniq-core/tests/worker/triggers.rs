@@ -47,7 +47,9 @@ async fn a_signal_stops_it_and_a_second_one_hurries_it() {
         let pid = std::process::id().to_string();
         assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     };
-    signal("TERM");
+    // Two that come together are one (issue 12, D1): as `timeout` of coreutils sends them.
+    let twice = format!("kill -s TERM {pid}; kill -s TERM {pid}", pid = std::process::id());
+    assert!(std::process::Command::new("sh").args(["-c", &twice]).status().unwrap().success());
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!running.is_finished());
     assert_eq!(gated.dropped.get(), 0);

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};
 
+use super::text::is_not_utf8;
 use super::{given, imported};
 use crate::error::to_py;
 
@@ -23,11 +24,18 @@ pub(crate) fn from_dict(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Map<St
         return Ok(Map::new());
     }
     let bad = |words: String| to_py(py, Error::invalid(format!("{name} is refused: {words}")));
-    let text = imported!(py, "omniq.codecs", "encode_json")?
+    let encode = imported!(py, "omniq.codecs", "encode_json")?;
+    let text = encode
         .call1((value,))
+        .or_else(|error| if is_not_utf8(py, &error) { encode.call1((valid(value)?,)) } else { Err(error) })
         .map_err(|error| bad(format!("it cannot be written as JSON: {}", error.value(py))))?;
     read_object(text.cast::<PyBytes>()?.as_bytes())
         .map_err(|error| bad(format!("{}: give a dict", error.message())))
+}
+
+/// The same with texts that UTF-8 can hold.
+fn valid<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    imported!(value.py(), "omniq._texts", "valid_json")?.call1((value,))
 }
 
 /// A dict in a field of a model.

@@ -10,6 +10,7 @@ pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod small;
 pub(crate) mod task;
+pub(crate) mod text;
 pub(crate) mod time;
 
 use omniq::Error;
@@ -34,6 +35,9 @@ pub(crate) fn refused(name: impl std::fmt::Display, value: &Bound<'_, PyAny>, wh
     let py = value.py();
     if class_is_ours(py, why) {
         return why.clone_ref(py);
+    }
+    if text::is_not_utf8(py, why) {
+        return text::not_utf8(name, value);
     }
     let kind = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     to_py(py, Error::invalid(format!("{name} is refused, being of type {kind}: {}", why.value(py))))

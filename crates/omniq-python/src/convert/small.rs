@@ -6,6 +6,7 @@ use omniq::{Backoff, Cancelled, Claim, QueueStats, ResultStatus, Settled, TaskEr
 use pyo3::prelude::*;
 use pyo3::{IntoPyObjectExt, intern};
 
+use super::text::Text;
 use super::time::from_span;
 use super::{field, given, imported};
 use crate::error::to_py;
@@ -75,10 +76,10 @@ pub(crate) fn to_task_error<'py>(py: Python<'py>, error: &TaskError) -> PyResult
 
 pub(crate) fn from_task_error(value: &Bound<'_, PyAny>) -> PyResult<TaskError> {
     let py = value.py();
-    let kind: String = field(value, intern!(py, "type"))?;
-    let made = TaskError::new(kind, field::<String>(value, intern!(py, "message"))?);
-    Ok(match field::<Option<String>>(value, intern!(py, "trace"))? {
-        Some(trace) => made.with_trace(trace),
+    let kind: Text = field(value, intern!(py, "type"))?;
+    let made = TaskError::new(kind.0, field::<Text>(value, intern!(py, "message"))?.0);
+    Ok(match field::<Option<Text>>(value, intern!(py, "trace"))? {
+        Some(trace) => made.with_trace(trace.0),
         None => made,
     })
 }

@@ -1,9 +1,10 @@
 //! One run of a task, as Python holds it: what it is given, and the one answer that it gives.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use omniq::{Context, Failure, Payload, StopReason, TaskError};
+use omniq::{Context, Failure, Payload, StopReason};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use pyo3::{IntoPyObjectExt, intern};
@@ -14,12 +15,23 @@ use super::answers::Answers;
 use crate::answer::{Answer as Reply, Convert};
 use crate::convert::json::from_dict;
 use crate::convert::task::to_task;
+use crate::convert::text::{Name, Text};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
+use crate::wake::Wake;
 
 /// What a run came to.
 pub(crate) type Ended = Result<Option<Payload>, Failure>;
+
+/// How what has taken a run is told of a stop.
+#[derive(Clone)]
+pub(crate) enum Taker {
+    /// By `cancel` of a coroutine's task.
+    Task(Arc<Py<PyAny>>),
+    /// By a bell, whose owner ends the process.
+    Bell(Arc<Wake>),
+}
 
 /// A run, from when it is handed over until it is answered.
 pub(crate) struct Run {
@@ -28,7 +40,9 @@ pub(crate) struct Run {
     answers: Arc<Answers>,
     reply: Mutex<Option<oneshot::Sender<Ended>>>,
     /// What has taken it, to be told of a stop.
-    taker: Mutex<Option<Py<PyAny>>>,
+    taker: Mutex<Option<Taker>>,
+    /// The count of runs that were given up, once this is one of them.
+    given_up: Mutex<Option<Arc<AtomicUsize>>>,
 }
 
 impl Run {
@@ -38,7 +52,14 @@ impl Run {
         answers: Arc<Answers>,
     ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
         let (reply, ended) = oneshot::channel();
-        let run = Self { context, convert, answers, reply: Mutex::new(Some(reply)), taker: Mutex::default() };
+        let run = Self {
+            context,
+            convert,
+            answers,
+            reply: Mutex::new(Some(reply)),
+            taker: Mutex::default(),
+            given_up: Mutex::default(),
+        };
         (Arc::new(run), ended)
     }
 
@@ -54,12 +75,18 @@ impl Run {
         }
     }
 
-    pub(crate) fn take_by(&self, taker: Option<Py<PyAny>>) {
+    /// Counted here until Python has let go of it.
+    pub(crate) fn give_up(&self, count: &Arc<AtomicUsize>) {
+        count.fetch_add(1, Ordering::AcqRel);
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(count));
+    }
+
+    pub(crate) fn take_by(&self, taker: Option<Taker>) {
         *self.taker.lock().unwrap_or_else(PoisonError::into_inner) = taker;
     }
 
-    pub(crate) fn taker(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.taker.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|taker| taker.clone_ref(py))
+    pub(crate) fn taker(&self) -> Option<Taker> {
+        self.taker.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -70,22 +97,17 @@ pub(crate) struct Job(pub(crate) Arc<Run>);
 impl Drop for Job {
     /// Nobody can answer it any more.
     fn drop(&mut self) {
+        if let Some(count) = self.0.given_up.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            count.fetch_sub(1, Ordering::AcqRel);
+        }
         self.0.answer(Err(Failure::error("lost", "the run ended without an answer")));
     }
 }
 
-fn error(kind: String, message: String, trace: Option<String>) -> TaskError {
-    let made = TaskError::new(kind, message);
+fn failure(kind: Text, message: Text, trace: Option<Text>, fatal: bool) -> Failure {
+    let made = if fatal { Failure::fatal(kind.0, message.0) } else { Failure::error(kind.0, message.0) };
     match trace {
-        Some(trace) => made.with_trace(trace),
-        None => made,
-    }
-}
-
-fn failure(kind: String, message: String, trace: Option<String>, fatal: bool) -> Failure {
-    let made = if fatal { Failure::fatal(kind, message) } else { Failure::error(kind, message) };
-    match trace {
-        Some(trace) => made.trace(trace),
+        Some(trace) => made.trace(trace.0),
         None => made,
     }
 }
@@ -172,9 +194,9 @@ impl Job {
         self.0.context.completed_inside()
     }
 
-    fn log_event(&self, py: Python<'_>, kind: &str, data: &Bound<'_, PyDict>) -> PyResult<()> {
+    fn log_event(&self, py: Python<'_>, kind: Name, data: &Bound<'_, PyDict>) -> PyResult<()> {
         let data = from_dict("data", data.as_any())?;
-        self.0.context.log_event(kind, data).map_err(|error| to_py(py, error))
+        self.0.context.log_event(&kind.0, data).map_err(|error| to_py(py, error))
     }
 
     fn complete(&self, py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> PyResult<()> {
@@ -183,15 +205,15 @@ impl Job {
     }
 
     /// `fatal` makes it a dead letter at once.
-    fn fail(&self, kind: String, message: String, trace: Option<String>, fatal: bool) {
+    fn fail(&self, kind: Text, message: Text, trace: Option<Text>, fatal: bool) {
         self.0.answer(Err(failure(kind, message, trace, fatal)));
     }
 
     fn retry(
         &self,
         delay: Option<&Bound<'_, PyAny>>,
-        message: Option<String>,
-        trace: Option<String>,
+        message: Option<Text>,
+        trace: Option<Text>,
         unlimited: bool,
     ) -> PyResult<()> {
         let made = match delay {
@@ -199,15 +221,14 @@ impl Job {
             // After the task's backoff.
             None => Failure::error("omniq.Retry", ""),
         };
-        let made = if unlimited { made.unlimited() } else { made };
-        self.0.answer(Err(match message {
-            Some(message) => {
-                let TaskError { message, trace, .. } = error(String::new(), message, trace);
-                let made = made.message(message);
-                trace.map_or_else(|| made.clone(), |trace| made.clone().trace(trace))
+        let mut made = if unlimited { made.unlimited() } else { made };
+        if let Some(message) = message {
+            made = made.message(message.0);
+            if let Some(trace) = trace {
+                made = made.trace(trace.0);
             }
-            None => made,
-        }));
+        }
+        self.0.answer(Err(made));
         Ok(())
     }
 
@@ -216,8 +237,8 @@ impl Job {
         Ok(())
     }
 
-    fn discard(&self, reason: &str) {
-        self.0.answer(Err(Failure::discard(reason)));
+    fn discard(&self, reason: Text) {
+        self.0.answer(Err(Failure::discard(reason.0)));
     }
 }
 
@@ -236,7 +257,7 @@ pub(crate) fn handed_over(
     py: Python<'_>,
     run: Arc<Run>,
     runner: &Py<PyAny>,
-    taker: Option<Py<PyAny>>,
+    taker: Option<Taker>,
 ) -> PyResult<Py<PyAny>> {
     let payload = &run.context.task().payload;
     let bytes = PyBytes::new(py, payload.bytes());

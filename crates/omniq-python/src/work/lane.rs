@@ -4,12 +4,13 @@
 //! wake-up and one take of the GIL. Nobody hoards: each takes one at a time, so that a slow run holds up no other.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use omniq::Failure;
 use pyo3::prelude::*;
 
-use super::job::{LOOK, Run, handed_over};
+use super::job::{LOOK, Run, Taker, handed_over};
 use crate::bridge::{Bridge, Item, Line};
 use crate::wake::Wake;
 
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     /// Called on the loop's thread when there is something that nobody is about to take.
     wake: Py<PyAny>,
     kind: Kind,
+    /// Runs that heeded no stop, and still go on.
+    given_up: Arc<AtomicUsize>,
 }
 
 /// How a run is told to stop.
@@ -105,16 +108,36 @@ impl Inner {
         };
         if waiting {
             run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
-        } else if self.kind != Kind::Threads {
-            let (run, kind) = (Arc::clone(run), self.kind);
-            let stop = move |py: Python<'_>| {
-                let Some(taker) = run.taker(py).filter(|_| run.is_open()) else { return };
-                let name = if kind == Kind::Processes { "ring" } else { "cancel" };
-                if let Err(error) = taker.call_method0(py, name) {
-                    error.write_unraisable(py, None);
+        } else {
+            match run.taker() {
+                // Whatever the loop is busy with.
+                Some(Taker::Bell(wake)) => wake.set(),
+                Some(Taker::Task(_)) | None => {
+                    self.line.push(Item::Call(Box::new(cancelling(Arc::clone(run)))))
                 }
-            };
-            self.line.push(Item::Call(Box::new(stop)));
+            }
+        }
+    }
+}
+
+/// On the loop, where it is taken, if it is by then.
+fn cancelling(run: Arc<Run>) -> impl FnOnce(Python<'_>) {
+    move |py| {
+        if let Some(Taker::Task(task)) = run.taker().filter(|_| run.is_open())
+            && let Err(error) = task.call_method0(py, "cancel")
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+}
+
+impl Inner {
+    /// A run was told to stop and goes on: what has taken it is lost to others, for who knows how long. Without the GIL.
+    pub(crate) fn give_up(self: &Arc<Self>, run: &Arc<Run>) {
+        run.give_up(&self.given_up);
+        let state = self.lock();
+        if !state.runs.is_empty() {
+            self.rouse(state);
         }
     }
 }
@@ -132,7 +155,8 @@ impl Lane {
         };
         let line = Arc::clone(bridge.line());
         let state = Mutex::default();
-        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind })))
+        let given_up = Arc::default();
+        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind, given_up })))
     }
 
     /// How many runs wait.
@@ -146,20 +170,28 @@ impl Lane {
         self.0.lock().idle
     }
 
+    /// How many runs go on although they were told to stop, and are waited for by none.
+    #[getter]
+    fn given_up(&self) -> usize {
+        self.0.given_up.load(Ordering::Acquire)
+    }
+
     /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.
     fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         match self.0.pop() {
-            Some((run, runner)) => handed_over(py, run, &runner, Some(taker)).map(Some),
+            Some((run, runner)) => {
+                handed_over(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some)
+            }
             None => Ok(None),
         }
     }
 
     /// The next run; blocks until there is one. `None` once the lane is closed and empty.
-    fn wait(&self, py: Python<'_>, taker: Option<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
-        let mut taker = taker;
+    fn wait(&self, py: Python<'_>, taker: Option<Py<Bell>>) -> PyResult<Option<Py<PyAny>>> {
+        let taker = taker.map(|bell| Taker::Bell(Arc::clone(&bell.get().0)));
         loop {
             if let Some((run, runner)) = self.0.pop() {
-                return handed_over(py, run, &runner, taker.take()).map(Some);
+                return handed_over(py, run, &runner, taker).map(Some);
             }
             if self.0.lock().closed {
                 return Ok(None);
@@ -191,13 +223,15 @@ impl Lane {
 
 /// A file descriptor that a lane makes readable when a run is to stop.
 #[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Bell(Wake);
+pub(crate) struct Bell(Arc<Wake>);
 
 #[pymethods]
 impl Bell {
     #[new]
     fn new() -> PyResult<Self> {
-        Wake::new().map(Self).map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
+        Wake::new()
+            .map(|wake| Self(Arc::new(wake)))
+            .map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))
     }
 
     fn fileno(&self) -> i32 {

@@ -3,22 +3,30 @@
 pub(crate) mod answers;
 pub(crate) mod job;
 pub(crate) mod lane;
+pub(crate) mod signals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use omniq::{Backend as Core, Context, Handler, Registry, Result, Worker as CoreWorker, WorkerHandle};
+use omniq::{
+    Backend as Core, Context, Handler, Registry, Result, StopReason, Worker as CoreWorker, WorkerHandle,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::watch;
 
 use crate::answer::{Answer, Convert};
 use crate::backend::Backend;
+use crate::convert::text::{Name, names};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
 use answers::Answers;
 use job::{Ended, Run};
 use lane::{Inner, Lane};
+
+/// What is logged here is said of workers.
+const LOG: &str = "omniq::worker";
 
 /// A function as the worker knows it.
 struct Function {
@@ -37,6 +45,7 @@ pub(crate) struct Worker {
     functions: Arc<[Function]>,
     options: Options,
     stop: Stop,
+    ended: signals::Ended,
 }
 
 /// What is given; the rest is as the core has it by default.
@@ -46,10 +55,14 @@ struct Options {
     concurrency: Option<usize>,
     prefetch: Option<usize>,
     name: Option<String>,
-    lease: Option<std::time::Duration>,
-    grace: Option<std::time::Duration>,
-    poll: Option<std::time::Duration>,
-    maintenance_interval: Option<std::time::Duration>,
+    lease: Option<Duration>,
+    grace: Option<Duration>,
+    poll: Option<Duration>,
+    maintenance_interval: Option<Duration>,
+    /// How long a run that was told to stop is waited for before its slot is given to others.
+    patience: Duration,
+    /// Whether the process ends with the worker.
+    ends_process: bool,
 }
 
 impl Options {
@@ -59,13 +72,15 @@ impl Options {
             let name: String = name.extract()?;
             let span = || from_span(&name, &value);
             match name.as_str() {
-                "queues" => options.queues = Some(value.extract()?),
+                "queues" => options.queues = Some(names(value.extract()?)),
                 "concurrency" => options.concurrency = Some(value.extract()?),
                 "prefetch" => options.prefetch = Some(value.extract()?),
-                "name" => options.name = Some(value.extract()?),
+                "name" => options.name = Some(value.extract::<Name>()?.0),
                 "lease" => options.lease = Some(span()?),
                 "grace" => options.grace = Some(span()?),
                 "poll" => options.poll = Some(span()?),
+                "ends_process" => options.ends_process = value.extract()?,
+                "patience" => options.patience = span()?,
                 "maintenance_interval" => options.maintenance_interval = Some(span()?),
                 _ => return Err(pyo3::exceptions::PyTypeError::new_err(format!("no such option: {name}"))),
             }
@@ -99,7 +114,7 @@ impl Options {
         if let Some(interval) = self.maintenance_interval {
             builder = builder.maintenance_interval(interval);
         }
-        builder.build()
+        builder.ends_process(self.ends_process).build()
     }
 }
 
@@ -118,7 +133,13 @@ impl Worker {
             lane: Arc::clone(&lane.get().0),
         });
         let options = Options::read(options)?;
-        Ok(Self { backend, functions: functions.collect(), options, stop: Stop::new(0) })
+        Ok(Self {
+            backend,
+            functions: functions.collect(),
+            options,
+            stop: Stop::new(0),
+            ended: signals::Ended::new(None),
+        })
     }
 
     /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
@@ -126,14 +147,22 @@ impl Worker {
         let whole = self.backend.get();
         let backend = whole.slot.get(py).map_err(|error| to_py(py, error))?;
         let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
-        let (convert, stop) = (whole.convert, self.stop.subscribe());
+        let (convert, mut stop) = (whole.convert, self.stop.subscribe());
+        let mut end = End { ended: self.ended.clone(), handle: None };
         Ok(Pending::new(convert, async move {
             let answers = Arc::new(Answers::default());
             let mut registry = Registry::new();
             for function in functions.iter() {
-                registry.add(&function.name, handler(function, convert, &answers))?;
+                registry.add(&function.name, handler(function, convert, &answers, options.patience))?;
             }
-            let worker = options.build(backend.await?, registry)?;
+            // The server may be long in coming: a stop is heard before it is there.
+            let backend = tokio::select! {
+                biased;
+                _ = stop.wait_for(|phase| *phase > 0) => return Ok(Answer::None),
+                backend = backend => backend?,
+            };
+            let worker = options.build(backend, registry)?;
+            end.of(worker.handle());
             let _deliver = Beside(tokio::spawn(answers.deliver()));
             let _stop = Beside(tokio::spawn(obey(stop, worker.handle())));
             if until_idle { worker.run_until_idle().await } else { worker.run().await }.map(|()| Answer::None)
@@ -142,18 +171,36 @@ impl Worker {
 
     /// Claims no more, hands back what was not begun, and lets runs go on for the grace time.
     fn stop(&self) {
-        self.raise(1);
+        Self::raise(&self.stop, 1);
     }
 
     /// Tells the runs to stop as well.
     fn stop_now(&self) {
-        self.raise(2);
+        Self::raise(&self.stop, 2);
     }
 }
 
 impl Worker {
-    fn raise(&self, to: u8) {
-        self.stop.send_if_modified(|phase| std::mem::replace(phase, to.max(*phase)) < to);
+    fn raise(stop: &Stop, to: u8) {
+        stop.send_if_modified(|phase| std::mem::replace(phase, to.max(*phase)) < to);
+    }
+}
+
+/// Tells that the worker has ended, however it came to that.
+struct End {
+    ended: signals::Ended,
+    handle: Option<WorkerHandle>,
+}
+
+impl End {
+    fn of(&mut self, handle: WorkerHandle) {
+        self.handle = Some(handle);
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.ended.send_replace(Some(self.handle.as_ref().map_or(0, WorkerHandle::left)));
     }
 }
 
@@ -171,7 +218,10 @@ async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
 }
 
 /// What hands a run over and waits for its answer. Never takes the GIL.
-fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>) -> Handler {
+///
+/// A run that goes on although it was told to stop is waited for with patience, and then given up: it is settled, its slot is free.
+/// At the worker's own stop the worker says how long it waits.
+fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patience: Duration) -> Handler {
     let (runner, lane, answers) =
         (Arc::clone(&function.runner), Arc::clone(&function.lane), Arc::clone(answers));
     Handler::told(move |context: Context| {
@@ -180,12 +230,22 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>) -> Han
         lane.push(Arc::clone(&run), Arc::clone(&runner));
         async move {
             let mut ended = ended;
-            tokio::select! {
+            let reason = tokio::select! {
                 biased;
                 answer = &mut ended => return given(answer),
-                _ = context.cancelled() => lane.stop(&run),
+                reason = context.cancelled() => reason,
+            };
+            lane.stop(&run);
+            if reason == StopReason::Shutdown {
+                return given(ended.await);
             }
-            given(ended.await)
+            if let Ok(answer) = tokio::time::timeout(patience, &mut ended).await {
+                return given(answer);
+            }
+            let task = context.task();
+            tracing::warn!(target: LOG, task = %task.id, func = task.func, ?patience, "a run goes on although it was told to stop: its slot is given to others");
+            lane.give_up(&run);
+            Err(omniq::Failure::error("stopped", "it was told to stop, and went on"))
         }
     })
 }

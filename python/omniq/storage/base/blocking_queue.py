@@ -184,7 +184,7 @@ class TaskQueue(QueueStorage):
 
     complete_many = complete_many_sync
 
-    def fail_sync(self, task: Task, error: TaskError | BaseException) -> TaskState:
+    def fail_sync(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
         """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
 
         Args:
@@ -200,7 +200,9 @@ class TaskQueue(QueueStorage):
 
     fail = fail_sync
 
-    def fail_many_sync(self, failed: Sequence[tuple[Task, TaskError | BaseException]]) -> builtins.list[TaskState]:
+    def fail_many_sync(
+        self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
+    ) -> builtins.list[TaskState]:
         """Reports the failure of all, or of none if one is not held any more (`is_claim_lost`)."""
         return wait(self._core.fail_many([(task, TaskError.of(error)) for task, error in failed]))
 

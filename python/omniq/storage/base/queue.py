@@ -172,7 +172,7 @@ class AsyncTaskQueue(QueueStorage):
         """Reports success of all, or of none if one is not held any more (`is_claim_lost`)."""
         await run(self._core.complete_many(tasks))
 
-    async def fail(self, task: Task, error: TaskError | BaseException) -> TaskState:
+    async def fail(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
         """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
 
         Args:
@@ -186,7 +186,9 @@ class AsyncTaskQueue(QueueStorage):
         """
         return await run(self._core.fail(task, TaskError.of(error)))
 
-    async def fail_many(self, failed: Sequence[tuple[Task, TaskError | BaseException]]) -> builtins.list[TaskState]:
+    async def fail_many(
+        self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
+    ) -> builtins.list[TaskState]:
         """Reports the failure of all, or of none if one is not held any more (`is_claim_lost`)."""
         return await run(self._core.fail_many([(task, TaskError.of(error)) for task, error in failed]))
 

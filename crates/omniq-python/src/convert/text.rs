@@ -1,0 +1,61 @@
+//! Texts of Python's, which may hold what UTF-8 cannot: half a surrogate, as in a file name that is not UTF-8.
+//!
+//! What is said (messages, traces, reasons) is made valid, as Python itself does it on stderr. Names are refused: another name
+//! would be another queue or function.
+
+use omniq::Error;
+use pyo3::exceptions::PyUnicodeEncodeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::refused;
+use crate::error::to_py;
+
+/// A text that says something; what UTF-8 cannot hold stands as `\udcff`.
+#[derive(Clone)]
+pub(crate) struct Text(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = value.cast::<PyString>()?;
+        if let Ok(text) = text.to_cow() {
+            return Ok(Self(text.into_owned()));
+        }
+        let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+        Ok(Self(String::from_utf8_lossy(bytes.cast::<PyBytes>()?.as_bytes()).into_owned()))
+    }
+}
+
+/// A name.
+pub(crate) struct Name(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Name {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract::<String>() {
+            Ok(name) => Ok(Self(name)),
+            Err(error) if is_not_utf8(value.py(), &error) => Err(refused("the name", &value, &error)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Some names.
+pub(crate) fn names(given: Vec<Name>) -> Vec<String> {
+    given.into_iter().map(|name| name.0).collect()
+}
+
+/// Whether a text could not be read because it is not UTF-8.
+pub(crate) fn is_not_utf8(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyUnicodeEncodeError>(py)
+}
+
+/// The error for a text that must be UTF-8 and is not.
+pub(crate) fn not_utf8(name: impl std::fmt::Display, value: &Bound<'_, PyAny>) -> PyErr {
+    let shown = value.repr().map(|shown| shown.to_string()).unwrap_or_default();
+    let words = "it is not valid UTF-8: give another, such as by text.encode(errors=\"replace\").decode()";
+    to_py(value.py(), Error::invalid(format!("{name} = {shown} is refused: {words}")))
+}

@@ -1,0 +1,192 @@
+//! Signals of a process that is a worker, and its end. Python's own handler, in C, writes each signal to a descriptor at once,
+//! whatever the interpreter is busy with; they are read here, by no thread that needs the interpreter.
+
+use std::future::Future;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::prelude::*;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::{LOG, Stop, Worker};
+use crate::error::to_py;
+use crate::runtime::runtime;
+
+/// Signals that come together are one: `timeout` of coreutils sends one to the process and one to its group.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// How long a worker may take to end after a second signal: what runs has a second to clean up.
+const AT_ONCE: Duration = Duration::from_secs(3);
+/// How long the rest of the process may take to end behind its worker.
+const BEHIND: Duration = Duration::from_secs(3);
+/// How long Python is waited for to write what it has gathered for the log and the standard streams.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// SIGINT and SIGTERM.
+const STOPS: [u8; 2] = [2, 15];
+
+/// Where a worker's run stands: `None`, then how many runs went on when it had ended.
+pub(super) type Ended = watch::Sender<Option<usize>>;
+
+/// Takes the signals of a process that is a worker. Python's side sets the descriptor and the handlers.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct Signals {
+    writer: UnixStream,
+    reader: Mutex<Option<UnixStream>>,
+    done: watch::Sender<bool>,
+    /// Whether one has come.
+    came: watch::Sender<bool>,
+}
+
+#[pymethods]
+impl Signals {
+    #[new]
+    fn new() -> PyResult<Self> {
+        let pair = || {
+            let (writer, reader) = UnixStream::pair()?;
+            writer.set_nonblocking(true)?;
+            reader.set_nonblocking(true)?;
+            Ok::<_, std::io::Error>((writer, reader))
+        };
+        let (writer, reader) = pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let reader = Mutex::new(Some(reader));
+        Ok(Self { writer, reader, done: watch::Sender::new(false), came: watch::Sender::new(false) })
+    }
+
+    /// What signals are written to.
+    fn fileno(&self) -> i32 {
+        self.writer.as_raw_fd()
+    }
+
+    /// A signal that came by another way.
+    fn note(&self, number: u8) {
+        // A descriptor that is full holds signals enough.
+        let _ = std::io::Write::write(&mut &self.writer, &[number]);
+    }
+
+    /// Stops this worker by signals, from now on, also by those that have come. Once it has ended by one, the process ends:
+    /// at once if runs go on in it, else if `done` is not called in time. `last_words` is called by a thread that waits for the
+    /// interpreter, and not for long.
+    fn obey(&self, py: Python<'_>, worker: &Bound<'_, Worker>, last_words: Py<PyAny>) -> PyResult<()> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = reader.ok_or_else(|| PyRuntimeError::new_err("signals are taken for one worker"))?;
+        let runtime = runtime(py).map_err(|error| to_py(py, error))?;
+        let _entered = runtime.enter();
+        let reader = tokio::net::UnixStream::from_std(reader)
+            .map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let worker = worker.get();
+        let process = Process {
+            signals: Incoming { reader, last: None, came: self.came.clone() },
+            stop: worker.stop.clone(),
+            ended: worker.ended.subscribe(),
+            done: self.done.subscribe(),
+        };
+        runtime.spawn(async move {
+            if process.has_to_end().await {
+                end(last_words);
+            }
+        });
+        Ok(())
+    }
+
+    /// What this process does behind the worker is its own affair again. Gives whether a signal had come.
+    fn done(&self) -> bool {
+        self.done.send_replace(true);
+        *self.came.borrow()
+    }
+}
+
+/// Signals as they come.
+struct Incoming {
+    reader: tokio::net::UnixStream,
+    last: Option<Instant>,
+    came: watch::Sender<bool>,
+}
+
+impl Incoming {
+    /// The next signal to stop. Dropping the wait loses none.
+    async fn next(&mut self) {
+        let mut byte = [0_u8];
+        loop {
+            if self.reader.readable().await.is_err() {
+                return std::future::pending().await;
+            }
+            match self.reader.try_read(&mut byte) {
+                Ok(1) => {}
+                Ok(_) => return std::future::pending().await,
+                Err(_) => continue,
+            }
+            if STOPS.contains(&byte[0]) && self.last.is_none_or(|last| last.elapsed() >= TOGETHER) {
+                self.last = Some(Instant::now());
+                self.came.send_replace(true);
+                return;
+            }
+        }
+    }
+}
+
+struct Process {
+    signals: Incoming,
+    stop: Stop,
+    ended: watch::Receiver<Option<usize>>,
+    done: watch::Receiver<bool>,
+}
+
+impl Process {
+    /// Follows the worker to its end; whether the process has to be ended then.
+    async fn has_to_end(mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.signals.next() => {}
+            _ = ended(&mut self.ended) => return false,
+        }
+        tracing::info!(target: LOG, "signal received: stopping; another one stops at once");
+        Worker::raise(&self.stop, 1);
+        let left = tokio::select! {
+            left = ended(&mut self.ended) => left,
+            () = self.signals.next() => {
+                tracing::warn!(target: LOG, "second signal received: stopping at once");
+                Worker::raise(&self.stop, 2);
+                tokio::select! {
+                    left = ended(&mut self.ended) => left,
+                    () = either(self.signals.next(), sleep(AT_ONCE)) => return true,
+                }
+            }
+        };
+        if left > 0 {
+            // What goes on could run a second time elsewhere.
+            return true;
+        }
+        tokio::select! {
+            _ = self.done.wait_for(|done| *done) => false,
+            () = either(self.signals.next(), sleep(BEHIND)) => {
+                tracing::warn!(target: LOG, "the worker has ended, and something else keeps the process from ending: it is ended");
+                true
+            }
+        }
+    }
+}
+
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::select! {
+        () = one => {}
+        () = other => {}
+    }
+}
+
+/// How many runs went on. A worker that is gone without a word has left none.
+async fn ended(ended: &mut watch::Receiver<Option<usize>>) -> usize {
+    ended.wait_for(Option::is_some).await.map_or(0, |left| left.unwrap_or_default())
+}
+
+/// Ends the process with exit code 0, whatever its threads do: by Python if the interpreter can be had, else without it.
+fn end(last_words: Py<PyAny>) {
+    std::thread::spawn(move || Python::attach(|py| last_words.call0(py).map(drop)));
+    std::thread::sleep(LAST_WORDS);
+    std::thread::spawn(|| std::process::exit(0));
+    std::thread::sleep(LAST_WORDS);
+    // A library waits for something at its end.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}

@@ -1,0 +1,57 @@
+"""Texts made fit for storage: what is said of an exception, and texts that UTF-8 cannot hold."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from omniq.errors import OmniQError
+
+
+def kind_of(error: BaseException) -> str:
+    """The exception's type, as it is kept."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def text_of(value: object) -> str:
+    """What it says, whatever its ``__str__`` does."""
+    try:
+        return str(value)
+    except Exception:
+        return "its message cannot be read"
+
+
+def trace_of(error: BaseException, frames: TracebackType | None = None) -> str:
+    """The traceback, from these frames on, whatever the exception does."""
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except Exception:
+        return "its traceback cannot be read"
+
+
+def valid_json(value: Any) -> Any:
+    """The same value with texts that UTF-8 can hold: what it cannot stands as ``\\udcff``, as Python writes it to stderr.
+
+    Raises:
+        OmniQError: `is_invalid` if two keys of a dict would become one.
+    """
+    return _valid(msgspec.to_builtins(value))
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        made = {_valid(key): _valid(one) for key, one in value.items()}
+        if len(made) != len(value):
+            raise OmniQError(
+                "a dict holds one key twice, once its texts are made valid UTF-8: give other keys", "invalid"
+            )
+        return made
+    if isinstance(value, list | tuple):
+        return [_valid(one) for one in value]
+    return value

@@ -1,0 +1,73 @@
+"""`process=True` in a script without a main guard: noticed, and refused with the line to add. Issue 12, D2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAD = """
+import os, sys, time
+from omniq import OmniQ, TaskFailed
+
+app = OmniQ(os.environ["OMNIQ_URL"])
+
+
+@app.task(process=True, retries=3)
+def square(n: int) -> int:
+    return n * n
+
+
+"""
+BODY = """
+def main():
+    with app, app.worker(processes=1):
+        try:
+            print(square.enqueue(7).result(20))
+        except TaskFailed as failed:
+            print(failed.result.attempt, failed)
+        except BaseException as error:
+            print("caught", error)
+
+
+"""
+
+
+@pytest.mark.parametrize("end", ["main()", "try:\n    main()\nexcept BaseException:\n    time.sleep(60)"])
+def test_a_script_without_a_main_guard_is_told_so(
+    url: str, tmp_path: Path, end: str, ask: Callable[..., list[Any]]
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"{HEAD}{BODY}{end}\n")
+    ran = _run(script, url)
+    assert ran.returncode == 0, ran.stderr
+    assert 'if __name__ == "__main__":' in ran.stdout
+    # One run, one task: neither was it retried, nor enqueued again.
+    assert ran.stdout.startswith("1 ")
+    assert ask("select count(*) as n from omniq.tasks")[0]["n"] == 1
+
+
+def test_a_script_with_a_main_guard_works(url: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f'{HEAD}{BODY}if __name__ == "__main__":\n    main()\n')
+    assert _run(script, url).stdout == "49\n"
+
+
+def test_a_process_that_ends_before_it_begins_gets_the_hint(url: str, tmp_path: Path) -> None:
+    # It does nothing with OmniQ where it is loaded, and ends.
+    script = tmp_path / "script.py"
+    again = 'if __name__ != "__main__":\n    sys.exit(3)\n'
+    script.write_text(f"{HEAD.replace('retries=3', 'retries=0')}{again}{BODY}main()\n")
+    ran = _run(script, url)
+    assert "ended with exit code 3 before it could begin" in ran.stdout
+    assert 'if __name__ == "__main__":' in ran.stdout
+
+
+def _run(script: Path, url: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "OMNIQ_URL": url}
+    return subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=40, check=False)
