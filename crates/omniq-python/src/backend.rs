@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part, check_environment};
 use omniq::{Backend as Core, Error, Result, SettleMode};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
@@ -86,7 +86,13 @@ impl Given {
         let server = self.server.clone();
         Ok(Box::pin(async move {
             if let Some(server) = server {
-                settings.url = Some(started(server).await?);
+                let url = started(server).await?;
+                tracing::warn!(
+                    target: "omniq::server",
+                    "no database is set, so tasks are kept by the private PostgreSQL server of this user, at {url} (see `omniq dev \
+                     status`): set OMNIQ_URL or give a URL for another, or set OMNIQ_URL=$(omniq dev url) if this is meant"
+                );
+                settings.url = Some(url);
             }
             // Those that were given first: a failure then leaves no connection of ours open.
             let queue = match queue {
@@ -145,6 +151,7 @@ async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
     let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
     match url {
         Ok(Ok(url)) => url.parse(),
+    check_environment()?;
         Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
         Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
     }

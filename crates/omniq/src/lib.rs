@@ -53,7 +53,7 @@ pub mod storage {
 pub mod backend {
     /// On PostgreSQL.
     pub mod postgres {
-        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings};
+        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings, check_environment};
         pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
     }
 }
