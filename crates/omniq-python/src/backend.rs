@@ -19,6 +19,7 @@ use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
+use crate::place::Place;
 use crate::queue::{Queue, task_ids};
 use crate::results::Results;
 use crate::settings::Settings;
@@ -270,6 +271,13 @@ impl Backend {
 
     /// Opens all parts, unless they are open.
     fn connect(&self, py: Python<'_>) -> PyResult<Pending> {
+    /// Where a connection of the user's own must lead to, so that a task can be enqueued in its transaction; `known` is the place that turned
+    /// out to be another one.
+    fn place(&self, py: Python<'_>, known: Option<Py<Place>>) -> PyResult<Pending> {
+        let known = known.map(|known| known.get().0.clone());
+        self.verb(py, |backend| async move { backend.queue().place(known).await.map(Answer::Place) })
+    }
+
         self.verb(py, |_| async { Ok(Answer::None) })
     }
 

@@ -22,17 +22,18 @@ __all__ = ["eager", "in_memory", "on_database"]
 
 
 @contextmanager
-def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None) -> Iterator[A]:
+def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None, *, is_test: bool = False) -> Iterator[A]:
     """The application with these settings, and what it had before afterwards."""
     before = (app.settings, app._parts, app._opened)
     with app._lock:
-        app.settings, app._parts, app._opened = settings, {}, None
+        before = (app.settings, app._parts, app._opened, app._is_test)
+        app.settings, app._parts, app._opened, app._is_test = settings, {}, None, is_test
     try:
         yield app
     finally:
         with app._lock:
             opened = app._opened
-            app.settings, app._parts, app._opened = before
+            app.settings, app._parts, app._opened, app._is_test = before
         if opened is not None:
             wait(opened._core.close())
         after()
@@ -46,7 +47,7 @@ def in_memory(app: A) -> Iterator[A]:
     ...     greet.enqueue_sync("Ann")
     ...     assert_enqueued(greet, "Ann")
     """
-    with _as(app, app.settings.over(queue="memory", results="memory", events="memory")) as app:
+    with _as(app, app.settings.over(queue="memory", results="memory", events="memory"), is_test=True) as app:
         yield app
 
 

@@ -9,6 +9,7 @@ mod fold;
 mod handover;
 mod held;
 mod list;
+mod place;
 mod pulse;
 mod settle;
 mod together;
@@ -19,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, Handover, LeaseCell, Limits, Location,
-    Lost, NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId,
-    TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    Lost, NewTask, Place, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter,
+    TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
@@ -40,6 +41,7 @@ use crate::sql::Statement;
 use crate::time::{Time, optional};
 use cursor::Cursors;
 use held::Held;
+use place::Places;
 use together::Together;
 
 /// The task queue on PostgreSQL.
@@ -67,6 +69,7 @@ struct Inner {
     together: Arc<Together>,
     /// Calls with ids of the user's own, which may wait for an open transaction that has used the same id.
     together_chosen: Arc<Together>,
+    places: Places,
 }
 
 impl AsyncPostgresQueue {
@@ -97,6 +100,7 @@ impl AsyncPostgresQueue {
                 cursors: Cursors::default(),
                 together: Arc::default(),
                 together_chosen: Arc::default(),
+                places: Places::default(),
             }),
         }
     }
@@ -161,6 +165,10 @@ impl TaskQueue for AsyncPostgresQueue {
         elsewhere: Option<&'static str>,
     ) -> Result<Completion> {
         complete::prepare(self, settlement, elsewhere).await
+    }
+
+    async fn place(&self, known: Option<Place>) -> Result<Place> {
+        self.inner.places.get(self.db(), known.as_ref()).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
