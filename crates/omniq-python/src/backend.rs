@@ -139,20 +139,22 @@ pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
     Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
 }
 
-/// Removes the schema of these settings with all that is in it.
+/// Removes the schema of these settings with all that is in it; false if transactions hold it for longer than `patience`.
 #[pyfunction]
-pub(crate) fn drop_schema(settings: &Settings) -> Pending {
+pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
     let settings = settings.0.clone();
-    Pending::new(PLAIN, async move { omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None) })
+    Pending::new(PLAIN, async move {
+        omniq::migrate::drop_schema_unless_held(&settings, patience.0).await.map(Answer::Bool)
+    })
 }
 
 const PLAIN: Convert = Convert { allow_pickle: false };
 
 async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
+    check_environment()?;
     let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
     match url {
         Ok(Ok(url)) => url.parse(),
-    check_environment()?;
         Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
         Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
     }
@@ -269,8 +271,6 @@ impl Backend {
         self.verb(py, move |backend| async move { backend.settle(batch, mode).await.map(Answer::Settled) })
     }
 
-    /// Opens all parts, unless they are open.
-    fn connect(&self, py: Python<'_>) -> PyResult<Pending> {
     /// Where a connection of the user's own must lead to, so that a task can be enqueued in its transaction; `known` is the place that turned
     /// out to be another one.
     fn place(&self, py: Python<'_>, known: Option<Py<Place>>) -> PyResult<Pending> {
@@ -278,6 +278,8 @@ impl Backend {
         self.verb(py, |backend| async move { backend.queue().place(known).await.map(Answer::Place) })
     }
 
+    /// Opens all parts, unless they are open.
+    fn connect(&self, py: Python<'_>) -> PyResult<Pending> {
         self.verb(py, |_| async { Ok(Answer::None) })
     }
 
