@@ -59,6 +59,8 @@ def _from_env() -> None:
     level = _omniq.log_level_from_env()
     if level is None:
         LOGGER.addHandler(logging.NullHandler())
+        # Where tasks go if no database is named must be seen, also by those who have not set up logging.
+        logging.getLogger("omniq.server").addHandler(_UnlessConfigured())
         return
     handler = _UnlessConfigured()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

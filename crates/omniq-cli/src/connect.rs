@@ -8,6 +8,9 @@ use crate::args::Global;
 use crate::fail::{Exit, Failure, Result};
 use crate::output::Output;
 
+/// A command that was meant for another database must not look as if that were empty.
+const UNSET: &str = "No database is set (--url, OMNIQ_URL, --config)";
+
 pub struct Database {
     pub settings: Settings,
     server: Option<Server>,
@@ -16,6 +19,15 @@ pub struct Database {
 
 impl Database {
     pub fn find(global: &Global, out: &Output) -> Result<Self> {
+        let found = Self::find_or_private(global, out)?;
+        if let (Some(server), false) = (&found.server, found.started) {
+            out.note(format!("{UNSET}: this is your private PostgreSQL server, on port {}.", server.port()));
+        }
+        Ok(found)
+    }
+
+    /// The same, where the private server is as good as any other.
+    pub fn find_or_private(global: &Global, out: &Output) -> Result<Self> {
         let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
         if let Some(schema) = &global.schema {
             settings = Settings::builder().schema(schema).build_over(settings)?;
@@ -28,7 +40,9 @@ impl Database {
             None => (Server::start(Options::default())?, true),
         };
         if started {
-            out.note("Started the embedded PostgreSQL server (`omniq dev stop` ends it).");
+            out.note(format!(
+                "{UNSET}. Started the embedded PostgreSQL server, a private one (`omniq dev stop` ends it)."
+            ));
         }
         let mut settings = Settings::builder().url(server.url()).build_over(settings)?;
         // It is there to look around in: what happened should be there to see.

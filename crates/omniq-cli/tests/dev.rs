@@ -46,13 +46,16 @@ fn dev_data_is_a_server_beside_the_others() {
 }
 
 #[test]
-fn commands_without_a_database_start_the_embedded_one_and_say_so_once() {
+fn commands_without_a_database_take_the_embedded_one_and_say_so() {
     let home = Home::new();
     let first = home.run(&["tasks", "enqueue", "add", "[1, 2]"]).good();
     assert_eq!(first.stderr.lines().count(), 1, "{first:?}");
     assert!(first.stderr.contains("omniq dev stop"), "{first:?}");
     let second = home.run(&["queues"]).good();
-    assert_eq!(second.stderr, "");
+    // Issue 12, E6: a command that was meant for another database looked as if that were empty.
+    assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
+    assert!(second.stderr.contains("No database is set (--url, OMNIQ_URL, --config)"), "{second:?}");
+    assert_eq!(home.run(&["queues", "--quiet"]).good().stderr, "");
     assert!(second.stdout.contains("default"), "{second:?}");
     let events = home.run(&["events", "list", "--json"]).good().json();
     assert_eq!(events[0]["kind"], "enqueued");

@@ -2,10 +2,12 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::time::Duration;
 
 use omniq::prelude::*;
+use omniq::{TaskFilter, TaskState};
 use serde_json::Value;
 use support::{Bench, Ran};
 
@@ -80,6 +82,59 @@ async fn c18_tasks_enqueue_list_show_cancel_retry() {
     assert_eq!(bench.json(&["results", "show", &later])["status"], "cancelled");
     let mixed = bench.run(&["tasks", "cancel", &broken, NOBODY]).fails_with(3, "1 of 2");
     assert!(mixed.stdout.contains("not found"), "{mixed:?}");
+    backend.close().await.expect("it closes");
+}
+
+/// Issue 12, E8: of 600 dead tasks the command that `--help` advised took 100, without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_say_that_there_is_more_and_commands_take_all() {
+    let bench = Bench::ready().await;
+    let backend = bench.backend().await;
+    let tasks = |func: &str, count: usize| {
+        (0..count).map(|i| NewTask::new(func, &i).expect("a task").queue("default")).collect::<Vec<_>>()
+    };
+    backend.enqueue_many(tasks("break", 1_203)).await.expect("ids");
+    bench.work(&backend).await;
+    let other = tasks("other", 1).pop().map(|task| task.delay(Duration::from_secs(3600)));
+    backend.enqueue(other.expect("one")).await.expect("an id");
+
+    for list in [&["tasks", "list"][..], &["results", "list"], &["events", "list"]] {
+        let with = |more: &[&str]| bench.run(&[list, more].concat()).good();
+        let ran = with(&["--json"]);
+        assert_eq!(ran.json().as_array().map(Vec::len), Some(100));
+        assert!(ran.stderr.contains("--all"), "{ran:?}");
+        assert!(with(&[]).stderr.contains("--all"));
+        let all = with(&["--all", "--json"]);
+        assert!(all.json().as_array().expect("a list").len() >= 1_203 && all.stderr.is_empty());
+        assert!(with(&["--all"]).stdout.lines().count() > 1_203);
+        assert_eq!(with(&["--limit", "5000", "--json"]).stderr, "");
+        assert_eq!(with(&["--queue", "none", "--all", "--json"]).json(), Value::Array(Vec::new()));
+    }
+
+    bench.run(&["tasks", "retry", "--queue", "default"]).fails_with(2, "--all");
+    bench.run(&["tasks", "retry", "--all", "--state", "running"]).fails_with(2, "dead, scheduled");
+    assert_eq!(
+        bench.run(&["tasks", "retry", "--all", "--queue", "none"]).good().stdout,
+        "0 tasks are ready.\n"
+    );
+    let retried = bench.json(&["tasks", "retry", "--all", "--func", "break"]);
+    assert_eq!(retried["retried"].as_array().map(Vec::len), Some(1_203));
+    let count = |state| {
+        let filter = TaskFilter { state: Some(state), ..TaskFilter::default() };
+        async { backend.queue().count(&{ filter }).await.expect("a count") }
+    };
+    assert_eq!((count(TaskState::Dead).await, count(TaskState::Ready).await), (0, 1_203));
+
+    let mut cancel = bench.command(&["tasks", "cancel", "-"]);
+    let mut cancel = cancel.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let ids = retried["retried"].as_array().expect("a list")[..600].iter();
+    let ids: String = ids.map(|id| format!("{}\n", id.as_str().expect("an id"))).collect();
+    cancel.stdin.take().expect("a pipe").write_all(ids.as_bytes()).expect("they are written");
+    let ran = Ran::from(cancel.wait_with_output().expect("it ends")).good();
+    assert_eq!(ran.stdout.lines().filter(|line| line.ends_with("cancelled")).count(), 600);
+    let ran = bench.run(&["tasks", "cancel", "--all", "--state", "ready"]).good();
+    assert_eq!(ran.stdout, "603 cancelled, 0 asked to stop.\n");
+    assert_eq!((count(TaskState::Ready).await, count(TaskState::Scheduled).await), (0, 1));
     backend.close().await.expect("it closes");
 }
 

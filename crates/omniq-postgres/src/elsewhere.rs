@@ -1,13 +1,16 @@
 //! An enqueue that another driver carries out, such as one of another language, in a transaction that is none of ours.
 
-use omniq_core::{Limits, NewTask, Result, TaskId};
+use omniq_core::{NewTask, Place, Result, TaskId};
 
 use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
 use crate::schema::Schema;
 
 const SQL: &str = include_str!("../sql/queries/enqueue_elsewhere.sql");
+const HERE: &str = include_str!("../sql/queries/here.sql");
 
-/// One statement with an array for each of its parameters `$1` to `$13`. Carried out, it adds the tasks, all or none.
+/// One statement with an array for each of its parameters `$1` to `$13`, and texts for the last two. Carried out, it adds the tasks, all or
+/// none, and answers with one row: the name of the database that the connection leads to, and how many tasks it has added. That is null
+/// if the database is not the queue's: it has done nothing then.
 #[derive(Debug)]
 pub struct EnqueueElsewhere {
     /// The statement.
@@ -15,6 +18,7 @@ pub struct EnqueueElsewhere {
     /// The tasks' ids, in the order in which the tasks were given.
     pub ids: Vec<TaskId>,
     rows: Rows,
+    place: Place,
 }
 
 /// The arrays in the order of the parameters.
@@ -34,21 +38,23 @@ pub struct Columns<'a> {
     pub options: &'a [Option<String>],
     pub metadata: &'a [Option<String>],
     pub chosen: &'a [bool],
+    pub database: &'a str,
+    pub server: &'a str,
 }
 
 impl EnqueueElsewhere {
-    /// Checks the tasks and writes them down for this schema. Errors: `is_invalid`; nothing has been sent then.
-    pub fn new(schema: &str, tasks: Vec<NewTask>, limits: &Limits) -> Result<Self> {
+    /// Checks the tasks and writes them down for the queue at this place. Errors: `is_invalid`; nothing has been sent then.
+    pub fn new(place: Place, tasks: Vec<NewTask>) -> Result<Self> {
         for task in &tasks {
-            task.check(limits)?;
+            task.check(&place.limits)?;
         }
-        let sql = Schema::new(schema)?.fill(SQL, &[]);
+        let sql = Schema::new(&place.schema)?.fill(SQL, &[("{here}", HERE)]);
         let batch = EnqueueBatch::rows_of_checked(&tasks)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),
             Piece::Run(_) => None,
         });
-        Ok(Self { sql, ids: batch.ids, rows: rows.unwrap_or_default() })
+        Ok(Self { sql, ids: batch.ids, rows: rows.unwrap_or_default(), place })
     }
 
     /// The parameters.
@@ -68,6 +74,8 @@ impl EnqueueElsewhere {
             options: &rows.options,
             metadata: &rows.metadata,
             chosen: &rows.chosen,
+            database: &self.place.database,
+            server: &self.place.server,
         }
     }
 }

@@ -16,6 +16,7 @@ const PARTS: &[(&str, &str)] = &[
     ("{task_columns}", include_str!("../sql/queries/task_columns.sql")),
     ("{claimable}", include_str!("../sql/queries/claimable.sql")),
     ("{present}", include_str!("../sql/queries/present.sql")),
+    ("{here}", include_str!("../sql/queries/here.sql")),
     ("{tallied}", include_str!("../sql/queries/tallied.sql")),
     ("{held}", include_str!("../sql/queries/held.sql")),
     ("{task_filter}", include_str!("../sql/queries/task_filter.sql")),
@@ -100,8 +101,9 @@ statements! {
         FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
     enqueue_inside(
         UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT4_ARRAY, TEXT_ARRAY,
-        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY);
+        FLOAT8_ARRAY, FLOAT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL_ARRAY, TEXT, TEXT);
     log_enqueued(UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY);
+    place();
     enqueue_run(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     enqueue_one(UUID, TEXT, TEXT, TEXT, BYTEA_ARRAY, INT2, INT4, TEXT, FLOAT8, FLOAT8, TEXT, TEXT);
     promote(TEXT_ARRAY);

@@ -51,7 +51,7 @@ impl Completer for Users {
         if commit && answer.is_ok() { transaction.commit().await } else { transaction.rollback().await }
             .unwrap();
         self.idle.lock().await.push(client);
-        answer
+        answer.map(|elsewhere| assert_eq!(elsewhere, None))
     }
 }
 

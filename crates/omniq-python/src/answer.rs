@@ -12,6 +12,7 @@ use crate::convert::event::to_event;
 use crate::convert::result::to_result;
 use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
+use crate::place::Place;
 
 /// What a verb answers, still without Python.
 pub(crate) enum Answer {
@@ -38,6 +39,7 @@ pub(crate) enum Answer {
     Name(&'static str),
     Text(String),
     Completion(Completion),
+    Place(omniq::Place),
 }
 
 /// How answers become Python objects.
@@ -77,9 +79,10 @@ impl Convert {
             }
             Answer::Name(name) => name.into_py_any(py),
             Answer::Text(text) => text.into_py_any(py),
-            Answer::Completion(Completion { sql, run, value }) => {
+            Answer::Completion(Completion { sql, run, value, .. }) => {
                 (sql, run, value.map(|value| PyBytes::new(py, &value).unbind())).into_py_any(py)
             }
+            Answer::Place(place) => Place(place).into_py_any(py),
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

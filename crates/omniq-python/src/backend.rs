@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part, check_environment};
 use omniq::{Backend as Core, Error, Limits, Result, SettleMode};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
@@ -19,6 +19,7 @@ use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
+use crate::place::Place;
 use crate::queue::{Queue, task_ids};
 use crate::results::Results;
 use crate::settings::Settings;
@@ -86,7 +87,13 @@ impl Given {
         let server = self.server.clone();
         Ok(Box::pin(async move {
             if let Some(server) = server {
-                settings.url = Some(started(server).await?);
+                let url = started(server).await?;
+                tracing::warn!(
+                    target: "omniq::server",
+                    "no database is set, so tasks are kept by the private PostgreSQL server of this user, at {url} (see `omniq dev \
+                     status`): set OMNIQ_URL or give a URL for another, or set OMNIQ_URL=$(omniq dev url) if this is meant"
+                );
+                settings.url = Some(url);
             }
             // Those that were given first: a failure then leaves no connection of ours open.
             let queue = match queue {
@@ -135,16 +142,19 @@ pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
     Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
 }
 
-/// Removes the schema of these settings with all that is in it.
+/// Removes the schema of these settings with all that is in it; false if transactions hold it for longer than `patience`.
 #[pyfunction]
-pub(crate) fn drop_schema(settings: &Settings) -> Pending {
+pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
     let settings = settings.0.clone();
-    Pending::new(PLAIN, async move { omniq::migrate::drop_schema(&settings).await.map(|()| Answer::None) })
+    Pending::new(PLAIN, async move {
+        omniq::migrate::drop_schema_unless_held(&settings, patience.0).await.map(Answer::Bool)
+    })
 }
 
 const PLAIN: Convert = Convert { allow_pickle: false };
 
 async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
+    check_environment()?;
     let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
     match url {
         Ok(Ok(url)) => url.parse(),
@@ -262,6 +272,13 @@ impl Backend {
         let batch = batch.into_iter().map(|settlement| settlement.0).collect();
         let mode = if all { SettleMode::All } else { SettleMode::Each };
         self.verb(py, move |backend| async move { backend.settle(batch, mode).await.map(Answer::Settled) })
+    }
+
+    /// Where a connection of the user's own must lead to, so that a task can be enqueued in its transaction; `known` is the place that turned
+    /// out to be another one.
+    fn place(&self, py: Python<'_>, known: Option<Py<Place>>) -> PyResult<Pending> {
+        let known = known.map(|known| known.get().0.clone());
+        self.verb(py, |backend| async move { backend.queue().place(known).await.map(Answer::Place) })
     }
 
     /// Opens all parts, unless they are open.

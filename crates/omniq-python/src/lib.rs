@@ -13,6 +13,7 @@ mod events;
 mod foreign;
 mod logging;
 mod pending;
+mod place;
 mod queue;
 mod results;
 mod runtime;
@@ -43,6 +44,8 @@ mod _omniq {
     use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
     #[pymodule_export]
     use crate::pending::Pending;
+    #[pymodule_export]
+    use crate::place::Place;
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]

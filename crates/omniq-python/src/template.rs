@@ -1,7 +1,7 @@
 //! A function with its options, from which tasks are made: only the arguments are new in each.
 
 use omniq::storage::postgres::EnqueueElsewhere;
-use omniq::{Codec, Limits, NewTask, Payload, TaskId};
+use omniq::{Codec, NewTask, Payload, TaskId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::convert::new_task::from_options;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::settings::Settings;
+use crate::place::Place;
 
 /// A statement, its parameters, and the ids of its tasks.
 type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);
@@ -58,17 +58,15 @@ impl Template {
         backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
     }
 
-    /// What another driver sends to add a task for each of these: (statement, its 13 parameters, the ids).
+    /// What another driver sends to add a task for each of these to the queue at this place: (statement, its 15 parameters, the ids).
     fn elsewhere(
         &self,
         py: Python<'_>,
-        settings: &Settings,
+        place: &Place,
         arguments: Vec<Bound<'_, PyBytes>>,
     ) -> PyResult<Elsewhere> {
         let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
-        let mut limits = Limits::default();
-        limits.max_payload = settings.0.max_payload;
-        let call = EnqueueElsewhere::new(&settings.0.schema, tasks, &limits).map_err(|e| to_py(py, e))?;
+        let call = EnqueueElsewhere::new(place.0.clone(), tasks).map_err(|e| to_py(py, e))?;
         let columns = call.columns();
         let payloads: Vec<_> = columns.payloads.iter().map(|bytes| PyBytes::new(py, bytes)).collect();
         let parameters = [
@@ -85,6 +83,8 @@ impl Template {
             columns.options.into_py_any(py)?,
             columns.metadata.into_py_any(py)?,
             columns.chosen.into_py_any(py)?,
+            columns.database.into_py_any(py)?,
+            columns.server.into_py_any(py)?,
         ];
         let ids = call.ids.iter().map(TaskId::as_uuid).collect();
         Ok((call.sql, parameters.into_iter().collect(), ids))

@@ -24,7 +24,7 @@ pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
     Codec, Completion, Context, Dequeue, Doorbell, Error, EventFilter, EventKind, EventStorage, Failure,
     Handler, Handover, Heartbeat, Lease, LeaseCell, LeaseState, Limits, Location, Lost, NewTask, Open,
-    Outcome, Payload, Pulse, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
+    Outcome, Payload, Place, Pulse, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
     Schedule, SettleMode, Settled, Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter,
     TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle,
     WorkerId, WorkerInfo, check_name, read_object,
@@ -53,7 +53,7 @@ pub mod storage {
 pub mod backend {
     /// On PostgreSQL.
     pub mod postgres {
-        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings};
+        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings, check_environment};
         pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
     }
 }

@@ -94,6 +94,8 @@ class BaseApp:
         self._opened: Parts | None = None
         self._lock = threading.Lock()
         self._is_eager = False
+        # Kept in memory for a test: enqueues with a connection go there, too.
+        self._is_test = False
         # A wrong part is refused now, not at first use.
         self._make_backend()
 

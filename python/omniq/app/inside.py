@@ -1,107 +1,120 @@
 """Enqueues and completes inside a transaction of the user's own: a commit makes it visible, a rollback leaves nothing.
 
-The statement and its parameters come from the Rust side; here they are handed to the driver whose connection was given.
+The statement and its parameters come from the Rust side; here they are handed to the driver whose connection was given. The statement
+does nothing on a connection that leads to another database than the queue's, and says so.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
+import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq._loop import run, wait
+from omniq.app.connections import Taken, another, kind_of, sqlstate_of, take
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
     from omniq import _omniq
     from omniq.app.base import BaseApp
 
-#: A quoted name (it may hold anything), or a place.
-_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
+#: What the server says where it has no such schema, table or function.
+_MISSING = ("3F000", "42P01", "42883")
 
 
 async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
     """On a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
     assert template is not None
+    taken = take(connection)
+    if app._is_test:
+        ids = await run(template.enqueue_many(app._core, written))
+        await app._enqueued(ids)
+        return ids
     # The schema must be there, and no result of an earlier task with the same id.
     await run(template.check(app._core))
-    sql, parameters, ids = template.elsewhere(app.settings._core, written)
-    await _carry_out(connection, sql, parameters)
-    return ids
-
-
-async def complete(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
-    """On a connection as for `enqueue`."""
-    sql, *parameters = await run(pending)
-    await _carry_out(connection, sql, parameters)
-
-
-def complete_sync(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
-    """On a connection as for `enqueue_sync`."""
-    sql, *parameters = wait(pending)
-    _carry_out_sync(connection, sql, parameters, "context.complete(…)")
-
-
-async def _carry_out(connection: Any, sql: str, parameters: list[Any]) -> None:
-    answer = _send(connection, sql, parameters)
-    if inspect.isawaitable(answer):
-        await answer
-
-
-def _carry_out_sync(connection: Any, sql: str, parameters: list[Any], call: str) -> None:
-    answer = _send(connection, sql, parameters)
-    if inspect.isawaitable(answer):
-        if inspect.iscoroutine(answer):
-            answer.close()
-        raise OmniQError(f"{_kind(connection)} is an async connection: await {call} on it", "invalid")
+    place = await run(app._core.place(None))
+    while True:
+        sql, parameters, ids = template.elsewhere(place, written)
+        elsewhere = await _carry_out(connection, taken, sql, parameters, place.database)
+        if elsewhere is None:
+            return ids
+        before, place = place, await run(app._core.place(place))
+        if place == before:
+            raise elsewhere
 
 
 def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
     """On a blocking connection of psycopg, SQLAlchemy or Django."""
     assert template is not None
+    taken = _blocking(connection, "f.enqueue(…)")
+    if app._is_test:
+        ids = wait(template.enqueue_many(app._core, written))
+        app._enqueued_sync(ids)
+        return ids
     wait(template.check(app._core))
-    sql, parameters, ids = template.elsewhere(app.settings._core, written)
-    _carry_out_sync(connection, sql, parameters, "f.enqueue(…)")
-    return ids
+    place = wait(app._core.place(None))
+    while True:
+        sql, parameters, ids = template.elsewhere(place, written)
+        elsewhere = _carry_out_sync(connection, taken, sql, parameters, place.database)
+        if elsewhere is None:
+            return ids
+        before, place = place, wait(app._core.place(place))
+        if place == before:
+            raise elsewhere
 
 
-def _send(connection: Any, sql: str, parameters: list[Any]) -> Any:
-    """Begins the statement on the connection; gives what is to be awaited, if it is an async one."""
-    modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
-    if "asyncpg" in modules:
-        return connection.fetch(sql, *parameters)
-    if "psycopg" in modules or "psycopg2" in modules:
-        placed = _percent(sql)
-        if "psycopg" in modules or hasattr(connection, "connection"):
-            # A connection, or a cursor of either.
-            return connection.execute(placed, parameters)
-        with connection.cursor() as cursor:
-            cursor.execute(placed, parameters)
-        return None
-    if "sqlalchemy" in modules or "sqlmodel" in modules:
-        import sqlalchemy
-
-        named = {f"p{place}": value for place, value in enumerate(parameters, 1)}
-        return connection.execute(sqlalchemy.text(_colon(sql)), named)
-    if "django" in modules:
-        with connection.cursor() as cursor:
-            cursor.execute(_percent(sql), parameters)
-        return None
-    known = "asyncpg, psycopg, SQLAlchemy (Session, AsyncSession, Connection, AsyncConnection) or Django"
-    raise OmniQError(f"connection = {_kind(connection)} is refused: give one of {known}", "invalid")
+async def complete(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
+    """On a connection as for `enqueue`."""
+    taken = take(connection)
+    sql, *parameters = await run(pending)
+    elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
+    if elsewhere is not None:
+        raise elsewhere
 
 
-def _percent(sql: str) -> str:
-    """With ``%s`` for each place, as psycopg and Django have it."""
-    return _PLACE.sub(lambda found: "%s" if found[2] else found[1], sql.replace("%", "%%"))
+def complete_sync(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
+    """On a connection as for `enqueue_sync`."""
+    taken = _blocking(connection, "context.complete(…)")
+    sql, *parameters = wait(pending)
+    elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
+    if elsewhere is not None:
+        raise elsewhere
 
 
-def _colon(sql: str) -> str:
-    """With ``:p1`` and so on, as SQLAlchemy has it."""
-    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql)
+def _database(parameters: list[Any]) -> str:
+    database: str = json.loads(parameters[0])["database"]
+    return database
 
 
-def _kind(connection: Any) -> str:
-    kind = type(connection)
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _blocking(connection: Any, call: str) -> Taken:
+    taken = take(connection)
+    if taken.is_async:
+        raise OmniQError(f"{kind_of(connection)} is an async connection: await {call} on it", "invalid")
+    return taken
+
+
+async def _carry_out(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
+    """Sends the statement; gives the refusal if the connection leads to another database than the queue's."""
+    if not taken.is_async:
+        return _carry_out_sync(connection, taken, sql, parameters, queue)
+    try:
+        database, done = await taken.send(sql, parameters)
+    except Exception as error:
+        _explain(error, connection, queue)
+        raise
+    return None if done is not None else another(connection, database, queue)
+
+
+def _carry_out_sync(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
+    try:
+        database, done = taken.send(sql, parameters)
+    except Exception as error:
+        _explain(error, connection, queue)
+        raise
+    return None if done is not None else another(connection, database, queue)
+
+
+def _explain(error: Exception, connection: Any, queue: str) -> None:
+    """Raises the refusal if the connection leads to a database without OmniQ's tables, which the queue's own has."""
+    if sqlstate_of(error) in _MISSING:
+        raise another(connection, None, queue) from error

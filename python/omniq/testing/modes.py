@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from omniq import _omniq
 from omniq._loop import run, wait
 from omniq.app.base import BaseApp
 from omniq.app.exceptions import TaskFailed
 from omniq.models import ResultStatus, TaskResult
 from omniq.settings import Settings
+from omniq.testing.places import leave, url_of
 
 A = TypeVar("A", bound=BaseApp)
 
@@ -22,17 +22,17 @@ __all__ = ["eager", "in_memory", "on_database"]
 
 
 @contextmanager
-def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None) -> Iterator[A]:
+def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None, *, is_test: bool = False) -> Iterator[A]:
     """The application with these settings, and what it had before afterwards."""
-    before = (app.settings, app._parts, app._opened)
     with app._lock:
-        app.settings, app._parts, app._opened = settings, {}, None
+        before = (app.settings, app._parts, app._opened, app._is_test)
+        app.settings, app._parts, app._opened, app._is_test = settings, {}, None, is_test
     try:
         yield app
     finally:
         with app._lock:
             opened = app._opened
-            app.settings, app._parts, app._opened = before
+            app.settings, app._parts, app._opened, app._is_test = before
         if opened is not None:
             wait(opened._core.close())
         after()
@@ -42,28 +42,35 @@ def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None) ->
 def in_memory(app: A) -> Iterator[A]:
     """Tasks, results and events in the memory of this process: no database is needed.
 
+    What is enqueued with ``connection=`` comes into memory, too, and at once: nothing is sent on the connection, and its rollback
+    takes nothing back.
+
     >>> with in_memory(app):  # doctest: +SKIP
     ...     greet.enqueue_sync("Ann")
     ...     assert_enqueued(greet, "Ann")
     """
-    with _as(app, app.settings.over(queue="memory", results="memory", events="memory")) as app:
+    with _as(app, app.settings.over(queue="memory", results="memory", events="memory"), is_test=True) as app:
         yield app
 
 
 @contextmanager
-def on_database(app: A, url: str, schema: str | None = None, **options: Any) -> Iterator[A]:
+def on_database(app: A, database: Any, schema: str | None = None, **options: Any) -> Iterator[A]:
     """On a schema of its own in this database, dropped at the end. Results and events are on.
 
+    A transaction of the test's own may have used the schema and be open still at the end, as within Django's `TestCase`, which rolls
+    back later. Nothing waits for it: the schema is dropped when it has ended, at the latest when the program does.
+
     Args:
-        url: The database.
+        database: The URL of the database, or a connection of Django, whose database is taken: ``on_database(app, connection)``.
         schema: The schema's name. Default: a new one.
         options: More settings, such as ``events="off"``.
     """
+    url = url_of(database) if hasattr(database, "settings_dict") else database
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
     places = {"queue": "postgres", "results": "postgres", "events": "postgres"}
     given: Any = {**places, "url": url, "schema": name, **options}
     settings = app.settings.over(**given)
-    with _as(app, settings, lambda: wait(_omniq.drop_schema(settings._core))) as app:
+    with _as(app, settings, lambda: leave(settings)) as app:
         yield app
 
 

@@ -3,7 +3,7 @@
 | fixture | what it gives |
 |---|---|
 | ``omniq_url`` | the URL of a server for tests: ``--omniq-url``, else ``OMNIQ_TEST_URL``, else the embedded server |
-| ``omniq_on_database`` | ``omniq_on_database(app)`` puts the application on a fresh schema there until the test ends |
+| ``omniq_on_database`` | ``omniq_on_database(app)`` puts the application on a fresh schema there until the test ends; with pytest-django ``omniq_on_database(app, connection)``, in Django's test database |
 | ``omniq_in_memory`` | ``omniq_in_memory(app)`` keeps everything in memory until the test ends |
 | ``omniq_eager`` | ``omniq_eager(app)`` runs tasks at enqueue, in memory, until the test ends |
 
@@ -47,12 +47,13 @@ def omniq_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def omniq_on_database(omniq_url: str) -> Iterator[Callable[..., Any]]:
+def omniq_on_database(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Puts applications on fresh schemas until the test ends."""
     with ExitStack() as stack:
 
-        def use(app: A, **options: Any) -> A:
-            return stack.enter_context(on_database(app, omniq_url, **options))
+        def use(app: A, database: Any = None, **options: Any) -> A:
+            where = request.getfixturevalue("omniq_url") if database is None else database
+            return stack.enter_context(on_database(app, where, **options))
 
         yield use
 

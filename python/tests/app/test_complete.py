@@ -162,13 +162,13 @@ async def test_what_follows_is_of_no_account_even_if_it_cannot_be_written(app: A
     await check(app, url, order)
 
 
-async def test_a_queue_in_memory_refuses() -> None:
+async def test_a_queue_in_memory_refuses(url: str) -> None:
     app = AsyncOmniQ("postgresql://nowhere/")
 
     @app.task
     def order(context: Context) -> str:
-        with pytest.raises(OmniQError, match="not on PostgreSQL") as refused:
-            context.complete("inside", connection=None)
+        with psycopg.connect(url) as connection, pytest.raises(OmniQError, match="not on PostgreSQL") as refused:
+            context.complete("inside", connection=connection)
         assert refused.value.is_invalid
         return "outside"
 

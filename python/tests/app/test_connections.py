@@ -45,12 +45,6 @@ async def of_psycopg(url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
         yield connection, connection.commit, connection.rollback
 
 
-@asynccontextmanager
-async def of_a_cursor_of_psycopg(url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
-    async with await psycopg.AsyncConnection.connect(url) as connection, connection.cursor() as cursor:
-        yield cursor, connection.commit, connection.rollback
-
-
 def through_async_engine(driver: str, opened: Callable[[Any], Any]) -> Callable[[str], Any]:
     @asynccontextmanager
     async def made(url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
@@ -65,7 +59,6 @@ def through_async_engine(driver: str, opened: Callable[[Any], Any]) -> Callable[
 ASYNC: dict[str, Callable[[str], Any]] = {
     "asyncpg": of_asyncpg,
     "psycopg": of_psycopg,
-    "psycopg cursor": of_a_cursor_of_psycopg,
     "AsyncSession, asyncpg": through_async_engine("asyncpg", AsyncSession),
     "AsyncSession, psycopg": through_async_engine("psycopg", AsyncSession),
     "AsyncConnection, asyncpg": through_async_engine("asyncpg", AsyncEngine.connect),
@@ -73,11 +66,11 @@ ASYNC: dict[str, Callable[[str], Any]] = {
 }
 
 
-def driver_connection(connect: Callable[[str], Any], with_cursor: bool = False) -> Callable[[str], Any]:
+def driver_connection(connect: Callable[[str], Any]) -> Callable[[str], Any]:
     @contextmanager
     def made(url: str) -> Iterator[tuple[Any, Any, Any]]:
         connection = connect(url)
-        yield connection.cursor() if with_cursor else connection, connection.commit, connection.rollback
+        yield connection, connection.commit, connection.rollback
         connection.close()
 
     return made
@@ -96,9 +89,7 @@ def through_engine(driver: str, opened: Callable[[Any], Any]) -> Callable[[str],
 
 BLOCKING: dict[str, Callable[[str], Any]] = {
     "psycopg": driver_connection(psycopg.connect),
-    "psycopg cursor": driver_connection(psycopg.connect, with_cursor=True),
     "psycopg2": driver_connection(psycopg2.connect),
-    "psycopg2 cursor": driver_connection(psycopg2.connect, with_cursor=True),
     "Session, psycopg": through_engine("psycopg", Session),
     "Session, psycopg2": through_engine("psycopg2", Session),
     "Connection, psycopg": through_engine("psycopg", sqlalchemy.Engine.connect),
@@ -185,7 +176,7 @@ async def test_an_async_connection_needs_an_await(app: AsyncOmniQ, url: str, kin
 
 async def test_what_is_refused_leaves_the_transaction_as_it_was(app: AsyncOmniQ, url: str) -> None:
     add = add_to(app)
-    with pytest.raises(OmniQError, match="asyncpg, psycopg, SQLAlchemy"):
+    with pytest.raises(OmniQError, match="connection of asyncpg or psycopg"):
         await add.with_options(connection=object()).enqueue(1)
     async with of_asyncpg(url) as (connection, commit, _):
         inside = add.with_options(connection=connection)

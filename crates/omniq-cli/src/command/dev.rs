@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use omniq::backend::postgres::check_environment;
 use omniq_embedded::{Options, Server, StopMode};
 use serde::Serialize;
 
@@ -86,6 +87,7 @@ impl Folder {
 }
 
 pub fn run(args: &DevArgs, out: &Output) -> Result<()> {
+    check_environment()?;
     match &args.command {
         DevCommand::Start(folder) => start(folder, out),
         DevCommand::Stop(folder) => stop(folder, out),

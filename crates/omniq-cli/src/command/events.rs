@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use omniq::{EventFilter, EventKind, TaskEvent, TaskId};
 use serde_json::Value;
 
+use super::listing::{Listing, PAGE, cut};
 use super::{tail, with_backend};
 use crate::args::Global;
 use crate::fail::{Failure, Result};
@@ -42,9 +43,12 @@ enum EventsCommand {
         /// Only since: a span before now such as 10m, or a time
         #[arg(long, value_name = "TIME", value_parser = span::moment)]
         since: Option<Timestamp>,
-        /// At most so many
+        /// At most so many; if there are more, that is said on stderr
         #[arg(long, default_value_t = 100)]
         limit: u32,
+        /// All of them
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
         /// The first ones behind this event, by its number, instead of the last ones
         #[arg(long, value_name = "NUMBER")]
         after: Option<i64>,
@@ -99,18 +103,37 @@ pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()>
             ));
         };
         match &args.command {
-            EventsCommand::List { which, since, limit, after } => {
+            EventsCommand::List { which, since, limit, all, after } => {
                 let mut filter = which.filter();
-                (filter.since, filter.limit) = (*since, Some(*limit));
-                (filter.after, filter.latest) = (*after, after.is_none());
-                let events = store.query(&filter).await?;
-                if out.is_json() {
-                    return out.json(&record::all::<_, EventRecord<'_>>(&events));
+                (filter.since, filter.after) = (*since, *after);
+                let listing = Listing {
+                    out,
+                    json: |events| Ok(serde_json::to_string(&record::all::<_, EventRecord<'_>>(events))?),
+                    table,
+                    none: "No such events.",
+                };
+                if *all {
+                    filter.limit = Some(PAGE);
+                    return listing
+                        .all(async |last: Option<&TaskEvent>| {
+                            filter.after = last.map(|last| last.id).or(filter.after);
+                            Ok(store.query(&filter).await?)
+                        })
+                        .await;
                 }
-                if events.is_empty() {
-                    return out.line("No such events.");
-                }
-                out.line(table(&events, out))
+                (filter.latest, filter.limit) = (after.is_none(), Some(limit.saturating_add(1)));
+                let mut events = store.query(&filter).await?;
+                let more = if filter.latest {
+                    // The oldest is the one too many.
+                    events.reverse();
+                    let more = cut(&mut events, *limit);
+                    events.reverse();
+                    more.then(|| "--limit with a higher number".to_owned())
+                } else {
+                    let more = cut(&mut events, *limit);
+                    events.last().filter(|_| more).map(|last| format!("--after {}", last.id))
+                };
+                listing.page(&events, more)
             }
             EventsCommand::Tail { which, last } => tail::follow(store.as_ref(), which.filter(), *last, out).await,
         }

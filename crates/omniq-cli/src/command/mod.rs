@@ -3,6 +3,7 @@
 pub mod db;
 pub mod dev;
 pub mod events;
+mod listing;
 pub mod queues;
 pub mod results;
 mod show;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use omniq::{ResultFilter, ResultStatus, TaskId, TaskResult};
 
+use super::listing::{Listing, PAGE, cut};
 use super::{show, with_backend};
 use crate::args::Global;
 use crate::fail::{Failure, Result};
@@ -59,9 +60,12 @@ struct ListArgs {
     /// Only finished since: a span before now such as 10m, or a time
     #[arg(long, value_name = "TIME", value_parser = span::moment)]
     since: Option<Timestamp>,
-    /// At most so many
+    /// At most so many; if there are more, that is said on stderr
     #[arg(long, default_value_t = 100)]
     limit: u32,
+    /// All of them
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Go on behind the result of this task: the last one of the page before
     #[arg(long, value_name = "ID")]
     after: Option<TaskId>,
@@ -89,13 +93,31 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                     func: args.func.clone(),
                     since: args.since,
                     after: None,
-                    limit: Some(args.limit),
+                    limit: Some(args.limit.saturating_add(1)),
                 };
                 if let Some(id) = args.after {
                     let last = results.get(id).await?.ok_or_else(|| no_result(id))?;
                     filter.after = Some((last.finished_at, id));
                 }
-                list(&results.list(&filter).await?, args.limit, out)
+                let listing = Listing {
+                    out,
+                    json: |results| Ok(serde_json::to_string(&record::all::<_, ResultRecord<'_>>(results))?),
+                    table,
+                    none: "No such results.",
+                };
+                if args.all {
+                    filter.limit = Some(PAGE);
+                    return listing
+                        .all(async |last: Option<&TaskResult>| {
+                            filter.after = last.map(|last| (last.finished_at, last.task_id)).or(filter.after);
+                            Ok(results.list(&filter).await?)
+                        })
+                        .await;
+                }
+                let mut found = results.list(&filter).await?;
+                let more = cut(&mut found, args.limit);
+                let more = found.last().filter(|_| more).map(|last| format!("--after {}", last.task_id));
+                listing.page(&found, more)
             }
         }
     })
@@ -108,13 +130,7 @@ fn no_result(id: TaskId) -> Failure {
     ))
 }
 
-fn list(results: &[TaskResult], limit: u32, out: &Output) -> Result<()> {
-    if out.is_json() {
-        return out.json(&record::all::<_, ResultRecord<'_>>(results));
-    }
-    if results.is_empty() {
-        return out.line("No such results.");
-    }
+fn table(results: &[TaskResult], out: &Output) -> String {
     let now = Timestamp::now();
     let mut table =
         out.table(&["task", "queue", "func", "status", "finished", "took", "value or error"]).right(&[5]);
@@ -135,11 +151,7 @@ fn list(results: &[TaskResult], limit: u32, out: &Output) -> Result<()> {
             (shorten(&told, 80), None),
         ]);
     }
-    out.line(table.render())?;
-    if let (Some(last), true) = (results.last(), results.len() == limit as usize) {
-        out.note(format!("There may be more: --after {}", last.task_id));
-    }
-    Ok(())
+    table.render()
 }
 
 pub fn tint(status: ResultStatus) -> Option<Tint> {

@@ -13,6 +13,9 @@ use crate::record::{self, EventRecord, ResultRecord, TaskRecord, preview};
 /// So much of a payload is shown; `--json` has it all.
 const PREVIEW: usize = 2000;
 
+/// So many events are shown, the last ones.
+const EVENTS: u32 = 1000;
+
 pub struct Whole {
     id: TaskId,
     task: Option<Task>,
@@ -29,7 +32,7 @@ impl Whole {
         };
         let events = match backend.events() {
             Some(events) => {
-                let limit = Some(1000);
+                let limit = Some(EVENTS + 1);
                 events
                     .query(&EventFilter { task_id: Some(id), latest: true, limit, ..EventFilter::default() })
                     .await?
@@ -37,6 +40,17 @@ impl Whole {
             None => Vec::new(),
         };
         Ok(Self { id, task, result, events })
+    }
+
+    /// The events that are shown; the first one is too many if there are more.
+    fn last_events(&self, out: &Output) -> &[TaskEvent] {
+        let events = &self.events;
+        if events.len() <= EVENTS as usize {
+            return events;
+        }
+        let all = format!("`omniq events list --task {} --all`", self.id);
+        out.note(format!("The last {EVENTS} events are shown of more: {all} has all"));
+        &events[1..]
     }
 
     pub fn is_nothing(&self) -> bool {
@@ -49,7 +63,7 @@ impl Whole {
                 "id": self.id,
                 "task": self.task.as_ref().map(TaskRecord::from),
                 "result": self.result.as_ref().map(ResultRecord::from),
-                "events": record::all::<_, EventRecord<'_>>(&self.events),
+                "events": record::all::<_, EventRecord<'_>>(self.last_events(out)),
             }));
         }
         out.line(out.paint(&format!("Task {}", self.id), Tint::Bold))?;
@@ -63,7 +77,7 @@ impl Whole {
         }
         if !self.events.is_empty() {
             out.line(format!("\n{}", out.paint("Events", Tint::Bold)))?;
-            out.line(events::table(&self.events, out))?;
+            out.line(events::table(self.last_events(out), out))?;
         }
         Ok(())
     }

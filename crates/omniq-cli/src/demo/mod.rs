@@ -89,7 +89,7 @@ pub async fn run(args: &DemoArgs, global: &Global, host: &Host, out: &Output) ->
     let folder = find::folder(&args.folder)?;
     let programs = Programs::find(host, args.python.as_ref()).await?;
     let mut stop = Stop::listen()?;
-    let mut database = Database::find(global, out)?;
+    let mut database = Database::find_or_private(global, out)?;
     for place in [&mut database.settings.results, &mut database.settings.events] {
         // Both are part of what is to be shown.
         if *place == Place::Off {

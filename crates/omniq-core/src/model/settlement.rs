@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
+use super::{Place, TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
 use crate::Result;
 
 /// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
@@ -15,7 +15,8 @@ pub struct Claim {
     pub number: u32,
 }
 
-/// A statement that completes a task once it is carried out in a transaction: `$1` is text, `$2` bytes or null.
+/// A statement that completes a task once it is carried out in a transaction: `$1` is text, `$2` bytes or null. It answers with one
+/// row: the name of the database that the connection leads to, and null if that is not the queue's; it has done nothing then.
 #[derive(Debug, Clone)]
 pub struct Completion {
     /// The statement.
@@ -24,6 +25,8 @@ pub struct Completion {
     pub run: String,
     /// `$2`.
     pub value: Option<Vec<u8>>,
+    /// Where the connection must lead to.
+    pub place: Place,
 }
 
 /// What came of a run, or of a task that no worker held.

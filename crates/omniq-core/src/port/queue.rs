@@ -126,6 +126,16 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         ))
     }
 
+    /// Where a connection of the user's own must lead to, so that a transaction on it can add tasks here. `known` is the place that
+    /// was given before and turned out to be another one: it is looked up anew. Error `is_invalid` if no transaction reaches this queue.
+    #[async_only]
+    async fn place(&self, known: Option<Place>) -> Result<Place> {
+        let _ = known;
+        Err(Error::invalid(
+            "the queue is not on PostgreSQL: no transaction of a connection reaches it; enqueue without a connection",
+        ))
+    }
+
     /// Withdraws a task: a waiting one leaves the queue, a running one is asked to stop.
     async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
         verbs::only(self.cancel_many(&[id]).await?)

@@ -1,5 +1,11 @@
--- Adds tasks on a connection of any driver, in whatever transaction it is: all types are written down, and times are text.
-select {schema}.enqueue_many(
-    cast(cast($1 as text[]) as uuid[]), cast($2 as text[]), cast($3 as text[]), cast($4 as text[]), cast($5 as bytea[]),
-    cast($6 as smallint[]), cast($7 as integer[]), cast(cast($8 as text[]) as timestamptz[]), cast($9 as double precision[]),
-    cast($10 as double precision[]), cast($11 as text[]), cast($12 as text[]), cast($13 as boolean[]))
+-- The same on a connection of any driver: all types are written down, and times are text.
+select here.database,
+       case when here.database operator(pg_catalog.=) cast($14 as text) and here.server operator(pg_catalog.=) cast($15 as text)
+            then pg_catalog.cardinality(array(
+                select {schema}.enqueue_many(
+                    cast(cast($1 as text[]) as uuid[]), cast($2 as text[]), cast($3 as text[]), cast($4 as text[]),
+                    cast($5 as bytea[]), cast($6 as smallint[]), cast($7 as integer[]),
+                    cast(cast($8 as text[]) as timestamptz[]), cast($9 as double precision[]), cast($10 as double precision[]),
+                    cast($11 as text[]), cast($12 as text[]), cast($13 as boolean[]))))
+       end
+from {here}

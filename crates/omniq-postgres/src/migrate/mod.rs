@@ -3,8 +3,12 @@
 mod files;
 mod recount;
 
+use std::time::Duration;
+
 use deadpool_postgres::Object;
 use omniq_core::{Error, Result};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 pub use files::{Migration, Part};
 pub use recount::recount;
@@ -20,6 +24,7 @@ const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
 const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
 const LOCK: &str = include_str!("../../sql/migrate/lock.sql");
 const DROP: &str = include_str!("../../sql/migrate/drop.sql");
+const PATIENCE: &str = include_str!("../../sql/migrate/patience.sql");
 const RECORD: &str = include_str!("../../sql/migrate/record.sql");
 const PIN: &str = include_str!("../../sql/migrate/pin.sql");
 
@@ -75,9 +80,28 @@ pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<Migratio
 
 /// Removes the schema with all that is in it: tasks, results and events. Nothing happens if there is none.
 pub async fn drop_schema(settings: &Settings) -> Result<()> {
+    drop_within(settings, Duration::ZERO).await
+}
+
+/// The same, unless transactions of others hold its tables for longer than `patience`: it does nothing then, and answers with false.
+pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) -> Result<bool> {
+    match drop_within(settings, patience.max(Duration::from_millis(1))).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Zero waits without end, as the server has it.
+async fn drop_within(settings: &Settings, patience: Duration) -> Result<()> {
     let db = Db::open(settings).await?;
     let client = db.client().await?;
-    let dropped = client.batch_execute(&db.schema.fill(DROP, &[])).await.map_err(from_driver);
+    let dropped = async {
+        let patience = format!("{}ms", patience.as_millis());
+        client.query_typed(PATIENCE, &[(&patience, Type::TEXT)]).await?;
+        client.batch_execute(&db.schema.fill(DROP, &[])).await
+    };
+    let dropped = dropped.await.map_err(from_driver);
     drop(client);
     db.close().await;
     dropped

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use omniq_core::{Completion, Context, Error, Payload, Result, Settlement};
 use serde_json::json;
 
-use super::{AsyncPostgresQueue, EnqueueTarget, fold};
+use super::{AsyncPostgresQueue, EnqueueTarget, fold, place};
 use crate::partitions::step;
 use crate::runs::base_of;
 
@@ -32,7 +32,10 @@ impl CompleteIn for Context {
         result: &R,
     ) -> Result<()> {
         let completion = self.completion(Some(Payload::json(result)?)).await?;
-        target.complete(&completion).await
+        match target.complete(&completion).await? {
+            Some(elsewhere) => Err(place::another(&elsewhere, &completion.place)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -61,8 +64,11 @@ pub(super) async fn prepare(
         // Made here, lest the user's transaction holds up others that would make one.
         db.make_results_partition(ttl.as_secs_f64(), ttl).await?;
     }
+    // Asked for now: what is remembered may be from before a restart of the server.
+    let place = place::ask(db).await?;
     let mut run = json!({
         "id": id, "worker": claim.worker.0, "number": number, "keep": queue.inner.keep_completed,
+        "database": place.database, "server": place.server,
     });
     if let Some(event) = events.last() {
         run["event"] = json!({ "worker": event.worker });
@@ -76,5 +82,5 @@ pub(super) async fn prepare(
         });
         value = result.value.map(|value| value.bytes().to_vec());
     }
-    Ok(Completion { sql: db.sql.complete_elsewhere.text.clone(), run: run.to_string(), value })
+    Ok(Completion { sql: db.sql.complete_elsewhere.text.clone(), run: run.to_string(), value, place })
 }

@@ -3,35 +3,39 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use omniq_core::{Completion, NewTask, Result, TaskId};
+use omniq_core::{Completion, Error, NewTask, Place, Result, TaskId, TaskQueue};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::{AsyncPostgresQueue, fold};
+use super::{AsyncPostgresQueue, fold, place};
 use crate::db::{Db, Param};
 use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
+use crate::rows::Columns;
 use crate::sql::Statement;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
 #[derive(Debug)]
 pub struct EnqueueCall<'a> {
     statement: &'a Statement,
-    rows: Rows,
+    rows: &'a Rows,
+    place: &'a Place,
 }
 
-/// A connection or open transaction of the user's own, in which a task can be enqueued or completed.
+/// A connection or open transaction of the user's own, in which a task can be enqueued or completed. It must lead to the queue's own
+/// database: one that leads elsewhere is refused (`is_invalid`), and nothing is written.
 ///
 /// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, and with the feature `sqlx` for
 /// `sqlx::PgConnection` (pass `&mut *transaction`).
 #[async_trait]
 pub trait EnqueueTarget: Send {
-    /// Carries the enqueue out on this connection.
+    /// Carries the enqueue out on this connection, unless it leads to another database: its name is the answer then.
     #[doc(hidden)]
-    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()>;
+    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>>;
 
-    /// Carries the completion of a task out on this connection.
+    /// Carries the completion of a task out on this connection, with the same answer.
     #[doc(hidden)]
-    async fn complete(&mut self, completion: &Completion) -> Result<()>;
+    async fn complete(&mut self, completion: &Completion) -> Result<Option<String>>;
 }
 
 pub(super) async fn many(
@@ -131,16 +135,42 @@ impl AsyncPostgresQueue {
         }
         // One statement: outside of a transaction, too, it is all or nothing.
         let batch = EnqueueBatch::rows_of_checked(&tasks)?;
-        for piece in batch.pieces {
+        for piece in &batch.pieces {
             if let Piece::Rows(rows) = piece
                 && !rows.ids.is_empty()
             {
-                target.carry_out(EnqueueCall { statement: &self.db().sql.enqueue_inside, rows }).await?;
+                self.carry_out(target, rows).await?;
                 fold::changed(self.db());
             }
         }
         Ok(batch.ids)
     }
+
+    async fn carry_out(&self, target: &mut dyn EnqueueTarget, rows: &Rows) -> Result<()> {
+        let statement = &self.db().sql.enqueue_inside;
+        let known = self.place(None).await?;
+        let call = EnqueueCall { statement, rows, place: &known };
+        let Some(mut elsewhere) = target.carry_out(call).await? else { return Ok(()) };
+        // Known from before a restart, perhaps.
+        let place = self.place(Some(known.clone())).await?;
+        if place != known {
+            let call = EnqueueCall { statement, rows, place: &place };
+            match target.carry_out(call).await? {
+                Some(still) => elsewhere = still,
+                None => return Ok(()),
+            }
+        }
+        Err(place::another(&elsewhere, &place))
+    }
+}
+
+/// The database that the connection leads to, if it is another than the queue's.
+fn answer_of(rows: Result<Vec<Row>>, place: &Place) -> Result<Option<String>> {
+    let rows = rows.map_err(|error| place::without_tables(error, place))?;
+    let row = rows.first().ok_or_else(|| Error::internal("the database gave no row where one was due"))?;
+    let mut columns = Columns::new(row);
+    let database: String = columns.take()?;
+    Ok(columns.take::<Option<i32>>()?.is_none().then_some(database))
 }
 
 /// Sent unprepared: one round trip, and nothing stays behind on a connection that is not ours.
@@ -148,22 +178,20 @@ macro_rules! driver_target {
     ($target:ty) => {
         #[async_trait]
         impl EnqueueTarget for $target {
-            async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
-                let bodies = call.rows.bodies();
-                let params = call.rows.params(&bodies);
-                let typed: Vec<_> = params.into_iter().zip(call.statement.types.iter().cloned()).collect();
-                self.query_typed(&call.statement.text, &typed)
-                    .await
-                    .map(drop)
-                    .map_err(crate::error::from_driver)
+            async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
+                let EnqueueCall { statement, rows, place } = call;
+                let bodies = rows.bodies();
+                let mut params = rows.params(&bodies);
+                params.extend([&place.database as Param<'_>, &place.server]);
+                let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
+                let answer = self.query_typed(&statement.text, &typed).await;
+                answer_of(answer.map_err(crate::error::from_driver), place)
             }
 
-            async fn complete(&mut self, completion: &Completion) -> Result<()> {
-                let Completion { sql, run, value } = completion;
-                self.query_typed(sql, &[(run, Type::TEXT), (value, Type::BYTEA)])
-                    .await
-                    .map(drop)
-                    .map_err(crate::error::from_driver)
+            async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
+                let Completion { sql, run, value, place } = completion;
+                let answer = self.query_typed(sql, &[(run, Type::TEXT), (value, Type::BYTEA)]).await;
+                answer_of(answer.map_err(crate::error::from_driver), place)
             }
         }
     };
@@ -175,12 +203,22 @@ driver_target!(deadpool_postgres::Object);
 driver_target!(deadpool_postgres::Transaction<'_>);
 
 #[cfg(feature = "sqlx")]
+fn answer_of_sqlx(
+    answer: Result<(String, Option<i32>), sqlx::Error>,
+    place: &Place,
+) -> Result<Option<String>> {
+    let (database, done) =
+        answer.map_err(|error| place::without_tables(crate::error::from_sqlx(error), place))?;
+    Ok(done.is_none().then_some(database))
+}
+
+#[cfg(feature = "sqlx")]
 #[async_trait]
 impl EnqueueTarget for sqlx::PgConnection {
-    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<()> {
-        let batch = &call.rows;
+    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
+        let EnqueueCall { statement, rows: batch, place } = call;
         // The text is a constant of this crate, filled with a quoted schema name.
-        sqlx::query(sqlx::AssertSqlSafe(call.statement.text.as_str()))
+        let query = sqlx::query_as::<_, (String, Option<i32>)>(sqlx::AssertSqlSafe(statement.text.as_str()))
             .bind(&batch.ids)
             .bind(&batch.queues)
             .bind(&batch.funcs)
@@ -194,21 +232,17 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&batch.options)
             .bind(&batch.metadata)
             .bind(&batch.chosen)
-            .persistent(false)
-            .execute(self)
-            .await
-            .map(drop)
-            .map_err(crate::error::from_sqlx)
+            .bind(&place.database)
+            .bind(&place.server)
+            .persistent(false);
+        answer_of_sqlx(query.fetch_one(self).await, place)
     }
 
-    async fn complete(&mut self, completion: &Completion) -> Result<()> {
-        sqlx::query(sqlx::AssertSqlSafe(completion.sql.as_str()))
+    async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
+        let query = sqlx::query_as::<_, (String, Option<i32>)>(sqlx::AssertSqlSafe(completion.sql.as_str()))
             .bind(&completion.run)
             .bind(&completion.value)
-            .persistent(false)
-            .execute(self)
-            .await
-            .map(drop)
-            .map_err(crate::error::from_sqlx)
+            .persistent(false);
+        answer_of_sqlx(query.fetch_one(self).await, &completion.place)
     }
 }

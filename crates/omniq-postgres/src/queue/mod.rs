@@ -10,6 +10,7 @@ mod handover;
 mod held;
 mod holders;
 mod list;
+mod place;
 mod pulse;
 mod settle;
 mod together;
@@ -20,8 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, Handover, LeaseCell, Limits, Location,
-    Lost, NewTask, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId,
-    TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    Lost, NewTask, Place, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter,
+    TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
@@ -42,6 +43,7 @@ use crate::time::{Time, optional};
 use cursor::Cursors;
 use held::Held;
 use holders::Holders;
+use place::Places;
 use together::Together;
 
 /// The task queue on PostgreSQL.
@@ -70,6 +72,7 @@ struct Inner {
     /// Those without and those with `enqueued` events; of both the second is for ids of the user's own, which may wait for an open
     /// transaction that has used the same id.
     together: [[Arc<Together>; 2]; 2],
+    places: Places,
 }
 
 impl AsyncPostgresQueue {
@@ -100,6 +103,7 @@ impl AsyncPostgresQueue {
                 hands: Hands::default(),
                 cursors: Cursors::default(),
                 together: [false, true].map(|logged| [Together::new(logged), Together::new(logged)]),
+                places: Places::default(),
             }),
         }
     }
@@ -213,6 +217,10 @@ impl TaskQueue for AsyncPostgresQueue {
         elsewhere: Option<&'static str>,
     ) -> Result<Completion> {
         complete::prepare(self, settlement, elsewhere).await
+    }
+
+    async fn place(&self, known: Option<Place>) -> Result<Place> {
+        self.inner.places.get(self.db(), known.as_ref()).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {

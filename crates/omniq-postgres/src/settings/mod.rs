@@ -4,6 +4,7 @@ mod apply;
 mod builder;
 mod check;
 mod connect;
+mod environment;
 mod parameters;
 mod part;
 mod render;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Values;
 pub use builder::Builder;
+pub use environment::check_environment;
 pub use part::Part;
 pub use url::DatabaseUrl;
 

@@ -1,12 +1,12 @@
 //! The ways in from outside: a URL, a file, the environment, and all of them in order of precedence.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use omniq_core::{Error, Result};
 use serde_json::Value;
 
 use super::apply::NAMES;
+use super::environment::{self, Variables};
 use super::{Settings, Values};
 
 impl Settings {
@@ -27,24 +27,21 @@ impl Settings {
     }
 
     /// Reads `OMNIQ_URL`, `OMNIQ_SCHEMA`, `OMNIQ_POOL_MAX` and so on: `OMNIQ_` and the name in capitals.
-    /// An empty variable counts as not set; other variables that begin with `OMNIQ_` are let be.
+    /// An empty variable counts as not set. One that is a setting's name but for a slip, such as `OMNIQ_ULR`, is refused; other
+    /// variables that begin with `OMNIQ_` and mean nothing are named in the log.
     /// Errors: `is_config`, naming the variable or setting.
     pub fn from_env() -> Result<Self> {
-        Self::from_values(&env_values(|name| std::env::var_os(name))?)
+        Self::from_values(&env_values(&environment::ours())?)
             .map_err(|error| error.context("environment variables OMNIQ_…"))
     }
 
     /// All sources at once. What comes later wins: the defaults, the file, the environment, the URL.
     /// Errors: `is_config`, naming the source and the setting.
     pub fn load(file: Option<&Path>, url: Option<&str>) -> Result<Self> {
-        Self::load_with(file, url, |name| std::env::var_os(name))
+        Self::load_with(file, url, &environment::ours())
     }
 
-    pub(super) fn load_with(
-        file: Option<&Path>,
-        url: Option<&str>,
-        env: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Self> {
+    pub(super) fn load_with(file: Option<&Path>, url: Option<&str>, env: &Variables) -> Result<Self> {
         let mut settings = Self::default();
         if let Some(path) = file {
             settings.apply(&file_values(path)?).map_err(|error| error.context(path.display()))?;
@@ -62,14 +59,15 @@ fn url_values(url: &str) -> Values {
     Values::from([("url".to_owned(), Value::from(url))])
 }
 
-pub(super) fn env_values(get: impl Fn(&str) -> Option<OsString>) -> Result<Values> {
+fn env_values(variables: &Variables) -> Result<Values> {
+    environment::check(variables)?;
     let mut values = Values::new();
     for name in NAMES {
-        let variable = format!("OMNIQ_{}", name.to_uppercase());
-        let Some(value) = get(&variable).filter(|value| !value.is_empty()) else { continue };
+        let variable = environment::variable(name);
+        let Some(value) = variables.get(&variable).filter(|value| !value.is_empty()) else { continue };
         let text = value
-            .into_string()
-            .map_err(|_| Error::config(format!("{variable} is refused: it is not valid UTF-8")))?;
+            .to_str()
+            .ok_or_else(|| Error::config(format!("{variable} is refused: it is not valid UTF-8")))?;
         values.insert(name.to_owned(), Value::from(text));
     }
     Ok(values)

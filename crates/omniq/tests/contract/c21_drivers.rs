@@ -164,3 +164,48 @@ async fn c21_in_a_transaction_of_sqlx() {
     }
     shop.close().await;
 }
+
+/// Issue 12, E7: a connection to another database was taken, and the task was lost there, or ran there.
+#[tokio::test]
+async fn c21_a_connection_to_another_database_is_refused() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let task = || NewTask::new("echo", &1).unwrap();
+    let (without, with) = (TestDb::new().await, TestDb::new().await);
+    AsyncPostgresBackend::connect(&with.url()).await.unwrap().close().await.unwrap();
+    for (other, words) in [(&without, "without OmniQ's schema \"omniq\""), (&with, "leads to database")] {
+        let mut client = other.client().await;
+        let mut transaction = client.transaction().await.unwrap();
+        let by_driver = backend.enqueue_in(&mut transaction, task()).await.unwrap_err();
+        transaction.commit().await.unwrap();
+        let mut connection = sqlx::PgConnection::connect(&other.url()).await.unwrap();
+        let by_sqlx = backend.enqueue_many_in(&mut connection, vec![task(), task()]).await.unwrap_err();
+        for error in [by_driver, by_sqlx] {
+            assert!(error.is_invalid() && error.to_string().contains(words), "{error}");
+            assert!(error.to_string().contains("nothing was written"), "{error}");
+        }
+    }
+    // Nothing has failed on a connection to a database with tables: its transaction goes on.
+    let mut client = with.client().await;
+    let mut transaction = client.transaction().await.unwrap();
+    assert!(backend.enqueue_in(&mut transaction, task()).await.unwrap_err().is_invalid());
+    transaction.batch_execute("create table orders (id int)").await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(number(&client, "select count(*) from omniq.tasks").await, 0);
+    backend.close().await.unwrap();
+}
+
+/// What is known of the place is from before the restart; the connection is to the right database all the same.
+#[tokio::test]
+async fn c21_a_connection_made_after_a_restart_is_taken() {
+    let mut server = omniq_testkit::fault_server("place");
+    let db = TestDb::on(&server.url()).await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let task = || NewTask::new("echo", &1).unwrap();
+    backend.enqueue_in(&mut db.client().await, task()).await.unwrap();
+    server.restart(omniq_embedded::StopMode::Fast).unwrap();
+    let mut client = db.client().await;
+    backend.enqueue_in(&mut client, task()).await.unwrap();
+    assert_eq!(number(&client, "select count(*) from omniq.tasks").await, 2);
+    backend.close().await.unwrap();
+}

@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use omniq::{Task, TaskFilter, TaskId, TaskState};
 
+use super::super::listing::{Listing, PAGE, cut};
 use super::super::with_backend;
 use crate::args::Global;
 use crate::fail::Result;
@@ -21,9 +22,12 @@ pub struct ListArgs {
     /// Only of this function
     #[arg(long)]
     func: Option<String>,
-    /// At most so many
+    /// At most so many; if there are more, that is said on stderr
     #[arg(long, default_value_t = 100)]
     limit: u32,
+    /// All of them
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Go on behind this task: the last one of the page before
     #[arg(long, value_name = "ID")]
     after: Option<TaskId>,
@@ -31,26 +35,32 @@ pub struct ListArgs {
 
 pub async fn run(args: &ListArgs, global: &Global, out: &Output) -> Result<()> {
     with_backend(global, out, async |backend| {
-        let filter = TaskFilter {
+        let mut filter = TaskFilter {
             queue: args.queue.clone(),
             state: args.state,
             func: args.func.clone(),
             after: args.after,
-            limit: Some(args.limit),
+            limit: Some(args.limit.saturating_add(1)),
         };
-        let tasks = backend.queue().list(&filter).await?;
-        if out.is_json() {
-            return out.json(&record::all::<_, TaskRecord<'_>>(&tasks));
+        let listing = Listing {
+            out,
+            json: |tasks| Ok(serde_json::to_string(&record::all::<_, TaskRecord<'_>>(tasks))?),
+            table,
+            none: "No such tasks in the queue. What completed has left it: see `omniq results list`.",
+        };
+        if args.all {
+            filter.limit = Some(PAGE);
+            return listing
+                .all(async |last: Option<&Task>| {
+                    filter.after = last.map(|last| last.id).or(filter.after);
+                    Ok(backend.queue().list(&filter).await?)
+                })
+                .await;
         }
-        if tasks.is_empty() {
-            return out
-                .line("No such tasks in the queue. What completed has left it: see `omniq results list`.");
-        }
-        out.line(table(&tasks, out))?;
-        if let (Some(last), true) = (tasks.last(), tasks.len() == args.limit as usize) {
-            out.note(format!("There may be more: --after {}", last.id));
-        }
-        Ok(())
+        let mut tasks = backend.queue().list(&filter).await?;
+        let more = cut(&mut tasks, args.limit);
+        let more = tasks.last().filter(|_| more).map(|last| format!("--after {}", last.id));
+        listing.page(&tasks, more)
     })
     .await
 }

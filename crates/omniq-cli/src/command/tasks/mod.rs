@@ -1,6 +1,7 @@
 //! `omniq tasks`: look at tasks, and act on them.
 
 mod act;
+mod choice;
 mod enqueue;
 mod list;
 
@@ -20,7 +21,7 @@ Examples:
   omniq tasks list --state dead
   omniq tasks list --queue mail --limit 20
   omniq tasks show 01987cf2-6d5e-7000-8000-00000000c0de
-  omniq tasks retry $(omniq tasks list --state dead --json | jq -r '.[].id')
+  omniq tasks retry --all --queue mail
   omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m";
 
 #[derive(Debug, Args)]
@@ -44,21 +45,15 @@ enum TasksCommand {
         id: TaskId,
     },
     /// Withdraw tasks: waiting ones leave the queue, running ones are asked to stop
-    #[command(after_help = "Example:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de")]
-    Cancel {
-        /// The tasks' ids
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<TaskId>,
-    },
-    /// Make dead and scheduled tasks ready at once, all or none; dead ones start anew
     #[command(
-        after_help = "Examples:\n  omniq tasks retry 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks retry $(omniq tasks list --state dead --json | jq -r '.[].id')"
+        after_help = "Examples:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks cancel --all --func send_mail --state scheduled"
     )]
-    Retry {
-        /// The tasks' ids
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<TaskId>,
-    },
+    Cancel(choice::Choice),
+    /// Make dead and scheduled tasks ready at once; dead ones start anew. Those that ids name: all or none
+    #[command(
+        after_help = "Examples:\n  omniq tasks retry 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks retry --all --queue mail          all dead ones of this queue\n  omniq tasks list --state dead --all --json | jq -r '.[] | select(.error.type == \"Timeout\").id' | omniq tasks retry -"
+    )]
+    Retry(choice::Choice),
     /// Add a task, to try things out
     #[command(
         after_help = "Examples:\n  omniq tasks enqueue add '[1, 2]'\n  omniq tasks enqueue send_mail '{\"to\": \"ann\"}' --queue mail --delay 10m"
@@ -70,8 +65,8 @@ pub async fn run(args: &TasksArgs, global: &Global, out: &Output) -> Result<()> 
     match &args.command {
         TasksCommand::List(args) => list::run(args, global, out).await,
         TasksCommand::Show { id } => show_task(*id, global, out).await,
-        TasksCommand::Cancel { ids } => act::cancel(ids, global, out).await,
-        TasksCommand::Retry { ids } => act::retry(ids, global, out).await,
+        TasksCommand::Cancel(choice) => act::cancel(choice, global, out).await,
+        TasksCommand::Retry(choice) => act::retry(choice, global, out).await,
         TasksCommand::Enqueue(args) => enqueue::run(args, global, out).await,
     }
 }

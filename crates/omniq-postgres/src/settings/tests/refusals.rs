@@ -131,13 +131,45 @@ fn c03_files_are_refused_with_their_name_and_line() {
 
 #[test]
 fn c03_variables_are_refused_with_their_name() {
-    let env = |name: &str| (name == "OMNIQ_POOL_MAX").then(|| "five".into());
-    refusal(Settings::load_with(None, None, env), &["OMNIQ_", "pool_max", "five"]);
+    let env = |name: &str, value: std::ffi::OsString| [(name.to_owned(), value)].into();
+    refusal(
+        Settings::load_with(None, None, &env("OMNIQ_POOL_MAX", "five".into())),
+        &["OMNIQ_", "pool_max", "five"],
+    );
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStringExt;
-        let env = |name: &str| (name == "OMNIQ_SCHEMA").then(|| std::ffi::OsString::from_vec(vec![0xff]));
-        refusal(Settings::load_with(None, None, env), &["OMNIQ_SCHEMA", "UTF-8"]);
+        let env = env("OMNIQ_SCHEMA", std::ffi::OsString::from_vec(vec![0xff]));
+        refusal(Settings::load_with(None, None, &env), &["OMNIQ_SCHEMA", "UTF-8"]);
+    }
+}
+
+/// Issue 12, E6: they were passed over, and the tasks went elsewhere.
+#[test]
+fn misspelt_variables_are_refused_with_the_one_that_was_meant() {
+    let env = |name: &str| [(name.to_owned(), "x".into())].into();
+    for (given, meant) in [
+        ("OMNIQ_ULR", "OMNIQ_URL"),
+        ("OMNIQ_URI", "OMNIQ_URL"),
+        ("OMNIQ_SCHEME", "OMNIQ_SCHEMA"),
+        ("OMNIQ_POOLMAX", "OMNIQ_POOL_MAX"),
+        ("OMNIQ_RESULT", "OMNIQ_RESULTS"),
+        ("OMNIQ_LOGLEVEL", "OMNIQ_LOG_LEVEL"),
+        ("OMNIQ_HOM", "OMNIQ_HOME"),
+        ("OMNIQ_STATEMENTS_CACHED", "OMNIQ_STATEMENT_CACHE"),
+    ] {
+        refusal(Settings::load_with(None, None, &env(given)), &[given, meant, "rename it"]);
+    }
+    // What others set by the prefix, by design or by chance.
+    for given in [
+        "OMNIQ_PORT",
+        "OMNIQ_PORT_5432_TCP_ADDR",
+        "OMNIQ_SERVICE_HOST",
+        "OMNIQ_DB_PORT",
+        "OMNIQ_TEST_SLOW",
+        "OMNIQ_DATABASE_URL",
+    ] {
+        assert_eq!(Settings::load_with(None, None, &env(given)).expect(given), Settings::default());
     }
 }
 

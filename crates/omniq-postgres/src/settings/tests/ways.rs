@@ -33,7 +33,7 @@ fn c03_all_ways_have_equal_effect() {
         ("yaml", file("c.yaml", YAML)),
         ("yaml, in a table", file("d.yml", &format!("other: 1\nomniq:{}", YAML.replace('\n', "\n  ")))),
         ("dict", Settings::from_values(&values)),
-        ("env", Settings::load_with(None, None, |name| environment().get(name).cloned())),
+        ("env", Settings::load_with(None, None, &environment())),
     ] {
         assert_eq!(got.unwrap_or_else(|error| panic!("{way}: {error}")), expected, "{way}");
     }
@@ -64,14 +64,10 @@ fn c03_defaults_file_environment_url_in_this_order() {
     let path = folder.path().join("omniq.toml");
     fs::write(&path, "url = 'postgresql://file/db?lease=2'\nschema = 'file'\npool_max = 7\npool_min = 3")
         .expect("a file");
-    let env = |name: &str| match name {
-        "OMNIQ_SCHEMA" => Some("env".into()),
-        "OMNIQ_POOL_MAX" => Some("8".into()),
-        "OMNIQ_LEASE" => Some("".into()),
-        _ => None,
-    };
+    let env = [("OMNIQ_SCHEMA", "env"), ("OMNIQ_POOL_MAX", "8"), ("OMNIQ_LEASE", "")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.into())).into();
     let all =
-        Settings::load_with(Some(&path), Some("postgresql://given/db?schema=given"), env).expect("good");
+        Settings::load_with(Some(&path), Some("postgresql://given/db?schema=given"), &env).expect("good");
     let expected = Settings {
         url: Some("postgresql://given/db".parse().expect("a good URL")),
         schema: "given".into(),
@@ -81,7 +77,7 @@ fn c03_defaults_file_environment_url_in_this_order() {
         ..Settings::default()
     };
     assert_eq!(all, expected);
-    assert_eq!(Settings::load_with(None, None, |_| None).expect("good"), Settings::default());
+    assert_eq!(Settings::load_with(None, None, &Default::default()).expect("good"), Settings::default());
     let built = Settings::builder().pool_max(9).build_over(all).expect("good");
     assert_eq!(built, Settings { pool_max: 9, ..expected });
 }

@@ -1,0 +1,2 @@
+-- Where this queue is.
+select here.database, here.server from {here}

@@ -1,0 +1,225 @@
+"""The connections of a user's own that tasks can be enqueued and completed in: what is taken, what is refused, how a statement is sent.
+
+Only what stands for one transaction is taken. A pool gives each statement to another connection, and a cursor is in use for something else.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+from omniq.errors import OmniQError
+
+#: A quoted name (it may hold anything), or a place.
+_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
+
+#: The first row of a statement's answer.
+Row = tuple[Any, ...]
+
+
+class Taken(NamedTuple):
+    """A connection that is taken."""
+
+    is_async: bool
+    #: Carries a statement out; gives its first row, or with an async connection an awaitable of it.
+    send: Callable[[str, list[Any]], Any]
+
+
+def take(connection: Any) -> Taken:
+    """How statements are sent on this connection.
+
+    Raises:
+        OmniQError: `is_invalid` for anything but an open connection or session, saying what to give instead.
+    """
+    modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
+    for module, taking in _TAKING.items():
+        if module in modules:
+            taken = taking(connection)
+            if taken is not None:
+                return taken
+    raise OmniQError(f"connection = {kind_of(connection)} is refused: {_remedy(connection, modules)}", "invalid")
+
+
+def kind_of(connection: Any) -> str:
+    """The name of a connection's class, for messages."""
+    kind = type(connection)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _remedy(connection: Any, modules: set[str]) -> str:
+    name = type(connection).__name__
+    inside = "begin a transaction on it, and give that connection"
+    if name.endswith("Pool"):
+        return f"each statement of a pool has another connection, outside of your transaction. Acquire one, {inside}"
+    if "Cursor" in name or name == "cursor":
+        return "a cursor has answers of its own to keep. Give the connection that it is of"
+    if "sqlalchemy" in modules:
+        if name.endswith("Engine") or name.endswith("sessionmaker"):
+            return "it opens connections, and is none. Give the Session or Connection that your transaction is on"
+        return (
+            "it is none that SQLAlchemy executes on. Give the Session, AsyncSession, Connection or AsyncConnection that your"
+            " transaction is on"
+        )
+    if "django" in modules:
+        return "give django.db.connection, or one of django.db.connections, on PostgreSQL"
+    return (
+        "give an open connection of asyncpg or psycopg, SQLAlchemy's Session, AsyncSession, Connection or AsyncConnection, or"
+        " Django's connection"
+    )
+
+
+def _asyncpg(connection: Any) -> Taken | None:
+    import asyncpg.pool
+
+    if not isinstance(connection, (asyncpg.Connection, asyncpg.pool.PoolConnectionProxy)):
+        return None
+
+    async def send(sql: str, parameters: list[Any]) -> Row:
+        row: Row = await connection.fetchrow(sql, *parameters)
+        return row
+
+    return Taken(True, send)
+
+
+def _psycopg(connection: Any) -> Taken | None:
+    import psycopg
+    from psycopg.rows import tuple_row
+
+    if isinstance(connection, psycopg.AsyncConnection):
+
+        async def send_async(sql: str, parameters: list[Any]) -> Row | None:
+            async with connection.cursor(row_factory=tuple_row) as cursor:
+                return await (await cursor.execute(_percent(sql), _named(parameters))).fetchone()
+
+        return Taken(True, send_async)
+    if isinstance(connection, psycopg.Connection):
+
+        def send(sql: str, parameters: list[Any]) -> Row | None:
+            with connection.cursor(row_factory=tuple_row) as cursor:
+                return cursor.execute(_percent(sql), _named(parameters)).fetchone()
+
+        return Taken(False, send)
+    return None
+
+
+def _psycopg2(connection: Any) -> Taken | None:
+    import psycopg2.extensions
+
+    if not isinstance(connection, psycopg2.extensions.connection):
+        return None
+
+    def send(sql: str, parameters: list[Any]) -> Row:
+        with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
+            cursor.execute(_percent(sql), _named(parameters))
+            return cast(Row, cursor.fetchone())
+
+    return Taken(False, send)
+
+
+def _sqlalchemy(connection: Any) -> Taken | None:
+    import sqlalchemy.engine
+    import sqlalchemy.ext.asyncio
+    import sqlalchemy.orm
+
+    asynchronous = (
+        sqlalchemy.ext.asyncio.AsyncSession,
+        sqlalchemy.ext.asyncio.async_scoped_session,
+        sqlalchemy.ext.asyncio.AsyncConnection,
+    )
+    blocking = (sqlalchemy.orm.Session, sqlalchemy.orm.scoped_session, sqlalchemy.engine.Connection)
+    if not isinstance(connection, (*asynchronous, *blocking)):
+        return None
+    bind = connection.get_bind() if hasattr(connection, "get_bind") else connection
+    if bind.dialect.name != "postgresql":
+        raise OmniQError(
+            f"connection = {kind_of(connection)} leads to {bind.dialect.name}: give one to the queue's database, on PostgreSQL",
+            "invalid",
+        )
+
+    def statement(sql: str, parameters: list[Any]) -> tuple[Any, dict[str, Any]]:
+        return sqlalchemy.text(_colon(sql)), _named(parameters)
+
+    if isinstance(connection, asynchronous):
+
+        async def send_async(sql: str, parameters: list[Any]) -> Row:
+            answer = await connection.execute(*statement(sql, parameters))
+            return cast(Row, answer.one())
+
+        return Taken(True, send_async)
+
+    def send(sql: str, parameters: list[Any]) -> Row:
+        return cast(Row, connection.execute(*statement(sql, parameters)).one())
+
+    return Taken(False, send)
+
+
+def _django(connection: Any) -> Taken | None:
+    vendor = getattr(connection, "vendor", None)
+    if vendor is None or not hasattr(connection, "settings_dict"):
+        return None
+    if vendor != "postgresql":
+        raise OmniQError(
+            f"connection {connection.alias!r} of Django leads to {vendor}: give one to the queue's database, on PostgreSQL",
+            "invalid",
+        )
+
+    def send(sql: str, parameters: list[Any]) -> Row:
+        with connection.cursor() as cursor:
+            cursor.execute(_percent(sql), _named(parameters))
+            row: Row = cursor.fetchone()
+            return row
+
+    return Taken(False, send)
+
+
+#: By the package that a connection's class, or one of its bases, is of.
+_TAKING: dict[str, Callable[[Any], Taken | None]] = {
+    "asyncpg": _asyncpg,
+    "psycopg": _psycopg,
+    "psycopg2": _psycopg2,
+    "sqlalchemy": _sqlalchemy,
+    "django": _django,
+}
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """The SQLSTATE that the server answered with, whichever driver says it."""
+    while error is not None:
+        for holder in (error, getattr(error, "orig", None)):
+            code = getattr(holder, "sqlstate", None) or getattr(holder, "pgcode", None)
+            if code:
+                return str(code)
+        error = error.__cause__
+    return None
+
+
+def another(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
+    """The refusal of a connection that leads to another database than the queue's; ``None``: to one without OmniQ's tables."""
+    if leads_to is None:
+        where = "to a database without the tables of OmniQ"
+    else:
+        where = f"to database {leads_to!r}" + (" of another server" if leads_to == queue else "")
+    message = f"connection = {kind_of(connection)} leads {where}, and the queue is in database {queue!r}"
+    message += ": give a connection to the queue's own database; nothing was written"
+    if hasattr(connection, "settings_dict") and "django.test" in sys.modules:
+        message += (
+            ". Django's tests have a database of their own: put the application there by"
+            " omniq.testing.on_database(app, connection), or in memory by omniq.testing.in_memory(app)"
+        )
+    return OmniQError(message, "invalid")
+
+
+def _named(parameters: list[Any]) -> dict[str, Any]:
+    return {f"p{place}": value for place, value in enumerate(parameters, 1)}
+
+
+def _percent(sql: str) -> str:
+    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
+    return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%"))
+
+
+def _colon(sql: str) -> str:
+    """With ``:p1`` and so on, as SQLAlchemy has it."""
+    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql)

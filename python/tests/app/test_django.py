@@ -1,0 +1,176 @@
+"""A view that enqueues in Django's transaction, under each of the ways to test it: with Django's own runner and with pytest-django."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import psycopg
+import pytest
+
+SITE = """
+import os
+from urllib.parse import urlsplit
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.urls import path
+from omniq import OmniQ
+
+SECRET_KEY, ROOT_URLCONF, ALLOWED_HOSTS, USE_TZ = "x", "site_of_test", ["*"], True
+STATIC_URL, MEDIA_URL = "static/", "media/"
+at = urlsplit(os.environ["SHOP_URL"])
+DATABASES = {"default": {
+    "ENGINE": "django.db.backends.postgresql", "NAME": at.path[1:], "HOST": at.hostname, "PORT": at.port,
+    "USER": at.username, "PASSWORD": at.password,
+}}
+app = OmniQ(os.environ["SHOP_URL"])
+
+@app.task
+def greet(name: str) -> str:
+    return f"Hello {name}"
+
+def create(request):
+    with transaction.atomic():
+        handle = greet.with_options(connection=connection).enqueue("Ann")
+    return HttpResponse(str(handle.id), status=201)
+
+urlpatterns = [path("", create)]
+"""
+
+# What each kind of test asks: `post` calls the view, `committed` says whether what it did is there for others.
+CHECKS = """
+from uuid import UUID
+from django.db import connection
+from omniq import OmniQError
+from omniq.testing import assert_enqueued, eager, in_memory, on_database
+from site_of_test import app, greet
+
+def in_the_test_database(post, committed):
+    handle = greet.handle(UUID(post()))
+    with connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from {app.settings.schema}.tasks")
+        assert cursor.fetchone() == (1,)
+    assert_enqueued(greet, "Ann", count=int(committed))
+    app.drain()
+    if committed:
+        assert handle.result(5) == "Hello Ann"
+
+def in_this_process(post):
+    with in_memory(app):
+        handle = greet.handle(UUID(post()))
+        assert_enqueued(greet, "Ann", count=1)
+        app.drain()
+        assert handle.result(1) == "Hello Ann"
+    with eager(app):
+        assert greet.handle(UUID(post())).result(1) == "Hello Ann"
+"""
+
+OWN_RUNNER = """
+from urllib.request import urlopen
+from django.test import LiveServerTestCase, TestCase, TransactionTestCase
+from checks import *
+
+class Checks:
+    committed = True
+
+    def post(self):
+        answer = self.client.get("/")
+        assert answer.status_code == 201
+        return answer.content.decode()
+
+    def test_database(self):
+        with on_database(app, connection):
+            in_the_test_database(self.post, self.committed)
+
+    def test_memory(self):
+        in_this_process(self.post)
+
+    def test_no_mode(self):
+        with self.assertRaisesRegex(OmniQError, "on_database.app, connection."):
+            self.client.get("/")
+
+class InOneTransaction(Checks, TestCase):
+    committed = False
+
+class InTransactions(Checks, TransactionTestCase):
+    pass
+
+class Live(Checks, LiveServerTestCase):
+    def post(self):
+        with urlopen(self.live_server_url) as answer:
+            return answer.read().decode()
+"""
+
+PYTEST_DJANGO = """
+import pytest
+from checks import *
+
+def call(client):
+    answer = client.get("/")
+    assert answer.status_code == 201
+    return answer.content.decode()
+
+def test_db(db, client, omniq_on_database):
+    omniq_on_database(app, connection)
+    in_the_test_database(lambda: call(client), False)
+
+def test_the_same_again(omniq_on_database, db, client):
+    omniq_on_database(app, connection)
+    in_the_test_database(lambda: call(client), False)
+
+def test_transactional_db(transactional_db, client, omniq_on_database):
+    omniq_on_database(app, connection)
+    in_the_test_database(lambda: call(client), True)
+
+def test_memory(db, client):
+    in_this_process(lambda: call(client))
+
+def test_memory_transactional(transactional_db, client):
+    in_this_process(lambda: call(client))
+
+@pytest.mark.django_db
+def test_no_mode(client):
+    with pytest.raises(OmniQError, match="on_database.app, connection."):
+        client.get("/")
+"""
+
+
+@pytest.fixture
+def run(url: str, tmp_path: Path) -> Callable[..., str]:
+    """Runs a program beside the site; fails if it has not ended in time. The site's own database must stay as it is."""
+
+    def run(name: str, text: str, *command: str) -> str:
+        (tmp_path / "site_of_test.py").write_text(SITE)
+        (tmp_path / "checks.py").write_text(CHECKS)
+        (tmp_path / name).write_text(text)
+        env = {**os.environ, "SHOP_URL": url, "DJANGO_SETTINGS_MODULE": "site_of_test"}
+        env |= {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with psycopg.connect(url) as connection:
+            schemas = "select count(*) from pg_namespace where nspname like 'omniq%'"
+            assert connection.execute(schemas).fetchone() == (1,), (
+                "the application's own, which a call without a mode makes"
+            )
+            assert connection.execute("select count(*) from omniq.tasks").fetchone() == (0,)
+        return done.stdout + done.stderr
+
+    return run
+
+
+# Issue 12, E9: the view failed under all of them, and a schema that the test's own transaction was in was waited for without end.
+def test_with_the_runner_of_django(run: Callable[..., str]) -> None:
+    assert "Ran 9 tests" in run("test_own.py", OWN_RUNNER, "-m", "django", "test", "--noinput", "test_own")
+
+
+def test_with_pytest_django(run: Callable[..., str]) -> None:
+    # The installed package announces its plugin; the source tree cannot.
+    announced = any(entry.value == "omniq.testing.plugin" for entry in entry_points(group="pytest11"))
+    plugins = ["-p", "no:cacheprovider", *([] if announced else ["-p", "omniq.testing.plugin"])]
+    assert "6 passed" in run("test_mine.py", PYTEST_DJANGO, "-m", "pytest", "-q", *plugins, "test_mine.py")

@@ -1,0 +1,67 @@
+"""Without a URL a private server takes the tasks: that is said, and a misspelt variable is not passed over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from omniq import AsyncOmniQ, OmniQError, Settings
+
+PROGRAM = """
+import logging, sys
+from omniq import OmniQ
+if sys.argv[1:] == ["configured"]:
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+app = OmniQ(schema="elsewhere")
+@app.task
+def add(a: int) -> int:
+    return a
+add.enqueue(1)
+app.close()
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the server's own user can enter, too."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "home"
+
+
+# Issue 12, E6: it started without a word, and took the tasks.
+def test_a_private_server_says_where_the_tasks_go(home: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OMNIQ_")}
+    env["OMNIQ_HOME"] = str(home)
+    if "OMNIQ_TEST_PG_BIN" in os.environ:
+        env["OMNIQ_PG_BIN"] = os.environ["OMNIQ_TEST_PG_BIN"]
+    try:
+        for arguments in ([], ["configured"]):
+            command = [sys.executable, "-c", PROGRAM, *arguments]
+            done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            (line,) = done.stderr.splitlines()
+            assert "no database is set" in line
+            assert "OMNIQ_URL" in line
+            assert "127.0.0.1" in line
+            assert ("WARNING omniq.server: " in line) == bool(arguments)
+            assert "***" in line
+    finally:
+        subprocess.run([sys.executable, "-m", "omniq", "dev", "stop"], env=env, check=True, capture_output=True)
+
+
+# Issue 12, E6: it was passed over.
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNIQ_ULR", "postgresql://db/app")
+    for read in (Settings.from_env, Settings.load, AsyncOmniQ):
+        with pytest.raises(OmniQError, match="OMNIQ_ULR is no variable of OmniQ: OMNIQ_URL was meant") as refused:
+            read()
+        assert refused.value.is_config
+    # Who gives settings asks the environment for nothing.
+    assert AsyncOmniQ("postgresql://db/app").settings.url == "postgresql://db/app"
