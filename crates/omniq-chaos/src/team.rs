@@ -120,6 +120,8 @@ impl Team {
     pub fn judge_end(&mut self, place: usize, waited: Duration) {
         match self.members[place].child.try_wait() {
             Ok(Some(status)) if status.success() => {}
+            // It was not at work yet.
+            Ok(Some(status)) if status.signal() == Some(Signal::TERM.as_raw()) => {}
             Ok(Some(status)) => self.complain(place, status),
             _ => {
                 let who = self.who(place);

@@ -21,7 +21,7 @@ use crate::team::Team;
 pub const MOUNTS: &str = "OMNIQ_CHAOS_MOUNTS";
 
 /// How large the server's disk is where it can be full.
-const DISK: &str = "3g";
+const DISK: &str = "1g";
 
 pub struct World {
     /// Where the server's disk is mounted, if it has one of its own.
@@ -56,7 +56,7 @@ impl World {
             .lifetime(Lifetime::Owned)
             .setting("max_connections", "300")
             .setting("min_wal_size", "64MB")
-            .setting("max_wal_size", "256MB");
+            .setting("max_wal_size", "160MB");
         let server = Server::start(options)?;
         let db = TestDb::on(&server.url()).await;
         db.client().await.batch_execute(include_str!("tables.sql")).await?;

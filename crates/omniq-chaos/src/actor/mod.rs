@@ -59,7 +59,8 @@ async fn connect(url: &str, pool: usize) -> Fallible<AsyncPostgresBackend> {
     for _ in 0..600 {
         match AsyncPostgresBackend::with_settings(&settings).await {
             Ok(backend) => return Ok(backend),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => return Err(format!("connecting failed: {error:?}").into()),
         }
     }
     Ok(AsyncPostgresBackend::with_settings(&settings).await?)

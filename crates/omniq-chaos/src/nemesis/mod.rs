@@ -36,7 +36,7 @@ pub async fn carry_out(world: &Rc<World>, plan: &[Step], load: Duration) -> Fall
             world.done.borrow_mut().push((step.fault, done.is_ok()));
             let (target, note) = match done {
                 Ok(done) => done,
-                Err(error) => (None, format!("not carried out: {error}")),
+                Err(error) => (None, format!("not carried out: {error:?}")),
             };
             let fault = step.fault.name();
             world.history.write_at(at, What::Fault { fault, target, until: clock::now(), note });

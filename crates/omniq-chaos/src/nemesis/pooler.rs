@@ -5,7 +5,12 @@ use crate::Fallible;
 use crate::world::World;
 
 pub async fn restart(world: &World) -> Fallible<Done> {
-    let mut pooler = world.pooler.borrow_mut();
-    pooler.as_mut().ok_or("there is no pooler")?.restart();
+    // Taken out: a second fault of this kind meanwhile finds none.
+    let mut pooler = world.pooler.take().ok_or("it is being restarted already")?;
+    let again = tokio::task::spawn_blocking(move || {
+        pooler.restart();
+        pooler
+    });
+    world.pooler.replace(Some(again.await?));
     Ok((None, String::new()))
 }

@@ -20,7 +20,8 @@ pub async fn snapshot(world: &World, step: Step) -> Fallible<Done> {
 pub async fn vacuum(world: &World, step: Step) -> Fallible<Done> {
     let client = world.client().await?;
     let table = table(&client, step).await?;
-    client.batch_execute(&format!("set lock_timeout = '5s'; vacuum full {table}")).await?;
+    client.batch_execute("set lock_timeout = '5s'").await?;
+    client.batch_execute(&format!("vacuum full {table}")).await?;
     Ok((None, table))
 }
 
