@@ -22,7 +22,7 @@ pub enum Part {
     Snapshot,
     /// VACUUM FULL of a table
     Vacuum,
-    /// The pooler is killed and started again
+    /// The pooler is killed and started again; without it, nothing goes through a pooler
     Pooler,
     /// The server's disk is full for some seconds (needs root)
     Disk,

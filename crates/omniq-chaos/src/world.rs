@@ -61,6 +61,7 @@ impl World {
         let db = TestDb::on(&server.url()).await;
         db.client().await.batch_execute(include_str!("tables.sql")).await?;
         let pooler = Pooler::start(&db, "default_pool_size = 20\nserver_connect_timeout = 3\n");
+        let pooled = if args.has(Part::Pooler) { pooler.url().to_owned() } else { db.url() };
         let (proxy, through) = Proxy::in_front_of(&db.url()).await;
         let mut team = Team::new(folder.join("logs"));
         let orders = |role, name: &str, url: &str| Orders {
@@ -68,7 +69,7 @@ impl World {
             who: name.to_owned(),
             seed: args.seed.wrapping_mul(1_000_003).wrapping_add(name.bytes().map(u64::from).sum()),
             url: url.to_owned(),
-            other_url: pooler.url().to_owned(),
+            other_url: pooled.clone(),
             direct: db.url(),
             history: folder.join("history"),
             lease: LEASE,
@@ -84,13 +85,13 @@ impl World {
             .close()
             .await?;
         team.add(orders(Role::Producer, "producer-1", &db.url()))?;
-        team.add(orders(Role::Producer, "producer-2", pooler.url()))?;
+        team.add(orders(Role::Producer, "producer-2", &pooled))?;
         team.add(orders(Role::Worker, "rust-1", &db.url()))?;
-        team.add(orders(Role::Worker, "rust-2", pooler.url()))?;
+        team.add(orders(Role::Worker, "rust-2", &pooled))?;
         team.add(orders(Role::Worker, "rust-3", &through))?;
         if args.python.is_some() && args.has(Part::Python) {
             team.add(orders(Role::Python, "python-1", &db.url()))?;
-            team.add(orders(Role::Python, "python-2", pooler.url()))?;
+            team.add(orders(Role::Python, "python-2", &pooled))?;
         }
         if args.has(Part::Verbs) {
             team.add(orders(Role::Manager, "manager-1", &db.url()))?;

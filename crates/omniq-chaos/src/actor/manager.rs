@@ -8,6 +8,7 @@ use omniq::{Cancelled, Payload, TaskFilter, TaskId, TaskUpdate};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::producer::task;
@@ -23,7 +24,7 @@ pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
     let mut callers = Vec::new();
     for number in 0..CALLERS {
         let url = if number % 2 == 0 { &orders.url } else { &orders.other_url };
-        callers.push(super::connect(url, 2).await?);
+        callers.push(super::connect(url, 4).await?);
     }
     let mut random = StdRng::seed_from_u64(orders.seed);
     let mut next = orders.first;
@@ -105,13 +106,21 @@ struct Caller {
 }
 
 impl Caller {
+    /// Some rounds of calls, those of a round all at once.
     async fn run(self, mut random: StdRng) {
-        for _ in 0..random.random_range(1..12) {
-            let call = self.call(&mut random);
-            let op = self.history.asked(call.clone());
-            let answer = self.carry_out(&call).await.unwrap_or_else(|error| history::error(&error));
-            self.history.answered(op, answer);
-            if random.random_bool(0.3) {
+        let caller = Arc::new(self);
+        for _ in 0..random.random_range(1..8) {
+            let calls = (0..random.random_range(1..8)).map(|_| {
+                let (caller, call) = (Arc::clone(&caller), caller.call(&mut random));
+                async move {
+                    let op = caller.history.asked(call.clone());
+                    let answer = caller.carry_out(&call).await.unwrap_or_else(|error| history::error(&error));
+                    caller.history.answered(op, answer);
+                }
+            });
+            let mut calls: JoinSet<()> = calls.collect();
+            while calls.join_next().await.is_some() {}
+            if random.random_bool(0.5) {
                 tokio::time::sleep(Duration::from_millis(random.random_range(1..200))).await;
             }
         }
