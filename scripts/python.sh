@@ -3,6 +3,7 @@
 #   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
+#   scripts/python.sh wheel     build a wheel from the debug build and install it in .venv, no tests
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
@@ -35,6 +36,14 @@ dev() {
 # The same targets and features as the Rust tests have, so that nothing is compiled for both; the wheel is packed from it.
 wheel() {
   cargo build --workspace --all-features --lib --bins --tests
+  install_wheel debug
+}
+
+# What is in .venv already is left if nothing has changed.
+debug_wheel() {
+  cargo build --workspace --all-features --lib --bins
+  if [[ $(cat .venv/omniq-wheel 2>/dev/null) == debug ]] &&
+    [[ -z $(find python/omniq target/debug/lib_omniq.so -newer .venv/omniq-wheel -name '*.*') ]]; then return; fi
   install_wheel debug
 }
 
@@ -92,6 +101,7 @@ part "Python tools in .venv" tools
 case ${1:-dev} in
   tools) ;;
   dev) part "Python module" dev ;;
+  wheel) part "Python wheel" debug_wheel ;;
   test)
     part "Python wheel" wheel
     part "Python checks" checks
@@ -99,7 +109,7 @@ case ${1:-dev} in
     ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,7p' "$0" >&2
+    sed -n '3,8p' "$0" >&2
     exit 2
     ;;
 esac

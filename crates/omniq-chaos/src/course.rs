@@ -26,11 +26,15 @@ pub async fn run(mut args: Args) -> Fallible<bool> {
         std::env::temp_dir().join(format!("omniq-chaos-{}-{}", args.seed, std::process::id()))
     });
     args.python = args.python.as_ref().map(std::path::absolute).transpose()?;
-    tokio::select! {
-        done = course(&args, folder) => done,
-        _ = interrupted.recv() => Err("interrupted".into()),
-        _ = terminated.recv() => Err("terminated".into()),
+    let broken_off = tokio::select! {
+        done = course(&args, folder.clone()) => return done,
+        _ = interrupted.recv() => "interrupted",
+        _ = terminated.recv() => "terminated",
+    };
+    if args.folder.is_none() && !args.keep {
+        let _ = std::fs::remove_dir_all(&folder);
     }
+    Err(broken_off.into())
 }
 
 async fn course(args: &Args, folder: PathBuf) -> Fallible<bool> {
@@ -61,6 +65,9 @@ async fn course(args: &Args, folder: PathBuf) -> Fallible<bool> {
         drop(world);
         let _ = std::fs::remove_dir_all(&folder);
     } else {
+        if let Ok(server) = world.server.lock() {
+            let _ = std::fs::copy(server.log_file(), folder.join("logs/server.log"));
+        }
         report::keep(&folder, &format!("{}\n{summary}{details}", shown.join("\n")))?;
         println!("histories, logs and this report: {}", folder.display());
     }

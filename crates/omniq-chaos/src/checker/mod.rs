@@ -8,6 +8,8 @@ mod payments;
 mod runs;
 mod story;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 pub use facts::{Facts, read};
