@@ -25,6 +25,9 @@ pub struct Args {
     /// Seconds from one fault to the next, on average
     #[arg(long, default_value_t = 1.5, value_name = "SECONDS")]
     pub pause: f64,
+    /// How many connections manage bulks at once; with 1, one verb at a time
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub callers: u32,
     /// The Python with the package omniq; without it, no worker is in Python
     #[arg(long, value_name = "PROGRAM")]
     pub python: Option<PathBuf>,

@@ -36,6 +36,8 @@ pub struct Orders {
     /// Numbers of tasks begin here: no other process has them.
     pub first: u64,
     pub payments: bool,
+    /// For the manager: how many connections.
+    pub callers: u32,
     pub python: Option<PathBuf>,
     pub script: Option<PathBuf>,
 }

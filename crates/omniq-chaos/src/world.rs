@@ -75,6 +75,7 @@ impl World {
             lease: LEASE,
             first: 0,
             payments: args.has(Part::Payments),
+            callers: args.callers,
             python: args.python.clone(),
             script: Some(folder.join("worker.py")),
         };

@@ -17,18 +17,25 @@ use crate::history::{self, Answer, Arguments, Call, Found, Spec, Writer};
 use crate::orders::Orders;
 
 const SIZES: [u64; 7] = [1, 2, 3, 7, 50, 300, 1000];
-const CALLERS: usize = 6;
+/// How many calls a connection's owner makes at once.
+const AT_ONCE: usize = 8;
+/// How many tasks may wait before no more are added.
+const ENOUGH: u64 = 2000;
 
 pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
     let told = super::told_to_stop()?;
     let mut callers = Vec::new();
-    for number in 0..CALLERS {
+    for number in 0..orders.callers {
         let url = if number % 2 == 0 { &orders.url } else { &orders.other_url };
         callers.push(super::connect(url, 4).await?);
     }
     let mut random = StdRng::seed_from_u64(orders.seed);
     let mut next = orders.first;
     while !*told.borrow() {
+        if super::waiting(&callers[0], &["bulk", "purge"]).await > ENOUGH {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            continue;
+        }
         let bulk = Bulk::enqueue(&callers[0], history, &mut random, next).await;
         next += 1000;
         if let Some(bulk) = bulk {
@@ -38,6 +45,7 @@ pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
                     backend: backend.clone(),
                     history: Arc::clone(history),
                     bulk: Arc::clone(&bulk),
+                    at_once: if orders.callers == 1 { 1 } else { AT_ONCE },
                 };
                 tokio::spawn(caller.run(StdRng::seed_from_u64(random.random())))
             });
@@ -103,6 +111,7 @@ struct Caller {
     backend: AsyncPostgresBackend,
     history: Arc<Writer>,
     bulk: Arc<Bulk>,
+    at_once: usize,
 }
 
 impl Caller {
@@ -110,7 +119,7 @@ impl Caller {
     async fn run(self, mut random: StdRng) {
         let caller = Arc::new(self);
         for _ in 0..random.random_range(1..8) {
-            let calls = (0..random.random_range(1..8)).map(|_| {
+            let calls = (0..random.random_range(1..=caller.at_once)).map(|_| {
                 let (caller, call) = (Arc::clone(&caller), caller.call(&mut random));
                 async move {
                     let op = caller.history.asked(call.clone());

@@ -66,6 +66,16 @@ async fn connect(url: &str, pool: usize) -> Fallible<AsyncPostgresBackend> {
     Ok(AsyncPostgresBackend::with_settings(&settings).await?)
 }
 
+/// How many tasks of these queues wait, as far as can be told.
+async fn waiting(backend: &AsyncPostgresBackend, queues: &[&str]) -> u64 {
+    let figures = backend.queue().queues().await.unwrap_or_default();
+    figures
+        .iter()
+        .filter(|queue| queues.contains(&&*queue.name))
+        .map(|queue| queue.ready + queue.scheduled)
+        .sum()
+}
+
 /// Becomes true with SIGTERM.
 fn told_to_stop() -> Fallible<watch::Receiver<bool>> {
     let (say, told) = watch::channel(false);

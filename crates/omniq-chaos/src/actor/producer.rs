@@ -14,6 +14,8 @@ use crate::history::{self, Answer, Arguments, Call, Spec, Writer};
 use crate::orders::Orders;
 
 const QUEUE: &str = "main";
+/// How many tasks may wait before no more are added: the end of a run should not be a long drain.
+const ENOUGH: u64 = 1000;
 
 pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
     let told = super::told_to_stop()?;
@@ -27,7 +29,9 @@ pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
         client: None,
     };
     while !*told.borrow() {
-        producer.step().await;
+        if super::waiting(&producer.backend, &[QUEUE]).await < ENOUGH {
+            producer.step().await;
+        }
         let pause = producer.random.random_range(20..250);
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
