@@ -3,7 +3,7 @@
 #   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
-#   scripts/python.sh wheel     build a wheel from the debug build and install it in .venv, no tests
+#   scripts/python.sh wheel     the same without tests and checks, for `make chaos`
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
@@ -39,14 +39,6 @@ wheel() {
   install_wheel debug
 }
 
-# What is in .venv already is left if nothing has changed.
-debug_wheel() {
-  cargo build --workspace --all-features --lib --bins
-  if [[ $(cat .venv/omniq-wheel 2>/dev/null) == debug ]] &&
-    [[ -z $(find python/omniq target/debug/lib_omniq.so -newer .venv/omniq-wheel -name '*.*') ]]; then return; fi
-  install_wheel debug
-}
-
 # The command and the module in one build; what is in .venv already is left if nothing has changed.
 demo() {
   cargo build --release -p omniq-cli -p omniq-python
@@ -77,9 +69,10 @@ install_wheel() {
 }
 
 checks() {
-  .venv/bin/ruff check python examples benches
-  .venv/bin/ruff format --check python examples benches
+  .venv/bin/ruff check python examples benches crates
+  .venv/bin/ruff format --check python examples benches crates
   .venv/bin/mypy python/omniq python/twins.py python/benches
+  MYPYPATH=python .venv/bin/mypy crates/omniq-chaos/src/actor/worker.py
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
   local example
   for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
@@ -101,7 +94,7 @@ part "Python tools in .venv" tools
 case ${1:-dev} in
   tools) ;;
   dev) part "Python module" dev ;;
-  wheel) part "Python wheel" debug_wheel ;;
+  wheel) part "Python wheel" wheel ;;
   test)
     part "Python wheel" wheel
     part "Python checks" checks

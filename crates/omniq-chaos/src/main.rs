@@ -25,7 +25,6 @@ use std::process::{Command, ExitCode};
 use clap::Parser;
 
 use args::Args;
-use part::Part;
 
 /// Here every error ends what it happens in: its text is enough.
 type Fallible<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -48,10 +47,7 @@ fn main() -> ExitCode {
 /// Whether every promise was kept.
 fn run() -> Fallible<bool> {
     let args = Args::parse();
-    if args.has(Part::Disk)
-        && rustix::process::geteuid().is_root()
-        && std::env::var_os(world::MOUNTS).is_none()
-    {
+    if rustix::process::geteuid().is_root() && std::env::var_os(world::MOUNTS).is_none() {
         // In a mount namespace of its own, what is mounted goes with the processes, however they end.
         let possible = Command::new("unshare").args(["--mount", "true"]).status();
         if possible.is_ok_and(|status| status.success()) {

@@ -35,6 +35,8 @@ pub struct Orders {
     pub lease: f64,
     /// Numbers of tasks begin here: no other process has them.
     pub first: u64,
+    /// For workers: in this order.
+    pub queues: Vec<String>,
     pub payments: bool,
     /// For the manager: how many connections.
     pub callers: u32,

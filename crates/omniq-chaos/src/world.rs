@@ -45,7 +45,7 @@ impl World {
         for part in ["history", "logs"] {
             std::fs::create_dir_all(folder.join(part))?;
         }
-        let disk = own_disk(args, folder)?;
+        let disk = own_disk(folder)?;
         let data = disk.clone().unwrap_or_else(|| folder.to_owned()).join("server");
         let programs = match std::env::var_os("OMNIQ_TEST_PG_BIN") {
             Some(programs) => Programs::in_folder(programs)?,
@@ -74,6 +74,7 @@ impl World {
             history: folder.join("history"),
             lease: LEASE,
             first: 0,
+            queues: queues(name),
             payments: args.has(Part::Payments),
             callers: args.callers,
             python: args.python.clone(),
@@ -132,9 +133,15 @@ impl World {
     }
 }
 
-/// A small file system in memory, which the nemesis can fill; it goes with this process.
-fn own_disk(args: &Args, folder: &Path) -> Fallible<Option<PathBuf>> {
-    if !args.has(Part::Disk) || std::env::var_os(MOUNTS).is_none() {
+/// Every second worker begins with what is being managed, so that verbs and claims meet.
+fn queues(name: &str) -> Vec<String> {
+    let order = if name.ends_with('2') { ["bulk", "purge", "main"] } else { ["main", "bulk", "purge"] };
+    order.map(str::to_owned).into()
+}
+
+/// A small file system in memory, which the nemesis can fill, and where restarts are quick; it goes with this process.
+fn own_disk(folder: &Path) -> Fallible<Option<PathBuf>> {
+    if std::env::var_os(MOUNTS).is_none() {
         return Ok(None);
     }
     let disk = folder.join("disk");

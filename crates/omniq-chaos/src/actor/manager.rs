@@ -118,7 +118,7 @@ impl Caller {
     /// Some rounds of calls, those of a round all at once.
     async fn run(self, mut random: StdRng) {
         let caller = Arc::new(self);
-        for _ in 0..random.random_range(1..8) {
+        for _ in 0..random.random_range(1..64 / caller.at_once) {
             let calls = (0..random.random_range(1..=caller.at_once)).map(|_| {
                 let (caller, call) = (Arc::clone(&caller), caller.call(&mut random));
                 async move {

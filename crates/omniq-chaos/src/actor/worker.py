@@ -79,7 +79,9 @@ def value(n: int, run: Run) -> dict[str, Any]:
     return {"n": n, "run": str(run.id)}
 
 
-async def work(context: Context, n: int, v: int, ms: int, fails: int, payer: int, payee: int, amount: int) -> dict[str, Any]:
+async def work(
+    context: Context, n: int, v: int, ms: int, fails: int, payer: int, payee: int, amount: int
+) -> dict[str, Any]:
     with noted(context, n, v) as run:
         if ms:
             await asyncio.sleep(ms / 1000)
@@ -130,7 +132,7 @@ def hold(context: Context, n: int, v: int, ms: int, fails: int, payer: int, paye
 
 
 app.run_worker(
-    queues=["main", "bulk", "purge"],
+    queues=orders["queues"],
     name=orders["who"],
     concurrency=16,
     lease=orders["lease"],

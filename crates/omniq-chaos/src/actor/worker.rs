@@ -14,7 +14,7 @@ pub async fn run(orders: &Orders, history: Arc<Writer>) -> Fallible {
     let backend = super::connect(&orders.url, 6).await?;
     let desk = Arc::new(Desk::new(orders, history));
     let mut builder = Worker::builder(backend.backend().clone())
-        .queues(["main", "bulk", "purge"])
+        .queues(&orders.queues)
         .name(&*orders.who)
         .concurrency(16)
         .lease(Duration::from_secs_f64(orders.lease))
