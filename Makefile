@@ -2,15 +2,19 @@
 
 SHELL := /bin/bash
 DIR ?= /usr/share
+SEED ?= 1
+MINUTES ?= 2
 export CARGO_TERM_QUIET ?= true
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench chaos clean
 
 help:
 	@echo "make demo [DIR=folder]  set up, then find the duplicate files below a folder (default /usr/share)"
 	@echo "make test               set up, then run all checks and tests"
 	@echo "make check              formatting, lints and documentation alone"
 	@echo "make bench [FULL=1]     measure OmniQ and its peers on a private server, write docs/benchmarks"
+	@echo "make chaos [SEED=1] [MINUTES=2] [WITHOUT=parts]"
+	@echo "                        break everything around a running queue, and check that all promises hold (docs/chaos.md)"
 	@echo "make clean              stop the test servers and remove what was built"
 
 demo:
@@ -33,6 +37,10 @@ bench:
 	@scripts/python.sh release
 	@benches/peers/install.sh $(if $(FULL),,rust python wheel)
 	@python3 benches/run.py $(if $(FULL),--full)
+
+chaos:
+	@scripts/setup.sh
+	@scripts/chaos.sh "$(SEED)" "$(MINUTES)" $(if $(WITHOUT),--without "$(WITHOUT)")
 
 clean:
 	@scripts/stop-test-servers.sh

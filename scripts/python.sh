@@ -3,6 +3,7 @@
 #   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
+#   scripts/python.sh wheel     the same without tests and checks, for `make chaos`
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
@@ -68,9 +69,10 @@ install_wheel() {
 }
 
 checks() {
-  .venv/bin/ruff check python examples benches
-  .venv/bin/ruff format --check python examples benches
+  .venv/bin/ruff check python examples benches crates
+  .venv/bin/ruff format --check python examples benches crates
   .venv/bin/mypy python/omniq python/twins.py python/benches
+  MYPYPATH=python .venv/bin/mypy crates/omniq-chaos/src/actor/worker.py
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
   local example
   for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
@@ -92,6 +94,7 @@ part "Python tools in .venv" tools
 case ${1:-dev} in
   tools) ;;
   dev) part "Python module" dev ;;
+  wheel) part "Python wheel" wheel ;;
   test)
     part "Python wheel" wheel
     part "Python checks" checks
@@ -99,7 +102,7 @@ case ${1:-dev} in
     ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,7p' "$0" >&2
+    sed -n '3,8p' "$0" >&2
     exit 2
     ;;
 esac

@@ -17,6 +17,7 @@ use crate::TestDb;
 pub struct Pooler {
     child: Child,
     folder: PathBuf,
+    port: u16,
     url: String,
 }
 
@@ -54,25 +55,38 @@ impl Pooler {
             log.display()
         );
         std::fs::write(&file, configuration).expect("a configuration");
-        let mut command = Command::new(program());
-        if geteuid().is_root() {
-            command.args(["-u", "nobody"]);
-        }
-        let child =
-            command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("pgbouncer starts");
-        let end = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", own)).is_err() {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(Instant::now() < end, "pgbouncer does not answer: {said}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { child, folder, url: format!("postgresql://{user}@127.0.0.1:{own}/{}", db.name()) }
+        let url = format!("postgresql://{user}@127.0.0.1:{own}/{}", db.name());
+        Self { child: run(&folder, own), folder, port: own, url }
+    }
+
+    /// Kills it and starts it again at the same place: every connection through it breaks.
+    pub fn restart(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = run(&self.folder, self.port);
     }
 
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// Starts the program, and waits until it answers.
+fn run(folder: &Path, port: u16) -> Child {
+    let mut command = Command::new(program());
+    if geteuid().is_root() {
+        command.args(["-u", "nobody"]);
+    }
+    command.arg(folder.join("pgbouncer.ini"));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("pgbouncer starts");
+    let end = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let said = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(Instant::now() < end, "pgbouncer does not answer: {said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
 }
 
 impl Drop for Pooler {

@@ -1,0 +1,57 @@
+//! Events: in their order, and one for each end.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Verdict;
+use super::facts::{Event, Facts};
+use super::story::Told;
+
+pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+    let mut by_task: HashMap<Uuid, Vec<&Event>> = HashMap::new();
+    for event in &facts.events {
+        by_task.entry(event.task).or_default().push(event);
+    }
+    for story in told.stories.values() {
+        let Some(id) = story.ids.first() else { continue };
+        let events = by_task.get(id).map(Vec::as_slice).unwrap_or_default();
+        let place = |kind: &str| events.iter().position(|event| event.kind == kind);
+        if place("enqueued").is_some_and(|place| place > 0) {
+            verdict.breaks(
+                story.n,
+                "enqueued comes first",
+                format!("`enqueued` comes behind: {}", kinds(events)),
+            );
+        }
+        let begins_late = |(place, event): (usize, &&Event)| {
+            event.kind == "started"
+                && events[..place].iter().any(|other| is_end(&other.kind) && other.attempt == event.attempt)
+                // The same attempt may begin again after one that was not counted.
+                && !events[..place].iter().any(|other| matches!(&*other.kind, "released" | "snoozed"))
+        };
+        if events.iter().enumerate().any(begins_late) {
+            verdict.breaks(
+                story.n,
+                "events in order",
+                format!("`started` comes behind its end: {}", kinds(events)),
+            );
+        }
+        if let Some(result) = story.results.first() {
+            if place(&result.status).is_none() {
+                let what = format!("no event of its end ({}): {}", result.status, kinds(events));
+                verdict.breaks(story.n, "ends are recorded", what);
+            }
+        }
+    }
+    verdict.figure("events", facts.events.len());
+}
+
+/// Not `rescued`: what a worker that was lost still has to say comes behind it.
+fn is_end(kind: &str) -> bool {
+    matches!(kind, "completed" | "failed" | "retried" | "cancelled" | "discarded")
+}
+
+fn kinds(events: &[&Event]) -> String {
+    events.iter().map(|event| format!("{} {}", event.kind, event.attempt)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,70 @@
+//! The checker: holds what happened against what was promised. It knows histories and final tables, and nothing of the code.
+
+mod acts;
+mod events;
+mod facts;
+mod fates;
+mod payments;
+mod runs;
+mod story;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+pub use facts::{Facts, read};
+
+use crate::args::Args;
+use crate::history::Line;
+use crate::part::Part;
+
+/// A promise that was broken.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Of which task, by its number.
+    pub n: Option<u64>,
+    /// What kind of promise, for counting.
+    pub promise: &'static str,
+    pub what: String,
+}
+
+/// What the checker found, and how much it looked at.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub broken: Vec<Broken>,
+    /// Figures, with their names.
+    pub figures: Vec<(&'static str, usize)>,
+}
+
+impl Verdict {
+    fn breaks(&mut self, n: impl Into<Option<u64>>, promise: &'static str, what: impl Into<String>) {
+        self.broken.push(Broken { n: n.into(), promise, what: what.into() });
+    }
+
+    fn figure(&mut self, name: &'static str, count: usize) {
+        self.figures.push((name, count));
+    }
+}
+
+/// Judges one run.
+pub fn check(args: &Args, lines: &[Line], facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::default();
+    let told = story::tell(lines, facts, &mut verdict);
+    for story in told.stories.values() {
+        fates::check(story, &told, &mut verdict);
+        runs::check(story, &told, &mut verdict);
+        verbs::check(story, &told, &mut verdict);
+    }
+    verbs::check_bulks(&told, facts, &mut verdict);
+    payments::check(&told, facts, &mut verdict);
+    tables::check(facts, &mut verdict);
+    if args.has(Part::Events) {
+        events::check(&told, facts, &mut verdict);
+    }
+    verdict
+}
+
+/// The lines that concern one task, for the report.
+pub fn history_of<'a>(n: u64, lines: &'a [Line], facts: &Facts) -> Vec<&'a Line> {
+    story::lines_of(n, lines, facts)
+}

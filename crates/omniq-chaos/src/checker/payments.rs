@@ -1,0 +1,68 @@
+//! What handlers did in the database: each payment once and no money made or lost; effects of runs that counted are there;
+//! tasks that were enqueued in a transaction are there exactly if it was committed.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Verdict;
+use super::facts::Facts;
+use super::story::Told;
+use crate::history::Answer;
+
+pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+    let (should, is) = facts.money;
+    if should != is {
+        verdict.breaks(
+            None,
+            "money is conserved",
+            format!("{is} on all accounts, {should} were there at first"),
+        );
+    }
+    let mut paid: HashMap<u64, Vec<Uuid>> = HashMap::new();
+    for (_, n, run) in &facts.payments {
+        paid.entry(*n).or_default().push(*run);
+    }
+    let mut effects: HashMap<u64, Vec<Uuid>> = HashMap::new();
+    for (_, n, run) in &facts.effects {
+        effects.entry(*n).or_default().push(*run);
+    }
+    for story in told.stories.values() {
+        let (n, result) = (story.n, story.results.first());
+        let completed = result.is_some_and(|result| result.status == "completed");
+        let counted = result.and_then(|result| result.value["run"].as_str()?.parse::<Uuid>().ok());
+        if story.spec.func == "pay" {
+            let runs = paid.get(&n).map(Vec::as_slice).unwrap_or_default();
+            if runs.len() != usize::from(completed) || (completed && counted != runs.first().copied()) {
+                let what = format!(
+                    "paid by the runs {runs:?}, its result says {:?}",
+                    result.map(|result| &result.value)
+                );
+                verdict.breaks(n, "each payment once", what);
+            }
+        }
+        if story.spec.func == "effect" && completed {
+            let there = counted.is_some_and(|run| effects.get(&n).is_some_and(|runs| runs.contains(&run)));
+            if !there {
+                verdict.breaks(n, "results are true", "it completed, and the effect of the run is not there");
+            }
+        }
+        for enqueue in story.enqueues.iter().filter(|enqueue| enqueue.inside) {
+            let committed = facts.orders.get(&n).copied().unwrap_or_default();
+            let said = matches!(enqueue.answer, Some((_, Answer::Ids { .. })));
+            let seen = !(story.runs.is_empty() && story.rows.is_empty() && story.results.is_empty());
+            // One that was never seen may have expired, unless it cannot.
+            if committed > 1
+                || (said && committed == 0)
+                || (seen && committed == 0)
+                || (!seen && committed == 1 && !story.spec.ttl)
+            {
+                let what = format!(
+                    "enqueued in a transaction with {committed} row(s) committed; answered: {said}, seen: {seen}"
+                );
+                verdict.breaks(n, "one transaction", what);
+            }
+        }
+    }
+    verdict.figure("payments", facts.payments.len());
+}

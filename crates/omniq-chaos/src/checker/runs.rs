@@ -1,0 +1,100 @@
+//! Runs: never two of one task at once, never more than its retries allow, never after its end, always with the latest arguments.
+
+use super::Verdict;
+use super::acts::{Kind, Sure};
+use super::story::{Run, Story, Told};
+use crate::clock::{Nanos, SECOND, seconds};
+
+pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+    overlaps(story, told, verdict);
+    number(story, told, verdict);
+    after_its_end(story, told, verdict);
+    for run in &story.runs {
+        if !versions(story, run.begun).contains(&run.v) {
+            let (who, v) = (run.who, run.v);
+            verdict.breaks(
+                story.n,
+                "answers are true",
+                format!("{who} ran it with version {v} of its arguments, which had been replaced"),
+            );
+        }
+    }
+}
+
+/// A worker that loses its lease stops its runs by itself; only one that stood still may be late.
+fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+    for (place, first) in story.runs.iter().enumerate() {
+        for second in &story.runs[place + 1..] {
+            let over = told.end(first).unwrap_or(Nanos::MAX);
+            let from = first.begun.saturating_sub(SECOND);
+            if over <= second.begun
+                || told.frozen(first.who, from, second.begun)
+                // It was the second that was late: it had the task before, and had stood still.
+                || told.frozen(second.who, from, second.begun)
+            {
+                continue;
+            }
+            let by = match told.end(first) {
+                Some(over) => format!("{:.3} s", seconds(over - second.begun)),
+                None => "without end".to_owned(),
+            };
+            let what = format!(
+                "{} (attempt {}) and {} (attempt {}) ran it at once, for {by}",
+                first.who, first.attempt, second.who, second.attempt
+            );
+            verdict.breaks(story.n, "one run at a time", what);
+        }
+    }
+}
+
+fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+    let most = story.spec.max_retries + 1;
+    let again = story.acts.iter().filter(|act| act.kind == Kind::Retry && act.sure != Sure::No).count();
+    // What was broken off, put off or handed back at the end of a worker was not counted, or is counted by another.
+    let counted = |run: &&Run<'_>| {
+        let told_to_go = told.lives.get(run.who).is_some_and(|life| life.told_to_go);
+        matches!(run.ended, Some((_, "value" | "error"))) && !told_to_go
+    };
+    let runs = story.runs.iter().filter(counted).count();
+    if runs > (most as usize) * (1 + again) {
+        verdict.breaks(story.n, "retries are limited", format!("{runs} runs, {most} are allowed"));
+    }
+    if let Some(run) = story.runs.iter().find(|run| run.attempt > most) {
+        verdict.breaks(story.n, "retries are limited", format!("attempt {} of {most}", run.attempt));
+    }
+}
+
+/// Once a verb has said that the task is gone, it does not begin.
+fn after_its_end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+    for act in story.acts.iter().filter(|act| act.removed()) {
+        for run in story.runs.iter().filter(|run| run.begun > act.answered) {
+            if !told.frozen(run.who, act.asked.saturating_sub(SECOND), run.begun) {
+                let after = seconds(run.begun - act.answered);
+                let what = format!("{} began it {after:.3} s after {:?} had answered", run.who, act.kind);
+                verdict.breaks(story.n, "gone is gone", what);
+            }
+        }
+    }
+}
+
+/// The versions of its arguments that a run at this time may get: those of updates that were asked for before, and that no
+/// other update has surely replaced by then.
+pub fn versions(story: &Story<'_>, at: Nanos) -> Vec<u64> {
+    let updates: Vec<_> = story
+        .acts
+        .iter()
+        .filter_map(|act| match act.kind {
+            Kind::Update { v } if act.sure != Sure::No && act.asked < at => Some((v, act)),
+            _ => None,
+        })
+        .collect();
+    let replaced = |since: Nanos| {
+        updates.iter().any(|(_, act)| act.sure == Sure::Done && act.answered < at && act.asked > since)
+    };
+    let mut versions: Vec<_> =
+        updates.iter().filter(|(_, act)| !replaced(act.answered)).map(|(v, _)| *v).collect();
+    if !replaced(0) {
+        versions.push(0);
+    }
+    versions
+}

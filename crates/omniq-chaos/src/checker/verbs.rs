@@ -1,0 +1,120 @@
+//! Answers of verbs: each is true at some moment between call and return.
+
+use super::Verdict;
+use super::acts::{Act, Kind, Sure};
+use super::facts::Facts;
+use super::story::{Asked, Story, Told};
+use crate::clock::Nanos;
+use crate::history::{Answer, Call, Found};
+
+pub fn check(story: &Story<'_>, _told: &Told<'_>, verdict: &mut Verdict) {
+    let Some(row) = story.rows.first() else { return };
+    let v = row.arguments["v"].as_u64().unwrap_or(u64::MAX);
+    if !super::runs::versions(story, Nanos::MAX).contains(&v) {
+        verdict.breaks(
+            story.n,
+            "answers are true",
+            format!("it is kept with version {v} of its arguments, which was replaced"),
+        );
+    }
+}
+
+/// What is to be told call by call.
+pub fn check_bulks(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+    for asked in &told.calls {
+        let Some((answered, answer)) = asked.answer else { continue };
+        match (asked.call, answer) {
+            (Call::Get { id }, Answer::Task { found: Some(found) }) => same(told, *id, found, None, verdict),
+            (Call::Update { id, v }, Answer::Task { found: Some(found) }) => {
+                same(told, *id, found, Some(*v), verdict);
+            }
+            (Call::Get { id }, Answer::Task { found: None }) => {
+                absent(told, &[*id], answered, asked, verdict)
+            }
+            (Call::Update { id, .. }, Answer::Refused { kind, .. }) if kind == "not_found" => {
+                absent(told, &[*id], answered, asked, verdict);
+            }
+            (Call::Delete { ids } | Call::Retry { ids }, Answer::Refused { kind, .. })
+                if kind == "not_found" =>
+            {
+                absent(told, ids, answered, asked, verdict);
+            }
+            (Call::Cancel { ids }, Answer::Each { each }) => {
+                for (id, _) in ids.iter().zip(each).filter(|(_, word)| *word == "not_found") {
+                    absent(told, &[*id], answered, asked, verdict);
+                }
+            }
+            (_, Answer::Refused { kind, message }) if kind == "other" => {
+                verdict.breaks(None, "errors are plain", format!("{:?}: {message}", asked.call));
+            }
+            _ => {}
+        }
+    }
+    purges(told, facts, verdict);
+}
+
+fn same(told: &Told<'_>, id: uuid::Uuid, found: &Found, v: Option<u64>, verdict: &mut Verdict) {
+    let n = told.by_id.get(&id).copied();
+    if found.id != id || Some(found.n) != n || v.is_some_and(|v| v != found.v) {
+        verdict.breaks(
+            n,
+            "answers are true",
+            format!("asked for task {id} (number {n:?}, version {v:?}), was given {found:?}"),
+        );
+    }
+}
+
+/// One of these tasks was not there at some moment before this: it had ended, or something may have removed it.
+fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>, verdict: &mut Verdict) {
+    let stories = ids.iter().filter_map(|id| told.stories.get(told.by_id.get(id)?));
+    let mut n = None;
+    for story in stories {
+        let ran = story.runs.iter().any(|run| run.begun < before);
+        if ran || story.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
+            return;
+        }
+        n = Some(story.n);
+    }
+    let verb = match asked.call {
+        Call::Get { .. } => "get",
+        Call::Update { .. } => "update",
+        Call::Delete { .. } => "delete",
+        Call::Retry { .. } => "retry",
+        _ => "cancel",
+    };
+    verdict.breaks(n, "answers are true", format!("{verb} did not find it, though it waited all the time"));
+}
+
+/// What purges say that they removed, and what is gone.
+fn purges(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+    let _ = facts;
+    let (mut said, mut open) = (0, false);
+    for asked in &told.calls {
+        match (asked.call, asked.answer) {
+            (Call::Purge { .. }, Some((_, Answer::Count { count }))) => said += *count as usize,
+            (Call::Purge { .. }, Some((_, Answer::Refused { .. }))) => {}
+            (Call::Purge { .. }, _) => open = true,
+            _ => {}
+        }
+    }
+    // A task that a purge may have taken: gone, or failed and its dead letter gone; and no other verb says that it was its doing.
+    let (mut gone, mut perhaps) = (0, 0);
+    for story in told.stories.values().filter(|story| story.spec.queue == "purge") {
+        let left =
+            story.rows.is_empty() && story.results.first().is_none_or(|result| result.status == "failed");
+        let answered =
+            story.enqueues.iter().any(|enqueue| matches!(enqueue.answer, Some((_, Answer::Ids { .. }))));
+        if !left || story.acts.iter().any(Act::removed) {
+            continue;
+        }
+        if !answered || story.acts.iter().any(|act| act.sure == Sure::Maybe && act.kind == Kind::Delete) {
+            perhaps += 1;
+        } else {
+            gone += 1;
+        }
+    }
+    if said > gone + perhaps || (said < gone && !open) {
+        let what = format!("purges removed {said} by their answers; {gone} are gone, {perhaps} more perhaps");
+        verdict.breaks(None, "answers are true", what);
+    }
+}

@@ -1,0 +1,63 @@
+//! `omniq-chaos`: breaks everything around a running queue, and checks that what was promised holds. See docs/chaos.md.
+//!
+//! In reading order: `plan` says what happens when, `world` starts server, pooler and `team`, whose processes play an `actor`'s part
+//! and write their `history`; the `nemesis` carries out the plan; the `checker` judges, and the `report` tells.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks")]
+
+mod actor;
+mod args;
+mod checker;
+mod clock;
+mod course;
+mod history;
+mod nemesis;
+mod orders;
+mod part;
+mod plan;
+mod report;
+mod team;
+mod world;
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+
+use args::Args;
+
+/// Here every error ends what it happens in: its text is enough.
+type Fallible<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let done = match std::env::var(orders::VARIABLE) {
+        Ok(orders) => serde_json::from_str(&orders).map_err(Into::into).and_then(actor::play).map(|()| true),
+        Err(_) => run(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("omniq-chaos: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every promise was kept.
+fn run() -> Fallible<bool> {
+    let args = Args::parse();
+    if rustix::process::geteuid().is_root() && std::env::var_os(world::MOUNTS).is_none() {
+        // In a mount namespace of its own, what is mounted goes with the processes, however they end.
+        let possible = Command::new("unshare").args(["--mount", "true"]).status();
+        if possible.is_ok_and(|status| status.success()) {
+            let mut again = Command::new("unshare");
+            again.arg("--mount").arg(std::env::current_exe()?).args(std::env::args_os().skip(1));
+            return Err(again.env(world::MOUNTS, "own").exec().into());
+        }
+    }
+    // One thread: the death of the thread that started them is what ends the processes of the load.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    runtime.block_on(local.run_until(course::run(args)))
+}

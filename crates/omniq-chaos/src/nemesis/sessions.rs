@@ -1,0 +1,18 @@
+//! Faults of sessions: a share of them is terminated, or what they are at is cancelled.
+
+use super::Done;
+use crate::Fallible;
+use crate::plan::Step;
+use crate::world::World;
+
+/// `function` is applied to a share of the sessions in the database, from one to all.
+pub async fn hit(world: &World, step: Step, function: &str) -> Fallible<Done> {
+    let client = world.client().await?;
+    let share = [0.1, 0.3, 1.0][step.pick as usize % 3];
+    let sql = format!(
+        "select count({function}(pid)) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid() and random() < $1"
+    );
+    let count: i64 = client.query_one(&sql, &[&share]).await?.get(0);
+    Ok((None, format!("{count} sessions")))
+}
