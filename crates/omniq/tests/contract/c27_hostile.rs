@@ -222,12 +222,12 @@ async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
     }
     for range in [
         "'300 years', '1 h'",
-        "'-1 h', '1 h'",
-        "'0', '0'",
-        "'0', '30 years'",
+        "'-1000 h', '1 h'",
+        "'150 years', '0'",
+        "'150 years', '30 years'",
         "'infinity', '1 h'",
         "null, '1 h'",
-        "'0', null",
+        "'150 years', null",
     ] {
         if range.contains("infinity")
             && number(&role.admin, "select current_setting('server_version_num')::bigint").await < 170_000
