@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from omniq import AsyncOmniQ, OmniQError, TaskFailed
+from omniq.models import TaskEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def test_numbers_of_arguments_and_values_are_kept_or_refused(app: AsyncOmn
     with pytest.raises(OmniQError, match="it holds the number"):
         await give.enqueue_many([(1,), (NAN,)])
     nan = await give.enqueue("nan")
-    await app.run_until_idle()
+    await app.drain()
     value = await handle.result(timeout=10)
     assert value == exact
     assert [type(one) for one in value] == [type(one) for one in exact]
@@ -60,8 +61,8 @@ async def test_numbers_of_metadata_and_events_are_kept_or_refused(app: AsyncOmni
             await work.with_options(metadata={"a": [bad]}).enqueue()
         assert caught.value.is_invalid
         with pytest.raises(OmniQError, match=words):
-            await app.backend.events.log("odd", data={"a": [bad]})
-    await app.backend.events.log("fine", data=exact)
+            await app.backend.events.log(TaskEvent("odd", data={"a": [bad]}))
+    await app.backend.events.log(TaskEvent("fine", data=exact))
     [event] = await app.backend.events.query(kind="fine")
     assert repr(event.data) == repr(exact)
 
@@ -72,7 +73,7 @@ async def test_a_value_above_the_limit_fails_the_task(app: AsyncOmniQ) -> None:
         return "x" * count
 
     large, small = await letters.enqueue_many([999, 998])
-    await app.run_until_idle()
+    await app.drain()
     with pytest.raises(TaskFailed, match="has 1001 bytes: at most 1000 are allowed"):
         await large.result(timeout=10)
     assert await small.result(timeout=10) == "x" * 998
@@ -85,7 +86,7 @@ async def test_an_id_used_again_shows_no_earlier_result(app: AsyncOmniQ, url: st
 
     chosen = double.with_options(id=uuid.uuid4())
     first = await chosen.enqueue(1)
-    await app.run_until_idle()
+    await app.drain()
     assert await first.result(timeout=10) == 2
     connection = await asyncpg.connect(url)
     for again in (chosen, chosen.with_options(connection=connection)):
@@ -94,7 +95,7 @@ async def test_an_id_used_again_shows_no_earlier_result(app: AsyncOmniQ, url: st
     await connection.close()
     assert await app.backend.results.delete(first.id)
     second = await chosen.enqueue(3)
-    await app.run_until_idle()
+    await app.drain()
     assert await second.result(timeout=10) == 6
 
 
@@ -107,7 +108,7 @@ async def test_an_id_is_refused_wherever_results_are_kept(url: str) -> None:
 
         chosen = double.with_options(id=uuid.uuid4())
         await chosen.enqueue(1)
-        await app.run_until_idle()
+        await app.drain()
         connection = await asyncpg.connect(url)
         for again in (chosen, chosen.with_options(connection=connection)):
             with pytest.raises(OmniQError, match="earlier task") as caught:

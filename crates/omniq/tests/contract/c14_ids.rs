@@ -102,3 +102,24 @@ async fn c14_sql_refuses_an_id_whose_result_is_kept() {
     witness.query_one(one, &[&id]).await.unwrap();
     backend.close().await.unwrap();
 }
+
+/// Tried again and again while the first task runs and ends, an id is never taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c14_an_id_is_refused_while_its_task_ends() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let worker = worker(backend.backend());
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    for round in 0..100 {
+        let id = TaskId::from(Uuid::new_v4());
+        backend.enqueue(task(id, round)).await.unwrap();
+        while backend.result(id).await.unwrap().is_none() {
+            let again = backend.enqueue(task(id, -1)).await;
+            assert!(again.is_err_and(|error| error.is_duplicate()), "round {round}");
+        }
+        assert_eq!(value(backend.backend(), id).await, round);
+    }
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}

@@ -390,7 +390,7 @@ begin
         if in_use is not null then
             raise exception using errcode = 'unique_violation', constraint = 'results_task',
                 message = format('the result of an earlier task %s is still kept', in_use),
-                detail = format('The result of an earlier task with the id (%s) is still kept: delete it to use the id again.', in_use);
+                detail = format('the result of an earlier task with the id %s is still kept: delete it to use the id again', in_use);
         end if;
     end if;
 
