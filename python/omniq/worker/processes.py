@@ -87,6 +87,9 @@ class _Process:
             assert self._pipe is not None
             self._pipe.send((function, child.Facts.of(job), data, codec))
             self._follow(job)
+        except (BrokenPipeError, ConnectionResetError):
+            # It ended before it had read all of the task.
+            self._gone(job)
         except Exception as error:
             self.end()
             if job.stop_reason is None:
@@ -147,7 +150,7 @@ class _Process:
 
     def _gone(self, job: Job) -> None:
         assert self._process is not None
-        self._process.join()
+        self._process.join(5.0)
         code = self._process.exitcode
         self.end()
         if code == _spawned.CODE:

@@ -16,10 +16,11 @@ import os, sys, time
 from omniq import OmniQ, TaskFailed
 
 app = OmniQ(os.environ["OMNIQ_URL"])
+PADDING = "x" * int(os.environ["PADDING"])
 
 
 @app.task(process=True, retries=3)
-def square(n: int) -> int:
+def square(n: int, padding: str) -> int:
     return n * n
 
 
@@ -28,7 +29,7 @@ BODY = """
 def main():
     with app, app.worker(processes=1):
         try:
-            print(square.enqueue(7).result(20))
+            print(square.enqueue(7, PADDING).result(20))
         except TaskFailed as failed:
             print(failed.result.attempt, failed)
         except BaseException as error:
@@ -38,13 +39,14 @@ def main():
 """
 
 
+@pytest.mark.parametrize("padding", ["0", "700000"])
 @pytest.mark.parametrize("end", ["main()", "try:\n    main()\nexcept BaseException:\n    time.sleep(60)"])
 def test_a_script_without_a_main_guard_is_told_so(
-    url: str, tmp_path: Path, end: str, ask: Callable[..., list[Any]]
+    url: str, tmp_path: Path, end: str, padding: str, ask: Callable[..., list[Any]]
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"{HEAD}{BODY}{end}\n")
-    ran = _run(script, url)
+    ran = _run(script, url, padding)
     assert ran.returncode == 0, ran.stderr
     assert 'if __name__ == "__main__":' in ran.stdout
     # One run, one task: neither was it retried, nor enqueued again.
@@ -68,6 +70,6 @@ def test_a_process_that_ends_before_it_begins_gets_the_hint(url: str, tmp_path: 
     assert 'if __name__ == "__main__":' in ran.stdout
 
 
-def _run(script: Path, url: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "OMNIQ_URL": url}
+def _run(script: Path, url: str, padding: str = "0") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "OMNIQ_URL": url, "PADDING": padding}
     return subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=40, check=False)

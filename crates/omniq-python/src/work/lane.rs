@@ -132,7 +132,7 @@ fn cancelling(run: Arc<Run>) -> impl FnOnce(Python<'_>) {
 }
 
 impl Inner {
-    /// A run was told to stop and goes on: what has taken it is lost to others, for who knows how long. Without the GIL.
+    /// A run was told to stop and goes on: what has taken it serves no other for an unknown time. Without the GIL.
     pub(crate) fn give_up(self: &Arc<Self>, run: &Arc<Run>) {
         run.give_up(&self.given_up);
         let state = self.lock();
