@@ -21,7 +21,7 @@ demo:
 
 test:
 	@scripts/setup.sh
-	@scripts/test.sh
+	@scripts/contain.py scripts/test.sh
 
 check:
 	@scripts/setup.sh
@@ -31,8 +31,8 @@ bench:
 	@scripts/setup.sh
 	@cargo build --release -p omniq-bench
 	@scripts/python.sh release
-	@benches/peers/install.sh $(if $(FULL),,rust python wheel)
-	@python3 benches/run.py $(if $(FULL),--full)
+	@scripts/contain.py benches/peers/install.sh $(if $(FULL),,rust python wheel)
+	@scripts/contain.py python3 benches/run.py $(if $(FULL),--full)
 
 clean:
 	@scripts/stop-test-servers.sh

@@ -68,8 +68,8 @@ install_wheel() {
 }
 
 checks() {
-  .venv/bin/ruff check python examples benches
-  .venv/bin/ruff format --check python examples benches
+  .venv/bin/ruff check python examples benches scripts
+  .venv/bin/ruff format --check python examples benches scripts
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
   local example
