@@ -25,7 +25,7 @@ demo:
 
 test:
 	@scripts/setup.sh
-	@scripts/test.sh
+	@scripts/contain.py scripts/test.sh
 
 check:
 	@scripts/setup.sh
@@ -35,8 +35,8 @@ bench:
 	@scripts/setup.sh
 	@cargo build --release -p omniq-bench
 	@scripts/python.sh release
-	@benches/peers/install.sh $(if $(FULL),,rust python wheel)
-	@python3 benches/run.py $(if $(FULL),--full)
+	@scripts/contain.py benches/peers/install.sh $(if $(FULL),,rust python wheel)
+	@scripts/contain.py python3 benches/run.py $(if $(FULL),--full)
 
 chaos:
 	@scripts/setup.sh

@@ -114,4 +114,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # What still runs is ended by scripts/contain.py.
+        sys.exit("interrupted")
