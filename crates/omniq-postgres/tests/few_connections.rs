@@ -64,7 +64,6 @@ async fn no_caller_waits_for_a_connection_that_another_one_holds_for_it() {
                 since.elapsed()
             );
         }
-        println!("pool of {pool}: {:?}", begun.elapsed());
         callers.iter().for_each(tokio::task::JoinHandle::abort);
         queue.close().await.unwrap();
         witness.close().await.unwrap();

@@ -25,9 +25,7 @@ class Retry(Exception):
     A task that runs again and again without a pause is slowed, and named in the log.
     """
 
-    def __init__(
-        self, reason: str = "", *, in_: float | timedelta | None = None, unlimited: bool = False
-    ) -> None:
+    def __init__(self, reason: str = "", *, in_: float | timedelta | None = None, unlimited: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.in_ = in_

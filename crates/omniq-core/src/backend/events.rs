@@ -8,6 +8,8 @@ use crate::port::EventStorage;
 
 /// The longest that a write may hold up whoever logs.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long ends wait with their events for room on the disk.
+const FULL: Duration = Duration::from_secs(5);
 /// How long a store that did not answer is left alone, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
 
@@ -16,11 +18,13 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct EventSink {
     store: Arc<dyn EventStorage>,
     rests_until: Arc<Mutex<Option<Instant>>>,
+    /// Since when there has been no room for events that are written with their tasks.
+    full_since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl EventSink {
     pub(super) fn new(store: Arc<dyn EventStorage>) -> Self {
-        Self { store, rests_until: Arc::default() }
+        Self { store, rests_until: Arc::default(), full_since: Arc::default() }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn EventStorage> {
@@ -57,6 +61,16 @@ impl EventSink {
                 self.rest();
             }
         }
+    }
+
+    /// Takes note of a lack of room; whether it has lasted for so long that it may be the events' own.
+    pub(super) fn lacks_room_for_long(&self) -> bool {
+        let mut since = self.full_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        since.get_or_insert_with(Instant::now).elapsed() >= FULL
+    }
+
+    pub(super) fn has_room(&self) {
+        *self.full_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
     fn rests(&self) -> bool {

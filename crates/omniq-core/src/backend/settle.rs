@@ -1,6 +1,7 @@
 //! Where the parts of a settlement go: together in one transaction, or in an order in which a crash loses nothing.
 
 use super::Backend;
+use super::events::EventSink;
 use crate::Result;
 use crate::model::*;
 
@@ -26,19 +27,33 @@ impl Backend {
         let with_events = joint_events && batch.iter().any(|settlement| !settlement.events.is_empty());
         let first = self.queue.settle(part(batch, joint_results, joint_events), mode).await;
         let (settled, written) = match first {
-            Err(error) if with_events && may_be_the_events(&error) => {
+            Err(error) if with_events && self.goes_without_events(&error, mode) => {
                 let settled = self.queue.settle(part(batch, joint_results, false), mode).await?;
                 tracing::warn!(%error, "events could not be written with their tasks, which were settled without");
                 (settled, false)
             }
             answer => (answer?, joint_events),
         };
+        if let (Some(sink), true) = (&self.events, with_events && written) {
+            sink.has_room();
+        }
         if self.events.is_some() && !written {
             let done = batch.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Done);
             self.log_events(done.flat_map(|(settlement, _)| settlement.events.iter().cloned()).collect())
                 .await;
         }
         Ok(settled)
+    }
+
+    /// An outage or a lost claim would fail the call without events just as well. A cancelled statement passes, and so does a full disk
+    /// (SQLSTATE class 53), which is waited out with the event; but it may be that of the events alone, so not for ever.
+    fn goes_without_events(&self, error: &crate::Error, mode: SettleMode) -> bool {
+        if error.sqlstate().is_some_and(|code| code.starts_with("53")) {
+            // Whoever settles all or nothing does not try again by himself.
+            return mode == SettleMode::All
+                || self.events.as_ref().is_some_and(EventSink::lacks_room_for_long);
+        }
+        !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }
 }
 
@@ -54,10 +69,4 @@ fn part(batch: &[Settlement], results: bool, events: bool) -> Vec<Settlement> {
             events: if events { settlement.events.clone() } else { Vec::new() },
         })
         .collect()
-}
-
-/// An outage or a lost claim would fail the call without events just as well; a cancelled statement or a full disk passes in
-/// time, and an end waits for its event so long.
-fn may_be_the_events(error: &crate::Error) -> bool {
-    !(error.is_transient() || error.is_claim_lost() || error.is_closed())
 }

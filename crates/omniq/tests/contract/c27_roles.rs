@@ -141,7 +141,7 @@ async fn c27_an_enqueuer_needs_no_more_than_the_grants_listed() {
     client.query_one("select omniq.enqueue('f', delay => '1 hour')", &[]).await.unwrap();
     backend.enqueue_in(&mut client, NewTask::new("f", &1).unwrap()).await.unwrap();
     assert_eq!(number(&role.admin, "select count(*) from omniq.tasks").await, 3);
-    assert_eq!(number(&role.admin, "select count(*) from omniq.events").await, 1);
+    assert_eq!(number(&role.admin, "select count(*) from omniq.events").await, 3);
     assert!(backend.result(id).await.unwrap().is_none());
     for error in [
         backend.queue().get(id).await.unwrap_err(),

@@ -27,7 +27,7 @@ alter table {schema}.events replica identity full;
 -- there, and by the library. With the owner's rights: who may enqueue need not be able to log anything else. What goes wrong
 -- here costs the events, never the tasks.
 create function {schema}.log_enqueued(ids uuid[], queues text[], funcs text[]) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as {body}
 begin
     -- Its partition is by the transaction's begin.
     perform {schema}.make_events_partition(interval '0', interval '1 day');
