@@ -4,6 +4,7 @@
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
 #   scripts/python.sh wheel     the same without tests and checks, for `make chaos`
+#   scripts/python.sh installed the tests and checks alone, on the wheel that is there
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
@@ -100,9 +101,13 @@ case ${1:-dev} in
     part "Python checks" checks
     part "Python tests" run
     ;;
+  installed)
+    part "Python checks" checks
+    part "Python tests" run
+    ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,8p' "$0" >&2
+    sed -n '3,9p' "$0" >&2
     exit 2
     ;;
 esac

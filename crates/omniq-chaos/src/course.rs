@@ -19,22 +19,16 @@ use crate::{Fallible, clock, history, nemesis, plan, report};
 /// How long the rest of the work may take once nothing is disturbed any more.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-pub async fn run(mut args: Args) -> Fallible<bool> {
+/// Whether every promise was kept.
+pub async fn run(mut args: Args, folder: PathBuf) -> Fallible<bool> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let folder = args.folder.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("omniq-chaos-{}-{}", args.seed, std::process::id()))
-    });
     args.python = args.python.as_ref().map(std::path::absolute).transpose()?;
-    let broken_off = tokio::select! {
-        done = course(&args, folder.clone()) => return done,
-        _ = interrupted.recv() => "interrupted",
-        _ = terminated.recv() => "terminated",
-    };
-    if args.folder.is_none() && !args.keep {
-        let _ = std::fs::remove_dir_all(&folder);
+    tokio::select! {
+        done = course(&args, folder) => done,
+        _ = interrupted.recv() => Err("interrupted".into()),
+        _ = terminated.recv() => Err("terminated".into()),
     }
-    Err(broken_off.into())
 }
 
 async fn course(args: &Args, folder: PathBuf) -> Fallible<bool> {
@@ -61,10 +55,7 @@ async fn course(args: &Args, folder: PathBuf) -> Fallible<bool> {
     let details = report::details(&verdict, &lines, &facts, begun.0);
     print!("{summary}{details}");
     let kept = verdict.broken.is_empty();
-    if kept && !args.keep {
-        drop(world);
-        let _ = std::fs::remove_dir_all(&folder);
-    } else {
+    if !kept || args.keep {
         if let Ok(server) = world.server.lock() {
             let _ = std::fs::copy(server.log_file(), folder.join("logs/server.log"));
         }

@@ -58,6 +58,16 @@ fn run() -> Fallible<bool> {
     }
     // One thread: the death of the thread that started them is what ends the processes of the load.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let folder = args.folder.clone().unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("omniq-chaos-{}-{}", args.seed, std::process::id()))
+    });
     let local = tokio::task::LocalSet::new();
-    runtime.block_on(local.run_until(course::run(args)))
+    let done = runtime.block_on(local.run_until(course::run(args.clone(), folder.clone())));
+    // What is still under way ends with these, and all processes with it.
+    drop(local);
+    drop(runtime);
+    if !args.keep && !matches!(done, Ok(false)) && args.folder.is_none() {
+        world::remove(&folder);
+    }
+    done
 }

@@ -41,6 +41,8 @@ pub fn plan(args: &Args) -> Vec<Step> {
             Part::Disk => random.random_range(1.0..4.0),
             _ => 0.0,
         };
+        // None goes on for long after the load.
+        let secs = secs.min(args.minutes * 60.0 - at);
         steps.push(Step { at, fault, pick: random.random(), secs });
         at += random.random_range(0.1..2.0) * args.pause;
     }

@@ -152,3 +152,13 @@ fn own_disk(folder: &Path) -> Fallible<Option<PathBuf>> {
         .status();
     Ok(mounted.is_ok_and(|status| status.success()).then_some(disk))
 }
+
+/// Removes what a run kept, its disk first.
+pub fn remove(folder: &Path) {
+    let disk = folder.join("disk");
+    if disk.exists() && std::env::var_os(MOUNTS).is_some() {
+        let _ = Command::new("umount").arg("--lazy").arg(disk).status();
+    }
+    // A folder that stays does no harm but for its size.
+    let _ = std::fs::remove_dir_all(folder);
+}

@@ -37,11 +37,9 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
                 format!("`started` comes behind its end: {}", kinds(events)),
             );
         }
-        if let Some(result) = story.results.first() {
-            if place(&result.status).is_none() {
-                let what = format!("no event of its end ({}): {}", result.status, kinds(events));
-                verdict.breaks(story.n, "ends are recorded", what);
-            }
+        if let Some(result) = story.results.first().filter(|result| place(&result.status).is_none()) {
+            let what = format!("no event of its end ({}): {}", result.status, kinds(events));
+            verdict.breaks(story.n, "ends are recorded", what);
         }
     }
     verdict.figure("events", facts.events.len());
