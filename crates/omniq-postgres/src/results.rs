@@ -15,6 +15,7 @@ use crate::partitions::Missing;
 use crate::rows::{self, Columns};
 use crate::runs::Spans;
 use crate::schema::hash;
+use crate::sessions::BEGIN;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 use crate::waiters::Waiters;
@@ -120,7 +121,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
         ];
         let mut missing = Missing::new(batch.ttls());
         loop {
-            let answer = db.in_transaction("begin", &calls).await;
+            let answer = db.in_transaction(BEGIN, &calls).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);
             }

@@ -1,12 +1,14 @@
 //! Several statements in one transaction and one round trip: all of them, or none.
 
-use deadpool_postgres::Object;
 use futures_util::future::join_all;
 use omniq_core::Result;
 use tokio_postgres::Row;
 
+use crate::connection::Object;
 use crate::db::{Db, Param, give_back};
 use crate::error::from_driver;
+use crate::patience::Patience;
+use crate::sessions::{BEGIN, Sessions, query_fresh};
 use crate::sql::Statement;
 
 impl Db {
@@ -16,7 +18,7 @@ impl Db {
         first: (&Statement, &[Param<'_>]),
         second: (&Statement, &[Param<'_>]),
     ) -> Result<Vec<Row>> {
-        self.in_transaction("begin", &[first, second]).await
+        self.in_transaction(BEGIN, &[first, second]).await
     }
 
     /// All or nothing, sent together; after an error the end of the transaction undoes it. The answer is the last one's.
@@ -25,32 +27,60 @@ impl Db {
         begin: &str,
         calls: &[(&Statement, &[Param<'_>])],
     ) -> Result<Vec<Row>> {
-        let client = self.client().await?;
-        let all =
-            join_all(calls.iter().map(|(statement, params)| self.query_fresh(&client, statement, params)));
-        let (begun, answers, ended) =
-            tokio::join!(client.batch_execute(begin), all, client.batch_execute("commit"));
-        let answer = begun.map_err(from_driver).and_then(|()| {
-            let mut last = Vec::new();
-            for answer in answers {
-                last = answer?;
+        let reads = calls.iter().all(|(statement, _)| statement.reads);
+        let mut patience = self.patience();
+        loop {
+            let client = patience.client(self).await?;
+            let all = async {
+                let all = calls.iter().map(|(statement, params)| query_fresh(&client, statement, params));
+                let mut last = Vec::new();
+                for answer in join_all(all).await {
+                    last = answer?;
+                }
+                Ok(last)
+            };
+            let answer = self.sessions.all_or_nothing(&client, begin, all).await;
+            let answer = give_back(client, answer);
+            if !patience.again(&answer, reads).await {
+                return answer;
             }
-            ended.map_err(from_driver)?;
-            Ok(last)
-        });
+        }
+    }
+
+    /// Carries out a text of several statements, all or none of them.
+    pub(crate) async fn run_script(&self, sql: &str) -> Result<()> {
+        let client = self.client().await?;
+        let script = async { client.batch_execute(sql).await.map_err(from_driver) };
+        let answer = self.sessions.all_or_nothing(&client, BEGIN, script).await;
         give_back(client, answer)
     }
 
     /// Runs all or none of these, sent together, in one round trip.
-    pub(crate) async fn all_or_none(&self, calls: Vec<(&Statement, Vec<Param<'_>>)>) -> Result<()> {
-        let client = self.client().await?;
+    pub(crate) async fn all_or_none(
+        &self,
+        patience: &mut Patience,
+        calls: &[(&Statement, Vec<Param<'_>>)],
+    ) -> Result<()> {
+        loop {
+            let client = patience.client(self).await?;
+            let answer = self.all_or_none_once(client, calls).await;
+            if !patience.again(&answer, false).await {
+                return answer;
+            }
+        }
+    }
+
+    async fn all_or_none_once(&self, client: Object, calls: &[(&Statement, Vec<Param<'_>>)]) -> Result<()> {
         let mut prepared = Vec::with_capacity(calls.len());
-        for (statement, _) in &calls {
-            prepared.push(self.prepared(&client, statement).await?);
+        for (statement, _) in calls {
+            match self.prepared(&client, statement).await {
+                Ok(statement) => prepared.push(statement),
+                Err(error) => return give_back(client, Err(error)),
+            }
         }
         // Given up on the way, it may be in the midst of its transaction: nobody else must get it.
         let open = Parted(Some(client));
-        let answer = all_or_none_on(open.client(), &calls, prepared).await;
+        let answer = all_or_none_on(&self.sessions, open.client(), calls, prepared).await;
         give_back(open.back(), answer)
     }
 }
@@ -75,24 +105,19 @@ impl Drop for Parted {
 }
 
 async fn all_or_none_on(
+    sessions: &Sessions,
     client: &Object,
     calls: &[(&Statement, Vec<Param<'_>>)],
     prepared: Vec<Option<tokio_postgres::Statement>>,
 ) -> Result<()> {
-    let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
-        match prepared {
-            Some(prepared) => client.query(&prepared, params).await,
-            None => {
-                let typed: Vec<_> = params.iter().copied().zip(statement.types.iter().cloned()).collect();
-                client.query_typed(&statement.text, &typed).await
+    let all = async {
+        let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
+            match prepared {
+                Some(prepared) => client.query(&prepared, params).await.map_err(from_driver),
+                None => query_fresh(client, statement, params).await,
             }
-        }
-    }));
-    let (begun, answers, ended) =
-        tokio::join!(client.batch_execute("begin"), all, client.batch_execute("commit"));
-    begun.map_err(from_driver)?;
-    for answer in answers {
-        answer.map_err(from_driver)?;
-    }
-    ended.map_err(from_driver)
+        }));
+        all.await.into_iter().try_for_each(|answer| answer.map(drop))
+    };
+    sessions.all_or_nothing(client, BEGIN, all).await
 }

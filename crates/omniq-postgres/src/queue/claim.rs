@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use omniq_core::{
     Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, TaskQueue,
     WorkerId,
@@ -10,6 +9,7 @@ use omniq_core::{
 
 use super::held::Search;
 use super::{AsyncPostgresQueue, fold, handover};
+use crate::connection::Object;
 use crate::db::Param;
 use crate::rows::{self, Columns, RowOf};
 
@@ -153,7 +153,8 @@ fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
 pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<u64> {
     let (db, held) = (queue.db(), &queue.inner.held);
     handover::end(queue, worker).await;
-    let client = db.client().await?;
+    // A server that is away is not waited for: the lease ends by itself.
+    let client = db.client_within(db.settings().acquire_timeout).await?;
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;
     if held.is_unsure(worker) {

@@ -1,14 +1,17 @@
 //! Enqueue: through the pool, or inside a transaction of the user's own, on one path.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
-use omniq_core::{Completion, NewTask, Result, TaskId};
+use omniq_core::{Completion, Error, NewTask, Result, TaskId};
 use tokio_postgres::types::Type;
 
+use super::unsure::{Found, Unsure};
 use super::{AsyncPostgresQueue, fold};
 use crate::db::{Db, Param};
 use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
+use crate::patience::{Patience, is_unsure};
 use crate::sql::Statement;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
@@ -47,18 +50,49 @@ pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask) -> Result<Tas
     together.enqueue(queue.db(), task).await
 }
 
+/// While the server is away it is tried again. What may have been carried out is looked for by its ids before it is sent again,
+/// so that it is in once.
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
-    match pieces.as_slice() {
-        [] => return Ok(()),
-        [only] => {
-            let (statement, params) = call(db, only);
-            db.query(statement, &params).await?;
+    let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
+    while let Err(error) = send_once(db, &mut patience, &pieces).await {
+        let duplicate = again && error.is_duplicate();
+        if !duplicate && !is_unsure(&error) {
+            return Err(error);
         }
-        many => db.all_or_none(many.iter().map(|piece| call(db, piece)).collect()).await?,
+        let unsure = Unsure::new(batch, began);
+        if duplicate && unsure.is_all_made() {
+            break;
+        }
+        match unsure.look(db, &mut patience).await {
+            Ok(Found::Done) => break,
+            _ if duplicate => return Err(error),
+            Ok(Found::Nothing) if patience.pause().await => again = true,
+            Ok(Found::Duplicate) => {
+                return Err(Error::duplicate("the id is in use already: give another, or none"));
+            }
+            Ok(Found::Nothing) => return Err(error),
+            Ok(Found::Unknown) | Err(_) => {
+                return Err(error.context("whether the task was added is not known"));
+            }
+        }
     }
     pieces.iter().for_each(|_| fold::changed(db));
     Ok(())
+}
+
+async fn send_once(db: &Db, patience: &mut Patience, pieces: &[(&Piece, Vec<&[u8]>)]) -> Result<()> {
+    match pieces {
+        [] => Ok(()),
+        [only] => {
+            let (statement, params) = call(db, only);
+            db.query_with(patience, statement, &params).await.map(drop)
+        }
+        many => {
+            let calls: Vec<_> = many.iter().map(|piece| call(db, piece)).collect();
+            db.all_or_none(patience, &calls).await
+        }
+    }
 }
 
 fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {

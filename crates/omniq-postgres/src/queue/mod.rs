@@ -12,6 +12,7 @@ mod list;
 mod pulse;
 mod settle;
 mod together;
+mod unsure;
 
 use std::sync::Arc;
 use std::time::Duration;
