@@ -59,7 +59,7 @@ fn a_mistake_in_the_usage_is_exit_code_2() {
 
 #[test]
 fn a_database_that_is_away_is_exit_code_4_with_a_remedy() {
-    let url = "postgresql://me:geheim@127.0.0.1:1/app";
+    let url = "postgresql://me:geheim@127.0.0.1:1/app?acquire_timeout=0.2";
     let ran = run(&["queues", "--url", url]).fails_with(4, "OMNIQ_URL");
     assert!(ran.stdout.is_empty(), "{ran:?}");
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
@@ -15,6 +16,9 @@ use crate::migrate::{self, Part};
 use crate::queue::{AsyncPostgresQueue, EnqueueTarget};
 use crate::settings::{Part as Place, Settings};
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
+
+/// The pause of a patient connect, beside the waiting of each try itself.
+const AWAY: Duration = Duration::from_millis(500);
 
 /// Tasks, results and events on PostgreSQL, or each wherever the [`Settings`] put it.
 ///
@@ -59,6 +63,28 @@ impl AsyncPostgresBackend {
             db.close().await;
         }
         connected
+    }
+
+    /// As [`with_settings`](Self::with_settings), but waits for a server that is away for as long as it takes, with a word in the log: for
+    /// workers, which may be started before their database.
+    pub async fn with_settings_patiently(settings: &Settings) -> Result<Self> {
+        let mut waited = false;
+        loop {
+            match Self::with_settings(settings).await {
+                Err(error) if error.is_unavailable() => {
+                    if !std::mem::replace(&mut waited, true) {
+                        tracing::warn!(%error, "the database is away; trying again until it is there");
+                    }
+                    tokio::time::sleep(AWAY).await;
+                }
+                connected => {
+                    if waited && connected.is_ok() {
+                        tracing::info!("the database is there");
+                    }
+                    return connected;
+                }
+            }
+        }
     }
 
     /// The parts without the database: what workers take.

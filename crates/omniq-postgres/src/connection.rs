@@ -1,48 +1,59 @@
-//! Connections: how one is made, and how the pool knows when the last of its own is gone.
+//! The pool's connections: how one is made, and how the pool knows when the last of its own is gone.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::Connect;
-use futures_util::future::BoxFuture;
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Connection, Socket};
 
-use crate::error::from_driver;
-use crate::tls::Tls;
+use crate::hosts::Open;
+use crate::sessions::Sessions;
 
-pub(crate) type Open = (Client, Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>);
+pub(crate) type Pool = managed::Pool<Connector>;
+pub(crate) type Object = managed::Object<Connector>;
 
-/// Makes a connection; the caller drives it. The driver's own timeout ends with the connect, before the log-in.
-pub(crate) async fn open(config: &Config, tls: &Tls) -> Result<Open> {
-    let limit = config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(10));
-    tokio::time::timeout(limit, config.connect(tls.clone()))
-        .await
-        .map_err(|_| Error::unavailable(format!("no connection to the database within {limit:?}")))?
-        .map_err(from_driver)
-}
+/// For so long after a failure no other connection is tried: callers that wait need not all ask a server that is away, or full.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// Makes the pool's connections and counts the open ones.
-#[derive(Clone)]
 pub(crate) struct Connector {
-    tls: Tls,
+    sessions: Arc<Sessions>,
     open: watch::Sender<usize>,
+    /// The connection by which the server was got to know.
+    first: Mutex<Option<ClientWrapper>>,
+    failed: Mutex<Option<(Instant, Error)>>,
 }
 
-impl Connector {
-    pub(crate) fn new(tls: Tls) -> Self {
-        Self { tls, open: watch::channel(0).0 }
+/// The connections that are open; goes on when the pool is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Count(watch::Sender<usize>);
+
+impl Count {
+    pub(crate) fn new() -> Self {
+        Self(watch::channel(0).0)
     }
 
     /// Waits until no connection is open any more, but not for ever: a caller may hold one beyond the end.
     pub(crate) async fn all_gone(&self) {
-        let mut open = self.open.subscribe();
+        let mut open = self.0.subscribe();
         let gone = open.wait_for(|count| *count == 0);
         if tokio::time::timeout(Duration::from_secs(5), gone).await.is_err() {
             tracing::warn!("closed while connections were in use; they end when their work does");
         }
+    }
+
+    /// Drives a connection in the background until its client is dropped.
+    pub(crate) fn drive(&self, (client, connection): Open) -> ClientWrapper {
+        let counted = Counted::new(&self.0);
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection of the pool broke off; it will be replaced");
+            }
+            drop(counted);
+        });
+        ClientWrapper::new(client, driver)
     }
 }
 
@@ -62,22 +73,46 @@ impl Drop for Counted {
     }
 }
 
-impl Connect for Connector {
-    fn connect(
-        &self,
-        config: &Config,
-    ) -> BoxFuture<'_, std::result::Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let config = config.clone();
-        Box::pin(async move {
-            let (client, connection) = config.connect(self.tls.clone()).await?;
-            let counted = Counted::new(&self.open);
-            let driver = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection of the pool broke off; it will be replaced");
-                }
-                drop(counted);
-            });
-            Ok((client, driver))
-        })
+impl Connector {
+    pub(crate) fn new(sessions: Arc<Sessions>, count: &Count, first: ClientWrapper) -> Self {
+        let first = Mutex::new(Some(first));
+        Self { sessions, open: count.0.clone(), first, failed: Mutex::default() }
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn first(&self) -> Option<ClientWrapper> {
+        let first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        first.filter(|client| !client.is_closed())
+    }
+
+    async fn connect(&self) -> Result<ClientWrapper> {
+        let client = Count(self.open.clone()).drive(self.sessions.connect().await?);
+        self.sessions.make_ready(&client).await?;
+        Ok(client)
+    }
+}
+
+impl managed::Manager for Connector {
+    type Type = ClientWrapper;
+    type Error = Error;
+
+    async fn create(&self) -> Result<ClientWrapper> {
+        if let Some(first) = self.first() {
+            return Ok(first);
+        }
+        let recent = self.failed().clone().filter(|(since, _)| since.elapsed() < BREATH);
+        if let Some((_, error)) = recent {
+            return Err(error);
+        }
+        let connected = self.connect().await;
+        *self.failed() = connected.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        connected
+    }
+
+    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Error> {
+        if client.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
     }
 }

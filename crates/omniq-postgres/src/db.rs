@@ -4,33 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool::Runtime;
+use deadpool::managed::{QueueMode, Timeouts};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, Row};
 
-use crate::connection::Connector;
-use crate::error::{from_driver, from_pool};
+use crate::connection::{Connector, Count, Object, Pool};
+use crate::error::{from_driver, from_pool, is_away};
+use crate::opening::{self, Opened};
+use crate::patience::Patience;
 use crate::rows::Columns;
 use crate::schema::Schema;
+use crate::sessions::{BEGIN, BEGIN_READ, Sessions, query_fresh};
 use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
-use crate::tls::Tls;
-use crate::transaction::until_done;
 use crate::unshown;
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
-
-/// How the sessions plan. Every statement finds its rows by an index and takes arrays whose length says nothing of the best
-/// plan: so plans are made once and kept, and one that was made while a table was small stays right when it has grown.
-/// A bitmap scan in particular looks cheap as long as the statistics know of few tasks; in a claim it then reads and
-/// sorts the whole backlog (measured: 40 ms a claim at 40,000 tasks). And where the table was empty at that time, its index
-/// read from end to end looks cheaper than a look by id. That plan exists for joins on `t.id = x.id` alone, whose order it
-/// has; so the statements write `t.id = any (array[x.id])` (measured: a drain of 43,000 tasks in 4 s instead of 60 s).
-pub(crate) const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c omniq.direct=on";
 
 /// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
@@ -41,13 +33,14 @@ pub(crate) struct Db {
     pool: Pool,
     pub(crate) schema: Schema,
     pub(crate) sql: Statements,
+    pub(crate) sessions: Arc<Sessions>,
     location: Location,
     settings: Settings,
-    config: Config,
-    tls: Tls,
-    connector: Connector,
+    count: Count,
     keeper: JoinHandle<()>,
     closed: AtomicBool,
+    /// Whether callers wait for a server that is away.
+    away: AtomicBool,
     changes: AtomicU32,
 }
 
@@ -58,82 +51,37 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
-    /// Opens a pool and its first connections. Fails (`is_unavailable`) if the server cannot be reached.
-    ///
-    /// A pooler that hands out connections by transaction is found out: it refuses, or swallows, what a session asks for at its
-    /// start. Behind one, statements are not prepared, and sleepers poll.
+    /// Opens a pool and its first connections. Waits for a server that is away as any call does, for `acquire_timeout` at most;
+    /// then the error is `is_unavailable`.
     pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
-        let pooled = || Settings { statement_cache: false, ..settings.clone() };
-        let opened = Self::open_as(settings).await;
-        if !settings.statement_cache {
-            return opened;
-        }
-        match opened {
-            Ok(db) if db.is_direct().await? => Ok(db),
-            Ok(db) => {
-                db.close().await;
-                Self::open_as(&pooled()).await
-            }
-            Err(error) if error.to_string().contains("unsupported startup parameter") => {
-                Self::open_as(&pooled()).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether what a session asked for at its start holds.
-    async fn is_direct(&self) -> Result<bool> {
-        let client = self.client().await?;
-        let sql = "select coalesce(current_setting('omniq.direct', true), '') = 'on'";
-        let rows = client.query_typed(sql, &[]).await.map_err(from_driver)?;
-        rows.first().map_or(Ok(false), |row| Columns::new(row).take())
-    }
-
-    async fn open_as(settings: &Settings) -> Result<Arc<Self>> {
         settings.check()?;
         let schema = Schema::new(&settings.schema)?;
-        let (mut config, tls) = settings.connect_config()?;
-        if settings.statement_cache {
-            let given = config.get_options().unwrap_or_default();
-            let options = format!("{PLANNING} {given}");
-            config.options(options);
-        }
-        let connector = Connector::new(tls.clone());
-        let manager = Manager::from_connect(
-            config.clone(),
-            connector.clone(),
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
+        let count = Count::new();
+        let Opened { sessions, first } = opening::open(settings, &count).await?;
+        let sessions = Arc::new(sessions);
+        let pool = Pool::builder(Connector::new(Arc::clone(&sessions), &count, first))
             .max_size(settings.pool_max)
             .queue_mode(QueueMode::Lifo)
-            .timeouts(Timeouts {
-                wait: Some(settings.acquire_timeout),
-                create: Some(settings.connect_timeout),
-                recycle: Some(settings.connect_timeout),
-            })
+            .timeouts(Timeouts { wait: Some(settings.acquire_timeout), create: None, recycle: None })
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::config(format!("the pool cannot be built: {error}")))?;
-        let location = location(&config, &schema);
+        fill(&pool, settings.pool_min.max(1)).await;
+        let location = location(&settings.connect_config()?.0, &schema);
         let keeper = tokio::spawn(keep(pool.clone(), settings.clone()));
-        let db = Arc::new(Self {
+        Ok(Arc::new(Self {
             sql: Statements::new(&schema),
             pool,
             schema,
+            sessions,
             location,
             settings: settings.clone(),
-            config,
-            tls,
-            connector,
+            count,
             keeper,
             closed: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             changes: AtomicU32::new(0),
-        });
-        // One connection shows that the server is there; the keeper adds up to the minimum.
-        check_version(&db.client().await?).await?;
-        fill(&db.pool, settings.pool_min).await;
-        Ok(db)
+        }))
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -149,28 +97,57 @@ impl Db {
         if self.is_closed() { Err(Error::closed("the storage is closed: open a new one")) } else { Ok(()) }
     }
 
-    /// A connection of the pool.
-    pub(crate) async fn client(&self) -> Result<Object> {
-        self.check_open()?;
-        self.pool
-            .get()
-            .await
-            .map_err(|error| from_pool(error, self.settings.pool_max, self.settings.acquire_timeout))
+    /// How long a call that begins now may go on trying.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.settings.acquire_timeout)
     }
 
-    /// A connection apart from the pool, for what a full pool must not hold up.
-    pub(crate) fn own_connection(&self) -> (Config, Tls) {
-        (self.config.clone(), self.tls.clone())
+    /// A connection of the pool; a server that is away is waited for.
+    pub(crate) async fn client(&self) -> Result<Object> {
+        self.patience().client(self).await
+    }
+
+    /// A connection of the pool, of which one that is in use is waited for; a server that is away is not.
+    pub(crate) async fn client_within(&self, wait: Duration) -> Result<Object> {
+        self.check_open()?;
+        let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
+        match self.pool.timeout_get(&timeouts).await {
+            Ok(client) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the database can be reached again");
+                }
+                Ok(client)
+            }
+            Err(error) => {
+                let error = from_pool(error, self.settings.pool_max, self.settings.acquire_timeout);
+                if is_away(&error) && !self.away.swap(true, Ordering::Relaxed) {
+                    let patience = self.settings.acquire_timeout;
+                    tracing::warn!(%error, ?patience, "the database cannot be reached; calls wait for it");
+                }
+                Err(error)
+            }
+        }
     }
 
     pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        until_done(|| self.query_once(statement, params)).await
+        self.query_with(&mut self.patience(), statement, params).await
     }
 
-    async fn query_once(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let client = self.client().await?;
-        let answer = self.query_on(&client, statement, params).await;
-        give_back(client, answer)
+    /// Sent again while the server is away if that is harmless; see [`Patience`].
+    pub(crate) async fn query_with(
+        &self,
+        patience: &mut Patience,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        loop {
+            let client = patience.client(self).await?;
+            let answer = self.query_on(&client, statement, params).await;
+            let answer = give_back(client, answer);
+            if !patience.again(&answer, statement.reads).await {
+                return answer;
+            }
+        }
     }
 
     async fn query_on(
@@ -181,7 +158,7 @@ impl Db {
     ) -> Result<Vec<Row>> {
         match self.prepared(client, statement).await? {
             Some(prepared) => unshown::query(client, &prepared, params).await.map_err(from_driver),
-            None => self.query_fresh(client, statement, params).await,
+            None => self.sessions.query(client, statement, params).await,
         }
     }
 
@@ -209,11 +186,12 @@ impl Db {
                 tokio::join!(unshown::query(client, &a, first.1), unshown::query(client, &b, second.1));
             return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
         }
-        let (first, second) = tokio::join!(
-            self.query_fresh(client, first.0, first.1),
-            self.query_fresh(client, second.0, second.1)
-        );
-        Ok((first?, second?))
+        let both = async {
+            let (first, second) =
+                tokio::join!(query_fresh(client, first.0, first.1), query_fresh(client, second.0, second.1));
+            Ok((first?, second?))
+        };
+        self.sessions.in_transaction(client, BEGIN, both).await
     }
 
     /// `None`: statements are not to be kept.
@@ -222,25 +200,17 @@ impl Db {
         client: &Object,
         statement: &Statement,
     ) -> Result<Option<tokio_postgres::Statement>> {
-        if !self.settings.statement_cache {
+        if !self.sessions.keeps() {
             return Ok(None);
         }
         let prepared = client.prepare_typed_cached(&statement.text, &statement.types).await;
         prepared.map(Some).map_err(from_driver)
     }
 
-    pub(crate) async fn query_fresh(
-        &self,
-        client: &Object,
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>> {
-        unshown::query_typed(client, statement, params).await.map_err(from_driver)
-    }
-
     /// For statements with optional filters: planned with the values at hand, on which the best index depends.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        self.in_transaction(SEARCHING, &[(statement, params)]).await
+        let begin = if statement.reads { BEGIN_READ } else { BEGIN };
+        self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
     }
 
     /// For searches that answer with a single count.
@@ -262,7 +232,7 @@ impl Db {
         }
         self.keeper.abort();
         self.pool.close();
-        self.connector.all_gone().await;
+        self.count.all_gone().await;
     }
 
     /// Counts a statement that changed how many tasks there are; whether it is the last of this many.
@@ -284,7 +254,7 @@ impl Drop for Db {
 /// Parts with a connection, for good if the answer shows that it is broken: the driver may notice a moment later, and the next
 /// caller must not get it until then.
 pub(crate) fn give_back<T>(client: Object, answer: Result<T>) -> Result<T> {
-    if answer.as_ref().is_err_and(Error::is_unavailable) {
+    if answer.as_ref().is_err_and(is_away) {
         drop(Object::take(client));
     }
     answer
@@ -317,24 +287,6 @@ async fn fill(pool: &Pool, min: usize) {
             break;
         }
     }
-}
-
-/// The oldest server that the tests run on.
-const OLDEST: i32 = 15;
-
-/// Refuses a server that may lack what the statements need, before anything is written.
-async fn check_version(client: &Object) -> Result<()> {
-    let row = client
-        .query_typed("select current_setting('server_version_num')::integer / 10000", &[])
-        .await
-        .map_err(from_driver)?;
-    let version: i32 = row.first().map_or(Ok(0), |row| Columns::new(row).take())?;
-    if version < OLDEST {
-        return Err(Error::config(format!(
-            "the server is PostgreSQL {version}: OmniQ needs {OLDEST} or newer"
-        )));
-    }
-    Ok(())
 }
 
 fn location(config: &Config, schema: &Schema) -> Location {

@@ -1,6 +1,6 @@
 //! What the driver, the pool and the server report, in the library's own error.
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool::managed::{PoolError, TimeoutType};
 use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -19,9 +19,46 @@ pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
     from_report(&Report::of(db)).with_source(Refusal::of(db))
 }
 
+/// The same for an error of connecting to `host`.
+pub(crate) fn from_connect(error: tokio_postgres::Error, host: &str) -> Error {
+    if error.as_db_error().is_some() {
+        return from_driver(error);
+    }
+    let text = format!("no connection to {host}: {}", innermost(&error));
+    let passing = error.is_closed() || is_io(&error);
+    let made = if passing { Error::unavailable(text) } else { Error::config(text) };
+    made.with_source(error)
+}
+
+/// Whether the session is of no use any more, or the server cannot be used for now. Such a connection is parted with.
+pub(crate) fn is_away(error: &Error) -> bool {
+    // Others than these leave the session as it was: a rollback that asks for another try.
+    error.is_unavailable() && !error.sqlstate().is_some_and(|code| code.starts_with("40"))
+}
+
+/// Whether the server said that it has done nothing: a server that takes no writes, or none for now, or no more sessions; or a
+/// session that has lost what was prepared in it.
+pub(crate) fn was_not_done(error: &Error) -> bool {
+    let codes = [READ_ONLY, NOT_PREPARED, PREPARED_ANEW, STARTING, TOO_MANY];
+    error.is_unavailable() && error.sqlstate().is_some_and(|code| codes.contains(&code))
+}
+
+/// The server takes no writes, as after a failover.
+const READ_ONLY: &str = "25006";
+/// The session does not know a prepared statement, as behind a pooler that was changed.
+const NOT_PREPARED: &str = "26000";
+/// What was prepared has another result since a table was changed.
+const PREPARED_ANEW: &str = "0A000";
+/// The server starts, recovers or shuts down.
+const STARTING: &str = "57P03";
+/// The server, or the role, has no more room for a session.
+const TOO_MANY: &str = "53300";
+
 /// What the server said, whichever driver brought it.
 struct Report<'a> {
     code: &'a str,
+    /// The server's function that said it, which is in no language.
+    routine: Option<&'a str>,
     message: &'a str,
     detail: Option<&'a str>,
     hint: Option<&'a str>,
@@ -32,6 +69,7 @@ impl<'a> Report<'a> {
     fn of(db: &'a DbError) -> Self {
         Self {
             code: db.code().code(),
+            routine: db.routine(),
             message: db.message(),
             detail: detail(db.code().code(), db.detail()),
             hint: db.hint(),
@@ -48,6 +86,7 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
             Some(db) => {
                 let report = Report {
                     code: db.code(),
+                    routine: db.routine(),
                     message: db.message(),
                     detail: detail(db.code(), db.detail()),
                     hint: db.hint(),
@@ -87,11 +126,16 @@ fn from_report(db: &Report<'_>) -> Error {
             "{message}: grant the role what the documentation's \"Roles\" lists"
         )),
         "3F000" | "42P01" | "42883" => Error::schema_missing(format!(
-            "{message}: the schema is missing or older than this version needs; run `omniq db migrate`, or connect \
-             with migrate on"
+            "{message}: the schema is missing, older than this version needs, or renamed since; `omniq db migrate` makes or \
+             updates it, and says so if that cannot help"
         )),
         "3D000" => Error::config(message),
+        PREPARED_ANEW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
+        READ_ONLY | NOT_PREPARED => Error::unavailable(message),
+        // The session was ended: it stood idle in a transaction, or the transaction took too long.
+        "25P03" | "25P04" => Error::unavailable(message),
         "57014" => Error::timeout(format!("{message}: the server ended the statement")),
+        "55P03" => Error::timeout(format!("{message}: another session holds the lock")),
         // Connection troubles, no room, shutdown, and rollbacks that ask for another try.
         _ if code.starts_with("08")
             || code.starts_with("53")
@@ -119,6 +163,15 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
     error.to_string().contains("timeout") || error.to_string().contains("connect")
 }
 
+/// The cause, which says what happened, without the driver's words around it.
+fn innermost(error: &tokio_postgres::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
 /// The driver's message with the innermost cause, which says what happened.
 fn root(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
@@ -134,23 +187,13 @@ fn root(error: &tokio_postgres::Error) -> String {
 }
 
 /// Turns an error of the pool into the library's.
-pub(crate) fn from_pool(error: PoolError, max: usize, waited: std::time::Duration) -> Error {
+pub(crate) fn from_pool(error: PoolError<Error>, max: usize, waited: std::time::Duration) -> Error {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => Error::pool_timeout(format!(
             "no connection of the pool became free within {waited:?}: all {max} are in use; raise pool_max or \
              acquire_timeout"
         )),
-        PoolError::Timeout(_) => {
-            Error::unavailable("no connection to the database could be made in time: is the server up?")
-        }
-        PoolError::Backend(error) => {
-            let mapped = from_driver(error);
-            if mapped.is_internal() {
-                Error::unavailable(mapped.to_string()).with_source(mapped)
-            } else {
-                mapped
-            }
-        }
+        PoolError::Backend(error) => error,
         PoolError::Closed => Error::closed("the connection pool is closed: open a new one"),
         other => Error::internal(format!("the connection pool failed: {other}")).with_source(other),
     }

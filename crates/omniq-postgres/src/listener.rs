@@ -9,14 +9,13 @@ use omniq_core::{Result, WorkerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres::{AsyncMessage, Client};
 
-use crate::connection;
 use crate::db::Db;
 use crate::error::from_driver;
 use crate::hands::{Hand, Hands};
 use crate::rows::Columns;
-use crate::tls::Tls;
+use crate::sessions::Sessions;
 
 /// The shortest and the longest wait between two tries to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -99,10 +98,8 @@ impl Listener {
         let (ring, rings) = watch::channel(Rings::default());
         let (orders, from) = mpsc::unbounded_channel();
         let bed = Bed { orders, hears: Arc::default() };
-        let (config, tls) = db.own_connection();
         let ear = Ear {
-            config,
-            tls,
+            sessions: Arc::clone(&db.sessions),
             listen: format!("listen \"{}\"", db.schema.channel()),
             sleep: db.sql.sleep.text.clone(),
             wake: db.sql.wake.text.clone(),
@@ -151,8 +148,7 @@ impl Drop for Listener {
 }
 
 struct Ear {
-    config: Config,
-    tls: Tls,
+    sessions: Arc<Sessions>,
     listen: String,
     sleep: String,
     wake: String,
@@ -196,7 +192,7 @@ impl Ear {
     }
 
     async fn hear(&mut self) -> Result<()> {
-        let (client, mut connection) = connection::open(&self.config, &self.tls).await?;
+        let (client, mut connection) = self.sessions.connect().await?;
         let (ring, hands, bell) = (self.ring.clone(), self.hands.clone(), self.bell.clone());
         let serving = self.serve(&client);
         tokio::pin!(serving);
@@ -222,6 +218,7 @@ impl Ear {
 
     /// Lists who sleeps already, then whoever comes.
     async fn serve(&mut self, client: &Client) -> Result<()> {
+        self.sessions.make_ready(client).await?;
         client.batch_execute(&self.listen).await.map_err(from_driver)?;
         self.ears.clear();
         while let Ok(order) = self.orders.try_recv() {

@@ -6,7 +6,8 @@ use omniq_testkit::TestDb;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::AsyncPostgresBackend;
-use crate::db::{PLANNING, SEARCHING};
+use crate::db::SEARCHING;
+use crate::pins::PLANNING;
 use crate::schema::Schema;
 use crate::settings::{Part, Settings};
 use crate::sql::{Statement, Statements};
@@ -78,8 +79,8 @@ async fn filled(db: &TestDb) -> Client {
     AsyncPostgresBackend::with_settings(&settings).await.unwrap().close().await.unwrap();
     let client = db.client().await;
     client.batch_execute(include_str!("../tests/fill_100000.sql")).await.unwrap();
-    for setting in PLANNING.split("-c ").filter(|setting| !setting.trim().is_empty()) {
-        client.batch_execute(&format!("set {setting}")).await.unwrap();
+    for (name, value) in PLANNING {
+        client.batch_execute(&format!("set {name} = {value}")).await.unwrap();
     }
     client
 }

@@ -16,6 +16,7 @@ use crate::queue::count_of;
 use crate::rows::{self, Columns};
 use crate::runs::Spans;
 use crate::schema::hash;
+use crate::sessions::BEGIN;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 use crate::waiters::Waiters;
@@ -123,7 +124,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
         ];
         let mut missing = Missing::new(batch.ttls());
         loop {
-            let answer = db.in_transaction("", &calls).await;
+            let answer = db.in_transaction(BEGIN, &calls).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);
             }

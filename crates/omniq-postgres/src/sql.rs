@@ -9,6 +9,8 @@ use crate::schema::Schema;
 pub(crate) struct Statement {
     pub(crate) text: String,
     pub(crate) types: Vec<Type>,
+    /// Whether it changes nothing: it may be sent again, and to a server that takes no writes.
+    pub(crate) reads: bool,
 }
 
 /// Pieces of SQL that several statements share.
@@ -65,7 +67,7 @@ impl Extras {
 }
 
 macro_rules! statements {
-    ($($name:ident($($ty:ident),*);)*) => {
+    ($($name:ident($($ty:ident),*) $($reads:ident)?;)*) => {
         /// All statements for one schema.
         #[derive(Debug)]
         pub(crate) struct Statements {
@@ -80,6 +82,7 @@ macro_rules! statements {
                         text: schema.fill(
                             include_str!(concat!("../sql/queries/", stringify!($name), ".sql")), PARTS),
                         types: vec![$(Type::$ty),*],
+                        reads: matches!([$(stringify!($reads),)? ""][0], "reads"),
                     },)*
                     settle: Extras::all().map(|extras| settle(schema, extras)),
                 }
@@ -109,12 +112,12 @@ statements! {
     promote(TEXT_ARRAY);
     dequeue(TEXT_ARRAY, INT4, INT8, TEXT_ARRAY, INT4, INT4, INT2_ARRAY, INT8_ARRAY);
     await_claims(INT8);
-    contended(TEXT_ARRAY, TEXT_ARRAY);
-    unheard(INT8);
-    get(UUID_ARRAY);
-    list(TEXT, INT2, BOOL, TEXT, UUID, INT4, INT8);
-    count(TEXT, INT2, BOOL);
-    count_of_func(TEXT, INT2, BOOL, TEXT);
+    contended(TEXT_ARRAY, TEXT_ARRAY) reads;
+    unheard(INT8) reads;
+    get(UUID_ARRAY) reads;
+    list(TEXT, INT2, BOOL, TEXT, UUID, INT4, INT8) reads;
+    count(TEXT, INT2, BOOL) reads;
+    count_of_func(TEXT, INT2, BOOL, TEXT) reads;
     fold(INT4);
     recount();
     purge(TEXT, INT2, BOOL, TEXT);
@@ -128,19 +131,19 @@ statements! {
     delete(UUID_ARRAY);
     pause(TEXT);
     resume(TEXT);
-    queues();
+    queues() reads;
     register_worker(TEXT, TEXT_ARRAY, FLOAT8);
     deregister_worker(INT8);
     heartbeat(INT8, INT8);
     end_workers();
-    lost(INT8_ARRAY, INT8);
+    lost(INT8_ARRAY, INT8) reads;
     forget_workers(INT8_ARRAY);
-    held_up(INT8_ARRAY);
+    held_up(INT8_ARRAY) reads;
     busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
-    expired(INT8);
+    expired(INT8) reads;
     sleep(TEXT_ARRAY);
-    writers(TEXT_ARRAY);
-    next_due(TEXT_ARRAY);
+    writers(TEXT_ARRAY) reads;
+    next_due(TEXT_ARRAY) reads;
     announce(INT8, TEXT_ARRAY, TEXT);
     hear(TEXT);
     offer(INT8);
@@ -152,16 +155,16 @@ statements! {
     store_many(
         UUID_ARRAY, INT4_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY,
         TIMESTAMPTZ_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, FLOAT8_ARRAY);
-    get_results(UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY);
+    get_results(UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY) reads;
     delete_results(UUID_ARRAY, VARBIT_ARRAY);
-    list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8);
-    count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID);
+    list_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID, INT8) reads;
+    count_results(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, UUID) reads;
     purge_results(INT8);
     log_many(
         TIMESTAMPTZ_ARRAY, TEXT_ARRAY, UUID_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT4_ARRAY, TEXT_ARRAY);
-    query_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8);
-    query_latest_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8);
-    count_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8);
+    query_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8) reads;
+    query_latest_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8, INT8) reads;
+    count_events(UUID, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8) reads;
     purge_events(TIMESTAMPTZ, INT8);
     make_results_partition(FLOAT8, FLOAT8);
     make_events_partition(FLOAT8, FLOAT8);
@@ -240,5 +243,5 @@ fn settle(schema: &Schema, extras: Extras) -> Statement {
     if events {
         types.extend(events_types);
     }
-    Statement { text: schema.fill(include_str!("../sql/queries/settle.sql"), &parts), types }
+    Statement { text: schema.fill(include_str!("../sql/queries/settle.sql"), &parts), types, reads: false }
 }

@@ -7,17 +7,28 @@ use std::time::Duration;
 
 use omniq_core::{Error, Result, ResultStorage, TaskId, TaskResult};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::db::Db;
 use crate::results::fetch;
 
 /// The shortest and the longest pause between two looks. A pause grows while nothing comes.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+/// The first look gets so much time, also for one who does not want to wait.
+const FIRST: Duration = Duration::from_secs(1);
+/// Longer than anyone waits, and safe to add to a time.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 /// How many ids one query asks for at most.
 const CHUNK: usize = 5_000;
 
 fn closed() -> Error {
     Error::closed("the result storage is closed: open a new one")
+}
+
+/// Whether another look would fail alike. One that was cancelled, or met an outage, a lock or a full pool, would not.
+fn is_final(error: &Error) -> bool {
+    !error.is_transient() && !error.is_timeout()
 }
 
 type Answer = Result<TaskResult>;
@@ -46,9 +57,18 @@ impl Waiters {
     }
 
     pub(crate) async fn wait(&self, id: TaskId, timeout: Duration) -> Answer {
+        let end = Instant::now() + timeout.min(LONGEST);
         let db = self.db.upgrade().ok_or_else(closed)?;
-        if let Some(result) = fetch(&db, &[id.as_uuid()]).await?.pop() {
-            return Ok(result);
+        let first = end.max(Instant::now() + FIRST);
+        match tokio::time::timeout_at(first, fetch(&db, &[id.as_uuid()])).await {
+            Ok(Ok(mut found)) => {
+                if let Some(result) = found.pop() {
+                    return Ok(result);
+                }
+            }
+            Ok(Err(error)) if is_final(&error) => return Err(error),
+            Ok(Err(_)) => {}
+            Err(_) => return Err(<dyn ResultStorage>::wait_over(id, timeout)),
         }
         drop(db);
         let (answer, mut answered) = oneshot::channel();
@@ -61,7 +81,7 @@ impl Waiters {
         if first {
             tokio::spawn(self.clone().look());
         }
-        match tokio::time::timeout(timeout, &mut answered).await {
+        match tokio::time::timeout_at(end, &mut answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(closed()),
             Err(_) => {
@@ -103,22 +123,40 @@ impl Waiters {
             };
             let mut came = false;
             for ids in ids.chunks(CHUNK) {
-                match fetch(&db, ids).await {
-                    Ok(results) => {
-                        came |= !results.is_empty();
-                        self.answer(results);
-                    }
-                    // The waiters' own timeouts bound how long an outage is borne.
-                    Err(error) if error.is_transient() => {}
-                    Err(error) => {
-                        self.lock().clear();
-                        tracing::warn!(%error, "waiting for results failed");
-                        return;
-                    }
-                }
+                came |= self.look_for(&db, ids).await;
             }
             pause = if came { PAUSE.0 } else { (pause * 3 / 2).min(PAUSE.1) };
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Whether something came. What fails for good fails for those alone that it concerns: a look for many is taken apart.
+    async fn look_for(&self, db: &Db, ids: &[Uuid]) -> bool {
+        let mut came = false;
+        let mut parts = vec![ids];
+        while let Some(ids) = parts.pop() {
+            match fetch(db, ids).await {
+                Ok(results) => {
+                    came |= !results.is_empty();
+                    self.answer(results);
+                }
+                Err(error) if !is_final(&error) => {
+                    // The waiters' own timeouts bound how long it is borne.
+                    tracing::debug!(%error, "a look for results failed; trying again");
+                    return came;
+                }
+                Err(error) => match ids.split_at(ids.len() / 2) {
+                    ([], ids) => ids.iter().for_each(|id| self.fail(TaskId::from(*id), &error)),
+                    (first, second) => parts.extend([first, second]),
+                },
+            }
+        }
+        came
+    }
+
+    fn fail(&self, id: TaskId, error: &Error) {
+        for answer in self.lock().remove(&id).unwrap_or_default() {
+            let _ = answer.send(Err(error.clone()));
         }
     }
 

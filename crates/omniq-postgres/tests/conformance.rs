@@ -1,4 +1,5 @@
-//! The one suite of the interfaces on PostgreSQL: async, through the blocking twins, and as behind a pooler.
+//! The one suite of the interfaces on PostgreSQL: async, through the blocking twins, as behind a pooler, and under a role whose
+//! settings would change what statements mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixtur
 use omniq_core::*;
 use omniq_postgres::settings::{Builder, Settings};
 use omniq_postgres::{AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage};
-use omniq_testkit::TestDb;
+use omniq_testkit::{Pooler, TestDb};
 use tokio::sync::OnceCell;
 
 /// A database of its own, made when the first store is asked for.
@@ -18,15 +19,38 @@ struct Postgres {
     crowded: bool,
     /// All tables are published, for logical replication.
     published: bool,
+    // Behind the database: its role can be removed only then.
+    hostile: Option<Hostile>,
+}
+
+/// By a role whose settings are hostile; directly, or through a pooler with two server connections of that role.
+struct Hostile {
+    pooled: bool,
+    role: OnceCell<Role>,
+}
+
+/// A role outlives its database, unless it is removed.
+struct Role {
+    name: String,
+    url: String,
+    _pooler: Option<Pooler>,
 }
 
 fn postgres() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false, published: false }
+    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false, published: false, hostile: None }
 }
 
 /// As `postgres`, with all tables published.
 fn published() -> Postgres {
     Postgres { published: true, ..postgres() }
+}
+
+fn hostile() -> Postgres {
+    Postgres { hostile: Some(Hostile { pooled: false, role: OnceCell::new() }), ..postgres() }
+}
+
+fn hostile_pooled() -> Postgres {
+    Postgres { hostile: Some(Hostile { pooled: true, role: OnceCell::new() }), ..postgres() }
 }
 
 /// Without prepared statements, as behind a pooler that hands out connections by transaction.
@@ -53,6 +77,37 @@ const CROWD: &str = "
     create or replace trigger crowd before insert on omniq.tasks for each row
     when (new.count = 1 and new.created_at >= statement_timestamp()) execute function omniq.crowd()";
 
+impl Hostile {
+    async fn make(&self, db: &TestDb) -> Role {
+        let name = format!("hostile_{}", db.name());
+        let sql = include_str!("hostile.sql").replace("{role}", &name).replace("{database}", db.name());
+        db.client().await.batch_execute(&sql).await.unwrap();
+        let url = db.url();
+        let (_, address) = url.rsplit_once('@').unwrap();
+        let url = format!("postgresql://{name}:secret@{address}");
+        let pooler = self.pooled.then(|| Pooler::at(&url, ""));
+        let url = pooler.as_ref().map_or(url, |pooler| pooler.url().to_owned());
+        Role { name, url, _pooler: pooler }
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let sql = format!("drop role if exists {}", self.name);
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let server = omniq_testkit::server_url();
+                let (client, connection) =
+                    tokio_postgres::connect(&server, tokio_postgres::NoTls).await.ok()?;
+                tokio::spawn(connection);
+                client.batch_execute(&sql).await.ok()
+            })
+        });
+        let _ = dropped.join();
+    }
+}
+
 impl Postgres {
     async fn settings(&self) -> Builder {
         let db = self.db.get_or_init(async || {
@@ -67,7 +122,11 @@ impl Postgres {
             db
         });
         let db = db.await;
-        Settings::builder().url(db.url()).pool_min(0).statement_cache(self.statement_cache)
+        let url = match &self.hostile {
+            Some(hostile) => hostile.role.get_or_init(|| hostile.make(db)).await.url.clone(),
+            None => db.url(),
+        };
+        Settings::builder().url(url).pool_min(0).statement_cache(self.statement_cache)
     }
 
     async fn open(&self, settings: Builder) -> Arc<dyn TaskQueue> {
@@ -158,4 +217,49 @@ mod c05_unprepared_results {
 
 mod c05_unprepared_events {
     omniq_core::event_conformance!(super::unprepared());
+}
+
+/// Issue 12, C6: a choice of the tasks' behaviours, which take the most time and each a database and a role; all of the others.
+macro_rules! hostile_conformance {
+    ($fixture:path) => {
+        mod queue {
+            omniq_core::conformance_tests! {
+                queue, $fixture(),
+                bulk::c20_bulk_of_many_tasks,
+                claims::c16_every_task_is_claimed_once,
+                enqueue::c14_enqueue_keeps_every_option,
+                enqueue::c14_one_of_many_wins_an_id,
+                expiry::c22_an_expired_task_is_not_run,
+                leases::c17_lost_worker_tasks_come_back_and_late_finish_is_refused,
+                look::c18_list_and_count_follow_the_filter,
+                look::c19_figures_of_every_queue,
+                manage::c18_cancel_asks_a_running_task_to_stop,
+                manage::c18_purge_leaves_running_tasks,
+                manage::c18_prune_removes_what_ended_long_ago,
+                order::c15_due_tasks_join_in_order,
+                outcomes::c18_retry_later_counts_the_attempt,
+                pausing::c18_pause_stops_claims_only,
+                update::c18_update_changes_what_is_named,
+                values::c24_arguments_come_back_with_their_type,
+                waiting::c15_a_due_task_wakes_a_sleeper,
+                walk::c18_random_walks_follow_the_state_machine,
+            }
+        }
+
+        mod results {
+            omniq_core::result_conformance!($fixture());
+        }
+
+        mod events {
+            omniq_core::event_conformance!($fixture());
+        }
+    };
+}
+
+mod c06_hostile {
+    hostile_conformance!(crate::hostile);
+}
+
+mod c06_hostile_pooled {
+    hostile_conformance!(crate::hostile_pooled);
 }

@@ -31,7 +31,13 @@ fn program() -> PathBuf {
 impl Pooler {
     /// Starts one for this database, with two connections for whoever comes. `more`: further lines of its configuration.
     pub fn start(db: &TestDb, more: &str) -> Self {
-        let server: Config = db.url().parse().expect("the test server has a URL");
+        Self::at(&db.url(), more)
+    }
+
+    /// Starts one for the database and role of this URL.
+    pub fn at(url: &str, more: &str) -> Self {
+        let server: Config = url.parse().expect("the test server has a URL");
+        let database = server.get_dbname().expect("a URL with a database").to_owned();
         let host = match server.get_hosts() {
             [Host::Tcp(host), ..] => host.clone(),
             [Host::Unix(folder), ..] => folder.display().to_string(),
@@ -42,7 +48,7 @@ impl Pooler {
         let password = String::from_utf8_lossy(server.get_password().unwrap_or_default()).into_owned();
         let own =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let folder = std::env::temp_dir().join(format!("omniq-pooler-{}", db.name()));
+        let folder = std::env::temp_dir().join(format!("omniq-pooler-{database}-{own}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         // Under root it runs as another user.
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).expect("open to all");
@@ -55,7 +61,7 @@ impl Pooler {
             log.display()
         );
         std::fs::write(&file, configuration).expect("a configuration");
-        let url = format!("postgresql://{user}@127.0.0.1:{own}/{}", db.name());
+        let url = format!("postgresql://{user}@127.0.0.1:{own}/{database}");
         Self { child: run(&folder, own), folder, port: own, url }
     }
 

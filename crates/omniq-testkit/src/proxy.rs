@@ -1,7 +1,7 @@
 //! A TCP proxy that cuts, stalls and delays on command.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +19,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct State {
+    target: Mutex<String>,
     delay_ms: AtomicU64,
     /// Connections of an earlier generation end.
     generation: watch::Sender<u64>,
@@ -35,6 +36,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
         let state = Arc::new(State {
+            target: Mutex::new(target.to_owned()),
             delay_ms: AtomicU64::new(0),
             generation: watch::channel(0).0,
             stalled: watch::channel(false).0,
@@ -42,13 +44,18 @@ impl Proxy {
             held: watch::channel(0).0,
             deaf: AtomicBool::new(false),
         });
-        let (target, shared) = (target.to_owned(), Arc::clone(&state));
+        let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, target.clone(), Arc::clone(&shared)));
+                tokio::spawn(carry(client, Arc::clone(&shared)));
             }
         });
         Self { port, state, task }
+    }
+
+    /// Where it answers, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A proxy in front of the server of this URL, and the URL that leads through it.
@@ -58,6 +65,11 @@ impl Proxy {
         let proxy = Self::start(address).await;
         let through = format!("{start}@127.0.0.1:{}/{database}", proxy.port);
         (proxy, through)
+    }
+
+    /// From now on new connections go to this address; those that are open stay where they are.
+    pub fn retarget(&self, target: &str) {
+        target.clone_into(&mut self.state.target.lock().expect("no test panics with it"));
     }
 
     /// Ends all connections now; new ones are accepted.
@@ -94,7 +106,8 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, target: String, state: Arc<State>) {
+async fn carry(client: TcpStream, state: Arc<State>) {
+    let target = state.target.lock().expect("no test panics with it").clone();
     let number = state.opened.fetch_add(1, Ordering::Relaxed);
     let mut generation = state.generation.subscribe();
     generation.mark_unchanged();

@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
-use omniq_embedded::{Lifetime, Options, Programs, Server};
+use omniq_embedded::{Lifetime, Options, Programs, Server, StopMode};
 
 fn programs() -> Programs {
     match std::env::var_os("OMNIQ_TEST_PG_BIN") {
@@ -66,6 +67,34 @@ pub fn fault_server(name: &str) -> FaultServer {
     let server = Server::start(options).expect("a private test server starts");
     FaultServer { server: Some(server), folder }
 }
+
+impl FaultServer {
+    /// A copy of this server with all its data, as a standby of no primary: it can be read, and promoted. This one is restarted for it.
+    pub fn standby(&mut self, name: &str) -> Self {
+        let programs = programs();
+        let folder = self.folder.with_file_name(format!("fault-{name}-{}", std::process::id()));
+        self.stop(StopMode::Fast).expect("the server can be stopped");
+        let copied = Command::new("cp").arg("-a").args([&self.folder, &folder]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "the data folder can be copied");
+        std::fs::write(folder.join(STANDBY), "").expect("a file in the data folder");
+        // First, so that it keeps its port.
+        self.restart(StopMode::Fast).expect("the server starts again");
+        let options = Options::new(&folder)
+            .bin_dir(programs.bin_dir())
+            .lifetime(Lifetime::Owned)
+            .setting("max_connections", "300");
+        let server = Server::start(options).expect("a standby starts");
+        Self { server: Some(server), folder }
+    }
+
+    /// Makes a standby of it, at its next start.
+    pub fn demote(&self) {
+        std::fs::write(self.folder.join(STANDBY), "").expect("a file in the data folder");
+    }
+}
+
+/// A server that finds this in its data folder starts as a standby.
+const STANDBY: &str = "data/standby.signal";
 
 impl Deref for FaultServer {
     type Target = Server;

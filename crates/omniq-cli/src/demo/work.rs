@@ -50,7 +50,7 @@ pub async fn work() -> Result<()> {
     let orders: Orders = serde_json::from_str(&line).map_err(|_| {
         Failure::usage("the worker of the demo is started by the demo alone: run `omniq demo`")
     })?;
-    let backend = AsyncPostgresBackend::with_settings(&orders.settings).await?;
+    let backend = AsyncPostgresBackend::with_settings_patiently(&orders.settings).await?;
     let worker = Worker::builder(backend.backend().clone())
         .register_blocking(FUNC, hash_file)
         .queues([orders.queue])

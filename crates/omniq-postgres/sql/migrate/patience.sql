@@ -1,2 +1,2 @@
--- How long statements of this session wait for what others hold.
-select pg_catalog.set_config('lock_timeout', $1, false)
+-- How long statements of this transaction wait for what others hold.
+select pg_catalog.set_config('lock_timeout', $1, true)

@@ -5,7 +5,6 @@ mod recount;
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use omniq_core::{Error, Result};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -13,12 +12,17 @@ use tokio_postgres::types::Type;
 pub use files::{Migration, Part};
 pub use recount::recount;
 
-use crate::db::Db;
+use tokio_postgres::types::Type;
+use tokio_postgres::{IsolationLevel, Row};
+
+use crate::db::{Db, Param};
 use crate::error::from_driver;
-use crate::schema::{Schema, hash};
+use crate::schema::{Schema, hash, quote_identifier};
 use crate::settings::Settings;
+use crate::sql::Statement;
 
 const VERSIONS: &str = include_str!("../../sql/migrate/versions.sql");
+const HAS_TABLE: &str = include_str!("../../sql/migrate/has_table.sql");
 const TABLE: &str = include_str!("../../sql/migrate/table.sql");
 const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
 const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
@@ -48,17 +52,17 @@ struct Applied {
     name: String,
     checksum: String,
     at: String,
+    /// What the schema was called when it was made, as its functions call it.
+    home: String,
 }
 
 /// What the database has and has not of these parts. Changes nothing. Errors: `is_schema_too_new`.
 pub async fn status(settings: &Settings, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let db = Db::open(settings).await?;
-    let client = db.client().await?;
-    let applied = applied(&db.schema, &client).await;
-    drop(client);
+    let applied = applied(&db).await;
     db.close().await;
     let applied = applied?;
-    check_known(&applied, parts)?;
+    check_known(&applied, &db.schema, parts)?;
     Ok(wanted(parts)
         .map(|(part, migration)| MigrationStatus {
             part,
@@ -96,12 +100,17 @@ pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) ->
 async fn drop_within(settings: &Settings, patience: Duration) -> Result<()> {
     let db = Db::open(settings).await?;
     let client = db.client().await?;
-    let dropped = async {
-        let patience = format!("{}ms", patience.as_millis());
-        client.query_typed(PATIENCE, &[(&patience, Type::TEXT)]).await?;
-        client.batch_execute(&db.schema.fill(DROP, &[])).await
+    let patience = format!("{}ms", patience.as_millis());
+    let drop_it = db.schema.fill(DROP, &[]);
+    // Sent together, as all that is in one transaction here.
+    let work = async {
+        let params: [(Param<'_>, Type); 1] = [(&patience, Type::TEXT)];
+        let (set, dropped) =
+            tokio::join!(biased; client.query_typed(PATIENCE, &params), client.batch_execute(&drop_it));
+        set.map_err(from_driver)?;
+        dropped.map_err(from_driver)
     };
-    let dropped = dropped.await.map_err(from_driver);
+    let dropped = db.sessions.all_or_nothing(&client, BEGIN, work).await;
     drop(client);
     db.close().await;
     dropped
@@ -134,10 +143,8 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
 
 /// What a storage does when it connects: migrates if it may, else checks that all is there.
 pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
-    let client = db.client().await?;
-    let applied = applied(&db.schema, &client).await?;
-    drop(client);
-    check_known(&applied, parts)?;
+    let applied = applied(db).await?;
+    check_known(&applied, &db.schema, parts)?;
     let missing = wanted(parts).find(|(part, migration)| find(&applied, *part, migration).is_none());
     match missing {
         None => Ok(()),
@@ -154,16 +161,22 @@ pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
 async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let schema = &db.schema;
     let mut client = db.client().await?;
-    let transaction = client.transaction().await.map_err(from_driver)?;
+    let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
+    let transaction = begin.start().await.map_err(from_driver)?;
+    db.sessions.make_ready_within(transaction.client()).await?;
     transaction.batch_execute(PIN).await.map_err(from_driver)?;
-    transaction.query(LOCK, &[&lock_key(schema)]).await.map_err(from_driver)?;
-    let exists: bool = transaction.query_one(EXISTS, &[&schema.name()]).await.map_err(from_driver)?.get(0);
-    if !exists {
+    // Nothing is prepared for a single use, and behind a pooler nothing can be.
+    let query = async |sql: &str, params: &[(Param<'_>, Type)]| {
+        transaction.query_typed(sql, params).await.map_err(from_driver)
+    };
+    query(LOCK, &[(&lock_key(schema), Type::INT8)]).await?;
+    let exists = query(EXISTS, &[(&schema.name(), Type::TEXT)]).await?;
+    if !exists.first().is_some_and(|row| row.get(0)) {
         transaction.batch_execute(&schema.fill(SCHEMA, &[])).await.map_err(from_driver)?;
     }
     transaction.batch_execute(&schema.fill(TABLE, &[])).await.map_err(from_driver)?;
-    let applied = read(&transaction.query(&schema.fill(VERSIONS, &[]), &[]).await.map_err(from_driver)?);
-    check_known(&applied, parts)?;
+    let applied = read(&query(&schema.fill(VERSIONS, &[]), &[]).await?);
+    check_known(&applied, schema, parts)?;
 
     let mut done = Vec::new();
     for (part, migration) in wanted(parts) {
@@ -175,13 +188,14 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
             .batch_execute(&migration.sql(schema))
             .await
             .map_err(|error| from_driver(error).context(&name))?;
-        transaction
-            .execute(
-                &schema.fill(RECORD, &[]),
-                &[&part.name(), &migration.version, &migration.name, &migration.checksum()],
-            )
-            .await
-            .map_err(from_driver)?;
+        let (part_name, checksum) = (part.name(), migration.checksum());
+        let record: [(Param<'_>, Type); 4] = [
+            (&part_name, Type::TEXT),
+            (&migration.version, Type::INT4),
+            (&migration.name, Type::TEXT),
+            (&checksum, Type::TEXT),
+        ];
+        query(&schema.fill(RECORD, &[]), &record).await?;
         tracing::info!(schema = schema.name(), "{name} applied");
         done.push(MigrationStatus {
             part,
@@ -194,16 +208,24 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     Ok(done)
 }
 
-async fn applied(schema: &Schema, client: &Object) -> Result<Vec<Applied>> {
-    match client.query(&schema.fill(VERSIONS, &[]), &[]).await.map_err(from_driver) {
+async fn applied(db: &Db) -> Result<Vec<Applied>> {
+    let schema = &db.schema;
+    let statement = |text: String, types| Statement { text, types, reads: true };
+    let table = format!("{}.migrations", quote_identifier(schema.name()));
+    let has_table = statement(HAS_TABLE.to_owned(), vec![Type::TEXT]);
+    let there = db.query(&has_table, &[&table]).await?;
+    if !there.first().is_some_and(|row| row.get(0)) {
+        return Ok(Vec::new());
+    }
+    match db.query(&statement(schema.fill(VERSIONS, &[]), Vec::new()), &[]).await {
         Ok(rows) => Ok(read(&rows)),
-        // Neither schema nor table yet.
+        // Dropped in between.
         Err(error) if error.is_schema_missing() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-fn read(rows: &[tokio_postgres::Row]) -> Vec<Applied> {
+fn read(rows: &[Row]) -> Vec<Applied> {
     rows.iter()
         .map(|row| Applied {
             part: row.get(0),
@@ -211,6 +233,7 @@ fn read(rows: &[tokio_postgres::Row]) -> Vec<Applied> {
             name: row.get(2),
             checksum: row.get(3),
             at: row.get(4),
+            home: row.get(5),
         })
         .collect()
 }
@@ -223,8 +246,15 @@ fn find<'a>(applied: &'a [Applied], part: Part, migration: &Migration) -> Option
     applied.iter().find(|row| row.part == part.name() && row.version == migration.version)
 }
 
-/// Refuses a database that a newer version of the library has migrated, or whose history is another.
-fn check_known(applied: &[Applied], parts: &[Part]) -> Result<()> {
+/// Refuses a database that a newer version of the library has migrated, or whose history is another, or a schema that was renamed.
+fn check_known(applied: &[Applied], schema: &Schema, parts: &[Part]) -> Result<()> {
+    if let Some(Applied { home, .. }) = applied.iter().find(|row| row.home != schema.name()) {
+        let (now, before) = (quote_identifier(schema.name()), quote_identifier(home));
+        return Err(Error::config(format!(
+            "schema {now} was renamed from {before}, the name that its functions know it by: give it back (alter schema {now} \
+             rename to {before}), or make a schema of the new name and move the tasks by a program"
+        )));
+    }
     for row in applied {
         let Some(part) = parts.iter().find(|part| part.name() == row.part) else { continue };
         let Some(known) = part.migrations().iter().find(|migration| migration.version == row.version) else {

@@ -10,6 +10,7 @@ use omniq_core::{
 
 use super::held::Search;
 use super::{AsyncPostgresQueue, fold, handover};
+use crate::connection::Object;
 use crate::db::Param;
 use crate::rows::{self, Columns, RowOf};
 
@@ -182,6 +183,8 @@ fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
 pub(super) async fn deregister(queue: &AsyncPostgresQueue, worker: WorkerId) -> Result<u64> {
     let (db, held) = (queue.db(), &queue.inner.held);
     handover::end(queue, worker).await;
+    // A server that is away is not waited for: the lease ends by itself.
+    drop(db.client_within(db.settings().acquire_timeout).await?);
     // No claim of this process is under way now, and later ones find no worker.
     let search = held.search(worker).await;
     hand_back_unheard(queue, &search).await?;

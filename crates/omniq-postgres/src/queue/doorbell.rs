@@ -36,7 +36,7 @@ pub(super) async fn hang(
 ) -> Result<Box<dyn Doorbell>> {
     let db = queue.db();
     db.check_open()?;
-    if !db.settings().statement_cache {
+    if !db.sessions.keeps() {
         // Behind a pooler nothing can be listened to.
         return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
     }

@@ -1,6 +1,7 @@
 //! Enqueue: through the pool, or inside a transaction of the user's own, on one path.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use omniq_core::{Completion, Error, NewTask, Place, Result, TaskId, TaskQueue};
@@ -8,9 +9,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::unsure::{Found, Unsure};
 use super::{AsyncPostgresQueue, fold, place};
 use crate::db::{Db, Param};
 use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
+use crate::patience::{Patience, is_unsure};
 use crate::rows::Columns;
 use crate::sql::Statement;
 
@@ -76,24 +79,58 @@ impl Enqueued {
 }
 
 /// Adds tasks, and where they are given their events, in one transaction.
+///
+/// While the server is away it is tried again. What may have been carried out is looked for by its ids before it is sent again,
+/// so that it is in once.
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
-    match (pieces.as_slice(), &events) {
-        ([], _) => return Ok(()),
+    let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
+    while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
+        let duplicate = again && error.is_duplicate();
+        if !duplicate && !is_unsure(&error) {
+            return Err(error);
+        }
+        let unsure = Unsure::new(batch, began);
+        if duplicate && unsure.is_all_made() {
+            break;
+        }
+        match unsure.look(db, &mut patience).await {
+            Ok(Found::Done) => break,
+            _ if duplicate => return Err(error),
+            Ok(Found::Nothing) if patience.pause().await => again = true,
+            Ok(Found::Duplicate) => {
+                return Err(Error::duplicate("the id is in use already: give another, or none"));
+            }
+            Ok(Found::Nothing) => return Err(error),
+            Ok(Found::Unknown) | Err(_) => {
+                return Err(error.context("whether the task was added is not known"));
+            }
+        }
+    }
+    pieces.iter().for_each(|_| fold::changed(db));
+    Ok(())
+}
+
+async fn send_once(
+    db: &Db,
+    patience: &mut Patience,
+    pieces: &[(&Piece, Vec<&[u8]>)],
+    events: Option<&Enqueued>,
+) -> Result<()> {
+    match (pieces, events) {
+        ([], _) => Ok(()),
         ([only], None) => {
             let (statement, params) = call(db, only);
-            db.query(statement, &params).await?;
+            db.query_with(patience, statement, &params).await.map(drop)
         }
         (many, events) => {
             let mut calls: Vec<_> = many.iter().map(|piece| call(db, piece)).collect();
             if let Some(Enqueued { ids, queues, funcs }) = events {
                 calls.push((&db.sql.log_enqueued, vec![ids, queues, funcs]));
             }
-            db.all_or_none(calls).await?;
+            db.all_or_none(patience, &calls).await
         }
     }
-    pieces.iter().for_each(|_| fold::changed(db));
-    Ok(())
 }
 
 fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {

@@ -14,6 +14,7 @@ mod place;
 mod pulse;
 mod settle;
 mod together;
+mod unsure;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,13 +5,12 @@ use std::sync::Weak;
 use async_trait::async_trait;
 use omniq_core::{Error, Heartbeat, Pulse, Result, TaskId, TaskQueue, WorkerId};
 use tokio::task::JoinHandle;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use crate::db::Db;
 use crate::error::from_driver;
-use crate::{connection, rows};
+use crate::rows;
 
 pub(super) struct PostgresPulse {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
@@ -29,14 +28,14 @@ impl PostgresPulse {
     async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
         let heartbeat = &db.sql.heartbeat;
         if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
-            let (config, tls) = db.own_connection();
-            let (client, connection) = connection::open(&config, &tls).await?;
+            let (client, connection) = db.sessions.connect().await?;
             let driver = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "the heartbeat's connection broke off");
                 }
             });
-            let statement = if db.settings().statement_cache {
+            db.sessions.make_ready(&client).await?;
+            let statement = if db.sessions.keeps() {
                 let prepared = client.prepare_typed(&heartbeat.text, &heartbeat.types).await;
                 Some(prepared.map_err(from_driver)?)
             } else {
@@ -49,12 +48,9 @@ impl PostgresPulse {
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
         let rows = match statement {
-            Some(prepared) => client.query(prepared, &[&worker.0, &last]).await,
-            None => {
-                client.query_typed(&heartbeat.text, &[(&worker.0, Type::INT8), (&last, Type::INT8)]).await
-            }
+            Some(prepared) => client.query(prepared, &[&worker.0, &last]).await.map_err(from_driver)?,
+            None => db.sessions.query(client, heartbeat, &[&worker.0, &last]).await?,
         };
-        let rows = rows.map_err(from_driver)?;
         let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
         let mut columns = rows::Columns::new(row);
         let cancelled = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();

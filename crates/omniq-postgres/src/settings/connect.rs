@@ -20,6 +20,15 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
 impl Settings {
+    /// What connections are opened with: one configuration for each host, in the order in which they are named; see
+    /// [`connect_config`](Self::connect_config). Without the user's own `options`, which not every pooler takes: these come beside.
+    pub(crate) fn connect_configs(&self) -> Result<(Vec<(Config, Tls)>, String)> {
+        let Some(url) = &self.url else { return Ok((vec![self.connect_config()?], String::new())) };
+        let (url, options) = url.without_options();
+        let at = |url| Self { url: Some(url), ..self.clone() }.connect_config();
+        Ok((url.each_host()?.into_iter().map(at).collect::<Result<_>>()?, options))
+    }
+
     /// What a connection is opened with. It reads the certificate files, so keep the outcome and do not call
     /// it for each connection. The connect timeout covers each attempt to reach an address, not the log-in:
     /// whoever connects puts [`connect_timeout`](Settings::connect_timeout) around the whole.

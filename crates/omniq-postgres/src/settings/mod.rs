@@ -60,17 +60,17 @@ pub struct Settings {
     pub pool_min: usize,
     /// How many connections may be open at once, 1 to 10,000. Default: 10.
     pub pool_max: usize,
-    /// How long a caller waits for a free connection, in seconds. Default: 10.
+    /// How long a caller waits for a free connection, also where the server is away or takes no more, in seconds. Default: 10.
     #[serde(serialize_with = "value::write_seconds")]
     pub acquire_timeout: Duration,
-    /// How long opening one connection may take, in seconds. Default: 10.
+    /// How long one host may take to give a connection, log-in included, before the next one is tried, in seconds. Default: 10.
     #[serde(serialize_with = "value::write_seconds")]
     pub connect_timeout: Duration,
     /// After how long an idle connection above `pool_min` is closed, in seconds. Default: 600.
     #[serde(serialize_with = "value::write_seconds")]
     pub idle_timeout: Duration,
-    /// Whether statements are prepared once and kept. Default: true; turn it off behind a pooler that hands
-    /// out connections by transaction.
+    /// Whether statements are prepared once and kept. Default: true; a pooler that hands out connections
+    /// by transaction is found out without it.
     pub statement_cache: bool,
     /// Whether connecting brings the schema up to the newest version. Default: true.
     pub migrate: bool,

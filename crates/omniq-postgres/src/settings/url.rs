@@ -60,6 +60,41 @@ impl DatabaseUrl {
         &self.parameters
     }
 
+    /// The same address without `options`, and these.
+    pub(super) fn without_options(&self) -> (Self, String) {
+        let mut url = self.clone();
+        let options = url.parameters.remove("options").unwrap_or_default();
+        (url, options)
+    }
+
+    /// The same address once for each of its hosts, which are tried one after the other. Errors: `is_config` if hosts, addresses
+    /// and ports do not pair up.
+    pub(super) fn each_host(&self) -> Result<Vec<Self>> {
+        let list = |name| self.get(name).map_or_else(Vec::new, |text| text.split(',').collect::<Vec<_>>());
+        let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
+        let count = names.len().max(addresses.len()).max(1);
+        let fits =
+            |list: &[&str], one: bool| list.is_empty() || list.len() == count || one && list.len() == 1;
+        if !fits(&names, false) || !fits(&addresses, false) || !fits(&ports, true) {
+            return Err(Error::config(format!(
+                "url names {} hosts, {} addresses (hostaddr) and {} ports: give as many of each, or one port for all",
+                names.len(),
+                addresses.len(),
+                ports.len()
+            )));
+        }
+        let only = |index: usize| {
+            let mut url = self.clone();
+            for (name, list) in [("host", &names), ("hostaddr", &addresses), ("port", &ports)] {
+                if let Some(value) = list.get(index).or(list.first()) {
+                    url.parameters.insert(name.to_owned(), (*value).to_owned());
+                }
+            }
+            url
+        };
+        Ok((0..count).map(only).collect())
+    }
+
     /// The names of our own settings among the parameters.
     pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
         self.settings.keys().map(String::as_str)

@@ -5,6 +5,8 @@ pub(crate) mod job;
 pub(crate) mod lane;
 pub(crate) mod signals;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::convert::text::{Name, names};
 use crate::convert::time::from_span;
 use crate::error::to_py;
 use crate::pending::Pending;
+use crate::slot::Slot;
 use answers::Answers;
 use job::{Ended, Run};
 use lane::{Inner, Lane};
@@ -145,22 +148,20 @@ impl Worker {
     /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
     fn run(&self, py: Python<'_>, until_idle: bool) -> PyResult<Pending> {
         let whole = self.backend.get();
-        let backend = whole.slot.get(py).map_err(|error| to_py(py, error))?;
+        let opening = whole.slot.get(py).map_err(|error| to_py(py, error))?;
+        let slot = Arc::clone(&whole.slot);
         let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
         let (convert, mut stop) = (whole.convert, self.stop.subscribe());
         let mut end = End { ended: self.ended.clone(), handle: None };
         Ok(Pending::new(convert, async move {
+            let Some(backend) = connected(opening, &slot, stop.clone()).await? else {
+                return Ok(Answer::None);
+            };
             let answers = Arc::new(Answers::default());
             let mut registry = Registry::new();
             for function in functions.iter() {
                 registry.add(&function.name, handler(function, convert, &answers, options.patience))?;
             }
-            // The server may be long in coming: a stop is heard before it is there.
-            let backend = tokio::select! {
-                biased;
-                _ = stop.wait_for(|phase| *phase > 0) => return Ok(Answer::None),
-                backend = backend => backend?,
-            };
             let worker = options.build(backend, registry)?;
             end.of(worker.handle());
             let _deliver = Beside(tokio::spawn(answers.deliver()));
@@ -201,6 +202,39 @@ impl End {
 impl Drop for End {
     fn drop(&mut self) {
         self.ended.send_replace(Some(self.handle.as_ref().map_or(0, WorkerHandle::left)));
+    }
+}
+
+/// The pause before another try to connect, beside the waiting of each try itself.
+const AWAY: Duration = Duration::from_millis(500);
+
+/// Waits for a server that is away, for as long as it takes; nothing if the worker is stopped meanwhile.
+async fn connected(
+    first: impl Future<Output = Result<Core>> + Send + 'static,
+    slot: &Slot<Core>,
+    mut stop: watch::Receiver<u8>,
+) -> Result<Option<Core>> {
+    let mut opening: Pin<Box<dyn Future<Output = Result<Core>> + Send>> = Box::pin(first);
+    let mut waited = false;
+    loop {
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened,
+            Ok(_) = stop.wait_for(|phase| *phase > 0) => return Ok(None),
+        };
+        match opened {
+            Err(error) if error.is_unavailable() => {
+                if !std::mem::replace(&mut waited, true) {
+                    tracing::warn!(%error, "the database is away; the worker waits until it is there");
+                }
+            }
+            opened => return opened.map(Some),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AWAY) => {}
+            Ok(_) = stop.wait_for(|phase| *phase > 0) => return Ok(None),
+        }
+        opening = Box::pin(Python::attach(|py| slot.get(py))?);
     }
 }
 

@@ -1,7 +1,9 @@
-//! C29: behind a pooler that hands out connections by transaction, which is found out without a setting.
+//! C29: behind a pooler that hands out connections by transaction or by session, which is found out without a setting.
 
 use std::time::{Duration, Instant};
 
+use omniq::backend::postgres::Settings;
+use omniq::migrate::{self, Part};
 use omniq::prelude::*;
 use omniq_testkit::{Pooler, TestDb, eventually};
 
@@ -55,4 +57,64 @@ async fn c29_a_pooler_that_refuses_settings_is_found_out() {
 #[tokio::test]
 async fn c29_a_pooler_that_swallows_settings_is_found_out() {
     a_life_behind("ignore_startup_parameters = options").await;
+}
+
+/// Issue 12, C7. Nothing is prepared under a name before the pooler is known: the same name in another's session fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c29_clients_that_connect_at_once_through_a_pooler_do_not_meet() {
+    for more in ["", "pool_mode = session\ndefault_pool_size = 20"] {
+        let db = TestDb::new().await;
+        let pooler = Pooler::start(&db, more);
+        let settings = Settings::from_url(pooler.url()).unwrap();
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                let settings = settings.clone();
+                tokio::spawn(async move {
+                    let mut failed = Vec::new();
+                    for _ in 0..20 {
+                        failed.extend(migrate::migrate(&settings, &Part::ALL).await.err());
+                    }
+                    failed
+                })
+            })
+            .collect();
+        for client in clients {
+            let failed = client.await.unwrap();
+            assert!(failed.is_empty(), "{more:?}: {} of 40 failed: {:?}", failed.len(), failed[0]);
+        }
+    }
+}
+
+/// Issue 12, C7. A pooler that hands out whole sessions is as good as none: a bell wakes the sleeper.
+#[tokio::test]
+async fn c29_a_pooler_by_session_lets_a_bell_through() {
+    for more in ["", "\nignore_startup_parameters = options"] {
+        let db = TestDb::new().await;
+        let pooler = Pooler::start(&db, &format!("pool_mode = session\ndefault_pool_size = 20{more}"));
+        let backend = AsyncPostgresBackend::connect(pooler.url()).await.unwrap();
+        let worker = Worker::builder(backend.backend().clone())
+            // So rare that polling cannot explain a wake-up.
+            .poll(Duration::from_secs(3600))
+            .register("echo", |value: u64, _: Context| async move { Ok::<_, Failure>(value) })
+            .build()
+            .unwrap();
+        let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+        let witness = db.client().await;
+        let asleep = "select count(*) from omniq.sleepers";
+        let mut times = Vec::new();
+        for value in 0..9 {
+            eventually("it sleeps", PATIENCE, async || (number(&witness, asleep).await > 0).then_some(()))
+                .await;
+            let began = Instant::now();
+            let id = backend.enqueue(NewTask::new("echo", &value).unwrap()).await.unwrap();
+            backend.wait(id, PATIENCE).await.unwrap();
+            times.push(began.elapsed());
+        }
+        times.sort();
+        // Polling behind a pooler takes half a second.
+        assert!(times[4] < Duration::from_millis(150), "{times:?}");
+        stop.stop();
+        running.await.unwrap().unwrap();
+        backend.close().await.unwrap();
+    }
 }

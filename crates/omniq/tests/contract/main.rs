@@ -25,6 +25,7 @@ mod c28_at_once;
 mod c28_migrations;
 mod c29_pool;
 mod c29_pooler;
+mod c29_sessions;
 mod witness;
 
 /// What the child processes of these tests run; alone it does nothing.

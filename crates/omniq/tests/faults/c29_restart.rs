@@ -51,7 +51,7 @@ async fn c29_ten_restarts_of_the_server_lose_nothing() {
     })
     .await;
     println!("{TASKS} tasks: {:?}; {failures} enqueues met an outage", began.elapsed());
-    assert!(failures > 0, "the restarts came during the load");
+    assert_eq!(failures, 0, "an enqueue waits until the server is back");
 
     let completed = "select count(*) from omniq.results where status = 'completed'";
     assert_eq!(number(&witness, completed).await, TASKS, "every task has its result");

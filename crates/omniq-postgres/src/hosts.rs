@@ -1,0 +1,170 @@
+//! The hosts of an address, tried one after the other, each within the time set, its log-in included.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use omniq_core::{Error, Result};
+use rand::seq::SliceRandom;
+use tokio_postgres::config::{Host, LoadBalanceHosts};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Socket};
+
+use crate::error::from_connect;
+use crate::settings::Settings;
+use crate::tls::Tls;
+
+pub(crate) type Open = (Client, Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>);
+
+/// A host that did not answer is tried behind the others for so long.
+const LATE: Duration = Duration::from_secs(60);
+/// Who takes longer did not answer.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Where to connect to.
+pub(crate) struct Hosts {
+    list: Vec<(Config, Tls)>,
+    /// The user's own options for the start of sessions.
+    options: String,
+    /// When each was last found not to answer.
+    late: Arc<Mutex<Vec<Option<Instant>>>>,
+    limit: Duration,
+}
+
+impl Hosts {
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        let (list, options) = settings.connect_configs()?;
+        let late = Arc::new(Mutex::new(vec![None; list.len()]));
+        Ok(Self { list, options, late, limit: settings.connect_timeout })
+    }
+
+    pub(crate) fn options(&self) -> &str {
+        &self.options
+    }
+
+    /// The same, with what sessions ask for at their start.
+    pub(crate) fn asking_for(&self, start: Option<&str>) -> Self {
+        let mut list = self.list.clone();
+        if let Some(start) = start {
+            for (config, _) in &mut list {
+                config.options(start);
+            }
+        }
+        Self { list, options: self.options.clone(), late: Arc::clone(&self.late), limit: self.limit }
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<Option<Instant>>> {
+        self.late.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// In the order in which they are to be tried.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.list.len()).collect();
+        if self
+            .list
+            .first()
+            .is_some_and(|(config, _)| config.get_load_balance_hosts() == LoadBalanceHosts::Random)
+        {
+            order.shuffle(&mut rand::rng());
+        }
+        let late = self.late();
+        order.sort_by_key(|host| late[*host].is_some_and(|since| since.elapsed() < LATE));
+        order
+    }
+
+    /// A connection to the first host that gives one; the caller drives it. Errors: `is_unavailable` if there is hope for later.
+    pub(crate) async fn connect(&self) -> Result<Open> {
+        let mut failed: Vec<Error> = Vec::new();
+        for host in self.order() {
+            match self.connect_to(host).await {
+                Ok(open) => return Ok(open),
+                Err(error) => failed.push(error),
+            }
+        }
+        let passing = failed.iter().position(Error::is_unavailable);
+        let Some(last) = passing.map(|place| failed.swap_remove(place)).or_else(|| failed.pop()) else {
+            return Err(Error::internal("an address without a host"));
+        };
+        Err(failed.into_iter().fold(last, |error, other| error.context(other.message())))
+    }
+
+    async fn connect_to(&self, host: usize) -> Result<Open> {
+        let (config, tls) = &self.list[host];
+        let mut failed = None;
+        let waiting = Waiting { hosts: self, host, since: Instant::now() };
+        for one in addresses(config, self.limit).await? {
+            let connected = tokio::time::timeout(self.limit, one.connect(tls.clone())).await;
+            let error = match connected {
+                Ok(Ok(open)) => {
+                    waiting.answered();
+                    return Ok(open);
+                }
+                Ok(Err(error)) => from_connect(error, &named(config)),
+                Err(_) => {
+                    let (name, limit) = (named(config), self.limit);
+                    Error::unavailable(format!("no connection to {name}: no answer within {limit:?}"))
+                }
+            };
+            failed = Some(error);
+        }
+        let nothing =
+            || Error::unavailable(format!("no connection to {}: the name has no address", named(config)));
+        Err(failed.unwrap_or_else(nothing))
+    }
+}
+
+/// A host that is asked; if that takes long, and also if it is given up for long, the host counts as one that does not answer.
+struct Waiting<'a> {
+    hosts: &'a Hosts,
+    host: usize,
+    since: Instant,
+}
+
+impl Waiting<'_> {
+    fn answered(self) {
+        self.hosts.late()[self.host] = None;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.since.elapsed() >= SLOW {
+            self.hosts.late()[self.host] = Some(Instant::now());
+        }
+    }
+}
+
+/// One configuration for each address of a host's name: the time set holds for each of them.
+async fn addresses(config: &Config, limit: Duration) -> Result<Vec<Config>> {
+    let ([Host::Tcp(name)], []) = (config.get_hosts(), config.get_hostaddrs()) else {
+        return Ok(vec![config.clone()]);
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let unknown = |why: String| Error::unavailable(format!("no connection to {name}:{port}: {why}"));
+    let found = tokio::time::timeout(limit, tokio::net::lookup_host((name.as_str(), port)))
+        .await
+        .map_err(|_| unknown(format!("its name was not resolved within {limit:?}")))?
+        .map_err(|error| unknown(error.to_string()))?;
+    let at = |address: std::net::SocketAddr| {
+        let mut config = config.clone();
+        config.hostaddr(address.ip());
+        config
+    };
+    let mut found: Vec<_> = found.map(at).collect();
+    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        found.shuffle(&mut rand::rng());
+    }
+    Ok(found)
+}
+
+/// As the user knows it.
+fn named(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match (config.get_hosts().first(), config.get_hostaddrs().first()) {
+        (Some(Host::Tcp(name)), _) => format!("{name}:{port}"),
+        #[cfg(unix)]
+        (Some(Host::Unix(folder)), _) => format!("{}/.s.PGSQL.{port}", folder.display()),
+        (None, Some(address)) => format!("{address}:{port}"),
+        (None, None) => format!("port {port}"),
+    }
+}

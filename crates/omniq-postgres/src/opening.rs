@@ -1,0 +1,101 @@
+//! Getting to know a server: which version it is, and whether a pooler stands between that keeps no sessions.
+
+use deadpool_postgres::ClientWrapper;
+use omniq_core::{Error, Result};
+
+use crate::connection::Count;
+use crate::error::is_away;
+use crate::hosts::Hosts;
+use crate::patience::Patience;
+use crate::pins::Pins;
+use crate::sessions::{Server, Sessions, Way, are_sessions};
+use crate::settings::Settings;
+
+/// How sessions of a server are made, and a first one.
+pub(crate) struct Opened {
+    pub(crate) sessions: Sessions,
+    pub(crate) first: ClientWrapper,
+}
+
+/// Waits for a server that is away, as any call does.
+pub(crate) async fn open(settings: &Settings, count: &Count) -> Result<Opened> {
+    let hosts = Hosts::new(settings)?;
+    let mut patience = Patience::new(settings.acquire_timeout);
+    let mut told = false;
+    loop {
+        let error = match get_to_know(&hosts, settings.statement_cache, count).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        let away = is_away(&error);
+        if away && !std::mem::replace(&mut told, true) {
+            let patience = settings.acquire_timeout;
+            tracing::warn!(%error, ?patience, "the database cannot be reached; waiting for it");
+        }
+        if !away || !patience.pause().await {
+            return Err(error);
+        }
+    }
+}
+
+/// Nothing is prepared under a name before it is known that sessions are kept: a name that a pooler carries to another session is
+/// in use there, or unknown.
+async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Opened> {
+    if !may_keep {
+        return in_transactions(hosts, count).await;
+    }
+    let token = format!("{:016x}", rand::random::<u64>());
+    let sessions = Sessions::new(hosts, Way::AtStart, None, &token)?;
+    let connected = connect(&sessions, count).await;
+    match connected {
+        Ok((first, server)) if server.token == token => at_start(hosts, first, server, &token).await,
+        // A pooler swallowed what was asked for.
+        Ok(_) => behind_a_pooler(hosts, count).await,
+        Err(error) if is_about_options(&error) => behind_a_pooler(hosts, count).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Poolers refuse in words and codes of their own; what the server itself would say of every session is left out.
+fn is_about_options(error: &Error) -> bool {
+    let others = ["28", "3D", "53", "57"];
+    error.sqlstate().is_some_and(|code| !others.iter().any(|class| code.starts_with(class)))
+}
+
+async fn connect(sessions: &Sessions, count: &Count) -> Result<(ClientWrapper, Server)> {
+    let client = count.drive(sessions.connect().await?);
+    let server = Server::behind(&client).await?;
+    Ok((client, server))
+}
+
+async fn at_start(hosts: &Hosts, first: ClientWrapper, server: Server, token: &str) -> Result<Opened> {
+    let version = Some(server.version);
+    let sessions = Sessions::new(hosts, Way::AtStart, version, token)?;
+    // What can be asked for at the start only once the version is known.
+    let (known, unknown) = (Pins::of_session("", version)?, Pins::of_session("", None)?);
+    if known.names.len() > unknown.names.len() {
+        sessions.pin(&first, &Pins::of_session(hosts.options(), version)?, false).await?;
+    }
+    Ok(Opened { sessions, first })
+}
+
+async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
+    let sessions = Sessions::new(hosts, Way::AfterStart, None, "")?;
+    let (first, server) = connect(&sessions, count).await?;
+    let second = match sessions.connect().await {
+        Ok(open) => count.drive(open),
+        Err(_) => return in_transactions(hosts, count).await,
+    };
+    if !are_sessions([&first, &second]).await {
+        return in_transactions(hosts, count).await;
+    }
+    let sessions = Sessions::new(hosts, Way::AfterStart, Some(server.version), "")?;
+    sessions.make_ready(&first).await?;
+    Ok(Opened { sessions, first })
+}
+
+async fn in_transactions(hosts: &Hosts, count: &Count) -> Result<Opened> {
+    let sessions = Sessions::new(hosts, Way::InTransactions, None, "")?;
+    let (first, _) = connect(&sessions, count).await?;
+    Ok(Opened { sessions, first })
+}

@@ -1,0 +1,122 @@
+//! An enqueue whose answer was lost: whether it was carried out, which its ids tell.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use omniq_core::{Error, Result};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::db::{Db, Param};
+use crate::enqueue_batch::{EnqueueBatch, Piece};
+use crate::patience::Patience;
+use crate::results;
+use crate::rows::{self, Columns};
+use crate::settings::Part;
+use crate::sql::Statement;
+use crate::time::Time;
+
+/// By how much clocks of servers may differ that take each other's place.
+const SKEW: Duration = Duration::from_millis(100);
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// All of it was carried out: it is one statement, or one transaction.
+    Done,
+    /// Nothing was, and it may be sent again: an id that is written meanwhile is refused as a duplicate.
+    Nothing,
+    /// One of its ids was in use before.
+    Duplicate,
+    /// It cannot be known.
+    Unknown,
+}
+
+/// An enqueue that may have to be looked for.
+pub(super) struct Unsure<'a> {
+    batch: &'a EnqueueBatch,
+    /// Ids of the user's own choice, which others may have chosen as well. The others were made for this call: if one is there, it is
+    /// by this call.
+    chosen: HashSet<Uuid>,
+    began: Instant,
+}
+
+/// What is there under an id.
+struct Trace {
+    added: Timestamp,
+    /// Else the task was there, and has left its result.
+    is_task: bool,
+}
+
+impl<'a> Unsure<'a> {
+    pub(super) fn new(batch: &'a EnqueueBatch, began: Instant) -> Self {
+        let mut chosen = HashSet::new();
+        for piece in &batch.pieces {
+            if let Piece::Rows(rows) = piece {
+                let ids = rows.ids.iter().zip(&rows.chosen).filter(|(_, chosen)| **chosen);
+                chosen.extend(ids.map(|(id, _)| *id));
+            }
+        }
+        Self { batch, chosen, began }
+    }
+
+    /// Whether all ids were made for this call.
+    pub(super) fn is_all_made(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Where the user chose the ids, a task counts as this call's if it was added since the call began.
+    pub(super) async fn look(&self, db: &Db, patience: &mut Patience) -> Result<Found> {
+        let there = match self.find(db, patience).await {
+            Ok(there) => there,
+            // Who may enqueue need not be able to look. An id that was made for this call is refused if it is there.
+            Err(error) if error.is_permission_denied() => {
+                return Ok(if self.is_all_made() { Found::Nothing } else { Found::Unknown });
+            }
+            Err(error) => return Err(error),
+        };
+        if there.keys().any(|id| !self.chosen.contains(id)) {
+            return Ok(Found::Done);
+        }
+        if there.is_empty() || self.chosen.len() < self.batch.ids.len() {
+            return Ok(Found::Nothing);
+        }
+        let began = self.server_time(db, patience).await?;
+        let since = there.values().filter(|trace| trace.added >= began).count();
+        Ok(match since {
+            // A result of an earlier task does not keep its id.
+            0 if there.values().any(|trace| trace.is_task) => Found::Duplicate,
+            0 => Found::Nothing,
+            since if since == self.chosen.len() => Found::Done,
+            _ => Found::Unknown,
+        })
+    }
+
+    async fn find(&self, db: &Db, patience: &mut Patience) -> Result<HashMap<Uuid, Trace>> {
+        let ids: Vec<_> = self.batch.ids.iter().map(|id| id.as_uuid()).collect();
+        let tasks = db.query_with(patience, &db.sql.get, &[&ids]).await?;
+        let trace = |added, is_task| Trace { added, is_task };
+        let tasks = rows::tasks(&tasks)?.into_iter();
+        let mut there: HashMap<_, _> =
+            tasks.map(|task| (task.id.as_uuid(), trace(task.created_at, true))).collect();
+        if db.settings().results == Part::Postgres && there.len() < ids.len() {
+            for result in results::fetch(db, &ids).await? {
+                let added = result.enqueued_at.unwrap_or(Timestamp::MIN);
+                there.entry(result.task_id.as_uuid()).or_insert(trace(added, false));
+            }
+        }
+        Ok(there)
+    }
+
+    /// By the server's clock, when this call began.
+    async fn server_time(&self, db: &Db, patience: &mut Patience) -> Result<Timestamp> {
+        let text = include_str!("../../sql/session/now.sql").to_owned();
+        let now = Statement { text, types: vec![Type::FLOAT8], reads: true };
+        let ago = (self.began.elapsed() + SKEW).as_secs_f64();
+        let params: [Param<'_>; 1] = [&ago];
+        let rows = db.query_with(patience, &now, &params).await?;
+        let row = rows.first().ok_or_else(|| Error::internal("the server does not tell the time"))?;
+        Columns::new(row).take::<Time>().map(|time| time.0)
+    }
+}

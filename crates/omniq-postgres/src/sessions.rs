@@ -1,0 +1,189 @@
+//! Sessions: how one is made in which the statements mean what they say, and whether a pooler stands between that keeps none.
+
+use std::time::Duration;
+
+use omniq_core::{Error, Result};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use crate::db::Param;
+use crate::error::from_driver;
+use crate::hosts::{Hosts, Open};
+use crate::pins::Pins;
+use crate::rows::Columns;
+use crate::sql::Statement;
+use crate::unshown;
+
+const SET: &str = include_str!("../sql/session/set.sql");
+
+/// What transactions begin with, whatever the session's defaults are.
+pub(crate) const BEGIN: &str = "begin isolation level read committed read write";
+/// Also on a server that takes no writes.
+pub(crate) const BEGIN_READ: &str = "begin isolation level read committed read only";
+
+/// Where what the statements rely on is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// At the start of the session, which costs nothing.
+    AtStart,
+    /// By the session's first statement: a pooler stands between that hands out whole sessions.
+    AfterStart,
+    /// In each transaction: sessions are others' as well. Nothing can be kept in them or listened to.
+    InTransactions,
+}
+
+/// Makes sessions.
+pub(crate) struct Sessions {
+    hosts: Hosts,
+    way: Way,
+    pins: Pins,
+}
+
+impl Sessions {
+    /// `options` are the user's own; `version` is the server's where it is known; `token` is how to find out that a session was
+    /// started as asked.
+    pub(crate) fn new(hosts: &Hosts, way: Way, version: Option<i32>, token: &str) -> Result<Self> {
+        let options = hosts.options();
+        let (start, pins) = match way {
+            Way::AtStart => (Some(Pins::at_start(options, version, token)?), Pins::default()),
+            Way::AfterStart => (None, Pins::of_session(options, version)?),
+            Way::InTransactions => (None, Pins::of_transaction(options)?),
+        };
+        Ok(Self { hosts: hosts.asking_for(start.as_deref()), way, pins })
+    }
+
+    /// Whether a session stays the same from one transaction to the next.
+    pub(crate) fn keeps(&self) -> bool {
+        self.way != Way::InTransactions
+    }
+
+    /// A connection, which the caller drives and then [makes ready](Self::make_ready).
+    pub(crate) async fn connect(&self) -> Result<Open> {
+        self.hosts.connect().await
+    }
+
+    /// To be done before any other statement of a session.
+    pub(crate) async fn make_ready(&self, client: &Client) -> Result<()> {
+        match self.way {
+            Way::AfterStart => self.pin(client, &self.pins, false).await,
+            Way::AtStart | Way::InTransactions => Ok(()),
+        }
+    }
+
+    /// To be done at the beginning of each transaction; it may be sent with what follows.
+    pub(crate) async fn make_ready_within(&self, client: &Client) -> Result<()> {
+        match self.way {
+            Way::InTransactions => self.pin(client, &self.pins, true).await,
+            Way::AtStart | Way::AfterStart => Ok(()),
+        }
+    }
+
+    pub(crate) async fn pin(&self, client: &Client, pins: &Pins, locally: bool) -> Result<()> {
+        let params: [(Param<'_>, Type); 3] =
+            [(&pins.names, Type::TEXT_ARRAY), (&pins.values, Type::TEXT_ARRAY), (&locally, Type::BOOL)];
+        client.query_typed(SET, &params).await.map(drop).map_err(from_driver)
+    }
+
+    /// One statement that is not kept.
+    pub(crate) async fn query(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        let begin = if statement.reads { BEGIN_READ } else { BEGIN };
+        self.in_transaction(client, begin, query_fresh(client, statement, params)).await
+    }
+
+    /// What may be sent each by itself, but in a transaction where that is needed for what the statements rely on.
+    pub(crate) async fn in_transaction<T>(
+        &self,
+        client: &Client,
+        begin: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if self.keeps() { work.await } else { self.all_or_nothing(client, begin, work).await }
+    }
+
+    /// What is sent within a transaction, all in one round trip; after an error the end of the transaction undoes it.
+    pub(crate) async fn all_or_nothing<T>(
+        &self,
+        client: &Client,
+        begin: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        // The order in which they are first polled is the order in which they are sent.
+        let (begun, ready, answer, ended) = tokio::join!(
+            biased;
+            client.batch_execute(begin),
+            self.make_ready_within(client),
+            work,
+            client.batch_execute("commit")
+        );
+        begun.map_err(from_driver)?;
+        ready?;
+        let answer = answer?;
+        ended.map_err(from_driver)?;
+        Ok(answer)
+    }
+}
+
+/// Sent unprepared: one round trip, and nothing stays behind.
+pub(crate) async fn query_fresh(
+    client: &Client,
+    statement: &Statement,
+    params: &[Param<'_>],
+) -> Result<Vec<Row>> {
+    unshown::query_typed(client, statement, params).await.map_err(from_driver)
+}
+
+/// Which server answers, and whether a session was started as asked.
+pub(crate) struct Server {
+    /// The major number.
+    pub(crate) version: i32,
+    pub(crate) token: String,
+}
+
+/// The oldest server that the tests run on.
+const OLDEST: i32 = 15;
+
+impl Server {
+    /// Refuses a server that may lack what the statements need, before anything is written.
+    pub(crate) async fn behind(client: &Client) -> Result<Self> {
+        let sql = include_str!("../sql/session/server.sql");
+        let rows = client.query_typed(sql, &[]).await.map_err(from_driver)?;
+        let row = rows.first().ok_or_else(|| Error::internal("the server does not tell its version"))?;
+        let mut columns = Columns::new(row);
+        let (version, token) = (columns.take::<i32>()? / 10_000, columns.take()?);
+        if version < OLDEST {
+            return Err(Error::config(format!(
+                "the server is PostgreSQL {version}: OmniQ needs {OLDEST} or newer"
+            )));
+        }
+        Ok(Self { version, token })
+    }
+}
+
+/// How long it may take to find out about a pooler: one whose connections are all in use does not answer.
+const PROBE: Duration = Duration::from_secs(2);
+/// Which of two sessions is asked who serves it, in this order: a pooler that gives each transaction the connection that was used
+/// last shows itself by the change from one to the other, and one that gives them in turn by two of the same behind each other.
+const ASKED: [usize; 12] = [0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1];
+
+/// Whether each of two connections is served by one process of its own for as long as it is open. In doubt, `false`: without sessions
+/// of its own a caller polls, but all is right.
+pub(crate) async fn are_sessions(clients: [&Client; 2]) -> bool {
+    let probe = async {
+        let mut served_by = [None, None];
+        for asked in ASKED {
+            let sql = include_str!("../sql/session/process.sql");
+            let rows = clients[asked].query_typed(sql, &[]).await.ok()?;
+            let process: i32 = Columns::new(rows.first()?).take().ok()?;
+            if *served_by[asked].get_or_insert(process) != process || served_by[0] == served_by[1] {
+                return None;
+            }
+        }
+        Some(())
+    };
+    matches!(tokio::time::timeout(PROBE, probe).await, Ok(Some(())))
+}

@@ -1,0 +1,40 @@
+-- Everything that a role can be given to change what statements mean: settings, and names that come before the system's own.
+-- {role}: the role, {database}: its database.
+create role {role} login password 'secret';
+grant all on database {database} to {role};
+create schema evil;
+grant usage on schema evil to {role};
+create function evil.now() returns timestamptz language sql as $$ select timestamptz '2001-02-03 04:05:06Z' $$;
+create function evil.clock_timestamp() returns timestamptz language sql as $$ select evil.now() $$;
+create function evil.statement_timestamp() returns timestamptz language sql as $$ select evil.now() $$;
+create function evil.gen_random_uuid() returns uuid language sql as $$ select '01920000-0000-7000-8000-000000000000'::uuid $$;
+create function evil.cardinality(anyarray) returns integer language sql as $$ select 99 $$;
+create function evil.pg_notify(text, text) returns void language plpgsql as $$ begin raise 'evil'; end $$;
+create function evil.hashtext(text) returns integer language plpgsql as $$ begin raise 'evil'; end $$;
+create function evil.differ(uuid, uuid) returns boolean language sql as $$ select false $$;
+create operator evil.= (function = evil.differ, leftarg = uuid, rightarg = uuid);
+create function evil.later(timestamptz, timestamptz) returns boolean language sql as $$ select false $$;
+create operator evil.<= (function = evil.later, leftarg = timestamptz, rightarg = timestamptz);
+create domain evil.text as pg_catalog.text check (false);
+create domain evil.uuid as pg_catalog.uuid check (false);
+alter role {role} set search_path = evil, pg_catalog, public;
+alter role {role} set default_transaction_isolation = serializable;
+alter role {role} set default_transaction_read_only = on;
+alter role {role} set default_transaction_deferrable = on;
+-- Less than the migrations take.
+alter role {role} set statement_timeout = '250ms';
+alter role {role} set lock_timeout = '1ms';
+alter role {role} set idle_in_transaction_session_timeout = '250ms';
+alter role {role} set "DateStyle" = 'SQL, DMY';
+alter role {role} set "TimeZone" = 'Pacific/Chatham';
+alter role {role} set "IntervalStyle" = 'iso_8601';
+alter role {role} set bytea_output = escape;
+alter role {role} set extra_float_digits = -15;
+alter role {role} set escape_string_warning = off;
+alter role {role} set standard_conforming_strings = off;
+alter role {role} set transform_null_equals = on;
+alter role {role} set array_nulls = off;
+alter role {role} set quote_all_identifiers = on;
+alter role {role} set row_security = off;
+alter role {role} set exit_on_error = on;
+alter role {role} set lc_messages = 'C';

@@ -1,0 +1,197 @@
+//! C29: what a session may meet: hosts that do not answer, servers that take no writes, statements that are cancelled.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use omniq::backend::postgres::Settings;
+use omniq::migrate::{self, Part};
+use omniq::prelude::*;
+use omniq_embedded::StopMode;
+use omniq_testkit::{Proxy, TestDb, eventually, fault_server, heavy};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::witness::{PATIENCE, echo_worker, exists, number};
+
+/// The address of a URL, and what stands around it.
+fn split(url: &str) -> (&str, &str, &str) {
+    let (start, rest) = url.rsplit_once('@').unwrap();
+    let (address, database) = rest.split_once('/').unwrap();
+    (start, address, database)
+}
+
+/// A port that takes no further connection: packets that ask for one are dropped.
+async fn full_port() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(listener.local_addr().unwrap()))
+            .await
+    {
+        waiting.push(stream);
+    }
+    (listener, waiting)
+}
+
+/// Issue 12, C5. The connect timeout holds for each host, its log-in included; and a host that does not answer is not asked
+/// first by each connection.
+#[tokio::test]
+async fn c29_hosts_that_do_not_answer_are_passed_over_in_their_time() {
+    let db = TestDb::new().await;
+    let url = db.url();
+    let (start, address, database) = split(&url);
+    let (full, _waiting) = full_port().await;
+    // Accepts, by its queue, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (full, silent) =
+        (full.local_addr().unwrap(), silent.local_addr().map(|address| (silent, address)).unwrap());
+    let url = format!("{start}@{full},{},{address}/{database}?connect_timeout=1.5", silent.1);
+    let began = Instant::now();
+    let backend = AsyncPostgresBackend::connect(&url).await.unwrap();
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(9), "{took:?}");
+    let began = Instant::now();
+    let calls = (0..5).map(|value| {
+        let backend = backend.clone();
+        // Not single enqueues, which share connections.
+        tokio::spawn(async move { backend.enqueue_many(vec![NewTask::new("f", &value).unwrap()]).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_millis(1400), "{:?}", began.elapsed());
+    backend.close().await.unwrap();
+}
+
+/// Issue 12, C4. A server that takes no writes, as after a failover, is parted with by pool, bell and heartbeat; the new primary
+/// is found behind the same address and behind a list of hosts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c29_a_failover_is_followed() {
+    let _turn = heavy();
+    let mut old = fault_server("primary");
+    let db = TestDb::on(&old.url()).await;
+    let settings = Settings::from_url(&db.url()).unwrap();
+    migrate::migrate(&settings, &Part::ALL).await.unwrap();
+    let new = old.standby("standby");
+    let (there, here) = (format!("127.0.0.1:{}", new.port()), format!("127.0.0.1:{}", old.port()));
+
+    // Its sessions live on, on a server that takes no writes.
+    let url = db.url();
+    let (start, _, database) = split(&url);
+    let proxy = Proxy::start(&there).await;
+    let url = format!("{start}@127.0.0.1:{}/{database}?pool_min=3", proxy.port());
+    let backend = AsyncPostgresBackend::connect(&url).await.unwrap();
+    assert_eq!(backend.queue().count(&omniq::TaskFilter::default()).await.unwrap(), 0, "it can be read");
+    let call = {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    if call.is_finished() {
+        panic!("it waits for a server that takes writes: {:?}", call.await);
+    }
+    proxy.retarget(&here);
+    tokio::time::timeout(Duration::from_secs(5), call).await.expect("found in seconds").unwrap().unwrap();
+    assert_eq!(backend.queue().purge(&omniq::TaskFilter::default()).await.unwrap(), 1);
+    backend.close().await.unwrap();
+    // With no other server, it is told as what passes.
+    let settings = Settings::from_url(&format!("{start}@{there}/{database}?acquire_timeout=0.3")).unwrap();
+    let queue = AsyncPostgresQueue::with_settings(&settings).await.unwrap();
+    let error = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap_err();
+    assert!(error.is_unavailable() && error.sqlstate() == Some("25006"), "{error:?}");
+    queue.close().await.unwrap();
+
+    let url = format!(
+        "{start}@{here},{there}/{database}?target_session_attrs=read-write&lease=3&connect_timeout=2"
+    );
+    let backend = AsyncPostgresBackend::connect(&url).await.unwrap();
+    let worker = echo_worker(&backend);
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let id = backend.enqueue(NewTask::new("echo", &1).unwrap()).await.unwrap();
+    backend.wait(id, PATIENCE).await.unwrap();
+    let began = Instant::now();
+    old.demote();
+    let old = tokio::task::spawn_blocking(move || {
+        old.restart(StopMode::Immediate).unwrap();
+        old
+    });
+    let promoted = new.url_for("postgres");
+    let (client, connection) = tokio_postgres::connect(&promoted, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.query("select pg_promote()", &[]).await.unwrap();
+    let _old = old.await.unwrap();
+    let id = backend.enqueue(NewTask::new("echo", &2).unwrap()).await.unwrap();
+    let enqueued = began.elapsed();
+    backend.wait(id, PATIENCE).await.unwrap();
+    println!("after a failover: enqueued after {enqueued:?}, run after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+/// Issue 12, C9. All waiters of a storage share one look; that one is cancelled is no reason to give up waiting.
+#[tokio::test]
+async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let tasks = (0..100).map(|value| NewTask::new("echo", &value).unwrap()).collect();
+    let ids = backend.enqueue_many(tasks).await.unwrap();
+    let waiters: Vec<_> = ids
+        .into_iter()
+        .map(|id| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.wait(id, PATIENCE).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (mut locker, witness) = (db.client().await, db.client().await);
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table omniq.result_runs").await.unwrap();
+    let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity
+        where datname = current_database() and application_name = 'omniq' and wait_event_type = 'Lock'";
+    for _ in 0..2 {
+        eventually("a look is cancelled", PATIENCE, async || {
+            (number(&witness, cancel).await > 0).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lock.rollback().await.unwrap();
+    let worker = echo_worker(&backend);
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    for waiter in waiters {
+        waiter.await.unwrap().unwrap();
+    }
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+/// Issue 12, E11. What is wrong is named as what it is.
+#[tokio::test]
+async fn c29_a_refused_connection_and_a_renamed_schema_are_told_as_such() {
+    let error = AsyncPostgresBackend::connect("postgresql://me@127.0.0.1:1/app?acquire_timeout=0.2")
+        .await
+        .unwrap_err();
+    assert!(error.is_unavailable(), "{error:?}");
+    let text = error.to_string().to_lowercase();
+    assert!(
+        text.contains("127.0.0.1:1") && text.contains("refused") && !text.contains("broke off"),
+        "{text}"
+    );
+
+    let db = TestDb::new().await;
+    AsyncPostgresBackend::connect(&db.url()).await.unwrap().close().await.unwrap();
+    let witness = db.client().await;
+    witness.batch_execute("alter schema omniq rename to \"Jobs\"").await.unwrap();
+    let settings = Settings::builder().url(db.url()).schema("Jobs").build().unwrap();
+    let error = AsyncPostgresBackend::with_settings(&settings).await.unwrap_err();
+    assert!(
+        error.is_config() && error.to_string().contains("alter schema \"Jobs\" rename to \"omniq\""),
+        "{error:?}"
+    );
+    assert!(migrate::migrate(&settings, &Part::ALL).await.unwrap_err().is_config());
+    assert!(exists(&witness, "\"Jobs\".tasks").await);
+}
