@@ -12,7 +12,6 @@ use tokio_postgres::types::Type;
 pub use files::{Migration, Part};
 pub use recount::recount;
 
-use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Row};
 
 use crate::db::{Db, Param};

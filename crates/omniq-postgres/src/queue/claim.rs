@@ -10,7 +10,6 @@ use omniq_core::{
 
 use super::held::Search;
 use super::{AsyncPostgresQueue, fold, handover};
-use crate::connection::Object;
 use crate::db::Param;
 use crate::rows::{self, Columns, RowOf};
 
