@@ -77,8 +77,7 @@ def _asyncpg(connection: Any) -> Taken | None:
         return None
 
     async def send(sql: str, parameters: list[Any]) -> Row:
-        row: Row = await connection.fetchrow(sql, *parameters)
-        return row
+        return cast(Row, await connection.fetchrow(sql, *parameters))
 
     return Taken(True, send)
 
@@ -91,14 +90,14 @@ def _psycopg(connection: Any) -> Taken | None:
 
         async def send_async(sql: str, parameters: list[Any]) -> Row | None:
             async with connection.cursor(row_factory=tuple_row) as cursor:
-                return await (await cursor.execute(_percent(sql), _named(parameters))).fetchone()
+                return await (await cursor.execute(cast(Any, _percent(sql)), _named(parameters))).fetchone()
 
         return Taken(True, send_async)
     if isinstance(connection, psycopg.Connection):
 
         def send(sql: str, parameters: list[Any]) -> Row | None:
             with connection.cursor(row_factory=tuple_row) as cursor:
-                return cursor.execute(_percent(sql), _named(parameters)).fetchone()
+                return cursor.execute(cast(Any, _percent(sql)), _named(parameters)).fetchone()
 
         return Taken(False, send)
     return None
@@ -131,7 +130,8 @@ def _sqlalchemy(connection: Any) -> Taken | None:
     blocking = (sqlalchemy.orm.Session, sqlalchemy.orm.scoped_session, sqlalchemy.engine.Connection)
     if not isinstance(connection, (*asynchronous, *blocking)):
         return None
-    bind = connection.get_bind() if hasattr(connection, "get_bind") else connection
+    of_session = getattr(connection, "get_bind", None)
+    bind: Any = connection if of_session is None else of_session()
     if bind.dialect.name != "postgresql":
         raise OmniQError(
             f"connection = {kind_of(connection)} leads to {bind.dialect.name}: give one to the queue's database, on PostgreSQL",
