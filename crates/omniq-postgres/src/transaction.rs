@@ -67,14 +67,6 @@ impl Db {
         }
     }
 
-    /// Carries out a text of several statements, all or none of them.
-    pub(crate) async fn run_script(&self, sql: &str) -> Result<()> {
-        let client = self.client().await?;
-        let script = async { client.batch_execute(sql).await.map_err(from_driver) };
-        let answer = self.sessions.all_or_nothing(&client, BEGIN, script).await;
-        give_back(client, answer)
-    }
-
     /// Counts what `statement` does, in one transaction: again and again, until `left` says that nothing is left. Each round sees what
     /// others have made of the rows that the round before waited for.
     pub(crate) async fn until_none_left(

@@ -17,6 +17,7 @@ use tokio_postgres::{IsolationLevel, Row};
 use crate::db::{Db, Param};
 use crate::error::from_driver;
 use crate::schema::{Schema, hash, quote_identifier};
+use crate::sessions::BEGIN;
 use crate::settings::Settings;
 use crate::sql::Statement;
 

@@ -151,7 +151,7 @@ impl Worker {
         let opening = whole.slot.get(py).map_err(|error| to_py(py, error))?;
         let slot = Arc::clone(&whole.slot);
         let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
-        let (convert, mut stop) = (whole.convert, self.stop.subscribe());
+        let (convert, stop) = (whole.convert, self.stop.subscribe());
         let mut end = End { ended: self.ended.clone(), handle: None };
         Ok(Pending::new(convert, async move {
             let Some(backend) = connected(opening, &slot, stop.clone()).await? else {

@@ -24,10 +24,9 @@ alter table {schema}.events replica identity full;
 {partitions}
 
 -- Logs that tasks were enqueued, in the transaction that does it, as one event each. Called by enqueue_many where this part of the schema is
--- there, and by the library. With the owner's rights: who may enqueue need not be able to log anything else. What goes wrong
--- here costs the events, never the tasks.
+-- there, and by the library. What goes wrong here, a right that is missing among it, costs the events, never the tasks.
 create function {schema}.log_enqueued(ids uuid[], queues text[], funcs text[]) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as {body}
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as {body}
 begin
     -- Its partition is by the transaction's begin.
     perform {schema}.make_events_partition(interval '0', interval '1 day');
