@@ -5,7 +5,7 @@ use omniq_core::{Error, Result};
 /// Settings that change what a statement means, or whether it is carried out at all. Timeouts are off: calls have bounds of
 /// their own, and an end that was cut off on the server is a run that nobody knows of. What is left out is the user's affair, such as
 /// `synchronous_commit`, `work_mem`, or the language of messages: errors are told apart by their SQLSTATE.
-const RELIED_ON: [(&str, &str); 21] = [
+const RELIED_ON: [(&str, &str); 22] = [
     // Nothing of the user's comes before the system's own names.
     ("search_path", "pg_catalog, pg_temp"),
     ("default_transaction_isolation", "read committed"),
@@ -28,6 +28,8 @@ const RELIED_ON: [(&str, &str); 21] = [
     ("row_security", "on"),
     ("exit_on_error", "off"),
     ("check_function_bodies", "on"),
+    // What the triggers check, the library has checked: docs/decisions/0019-checks-by-trigger.md.
+    ("omniq.direct", "on"),
 ];
 
 /// How the sessions plan. Every statement finds its rows by an index and takes arrays whose length says nothing of the best
@@ -44,7 +46,7 @@ pub(crate) const PLANNING: [(&str, &str); 4] = [
 ];
 
 /// By the value of this a session shows that what it asked for at its start holds.
-const DIRECT: &str = "omniq.direct";
+const TOKEN: &str = "omniq.session";
 
 /// The first version that can end transactions by a timeout, by its major number.
 const WITH_TRANSACTION_TIMEOUT: i32 = 17;
@@ -86,11 +88,11 @@ impl Pins {
     }
 
     /// As options for the start of a session, with the user's own, which may say more than settings, behind them.
-    /// `token`: what [`DIRECT`] is to be.
+    /// `token`: what [`TOKEN`] is to be.
     pub(crate) fn at_start(options: &str, version: Option<i32>, token: &str) -> Result<String> {
         let pins = Self::of_session("", version)?;
         let own = pins.names.iter().zip(&pins.values);
-        let words = own.map(|(name, value)| (name.as_str(), value.as_str())).chain([(DIRECT, token)]);
+        let words = own.map(|(name, value)| (name.as_str(), value.as_str())).chain([(TOKEN, token)]);
         let words = words.map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")));
         let mut text = words.collect::<Vec<_>>().join(" ");
         if !options.is_empty() {
@@ -175,6 +177,6 @@ mod tests {
                 && text.contains("-c transaction_timeout=0 "),
             "{text}"
         );
-        assert!(text.ends_with("-c omniq.direct=a1 -c statement_timeout=5s"), "{text}");
+        assert!(text.ends_with("-c omniq.session=a1 -c statement_timeout=5s"), "{text}");
     }
 }

@@ -136,11 +136,11 @@ statements! {
     deregister_worker(INT8);
     heartbeat(INT8, INT8);
     end_workers();
-    lost(INT8_ARRAY, INT8) reads;
+    lost(INT8_ARRAY, INT8);
     forget_workers(INT8_ARRAY);
     held_up(INT8_ARRAY) reads;
     busy(UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, VARBIT_ARRAY, INT8_ARRAY, INT4_ARRAY, TEXT_ARRAY);
-    expired(INT8) reads;
+    expired(INT8);
     sleep(TEXT_ARRAY);
     writers(TEXT_ARRAY) reads;
     next_due(TEXT_ARRAY) reads;

@@ -244,7 +244,7 @@ async fn c22_a_row_that_cannot_be_read_becomes_a_dead_letter() {
         let task = backend.queue().get(id).await.unwrap().unwrap();
         let result = backend.result(id).await.unwrap().unwrap();
         for error in [task.error.unwrap(), result.error.unwrap()] {
-            assert_eq!(error.kind, "unreadable");
+            assert_eq!(error.kind, "unreadable", "{error:?}");
             assert!(error.message.contains(word), "{error:?}");
         }
         assert_eq!((task.state, result.status), (TaskState::Dead, ResultStatus::Failed));

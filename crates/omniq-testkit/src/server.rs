@@ -82,6 +82,8 @@ impl FaultServer {
         let options = Options::new(&folder)
             .bin_dir(programs.bin_dir())
             .lifetime(Lifetime::Owned)
+            // No less than the server has that it is a copy of.
+            .setting("max_prepared_transactions", "10")
             .setting("max_connections", "300");
         let server = Server::start(options).expect("a standby starts");
         Self { server: Some(server), folder }

@@ -11,8 +11,9 @@ with given as (
         ended_at = null,
         expires_at = {schema}.expiry(t, clock_timestamp())
     from asked h
-    -- One that is ready already stays as it is: a retry does not lengthen its life.
-    where t.id = any (array[h.id]) and t.count = 1 and not h.busy and t.state <> 1
+    -- One that is ready already stays as it is: a retry does not lengthen its life. By the locked row: a condition on this one would be
+    -- asked of the row as it was before the lock, and pass over a task that has failed meanwhile.
+    where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> 1
     returning t.queue, h.was, {present} as tasks
 ), moved as (
     select c.queue, m.state, false as held, m.tasks

@@ -64,13 +64,13 @@ async fn c14_an_id_used_again_never_shows_the_earlier_result() {
 #[tokio::test]
 async fn c14_an_expired_result_leaves_its_id_free() {
     let db = TestDb::new().await;
-    let settings = Settings::builder().url(db.url()).result_ttl(Duration::from_secs(1)).build().unwrap();
+    let settings = Settings::builder().url(db.url()).result_ttl(Duration::from_secs(4)).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     let run =
         backend.enqueue_many((0..20).map(|n| NewTask::new("echo", &n).unwrap()).collect()).await.unwrap();
     echo_worker(&backend).run_until_idle().await.unwrap();
     assert!(backend.enqueue(task(run[13], 1)).await.unwrap_err().is_duplicate());
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(4_100)).await;
     backend.enqueue(task(run[13], 2)).await.unwrap();
     backend.close().await.unwrap();
 }

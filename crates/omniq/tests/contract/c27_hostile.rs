@@ -60,7 +60,7 @@ const HELD: &str = "
     insert into omniq.tallies (queue, ready) values ('q', 1);
     insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func, count, \"values\", gone)
     values ('01987cf2-6d5e-7000-8000-00000000c0de', now(), 'infinity', 'completed', 'q', 'f', 1, '{null}', null),
-           ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, '{null}', null)";
+           ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, pg_catalog.array_fill(null::pg_catalog.bytea, array[30]), null)";
 
 async fn texts(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()

@@ -70,6 +70,7 @@ begin
     return new;
 end
 {body};
+revoke execute on function {schema}.check_result() from public;
 create trigger check_result
 before insert or update of task_id, count, gone, "values", status, codec, attempt, error, metadata on {schema}.result_runs
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
