@@ -38,33 +38,62 @@ impl Db {
         first: (&Statement, &[Param<'_>]),
         second: (&Statement, &[Param<'_>]),
     ) -> Result<Vec<Row>> {
-        self.in_transaction(BEGIN, &[first, second]).await
+        self.repeated(BEGIN, &[first, second], true).await
     }
 
-    /// All or nothing, sent together; after an error the end of the transaction undoes it. The answer is the last one's.
+    /// All or nothing, sent together, each planned with the values at hand; after an error the end of the transaction undoes it.
+    /// The answer is the last one's.
     pub(crate) async fn in_transaction(
         &self,
         begin: &str,
         calls: &[(&Statement, &[Param<'_>])],
     ) -> Result<Vec<Row>> {
+        self.repeated(begin, calls, false).await
+    }
+
+    async fn repeated(
+        &self,
+        begin: &str,
+        calls: &[(&Statement, &[Param<'_>])],
+        keep: bool,
+    ) -> Result<Vec<Row>> {
         let reads = calls.iter().all(|(statement, _)| statement.reads);
         let mut patience = self.patience();
         loop {
             let client = patience.client(self).await?;
-            let all = async {
-                let all = calls.iter().map(|(statement, params)| query_fresh(&client, statement, params));
-                let mut last = Vec::new();
-                for answer in join_all(all).await {
-                    last = answer?;
-                }
-                Ok(last)
-            };
-            let answer = self.sessions.all_or_nothing(&client, begin, all).await;
+            let answer = self.once(&client, begin, calls, keep).await;
             let answer = give_back(client, answer);
             if !patience.again(&answer, reads).await {
                 return answer;
             }
         }
+    }
+
+    async fn once(
+        &self,
+        client: &Object,
+        begin: &str,
+        calls: &[(&Statement, &[Param<'_>])],
+        keep: bool,
+    ) -> Result<Vec<Row>> {
+        let mut prepared = Vec::with_capacity(calls.len());
+        for (statement, _) in calls {
+            prepared.push(if keep { self.prepared(client, statement).await? } else { None });
+        }
+        let all = async {
+            let all = calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
+                match prepared {
+                    Some(prepared) => unshown::query(client, prepared, params).await.map_err(from_driver),
+                    None => query_fresh(client, statement, params).await,
+                }
+            });
+            let mut last = Vec::new();
+            for answer in join_all(all).await {
+                last = answer?;
+            }
+            Ok(last)
+        };
+        self.sessions.all_or_nothing(client, begin, all).await
     }
 
     /// Counts what `statement` does, in one transaction: again and again, until `left` says that nothing is left. Each round sees what

@@ -242,10 +242,14 @@ impl Lane {
             }
             answers => answers.map_err(unexpected("settle"))?,
         };
-        let fact = |((id, claim, outcome), answer)| {
-            (id, Fact::Settled { claim, outcome, done: answer == Settled::Done })
-        };
-        let facts = batch.into_iter().zip(answers).map(fact).collect();
+        let mut facts = Vec::with_capacity(batch.len());
+        for ((id, claim, outcome), answer) in batch.into_iter().zip(answers) {
+            match answer {
+                // Another call held its row by a lock: nothing was changed, and it is held as before.
+                Settled::Busy => self.claimed.extend(claim.map(|claim| (id, Some(claim)))),
+                done => facts.push((id, Fact::Settled { claim, outcome, done: done == Settled::Done })),
+            }
+        }
         self.note(begin, name, facts, Whole::Nothing);
         Ok(())
     }
@@ -307,8 +311,10 @@ impl Lane {
 
     /// Everything can be read, the figures are those of the tasks, and what is ready can be claimed. Leaves nothing.
     async fn look_at_the_end(&mut self) -> Result<(), String> {
-        self.act(&Act::List).await?;
+        let begin = self.now();
         let listed = self.list().await?;
+        let facts = listed.iter().map(|task| (task.id, Fact::Seen(Some(view(task))))).collect();
+        self.note(begin, "the last list".to_owned(), facts, Whole::Listed);
         let queues = self.queue.queues().await.map_err(unexpected("queues"))?;
         let figures = queues.into_iter().find(|queue| queue.name == self.name).unwrap_or_default();
         let counted = |state| listed.iter().filter(|task| task.state == state).count() as u64;
@@ -338,11 +344,20 @@ impl Lane {
             }
             found += self.claimed.len() - before;
         }
-        let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
-        self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
-        self.act(&Act::Purge(None)).await?;
-        let left = self.queue.count(&self.filter()).await.map_err(unexpected("count"))?;
-        if left > 0 { Err(format!("{left} tasks are left in the end")) } else { Ok(()) }
+        let discarded = ready as u64 + figures.running;
+        while !self.claimed.is_empty() {
+            let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
+            self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
+        }
+        let left = listed.len() as u64 - discarded;
+        if left > 0 {
+            self.act(&Act::Purge(None)).await?;
+            let left = self.queue.count(&self.filter()).await.map_err(unexpected("count"))?;
+            if left > 0 {
+                return Err(format!("{left} tasks are left in the end"));
+            }
+        }
+        Ok(())
     }
 }
 
