@@ -131,12 +131,14 @@ impl Backend {
     ///
     /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or of which a result is still kept; nothing is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        if self.enqueues_are_logged() {
-            return verbs::only(self.queue.enqueue_logged(vec![task]).await?);
-        }
-        let event = self.events.as_ref().map(|_| record::enqueued(&task));
         let chosen = self.chosen_ids(std::slice::from_ref(&task));
         self.check_ids(&chosen).await?;
+        if self.enqueues_are_logged() {
+            let ids = self.queue.enqueue_logged(vec![task]).await?;
+            self.check_enqueued(&chosen, &ids).await?;
+            return verbs::only(ids);
+        }
+        let event = self.events.as_ref().map(|_| record::enqueued(&task));
         let id = self.queue.enqueue(task).await?;
         self.check_enqueued(&chosen, &[id]).await?;
         if let Some(event) = event {
@@ -147,15 +149,17 @@ impl Backend {
 
     /// Adds tasks, all or none, and returns their ids in the same order.
     pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        let chosen = self.chosen_ids(&tasks);
+        self.check_ids(&chosen).await?;
         if self.enqueues_are_logged() {
-            return self.queue.enqueue_logged(tasks).await;
+            let ids = self.queue.enqueue_logged(tasks).await?;
+            self.check_enqueued(&chosen, &ids).await?;
+            return Ok(ids);
         }
         let events: Vec<_> = match &self.events {
             Some(_) => tasks.iter().map(record::enqueued).collect(),
             None => Vec::new(),
         };
-        let chosen = self.chosen_ids(&tasks);
-        self.check_ids(&chosen).await?;
         let ids = self.queue.enqueue_many(tasks).await?;
         self.check_enqueued(&chosen, &ids).await?;
         let events =

@@ -182,13 +182,11 @@ impl Db {
         // Prepared before either is sent: the order of sending is the order of execution.
         let prepared = (self.prepared(client, first.0).await?, self.prepared(client, second.0).await?);
         if let (Some(a), Some(b)) = prepared {
-            let (first, second) =
-                tokio::join!(unshown::query(client, &a, first.1), unshown::query(client, &b, second.1));
+            let (first, second) = tokio::join!(biased; unshown::query(client, &a, first.1), unshown::query(client, &b, second.1));
             return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
         }
         let both = async {
-            let (first, second) =
-                tokio::join!(query_fresh(client, first.0, first.1), query_fresh(client, second.0, second.1));
+            let (first, second) = tokio::join!(biased; query_fresh(client, first.0, first.1), query_fresh(client, second.0, second.1));
             Ok((first?, second?))
         };
         self.sessions.in_transaction(client, BEGIN, both).await

@@ -1,6 +1,8 @@
 //! Several statements in one transaction and one round trip: all of them, or none.
 
-use futures_util::future::join_all;
+use std::pin::Pin;
+
+use futures_util::future::poll_fn;
 use omniq_core::{Error, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
@@ -41,8 +43,7 @@ impl Db {
         self.repeated(BEGIN, &[first, second], true).await
     }
 
-    /// All or nothing, sent together, each planned with the values at hand; after an error the end of the transaction undoes it.
-    /// The answer is the last one's.
+    /// All or nothing, sent together, none of them kept; after an error the end of the transaction undoes it. The answer is the last one's.
     pub(crate) async fn in_transaction(
         &self,
         begin: &str,
@@ -88,7 +89,7 @@ impl Db {
                 }
             });
             let mut last = Vec::new();
-            for answer in join_all(all).await {
+            for answer in in_order(all).await {
                 last = answer?;
             }
             Ok(last)
@@ -199,7 +200,7 @@ async fn all_or_none_on(
     prepared: Vec<Option<tokio_postgres::Statement>>,
 ) -> Result<()> {
     let all = async {
-        let all = join_all(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
+        let all = in_order(calls.iter().zip(prepared).map(|((statement, params), prepared)| async move {
             match prepared {
                 Some(prepared) => unshown::query(client, &prepared, params).await.map_err(from_driver),
                 None => query_fresh(client, statement, params).await,
@@ -208,6 +209,27 @@ async fn all_or_none_on(
         all.await.into_iter().try_for_each(|answer| answer.map(drop))
     };
     sessions.all_or_nothing(client, BEGIN, all).await
+}
+
+/// Does all of these, each of which is sent when it is first polled: in their order, and before anything that comes behind.
+async fn in_order<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut open: Vec<(Pin<Box<_>>, Option<T>)> = all.map(|one| (Box::pin(one), None)).collect();
+    poll_fn(|context| {
+        for (one, answer) in &mut open {
+            if answer.is_none()
+                && let std::task::Poll::Ready(ready) = one.as_mut().poll(context)
+            {
+                *answer = Some(ready);
+            }
+        }
+        if open.iter().all(|(_, answer)| answer.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    open.into_iter().filter_map(|(_, answer)| answer).collect()
 }
 
 /// The one value of the one row.

@@ -203,7 +203,8 @@ async fn bulk_verbs_at_the_same_time_all_succeed() {
     cancelled.reverse();
     let (a, b, c) =
         tokio::join!(queue.delete_many(&deleted), other.cancel_many(&cancelled), queue.retry_many(&retried));
-    (a.unwrap(), c.unwrap());
+    a.unwrap();
+    c.unwrap();
     assert_eq!(b.unwrap(), vec![Cancelled::Done; 100]);
     assert_left(&db, &queue, &ids, &[deleted, cancelled].concat()).await;
     other.close().await.unwrap();

@@ -1,6 +1,7 @@
 //! Cancel, with the result and the event that belong to it.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -13,6 +14,9 @@ const LOOKUPS: usize = 4;
 
 /// How often a task may begin or end a run between a look and the verb that follows, before its cancel is given up.
 const ROUNDS: usize = 100;
+/// How long a cancel waits for a task whose row another session holds by a lock, and how long it pauses in between.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Backend {
     /// A waiting task is withdrawn by a settlement, which writes its result and its event in the same transaction; a running one is
@@ -24,7 +28,8 @@ impl Backend {
         }
         let mut answers: HashMap<TaskId, Cancelled> = HashMap::with_capacity(ids.len());
         let mut open: Vec<TaskId> = ids.to_vec();
-        for _ in 0..ROUNDS {
+        let (mut rounds, until) = (0, Instant::now() + PATIENCE);
+        while rounds < ROUNDS {
             open.sort_unstable();
             open.dedup();
             if open.is_empty() {
@@ -33,7 +38,16 @@ impl Backend {
                     .map(|id| answers.get(id).copied().unwrap_or(Cancelled::NotFound))
                     .collect());
             }
-            self.cancel_open(&mut open, &mut answers).await?;
+            if self.cancel_open(&mut open, &mut answers).await? {
+                rounds += 1;
+            } else if Instant::now() < until {
+                tokio::time::sleep(PAUSE).await;
+            } else {
+                return Err(Error::timeout(format!(
+                    "task {} could not be cancelled within {PATIENCE:?}: another session holds its row by a lock",
+                    open[0]
+                )));
+            }
         }
         Err(Error::conflict(format!(
             "task {} has begun or ended a run at each of {ROUNDS} tries to cancel it: try again",
@@ -41,12 +55,12 @@ impl Backend {
         )))
     }
 
-    /// One round: what was done is noted, and what has changed meanwhile stays open.
+    /// One round: what was done is noted, and what has changed meanwhile stays open. `false`: another session held the row of one of them.
     async fn cancel_open(
         &self,
         open: &mut Vec<TaskId>,
         answers: &mut HashMap<TaskId, Cancelled>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         // The result tells of the task, and the queue forgets it: hence the look before.
         let found: Vec<Option<Task>> =
             stream::iter(open.clone()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
@@ -57,6 +71,7 @@ impl Backend {
             .partition(|task| task.state == TaskState::Running);
         let batch = waiting.iter().map(|task| self.record(Report::new(task, Outcome::Cancel))).collect();
         let settled = self.settle(batch, SettleMode::Each).await?;
+        let busy = settled.contains(&Settled::Busy);
         let withdrawn = waiting.iter().zip(settled).filter(|(_, settled)| *settled == Settled::Done);
         answers.extend(withdrawn.map(|(task, _)| (task.id, Cancelled::Done)));
 
@@ -72,6 +87,6 @@ impl Backend {
             .chain(running)
             .filter(|id| !answers.contains_key(id))
             .collect();
-        Ok(())
+        Ok(!busy)
     }
 }

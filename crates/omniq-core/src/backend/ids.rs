@@ -34,11 +34,22 @@ impl Backend {
     }
 
     /// Looks once more when they are enqueued: an earlier task may have ended in between. Takes all back then, unless one has begun,
-    /// whose own result comes.
+    /// whose own result comes. Where the look fails they are enqueued all the same, and the log says so.
     pub(super) async fn check_enqueued(&self, chosen: &[TaskId], all: &[TaskId]) -> Result<()> {
         let (Some(results), false) = (&self.results, chosen.is_empty()) else { return Ok(()) };
-        for result in results.get_many(chosen).await?.into_iter().flatten() {
-            let task = self.queue.get(result.task_id).await?;
+        let look = async {
+            let mut found = Vec::new();
+            for result in results.get_many(chosen).await?.into_iter().flatten() {
+                let task = self.queue.get(result.task_id).await?;
+                found.push((result, task));
+            }
+            Ok::<_, Error>(found)
+        };
+        let found = look.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "whether results of earlier tasks with chosen ids are kept could not be looked up");
+            Vec::new()
+        });
+        for (result, task) in found {
             let micros = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_microsecond);
             let is_own = task.is_none_or(|task| micros(result.enqueued_at) == micros(Some(task.created_at)));
             if !is_own && self.queue.delete_many(all).await.is_ok() {

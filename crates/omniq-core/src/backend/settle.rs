@@ -48,7 +48,9 @@ impl Backend {
     /// An outage or a lost claim would fail the call without events just as well. A cancelled statement passes, and so does a full disk
     /// (SQLSTATE class 53), which is waited out with the event; but it may be that of the events alone, so not for ever.
     fn goes_without_events(&self, error: &crate::Error, mode: SettleMode) -> bool {
-        if error.sqlstate().is_some_and(|code| code.starts_with("53")) {
+        // Rows of tasks that others hold are passed over (`Busy`): a lock that was not had in time is one on another table, such as
+        // that of the events.
+        if error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03") {
             // Whoever settles all or nothing does not try again by himself.
             return mode == SettleMode::All
                 || self.events.as_ref().is_some_and(EventSink::lacks_room_for_long);

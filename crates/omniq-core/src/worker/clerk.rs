@@ -133,6 +133,12 @@ impl Clerk {
                     return Err(error);
                 }
             }
+            if error.is_undone() && part.len() == 1 && tried_before {
+                // Others hold what its end needs, and may do so for long: it is tried again later, and holds up none behind it.
+                tracing::debug!(task = %part[0].task_id, %error, "the end of a run is held up by others");
+                answers.push(Settled::Busy);
+                continue;
+            }
             if error.is_undone() {
                 // A statement with fewer tasks may come through where its time is limited.
                 size = (part.len() / 2).max(1);

@@ -185,7 +185,10 @@ impl Delayed {
         }
         let longest = if in_haste { DELAY.0 } else { DELAY.1 };
         self.pause = (self.pause * 2).clamp(DELAY.0, longest);
-        self.until = Some(Instant::now() + self.pause);
+        // What has waited longer is not put off by what has just come.
+        if self.notes.is_empty() || self.until.is_none() {
+            self.until = Some(Instant::now() + self.pause);
+        }
         self.notes.extend(again);
     }
 

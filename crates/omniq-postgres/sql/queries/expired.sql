@@ -8,7 +8,7 @@ from (
         where t.expires_at <= now() and t.state in (0, 1) and t.worker is null
         order by t.expires_at
         limit $1
-        for key share skip locked
+        for update skip locked
     ) t
 ) t
 where t.before < $1

@@ -9,7 +9,7 @@ from (
         join {schema}.workers w on w.id = t.worker
         where t.state = 1 and t.worker = any ($1)
         limit $2
-        for key share of t skip locked
+        for update of t skip locked
     ) t
 ) t
 where t.before < $2

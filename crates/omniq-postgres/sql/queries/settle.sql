@@ -20,7 +20,7 @@ with given as materialized (
     select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind, t.again,
            {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)) as hits,
            coalesce(t.gone, {schema}.zeros(t.count)) as gone
-    -- One order for everybody, so that two batches never wait for each other.
+    -- One order within this part; batches that wait for each other all the same end by the limit above, and go past each other.
     from (select * from given g where g.no not in (select s.no from singles s) order by g.base, g.first) g
     cross join lateral (
         select * from (

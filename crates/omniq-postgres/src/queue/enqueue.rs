@@ -88,7 +88,8 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
     while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
         let duplicate = again && error.is_duplicate();
         if !duplicate && !is_unsure(&error) {
-            return Err(error);
+            // The first try may still be carried out.
+            return Err(if again { error.context("whether the task was added is not known") } else { error });
         }
         let unsure = Unsure::new(batch, began);
         if duplicate && unsure.is_all_made() {

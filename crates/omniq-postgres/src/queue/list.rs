@@ -10,11 +10,36 @@ use super::{AsyncPostgresQueue, filter_params, uuids};
 use crate::rows::{self, Columns, RowOf};
 use crate::runs::base_of;
 
+/// A page that is short is the last one: so it is filled up where tasks have changed between the two looks.
 pub(super) async fn list(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Result<Vec<Task>> {
+    let db = queue.db();
+    let (mut found, mut filter) = (Vec::new(), filter.clone());
+    let all = filter.page_size() as usize;
+    while found.len() < all {
+        let wanted = all - found.len();
+        let ids = ids(queue, &filter, wanted).await?;
+        let Some(last) = ids.last().copied() else { break };
+        let mut tasks = rows::tasks(&db.query(&db.sql.get, &[&uuids(&ids)]).await?)?;
+        // What a task has become in between is not what was asked for.
+        tasks.retain(|task| {
+            filter.state.is_none_or(|state| task.state == state)
+                && filter.queue.as_ref().is_none_or(|queue| task.queue == *queue)
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        found.append(&mut tasks);
+        if ids.len() < wanted {
+            break;
+        }
+        filter.after = Some(last);
+    }
+    Ok(found)
+}
+
+/// The first ids behind the filter's `after`, in their order; fewer than wanted if there are no more.
+async fn ids(queue: &AsyncPostgresQueue, filter: &TaskFilter, wanted: usize) -> Result<Vec<TaskId>> {
     let Some((name, state, held, func)) = filter_params(filter) else { return Ok(Vec::new()) };
     let db = queue.db();
-    let wanted = filter.page_size() as usize;
-    let rows_at_once = i64::from(filter.page_size()).max(50);
+    let rows_at_once = i64::try_from(wanted).unwrap_or(i64::MAX).max(50);
     // The run of the task before may have more.
     let mut behind: (Option<Uuid>, i32) = (filter.after.map(|id| base_of(id.as_uuid())), 0);
     let mut ids: Vec<TaskId> = Vec::new();
@@ -37,15 +62,7 @@ pub(super) async fn list(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Res
             // One that was taken out of its row between two looks stands in both.
             ids.dedup();
             ids.truncate(wanted);
-            break;
+            return Ok(ids);
         }
     }
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tasks = rows::tasks(&db.query(&db.sql.get, &[&uuids(&ids)]).await?)?;
-    // What a task has become in between is not what was asked for.
-    tasks.retain(|task| filter.state.is_none_or(|state| task.state == state));
-    tasks.sort_unstable_by_key(|task| task.id);
-    Ok(tasks)
 }
