@@ -150,7 +150,7 @@ async def test_a_completion_on_another_database(app: AsyncOmniQ, url: str, other
     async def order(context: Context) -> None:
         connection = await asyncpg.connect(other)
         try:
-            await context.complete(1, connection=connection)
+            await context.complete(connection=connection)
         finally:
             await connection.close()
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::Verdict;
+use super::acts::{Kind, Sure};
 use super::facts::{Event, Facts};
 use super::story::Told;
 
@@ -24,8 +25,11 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
                 format!("`enqueued` comes behind: {}", kinds(events)),
             );
         }
+        // A dead letter that a user retries begins anew with attempt 1, and says so by no event.
+        let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
         let begins_late = |(place, event): (usize, &&Event)| {
             event.kind == "started"
+                && !again
                 && events[..place].iter().any(|other| is_end(&other.kind) && other.attempt == event.attempt)
                 // The same attempt may begin again after one that was not counted.
                 && !events[..place].iter().any(|other| matches!(&*other.kind, "released" | "snoozed"))

@@ -1,5 +1,6 @@
 //! Plays a history: every connection does what its lane says, all at the same time, and writes down what it is told.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,7 +125,7 @@ impl Lane {
 
     fn ids(&self, places: &[usize]) -> Vec<TaskId> {
         let mut ids: Vec<_> = places.iter().map(|place| self.tasks[place % self.tasks.len()].0).collect();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(*id));
         ids
     }
@@ -340,7 +341,9 @@ impl Lane {
             let before = self.claimed.len();
             self.act(&Act::Claim(1000)).await?;
             if self.claimed.len() == before {
-                return Err(format!("of {ready} tasks that are ready {found} could be claimed"));
+                let seen: Vec<_> =
+                    listed.iter().map(|task| (view(task), task.run_at, task.expires_at)).collect();
+                return Err(format!("of {ready} tasks that are ready {found} could be claimed: {seen:?}"));
             }
             found += self.claimed.len() - before;
         }
