@@ -75,6 +75,7 @@ if [[ -n $debian ]]; then
   if [[ -n $package ]]; then
     export OMNIQ_TEST_PG_BIN=$package
     # And once more what concerns the server: results, events, rows, partitions, counts, plans.
+    export OMNIQ_HISTORIES=800
     part "Database tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features \
       -E 'package(omniq-postgres) and not test(/^c05_(blocking|unprepared|queue)/)'
   fi

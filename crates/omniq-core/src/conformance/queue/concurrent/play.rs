@@ -332,10 +332,10 @@ impl Lane {
                 "the figures (ready, scheduled, running, dead, completed) are {shown:?}, the tasks {there:?}"
             ));
         }
-        let expired = self.queue.expired(1000).await.map_err(unexpected("expired"))?;
-        let is_expired = |id| expired.iter().any(|task| task.id == id);
-        let ready =
-            listed.iter().filter(|task| task.state == TaskState::Ready && !is_expired(task.id)).count();
+        let expired: HashSet<TaskId> =
+            self.tasks.iter().filter(|(_, expired)| *expired).map(|(id, _)| *id).collect();
+        let claimable = |task: &&Task| task.state == TaskState::Ready && !expired.contains(&task.id);
+        let ready = listed.iter().filter(claimable).count();
         let mut found = 0;
         while found < ready {
             let before = self.claimed.len();
