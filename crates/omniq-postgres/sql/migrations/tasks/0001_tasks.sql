@@ -246,6 +246,8 @@ declare
                                                   new.count, {schema}.place(new.id))]
         when length(new.gone) <> new.count
             then array['gone_of_each', format('gone has %s bits for %s tasks', length(new.gone), new.count)]
+        when bit_count(new.gone) = new.count
+            then array['holds_a_task', 'all tasks of the row are gone: a row holds at least one']
         when new.bodies is not null and (array_ndims(new.bodies) is distinct from 1 or array_lower(new.bodies, 1) <> 1
                                          or cardinality(new.bodies) <> new.count or array_position(new.bodies, null) is not null)
             then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
