@@ -1,11 +1,13 @@
-//! The pool's connections: how one is made, and how the pool knows when the last of its own is gone.
+//! The pool's connections: how one is made, how a call uses one, and how the pool knows when the last of its own is gone.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::hosts::Open;
@@ -16,6 +18,65 @@ pub(crate) type Object = managed::Object<Connector>;
 
 /// For so long after a failure no other connection is tried: callers that wait need not all ask a server that is away, or full.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// For so long the statement of a call that was given up may go on before its connection is closed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A connection of the pool while a call uses it. If the call is given up on the way, its statement is still under way, and may
+/// wait for a lock: no other call gets the connection before that is over.
+pub(crate) struct Lent {
+    client: Option<Object>,
+    /// What is sent behind the statement of a call that was given up.
+    end: &'static str,
+}
+
+impl Lent {
+    /// For what is sent at once, its `commit` along with it.
+    pub(crate) fn new(client: Object) -> Self {
+        Self { client: Some(client), end: "" }
+    }
+
+    /// For a transaction of several round trips: it is rolled back unless the connection is given back.
+    pub(crate) fn to_transaction(client: Object) -> Self {
+        Self { client: Some(client), end: "rollback" }
+    }
+
+    /// The call is over. A connection that is `broken` is closed: the driver may notice a moment later, and the next caller must not
+    /// get it until then.
+    pub(crate) fn back(mut self, broken: bool) {
+        if let Some(client) = self.client.take()
+            && broken
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Deref for Lent {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        self.client.as_ref().expect("there until it is given back")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let end = self.end;
+        // As long as this goes on the connection counts as in use.
+        let over = async move {
+            let ended = tokio::time::timeout(GRACE, client.batch_execute(end)).await;
+            if !matches!(ended, Ok(Ok(()))) {
+                drop(Object::take(client));
+            }
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(over)),
+            Err(_) => drop(over),
+        }
+    }
+}
 
 /// Makes the pool's connections and counts the open ones.
 pub(crate) struct Connector {

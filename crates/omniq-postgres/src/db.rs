@@ -8,25 +8,19 @@ use deadpool::Runtime;
 use deadpool::managed::{QueueMode, Timeouts};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
+use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, Row};
 
 use crate::connection::{Connector, Count, Object, Pool};
 use crate::error::{from_driver, from_pool, is_away};
 use crate::opening::{self, Opened};
 use crate::patience::Patience;
-use crate::rows::Columns;
 use crate::schema::Schema;
-use crate::sessions::{BEGIN, BEGIN_READ, Sessions, query_fresh};
+use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
-use crate::unshown;
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
-
-/// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
-pub(crate) const SEARCHING: &str =
-    "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -129,69 +123,6 @@ impl Db {
         }
     }
 
-    pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        self.query_with(&mut self.patience(), statement, params).await
-    }
-
-    /// Sent again while the server is away if that is harmless; see [`Patience`].
-    pub(crate) async fn query_with(
-        &self,
-        patience: &mut Patience,
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>> {
-        loop {
-            let client = patience.client(self).await?;
-            let answer = self.query_on(&client, statement, params).await;
-            let answer = give_back(client, answer);
-            if !patience.again(&answer, statement.reads).await {
-                return answer;
-            }
-        }
-    }
-
-    async fn query_on(
-        &self,
-        client: &Object,
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>> {
-        match self.prepared(client, statement).await? {
-            Some(prepared) => unshown::query(client, &prepared, params).await.map_err(from_driver),
-            None => self.sessions.query(client, statement, params).await,
-        }
-    }
-
-    /// Two statements in one round trip, carried out in this order.
-    pub(crate) async fn query_both(
-        &self,
-        client: Object,
-        first: (&Statement, &[Param<'_>]),
-        second: (&Statement, &[Param<'_>]),
-    ) -> Result<(Vec<Row>, Vec<Row>)> {
-        let answer = self.query_both_on(&client, first, second).await;
-        give_back(client, answer)
-    }
-
-    async fn query_both_on(
-        &self,
-        client: &Object,
-        first: (&Statement, &[Param<'_>]),
-        second: (&Statement, &[Param<'_>]),
-    ) -> Result<(Vec<Row>, Vec<Row>)> {
-        // Prepared before either is sent: the order of sending is the order of execution.
-        let prepared = (self.prepared(client, first.0).await?, self.prepared(client, second.0).await?);
-        if let (Some(a), Some(b)) = prepared {
-            let (first, second) = tokio::join!(biased; unshown::query(client, &a, first.1), unshown::query(client, &b, second.1));
-            return Ok((first.map_err(from_driver)?, second.map_err(from_driver)?));
-        }
-        let both = async {
-            let (first, second) = tokio::join!(biased; query_fresh(client, first.0, first.1), query_fresh(client, second.0, second.1));
-            Ok((first?, second?))
-        };
-        self.sessions.in_transaction(client, BEGIN, both).await
-    }
-
     /// `None`: statements are not to be kept.
     pub(crate) async fn prepared(
         &self,
@@ -203,24 +134,6 @@ impl Db {
         }
         let prepared = client.prepare_typed_cached(&statement.text, &statement.types).await;
         prepared.map(Some).map_err(from_driver)
-    }
-
-    /// For statements with optional filters: planned with the values at hand, on which the best index depends.
-    pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let begin = if statement.reads { BEGIN_READ } else { BEGIN };
-        self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
-    }
-
-    /// For searches that answer with a single count.
-    pub(crate) async fn search_count(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
-        let rows = self.search(statement, params).await?;
-        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
-    }
-
-    /// For statements that answer with exactly one row.
-    pub(crate) async fn one(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Row> {
-        let mut rows = self.query(statement, params).await?;
-        rows.pop().ok_or_else(|| Error::internal("the database gave no row where one was due"))
     }
 
     /// Closes the pool and waits until its sessions are gone. A second call does nothing.
@@ -247,15 +160,6 @@ impl Drop for Db {
     fn drop(&mut self) {
         self.keeper.abort();
     }
-}
-
-/// Parts with a connection, for good if the answer shows that it is broken: the driver may notice a moment later, and the next
-/// caller must not get it until then.
-pub(crate) fn give_back<T>(client: Object, answer: Result<T>) -> Result<T> {
-    if answer.as_ref().is_err_and(is_away) {
-        drop(Object::take(client));
-    }
-    answer
 }
 
 /// Keeps the minimum open and closes what has been idle for long.

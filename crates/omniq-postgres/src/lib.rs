@@ -29,13 +29,13 @@ mod results;
 mod rows;
 mod runs;
 mod schema;
+mod sending;
 mod sessions;
 pub mod settings;
 mod settle_batch;
 mod sql;
 mod time;
 mod tls;
-mod transaction;
 mod unshown;
 mod waiters;
 

@@ -6,9 +6,9 @@ use omniq_testkit::TestDb;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::AsyncPostgresBackend;
-use crate::db::SEARCHING;
 use crate::pins::PLANNING;
 use crate::schema::Schema;
+use crate::sending::SEARCHING;
 use crate::settings::{Part, Settings};
 use crate::sql::{Statement, Statements};
 

@@ -69,10 +69,18 @@ async fn claim_once(queue: &AsyncPostgresQueue, worker: WorkerId, request: &Dequ
             &from.seqs,
         ];
         // What has become due is ready for the claim right behind.
-        let answer = db.query_both(client, (&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)).await;
-        return match answer.and_then(|(_, rows)| rows::claimed(&rows, &request.queues)) {
+        let [promoted, claimed] =
+            db.query_both(client, [(&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)]).await;
+        return match claimed.and_then(|rows| rows::claimed(&rows, &request.queues)) {
             Ok(tasks) => {
                 flight.land(&tasks);
+                if let Err(error) = promoted {
+                    // What was claimed is held, whatever became of the rest.
+                    if tasks.is_empty() {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "tasks that are due could not be made ready");
+                }
                 if !tasks.is_empty() {
                     fold::changed(db);
                 }
@@ -116,8 +124,9 @@ async fn hand_back_unheard(queue: &AsyncPostgresQueue, search: &Search<'_>) -> R
     let unheard: [Param<'_>; 1] = [&worker.0];
     // The search holds a lock, so nobody who waits for it may hold a connection: claims take theirs behind it.
     let client = db.client().await?;
-    let (epoch, rows) =
-        db.query_both(client, (&db.sql.await_claims, &wait), (&db.sql.unheard, &unheard)).await?;
+    let [epoch, rows] =
+        db.query_both(client, [(&db.sql.await_claims, &wait), (&db.sql.unheard, &unheard)]).await;
+    let (epoch, rows) = (epoch?, rows?);
     if let Some(row) = epoch.first() {
         search.in_epoch(Columns::new(row).take()?);
     }

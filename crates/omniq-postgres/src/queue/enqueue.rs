@@ -95,10 +95,12 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
         if duplicate && unsure.is_all_made() {
             break;
         }
+        // Before the look: what is still under way may get done in that time, and what was looked for is sent at once.
+        let in_time = patience.pause().await;
         match unsure.look(db, &mut patience).await {
             Ok(Found::Done) => break,
             _ if duplicate => return Err(error),
-            Ok(Found::Nothing) if patience.pause().await => again = true,
+            Ok(Found::Nothing) if in_time => again = true,
             Ok(Found::Duplicate) => {
                 return Err(Error::duplicate("the id is in use already: give another, or none"));
             }
@@ -129,7 +131,9 @@ async fn send_once(
             if let Some(Enqueued { ids, queues, funcs }) = events {
                 calls.push((&db.sql.log_enqueued, vec![ids, queues, funcs]));
             }
-            db.all_or_none(patience, &calls).await
+            let calls: Vec<_> =
+                calls.iter().map(|(statement, params)| (*statement, params.as_slice())).collect();
+            db.all_or_none(patience, &calls).await.map(drop)
         }
     }
 }

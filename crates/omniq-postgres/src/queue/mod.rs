@@ -1,15 +1,17 @@
 //! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
 
+mod chosen;
 mod claim;
 mod complete;
 mod cursor;
 mod doorbell;
 mod enqueue;
+mod filtered;
 mod fold;
 mod handover;
 mod held;
 mod holders;
-mod list;
+mod lost;
 mod place;
 mod pulse;
 mod settle;
@@ -21,9 +23,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Error, Handover, LeaseCell, Limits, Location,
-    Lost, NewTask, Place, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter,
-    TaskId, TaskQueue, TaskState, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Handover, LeaseCell, Limits, Location, Lost,
+    NewTask, Place, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId,
+    TaskQueue, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
@@ -34,13 +36,10 @@ pub use enqueue::EnqueueTarget;
 
 use crate::db::{Db, Param};
 use crate::hands::Hands;
-use crate::jsonb::{self, JsonbText};
 use crate::listener::Listener;
 use crate::migrate::{self, Part};
-use crate::rows::{self, Columns, state};
+use crate::rows::{self, Columns};
 use crate::settings::Settings;
-use crate::sql::Statement;
-use crate::time::{Time, optional};
 use cursor::Cursors;
 use held::Held;
 use holders::Holders;
@@ -112,53 +111,6 @@ impl AsyncPostgresQueue {
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
     }
-
-    /// Removes lost workers that hold nothing any more, and tells who holds up the tasks of others.
-    async fn forget(&self, workers: &Vec<i64>) -> Result<()> {
-        let db = self.db();
-        let forgotten = db.bounded_search(&db.sql.forget_workers, &[workers]).await?;
-        if count_of(&forgotten)? < workers.len() as u64 {
-            let rows = db.bounded_search(&db.sql.held_up, &[workers]).await?;
-            let row = rows.first().ok_or_else(|| Error::internal("a look for holders gave no answer"))?;
-            let mut columns = Columns::new(row);
-            let (count, names): (i64, Vec<String>) = (columns.take()?, columns.take()?);
-            if count > 0 {
-                self.inner.holders.tell("tasks of lost workers", count, &names);
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs a statement on tasks that stand in rows of their own by then, but for those that a worker holds.
-    async fn singled_out(
-        &self,
-        ids: &[TaskId],
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>> {
-        let single_out: [Param<'_>; 1] = [&uuids(ids)];
-        let answer =
-            self.db().query_behind((&self.db().sql.single_out, &single_out), (statement, params)).await;
-        self.inner.cursors.clear();
-        fold::changed(self.db());
-        answer
-    }
-}
-
-/// The filter of `task_filter.sql`: queue, state, whether held, function. `None`: no task can be in that state.
-type FilterParams<'a> = Option<(&'a Option<String>, Option<i16>, Option<bool>, &'a Option<String>)>;
-
-fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
-    let (state, held) = match filter.state {
-        None => (None, None),
-        Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
-        Some(TaskState::Ready) => (Some(state::READY), Some(false)),
-        Some(TaskState::Running) => (Some(state::READY), Some(true)),
-        Some(TaskState::Dead) => (Some(state::DEAD), None),
-        Some(TaskState::Completed) => (Some(state::COMPLETED), None),
-        Some(_) => return None,
-    };
-    Some((&filter.queue, state, held, &filter.func))
 }
 
 /// The answer of a statement that counts.
@@ -168,20 +120,6 @@ pub(crate) fn count_of(rows: &[Row]) -> Result<u64> {
 
 fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
     ids.iter().map(TaskId::as_uuid).collect()
-}
-
-/// Withdraws tasks that no worker holds, if that is wanted, and asks the workers of the others to stop them.
-async fn cancel(queue: &AsyncPostgresQueue, ids: &[TaskId], withdraw: bool) -> Result<Vec<Cancelled>> {
-    let rows = queue.singled_out(ids, &queue.db().sql.cancel, &[&uuids(ids), &withdraw]).await?;
-    let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
-    let mut columns = Columns::new(row);
-    let mut answers = vec![Cancelled::NotFound; ids.len()];
-    for answer in [Cancelled::Done, Cancelled::Requested] {
-        for place in columns.take::<Vec<i64>>()? {
-            answers[usize::try_from(place - 1).unwrap_or(0)] = answer;
-        }
-    }
-    Ok(answers)
 }
 
 #[async_trait]
@@ -225,11 +163,11 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        cancel(self, ids, true).await
+        chosen::cancel(self, ids, true).await
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        cancel(self, ids, false).await
+        chosen::cancel(self, ids, false).await
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
@@ -238,49 +176,27 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
-        change.check(&self.inner.limits)?;
-        let codec = change.payload.as_ref().map(|payload| payload.codec().name().to_owned());
-        let body = change.payload.as_ref().map(|payload| payload.bytes().as_ref());
-        let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
-        let metadata = change.metadata.as_ref().map(jsonb::text).transpose()?.map(JsonbText);
-        let run_at: Option<Time> = optional(change.run_at);
-        let params: [Param<'_>; 8] =
-            [&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata];
-        let rows = self.singled_out(&[id], &self.db().sql.update, &params).await?;
-        rows::tasks(&rows)?.pop().ok_or_else(|| Error::internal("an update gave no task"))
+        chosen::update(self, id, change).await
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.singled_out(ids, &self.db().sql.retry, &[&uuids(ids)]).await.map(drop)
+        chosen::retry(self, ids).await
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.singled_out(ids, &self.db().sql.delete, &[&uuids(ids)]).await.map(drop)
+        chosen::delete(self, ids).await
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
-        list::list(self, filter).await
+        filtered::list(self, filter).await
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
-        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        let sql = &self.db().sql;
-        match func {
-            None => {
-                let row = self.db().one(&sql.count, &[queue, &state, &held]).await?;
-                Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
-            }
-            Some(_) => self.db().search_count(&sql.count_of_func, &[queue, &state, &held, func]).await,
-        }
+        filtered::count(self, filter).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        let Some((queue, state, held, func)) = filter_params(filter) else { return Ok(0) };
-        let sql = &self.db().sql;
-        let purged =
-            self.db().until_none_left(&sql.purge, &sql.purge_left, &[queue, &state, &held, func]).await;
-        fold::changed(self.db());
-        purged
+        filtered::purge(self, filter).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
@@ -375,24 +291,7 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
-        let db = self.db();
-        let rows = db.bounded(&db.sql.end_workers, &[]).await?;
-        let workers: Vec<i64> = rows.iter().map(|row| Columns::new(row).take()).collect::<Result<_>>()?;
-        if workers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = db.bounded_search(&db.sql.lost, &[&workers, &i64::from(limit)]).await?;
-        if rows.is_empty() {
-            self.forget(&workers).await?;
-        }
-        let mut lost = Vec::new();
-        for row in &rows {
-            let mut columns = Columns::new(row);
-            let tasks = rows::run(&mut columns)?;
-            let worker: String = columns.take()?;
-            lost.extend(tasks.into_iter().map(|task| Lost { task, worker: worker.clone() }));
-        }
-        Ok(lost)
+        lost::lost(self, limit).await
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {

@@ -40,19 +40,8 @@ pub(super) async fn settle(
     let all = mode == SettleMode::All;
     let (values, many) = (results.values(), results.many());
 
-    let mut params: Vec<Param<'_>> = vec![
-        &batch.firsts,
-        &batch.lasts,
-        &batch.bases,
-        &batch.marks,
-        &batch.workers,
-        &batch.numbers,
-        &batch.outcomes,
-        &batch.delays,
-        &batch.errors,
-        &queue.inner.keep_completed,
-        &all,
-    ];
+    let mut params = ends(&batch).to_vec();
+    params.extend([&batch.delays as Param<'_>, &batch.errors, &queue.inner.keep_completed, &all]);
     if with_results || with_events {
         params.extend([
             &batch.result_tasks.0 as Param<'_>,
@@ -99,9 +88,12 @@ pub(super) async fn settle(
     let row = loop {
         let statement = db.sql.settle(Extras { results: with_results, events: with_events, stays, past });
         let answer = db.one(statement, &params).await;
-        if missing.made(db, &answer).await? {
-            continue;
-        }
+        let answer = match missing.made(db, &answer).await {
+            Ok(true) => continue,
+            Ok(false) => answer,
+            // Others hold the table that wants a partition.
+            Err(error) => Err(error),
+        };
         match answer {
             Err(error) if is_held(&error) && !all && !past => past = true,
             // All or nothing: what others hold is waited for, as a connection would be.
@@ -137,6 +129,11 @@ pub(super) async fn settle(
     Ok(answers)
 }
 
+/// The parameters that say which claims end, and how.
+fn ends(batch: &SettleBatch) -> [Param<'_>; 7] {
+    [&batch.firsts, &batch.lasts, &batch.bases, &batch.marks, &batch.workers, &batch.numbers, &batch.outcomes]
+}
+
 /// A lock was not had in time; nothing was changed.
 fn is_held(error: &Error) -> bool {
     error.sqlstate() == Some("55P03")
@@ -145,16 +142,7 @@ fn is_held(error: &Error) -> bool {
 /// Which of a batch whose rows were passed over are still held by their claims; the log tells who holds them up.
 async fn busy(queue: &AsyncPostgresQueue, batch: &SettleBatch) -> Result<Vec<usize>> {
     let db = queue.db();
-    let params: [Param<'_>; 7] = [
-        &batch.firsts,
-        &batch.lasts,
-        &batch.bases,
-        &batch.marks,
-        &batch.workers,
-        &batch.numbers,
-        &batch.outcomes,
-    ];
-    let row = db.one(&db.sql.busy, &params).await?;
+    let row = db.one(&db.sql.busy, &ends(batch)).await?;
     let mut columns = Columns::new(&row);
     let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
     let hits: Vec<Bits> = columns.take()?;

@@ -85,8 +85,8 @@ impl<'a> Unsure<'a> {
         let began = self.server_time(db, patience).await?;
         let since = there.values().filter(|trace| trace.added >= began).count();
         Ok(match since {
-            // A result of an earlier task does not keep its id.
             0 if there.values().any(|trace| trace.is_task) => Found::Duplicate,
+            // The result of an earlier task: the next try is refused for it, in the server's own words.
             0 => Found::Nothing,
             since if since == self.chosen.len() => Found::Done,
             _ => Found::Unknown,

@@ -30,6 +30,12 @@ pub const LANES: usize = 5;
 /// How often a shorter history is tried again before it is taken to be right: a fault shows at some timings only.
 const TRIES: usize = 30;
 
+/// After how many histories a stage is maintained, as a worker does it beside its tasks.
+const UPKEEP: u32 = 16;
+
+/// At the end of how many histories what is left is claimed; at the others it is removed by what takes fewer statements.
+const CLAIMS: u32 = 4;
+
 /// What histories are played on: objects of one storage, each as another process would have it.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -55,7 +61,7 @@ pub trait Completer: Debug + Send + Sync {
 pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
     let runtime = tokio::runtime::Handle::current();
     let workers = runtime.block_on(play::workers(stage));
-    let (number, wrong) = (Cell::new(0_u64), Cell::new(false));
+    let (number, wrong, played) = (Cell::new(0_u64), Cell::new(false), Cell::new(0_u32));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -64,10 +70,17 @@ pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
     let mut runner = TestRunner::new_with_rng(config, rng);
     let outcome = runner.run(&plan::plans(), |plan| {
         for _ in 0..if wrong.get() { TRIES } else { 1 } {
-            number.set(number.get() + 1);
+            if played.replace(played.get() + 1).is_multiple_of(UPKEEP) {
+                runtime
+                    .block_on(stage.objects[0].maintain())
+                    .map_err(|error| TestCaseError::fail(format!("maintenance failed: {error}")))?;
+            }
+            // A right one leaves nothing behind.
+            number.set(number.get() + u64::from(wrong.get()));
             let queue = format!("{}-{}", stage.name, number.get());
             let history = runtime.block_on(async {
-                let play = play::play(stage, &workers, &queue, &plan);
+                let claims = wrong.get() || played.get().is_multiple_of(CLAIMS);
+                let play = play::play(stage, &workers, &queue, &plan, claims);
                 tokio::time::timeout(Duration::from_secs(60), play).await
             });
             let verdict = match history {

@@ -59,12 +59,13 @@ struct Lane {
     calls: Vec<Call>,
 }
 
-/// Plays it, then looks at what is left. An error: something answered as it never may.
+/// Plays it, then looks at what is left; `claims`: and whether it can be claimed. An error: something answered as it never may.
 pub(super) async fn play(
     stage: &Stage,
     workers: &[WorkerId],
     name: &str,
     plan: &Plan,
+    claims: bool,
 ) -> Result<History, String> {
     let start = Instant::now();
     let lane = |no: usize, tasks: Vec<(TaskId, bool)>| Lane {
@@ -108,7 +109,7 @@ pub(super) async fn play(
     }
     let mut last = lane(0, first.tasks);
     last.claimed = claimed;
-    last.look_at_the_end().await?;
+    last.look_at_the_end(claims).await?;
     history.calls.append(&mut last.calls);
     Ok(history)
 }
@@ -310,8 +311,8 @@ impl Lane {
         self.queue.list(&self.filter()).await.map_err(unexpected("list"))
     }
 
-    /// Everything can be read, the figures are those of the tasks, and what is ready can be claimed. Leaves nothing.
-    async fn look_at_the_end(&mut self) -> Result<(), String> {
+    /// Everything can be read, the figures are those of the tasks, and, if `claims`, what is ready can be claimed. Leaves nothing.
+    async fn look_at_the_end(&mut self, claims: bool) -> Result<(), String> {
         let begin = self.now();
         let listed = self.list().await?;
         let facts = listed.iter().map(|task| (task.id, Fact::Seen(Some(view(task))))).collect();
@@ -332,6 +333,26 @@ impl Lane {
                 "the figures (ready, scheduled, running, dead, completed) are {shown:?}, the tasks {there:?}"
             ));
         }
+        let claimed = if claims { self.claim_all(&listed).await? } else { 0 };
+        if !self.claimed.is_empty() {
+            let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
+            self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
+        }
+        let left = listed.len() as u64 - claimed - figures.running;
+        if left > 0 {
+            self.act(&Act::Purge(None)).await?;
+        }
+        if claims {
+            let left = self.queue.count(&self.filter()).await.map_err(unexpected("count"))?;
+            if left > 0 {
+                return Err(format!("{left} tasks are left in the end"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims what is ready of these, which must be all of it; returns how many.
+    async fn claim_all(&mut self, listed: &[Task]) -> Result<u64, String> {
         let expired: HashSet<TaskId> =
             self.tasks.iter().filter(|(_, expired)| *expired).map(|(id, _)| *id).collect();
         let claimable = |task: &&Task| task.state == TaskState::Ready && !expired.contains(&task.id);
@@ -347,20 +368,7 @@ impl Lane {
             }
             found += self.claimed.len() - before;
         }
-        let discarded = ready as u64 + figures.running;
-        while !self.claimed.is_empty() {
-            let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
-            self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
-        }
-        let left = listed.len() as u64 - discarded;
-        if left > 0 {
-            self.act(&Act::Purge(None)).await?;
-            let left = self.queue.count(&self.filter()).await.map_err(unexpected("count"))?;
-            if left > 0 {
-                return Err(format!("{left} tasks are left in the end"));
-            }
-        }
-        Ok(())
+        Ok(ready as u64)
     }
 }
 

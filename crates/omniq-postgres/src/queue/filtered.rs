@@ -1,14 +1,54 @@
-//! Tasks by filter, in the order of their ids. Rows overlap: what was taken out of a run stands behind what is left of it,
-//! though its ids are among those. So rows are looked through first, without arguments, and tasks got by their ids then.
+//! Tasks by filter: list, count and purge.
+//!
+//! Lists stand in the order of ids. Rows overlap: what was taken out of a run stands behind what is left of it, though its ids are
+//! among those. So rows are looked through first, without arguments, and tasks got by their ids then.
 
 use std::collections::HashSet;
 
-use omniq_core::{Result, Task, TaskFilter, TaskId};
+use omniq_core::{Result, Task, TaskFilter, TaskId, TaskState};
 use uuid::Uuid;
 
-use super::{AsyncPostgresQueue, filter_params, uuids};
-use crate::rows::{self, Columns, RowOf};
+use super::{AsyncPostgresQueue, fold, uuids};
+use crate::db::Param;
+use crate::rows::{self, Columns, RowOf, state};
 use crate::runs::base_of;
+
+/// The filter of `task_filter.sql`: queue, state, whether held, function. `None`: no task can be in that state.
+type FilterParams<'a> = Option<(&'a Option<String>, Option<i16>, Option<bool>, &'a Option<String>)>;
+
+fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
+    let (state, held) = match filter.state {
+        None => (None, None),
+        Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
+        Some(TaskState::Ready) => (Some(state::READY), Some(false)),
+        Some(TaskState::Running) => (Some(state::READY), Some(true)),
+        Some(TaskState::Dead) => (Some(state::DEAD), None),
+        Some(TaskState::Completed) => (Some(state::COMPLETED), None),
+        Some(_) => return None,
+    };
+    Some((&filter.queue, state, held, &filter.func))
+}
+
+pub(super) async fn count(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Result<u64> {
+    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(0) };
+    let db = queue.db();
+    match func {
+        None => {
+            let row = db.one(&db.sql.count, &[name, &state, &held]).await?;
+            Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+        }
+        Some(_) => db.search_count(&db.sql.count_of_func, &[name, &state, &held, func]).await,
+    }
+}
+
+pub(super) async fn purge(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Result<u64> {
+    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(0) };
+    let db = queue.db();
+    let params = [name as Param<'_>, &state, &held, func];
+    let purged = db.until_none_left(&db.sql.purge, &db.sql.purge_left, &params).await;
+    fold::changed(db);
+    purged
+}
 
 /// A page that is short is the last one: so it is filled up where tasks have changed between the two looks.
 pub(super) async fn list(queue: &AsyncPostgresQueue, filter: &TaskFilter) -> Result<Vec<Task>> {
