@@ -14,9 +14,10 @@ room=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || tru
 if ((${room:-0} >= 8)); then export TMPDIR=/dev/shm; fi
 
 # What runs beside the rest, each in a process group of its own. Whatever becomes of the tests, nothing is left running.
-beside=()
+beside=() said=()
 tidy_up() {
   local group
+  rm -f "${said[@]}"
   for group in "${beside[@]}"; do kill -- "-$group" 2>/dev/null || true; done
   scripts/stop-test-servers.sh
 }
@@ -43,6 +44,7 @@ wait_for() {
 # Builds end on one core, and tests wait more than they compute: the checks use what is left of the machine, in a build folder of
 # their own.
 checked=$(mktemp)
+said+=("$checked")
 run_beside env CARGO_TARGET_DIR="$PWD/target/checks" nice -n 19 scripts/check.sh >"$checked" 2>&1
 checks=$started
 
@@ -66,7 +68,6 @@ see() {
   local status=0
   wait_for "$1" || status=$?
   cat "$2"
-  rm -f "$2"
   return "$status"
 }
 
@@ -90,6 +91,7 @@ wait_for "$tools"
 scripts/python.sh wheel
 # It waits for leases, locks and restarts more than it computes, and holds on a busy machine: beside the Python tests, behind them in line.
 troubled=$(mktemp)
+said+=("$troubled")
 run_beside env OMNIQ_CHAOS_BUILT=yes nice -n 10 scripts/chaos.sh 1,2 1 >"$troubled" 2>&1
 chaos=$started
 scripts/python.sh installed

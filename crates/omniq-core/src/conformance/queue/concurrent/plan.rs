@@ -70,8 +70,22 @@ pub struct Plan {
 
 pub(super) fn plans() -> impl Strategy<Value = Plan> {
     let segments = prop::collection::vec(segment(), 1..=3);
-    let lanes = prop::collection::vec(prop::collection::vec(act(), 1..=4), 2..=LANES);
-    (segments, lanes).prop_map(|(segments, lanes)| Plan { segments, lanes })
+    let lanes = prop::collection::vec(prop::collection::vec(act(), 4), LANES);
+    // Two verbs that meet are enough for most faults: so most histories are short, and there can be more of them.
+    let width = prop_oneof![3 => Just(2), 2 => Just(3), 1 => 4..=LANES];
+    let length = prop_oneof![3 => Just(1), 3 => Just(2), 1 => 3..=4_usize];
+    let lengths = prop::collection::vec(length, LANES);
+    (segments, lanes, width, lengths).prop_map(|(segments, mut lanes, width, lengths)| {
+        lanes.truncate(width);
+        for (lane, length) in lanes.iter_mut().zip(lengths) {
+            lane.truncate(length);
+            // Without a claim there is nothing to settle.
+            if let Some(Act::Settle { .. } | Act::Complete(_)) = lane.first() {
+                lane.insert(0, Act::Claim(6));
+            }
+        }
+        Plan { segments, lanes }
+    })
 }
 
 fn segment() -> impl Strategy<Value = Segment> {
