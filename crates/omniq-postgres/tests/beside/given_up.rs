@@ -118,3 +118,41 @@ async fn a_purge_that_is_given_up_leaves_no_transaction_open() {
         queue.close().await.unwrap();
     }
 }
+
+/// A future can be dropped where no runtime is, or with its runtime: nobody waits there for its statement, and its connection
+/// is closed.
+#[test]
+fn a_call_that_is_given_up_without_a_runtime_holds_up_no_other() {
+    let lasting = tokio::runtime::Runtime::new().unwrap();
+    for ends in [false, true] {
+        let db = lasting.block_on(TestDb::new());
+        let queue = lasting.block_on(queue(&db, 1));
+        let ids = lasting.block_on(three_tasks(&queue));
+        let (holder, witness) = lasting.block_on(async { (hold(&db, &ids[..1]).await, db.client().await) });
+        let (deleting, held) = (queue.clone(), ids[0]);
+        let mut deleting = Box::pin(async move { deleting.delete(held).await });
+        let passing = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        if ends {
+            passing.block_on(async move {
+                tokio::spawn(deleting);
+                waits_for_a_lock(&witness).await;
+            });
+            drop(passing);
+        } else {
+            passing.block_on(async {
+                tokio::select! {
+                    answer = &mut deleting => panic!("it waits for the lock: {answer:?}"),
+                    () = waits_for_a_lock(&witness) => {}
+                }
+            });
+            drop(deleting);
+        }
+        lasting.block_on(async {
+            for id in &ids {
+                get(&queue, *id).await;
+            }
+            holder.batch_execute("rollback").await.unwrap();
+            queue.close().await.unwrap();
+        });
+    }
+}
