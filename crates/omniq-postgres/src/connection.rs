@@ -63,17 +63,29 @@ impl Deref for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let end = self.end;
+        let (end, mut left) = (self.end, Left(Some(client)));
         // As long as this goes on the connection counts as in use.
         let over = async move {
+            let Some(client) = &left.0 else { return };
             let ended = tokio::time::timeout(GRACE, client.batch_execute(end)).await;
-            if !matches!(ended, Ok(Ok(()))) {
-                drop(Object::take(client));
+            if matches!(ended, Ok(Ok(()))) {
+                drop(left.0.take());
             }
         };
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(over)),
             Err(_) => drop(over),
+        }
+    }
+}
+
+/// A connection whose statement may still be under way: closed unless it is taken out, also where no runtime waits, or one that ends.
+struct Left(Option<Object>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
         }
     }
 }

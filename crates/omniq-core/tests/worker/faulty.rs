@@ -19,6 +19,7 @@ pub(crate) struct FaultyQueue {
     deaf: AtomicBool,
     refused: Mutex<Option<TaskId>>,
     busy: Mutex<HashMap<TaskId, usize>>,
+    undone: Mutex<Option<(TaskId, MakeError)>>,
     /// What was called, for tests of the order.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
@@ -32,6 +33,7 @@ impl FaultyQueue {
             deaf: AtomicBool::default(),
             refused: Mutex::default(),
             busy: Mutex::default(),
+            undone: Mutex::default(),
             calls: Arc::default(),
         }
     }
@@ -59,6 +61,11 @@ impl FaultyQueue {
     /// The next settlements of this task find its row held by another session.
     pub(crate) fn hold(&self, id: TaskId, times: usize) {
         self.busy.lock().unwrap().insert(id, times);
+    }
+
+    /// From now on each settle that this task is in fails without effect; `None`: no longer.
+    pub(crate) fn undo(&self, undone: Option<(TaskId, MakeError)>) {
+        *self.undone.lock().unwrap() = undone;
     }
 
     fn is_held(&self, id: TaskId) -> bool {
@@ -95,6 +102,10 @@ macro_rules! pass_on {
                 let refused = *self.refused.lock().unwrap();
                 if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
                     return Err(Error::invalid("this completion is refused for the test"));
+                }
+                let undone = *self.undone.lock().unwrap();
+                if let Some((_, make)) = undone.filter(|(id, _)| batch.iter().any(|one| one.task_id == *id)) {
+                    return Err(make("the settle is undone for the test"));
                 }
                 let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
                 let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();

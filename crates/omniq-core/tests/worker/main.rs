@@ -4,6 +4,7 @@ mod basics;
 mod cancels;
 mod faults;
 mod faulty;
+mod held_up;
 mod joint;
 mod maintenance;
 mod outcomes;

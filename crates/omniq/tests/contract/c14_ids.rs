@@ -9,7 +9,7 @@ use omniq::storage::memory::{MemoryQueue, MemoryResultStorage};
 use omniq_testkit::TestDb;
 use uuid::Uuid;
 
-use crate::witness::{PATIENCE, echo_worker, number};
+use crate::witness::{PATIENCE, echo_worker, full, number};
 
 fn task(id: TaskId, value: i64) -> NewTask {
     NewTask::new("echo", &value).unwrap().id(id)
@@ -122,4 +122,65 @@ async fn c14_an_id_is_refused_while_its_task_ends() {
     stop.stop();
     running.await.unwrap().unwrap();
     backend.close().await.unwrap();
+}
+
+/// How many `enqueued` events there are.
+async fn enqueued(db: &TestDb) -> i64 {
+    number(&db.client().await, "select count(*) from omniq.events where kind = 'enqueued'").await
+}
+
+/// With events in the transaction of the enqueue, and results there or elsewhere: who is refused an id, as a task has it or as its
+/// result is kept, leaves no event.
+#[tokio::test]
+async fn c14_an_id_that_is_refused_leaves_no_event() {
+    let other = TestDb::new().await;
+    for results in ["postgres", "memory", &other.url()] {
+        let db = TestDb::new().await;
+        let settings = Settings::builder().url(db.url()).results(results).events("postgres").build().unwrap();
+        let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+        let [id, other] = [Uuid::new_v4(), Uuid::new_v4()].map(TaskId::from);
+        backend.enqueue(task(id, 1)).await.unwrap();
+        for kept in [false, true] {
+            assert_eq!(backend.result(id).await.unwrap().is_some(), kept);
+            assert!(backend.enqueue(task(id, 2)).await.unwrap_err().is_duplicate(), "{results}, {kept}");
+            let many = vec![task(other, 3), task(id, 4)];
+            assert!(backend.enqueue_many(many).await.unwrap_err().is_duplicate(), "{results}, {kept}");
+            assert_eq!(enqueued(&db).await, 1, "{results}, {kept}");
+            worker(backend.backend()).run_until_idle().await.unwrap();
+        }
+        backend.results().unwrap().delete(id).await.unwrap();
+        backend.enqueue(task(id, 5)).await.unwrap();
+        assert_eq!(enqueued(&db).await, 2, "{results}");
+        backend.close().await.unwrap();
+    }
+}
+
+/// Of callers at once with the same id, through one object and through two, one adds its task, with one event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c14_of_callers_at_once_with_one_id_one_wins() {
+    let db = TestDb::new().await;
+    let backends = [full(&db).await, full(&db).await];
+    for round in 1..=20 {
+        let id = TaskId::from(Uuid::new_v4());
+        let calls = backends.iter().flat_map(|backend| {
+            let (single, bulk) = (backend.clone(), backend.clone());
+            [
+                tokio::spawn(async move { single.enqueue(task(id, 1)).await.map(drop) }),
+                tokio::spawn(async move { bulk.enqueue_many(vec![task(id, 2)]).await.map(drop) }),
+            ]
+        });
+        let mut won = 0;
+        for call in calls.collect::<Vec<_>>() {
+            match call.await.unwrap() {
+                Ok(()) => won += 1,
+                Err(error) => assert!(error.is_duplicate(), "{error:?}"),
+            }
+        }
+        assert_eq!((won, enqueued(&db).await), (1, round));
+    }
+    let tasks = number(&db.client().await, "select count(*) from omniq.task_list").await;
+    assert_eq!(tasks, 20);
+    for backend in backends {
+        backend.close().await.unwrap();
+    }
 }

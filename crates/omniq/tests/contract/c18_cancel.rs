@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use omniq::prelude::*;
-use omniq::{Cancelled, Dequeue, EventFilter, Outcome, ResultStatus, SettleMode, Settlement, WorkerInfo};
+use omniq::{
+    Cancelled, Dequeue, EventFilter, Outcome, ResultStatus, SettleMode, Settlement, TaskFilter, WorkerInfo,
+};
 use omniq_testkit::TestDb;
 
-use crate::witness::full;
+use crate::witness::{PATIENCE, full};
 
 const TASKS: i32 = 300;
 
@@ -20,13 +23,19 @@ async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) {
         let snooze = |task: omniq::Task| Settlement {
             task_id: task.id,
             claim: task.claim,
-            outcome: Outcome::Snooze { delay: std::time::Duration::ZERO },
+            outcome: Outcome::Snooze { delay: Duration::ZERO },
             result: None,
             events: Vec::new(),
         };
         queue.settle(tasks.into_iter().map(snooze).collect(), SettleMode::Each).await.unwrap();
     }
     queue.deregister_worker(worker).await.unwrap();
+}
+
+async fn cancelled_events(backend: &AsyncPostgresBackend, id: TaskId) -> u64 {
+    let filter =
+        EventFilter { task_id: Some(id), kind: Some("cancelled".parse().unwrap()), ..EventFilter::default() };
+    backend.events().unwrap().count(&filter).await.unwrap()
 }
 
 /// Issue 12, C12: 949 of 1,162 were withdrawn without a record.
@@ -51,13 +60,42 @@ async fn c18_a_cancel_beside_snoozes_leaves_a_result_and_an_event() {
         assert_eq!(there, answer == Cancelled::Requested);
         let result = backend.result(*id).await.unwrap().map(|result| result.status);
         assert_eq!(result, (!there).then_some(ResultStatus::Cancelled));
-        let filter = EventFilter {
-            task_id: Some(*id),
-            kind: Some("cancelled".parse().unwrap()),
-            ..EventFilter::default()
-        };
-        let events = backend.events().unwrap().count(&filter).await.unwrap();
-        assert_eq!(events, u64::from(!there));
+        assert_eq!(cancelled_events(&backend, *id).await, u64::from(!there));
     }
+    backend.close().await.unwrap();
+}
+
+/// Rows of waiting tasks that another session holds by a lock, that of a task alone and that of several: their cancels wait for it,
+/// and one of a free task does not.
+#[tokio::test]
+async fn c18_a_cancel_waits_for_rows_that_another_session_holds() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let task = || NewTask::new("f", &1).unwrap();
+    let free = backend.enqueue(task()).await.unwrap();
+    let alone = backend.enqueue(task()).await.unwrap();
+    let several = backend.enqueue_many(vec![task(); 3]).await.unwrap();
+    let named = [free, alone, several[1]];
+    let holder = db.client().await;
+    holder.batch_execute("begin").await.unwrap();
+    let hold = "select from omniq.tasks where id <> $1 for update";
+    assert_eq!(holder.query(hold, &[&free.as_uuid()]).await.unwrap().len(), 2);
+
+    let cancelling = {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.cancel_many(&named).await })
+    };
+    assert_eq!(backend.wait(free, PATIENCE).await.unwrap().status, ResultStatus::Cancelled);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    if cancelling.is_finished() {
+        panic!("it waits for the lock: {:?}", cancelling.await);
+    }
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(cancelling.await.unwrap().unwrap(), [Cancelled::Done; 3]);
+    for id in named {
+        assert_eq!(backend.result(id).await.unwrap().unwrap().status, ResultStatus::Cancelled);
+        assert_eq!(cancelled_events(&backend, id).await, 1);
+    }
+    assert_eq!(backend.queue().count(&TaskFilter::default()).await.unwrap(), 2);
     backend.close().await.unwrap();
 }

@@ -1,6 +1,10 @@
-//! C21: an enqueue in a transaction that is prepared for a commit in two phases (issue 12, E7).
+//! C21: transactions that are prepared for a commit in two phases: an enqueue in one (issue 12, E7), and one that holds a task.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use omniq::prelude::*;
+use omniq::{Outcome, SettleMode, Settled, Settlement};
 use omniq_testkit::{TestDb, eventually, fault_server};
 
 use crate::witness::{PATIENCE, number};
@@ -35,5 +39,54 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     eventually("both ran", PATIENCE, async || (number(&client, done).await == 2).then_some(())).await;
     stop.stop();
     running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// It belongs to no session, and lasts until somebody ends it by its name: so the log names it.
+#[tokio::test]
+async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
+    let server = fault_server("forgotten");
+    let db = TestDb::on(&server.url()).await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let queue = backend.queue();
+    queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+    let task = queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    let client = db.client().await;
+    let hold = "begin; select from omniq.tasks for update; prepare transaction 'it''s forgotten'";
+    client.batch_execute(hold).await.unwrap();
+
+    let end = || Settlement {
+        task_id: task.id,
+        claim: task.claim,
+        outcome: Outcome::Complete,
+        result: None,
+        events: Vec::new(),
+    };
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    assert_eq!(queue.settle(vec![end()], SettleMode::Each).await.unwrap(), [Settled::Busy]);
+    drop(logging);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let named = "wait for the prepared transaction 'it''s forgotten' since 2";
+    assert!(log.contains("WARN") && log.contains(named) && log.contains("ROLLBACK PREPARED"), "{log}");
+
+    client.batch_execute("rollback prepared 'it''s forgotten'").await.unwrap();
+    assert_eq!(queue.settle(vec![end()], SettleMode::Each).await.unwrap(), [Settled::Done]);
     backend.close().await.unwrap();
 }

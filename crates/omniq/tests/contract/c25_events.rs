@@ -1,10 +1,14 @@
 //! C25, C26: events cost nothing where they are off, and never fail a task where they are on.
 
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq_testkit::{Proxy, TestDb};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::error::DbError;
+use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::witness::{PATIENCE, echo_worker, exists, full, number};
 
@@ -101,5 +105,62 @@ async fn c26_an_event_database_that_is_away_fails_no_task() {
     drop(proxy);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_ten_tasks_run(&backend).await;
+    backend.close().await.unwrap();
+}
+
+/// A connection that gives on what the server warns of.
+async fn warned(db: &TestDb) -> (Client, UnboundedReceiver<DbError>) {
+    let (client, mut connection) = tokio_postgres::connect(&db.url(), NoTls).await.unwrap();
+    let (notices, heard) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notice(notice) = message {
+                let _ = notices.send(notice);
+            }
+        }
+    });
+    (client, heard)
+}
+
+/// For as long as somebody locks the events, or their partition of today, tasks are enqueued without: by the library, alone, in
+/// bulk and in a transaction of the user's, and by SQL, with a warning.
+#[tokio::test]
+async fn c26_an_enqueue_goes_past_a_locked_event_table() {
+    let db = TestDb::new().await;
+    let (backend, witness) = (full(&db).await, db.client().await);
+    let task = || NewTask::new("echo", &1).unwrap();
+    backend.enqueue(task()).await.unwrap();
+    let today = "select name from omniq.events_partitions where starts <= now() and ends > now()";
+    let partition: String = witness.query_one(today, &[]).await.unwrap().get(0);
+    for (round, table) in (1..).zip(["events", &partition]) {
+        let (mut locker, mut user) = (db.client().await, db.client().await);
+        let (client, mut warnings) = warned(&db).await;
+        let lock = locker.transaction().await.unwrap();
+        lock.batch_execute(&format!("lock table omniq.{table}")).await.unwrap();
+        let inside = async {
+            let mut transaction = user.transaction().await.unwrap();
+            backend.enqueue_in(&mut transaction, task()).await.unwrap();
+            transaction.commit().await.unwrap();
+        };
+        let began = Instant::now();
+        let enqueues = futures_util::future::join4(
+            backend.enqueue(task()),
+            backend.enqueue_many(vec![task(); 5]),
+            inside,
+            client.query_one("select omniq.enqueue('echo', '1')", &[]),
+        );
+        let enqueues = tokio::time::timeout(Duration::from_secs(20), enqueues);
+        let (single, bulk, (), sql) = enqueues.await.unwrap_or_else(|_| panic!("they wait for {table}"));
+        println!("enqueued beside a lock on {table}: {:?}", began.elapsed());
+        single.unwrap();
+        bulk.unwrap();
+        sql.unwrap();
+        let warning = warnings.recv().await.unwrap();
+        assert_eq!(warning.severity(), "WARNING");
+        assert!(warning.message().contains("1 enqueued tasks were not logged"), "{warning:?}");
+        assert_eq!(number(&witness, "select count(*) from omniq.task_list").await, 1 + 8 * round);
+        lock.rollback().await.unwrap();
+        assert_eq!(number(&witness, "select count(*) from omniq.events").await, 1);
+    }
     backend.close().await.unwrap();
 }
