@@ -1,10 +1,8 @@
 //! Help, mistakes, exit codes, secrets, colours, pipes.
 
-mod support;
-
 use std::process::Stdio;
 
-use support::{Bench, Ran, folder, omniq};
+use crate::support::{Bench, Ran, folder, omniq};
 
 fn run(arguments: &[&str]) -> Ran {
     Ran::of(omniq().args(arguments))

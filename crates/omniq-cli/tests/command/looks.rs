@@ -1,15 +1,13 @@
 //! `omniq queues`, `tasks`, `results`, `events`: in tables and as JSON.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{Bench, Ran};
 use omniq::prelude::*;
 use omniq::{TaskFilter, TaskState};
 use serde_json::Value;
-use support::{Bench, Ran};
 
 const NOBODY: &str = "01987cf2-6d5e-7000-8000-000000000000";
 

@@ -6,7 +6,7 @@ use omniq_core::*;
 use omniq_postgres::AsyncPostgresQueue;
 use omniq_testkit::TestDb;
 
-use crate::{enqueue_each, hold};
+use super::{enqueue_each, hold};
 
 fn task() -> NewTask {
     NewTask::new("f", &()).unwrap()

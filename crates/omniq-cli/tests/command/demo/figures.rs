@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::{self, Bench, Ran, folder};
 use super::tree;
+use crate::support::{self, Bench, Ran, folder};
 
 /// What the stored results say: the sum by path.
 pub fn stored(bench: &Bench) -> BTreeMap<Vec<u8>, String> {

@@ -1,5 +1,4 @@
 //! What the tests of real servers share: folders, queries, a second process, and the cleaning up.
-#![allow(dead_code, missing_docs)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -43,7 +42,7 @@ pub fn query(server: &Server, sql: &str) -> String {
     String::from_utf8_lossy(&text).trim().to_owned()
 }
 
-/// This test program once more, as another process that runs only the test `name`.
+/// This test program once more, as another process that runs only the test `name`, with its module.
 pub fn again(name: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("our own path"));
     command.args(["--exact", name, "--nocapture"]).env("OMNIQ_TEST_FOLDER", data_dir);

@@ -1,8 +1,5 @@
 //! `omniq demo`, end to end: right figures, and nothing lost or done twice whatever ends it.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod embedded;
 mod figures;
 mod resume;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::support::{Home, Ran, folder};
+use crate::support::{Home, Ran, folder};
 
 #[test]
 fn the_demo_starts_and_stops_its_server_and_the_commands_it_prints_work() {

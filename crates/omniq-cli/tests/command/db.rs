@@ -1,8 +1,6 @@
 //! `omniq db`: migrate, status, recount, sql; and that a look changes nothing.
 
-mod support;
-
-use support::Bench;
+use crate::support::Bench;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_db_status_and_migrate() {

@@ -1,10 +1,7 @@
 //! Start, stop, restart and kill, with every installed version of PostgreSQL.
-#![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{Stop, owned, query, quick, temp};
 use omniq_embedded::{Programs, Server, StopMode};
-use support::{Stop, owned, query, quick, temp};
 
 #[test]
 fn a_restart_keeps_port_and_data_in_every_version() {
@@ -95,7 +92,7 @@ fn smart_mode_waits_for_clients_only_so_long() {
     let options = owned(temp.path()).timeout(std::time::Duration::from_secs(3));
     let mut server = Server::start(options).expect("a start");
     let mut client = server.psql_command().args(["-Xc", "select pg_sleep(60)"]).spawn().expect("psql runs");
-    support::eventually("the client is connected", || {
+    crate::support::eventually("the client is connected", || {
         query(&server, "select count(*) from pg_stat_activity where query like '%sleep(60)'") == "1"
     });
     let error = server.stop(StopMode::Smart).expect_err("a client is connected");

@@ -1,14 +1,11 @@
 //! A server that ends with its owner.
-#![allow(missing_docs, clippy::print_stdout)]
-
-mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{Stop, again, eventually, handed_over, owned, quick, temp};
 use omniq_embedded::{Server, StopMode};
-use support::{Stop, again, eventually, handed_over, owned, quick, temp};
 
 #[test]
 fn owner() {
@@ -36,7 +33,7 @@ fn it_ends_when_its_handle_is_dropped() {
 fn it_ends_when_its_owner_is_killed() {
     let temp = temp();
     let _stop = Stop(temp.path().to_owned());
-    let mut child = again("owner", temp.path()).stdout(Stdio::piped()).spawn().expect("ourselves");
+    let mut child = again("owned::owner", temp.path()).stdout(Stdio::piped()).spawn().expect("ourselves");
     let output = BufReader::new(child.stdout.take().expect("piped"));
     let mut answers = output.lines().map_while(Result::ok).filter(|line| line.contains("answer"));
     assert!(answers.next().expect("an answer").ends_with("true"));

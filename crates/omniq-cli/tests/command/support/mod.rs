@@ -1,5 +1,4 @@
 //! The command as a user runs it: the built program, with an environment of its own.
-#![allow(dead_code)] // Each test program uses a part of it.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,8 @@
+//! The command as its users run it. One program, as each takes its time to build.
+
+mod db;
+mod demo;
+mod dev;
+mod looks;
+mod support;
+mod usage;

@@ -1,0 +1,16 @@
+//! What the suite of all implementations does not ask: how tasks, results and counts stand in rows, and what goes on beside a call.
+//! One program, as each takes its time to build.
+
+mod bells;
+mod beside;
+mod concurrent;
+mod counts;
+mod few_connections;
+mod hand_over;
+mod old_snapshots;
+mod partitions;
+mod publication;
+mod result_runs;
+mod runs;
+mod together;
+mod unreadable;
