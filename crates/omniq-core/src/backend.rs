@@ -5,6 +5,7 @@ mod events;
 mod ids;
 mod record;
 mod settle;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,14 +169,15 @@ impl Backend {
         Ok(ids)
     }
 
-    /// The result of a task, or `None` if there is none (yet, or any more). Error `is_config` if results are off.
+    /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none until it ends
+    /// again. Error `is_config` if results are off.
     pub async fn result(&self, id: TaskId) -> Result<Option<TaskResult>> {
-        self.require_results()?.get(id).await
+        self.latest_result(id).await
     }
 
     /// Waits for the result of a task. Errors: `is_timeout` if it has not come in time, `is_config` if results are off.
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        self.require_results()?.wait(id, timeout).await
+        self.wait_for_latest(id, timeout).await
     }
 
     /// Reports success of a dequeued task, with its result and event. Error `is_claim_lost` if it is not held any more.

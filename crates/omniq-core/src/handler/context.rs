@@ -102,7 +102,7 @@ impl Context {
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         // The user's transaction writes the end: what went before it must stand before it.
-        self.0.origin.notes.flush().await;
+        self.0.origin.notes.flush(self.id()).await;
         let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
         self.0.completed_inside.store(true, Ordering::Release);
         Ok(completion)
@@ -135,8 +135,8 @@ impl Context {
 
     /// Logs an event about this run: a name of your own for its kind, and data. Returns at once.
     ///
-    /// It is written within moments, as well as it can: it is dropped if events are off, if their storage fails or is far
-    /// behind, or if the process crashes. Error `is_invalid` for a bad kind or data, and nothing else.
+    /// It is written within moments, at the latest with the end of the run; it is dropped if events are off, if their storage fails, if a
+    /// thousand of the run wait for it, or if the process crashes. Error `is_invalid` for a bad kind or data, and nothing else.
     pub fn log_event(&self, kind: &str, data: Map<String, Value>) -> Result<()> {
         let mut event = TaskEvent::of(self.task(), kind.parse()?).worker(self.worker());
         event.data = data;

@@ -6,7 +6,10 @@ use tokio::time::Instant;
 
 use super::Phase;
 use super::session::{End, Session};
-use crate::handler::StopReason;
+use crate::Result;
+use crate::backend::Report;
+use crate::handler::{Context, StopReason};
+use crate::model::{Outcome, SettleMode};
 
 /// How long those that were told to stop are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -79,7 +82,7 @@ impl Session<'_> {
         }
     }
 
-    /// Writes what is to be written and removes the worker; with it goes what it claimed and never saw.
+    /// Writes what is to be written and removes the worker.
     pub(super) async fn finish(mut self) -> End {
         // As long as an outage would be borne: the heartbeat goes on meanwhile, so there is no other end to it.
         let written = self.settler.close(self.worker.settings.info.lease).await;
@@ -104,9 +107,8 @@ impl Session<'_> {
                 "blocking handlers go on; their tasks are left to the lease"
             );
         } else {
-            let leave = self.worker.backend.queue().deregister_worker(self.lease.worker());
-            match tokio::time::timeout(LEAVE, leave).await {
-                Ok(Ok(_)) => {}
+            match tokio::time::timeout(LEAVE, self.leave()).await {
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the worker could not be removed; its lease ends by itself")
                 }
@@ -119,5 +121,21 @@ impl Session<'_> {
             Some(error) => End::Failed(error),
             None => End::Stopped,
         }
+    }
+
+    /// Hands back what still runs, with its events, and removes the worker; with it goes what it claimed and never saw.
+    async fn leave(&mut self) -> Result<()> {
+        let backend = &self.worker.backend;
+        let running = self.running.all();
+        let release = |context: &Context| {
+            let report = Report::new(context.task(), Outcome::Release);
+            backend.record(Report { worker: Some(self.worker.name()), ..report })
+        };
+        let batch: Vec<_> = running.iter().map(release).collect();
+        // What is not settled here goes back with the worker.
+        if let Err(error) = backend.settle_all_of(&batch, SettleMode::Each).await {
+            tracing::warn!(%error, "runs that go on could not be handed back with their events");
+        }
+        backend.queue().deregister_worker(self.lease.worker()).await.map(drop)
     }
 }

@@ -34,6 +34,10 @@ impl Running {
         self.lock().len()
     }
 
+    pub(super) fn all(&self) -> Vec<Context> {
+        self.lock().values().cloned().collect()
+    }
+
     /// Tells one run to stop; `false` if there is none of this task.
     pub(super) fn stop(&self, id: TaskId, reason: StopReason) -> bool {
         let context = self.lock().get(&id).cloned();
@@ -41,8 +45,7 @@ impl Running {
     }
 
     pub(super) fn stop_all(&self, reason: StopReason) {
-        let all: Vec<Context> = self.lock().values().cloned().collect();
-        all.iter().for_each(|context| context.stop(reason));
+        self.all().iter().for_each(|context| context.stop(reason));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Context, RandomState>> {

@@ -10,6 +10,7 @@ mod maintenance;
 mod outcomes;
 mod panics;
 mod parts;
+mod run_events;
 mod settings;
 mod stock;
 mod stops;

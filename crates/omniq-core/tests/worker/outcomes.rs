@@ -222,3 +222,24 @@ async fn a_short_wait_is_kept_by_the_worker_that_put_the_task_off() {
         soon(running).await.unwrap().unwrap();
     }
 }
+
+/// What a dead letter left is not the answer any more once it is retried.
+#[tokio::test]
+async fn a_wait_for_a_retried_dead_letter_gets_the_new_result() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(0)).await;
+    run(&rig, "f", failing(&Counter::default(), || Failure::error("bad", "luck"))).await;
+    assert_eq!(rig.backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Failed);
+
+    rig.queue.retry(id).await.unwrap();
+    assert_eq!(rig.backend.result(id).await.unwrap(), None);
+    let short = Duration::from_millis(50);
+    assert!(rig.backend.wait(id, short).await.unwrap_err().is_timeout());
+    let (backend, worker) = (rig.backend.clone(), rig.worker());
+    let waiting = tokio::spawn(async move { backend.wait(id, PATIENCE).await });
+    let worker =
+        worker.handler("f", Handler::new(|(): (), _| async { Ok::<_, Failure>(7) })).build().unwrap();
+    soon(worker.run_until_idle()).await.unwrap();
+    let result = waiting.await.unwrap().unwrap();
+    assert_eq!((result.status, result.value.unwrap().decode::<i64>().unwrap()), (ResultStatus::Completed, 7));
+}

@@ -127,6 +127,7 @@ async fn what_heeds_no_stop_is_handed_back_where_the_process_ends() {
     assert_eq!(handle.left(), 1);
     let handed_back = rig.task(id).await;
     assert_eq!((handed_back.state, handed_back.attempt), (TaskState::Ready, 0));
+    assert_eq!(rig.kinds(id).await, ["enqueued", "started", "released"]);
     drop(open);
 }
 

@@ -43,6 +43,41 @@ impl EventStorage for Broken {
     }
 }
 
+/// An event store that takes its time.
+#[derive(Debug)]
+pub(crate) struct Slow {
+    pub(crate) inner: Arc<MemoryEventStorage>,
+    pub(crate) pause: Duration,
+}
+
+#[async_trait]
+impl EventStorage for Slow {
+    async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
+        tokio::time::sleep(self.pause).await;
+        self.inner.log_many(events).await
+    }
+
+    async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
+        self.inner.query(filter).await
+    }
+
+    async fn count(&self, filter: &EventFilter) -> Result<u64> {
+        self.inner.count(filter).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        self.inner.purge(before, limit).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+
+    fn location(&self) -> Location {
+        Location::new("a slow place")
+    }
+}
+
 /// Results elsewhere, in a store that notes when it is written.
 #[derive(Debug)]
 pub(crate) struct Noting {
