@@ -49,8 +49,10 @@ enum DevCommand {
     /// Print the URL of its database, password and all
     #[command(after_help = "Example:\n  export OMNIQ_URL=$(omniq dev url)")]
     Url(Folder),
-    /// Open psql on its database; what follows goes to psql
-    #[command(after_help = "Example:\n  omniq dev psql -c 'select * from omniq.task_list limit 5'")]
+    /// Open psql on its database; what follows goes to psql, options that omniq has as well behind `--`
+    #[command(
+        after_help = "Examples:\n  omniq dev psql -c 'select * from omniq.task_list limit 5'\n  omniq dev psql -- -v ON_ERROR_STOP=1 -f script.sql"
+    )]
     Psql {
         #[command(flatten)]
         folder: Folder,

@@ -58,6 +58,21 @@ async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
     backend.close().await.unwrap();
 }
 
+/// The shortest form gives no arguments: what a function without any takes.
+#[tokio::test]
+async fn c21_a_task_without_arguments_runs() {
+    let (_db, backend, witness) = open().await;
+    let id: Uuid = witness.query_one("select omniq.enqueue('plain')", &[]).await.unwrap().get(0);
+    let worker = Worker::builder(backend.backend().clone())
+        .register("plain", |(): (), _: Context| async { Ok::<_, Failure>("done") })
+        .build()
+        .unwrap();
+    worker.run_until_idle().await.unwrap();
+    let result = backend.wait(id.into(), PATIENCE).await.unwrap();
+    assert_eq!(result.value.unwrap().decode::<String>().unwrap(), "done");
+    backend.close().await.unwrap();
+}
+
 /// Many at once by arrays, by the function on which everything else stands.
 #[tokio::test]
 async fn c21_the_sql_function_for_many_enqueues_all_or_none() {

@@ -17,8 +17,8 @@ use crate::span;
 pub struct EnqueueArgs {
     /// The function's name, as a worker has registered it
     func: String,
-    /// Its arguments as JSON
-    #[arg(default_value = "[]", value_name = "JSON")]
+    /// Its arguments as JSON; null: none
+    #[arg(default_value = "null", value_name = "JSON")]
     args: String,
     /// The queue
     #[arg(long, default_value = "default")]

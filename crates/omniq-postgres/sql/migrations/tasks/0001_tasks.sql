@@ -418,7 +418,7 @@ end
 
 -- Enqueues one task from any language: select {schema}.enqueue('send_mail', '["ann@example.org"]').
 create function {schema}.enqueue(
-    func text, payload jsonb default '[]', queue text default 'default', priority integer default 0,
+    func text, payload jsonb default 'null', queue text default 'default', priority integer default 0,
     delay interval default null, run_at timestamptz default null, ttl interval default null,
     max_retries integer default 3, metadata jsonb default null, id uuid default null
 ) returns uuid
