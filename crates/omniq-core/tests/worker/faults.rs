@@ -208,6 +208,49 @@ async fn statements_that_the_server_undoes_are_tried_without_end() {
     }
 }
 
+/// Issue 12, C8: where the time of a statement is limited, fewer ends go with it.
+#[tokio::test(start_paused = true)]
+async fn ends_that_the_server_undoes_together_are_written_a_few_at_a_time() {
+    let rig = Rig::new();
+    rig.queue.undo_settles_of_more_than(2);
+    let ids = rig.backend.enqueue_many(vec![task("f"); 9]).await.unwrap();
+    let barrier = Arc::new(tokio::sync::Barrier::new(9));
+    let worker = rig.worker().concurrency(9).register("f", move |(): (), _| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            Ok::<_, Failure>(())
+        }
+    });
+    let worker = worker.build().unwrap();
+    tokio::time::timeout(20 * PATIENCE, worker.run_until_idle()).await.unwrap().unwrap();
+    for id in ids {
+        assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+    }
+}
+
+/// Issue 12, C8: an end that the server undoes again and again holds up no other.
+#[tokio::test]
+async fn an_end_that_the_server_keeps_undoing_holds_up_no_other() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    rig.queue.undo_settles_of(Some(id));
+    let runs = Counter::default();
+    let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    runs.reaches(1).await;
+    for other in rig.backend.enqueue_many(vec![task("f"); 5]).await.unwrap() {
+        assert_eq!(rig.result(other).await.status, ResultStatus::Completed);
+    }
+    assert_eq!(rig.task(id).await.state, TaskState::Running);
+    rig.queue.undo_settles_of(None);
+    assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(runs.get(), 6);
+}
+
 /// Issue 12, C8: an error of another kind does not make a run forgotten either.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {

@@ -1,7 +1,7 @@
 //! The in-memory queue with faults that tests switch on.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(crate) struct FaultyQueue {
     deaf: AtomicBool,
     refused: Mutex<Option<TaskId>>,
     busy: Mutex<HashMap<TaskId, usize>>,
+    undone: Mutex<Option<TaskId>>,
+    most: AtomicUsize,
     /// What was called, for tests of the order.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
@@ -32,6 +34,8 @@ impl FaultyQueue {
             deaf: AtomicBool::default(),
             refused: Mutex::default(),
             busy: Mutex::default(),
+            undone: Mutex::default(),
+            most: AtomicUsize::new(usize::MAX),
             calls: Arc::default(),
         }
     }
@@ -49,6 +53,16 @@ impl FaultyQueue {
     /// A settle in which this task completes is refused, for a reason that lies in the task.
     pub(crate) fn refuse_completion(&self, id: TaskId) {
         *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// Until this is called anew the server undoes each settle in which this task is.
+    pub(crate) fn undo_settles_of(&self, id: Option<TaskId>) {
+        *self.undone.lock().unwrap() = id;
+    }
+
+    /// From now on the server undoes a settle of more tasks than this.
+    pub(crate) fn undo_settles_of_more_than(&self, most: usize) {
+        self.most.store(most, Ordering::SeqCst);
     }
 
     /// From now on bells do not ring, nor when a task is due.
@@ -95,6 +109,11 @@ macro_rules! pass_on {
                 let refused = *self.refused.lock().unwrap();
                 if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
                     return Err(Error::invalid("this completion is refused for the test"));
+                }
+                let undone = *self.undone.lock().unwrap();
+                let is_undone = undone.is_some() && batch.iter().any(|one| Some(one.task_id) == undone);
+                if is_undone || batch.len() > self.most.load(Ordering::SeqCst) {
+                    return Err(Error::timeout("undone for the test").with_sqlstate("57014"));
                 }
                 let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
                 let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();
