@@ -4,6 +4,7 @@ mod basics;
 mod cancels;
 mod faults;
 mod faulty;
+mod ids;
 mod joint;
 mod maintenance;
 mod outcomes;
