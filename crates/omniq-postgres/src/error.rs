@@ -198,3 +198,35 @@ pub(crate) fn from_pool(error: PoolError<Error>, max: usize, waited: std::time::
         other => Error::internal(format!("the connection pool failed: {other}")).with_source(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str, routine: Option<&str>) -> Error {
+        from_report(&Report { code, routine, message: "", detail: None, hint: None, constraint: None })
+    }
+
+    /// Issue 12, C4: what ends the use of a session, and after what of that a statement may be sent again.
+    #[test]
+    fn sessions_of_no_use_are_known_by_their_sqlstate() {
+        for code in ["25006", "26000", "53300", "57P03"] {
+            let error = error(code, None);
+            assert!(error.is_unavailable() && is_away(&error) && was_not_done(&error), "{code}");
+        }
+        for code in ["08006", "25P03", "25P04", "53100", "57P01", "57P02", "57P05"] {
+            let error = error(code, None);
+            assert!(error.is_unavailable() && is_away(&error) && !was_not_done(&error), "{code}");
+        }
+        for code in ["40001", "40P01"] {
+            let error = error(code, None);
+            assert!(error.is_transient() && !is_away(&error) && !was_not_done(&error), "{code}");
+        }
+        for code in ["57014", "55P03", "23505", "42P01", "0A000", "XX000"] {
+            let error = error(code, None);
+            assert!(!is_away(&error) && !was_not_done(&error), "{code}");
+        }
+        let anew = error(PREPARED_ANEW, Some("RevalidateCachedQuery"));
+        assert!(is_away(&anew) && was_not_done(&anew));
+    }
+}

@@ -19,6 +19,8 @@ pub mod migrate;
 mod opening;
 mod partitions;
 mod patience;
+#[cfg(test)]
+mod pinned;
 mod pins;
 #[cfg(test)]
 mod plans;

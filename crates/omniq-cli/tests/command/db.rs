@@ -1,6 +1,8 @@
 //! `omniq db`: migrate, status, recount, sql; and that a look changes nothing.
 
-use crate::support::Bench;
+use omniq_testkit::Pooler;
+
+use crate::support::{Bench, Ran, omniq};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_db_status_and_migrate() {
@@ -85,4 +87,23 @@ async fn c19_db_recount_counts_what_was_changed_by_hand() {
     assert!(bench.run(&["db", "recount"]).good().stdout.contains("Counted anew"));
     assert_eq!(ready(), 2);
     bench.run(&["db", "recount", "--schema", "other"]).fails_with(1, "omniq db migrate");
+}
+
+/// Issue 12, C7. In each process the first statement that is prepared has the same name: none is before the pooler is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn c29_processes_that_connect_at_once_through_a_pooler_do_not_meet() {
+    let bench = Bench::ready().await;
+    for more in ["", "ignore_startup_parameters = options"] {
+        let pooler = Pooler::start(&bench.db, more);
+        let migrate = |_| {
+            let url = pooler.url().to_owned();
+            std::thread::spawn(move || {
+                for _ in 0..15 {
+                    Ran::of(omniq().args(["db", "migrate", "--url", &url])).good();
+                }
+            })
+        };
+        let clients: Vec<_> = (0..4).map(migrate).collect();
+        clients.into_iter().for_each(|client| client.join().expect("no connect fails"));
+    }
 }

@@ -208,6 +208,27 @@ async fn statements_that_the_server_undoes_are_tried_without_end() {
     }
 }
 
+/// Issue 12, C8: where the time of a statement is limited, fewer ends go with it.
+#[tokio::test(start_paused = true)]
+async fn ends_that_the_server_undoes_together_are_written_a_few_at_a_time() {
+    let rig = Rig::new();
+    rig.queue.undo_settles_of_more_than(2);
+    let ids = rig.backend.enqueue_many(vec![task("f"); 9]).await.unwrap();
+    let barrier = Arc::new(tokio::sync::Barrier::new(9));
+    let worker = rig.worker().concurrency(9).register("f", move |(): (), _| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            Ok::<_, Failure>(())
+        }
+    });
+    let worker = worker.build().unwrap();
+    tokio::time::timeout(20 * PATIENCE, worker.run_until_idle()).await.unwrap().unwrap();
+    for id in ids {
+        assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+    }
+}
+
 /// Issue 12, C8: an error of another kind does not make a run forgotten either.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {

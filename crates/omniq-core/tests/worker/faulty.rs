@@ -1,7 +1,7 @@
 //! The in-memory queue with faults that tests switch on.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(crate) struct FaultyQueue {
     refused: Mutex<Option<TaskId>>,
     busy: Mutex<HashMap<TaskId, usize>>,
     undone: Mutex<Option<(TaskId, MakeError)>>,
+    most: AtomicUsize,
     /// What was called, for tests of the order.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
@@ -34,6 +35,7 @@ impl FaultyQueue {
             refused: Mutex::default(),
             busy: Mutex::default(),
             undone: Mutex::default(),
+            most: AtomicUsize::new(usize::MAX),
             calls: Arc::default(),
         }
     }
@@ -51,6 +53,11 @@ impl FaultyQueue {
     /// A settle in which this task completes is refused, for a reason that lies in the task.
     pub(crate) fn refuse_completion(&self, id: TaskId) {
         *self.refused.lock().unwrap() = Some(id);
+    }
+
+    /// From now on the server undoes a settle of more tasks than this.
+    pub(crate) fn undo_settles_of_more_than(&self, most: usize) {
+        self.most.store(most, Ordering::SeqCst);
     }
 
     /// From now on bells do not ring, nor when a task is due.
@@ -106,6 +113,9 @@ macro_rules! pass_on {
                 let undone = *self.undone.lock().unwrap();
                 if let Some((_, make)) = undone.filter(|(id, _)| batch.iter().any(|one| one.task_id == *id)) {
                     return Err(make("the settle is undone for the test"));
+                }
+                if batch.len() > self.most.load(Ordering::SeqCst) {
+                    return Err(Error::timeout("undone for the test").with_sqlstate("57014"));
                 }
                 let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
                 let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();

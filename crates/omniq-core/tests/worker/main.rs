@@ -5,6 +5,7 @@ mod cancels;
 mod faults;
 mod faulty;
 mod held_up;
+mod ids;
 mod joint;
 mod maintenance;
 mod outcomes;

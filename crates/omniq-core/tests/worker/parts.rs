@@ -72,6 +72,22 @@ async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
     assert_eq!(joint.events.count(&filter).await.unwrap(), 1);
 }
 
+/// Issue 12, C15: but not for ever, as it may be the disk of the events alone; who settles by hand does not wait at all.
+#[tokio::test]
+async fn ends_do_without_their_events_when_a_disk_stays_full() {
+    let joint = Joint::new(true);
+    let backend = joint.backend();
+    let ids = backend.enqueue_many(vec![task("f"), task("f")]).await.unwrap();
+    joint.undo(&["53100"; 1_000]);
+    let held = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    backend.complete(&held, None).await.unwrap();
+    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    soon(worker.run_until_idle()).await.unwrap();
+    for id in ids {
+        assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
+    }
+}
+
 #[tokio::test]
 async fn parts_in_one_place_are_written_in_the_queues_own_settle() {
     let joint = Joint::new(true);

@@ -392,3 +392,23 @@ async fn c19_verbs_of_management_have_their_changes_folded() {
     assert_eq!(figures(&witness, "queue_counts").await, figures(&witness, "counted").await);
     queue.close().await.unwrap();
 }
+
+/// Issue 12, E10: nor does it take one of those verbs alone.
+#[tokio::test]
+async fn c19_purge_and_prune_have_their_changes_folded() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let witness = db.client().await;
+    // Not by the queue, whose enqueues count as well.
+    witness.query("select omniq.enqueue('f') from generate_series(1, 600)", &[]).await.unwrap();
+    let none = TaskFilter { queue: Some("none".into()), ..Default::default() };
+    for _ in 0..500 {
+        queue.purge(&none).await.unwrap();
+        queue.prune(1).await.unwrap();
+    }
+    omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
+        (number(&witness, "select count(*) from omniq.tallies").await < 500).then_some(())
+    })
+    .await;
+    queue.close().await.unwrap();
+}

@@ -7,6 +7,7 @@ use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq::storage::memory::{MemoryQueue, MemoryResultStorage};
 use omniq_testkit::TestDb;
+use tokio_postgres::IsolationLevel;
 use uuid::Uuid;
 
 use crate::witness::{PATIENCE, echo_worker, full, number};
@@ -100,6 +101,46 @@ async fn c14_sql_refuses_an_id_whose_result_is_kept() {
 
     backend.results().unwrap().delete(id.into()).await.unwrap();
     witness.query_one(one, &[&id]).await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// Where results are kept elsewhere, an enqueue in a transaction looks before it is sent.
+#[tokio::test]
+async fn c14_a_transaction_cannot_use_an_id_whose_result_is_kept_elsewhere() {
+    let db = TestDb::new().await;
+    let settings = Settings::builder().url(db.url()).results("memory").build().unwrap();
+    let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
+    let mut witness = db.client().await;
+    let id = TaskId::from(Uuid::new_v4());
+    backend.enqueue(task(id, 1)).await.unwrap();
+    worker(backend.backend()).run_until_idle().await.unwrap();
+    let mut transaction = witness.transaction().await.unwrap();
+    let one = backend.enqueue_in(&mut transaction, task(id, 2)).await.unwrap_err();
+    let many = backend.enqueue_many_in(&mut transaction, vec![task(id, 3)]).await.unwrap_err();
+    assert!(one.is_duplicate() && many.is_duplicate(), "{one:?} {many:?}");
+    transaction.commit().await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0);
+    backend.close().await.unwrap();
+}
+
+/// A transaction with a snapshot from before does not see the earlier task's result: the new one takes its place.
+#[tokio::test]
+async fn c14_an_id_that_was_taken_unseen_has_the_new_result() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let mut user = db.client().await;
+    let mut transaction =
+        user.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await.unwrap();
+    transaction.query("select 1", &[]).await.unwrap();
+    let id = TaskId::from(Uuid::new_v4());
+    backend.enqueue(task(id, 1)).await.unwrap();
+    echo_worker(&backend).run_until_idle().await.unwrap();
+    assert_eq!(value(backend.backend(), id).await, 1);
+    backend.enqueue_in(&mut transaction, task(id, 2)).await.unwrap();
+    transaction.commit().await.unwrap();
+    echo_worker(&backend).run_until_idle().await.unwrap();
+    assert_eq!(value(backend.backend(), id).await, 2);
+    assert_eq!(number(&user, "select count(*) from omniq.results").await, 1);
     backend.close().await.unwrap();
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq::storage::memory::{MemoryQueue, MemoryResultStorage};
-use omniq::{Limits, ResultStatus};
+use omniq::{Limits, Outcome, ResultStatus, SettleMode, Settlement, TaskResult};
 use omniq_testkit::TestDb;
+use tokio_postgres::NoTls;
 
 use crate::witness::PATIENCE;
 
@@ -36,13 +37,43 @@ async fn too_much_fails(backend: &Backend) {
 async fn c14_a_result_above_the_limit_fails_its_task() {
     let mut limits = Limits::default();
     limits.max_payload = 1000;
-    let results = MemoryResultStorage::new().with_limits(limits.clone());
-    let memory =
-        Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(results)).with_limits(limits);
+    // The limit is the backend's, whatever the storage would take.
+    let results = Arc::new(MemoryResultStorage::new());
+    let memory = Backend::new(Arc::new(MemoryQueue::new())).with_results(results).with_limits(limits);
     too_much_fails(&memory).await;
     let db = TestDb::new().await;
     let settings = Settings::builder().url(db.url()).max_payload(1000).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     too_much_fails(backend.backend()).await;
+    // In a transaction of the run's own.
+    let url = db.url();
+    let worker =
+        Worker::builder(backend.backend().clone()).register("inside", move |(): (), context: Context| {
+            let url = url.clone();
+            async move {
+                let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                tokio::spawn(connection);
+                let refused = context.complete_in(&mut client, &"x".repeat(999)).await;
+                Ok::<_, Failure>(refused.is_err_and(|error| error.is_invalid()))
+            }
+        });
+    let id = backend.enqueue(NewTask::new("inside", &()).unwrap()).await.unwrap();
+    worker.build().unwrap().run_until_idle().await.unwrap();
+    let value = backend.wait(id, PATIENCE).await.unwrap().value;
+    assert!(value.is_some_and(|value| value.decode::<bool>().unwrap()));
+    // Past the backend, too.
+    let id = backend.enqueue(NewTask::new("letters", &1).unwrap()).await.unwrap();
+    let task = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    let mut result = TaskResult::new(id, ResultStatus::Completed);
+    result.value = Some(Payload::json(&"x".repeat(999)).unwrap());
+    assert!(backend.results().unwrap().store(result.clone()).await.unwrap_err().is_invalid());
+    let settlement = Settlement {
+        task_id: id,
+        claim: task.claim,
+        outcome: Outcome::Complete,
+        result: Some(result),
+        events: Vec::new(),
+    };
+    assert!(backend.queue().settle(vec![settlement], SettleMode::Each).await.unwrap_err().is_invalid());
     backend.close().await.unwrap();
 }

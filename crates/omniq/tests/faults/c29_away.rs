@@ -128,10 +128,16 @@ async fn c29_a_worker_starts_before_its_server() {
     let error = AsyncPostgresBackend::with_settings(&settings).await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     let waiting = tokio::spawn(async move { AsyncPostgresBackend::with_settings_patiently(&settings).await });
+    // Any other connect does so for as long as a call.
+    let other = Settings::from_url(&db.url()).unwrap();
+    let other = tokio::spawn(async move { AsyncPostgresBackend::with_settings(&other).await });
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!waiting.is_finished());
+    assert!(!other.is_finished(), "{:?}", other.await);
     server.restart(StopMode::Immediate).unwrap();
     let backend = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap().unwrap();
     backend.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+    backend.close().await.unwrap();
+    let backend = tokio::time::timeout(Duration::from_secs(10), other).await.unwrap().unwrap().unwrap();
     backend.close().await.unwrap();
 }

@@ -1,10 +1,12 @@
 //! Issue 12, C15: the events of one task stand in the order in which it lived.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq_testkit::{TestDb, eventually};
+use tokio::sync::Mutex;
 use tokio_postgres::NoTls;
 
 use crate::effects::number_is;
@@ -23,6 +25,11 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
     let db = TestDb::new().await;
     let backend = with_events(&db).await;
     let url = db.url();
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(db.client().await);
+    }
+    let open = Arc::new(Mutex::new(open));
     let worker = Worker::builder(backend.backend().clone())
         .concurrency(8)
         .register("inside", move |_: i32, context: Context| {
@@ -36,6 +43,17 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
                 Ok::<_, Failure>(())
             }
         })
+        .register("at_once", move |_: i32, context: Context| {
+            let open = Arc::clone(&open);
+            async move {
+                let mut client = open.lock().await.pop().unwrap();
+                let mut transaction = client.transaction().await?;
+                context.complete_in(&mut transaction, &()).await?;
+                transaction.commit().await?;
+                open.lock().await.push(client);
+                Ok::<_, Failure>(())
+            }
+        })
         .register("plain", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
         .build()
         .unwrap();
@@ -43,7 +61,7 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
     let mut calls = tokio::task::JoinSet::new();
     for i in 0..300 {
         let backend = backend.clone();
-        let func = if i % 3 == 0 { "plain" } else { "inside" };
+        let func = ["plain", "inside", "at_once"][i as usize % 3];
         let task = NewTask::new(func, &i).unwrap();
         calls.spawn(async move {
             if i % 10 == 0 {
@@ -68,6 +86,28 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
     let wrong: Vec<_> = lives.iter().filter(|life| *life != "enqueued started completed").collect();
     assert!(wrong.is_empty(), "{} of {}: {:?}", wrong.len(), lives.len(), &wrong[..wrong.len().min(5)]);
     assert_eq!(lives.len(), 300);
+    backend.close().await.unwrap();
+}
+
+/// So many that their ends are written by the thousand: one batch does not overtake another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_many_tasks_stand_in_order() {
+    let db = TestDb::new().await;
+    let backend = with_events(&db).await;
+    let tasks = (0..10_000).map(|i| NewTask::new("plain", &i).unwrap()).collect();
+    let ids = backend.enqueue_many(tasks).await.unwrap();
+    let worker = Worker::builder(backend.backend().clone())
+        .concurrency(1_000)
+        .register("plain", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
+        .build()
+        .unwrap();
+    worker.run_until_idle().await.unwrap();
+    let witness = db.client().await;
+    let lives = witness.query(LIVES, &[]).await.unwrap();
+    // An event of a run is dropped while so many wait to be written, but that of its end is not.
+    let orders = ["enqueued started completed", "enqueued completed"];
+    let wrong = lives.iter().filter(|row| !orders.contains(&row.get::<_, &str>(0))).count();
+    assert_eq!((lives.len(), wrong), (ids.len(), 0));
     backend.close().await.unwrap();
 }
 

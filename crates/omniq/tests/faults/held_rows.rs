@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use omniq::prelude::*;
-use omniq::{ResultStatus, WorkerBuilder, WorkerInfo};
+use omniq::{Dequeue, Outcome, ResultStatus, SettleMode, Settled, Settlement, WorkerBuilder, WorkerInfo};
 use omniq_testkit::{TestDb, eventually};
 use tokio_postgres::{Client, NoTls};
 
@@ -89,6 +89,84 @@ async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
     eventually("the lost worker is forgotten", PATIENCE, async || number_is(&witness, lost, 0).await).await;
     stop.stop();
     running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+fn ends(tasks: &[omniq::Task]) -> Vec<Settlement> {
+    let end = |task: &omniq::Task| Settlement {
+        task_id: task.id,
+        claim: task.claim,
+        outcome: Outcome::Complete,
+        result: None,
+        events: Vec::new(),
+    };
+    tasks.iter().map(end).collect()
+}
+
+/// One of three rows is held: the others are settled, a second try does not wait again, and what is all or nothing waits. Its
+/// worker stays, as long as it holds something.
+#[tokio::test]
+async fn a_settlement_passes_over_a_row_that_others_hold() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let queue = backend.backend().queue();
+    for i in 0..3 {
+        queue.enqueue(task("echo", i)).await.unwrap();
+    }
+    let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
+    let tasks = queue.claim(worker, &Dequeue::from(["default"]).limit(3)).await.unwrap();
+    let holder = db.client().await;
+    holder.batch_execute("begin").await.unwrap();
+    let lock = "select from omniq.tasks where id = $1 for update";
+    holder.query(lock, &[&tasks[1].id.as_uuid()]).await.unwrap();
+
+    let answers = queue.settle(ends(&tasks), SettleMode::Each).await.unwrap();
+    assert_eq!(answers, [Settled::Done, Settled::Busy, Settled::Done]);
+    let held = &tasks[1..2];
+    let begun = Instant::now();
+    for _ in 0..40 {
+        assert_eq!(queue.settle(ends(held), SettleMode::Each).await.unwrap(), [Settled::Busy]);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(queue.deregister_worker(worker).await.unwrap_err().is_conflict());
+
+    let all = {
+        let (queue, batch) = (queue.clone(), ends(held));
+        tokio::spawn(async move { queue.settle(batch, SettleMode::All).await })
+    };
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(all.await.unwrap().unwrap(), [Settled::Done]);
+    queue.deregister_worker(worker).await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// Upkeep waits a moment for what it needs, and leaves it to the next time.
+#[tokio::test]
+async fn no_step_of_maintenance_waits_for_long() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let holder = db.client().await;
+    // More notes of changes than are folded at once.
+    holder.query("select omniq.enqueue('echo') from generate_series(1, 600)", &[]).await.unwrap();
+    let lock = "begin; lock table omniq.tasks, omniq.workers, omniq.tallies, omniq.result_runs";
+    holder.batch_execute(lock).await.unwrap();
+    let (queue, results) = (backend.backend().queue(), backend.results().unwrap());
+    let steps = async {
+        [
+            ("lost", queue.lost(10).await.err()),
+            ("expired", queue.expired(10).await.err()),
+            ("prune", queue.prune(10).await.err()),
+            ("fold", queue.maintain().await.err()),
+            ("results", results.maintain(Some(Duration::from_secs(60))).await.err()),
+        ]
+    };
+    let steps = tokio::time::timeout(Duration::from_secs(30), steps).await.expect("they wait for long");
+    for (step, error) in steps {
+        let error = error.unwrap_or_else(|| panic!("{step} needs nothing of what is held"));
+        assert_eq!(error.sqlstate(), Some("55P03"), "{step}: {error:?}");
+    }
+    holder.batch_execute("rollback").await.unwrap();
     backend.close().await.unwrap();
 }
 

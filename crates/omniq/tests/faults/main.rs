@@ -11,6 +11,7 @@ mod c21_killed;
 mod c29_away;
 mod c29_restart;
 mod c29_terminated;
+mod c29_unsure;
 mod effects;
 mod event_order;
 mod held_rows;
