@@ -39,7 +39,7 @@ pub(crate) fn is_away(error: &Error) -> bool {
 /// Whether the server said that it has done nothing: a server that takes no writes, or none for now, or no more sessions; or a
 /// session that has lost what was prepared in it.
 pub(crate) fn was_not_done(error: &Error) -> bool {
-    let codes = [READ_ONLY, NOT_PREPARED, PREPARED_ANEW, STARTING, TOO_MANY];
+    let codes = [READ_ONLY, NOT_PREPARED, NOT_NOW, STARTING, TOO_MANY];
     error.is_unavailable() && error.sqlstate().is_some_and(|code| codes.contains(&code))
 }
 
@@ -47,8 +47,9 @@ pub(crate) fn was_not_done(error: &Error) -> bool {
 const READ_ONLY: &str = "25006";
 /// The session does not know a prepared statement, as behind a pooler that was changed.
 const NOT_PREPARED: &str = "26000";
-/// What was prepared has another result since a table was changed.
-const PREPARED_ANEW: &str = "0A000";
+/// What was prepared has another result since a table was changed; or a transaction that is to write began on a standby. Others with this
+/// code are told apart by the server's function.
+const NOT_NOW: &str = "0A000";
 /// The server starts, recovers or shuts down.
 const STARTING: &str = "57P03";
 /// The server, or the role, has no more room for a session.
@@ -130,8 +131,13 @@ fn from_report(db: &Report<'_>) -> Error {
              updates it, and says so if that cannot help"
         )),
         "3D000" => Error::config(message),
-        PREPARED_ANEW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
-        READ_ONLY | NOT_PREPARED => Error::unavailable(message),
+        NOT_NOW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
+        // What a standby says to a transaction that is to write.
+        NOT_NOW if db.routine == Some("call_bool_check_hook") => {
+            Error::unavailable(takes_no_writes(&message))
+        }
+        READ_ONLY => Error::unavailable(takes_no_writes(&message)),
+        NOT_PREPARED => Error::unavailable(message),
         // The session was ended: it stood idle in a transaction, or the transaction took too long.
         "25P03" | "25P04" => Error::unavailable(message),
         "57014" => Error::timeout(format!("{message}: the server ended the statement")),
@@ -149,6 +155,13 @@ fn from_report(db: &Report<'_>) -> Error {
         _ => Error::internal(format!("the database reports: {message}")),
     };
     made.with_sqlstate(code)
+}
+
+fn takes_no_writes(message: &str) -> String {
+    format!(
+        "{message}: the server is a standby, or read-only; name the primary in the URL, or several hosts with \
+         target_session_attrs=read-write"
+    )
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
@@ -226,7 +239,9 @@ mod tests {
             let error = error(code, None);
             assert!(!is_away(&error) && !was_not_done(&error), "{code}");
         }
-        let anew = error(PREPARED_ANEW, Some("RevalidateCachedQuery"));
-        assert!(is_away(&anew) && was_not_done(&anew));
+        for routine in ["RevalidateCachedQuery", "call_bool_check_hook"] {
+            let error = error(NOT_NOW, Some(routine));
+            assert!(is_away(&error) && was_not_done(&error), "{routine}");
+        }
     }
 }
