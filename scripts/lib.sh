@@ -13,3 +13,9 @@ part() {
 test_base() {
   echo "${TMPDIR:-/tmp}/omniq-test-${USER:-root}${PWD//\//_}"
 }
+
+# Libraries, programs and the Python module. The same packages and features as for the tests, the examples for the sake of what they
+# depend on: or all would be built twice. The test programs would be, too, were they built here: `cargo build` and `cargo test` share none.
+build() {
+  cargo build --workspace --all-features --lib --bins --examples
+}

@@ -34,9 +34,9 @@ dev() {
   echo "$PWD/python" >"$(site)/omniq-dev.pth"
 }
 
-# The same targets and features as the Rust tests have, so that nothing is compiled for both; the wheel is packed from it.
+# The wheel is packed from the build that the Rust tests share.
 wheel() {
-  cargo build --workspace --all-features --lib --bins --tests
+  build
   install_wheel debug
 }
 

@@ -52,14 +52,14 @@ checks=$started
 run_beside scripts/python.sh tools >/dev/null
 tools=$started
 
+part "Build" build
+
 # The examples of README and guide run on a server, as a reader's would.
 examples() {
-  cargo build --quiet -p omniq-cli
   local data
   data=$(test_base)/pg-examples
   target/debug/omniq --quiet dev start --data "$data"
-  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test \
-    -p omniq-core -p omniq-embedded -p omniq-postgres -p omniq --all-features --doc --quiet
+  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test --workspace --all-features --doc --quiet
 }
 part "Examples in the documentation" examples
 
