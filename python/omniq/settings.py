@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq
+from omniq._given import a_text, an
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Settings:
         Raises:
             OmniQError: `is_config`, naming the file and the setting or the line.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise OmniQError(f"a settings file is named by a path, not by {type(path).__name__}", "config")
         return cls._of(_omniq.Settings.from_file(path))
 
     @classmethod
@@ -172,6 +175,16 @@ def settings_of(source: Source, options: Mapping[str, Any]) -> Settings:
         kind = type(source).__name__
         raise OmniQError(f"a storage is opened with a URL, Settings or a dict, not with {kind}", "config")
     return base.over(**options) if options else base
+
+
+def check_writing(codec: str, allow_pickle: bool) -> None:
+    """Refuses what cannot say how values are written."""
+    try:
+        a_text(codec, "codec")
+        # Of the text "false" Python would say that it is true.
+        an(allow_pickle, bool, "allow_pickle", "give True or False")
+    except OmniQError as error:
+        raise OmniQError(error.message, "config") from None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
