@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -79,6 +80,14 @@ def texts(values: str | Iterable[str], name: str) -> list[str]:
     if isinstance(values, str):
         return [a_text(values, name)]
     return [a_text(value, f"{name}[{place}]") for place, value in enumerate(several(values, name, "names"))]
+
+
+def a_span(value: float | timedelta, name: str) -> float | timedelta:
+    """The span, if it is one: seconds that are not negative, or a `timedelta`."""
+    an(value, (int, float, timedelta), name, "give seconds or a timedelta")
+    if not (value.total_seconds() if isinstance(value, timedelta) else value) >= 0:
+        raise OmniQError(f"{name} = {value} is refused: give seconds that are not negative, or a timedelta", "invalid")
+    return value
 
 
 def a_number(value: int, name: str, first: int = 0, last: int = MOST) -> int:

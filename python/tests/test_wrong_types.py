@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -130,6 +131,25 @@ async def test_names_and_numbers_of_queues(app: AsyncOmniQ) -> None:
         (lambda: app.backend.events.query(limit=2**70), "^limit = .* give 0 to"),
     ]:
         await refused(words, call)
+
+
+@pytest.mark.parametrize("span", ["x", None, -1, float("nan"), timedelta(-1)])
+async def test_spans(app: AsyncOmniQ, span: Any) -> None:
+    @app.task
+    async def work() -> None: ...
+
+    backend = app.backend
+    await refused("^timeout .*is refused", backend.wait, uuid4(), span)
+    await refused("^timeout .*is refused", backend.results.wait, uuid4(), span)
+    await refused("^timeout .*is refused", backend.queue.dequeue, timeout=span)
+    await refused("^timeout .*is refused", backend.queue.dequeue_many, limit=1, timeout=span)
+    handle = await work.enqueue()
+    if span is not None:
+        await refused("^timeout .*is refused", handle.result, span)
+    task = await backend.queue.dequeue()
+    assert task is not None
+    await refused("^delay .*is refused", backend.queue.snooze, task, span)
+    await refused("^delay .*is refused", backend.queue.retry_later, task, span)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_text_or_none, an_id, many_ids
+from omniq._given import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
@@ -116,7 +116,7 @@ class AsyncBackend(Parts):
         Raises:
             OmniQError: `is_timeout` if it has not come in time; `is_config` if results are off.
         """
-        return await run(self._core.wait(an_id(id), timeout))
+        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def complete(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
         """Reports success of a dequeued task, with its result and event.

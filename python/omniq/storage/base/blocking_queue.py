@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._given import a_number, a_text, an_id, many_ids, texts
+from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
 from omniq._loop import wait
 from omniq.models import (
     Backoff,
@@ -162,7 +162,9 @@ class TaskQueue(QueueStorage):
             The task, which is to be settled by `complete`, `fail` or one of the others; ``None`` if there was none.
         """
         return wait(
-            self._core.dequeue(texts(queues, "queues"), timeout, None if funcs is None else texts(funcs, "funcs"))
+            self._core.dequeue(
+                texts(queues, "queues"), a_span(timeout, "timeout"), None if funcs is None else texts(funcs, "funcs")
+            )
         )
 
     dequeue = dequeue_sync
@@ -180,7 +182,7 @@ class TaskQueue(QueueStorage):
             self._core.dequeue_many(
                 texts(queues, "queues"),
                 a_number(limit, "limit", 1, 10_000),
-                timeout,
+                a_span(timeout, "timeout"),
                 None if funcs is None else texts(funcs, "funcs"),
             )
         )
@@ -231,7 +233,9 @@ class TaskQueue(QueueStorage):
         self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
     ) -> None:
         """Ends the run; the task runs again after the delay whatever its retries say, the attempt counted."""
-        wait(self._core.retry_later(a_task(task), delay, None if error is None else TaskError.of(error)))
+        wait(
+            self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
+        )
 
     retry_later = retry_later_sync
 
@@ -249,7 +253,7 @@ class TaskQueue(QueueStorage):
 
     def snooze_sync(self, task: Task, delay: float | timedelta) -> None:
         """Puts the task off for a while; the attempt is not counted."""
-        wait(self._core.snooze(a_task(task), delay))
+        wait(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
     snooze = snooze_sync
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._given import a_number, a_text, an_id, many_ids, texts
+from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
 from omniq._loop import run
 from omniq.models import (
     Backoff,
@@ -156,7 +156,9 @@ class AsyncTaskQueue(QueueStorage):
             The task, which is to be settled by `complete`, `fail` or one of the others; ``None`` if there was none.
         """
         return await run(
-            self._core.dequeue(texts(queues, "queues"), timeout, None if funcs is None else texts(funcs, "funcs"))
+            self._core.dequeue(
+                texts(queues, "queues"), a_span(timeout, "timeout"), None if funcs is None else texts(funcs, "funcs")
+            )
         )
 
     async def dequeue_many(
@@ -172,7 +174,7 @@ class AsyncTaskQueue(QueueStorage):
             self._core.dequeue_many(
                 texts(queues, "queues"),
                 a_number(limit, "limit", 1, 10_000),
-                timeout,
+                a_span(timeout, "timeout"),
                 None if funcs is None else texts(funcs, "funcs"),
             )
         )
@@ -213,7 +215,9 @@ class AsyncTaskQueue(QueueStorage):
         self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
     ) -> None:
         """Ends the run; the task runs again after the delay whatever its retries say, the attempt counted."""
-        await run(self._core.retry_later(a_task(task), delay, None if error is None else TaskError.of(error)))
+        await run(
+            self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
+        )
 
     async def release(self, task: Task) -> None:
         """Hands the task back; the attempt is not counted."""
@@ -225,7 +229,7 @@ class AsyncTaskQueue(QueueStorage):
 
     async def snooze(self, task: Task, delay: float | timedelta) -> None:
         """Puts the task off for a while; the attempt is not counted."""
-        await run(self._core.snooze(a_task(task), delay))
+        await run(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
     async def discard(self, task: Task) -> None:
         """Drops a task that is held: it leaves the queue."""

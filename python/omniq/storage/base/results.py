@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_number, all_of, an, an_id, many_ids
+from omniq._given import a_number, a_span, all_of, an, an_id, many_ids
 from omniq._loop import run
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.storage.base.common import Storage, required
@@ -74,7 +74,7 @@ class AsyncResultStorage(Storage):
         Raises:
             OmniQError: `is_timeout` if it has not come in time.
         """
-        return await run(self._core.wait(an_id(id), timeout))
+        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete(self, id: UUID) -> bool:
         """Removes the result of a task; says whether there was one."""
