@@ -37,11 +37,9 @@ def encode_json(value: Any) -> bytes:
     """Metadata and event data as JSON; called by the Rust side, which takes no more than this lets through.
 
     Raises:
-        ValueError: For anything but a dict, and for what the database's ``jsonb`` does not hold.
+        ValueError: For what the database's ``jsonb`` does not hold. That it is an object, the Rust side sees.
         UnicodeEncodeError: For texts that UTF-8 cannot hold.
     """
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object: give a dict")
     try:
         data = _encode_json(value)
     except RecursionError:

@@ -10,7 +10,18 @@ from uuid import uuid4
 
 import pytest
 
-from omniq import AsyncOmniQ, Backoff, Context, NewTask, OmniQError, Settings, TaskFailed, codecs, set_log_level
+from omniq import (
+    AsyncOmniQ,
+    Backoff,
+    Context,
+    NewTask,
+    OmniQError,
+    Settings,
+    TaskError,
+    TaskFailed,
+    codecs,
+    set_log_level,
+)
 from omniq.storage.memory import AsyncMemoryQueue
 from omniq.storage.postgres import AsyncPostgresQueue
 
@@ -209,7 +220,7 @@ async def test_settings(tmp_path: Path) -> None:
             with pytest.raises(OmniQError, match=words) as caught:
                 kind(NOWHERE, **given)
             assert caught.value.is_config
-    verbs: list[Any] = [Settings.from_file, set_log_level]
+    verbs: list[Any] = [Settings.from_file, Settings.from_dict, AsyncOmniQ.from_config, set_log_level]
     for verb in verbs:
         with pytest.raises(OmniQError) as caught:
             verb([])
@@ -254,7 +265,12 @@ async def test_metadata_at_the_limits(app: AsyncOmniQ) -> None:
     assert task is not None
     assert task.metadata == held
     wrong: Any = [1]
-    await refused("give a dict$", app.backend.enqueue, "f", metadata=wrong)
+    await refused("metadata is refused: it is no JSON object: give a dict$", app.backend.enqueue, "f", metadata=wrong)
+    as_object: Any = TaskError("type", "what else becomes an object")
+    id = await app.backend.enqueue("f", metadata=as_object)
+    task = await app.backend.queue.get(id)
+    assert task is not None
+    assert task.metadata["type"] == "type"
     circle: dict[str, Any] = {}
     circle["a"] = circle
     await refused("holds itself", app.backend.enqueue, "f", metadata=circle)
