@@ -44,9 +44,11 @@ def several(values: Iterable[T], name: str, what: str) -> list[T]:
     if isinstance(values, str | bytes | dict):
         raise refused(name, values, f"give a list of {what}")
     try:
-        return list(values)
+        # Not the whole list: what a generator of the user's raises is its own.
+        given = iter(values)
     except TypeError:
         raise refused(name, values, f"give a list of {what}") from None
+    return list(given)
 
 
 def all_of(values: Iterable[T], kind: type[Any], name: str, remedy: str) -> list[T]:

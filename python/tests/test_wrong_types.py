@@ -314,6 +314,9 @@ async def test_one_of_many_calls_is_named(app: AsyncOmniQ) -> None:
     await refused(r"^calls\[0\] of task two.* too many", two.enqueue_many, [(1, 2, 3)])
     for wrong in (3, None, "ab", {"a": 1}):
         await refused("^calls is refused", two.enqueue_many, wrong)
+    # What a generator raises is its own.
+    with pytest.raises(TypeError, match="unsupported operand"):
+        await two.enqueue_many(1 + wrong for wrong in (None,))  # type: ignore[operator]
     assert await app.backend.queue.count() == 0
 
 

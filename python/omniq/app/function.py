@@ -212,6 +212,7 @@ class BaseFunction(Generic[Q, S, P, R]):
     def _written(self, calls: Iterable[Any]) -> list[bytes]:
         arguments = self.arguments
         written: list[bytes] = []
+        call: Any = None
         try:
             for call in several(calls, "calls", "calls"):
                 written.append(arguments.write(*arguments.unpack(call), self._codec))
