@@ -14,6 +14,7 @@ from omniq import (
     AsyncOmniQ,
     Backoff,
     Context,
+    Depends,
     NewTask,
     OmniQError,
     Settings,
@@ -80,6 +81,13 @@ async def test_names_of_tasks(app: AsyncOmniQ) -> None:
     ]:
         with pytest.raises(OmniQError, match=words):
             task(**options)(lambda: None)
+
+
+def test_dependencies() -> None:
+    wrong: Any = 3
+    with pytest.raises(OmniQError, match=r"Depends takes the function .*, not a value of type int") as caught:
+        Depends(wrong)
+    assert caught.value.is_config
 
 
 async def test_ids(app: AsyncOmniQ) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from omniq.app.statement import colon, named, percent
+from omniq.app.statement import colon, percent
 from omniq.errors import OmniQError
 
 #: The first row of a statement's answer.
@@ -89,14 +89,14 @@ def _psycopg(connection: Any) -> Taken | None:
 
         async def send_async(sql: str, parameters: list[Any]) -> Row | None:
             async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-                return await (await cursor.execute(cast(Any, percent(sql)), named(parameters))).fetchone()
+                return await (await cursor.execute(*percent(sql, parameters))).fetchone()
 
         return Taken(True, send_async)
     if isinstance(connection, psycopg.Connection):
 
         def send(sql: str, parameters: list[Any]) -> Row | None:
             with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
-                return cursor.execute(cast(Any, percent(sql)), named(parameters)).fetchone()
+                return cursor.execute(*percent(sql, parameters)).fetchone()
 
         return Taken(False, send)
     return None
@@ -110,7 +110,7 @@ def _psycopg2(connection: Any) -> Taken | None:
 
     def send(sql: str, parameters: list[Any]) -> Row:
         with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
-            cursor.execute(percent(sql), named(parameters))
+            cursor.execute(*percent(sql, parameters))
             return cast(Row, cursor.fetchone())
 
     return Taken(False, send)
@@ -138,7 +138,8 @@ def _sqlalchemy(connection: Any) -> Taken | None:
         )
 
     def statement(sql: str, parameters: list[Any]) -> tuple[Any, dict[str, Any]]:
-        return sqlalchemy.text(colon(sql)), named(parameters)
+        text, named = colon(sql, parameters)
+        return sqlalchemy.text(text), named
 
     if isinstance(connection, asynchronous):
 
@@ -166,7 +167,7 @@ def _django(connection: Any) -> Taken | None:
 
     def send(sql: str, parameters: list[Any]) -> Row:
         with connection.cursor() as cursor:
-            cursor.execute(percent(sql), named(parameters))
+            cursor.execute(*percent(sql, parameters))
             row: Row = cursor.fetchone()
             return row
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from omniq._loop import run, wait
 from omniq.app.connections import Taken, another, kind_of, sqlstate_of, take
-from omniq.app.statement import bytes_as_text
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ async def _carry_out(connection: Any, taken: Taken, sql: str, parameters: list[A
     if not taken.is_async:
         return _carry_out_sync(connection, taken, sql, parameters, queue)
     try:
-        database, done = await taken.send(*bytes_as_text(sql, parameters))
+        database, done = await taken.send(sql, parameters)
     except Exception as error:
         _explain(error, connection, queue)
         raise
@@ -108,7 +107,7 @@ async def _carry_out(connection: Any, taken: Taken, sql: str, parameters: list[A
 
 def _carry_out_sync(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
     try:
-        database, done = taken.send(*bytes_as_text(sql, parameters))
+        database, done = taken.send(sql, parameters)
     except Exception as error:
         _explain(error, connection, queue)
         raise

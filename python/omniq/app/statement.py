@@ -9,26 +9,32 @@ from typing import Any
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 
 
-def named(parameters: list[Any]) -> dict[str, Any]:
-    """The parameters by names, ``p1`` and so on."""
+#: A statement, and its parameters by names, ``p1`` and so on.
+Statement = tuple[Any, dict[str, Any]]
+
+
+def percent(sql: str, parameters: list[Any]) -> Statement:
+    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
+    sql, texts = _bytes_as_text(sql, parameters)
+    return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%")), _named(texts)
+
+
+def colon(sql: str, parameters: list[Any]) -> Statement:
+    """With ``:p1`` and so on, as SQLAlchemy has it."""
+    sql, texts = _bytes_as_text(sql, parameters)
+    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql), _named(texts)
+
+
+def _named(parameters: list[Any]) -> dict[str, Any]:
     return {f"p{place}": value for place, value in enumerate(parameters, 1)}
 
 
-def percent(sql: str) -> str:
-    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
-    return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%"))
-
-
-def colon(sql: str) -> str:
-    """With ``:p1`` and so on, as SQLAlchemy has it."""
-    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql)
-
-
-def bytes_as_text(sql: str, parameters: list[Any]) -> tuple[str, list[Any]]:
+def _bytes_as_text(sql: str, parameters: list[Any]) -> tuple[str, list[Any]]:
     """With bytes given as text, which the server makes bytes of again.
 
     Each driver writes bytes in a way of its own, which may hang on settings of the session: psycopg escapes those of a list
-    for a literal, and without ``standard_conforming_strings`` sends too many backslashes then. Texts are the same for all.
+    for a literal, and without ``standard_conforming_strings`` sends too many backslashes then. Texts are the same for all. Only
+    asyncpg by itself gets the bytes: it sends values in binary, by the types that the server names.
     """
     texts: list[Any] = []
     kinds: dict[int, str] = {}
