@@ -21,42 +21,79 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from omniq._texts import text_of
 from omniq.errors import OmniQError
 
 __all__ = ["decode", "encode", "register"]
 
 
+_MSGPACK = "leave it out, or use msgpack"
+#: How deep metadata and event data may be nested: as deep as all who read them can.
+_LEVELS = 127
+_LONG = re.compile(rb"\d{19}")
+
+
 def encode_json(value: Any) -> bytes:
-    """The value as JSON, its numbers as they are.
+    """Metadata and event data as JSON; called by the Rust side, which takes no more than this lets through.
 
     Raises:
-        ValueError: For NaN and infinities.
+        ValueError: For what the database's ``jsonb`` does not hold. That it is an object, the Rust side sees.
+        UnicodeEncodeError: For texts that UTF-8 cannot hold.
     """
-    return finite(_encode_json(value), value, None)
+    try:
+        data = _encode_json(value)
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {_LEVELS} levels, or holds itself: make it flatter") from None
+    finite(data, value, None, "leave it out, or give a text")
+    if data.count(b"[") + data.count(b"{") > _LEVELS or _LONG.search(data):
+        _check_plain(msgspec.json.decode(data), _LEVELS)
+    return data
 
 
-def finite(data: bytes, value: Any, hook: Callable[[Any], Any] | None) -> bytes:
-    """The JSON of a value, if no number of it has become null; `hook` as for the encoder that wrote it.
+def _check_plain(value: Any, levels: int) -> None:
+    if isinstance(value, dict | list):
+        if not levels:
+            raise ValueError(f"it is nested deeper than {_LEVELS} levels: make it flatter, or give a text")
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_plain(one, levels - 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+        # The text of a very large one takes long to make.
+        shown = str(value) if value.bit_length() < 150 else f"of {value.bit_length()} bits"
+        raise ValueError(f"the integer {shown} is beyond 64 bits ({-(2**63)} to {2**64 - 1}): give it as a text")
+
+
+def why(error: BaseException) -> str:
+    """What is wrong with a value that cannot be written, and what to do about it."""
+    if isinstance(error, UnicodeEncodeError):
+        remedy = 'make it valid, such as by text.encode(errors="replace").decode()'
+        return f"it holds a text that is not valid UTF-8 (half a surrogate): {remedy}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep, or holds itself: make it flatter"
+    return text_of(error)
+
+
+def finite(data: bytes, value: Any, hook: Callable[[Any], Any] | None, remedy: str = _MSGPACK) -> bytes:
+    """The JSON of a value, if no number of it has become null; `hook` as for the encoder that wrote it, `remedy` for the error.
 
     Raises:
         ValueError: For NaN and infinities.
     """
     # A null may have been such a number.
     if value is not None and b"null" in data:
-        _check_finite(msgspec.to_builtins(value, enc_hook=hook))
+        _check_finite(msgspec.to_builtins(value, enc_hook=hook), remedy)
     return data
 
 
-def _check_finite(value: Any) -> None:
+def _check_finite(value: Any, remedy: str) -> None:
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"it holds the number {value}, which JSON does not know: leave it out, or use msgpack")
+            raise ValueError(f"it holds the number {value}, which JSON does not know: {remedy}")
     elif isinstance(value, dict):
         for one in value.values():
-            _check_finite(one)
+            _check_finite(one, remedy)
     elif isinstance(value, list | tuple | set | frozenset):
         for one in value:
-            _check_finite(one)
+            _check_finite(one, remedy)
 
 
 _encode_json = msgspec.json.Encoder().encode
@@ -82,7 +119,7 @@ def _dill() -> Any:
 
 
 _CODECS: dict[str, _Codec] = {
-    "json": _Codec(encode_json, msgspec.json.Decoder().decode),
+    "json": _Codec(lambda value: finite(_encode_json(value), value, None), msgspec.json.Decoder().decode),
     "msgpack": _Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode),
     "raw": _Codec(_raw, bytes),
     "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),
@@ -106,7 +143,7 @@ def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes]
     Raises:
         OmniQError: `is_codec` for another name.
     """
-    if not re.fullmatch(r"x-[a-z0-9_-]{1,30}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"x-[a-z0-9_-]{1,30}", name):
         raise OmniQError(
             f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-", "codec"
         )
@@ -114,7 +151,7 @@ def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes]
 
 
 def _find(name: str, allow_pickle: bool) -> _Codec:
-    codec = _CODECS.get(name)
+    codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
         raise OmniQError(f"codec {name!r} is unknown: use {', '.join(_CODECS)}, or register it", "codec")
     if name in _UNTRUSTED and not allow_pickle:
@@ -135,7 +172,7 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
         raise
     except Exception as error:
         raise OmniQError(
-            f"a value of type {type(value).__name__} cannot be written as {codec}: {error}", "codec"
+            f"a value of type {type(value).__name__} cannot be written as {codec}: {why(error)}", "codec"
         ) from error
 
 

@@ -19,6 +19,7 @@ import sys
 import threading
 
 from omniq import _omniq
+from omniq.errors import OmniQError
 
 __all__ = ["LOGGER", "TRACE", "set_log_level"]
 
@@ -37,12 +38,32 @@ def set_log_level(level: str | int) -> None:
     Raises:
         OmniQError: `is_config` for another word.
     """
+    global _bad
+    if not isinstance(level, str | int):
+        words = 'give a word, such as "info", or a level of logging'
+        raise OmniQError(f"the log level is refused, being of type {type(level).__name__}: {words}", "config")
     LOGGER.setLevel(_omniq.log_level(level) if isinstance(level, str) else level)
-    follow()
+    _bad = None
+    _pass_on()
+
+
+#: What is wrong with ``OMNIQ_LOG_LEVEL``. An import cannot say it in one line, so whoever opens a storage is told.
+_bad: OmniQError | None = None
+
+
+def check() -> None:
+    """Raises `OmniQError` (`is_config`) if the environment names a level that does not exist, and no other was set."""
+    if _bad is not None:
+        raise OmniQError(_bad.message, _bad.kind)
 
 
 def follow() -> None:
     """Has the Rust side let through what the logger would."""
+    check()
+    _pass_on()
+
+
+def _pass_on() -> None:
     _omniq.set_log_level(min(max(LOGGER.getEffectiveLevel(), 0), 255))
 
 
@@ -56,7 +77,12 @@ class _UnlessConfigured(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def _from_env() -> None:
-    level = _omniq.log_level_from_env()
+    global _bad
+    level = None
+    try:
+        level = _omniq.log_level_from_env()
+    except OmniQError as error:
+        _bad = error
     if level is None:
         LOGGER.addHandler(logging.NullHandler())
         # Where tasks go if no database is named must be seen, also by those who have not set up logging.
@@ -89,7 +115,7 @@ def _watch(fd: int) -> None:
 
 def start() -> None:
     """Begins to hand over; called by the Rust side once a process."""
-    follow()
+    _pass_on()
     threading.Thread(target=_watch, args=(_omniq.log_fileno(),), name="omniq-log", daemon=True).start()
 
 

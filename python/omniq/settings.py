@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq
+from omniq._given import a_text, an
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Settings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The defaults with these values laid over them."""
+        if not isinstance(values, Mapping):
+            raise OmniQError(f"settings are given as a dict, not as {type(values).__name__}", "config")
         return cls._of(_omniq.Settings(_plain(values)))
 
     @classmethod
@@ -113,7 +116,7 @@ class Settings:
         Raises:
             OmniQError: `is_config`, naming the file and the setting or the line.
         """
-        return cls._of(_omniq.Settings.from_file(path))
+        return cls._of(_omniq.Settings.from_file(_path(path)))
 
     @classmethod
     def from_env(cls) -> Self:
@@ -123,7 +126,9 @@ class Settings:
     @classmethod
     def load(cls, *, file: str | os.PathLike[str] | None = None, url: str | None = None) -> Self:
         """All sources at once. What comes later wins: the defaults, the file, the environment, the URL."""
-        return cls._of(_omniq.Settings.load(file, url))
+        if url is not None and not isinstance(url, str):
+            raise OmniQError(f"url is refused, being of type {type(url).__name__}: give text", "config")
+        return cls._of(_omniq.Settings.load(None if file is None else _path(file), url))
 
     def over(self, **options: Unpack[Options]) -> Self:
         """These settings with these values laid over them."""
@@ -172,6 +177,22 @@ def settings_of(source: Source, options: Mapping[str, Any]) -> Settings:
         kind = type(source).__name__
         raise OmniQError(f"a storage is opened with a URL, Settings or a dict, not with {kind}", "config")
     return base.over(**options) if options else base
+
+
+def _path(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    if not isinstance(given, str | os.PathLike):
+        raise OmniQError(f"a settings file is named by a path, not by {type(given).__name__}", "config")
+    return given
+
+
+def check_writing(codec: str, allow_pickle: bool) -> None:
+    """Refuses what cannot say how values are written."""
+    try:
+        a_text(codec, "codec")
+        # Of the text "false" Python would say that it is true.
+        an(allow_pickle, bool, "allow_pickle", "give True or False")
+    except OmniQError as error:
+        raise OmniQError(error.message, "config") from None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

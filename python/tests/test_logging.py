@@ -62,6 +62,32 @@ def test_levels_are_set_by_name_and_constant() -> None:
         set_log_level("chatty")
 
 
+# A newcomer's trial, 5: a traceback from the import.
+@pytest.mark.parametrize("command", [["queues"], ["worker", "shop:app"]])
+def test_a_bad_level_in_the_environment_is_told_in_one_line(command: list[str]) -> None:
+    env = {**os.environ, "OMNIQ_LOG_LEVEL": "foo"}
+    ended = subprocess.run([sys.executable, "-m", "omniq", *command], env=env, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert 'log level "foo" is unknown: use off' in ended.stderr
+
+
+def test_a_bad_level_in_the_environment_is_told_to_programs() -> None:
+    program = """
+from omniq import AsyncOmniQ, OmniQError, set_log_level
+try:
+    AsyncOmniQ("postgresql://localhost:1/x")
+except OmniQError as error:
+    print(error.kind, error)
+set_log_level("info")
+AsyncOmniQ("postgresql://localhost:1/x")
+"""
+    env = {**os.environ, "OMNIQ_LOG_LEVEL": "foo"}
+    ended = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith('config OMNIQ_LOG_LEVEL: log level "foo" is unknown')
+
+
 PROGRAM = """
 import asyncio, omniq, sys
 sys.path.insert(0, "python/tests")

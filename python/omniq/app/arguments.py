@@ -16,6 +16,7 @@ import msgspec
 
 from omniq.app.convert import Value, reader, writer
 from omniq.app.signature import Signature, Taken
+from omniq.codecs import why
 from omniq.errors import OmniQError
 
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -95,7 +96,7 @@ class Arguments:
         except Exception as error:
             if isinstance(error, OmniQError) and codec not in ("json", "msgpack"):
                 raise
-            raise OmniQError(f"task {self.name}: {self._which(value, codec)}{error}", "invalid") from error
+            raise OmniQError(f"task {self.name}: {self._which(value, codec)}{why(error)}", "invalid") from error
         if codec in ("json", "msgpack"):
             try:
                 self.read(data, codec)
@@ -259,6 +260,12 @@ class Arguments:
     def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The same for a call from which arguments may be missing. Raises `TypeError` for those that fit nowhere."""
         return dict(self._signature.bind_partial(*args, **kwargs).arguments)
+
+    def hint(self, item: Any) -> str:
+        """What may be wrong with one item of a bulk enqueue, for the error that names it."""
+        if self._one is not None and isinstance(item, tuple | list | dict):
+            return f"; a function of one parameter takes the value of {self._one.name} itself, not a {type(item).__name__} around it"
+        return ""
 
     def unpack(self, item: Any) -> Call:
         """One item of a bulk enqueue: a tuple or list by position, a dict by name, or the one argument itself."""

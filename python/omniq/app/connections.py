@@ -5,15 +5,12 @@ Only what stands for one transaction is taken. A pool gives each statement to an
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
+from omniq.app.statement import colon, percent
 from omniq.errors import OmniQError
-
-#: A quoted name (it may hold anything), or a place.
-_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 
 #: The first row of a statement's answer.
 Row = tuple[Any, ...]
@@ -86,18 +83,20 @@ def _psycopg(connection: Any) -> Taken | None:
     import psycopg
     from psycopg.rows import tuple_row
 
+    # Cursors of a class that we choose: those of the user's may take other placeholders.
+
     if isinstance(connection, psycopg.AsyncConnection):
 
         async def send_async(sql: str, parameters: list[Any]) -> Row | None:
-            async with connection.cursor(row_factory=tuple_row) as cursor:
-                return await (await cursor.execute(cast(Any, _percent(sql)), _named(parameters))).fetchone()
+            async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+                return await (await cursor.execute(*percent(sql, parameters))).fetchone()
 
         return Taken(True, send_async)
     if isinstance(connection, psycopg.Connection):
 
         def send(sql: str, parameters: list[Any]) -> Row | None:
-            with connection.cursor(row_factory=tuple_row) as cursor:
-                return cursor.execute(cast(Any, _percent(sql)), _named(parameters)).fetchone()
+            with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+                return cursor.execute(*percent(sql, parameters)).fetchone()
 
         return Taken(False, send)
     return None
@@ -111,7 +110,7 @@ def _psycopg2(connection: Any) -> Taken | None:
 
     def send(sql: str, parameters: list[Any]) -> Row:
         with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
-            cursor.execute(_percent(sql), _named(parameters))
+            cursor.execute(*percent(sql, parameters))
             return cast(Row, cursor.fetchone())
 
     return Taken(False, send)
@@ -139,7 +138,8 @@ def _sqlalchemy(connection: Any) -> Taken | None:
         )
 
     def statement(sql: str, parameters: list[Any]) -> tuple[Any, dict[str, Any]]:
-        return sqlalchemy.text(_colon(sql)), _named(parameters)
+        text, named = colon(sql, parameters)
+        return sqlalchemy.text(text), named
 
     if isinstance(connection, asynchronous):
 
@@ -167,7 +167,7 @@ def _django(connection: Any) -> Taken | None:
 
     def send(sql: str, parameters: list[Any]) -> Row:
         with connection.cursor() as cursor:
-            cursor.execute(_percent(sql), _named(parameters))
+            cursor.execute(*percent(sql, parameters))
             row: Row = cursor.fetchone()
             return row
 
@@ -209,17 +209,3 @@ def another(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
             " omniq.testing.on_database(app, connection), or in memory by omniq.testing.in_memory(app)"
         )
     return OmniQError(message, "invalid")
-
-
-def _named(parameters: list[Any]) -> dict[str, Any]:
-    return {f"p{place}": value for place, value in enumerate(parameters, 1)}
-
-
-def _percent(sql: str) -> str:
-    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
-    return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%"))
-
-
-def _colon(sql: str) -> str:
-    """With ``:p1`` and so on, as SQLAlchemy has it."""
-    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql)

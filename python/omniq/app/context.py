@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from omniq._given import a_text, an
 from omniq._loop import run
+from omniq.codecs import why
+from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -122,7 +125,13 @@ class Context:
         from omniq.app.inside import complete, complete_sync
 
         codec = "json" if self._codec == "raw" else self._codec
-        pending = self._job.completion(self._returns.write(result, codec), codec)
+        try:
+            data = self._returns.write(result, codec)
+        except OmniQError:
+            raise
+        except Exception as error:
+            raise OmniQError(f"the result cannot be written as {codec}: {why(error)}", "codec") from error
+        pending = self._job.completion(data, codec)
         return complete(connection, pending) if self._is_async else complete_sync(connection, pending)
 
     def log_event(self, kind: str, **data: Any) -> None:
@@ -137,7 +146,7 @@ class Context:
         Raises:
             OmniQError: `is_invalid` for a bad kind or data.
         """
-        self._job.log_event(kind, data)
+        self._job.log_event(a_text(kind, "kind"), data)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Logs how far the run is, as an event of kind ``progress``; as `log_event` in all else.
@@ -149,9 +158,7 @@ class Context:
         Raises:
             OmniQError: `is_invalid` for a fraction that is not within 0 to 1.
         """
-        if not 0 <= fraction <= 1:
-            from omniq.errors import OmniQError
-
+        if not 0 <= an(fraction, (int, float), "fraction", "give a number from 0 to 1") <= 1:
             raise OmniQError(f"progress {fraction!r} is not within 0 to 1", "invalid")
         self.log_event("progress", fraction=fraction, **({} if message is None else {"message": message}))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from omniq.errors import OmniQError
+
 __all__ = ["Depends", "injected"]
 
 
@@ -39,7 +41,13 @@ def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
             may be a `Context` and other dependencies. A ``def`` task takes no async ones. In an ``async def`` task, plain
             functions run on the event loop: they should be quick.
         use_cache: Whether a function that is asked for twice in one run is called once. Default: true.
+
+    Raises:
+        OmniQError: `is_config` for what cannot be called.
     """
+    if not callable(function):
+        kind = type(function).__name__
+        raise OmniQError(f"Depends takes the function that makes the value, not a value of type {kind}", "config")
     return Dependency(function, use_cache)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_text_or_none, an, an_id, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.convert import Value
@@ -122,15 +123,18 @@ class BaseFunction(Generic[Q, S, P, R]):
         called = inner(function) if callable(function) else None
         if called is None or inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
             raise OmniQError(f"{function!r} is no task: give a def or async def function that yields nothing", "config")
-        self.name = settings.pop("name", None) or name_of(function)
-        self.process: bool = settings.pop("process", False)
+        name = a_text_or_none(settings.pop("name", None), "name")
+        if name == "":
+            raise OmniQError("the task's name is empty: give it 1 to 128 bytes", "invalid")
+        self.name = name_of(function) if name is None else name
+        self.process: bool = an(settings.pop("process", False), bool, "process", "give True or False")
         if self.process and self.is_async:
             raise OmniQError(f"task {self.name}: process=True is for def functions, and this one is async", "config")
         self._options = settings
         self._namespace = namespace
         self._connection: Any = None
         self._template: _omniq.Template | None = None
-        self._codec: str = settings.get("codec") or app.codec
+        self._codec = self._codec_of(settings)
         self._shared = _Shared()
         self._make_template()
 
@@ -185,9 +189,13 @@ class BaseFunction(Generic[Q, S, P, R]):
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
         made._options = {**self._options, **given}
-        made._codec = made._options.get("codec") or self.app.codec
+        made._codec = self._codec_of(made._options)
         made._make_template()
         return made
+
+    def _codec_of(self, options: dict[str, Any]) -> str:
+        codec = a_text_or_none(options.get("codec"), "codec")
+        return self.app.codec if codec is None else codec
 
     def _new_task(self) -> NewTask:
         options = {_RENAMED.get(name, name): value for name, value in self._options.items() if value is not None}
@@ -203,7 +211,18 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def _written(self, calls: Iterable[Any]) -> list[bytes]:
         arguments = self.arguments
-        return [arguments.write(*arguments.unpack(call), self._codec) for call in calls]
+        written: list[bytes] = []
+        call: Any = None
+        try:
+            for call in several(calls, "calls", "calls"):
+                written.append(arguments.write(*arguments.unpack(call), self._codec))
+        except OmniQError as error:
+            if not error.message.startswith("task "):
+                raise
+            # Which of many it is, cannot be seen from its arguments.
+            words = f"calls[{len(written)}] of {error.message}{arguments.hint(call)}"
+            raise OmniQError(words, error.kind) from error.__cause__
+        return written
 
     def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
         return self._template.enqueue_many(self.app._core, self._written(calls))  # type: ignore[union-attr]
@@ -264,7 +283,7 @@ class TaskFunction(BaseFunction[Q, S, P, R]):
 
     def handle(self, id: UUID) -> Handle[R]:
         """The handle of a task of this function that was enqueued before."""
-        return Handle(self, id)
+        return Handle(self, an_id(id))
 
 
 class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
@@ -319,4 +338,4 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
 
     def handle(self, id: UUID) -> AsyncHandle[R]:
         """The handle of a task of this function that was enqueued before."""
-        return AsyncHandle(self, id)
+        return AsyncHandle(self, an_id(id))

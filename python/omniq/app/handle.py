@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
+from omniq._given import a_span
 from omniq._loop import run, wait
 from omniq.app.convert import shown
 from omniq.app.exceptions import TaskFailed
@@ -37,7 +38,7 @@ class BaseHandle(Generic[R]):
         return self._function.app._core.events().query(EventFilter(task_id=self.id))
 
     def _wait(self, timeout: float | timedelta | None) -> Any:
-        return self._function.app._core.wait(self.id, _FOR_EVER if timeout is None else timeout)
+        return self._function.app._core.wait(self.id, _FOR_EVER if timeout is None else a_span(timeout, "timeout"))
 
     def _value(self, result: TaskResult) -> R:
         if result.status is not ResultStatus.COMPLETED:

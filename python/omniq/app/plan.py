@@ -60,8 +60,12 @@ def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple
 Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+async def _first(generator: Any) -> Any:
+    """What an async generator yields first."""
+    try:
+        return await anext(generator)
+    except StopAsyncIteration:
+        raise _yields(generator, "not at all") from None
 
 
 async def _ended(generator: Any, value: Any, error: BaseException | None) -> tuple[Any, BaseException | None]:
@@ -77,7 +81,14 @@ async def _ended(generator: Any, value: Any, error: BaseException | None) -> tup
     except BaseException as raised:
         return value, raised
     await generator.aclose()
-    return value, RuntimeError(f"{generator!r} yields more than once")
+    return value, _yields(generator, "more than once")
+
+
+def _yields(generator: Any, times: str) -> RuntimeError:
+    """The error for set-up and tear-down that do not stand around one run."""
+    name, line = generator.__qualname__, (getattr(generator, "gi_code", None) or generator.ag_code).co_firstlineno
+    remedy = "as middleware or a dependency it yields once in each run, where the task is to run"
+    return RuntimeError(f"{name} (line {line}) yields {times}: {remedy}, whatever it finds")
 
 
 class Around:
@@ -93,9 +104,12 @@ class Around:
     def begin(self, generator: Any) -> Any:
         if inspect.isasyncgen(generator):
             assert self.wait is not None
-            value = self.wait(_awaited(anext(generator)))
+            value = self.wait(_first(generator))
         else:
-            value = next(generator)
+            try:
+                value = next(generator)
+            except StopIteration:
+                raise _yields(generator, "not at all") from None
         self.open.append(generator)
         return value
 
@@ -141,7 +155,7 @@ class Around:
                 error = raised
             else:
                 generator.close()
-                error = RuntimeError(f"{generator!r} yields more than once")
+                error = _yields(generator, "more than once")
         if error is not None:
             raise error
         return value
@@ -151,7 +165,7 @@ class AsyncAround(Around):
     """The same, awaiting what must be awaited."""
 
     async def begin_async(self, generator: Any) -> Any:
-        value = await anext(generator)
+        value = await _first(generator)
         self.open.append(generator)
         return value
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
-from omniq.storage.base.common import to_new_task
+from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
 from omniq.storage.base.events import AsyncEventStorage
 from omniq.storage.base.queue import AsyncTaskQueue
 from omniq.storage.base.results import AsyncResultStorage
@@ -99,7 +100,7 @@ class AsyncBackend(Parts):
 
     async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
         """Adds tasks, all or none, and returns their ids in the same order."""
-        return await run(self._core.enqueue_many(tasks))
+        return await run(self._core.enqueue_many(new_tasks(tasks)))
 
     async def result(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more).
@@ -107,7 +108,7 @@ class AsyncBackend(Parts):
         Raises:
             OmniQError: `is_config` if results are off.
         """
-        return await run(self._core.result(id))
+        return await run(self._core.result(an_id(id)))
 
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task, up to `timeout`.
@@ -115,7 +116,7 @@ class AsyncBackend(Parts):
         Raises:
             OmniQError: `is_timeout` if it has not come in time; `is_config` if results are off.
         """
-        return await run(self._core.wait(id, timeout))
+        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def complete(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
         """Reports success of a dequeued task, with its result and event.
@@ -127,7 +128,7 @@ class AsyncBackend(Parts):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more; `is_codec` for a value that cannot be written.
         """
-        await run(self._core.complete(task, value, codec))
+        await run(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
 
     async def fail(self, task: Task, error: TaskError | BaseException) -> TaskState:
         """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
@@ -138,15 +139,15 @@ class AsyncBackend(Parts):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more.
         """
-        return await run(self._core.fail(task, TaskError.of(error)))
+        return await run(self._core.fail(a_task(task), TaskError.of(error)))
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Withdraws a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to stop."""
-        return await run(self._core.cancel(id))
+        return await run(self._core.cancel(an_id(id)))
 
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Withdraws tasks; an answer for each in the same order."""
-        return await run(self._core.cancel_many(ids))
+        return await run(self._core.cancel_many(many_ids(ids)))
 
     async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
         """Settles runs with their results and events, and returns an answer for each in the same order.
@@ -158,7 +159,7 @@ class AsyncBackend(Parts):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return await run(self._core.settle(batch, all_or_nothing))
+        return await run(self._core.settle(settlements(batch), all_or_nothing))
 
     async def close(self) -> None:
         """Closes all parts, those that were given too. A second call does nothing."""

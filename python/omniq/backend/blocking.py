@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import wait
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
 from omniq.storage.base.blocking_events import EventStorage
 from omniq.storage.base.blocking_queue import TaskQueue
 from omniq.storage.base.blocking_results import ResultStorage
-from omniq.storage.base.common import to_new_task
+from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -103,7 +104,7 @@ class Backend(Parts):
 
     def enqueue_many_sync(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
         """Adds tasks, all or none, and returns their ids in the same order."""
-        return wait(self._core.enqueue_many(tasks))
+        return wait(self._core.enqueue_many(new_tasks(tasks)))
 
     enqueue_many = enqueue_many_sync
 
@@ -113,7 +114,7 @@ class Backend(Parts):
         Raises:
             OmniQError: `is_config` if results are off.
         """
-        return wait(self._core.result(id))
+        return wait(self._core.result(an_id(id)))
 
     result = result_sync
 
@@ -123,7 +124,7 @@ class Backend(Parts):
         Raises:
             OmniQError: `is_timeout` if it has not come in time; `is_config` if results are off.
         """
-        return wait(self._core.wait(id, timeout))
+        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait = wait_sync
 
@@ -137,7 +138,7 @@ class Backend(Parts):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more; `is_codec` for a value that cannot be written.
         """
-        wait(self._core.complete(task, value, codec))
+        wait(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
 
     complete = complete_sync
 
@@ -150,19 +151,19 @@ class Backend(Parts):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more.
         """
-        return wait(self._core.fail(task, TaskError.of(error)))
+        return wait(self._core.fail(a_task(task), TaskError.of(error)))
 
     fail = fail_sync
 
     def cancel_sync(self, id: UUID) -> Cancelled:
         """Withdraws a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to stop."""
-        return wait(self._core.cancel(id))
+        return wait(self._core.cancel(an_id(id)))
 
     cancel = cancel_sync
 
     def cancel_many_sync(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Withdraws tasks; an answer for each in the same order."""
-        return wait(self._core.cancel_many(ids))
+        return wait(self._core.cancel_many(many_ids(ids)))
 
     cancel_many = cancel_many_sync
 
@@ -176,7 +177,7 @@ class Backend(Parts):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return wait(self._core.settle(batch, all_or_nothing))
+        return wait(self._core.settle(settlements(batch), all_or_nothing))
 
     settle = settle_sync
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from omniq import _omniq, logging
 from omniq.errors import OmniQError
-from omniq.settings import Settings
+from omniq.settings import Settings, check_writing
 
 P = TypeVar("P")
 
@@ -24,6 +24,7 @@ class Parts:
 
     def _assemble(self, settings: Settings, given: dict[str, Any], codec: str, allow_pickle: bool) -> None:
         self.settings = settings
+        check_writing(codec, allow_pickle)
         logging.follow()
         self._given = {name: part for name, part in given.items() if part is not None}
         cores = {name: getattr(part, "_core", None) for name, part in self._given.items()}

@@ -5,10 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from omniq._given import a_number, a_text_or_none
 from omniq.models.base import Model
 from omniq.models.enums import ResultStatus, TaskState
 
 __all__ = ["EventFilter", "ResultFilter", "TaskFilter"]
+
+
+def _check(limit: int | None, name: str, value: str | None) -> None:
+    """Refuses what the Rust side would not call by its name."""
+    if limit is not None:
+        a_number(limit, "limit")
+    a_text_or_none(value, name)
 
 
 class TaskFilter(Model, frozen=True):
@@ -24,6 +32,9 @@ class TaskFilter(Model, frozen=True):
     after: UUID | None = None
     #: At most so many; ``None``: 100. Ignored by count and purge.
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.limit, "state", self.state)
 
 
 class ResultFilter(Model, frozen=True):
@@ -41,6 +52,9 @@ class ResultFilter(Model, frozen=True):
     after: tuple[datetime, UUID] | None = None
     #: At most so many; ``None``: 100. Ignored by count.
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.limit, "status", self.status)
 
 
 class EventFilter(Model, frozen=True):
@@ -64,3 +78,6 @@ class EventFilter(Model, frozen=True):
     latest: bool = False
     #: At most so many; ``None``: 100. Ignored by count.
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.limit, "kind", self.kind)

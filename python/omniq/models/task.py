@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from omniq._given import refused
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import OmniQError
 from omniq.models.base import Model
@@ -117,6 +118,10 @@ class NewTask(_Call, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     #: How the arguments are written. Default: as the queue was opened, which is ``"json"`` unless said otherwise.
     codec: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            raise refused("backoff", self.backoff, "give a Backoff, such as Backoff(initial=5) or Backoff.constant(5)")
 
 
 class TaskUpdate(Model, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from omniq import _omniq, logging
-from omniq.settings import Settings, Source, settings_of
+from omniq.settings import Settings, Source, check_writing, settings_of
 from omniq.storage.base import (
     AsyncEventStorage,
     AsyncResultStorage,
@@ -57,6 +57,7 @@ class _OnPostgres:
             OmniQError: `is_config` for a bad setting, naming it.
         """
         self.settings = settings_of(url, options)
+        check_writing(codec, allow_pickle)
         logging.follow()
         self._open(codec, allow_pickle)
 

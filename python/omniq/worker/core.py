@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq, _spawned
+from omniq._given import a_number, a_text, texts
 from omniq._loop import bridge_of, run
 from omniq.errors import OmniQError
 from omniq.worker import runners
@@ -49,6 +50,8 @@ class WorkerOptions(TypedDict, total=False):
     maintenance_interval: float | timedelta
 
 
+#: What the Rust side takes at most.
+_MOST = 10_000
 _OURS = ("threads", "processes")
 
 #: How long a run that was told to stop, by its timeout or a cancel, is waited for before its slot is given to others, in seconds.
@@ -67,7 +70,11 @@ class Run:
         self._loop = loop = _loop()
         bridge = bridge_of(loop)
         settings: dict[str, Any] = dict(options)
-        # Of a wrong concurrency the Rust side tells.
+        for name, first in (("concurrency", 1), ("prefetch", 0)):
+            if name in settings:
+                a_number(settings[name], name, first, _MOST)
+        if "name" in settings:
+            a_text(settings["name"], "name")
         threads = settings.pop("threads", settings.setdefault("concurrency", 100))
         processes = settings.pop("processes", os.cpu_count() or 1)
         for name in _OURS:
@@ -153,6 +160,6 @@ def _queues(app: BaseApp, given: Any) -> list[str]:
     if isinstance(given, str):
         raise OmniQError(f"queues = {given!r} is refused: give a list of names", "config")
     if given is not None:
-        return list(given)
+        return texts(given, "queues")
     named = [task._options.get("queue") or "default" for task in app.tasks.values()]
     return list(dict.fromkeys(named)) or ["default"]

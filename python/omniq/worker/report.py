@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.app.arguments import BadArguments
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze
+from omniq.codecs import why
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -70,7 +71,7 @@ def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
     try:
         data = returns.write(value, codec)
     except BaseException as error:
-        answer.fail("bad_result", text_of(error), None, True)
+        answer.fail("bad_result", why(error), None, True)
     else:
         answer.complete(data, codec)
 

@@ -249,7 +249,41 @@ async def test_middleware_that_yields_twice_fails_the_run(app: AsyncOmniQ) -> No
     handles = [await blocking.enqueue(), await on_loop.enqueue()]
     await app.drain()
     for handle in handles:
-        with pytest.raises(TaskFailed, match="yields more than once"):
+        with pytest.raises(TaskFailed, match=r"twice \(line \d+\) yields more than once: .* it yields once"):
+            await handle.result(5)
+
+
+# A newcomer's trial, 4: "StopIteration", and no word of what had stopped.
+@pytest.mark.parametrize("kind", ["generator", "async generator", "dependency", "async dependency"])
+async def test_what_never_yields_fails_the_run_by_its_name(app: AsyncOmniQ, kind: str) -> None:
+    def silent(*_: object) -> Iterator[None]:
+        if kind == "never":
+            yield
+
+    async def async_silent(*_: object) -> AsyncIterator[None]:
+        if kind == "never":
+            yield
+
+    one: Any = async_silent if kind.startswith("async") else silent
+    if kind.endswith("generator"):
+        app.middleware(one)
+
+        @app.task(retries=0)
+        def blocking() -> None: ...
+
+        @app.task(retries=0)
+        async def on_loop() -> None: ...
+
+        handles = [await blocking.enqueue(), await on_loop.enqueue()]
+    else:
+
+        @app.task(retries=0)
+        async def needs(value: Annotated[None, Depends(one)] = injected) -> None: ...
+
+        handles = [await needs.enqueue()]
+    await app.drain()
+    for handle in handles:
+        with pytest.raises(TaskFailed, match=r"silent \(line \d+\) yields not at all: .* it yields once"):
             await handle.result(5)
 
 

@@ -260,7 +260,7 @@ async def test_bad_options_and_a_second_run_are_refused(app: AsyncOmniQ) -> None
     async def nothing() -> None: ...
 
     for options, words in [
-        ({"concurrency": 0}, "concurrency 0"),
+        ({"concurrency": 0}, "concurrency = 0"),
         ({"threads": 0}, "threads = 0"),
         ({"queues": "mail"}, "list of names"),
         ({"speed": 1}, "no option speed"),
@@ -420,7 +420,7 @@ def test_the_command_tells_what_is_wrong(url: str) -> None:
     for arguments, words in [
         (["nowhere:app"], "no module nowhere"),
         (["shop:nothing"], "named nothing"),
-        (["shop:app", "--concurrency", "0"], "concurrency 0"),
+        (["shop:app", "--concurrency", "0"], "concurrency = 0"),
     ]:
         worker = start(url, *arguments)
         _, errors = worker.communicate(timeout=20)

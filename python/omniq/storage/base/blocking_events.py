@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_number, all_of, an
 from omniq._loop import wait
 from omniq.models import EventFilter, TaskEvent
 from omniq.storage.base.common import Storage, required
@@ -51,14 +52,14 @@ class EventStorage(Storage):
         Raises:
             OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
         """
-        wait(self._core.log(event))
+        wait(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
     log = log_sync
 
     @required
     def log_many_sync(self, events: Sequence[TaskEvent]) -> None:
         """Adds events, all or none; they keep their order. Required."""
-        wait(self._core.log_many(events))
+        wait(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
 
     log_many = log_many_sync
 
@@ -110,7 +111,7 @@ class EventStorage(Storage):
     @required
     def purge_sync(self, before: datetime, limit: int) -> int:
         """Removes events from before this time, at most `limit`; returns how many. Required."""
-        return wait(self._core.purge(before, limit))
+        return wait(self._core.purge(before, a_number(limit, "limit")))
 
     purge = purge_sync
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
+from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
 from omniq._loop import wait
 from omniq.models import (
     Backoff,
@@ -26,7 +27,16 @@ from omniq.models import (
     TaskState,
     TaskUpdate,
 )
-from omniq.storage.base.common import QueueStorage, required, to_names, to_new_task
+from omniq.storage.base.common import (
+    QueueStorage,
+    a_task,
+    failures,
+    held_tasks,
+    new_tasks,
+    required,
+    settlements,
+    to_new_task,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -126,7 +136,7 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: As `enqueue`.
         """
-        return wait(self._core.enqueue_many(tasks))
+        return wait(self._core.enqueue_many(new_tasks(tasks)))
 
     enqueue_many = enqueue_many_sync
 
@@ -151,7 +161,11 @@ class TaskQueue(QueueStorage):
         Returns:
             The task, which is to be settled by `complete`, `fail` or one of the others; ``None`` if there was none.
         """
-        return wait(self._core.dequeue(to_names(queues), timeout, None if funcs is None else list(funcs)))
+        return wait(
+            self._core.dequeue(
+                texts(queues, "queues"), a_span(timeout, "timeout"), None if funcs is None else texts(funcs, "funcs")
+            )
+        )
 
     dequeue = dequeue_sync
 
@@ -164,7 +178,14 @@ class TaskQueue(QueueStorage):
         funcs: Iterable[str] | None = None,
     ) -> builtins.list[Task]:
         """Claims up to `limit` tasks, 1 to 10,000, as `dequeue` does. Waits up to `timeout` for the first one."""
-        return wait(self._core.dequeue_many(to_names(queues), limit, timeout, None if funcs is None else list(funcs)))
+        return wait(
+            self._core.dequeue_many(
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                a_span(timeout, "timeout"),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
 
     dequeue_many = dequeue_many_sync
 
@@ -174,13 +195,13 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more; nothing is changed then.
         """
-        wait(self._core.complete(task))
+        wait(self._core.complete(a_task(task)))
 
     complete = complete_sync
 
     def complete_many_sync(self, tasks: Sequence[Task]) -> None:
         """Reports success of all, or of none if one is not held any more (`is_claim_lost`)."""
-        wait(self._core.complete_many(tasks))
+        wait(self._core.complete_many(held_tasks(tasks)))
 
     complete_many = complete_many_sync
 
@@ -196,7 +217,7 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more.
         """
-        return wait(self._core.fail(task, TaskError.of(error)))
+        return wait(self._core.fail(a_task(task), TaskError.of(error)))
 
     fail = fail_sync
 
@@ -204,7 +225,7 @@ class TaskQueue(QueueStorage):
         self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
     ) -> builtins.list[TaskState]:
         """Reports the failure of all, or of none if one is not held any more (`is_claim_lost`)."""
-        return wait(self._core.fail_many([(task, TaskError.of(error)) for task, error in failed]))
+        return wait(self._core.fail_many(failures(failed)))
 
     fail_many = fail_many_sync
 
@@ -212,31 +233,33 @@ class TaskQueue(QueueStorage):
         self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
     ) -> None:
         """Ends the run; the task runs again after the delay whatever its retries say, the attempt counted."""
-        wait(self._core.retry_later(task, delay, None if error is None else TaskError.of(error)))
+        wait(
+            self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
+        )
 
     retry_later = retry_later_sync
 
     def release_sync(self, task: Task) -> None:
         """Hands the task back; the attempt is not counted."""
-        wait(self._core.release(task))
+        wait(self._core.release(a_task(task)))
 
     release = release_sync
 
     def release_many_sync(self, tasks: Sequence[Task]) -> None:
         """Hands all back, or none if one is not held any more (`is_claim_lost`)."""
-        wait(self._core.release_many(tasks))
+        wait(self._core.release_many(held_tasks(tasks)))
 
     release_many = release_many_sync
 
     def snooze_sync(self, task: Task, delay: float | timedelta) -> None:
         """Puts the task off for a while; the attempt is not counted."""
-        wait(self._core.snooze(task, delay))
+        wait(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
     snooze = snooze_sync
 
     def discard_sync(self, task: Task) -> None:
         """Drops a task that is held: it leaves the queue."""
-        wait(self._core.discard(task))
+        wait(self._core.discard(a_task(task)))
 
     discard = discard_sync
 
@@ -249,27 +272,27 @@ class TaskQueue(QueueStorage):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return wait(self._core.settle(batch, all_or_nothing))
+        return wait(self._core.settle(settlements(batch), all_or_nothing))
 
     settle = settle_sync
 
     def cancel_sync(self, id: UUID) -> Cancelled:
         """Withdraws a task: a waiting one leaves the queue, a running one is asked to stop."""
-        return wait(self._core.cancel(id))
+        return wait(self._core.cancel(an_id(id)))
 
     cancel = cancel_sync
 
     @required
     def cancel_many_sync(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Withdraws tasks; an answer for each in the same order. Required."""
-        return wait(self._core.cancel_many(ids))
+        return wait(self._core.cancel_many(many_ids(ids)))
 
     cancel_many = cancel_many_sync
 
     @required
     def get_sync(self, id: UUID) -> Task | None:
         """The task, or ``None`` if the queue does not hold it (any more). Required."""
-        return wait(self._core.get(id))
+        return wait(self._core.get(an_id(id)))
 
     get = get_sync
 
@@ -300,7 +323,7 @@ class TaskQueue(QueueStorage):
             metadata=metadata,
             codec=codec,
         )
-        return wait(self._core.update(id, change))
+        return wait(self._core.update(an_id(id), change))
 
     update = update_sync
 
@@ -310,14 +333,14 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_not_found`; `is_conflict` if it is running or completed.
         """
-        wait(self._core.retry(id))
+        wait(self._core.retry(an_id(id)))
 
     retry = retry_sync
 
     @required
     def retry_many_sync(self, ids: Sequence[UUID]) -> None:
         """The same as `retry` for many, all or none. Required."""
-        wait(self._core.retry_many(ids))
+        wait(self._core.retry_many(many_ids(ids)))
 
     retry_many = retry_many_sync
 
@@ -327,14 +350,14 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_not_found`; `is_conflict` if it is running.
         """
-        wait(self._core.delete(id))
+        wait(self._core.delete(an_id(id)))
 
     delete = delete_sync
 
     @required
     def delete_many_sync(self, ids: Sequence[UUID]) -> None:
         """Removes tasks that are not running, all or none. Required."""
-        wait(self._core.delete_many(ids))
+        wait(self._core.delete_many(many_ids(ids)))
 
     delete_many = delete_many_sync
 
@@ -378,21 +401,21 @@ class TaskQueue(QueueStorage):
 
         For how long completed tasks and dead letters stay is set where the queue is opened. Workers call it now and then.
         """
-        return wait(self._core.prune(limit))
+        return wait(self._core.prune(a_number(limit, "limit")))
 
     prune = prune_sync
 
     @required
     def pause_sync(self, queue: str) -> None:
         """Stops claims from a queue; enqueue and running tasks go on. Required."""
-        wait(self._core.pause(queue))
+        wait(self._core.pause(a_text(queue, "queue")))
 
     pause = pause_sync
 
     @required
     def resume_sync(self, queue: str) -> None:
         """Allows claims from a queue again. Required."""
-        wait(self._core.resume(queue))
+        wait(self._core.resume(a_text(queue, "queue")))
 
     resume = resume_sync
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_number, a_span, all_of, an, an_id, many_ids
 from omniq._loop import wait
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.storage.base.common import Storage, required
@@ -52,27 +53,27 @@ class ResultStorage(Storage):
         Raises:
             OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
         """
-        wait(self._core.store(result))
+        wait(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
     store = store_sync
 
     @required
     def store_many_sync(self, results: Sequence[TaskResult]) -> None:
         """Stores results, all or none. Of two for the same task in one call the later one counts. Required."""
-        wait(self._core.store_many(results))
+        wait(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
 
     store_many = store_many_sync
 
     def get_sync(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more)."""
-        return wait(self._core.get(id))
+        return wait(self._core.get(an_id(id)))
 
     get = get_sync
 
     @required
     def get_many_sync(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
         """The results of these tasks, in the same order. Required."""
-        return wait(self._core.get_many(ids))
+        return wait(self._core.get_many(many_ids(ids)))
 
     get_many = get_many_sync
 
@@ -83,20 +84,20 @@ class ResultStorage(Storage):
         Raises:
             OmniQError: `is_timeout` if it has not come in time.
         """
-        return wait(self._core.wait(id, timeout))
+        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait = wait_sync
 
     def delete_sync(self, id: UUID) -> bool:
         """Removes the result of a task; says whether there was one."""
-        return wait(self._core.delete(id))
+        return wait(self._core.delete(an_id(id)))
 
     delete = delete_sync
 
     @required
     def delete_many_sync(self, ids: Sequence[UUID]) -> int:
         """Removes results; returns how many there were. Required."""
-        return wait(self._core.delete_many(ids))
+        return wait(self._core.delete_many(many_ids(ids)))
 
     delete_many = delete_many_sync
 
@@ -139,7 +140,7 @@ class ResultStorage(Storage):
     @required
     def purge_expired_sync(self, limit: int) -> int:
         """Removes results whose time is over, at most `limit`; returns how many. Workers do it now and then. Required."""
-        return wait(self._core.purge_expired(limit))
+        return wait(self._core.purge_expired(a_number(limit, "limit")))
 
     purge_expired = purge_expired_sync
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from omniq._given import all_of, an, refused, several
 from omniq.errors import OmniQError
-from omniq.models import NewTask
+from omniq.models import NewTask, Settlement, Task, TaskError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +92,33 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
     return task.replace(**changes) if changes else task
 
 
-def to_names(names: str | Iterable[str]) -> list[str]:
-    """One name or several."""
-    return [names] if isinstance(names, str) else list(names)
+def new_tasks(tasks: Iterable[NewTask]) -> list[NewTask]:
+    """The tasks of an ``enqueue_many``."""
+    return all_of(tasks, NewTask, "tasks", "give a NewTask; NewTask(func, args) makes one")
+
+
+_HELD = "give a Task, as dequeue has given it"
+
+
+def a_task(task: Task) -> Task:
+    """A task that is held."""
+    return an(task, Task, "task", _HELD)
+
+
+def held_tasks(tasks: Iterable[Task]) -> list[Task]:
+    """The same for several."""
+    return all_of(tasks, Task, "tasks", _HELD)
+
+
+def failures(failed: Iterable[tuple[Task, TaskError | BaseException | str]]) -> list[tuple[Task, TaskError]]:
+    """The tasks of a ``fail_many``, each with its error."""
+    pairs = several(failed, "failed", "(task, error)")
+    for place, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], Task):
+            raise refused(f"failed[{place}]", pair, "give (task, error)")
+    return [(task, TaskError.of(error)) for task, error in pairs]
+
+
+def settlements(batch: Iterable[Settlement]) -> list[Settlement]:
+    """What is to be settled."""
+    return all_of(batch, Settlement, "batch", "give a Settlement")

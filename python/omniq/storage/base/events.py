@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_number, all_of, an
 from omniq._loop import run
 from omniq.models import EventFilter, TaskEvent
 from omniq.storage.base.common import Storage, required
@@ -49,12 +50,12 @@ class AsyncEventStorage(Storage):
         Raises:
             OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
         """
-        await run(self._core.log(event))
+        await run(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
     @required
     async def log_many(self, events: Sequence[TaskEvent]) -> None:
         """Adds events, all or none; they keep their order. Required."""
-        await run(self._core.log_many(events))
+        await run(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
 
     @required
     async def query(
@@ -100,7 +101,7 @@ class AsyncEventStorage(Storage):
     @required
     async def purge(self, before: datetime, limit: int) -> int:
         """Removes events from before this time, at most `limit`; returns how many. Required."""
-        return await run(self._core.purge(before, limit))
+        return await run(self._core.purge(before, a_number(limit, "limit")))
 
     @required
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
+from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
 from omniq._loop import run
 from omniq.models import (
     Backoff,
@@ -26,7 +27,16 @@ from omniq.models import (
     TaskState,
     TaskUpdate,
 )
-from omniq.storage.base.common import QueueStorage, required, to_names, to_new_task
+from omniq.storage.base.common import (
+    QueueStorage,
+    a_task,
+    failures,
+    held_tasks,
+    new_tasks,
+    required,
+    settlements,
+    to_new_task,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -122,7 +132,7 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: As `enqueue`.
         """
-        return await run(self._core.enqueue_many(tasks))
+        return await run(self._core.enqueue_many(new_tasks(tasks)))
 
     async def dequeue(
         self,
@@ -145,7 +155,11 @@ class AsyncTaskQueue(QueueStorage):
         Returns:
             The task, which is to be settled by `complete`, `fail` or one of the others; ``None`` if there was none.
         """
-        return await run(self._core.dequeue(to_names(queues), timeout, None if funcs is None else list(funcs)))
+        return await run(
+            self._core.dequeue(
+                texts(queues, "queues"), a_span(timeout, "timeout"), None if funcs is None else texts(funcs, "funcs")
+            )
+        )
 
     async def dequeue_many(
         self,
@@ -157,7 +171,12 @@ class AsyncTaskQueue(QueueStorage):
     ) -> builtins.list[Task]:
         """Claims up to `limit` tasks, 1 to 10,000, as `dequeue` does. Waits up to `timeout` for the first one."""
         return await run(
-            self._core.dequeue_many(to_names(queues), limit, timeout, None if funcs is None else list(funcs))
+            self._core.dequeue_many(
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                a_span(timeout, "timeout"),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
         )
 
     async def complete(self, task: Task) -> None:
@@ -166,11 +185,11 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more; nothing is changed then.
         """
-        await run(self._core.complete(task))
+        await run(self._core.complete(a_task(task)))
 
     async def complete_many(self, tasks: Sequence[Task]) -> None:
         """Reports success of all, or of none if one is not held any more (`is_claim_lost`)."""
-        await run(self._core.complete_many(tasks))
+        await run(self._core.complete_many(held_tasks(tasks)))
 
     async def fail(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
         """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
@@ -184,35 +203,37 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the task is not held any more.
         """
-        return await run(self._core.fail(task, TaskError.of(error)))
+        return await run(self._core.fail(a_task(task), TaskError.of(error)))
 
     async def fail_many(
         self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
     ) -> builtins.list[TaskState]:
         """Reports the failure of all, or of none if one is not held any more (`is_claim_lost`)."""
-        return await run(self._core.fail_many([(task, TaskError.of(error)) for task, error in failed]))
+        return await run(self._core.fail_many(failures(failed)))
 
     async def retry_later(
         self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
     ) -> None:
         """Ends the run; the task runs again after the delay whatever its retries say, the attempt counted."""
-        await run(self._core.retry_later(task, delay, None if error is None else TaskError.of(error)))
+        await run(
+            self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
+        )
 
     async def release(self, task: Task) -> None:
         """Hands the task back; the attempt is not counted."""
-        await run(self._core.release(task))
+        await run(self._core.release(a_task(task)))
 
     async def release_many(self, tasks: Sequence[Task]) -> None:
         """Hands all back, or none if one is not held any more (`is_claim_lost`)."""
-        await run(self._core.release_many(tasks))
+        await run(self._core.release_many(held_tasks(tasks)))
 
     async def snooze(self, task: Task, delay: float | timedelta) -> None:
         """Puts the task off for a while; the attempt is not counted."""
-        await run(self._core.snooze(task, delay))
+        await run(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
     async def discard(self, task: Task) -> None:
         """Drops a task that is held: it leaves the queue."""
-        await run(self._core.discard(task))
+        await run(self._core.discard(a_task(task)))
 
     @required
     async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
@@ -223,21 +244,21 @@ class AsyncTaskQueue(QueueStorage):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return await run(self._core.settle(batch, all_or_nothing))
+        return await run(self._core.settle(settlements(batch), all_or_nothing))
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Withdraws a task: a waiting one leaves the queue, a running one is asked to stop."""
-        return await run(self._core.cancel(id))
+        return await run(self._core.cancel(an_id(id)))
 
     @required
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Withdraws tasks; an answer for each in the same order. Required."""
-        return await run(self._core.cancel_many(ids))
+        return await run(self._core.cancel_many(many_ids(ids)))
 
     @required
     async def get(self, id: UUID) -> Task | None:
         """The task, or ``None`` if the queue does not hold it (any more). Required."""
-        return await run(self._core.get(id))
+        return await run(self._core.get(an_id(id)))
 
     @required
     async def update(
@@ -266,7 +287,7 @@ class AsyncTaskQueue(QueueStorage):
             metadata=metadata,
             codec=codec,
         )
-        return await run(self._core.update(id, change))
+        return await run(self._core.update(an_id(id), change))
 
     async def retry(self, id: UUID) -> None:
         """Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0.
@@ -274,12 +295,12 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_not_found`; `is_conflict` if it is running or completed.
         """
-        await run(self._core.retry(id))
+        await run(self._core.retry(an_id(id)))
 
     @required
     async def retry_many(self, ids: Sequence[UUID]) -> None:
         """The same as `retry` for many, all or none. Required."""
-        await run(self._core.retry_many(ids))
+        await run(self._core.retry_many(many_ids(ids)))
 
     async def delete(self, id: UUID) -> None:
         """Removes a task that is not running.
@@ -287,12 +308,12 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_not_found`; `is_conflict` if it is running.
         """
-        await run(self._core.delete(id))
+        await run(self._core.delete(an_id(id)))
 
     @required
     async def delete_many(self, ids: Sequence[UUID]) -> None:
         """Removes tasks that are not running, all or none. Required."""
-        await run(self._core.delete_many(ids))
+        await run(self._core.delete_many(many_ids(ids)))
 
     @required
     async def list(
@@ -328,17 +349,17 @@ class AsyncTaskQueue(QueueStorage):
 
         For how long completed tasks and dead letters stay is set where the queue is opened. Workers call it now and then.
         """
-        return await run(self._core.prune(limit))
+        return await run(self._core.prune(a_number(limit, "limit")))
 
     @required
     async def pause(self, queue: str) -> None:
         """Stops claims from a queue; enqueue and running tasks go on. Required."""
-        await run(self._core.pause(queue))
+        await run(self._core.pause(a_text(queue, "queue")))
 
     @required
     async def resume(self, queue: str) -> None:
         """Allows claims from a queue again. Required."""
-        await run(self._core.resume(queue))
+        await run(self._core.resume(a_text(queue, "queue")))
 
     @required
     async def queues(self) -> builtins.list[QueueStats]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._given import a_number, a_span, all_of, an, an_id, many_ids
 from omniq._loop import run
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.storage.base.common import Storage, required
@@ -50,21 +51,21 @@ class AsyncResultStorage(Storage):
         Raises:
             OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
         """
-        await run(self._core.store(result))
+        await run(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
     @required
     async def store_many(self, results: Sequence[TaskResult]) -> None:
         """Stores results, all or none. Of two for the same task in one call the later one counts. Required."""
-        await run(self._core.store_many(results))
+        await run(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
 
     async def get(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more)."""
-        return await run(self._core.get(id))
+        return await run(self._core.get(an_id(id)))
 
     @required
     async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
         """The results of these tasks, in the same order. Required."""
-        return await run(self._core.get_many(ids))
+        return await run(self._core.get_many(many_ids(ids)))
 
     @required
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
@@ -73,16 +74,16 @@ class AsyncResultStorage(Storage):
         Raises:
             OmniQError: `is_timeout` if it has not come in time.
         """
-        return await run(self._core.wait(id, timeout))
+        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete(self, id: UUID) -> bool:
         """Removes the result of a task; says whether there was one."""
-        return await run(self._core.delete(id))
+        return await run(self._core.delete(an_id(id)))
 
     @required
     async def delete_many(self, ids: Sequence[UUID]) -> int:
         """Removes results; returns how many there were. Required."""
-        return await run(self._core.delete_many(ids))
+        return await run(self._core.delete_many(many_ids(ids)))
 
     @required
     async def list(
@@ -119,7 +120,7 @@ class AsyncResultStorage(Storage):
     @required
     async def purge_expired(self, limit: int) -> int:
         """Removes results whose time is over, at most `limit`; returns how many. Workers do it now and then. Required."""
-        return await run(self._core.purge_expired(limit))
+        return await run(self._core.purge_expired(a_number(limit, "limit")))
 
     @required
     async def close(self) -> None:

@@ -1,0 +1,52 @@
+"""Statements of the Rust side made fit for the drivers of others: placeholders, and bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+#: A quoted name (it may hold anything), or a place.
+_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
+
+
+#: A statement, and its parameters by names, ``p1`` and so on.
+Statement = tuple[Any, dict[str, Any]]
+
+
+def percent(sql: str, parameters: list[Any]) -> Statement:
+    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
+    sql, texts = _bytes_as_text(sql, parameters)
+    return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%")), _named(texts)
+
+
+def colon(sql: str, parameters: list[Any]) -> Statement:
+    """With ``:p1`` and so on, as SQLAlchemy has it."""
+    sql, texts = _bytes_as_text(sql, parameters)
+    return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql), _named(texts)
+
+
+def _named(parameters: list[Any]) -> dict[str, Any]:
+    return {f"p{place}": value for place, value in enumerate(parameters, 1)}
+
+
+def _bytes_as_text(sql: str, parameters: list[Any]) -> tuple[str, list[Any]]:
+    """With bytes given as text, which the server makes bytes of again.
+
+    Each driver writes bytes in a way of its own, which may hang on settings of the session: psycopg escapes those of a list
+    for a literal, and without ``standard_conforming_strings`` sends too many backslashes then. Texts are the same for all. Only
+    asyncpg by itself gets the bytes: it sends values in binary, by the types that the server names.
+    """
+    texts: list[Any] = []
+    kinds: dict[int, str] = {}
+    for place, value in enumerate(parameters, 1):
+        if isinstance(value, bytes):
+            kinds[place], value = "bytea", f"\\x{value.hex()}"
+        elif isinstance(value, list) and any(isinstance(one, bytes) for one in value):
+            kinds[place], value = "bytea[]", "{" + ",".join(f'"\\\\x{one.hex()}"' for one in value) + "}"
+        texts.append(value)
+
+    def cast(found: re.Match[str]) -> str:
+        kind = kinds.get(int(found[2] or 0))
+        return found[0] if kind is None else f"cast(cast({found[0]} as pg_catalog.text) as pg_catalog.{kind})"
+
+    return _PLACE.sub(cast, sql), texts
