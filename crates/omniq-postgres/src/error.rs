@@ -159,7 +159,7 @@ fn from_report(db: &Report<'_>) -> Error {
 
 fn takes_no_writes(message: &str) -> String {
     format!(
-        "{message}: the server is a standby, or read-only; name the primary in the URL, or several hosts with \
+        "{message}: the server is a standby, or it or the transaction is read-only; name the primary in the URL, or several hosts with \
          target_session_attrs=read-write"
     )
 }

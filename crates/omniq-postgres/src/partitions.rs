@@ -45,7 +45,6 @@ impl Missing {
         let Some(table) = answer.as_ref().err().and_then(lacking).filter(|_| self.tries > 0) else {
             return Ok(false);
         };
-        self.tries -= 1;
         if table == "events" {
             db.make_events_partition(0.0).await?;
         } else {
@@ -53,6 +52,7 @@ impl Missing {
                 db.make_results_partition(ttl.as_secs_f64(), *ttl).await?;
             }
         }
+        self.tries -= 1;
         Ok(true)
     }
 }

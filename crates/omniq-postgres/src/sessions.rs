@@ -120,7 +120,12 @@ impl Sessions {
             work,
             client.batch_execute("commit")
         );
-        begun.map_err(from_driver)?;
+        if let Err(error) = begun {
+            let error = from_driver(error);
+            // Without the beginning, the end undoes nothing: whatever the error says, it is not known to have done nothing.
+            let unsure = || Error::unavailable(format!("{error}: what was sent behind it was carried out"));
+            return Err(if answer.is_ok() { unsure() } else { error });
+        }
         ready?;
         let answer = answer?;
         ended.map_err(from_driver)?;

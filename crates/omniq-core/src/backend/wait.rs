@@ -12,22 +12,21 @@ const POLL: Duration = Duration::from_millis(100);
 impl Backend {
     /// The result, unless the task has gone on since.
     pub(super) async fn latest_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
-        let result = self.require_results()?.get(id).await?;
-        match result {
-            Some(result) if self.is_outdated(&result).await? => Ok(None),
-            result => Ok(result),
+        match self.require_results()?.get(id).await? {
+            Some(result) => self.if_latest(result).await,
+            None => Ok(None),
         }
     }
 
     /// Waits for the result of the task's last run.
     pub(super) async fn wait_for_latest(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        let begun = Instant::now();
+        let (begun, mut left) = (Instant::now(), timeout);
         loop {
-            let left = timeout.saturating_sub(begun.elapsed());
             let result = self.require_results()?.wait(id, left).await?;
-            if !self.is_outdated(&result).await? {
-                return Ok(result);
+            if let Some(latest) = self.if_latest(result).await? {
+                return Ok(latest);
             }
+            left = timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Err(Error::timeout(format!(
                     "task {id} was retried, and has not ended again within {timeout:?}"
@@ -37,14 +36,17 @@ impl Backend {
         }
     }
 
-    /// Only tasks that failed for good can go on. Who may not look at tasks gets what there is.
-    async fn is_outdated(&self, result: &TaskResult) -> Result<bool> {
+    /// This result, or the one that has taken its place since; `None` if the task goes on. Only tasks that failed for good can. Who
+    /// may not look at tasks gets what there is.
+    async fn if_latest(&self, result: TaskResult) -> Result<Option<TaskResult>> {
         if result.status != ResultStatus::Failed {
-            return Ok(false);
+            return Ok(Some(result));
         }
         match self.queue.get(result.task_id).await {
-            Ok(task) => Ok(task.is_some_and(|task| !task.state.is_final())),
-            Err(error) if error.is_permission_denied() => Ok(false),
+            Ok(Some(task)) if !task.state.is_final() => Ok(None),
+            // It may have ended anew between the two looks; its result was there before its end.
+            Ok(_) => Ok(self.require_results()?.get(result.task_id).await?.or(Some(result))),
+            Err(error) if error.is_permission_denied() => Ok(Some(result)),
             Err(error) => Err(error),
         }
     }

@@ -129,7 +129,9 @@ impl Session<'_> {
         let running = self.running.all();
         let release = |context: &Context| {
             let report = Report::new(context.task(), Outcome::Release);
-            backend.record(Report { worker: Some(self.worker.name()), ..report })
+            let mut settlement = backend.record(Report { worker: Some(self.worker.name()), ..report });
+            self.settler.notes.join_late(&mut settlement);
+            settlement
         };
         let batch: Vec<_> = running.iter().map(release).collect();
         // What is not settled here goes back with the worker.

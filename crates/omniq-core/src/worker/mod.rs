@@ -13,6 +13,7 @@ mod ending;
 mod execute;
 mod feed;
 mod finish;
+mod late;
 mod maintenance;
 mod notes;
 mod outage;

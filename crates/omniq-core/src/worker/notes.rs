@@ -1,12 +1,13 @@
 //! What runs hand over to be written: their ends, and events on the way.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::late::Late;
 use crate::model::*;
 
 /// How many notes may wait: a storage that is slower than the handlers slows them down in the end.
@@ -23,17 +24,13 @@ pub(super) enum Note {
     Close,
 }
 
-/// How many events of one run may wait for room; later ones are dropped.
-const WAITING: usize = 1000;
-
 /// The side of the runs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Notes {
     to: mpsc::Sender<Note>,
     open: OpenEnds,
     events_on: bool,
-    /// Events that found no room, by run. They go in front of what follows of the same run.
-    waiting: Arc<Mutex<HashMap<TaskId, Vec<TaskEvent>>>>,
+    late: Late,
 }
 
 /// How many ends were handed over and not dealt with yet.
@@ -50,51 +47,50 @@ impl Notes {
     pub(super) fn new(events_on: bool) -> (Self, mpsc::Receiver<Note>, OpenEnds) {
         let (to, from) = mpsc::channel(ROOM);
         let open = OpenEnds::default();
-        (Self { to, open: open.clone(), events_on, waiting: Arc::default() }, from, open)
+        (Self { to, open: open.clone(), events_on, late: Late::default() }, from, open)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<TaskId, Vec<TaskEvent>>> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Events that found no room, for the settler.
+    pub(super) fn late(&self) -> &Late {
+        &self.late
     }
 
-    /// Hands over an event of a run. Without room it waits for the run's next flush, or its end.
+    /// Hands over an event of a run. Without room it is late: the settler takes it when it has emptied the channel.
     pub(crate) fn event(&self, event: TaskEvent) {
         if !self.events_on {
             return;
         }
         let Some(run) = event.task_id else { return };
-        let mut waiting = self.waiting();
-        let event = match waiting.get(&run) {
-            Some(_) => event,
-            None => match self.to.try_send(Note::Event(event)) {
-                Err(TrySendError::Full(Note::Event(event))) => event,
-                // After the end of the worker nobody writes.
-                _ => return,
-            },
-        };
-        let events = waiting.entry(run).or_default();
-        if events.len() < WAITING {
-            events.push(event);
-        } else if events.len() == WAITING {
-            tracing::warn!(task = %run, "events of a run are dropped: {WAITING} wait for a storage that is behind");
+        let mut late = self.late.lock();
+        if late.has(run) {
+            late.put(run, event);
+            return;
+        }
+        // After the end of the worker nobody writes.
+        if let Err(TrySendError::Full(Note::Event(event))) = self.to.try_send(Note::Event(event)) {
+            late.put(run, event);
         }
     }
 
-    /// Hands over what of this run has found no room.
+    /// Hands over what of this run is late, one at a time: what is given up on the way stays.
     async fn catch_up(&self, run: TaskId) {
-        let late = if self.events_on { self.waiting().remove(&run) } else { None };
-        for event in late.into_iter().flatten() {
-            if self.to.send(Note::Event(event)).await.is_err() {
-                return;
+        while self.late.lock().has(run) {
+            let Ok(room) = self.to.reserve().await else { return };
+            let mut late = self.late.lock();
+            if let Some(event) = late.next(run) {
+                room.send(Note::Event(event));
             }
         }
     }
 
     /// Waits until the events that this run has handed over have been written, or dropped.
     pub(crate) async fn flush(&self, run: TaskId) {
+        if !self.events_on {
+            return;
+        }
         self.catch_up(run).await;
         let (done, written) = oneshot::channel();
-        if self.events_on && self.to.send(Note::Flush(done)).await.is_ok() {
+        if self.to.send(Note::Flush(done)).await.is_ok() {
             let _ = written.await;
         }
     }
@@ -105,11 +101,23 @@ impl Notes {
     }
 
     /// Hands over an end; waits while too many wait to be written. After the lease is lost or the worker has stopped, it goes nowhere.
-    pub(super) async fn ended(&self, settlement: Settlement, completed_inside: bool) {
+    pub(super) async fn ended(&self, mut settlement: Settlement, completed_inside: bool) {
         self.open.0.fetch_add(1, Ordering::AcqRel);
-        self.catch_up(settlement.task_id).await;
+        if completed_inside {
+            // This end may prove to be booked already, and go nowhere.
+            self.catch_up(settlement.task_id).await;
+        } else {
+            self.join_late(&mut settlement);
+        }
         if self.to.send(Note::Ended(Box::new(settlement), completed_inside)).await.is_err() {
             self.open.written(1);
+        }
+    }
+
+    /// Puts what of its run is late in front of the events of an end.
+    pub(super) fn join_late(&self, settlement: &mut Settlement) {
+        if self.events_on {
+            settlement.events.splice(0..0, self.late.lock().take(settlement.task_id));
         }
     }
 

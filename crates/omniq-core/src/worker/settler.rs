@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::clerk::Clerk;
 use super::dues::Dues;
+use super::late::Late;
 use super::notes::{Batch, Note, Notes, OpenEnds};
 use crate::backend::Backend;
 use crate::lease::LeaseState;
@@ -38,8 +39,16 @@ impl Settler {
         let clerks = if backend.events().is_some() { 1 } else { CLERKS };
         let dues = Dues::default();
         let free = (0..clerks).map(|_| Clerk::new(backend.clone(), lease.clone(), dues.clone())).collect();
-        let desk =
-            Desk { from, open, wake, free, busy: JoinSet::new(), delayed: Delayed::default(), closed: None };
+        let desk = Desk {
+            from,
+            late: notes.late().clone(),
+            open,
+            wake,
+            free,
+            busy: JoinSet::new(),
+            delayed: Delayed::default(),
+            closed: None,
+        };
         Self { notes, dues, task: Some(tokio::spawn(desk.work())) }
     }
 
@@ -82,6 +91,7 @@ impl Drop for Settler {
 /// small ends; only where that is a batch by itself, another clerk takes it.
 struct Desk {
     from: mpsc::Receiver<Note>,
+    late: Late,
     open: OpenEnds,
     wake: Arc<Notify>,
     free: Vec<Clerk>,
@@ -113,11 +123,20 @@ impl Desk {
                     }
                 }
             }
+            self.take_late(&mut notes);
             if self.busy.is_empty() || notes.len() >= WORTH_A_CLERK {
                 self.start(&mut notes);
             }
         }
         left
+    }
+
+    /// Late events stand behind all that the channel holds of their runs: so they come once it is empty.
+    fn take_late(&self, notes: &mut Vec<Note>) {
+        let mut late = self.late.lock();
+        if self.from.is_empty() {
+            notes.extend(late.take_all().map(Note::Event));
+        }
     }
 
     fn start(&mut self, notes: &mut Vec<Note>) {

@@ -156,7 +156,7 @@ async fn c14_an_id_is_refused_while_its_task_ends() {
         backend.enqueue(task(id, round)).await.unwrap();
         while backend.result(id).await.unwrap().is_none() {
             let again = backend.enqueue(task(id, -1)).await;
-            assert!(again.is_err_and(|error| error.is_duplicate()), "round {round}");
+            assert!(again.as_ref().is_err_and(omniq::Error::is_duplicate), "round {round}: {again:?}");
         }
         assert_eq!(value(backend.backend(), id).await, round);
     }
