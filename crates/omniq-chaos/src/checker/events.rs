@@ -7,7 +7,11 @@ use uuid::Uuid;
 use super::Verdict;
 use super::acts::{Kind, Sure};
 use super::facts::{Event, Facts};
-use super::story::Told;
+use super::story::{Run, Told};
+use crate::clock::{Nanos, SECOND};
+
+/// No process stands still for longer.
+const STANDSTILL: Nanos = 10 * SECOND;
 
 pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     let mut by_task: HashMap<Uuid, Vec<&Event>> = HashMap::new();
@@ -27,9 +31,15 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
         }
         // A dead letter that a user retries begins anew with attempt 1, and says so by no event.
         let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
+        // A worker that stood still begins what it had in hand, and learns only then that it is not its own any more.
+        let stood_still = |event: &Event| {
+            let late = |run: &Run<'_>| told.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
+            story.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))
+        };
         let begins_late = |(place, event): (usize, &&Event)| {
             event.kind == "started"
                 && !again
+                && !stood_still(event)
                 && events[..place].iter().any(|other| is_end(&other.kind) && other.attempt == event.attempt)
                 // The same attempt may begin again after one that was not counted.
                 && !events[..place].iter().any(|other| matches!(&*other.kind, "released" | "snoozed"))
