@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use omniq_core::*;
 
+use crate::stores::results_on_inner;
 use crate::support::task;
 
 /// A store whose next looks find that this has happened meanwhile; the last one first.
@@ -24,8 +25,7 @@ impl fmt::Debug for Results {
     }
 }
 
-#[async_trait]
-impl ResultStorage for Results {
+results_on_inner!(Results {
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
         let meanwhile = self.meanwhile.lock().unwrap().pop();
         if let Some(meanwhile) = meanwhile {
@@ -37,35 +37,7 @@ impl ResultStorage for Results {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         self.inner.store_many(results).await
     }
-
-    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        self.inner.wait(id, timeout).await
-    }
-
-    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
-        self.inner.delete_many(ids).await
-    }
-
-    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
-        self.inner.list(filter).await
-    }
-
-    async fn count(&self, filter: &ResultFilter) -> Result<u64> {
-        self.inner.count(filter).await
-    }
-
-    async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        self.inner.purge_expired(limit).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
-    }
-
-    fn location(&self) -> Location {
-        self.inner.location()
-    }
-}
+});
 
 struct Rig {
     results: Results,

@@ -78,6 +78,46 @@ impl EventStorage for Slow {
     }
 }
 
+/// A result store on `inner` with some verbs of its own.
+macro_rules! results_on_inner {
+    ($store:ty { $($own:tt)* }) => {
+        #[async_trait]
+        impl ResultStorage for $store {
+            $($own)*
+
+            async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+                self.inner.wait(id, timeout).await
+            }
+
+            async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
+                self.inner.delete_many(ids).await
+            }
+
+            async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
+                self.inner.list(filter).await
+            }
+
+            async fn count(&self, filter: &ResultFilter) -> Result<u64> {
+                self.inner.count(filter).await
+            }
+
+            async fn purge_expired(&self, limit: u32) -> Result<u64> {
+                self.inner.purge_expired(limit).await
+            }
+
+            async fn close(&self) -> Result<()> {
+                self.inner.close().await
+            }
+
+            fn location(&self) -> Location {
+                self.inner.location()
+            }
+        }
+    };
+}
+
+pub(crate) use results_on_inner;
+
 /// Results elsewhere, in a store that notes when it is written.
 #[derive(Debug)]
 pub(crate) struct Noting {
@@ -86,8 +126,7 @@ pub(crate) struct Noting {
     pub(crate) fails: Mutex<u32>,
 }
 
-#[async_trait]
-impl ResultStorage for Noting {
+results_on_inner!(Noting {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         self.calls.lock().unwrap().push("store".into());
         let mut fails = std::mem::take(&mut *self.fails.lock().unwrap());
@@ -102,32 +141,4 @@ impl ResultStorage for Noting {
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
         self.inner.get_many(ids).await
     }
-
-    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        self.inner.wait(id, timeout).await
-    }
-
-    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
-        self.inner.delete_many(ids).await
-    }
-
-    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
-        self.inner.list(filter).await
-    }
-
-    async fn count(&self, filter: &ResultFilter) -> Result<u64> {
-        self.inner.count(filter).await
-    }
-
-    async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        self.inner.purge_expired(limit).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
-    }
-
-    fn location(&self) -> Location {
-        self.inner.location()
-    }
-}
+});
