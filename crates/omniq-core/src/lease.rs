@@ -2,6 +2,7 @@
 //! cannot be renewed before others may take its tasks.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,39 @@ pub enum LeaseState {
     Lost,
 }
 
+/// Until when a lease holds by this process's own clock. Cheap to clone.
+///
+/// A process that was stopped and goes on finds its lease over here at once; its heartbeat says so only when its thread runs again.
+#[derive(Debug, Clone)]
+pub(crate) struct Term {
+    epoch: Instant,
+    /// Nanoseconds from the epoch.
+    end: Arc<AtomicU64>,
+}
+
+impl Term {
+    /// A term for a lease whose last good heartbeat was sent at this time: nine tenths of the lease.
+    fn new(last_good: Instant, lease: Duration) -> Self {
+        let term = Self { epoch: last_good, end: Arc::default() };
+        term.renew(last_good, lease);
+        term
+    }
+
+    fn renew(&self, last_good: Instant, lease: Duration) {
+        let end = last_good.saturating_duration_since(self.epoch) + lease * 9 / 10;
+        self.end.store(u64::try_from(end.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn end(&self) -> Instant {
+        self.epoch + Duration::from_nanos(self.end.load(Ordering::Acquire))
+    }
+
+    /// Whether others may have the claims at this time.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        now >= self.end()
+    }
+}
+
 /// A registered worker whose heartbeat runs in the background until this is stopped or dropped.
 ///
 /// The heartbeat comes three times per lease span from a thread that no handler can hold up. If none gets through for nine
@@ -28,6 +62,7 @@ pub enum LeaseState {
 #[derive(Debug)]
 pub struct Lease {
     worker: WorkerId,
+    term: Term,
     state: watch::Receiver<LeaseState>,
     cancelled: Arc<StdMutex<HashSet<TaskId>>>,
     cancel_signal: watch::Receiver<u64>,
@@ -44,10 +79,11 @@ impl Lease {
         let (signal_out, cancel_signal) = watch::channel(0);
         let cancelled = Arc::new(StdMutex::new(HashSet::new()));
         let (stop, stopped) = oneshot::channel();
+        let term = Term::new(sent, info.lease);
         let keeper = Keeper {
             worker,
             lease: info.lease,
-            last_good: sent,
+            term: term.clone(),
             state: state_out,
             cancelled: Arc::clone(&cancelled),
             cancel_signal: signal_out,
@@ -57,7 +93,7 @@ impl Lease {
             .name("omniq-heartbeat".to_owned())
             .spawn(move || keeper.run(pulse, stopped))
             .map_err(|error| Error::internal(format!("the heartbeat thread cannot start: {error}")))?;
-        Ok(Self { worker, state, cancelled, cancel_signal, stop: Some(stop) })
+        Ok(Self { worker, term, state, cancelled, cancel_signal, stop: Some(stop) })
     }
 
     /// The worker's id.
@@ -65,9 +101,16 @@ impl Lease {
         self.worker
     }
 
-    /// Whether the claims still hold. Not without a heartbeat, whatever has ended it.
+    /// Whether the claims still hold. Not without a heartbeat, whatever has ended it, and not once its time is over.
     pub fn is_held(&self) -> bool {
-        *self.state.borrow() == LeaseState::Held && self.state.has_changed().is_ok()
+        *self.state.borrow() == LeaseState::Held
+            && self.state.has_changed().is_ok()
+            && !self.term.is_over(Instant::now())
+    }
+
+    /// Until when the claims hold.
+    pub(crate) fn term(&self) -> Term {
+        self.term.clone()
     }
 
     /// Tells of the loss of the lease.
@@ -97,7 +140,7 @@ impl Lease {
 struct Keeper {
     worker: WorkerId,
     lease: Duration,
-    last_good: Instant,
+    term: Term,
     state: watch::Sender<LeaseState>,
     cancelled: Arc<StdMutex<HashSet<TaskId>>>,
     cancel_signal: watch::Sender<u64>,
@@ -120,10 +163,9 @@ impl Keeper {
     }
 
     async fn beat(&self, mut pulse: Box<dyn Pulse>) {
-        let mut last_good = self.last_good;
         let mut pause = self.lease / 3;
         loop {
-            let end = last_good + self.lease * 9 / 10;
+            let end = self.term.end();
             tokio::time::sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
             let sent = Instant::now();
             // A process that was paused wakes here with its time long over.
@@ -133,7 +175,7 @@ impl Keeper {
             match tokio::time::timeout_at(end.into(), pulse.heartbeat(self.worker)).await {
                 Ok(Ok(beat)) if !beat.alive => break,
                 Ok(Ok(beat)) => {
-                    last_good = sent;
+                    self.term.renew(sent, self.lease);
                     pause = self.lease / 3;
                     self.note_cancelled(beat.cancelled);
                 }

@@ -31,7 +31,7 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
         }
         // A dead letter that a user retries begins anew with attempt 1, and says so by no event.
         let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
-        // A worker that stood still begins what it had in hand, and learns only then that it is not its own any more.
+        // A worker that was stopped between taking a task and beginning it learns too late that its lease is over.
         let stood_still = |event: &Event| {
             let late = |run: &Run<'_>| told.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
             story.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))

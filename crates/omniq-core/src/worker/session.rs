@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
             backend: worker.backend.clone(),
             notes: settler.notes.clone(),
         };
-        let (running, stock) = (Running::default(), Stock::new(Arc::clone(&lasting.wake)));
+        let (running, stock) = (Running::default(), Stock::new(Arc::clone(&lasting.wake), lease.term()));
         let crew = Crew {
             registry: worker.registry.clone(),
             origin: Arc::new(origin),

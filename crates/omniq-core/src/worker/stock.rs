@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::lease::Term;
 use crate::model::{Task, TaskId};
 
 /// The tasks that a session has claimed and not begun. Cheap to clone.
@@ -16,6 +17,7 @@ pub(super) struct Stock(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     wake: Arc<Notify>,
+    term: Term,
 }
 
 #[derive(Debug)]
@@ -30,9 +32,10 @@ struct State {
 }
 
 impl Stock {
-    pub(super) fn new(wake: Arc<Notify>) -> Self {
+    /// An empty stock of tasks that are held until this term is over.
+    pub(super) fn new(wake: Arc<Notify>, term: Term) -> Self {
         let state = State { tasks: VecDeque::new(), moved: Instant::now(), low: None, closed: false };
-        Self(Arc::new(Shared { state: Mutex::new(state), wake }))
+        Self(Arc::new(Shared { state: Mutex::new(state), wake, term }))
     }
 
     pub(super) fn add(&self, tasks: Vec<Task>) {
@@ -42,14 +45,16 @@ impl Stock {
     }
 
     /// The next task, as `begin` makes it, which is called before anybody can see that the task is here no more: a task is always
-    /// either here or among what runs.
+    /// either here or among what runs. None, too, once the lease is over: others may have the tasks by then, and nothing has told
+    /// this process that was stopped for so long.
     pub(super) fn take<T>(&self, begin: impl FnOnce(Task) -> T) -> Option<T> {
         let mut state = self.lock();
-        if state.closed {
+        let now = Instant::now();
+        if state.closed || self.0.term.is_over(now) {
             return None;
         }
         let begun = begin(state.tasks.pop_front()?);
-        state.moved = Instant::now();
+        state.moved = now;
         let low = state.low.is_some_and(|low| state.tasks.len() <= low);
         if low {
             state.low = None;

@@ -8,6 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::support::*;
 
+const LEASE: Duration = Duration::from_millis(600);
+
 /// A worker with one slot and a stock: many fast runs make it claim ahead, then a slow one takes the slot.
 struct Stocked {
     rig: Rig,
@@ -36,8 +38,7 @@ async fn stocked(wait: Duration) -> Stocked {
     let mut tasks = vec![NewTask::new("f", &false).unwrap(); 3000];
     tasks.extend(vec![NewTask::new("f", &true).unwrap(); 10]);
     let slow = rig.backend.enqueue_many(tasks).await.unwrap().split_off(3000);
-    let lease = Duration::from_millis(600);
-    let worker = rig.worker().lease(lease).concurrency(1).prefetch_wait(wait).handler("f", handler);
+    let worker = rig.worker().lease(LEASE).concurrency(1).prefetch_wait(wait).handler("f", handler);
     let worker = worker.build().unwrap();
     let handle = worker.handle();
     let running = tokio::spawn(worker.run_until_idle());
@@ -115,6 +116,20 @@ async fn when_the_lease_is_lost_none_of_it_is_begun() {
     assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
     all.rig.queue.stop_heart(true);
     // The run is stopped, its slot is free; the worker registers anew and finds nothing that is not held by its old claims.
+    soon(&mut all.running).await.unwrap().unwrap();
+    assert_eq!(all.begun.get(), 1);
+    assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
+}
+
+/// Issue 12, D: a process that was stopped goes on in the middle of its runs, before anything can tell it that its lease is over.
+#[tokio::test]
+async fn when_the_process_stood_still_beyond_the_lease_none_of_it_is_begun() {
+    let mut all = stocked(PATIENCE).await;
+    assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
+    all.rig.queue.stop_heart(true);
+    // The run wakes first: the worker has had no turn yet when the next task would begin.
+    all.gate.add_permits(1);
+    std::thread::sleep(LEASE * 2);
     soon(&mut all.running).await.unwrap().unwrap();
     assert_eq!(all.begun.get(), 1);
     assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
