@@ -89,7 +89,7 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
         let duplicate = again && error.is_duplicate();
         if !duplicate && !is_unsure(&error) {
             // The first try may still be carried out.
-            return Err(if again { error.context("whether the task was added is not known") } else { error });
+            return Err(if again { unknown(error) } else { error });
         }
         let unsure = Unsure::new(batch, began);
         if duplicate && unsure.is_all_made() {
@@ -106,12 +106,17 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
             }
             Ok(Found::Nothing) => return Err(error),
             Ok(Found::Unknown) | Err(_) => {
-                return Err(error.context("whether the task was added is not known"));
+                return Err(unknown(error));
             }
         }
     }
     pieces.iter().for_each(|_| fold::changed(db));
     Ok(())
+}
+
+/// Of this kind, whatever kept from knowing it: others, such as that of a full pool, say that nothing was done.
+fn unknown(error: Error) -> Error {
+    Error::unavailable(format!("whether the task was added is not known: {error}")).with_source(error)
 }
 
 async fn send_once(

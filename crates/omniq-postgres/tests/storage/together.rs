@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use omniq_core::*;
 use omniq_postgres::AsyncPostgresQueue;
-use omniq_testkit::TestDb;
+use omniq_testkit::{TestDb, eventually};
 
 fn task(number: usize) -> NewTask {
     NewTask::new("f", &number).unwrap().queue(format!("q{}", number % 3))
@@ -81,6 +81,22 @@ async fn c14_a_caller_that_gives_up_takes_nobody_along() {
         if number % 3 != 0 {
             answer.expect("an answer").unwrap();
         }
+    }
+    queue.close().await.unwrap();
+}
+
+/// Each call is alone, and carried by its caller, until that gives up.
+#[tokio::test]
+async fn c14_a_lone_call_that_is_given_up_is_carried_out_all_the_same() {
+    let db = TestDb::new().await;
+    let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
+    queue.enqueue(task(0)).await.unwrap();
+    for number in 1..=20 {
+        let _ = tokio::time::timeout(Duration::ZERO, queue.enqueue(task(number))).await;
+        eventually("the task is there", Duration::from_secs(30), async || {
+            (queue.count(&TaskFilter::default()).await.unwrap() == number as u64 + 1).then_some(())
+        })
+        .await;
     }
     queue.close().await.unwrap();
 }
