@@ -255,4 +255,17 @@ impl Backend {
             sink.log(events).await;
         }
     }
+
+    /// The same for events of runs under way; gives back what is to be tried again.
+    pub(crate) async fn log_of_runs(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
+        match &self.events {
+            Some(sink) if sink.store().location() == self.queue.location() => {
+                sink.log_or_give_back(events).await
+            }
+            _ => {
+                self.log_events(events).await;
+                Vec::new()
+            }
+        }
+    }
 }

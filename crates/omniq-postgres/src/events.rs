@@ -86,7 +86,8 @@ impl EventStorage for AsyncPostgresEventStorage {
         ];
         let mut missing = Missing::new(std::iter::empty());
         loop {
-            let answer = db.query(&db.sql.log_many, &params).await;
+            // Whoever gives up after a longer time knows that it is not carried out later, behind other events of the same task.
+            let answer = db.bounded(&db.sql.log_many, &params).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);
             }

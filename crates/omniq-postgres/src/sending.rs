@@ -76,12 +76,13 @@ impl Db {
         rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
     }
 
-    /// For upkeep: whatever others hold is waited for a second at most (SQLSTATE 55P03).
+    /// For upkeep and events: whatever others hold is waited for a second at most (SQLSTATE 55P03). No plan is kept, as to prepare a
+    /// statement waits for locks, too, and without a limit.
     pub(crate) async fn bounded(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
         self.in_transaction(&format!("{BEGIN}; {BOUNDED}"), &[(statement, params)]).await
     }
 
-    /// The same, planned as [`search`](Self::search) does.
+    /// As [`bounded`](Self::bounded), planned as [`search`](Self::search) does.
     pub(crate) async fn bounded_search(
         &self,
         statement: &Statement,

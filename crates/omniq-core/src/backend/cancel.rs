@@ -38,7 +38,8 @@ impl Backend {
                     .map(|id| answers.get(id).copied().unwrap_or(Cancelled::NotFound))
                     .collect());
             }
-            if self.cancel_open(&mut open, &mut answers).await? {
+            let round = self.cancel_open(&mut open, &mut answers).await;
+            if round.map_err(|error| in_part(answers.len(), ids.len(), error))? {
                 rounds += 1;
             } else if Instant::now() < until {
                 tokio::time::sleep(PAUSE).await;
@@ -89,4 +90,15 @@ impl Backend {
             .collect();
         Ok(!busy)
     }
+}
+
+/// Some of the tasks may be cancelled by now: an error that says that nothing was done, such as that of a pool, would not be true.
+fn in_part(done: usize, all: usize, error: Error) -> Error {
+    if done == 0 || error.is_unavailable() {
+        return error;
+    }
+    Error::unavailable(format!(
+        "of {all} tasks {done} were cancelled or asked to stop, the others may be: {error}"
+    ))
+    .with_source(error)
 }

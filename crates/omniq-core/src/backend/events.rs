@@ -8,8 +8,8 @@ use crate::port::EventStorage;
 
 /// The longest that a write may hold up whoever logs.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long ends wait with their events for room on the disk.
-const FULL: Duration = Duration::from_secs(5);
+/// How long runs wait with their events for room on the disk, or for a lock on the events.
+const LACK: Duration = Duration::from_secs(15);
 /// How long a store that did not answer is left alone, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
 
@@ -18,20 +18,31 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct EventSink {
     store: Arc<dyn EventStorage>,
     rests_until: Arc<Mutex<Option<Instant>>>,
-    /// Since when there has been no room for events that are written with their tasks.
-    full_since: Arc<Mutex<Option<Instant>>>,
+    /// Since when events that are kept with their tasks have lacked room, or a lock.
+    lacking_since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl EventSink {
     pub(super) fn new(store: Arc<dyn EventStorage>) -> Self {
-        Self { store, rests_until: Arc::default(), full_since: Arc::default() }
+        Self { store, rests_until: Arc::default(), lacking_since: Arc::default() }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn EventStorage> {
         &self.store
     }
 
-    pub(super) async fn log(&self, mut events: Vec<TaskEvent>) {
+    /// Writes events, or drops them with a word in the log.
+    pub(super) async fn log(&self, events: Vec<TaskEvent>) {
+        self.write(events, false).await;
+    }
+
+    /// The same for events that are kept with their tasks: what certainly was not written, for a lack that may pass, is given back for
+    /// another try, for as long as ends wait with their events.
+    pub(super) async fn log_or_give_back(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
+        self.write(events, true).await
+    }
+
+    async fn write(&self, mut events: Vec<TaskEvent>, gives_back: bool) -> Vec<TaskEvent> {
         // One event that no store could hold must not take the others with it.
         events.retain(|event| match event.check() {
             Ok(()) => true,
@@ -41,15 +52,22 @@ impl EventSink {
             }
         });
         if events.is_empty() {
-            return;
+            return events;
         }
         let count = events.len();
-        if self.rests() {
+        // A store that is with the tasks is away when they are: nobody is spared by leaving it alone.
+        if !gives_back && self.rests() {
             tracing::debug!(count, "events were dropped: the event store rests after a failure");
-            return;
+            return Vec::new();
         }
+        let kept = if gives_back { events.clone() } else { Vec::new() };
         match tokio::time::timeout(PATIENCE, self.store.log_many(events)).await {
+            Ok(Ok(())) if gives_back => self.has_room(),
             Ok(Ok(())) => {}
+            Ok(Err(error)) if gives_back && is_lack(&error) && !self.lacks_for_long() => {
+                tracing::debug!(%error, count, "events could not be written yet");
+                return kept;
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, count, "events were dropped: the event store failed");
                 if error.is_transient() {
@@ -61,16 +79,17 @@ impl EventSink {
                 self.rest();
             }
         }
+        Vec::new()
     }
 
     /// Takes note of a lack of room; whether it has lasted for so long that it may be the events' own.
-    pub(super) fn lacks_room_for_long(&self) -> bool {
-        let mut since = self.full_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        since.get_or_insert_with(Instant::now).elapsed() >= FULL
+    pub(super) fn lacks_for_long(&self) -> bool {
+        let mut since = self.lacking_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        since.get_or_insert_with(Instant::now).elapsed() >= LACK
     }
 
     pub(super) fn has_room(&self) {
-        *self.full_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+        *self.lacking_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
     fn rests(&self) -> bool {
@@ -82,4 +101,10 @@ impl EventSink {
         *self.rests_until.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Instant::now() + REST);
     }
+}
+
+/// Whether the server wrote nothing, for a reason that may pass: no room (SQLSTATE class 53), a lock that was not had in time, a
+/// statement that was cancelled.
+fn is_lack(error: &crate::Error) -> bool {
+    error.is_undone() || error.sqlstate().is_some_and(|code| code.starts_with("53"))
 }

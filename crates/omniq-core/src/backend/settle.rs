@@ -52,8 +52,7 @@ impl Backend {
         // that of the events.
         if error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03") {
             // Whoever settles all or nothing does not try again by himself.
-            return mode == SettleMode::All
-                || self.events.as_ref().is_some_and(EventSink::lacks_room_for_long);
+            return mode == SettleMode::All || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
         }
         !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }

@@ -1,6 +1,7 @@
 //! Writes one batch at a time: tries until it is written or the lease is lost, and gives back what others hold up.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -11,6 +12,9 @@ use crate::backend::Backend;
 use crate::lease::LeaseState;
 use crate::model::*;
 use crate::{Error, Result};
+
+/// How long events wait for another try.
+const EVENTS_PAUSE: Duration = Duration::from_millis(200);
 
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
@@ -34,7 +38,7 @@ impl Clerk {
 
     /// Writes a batch; returns the ends that are to be tried again.
     pub(super) async fn write(&mut self, batch: Batch) -> Vec<Note> {
-        self.backend.log_events(batch.events).await;
+        self.log(batch.events).await;
         for waiting in batch.flushes {
             // A run that was stopped meanwhile wants no answer.
             let _ = waiting.send(());
@@ -48,6 +52,21 @@ impl Clerk {
                 Note::Ended(Box::new(settlement), inside)
             })
             .collect()
+    }
+
+    /// Events that do not travel with an end, before the ends behind them: those would fail for the same lack, and an event must not come
+    /// behind a later one of its task.
+    async fn log(&mut self, mut events: Vec<TaskEvent>) {
+        loop {
+            events = self.backend.log_of_runs(events).await;
+            if events.is_empty() || self.lease_is_lost() || self.lease.has_changed().is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVENTS_PAUSE) => {}
+                _ = self.lease.wait_for(|state| *state == LeaseState::Lost) => {}
+            }
+        }
     }
 
     async fn settle(&mut self, mut batch: Vec<Settlement>) {

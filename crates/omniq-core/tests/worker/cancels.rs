@@ -99,3 +99,20 @@ async fn what_a_handler_has_spawned_hears_of_the_cancel() {
     heard.reaches(1).await;
     soon(running).await.unwrap().unwrap();
 }
+
+/// An error that says that nothing was done, as that of a pool does, is not given for what was done in part.
+#[tokio::test]
+async fn a_bulk_cancel_that_fails_half_way_says_so() {
+    let rig = Rig::new();
+    let ids = [rig.add(task("f").priority(1)).await, rig.add(task("f")).await];
+    rig.queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    rig.queue.fail("cancel_many", 1, |text| Error::pool_timeout(text));
+    let error = rig.backend.cancel_many(&ids).await.unwrap_err();
+    assert!(error.is_unavailable() && !error.is_pool_timeout(), "{error:?}");
+    assert!(error.message().contains("of 2 tasks 1 were cancelled"), "{error:?}");
+    assert_eq!(rig.result(ids[1]).await.status, ResultStatus::Cancelled);
+
+    rig.queue.fail("get", 1, |text| Error::pool_timeout(text));
+    let error = rig.backend.cancel_many(&ids).await.unwrap_err();
+    assert!(error.is_pool_timeout(), "nothing was done by this call: {error:?}");
+}

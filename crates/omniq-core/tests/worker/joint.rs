@@ -15,6 +15,7 @@ pub(crate) struct Joint {
     pub(crate) events: MemoryEventStorage,
     events_fail: Arc<AtomicBool>,
     undone: Arc<Mutex<Vec<&'static str>>>,
+    logs_undone: Arc<Mutex<Vec<&'static str>>>,
     /// The event store takes no events by its own verbs, so that what it holds came with a settle.
     only_by_settle: bool,
 }
@@ -27,6 +28,7 @@ impl Joint {
             events: MemoryEventStorage::new(),
             events_fail: Arc::default(),
             undone: Arc::default(),
+            logs_undone: Arc::default(),
             only_by_settle,
         }
     }
@@ -48,11 +50,15 @@ impl Joint {
         self.undone.lock().unwrap().extend(codes);
     }
 
+    /// And the next writes of events alone.
+    pub(crate) fn undo_logs(&self, codes: &[&'static str]) {
+        self.logs_undone.lock().unwrap().extend(codes);
+    }
+
     async fn settle_together(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
         let with_events = batch.iter().any(|one| !one.events.is_empty());
         if let Some(code) = with_events.then(|| self.undone.lock().unwrap().pop()).flatten() {
-            let make = if code.starts_with("53") { Error::unavailable } else { Error::internal };
-            return Err(make("undone for the test").with_sqlstate(code));
+            return Err(undone(code));
         }
         if self.events_fail.load(Ordering::SeqCst) && batch.iter().any(|one| !one.events.is_empty()) {
             return Err(Error::schema_missing("the events table is gone for the test"));
@@ -67,6 +73,11 @@ impl Joint {
         }
         Ok(settled)
     }
+}
+
+fn undone(code: &str) -> Error {
+    let make = if code.starts_with("53") { Error::unavailable } else { Error::internal };
+    make("undone for the test").with_sqlstate(code)
 }
 
 macro_rules! pass_on {
@@ -141,6 +152,9 @@ pass_on! { EventStorage on events {
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
         if self.only_by_settle {
             return Err(Error::internal("this store takes events only with a settle, for the test"));
+        }
+        if let Some(code) = self.logs_undone.lock().unwrap().pop() {
+            return Err(undone(code));
         }
         self.events.log_many(events).await
     }

@@ -1,6 +1,7 @@
 //! Results and events beside the queue: together with it, elsewhere, failing.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use omniq_core::*;
 
@@ -70,6 +71,25 @@ async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
     assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
     let filter = EventFilter { task_id: Some(id), kind: Some(EventKind::Completed), ..Default::default() };
     assert_eq!(joint.events.count(&filter).await.unwrap(), 1);
+}
+
+/// Issue 12, C15: so do events on the way, and stay before those that come behind.
+#[tokio::test]
+async fn events_of_runs_under_way_are_kept_through_a_full_disk_and_locks() {
+    let joint = Joint::new(false);
+    let backend = joint.backend();
+    let id = backend.enqueue(task("f")).await.unwrap();
+    joint.undo_logs(&["53100", "55P03", "57014"]);
+    let handler = Handler::new(|(): (), context: Context| async move {
+        context.log_event("halfway", serde_json::Map::new())?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, Failure>(())
+    });
+    let worker = Worker::builder(backend.clone()).handler("f", handler).build().unwrap();
+    soon(worker.run_until_idle()).await.unwrap();
+    let events = joint.events.query(&EventFilter { task_id: Some(id), ..Default::default() }).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.to_string()).collect();
+    assert_eq!(kinds, ["enqueued", "started", "halfway", "completed"]);
 }
 
 /// Issue 12, C15: but not for ever, as it may be the disk of the events alone; who settles by hand does not wait at all.

@@ -90,6 +90,31 @@ async fn c26_a_locked_event_table_fails_no_task() {
     backend.close().await.unwrap();
 }
 
+/// Issue 12, C15: what a run says while somebody holds a lock on the events is neither lost nor behind its end.
+#[tokio::test]
+async fn c26_events_of_a_run_wait_for_a_lock_in_their_order() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let id = backend.enqueue(NewTask::new("nap", &()).unwrap()).await.unwrap();
+    let nap = |(): (), _: Context| async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok::<_, Failure>(())
+    };
+    let worker = Worker::builder(backend.backend().clone()).register("nap", nap).build().unwrap();
+    let mut locker = db.client().await;
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table omniq.events").await.unwrap();
+    let running = tokio::spawn(worker.run_until_idle());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    lock.rollback().await.unwrap();
+    running.await.unwrap().unwrap();
+    let filter = omniq::EventFilter { task_id: Some(id), ..Default::default() };
+    let events = backend.require_events().unwrap().query(&filter).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.to_string()).collect();
+    assert_eq!(kinds, ["enqueued", "started", "completed"]);
+    backend.close().await.unwrap();
+}
+
 /// The database of the events does not answer, then is gone.
 #[tokio::test]
 async fn c26_an_event_database_that_is_away_fails_no_task() {
