@@ -108,10 +108,22 @@ impl Drop for Role {
     }
 }
 
+/// With the tables of all parts.
+async fn migrated(url: String) {
+    let settings = Settings::from_url(&url).unwrap();
+    AsyncPostgresQueue::with_settings(&settings).await.unwrap().close().await.unwrap();
+    AsyncPostgresResultStorage::with_settings(&settings).await.unwrap().close().await.unwrap();
+    AsyncPostgresEventStorage::with_settings(&settings).await.unwrap().close().await.unwrap();
+}
+
 impl Postgres {
     async fn settings(&self) -> Builder {
         let db = self.db.get_or_init(async || {
-            let db = TestDb::new().await;
+            // A hostile role makes the schema by itself.
+            let db = match self.hostile {
+                Some(_) => TestDb::new().await,
+                None => TestDb::copy_of("migrated", migrated).await,
+            };
             if self.published {
                 db.client()
                     .await

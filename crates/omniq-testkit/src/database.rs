@@ -1,7 +1,8 @@
 //! A database per test, so that tests run side by side.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use crate::server_url;
@@ -33,6 +34,35 @@ impl TestDb {
         Self { server: server.to_owned(), name }
     }
 
+    /// A fresh database that begins as a copy of a model: `prepare` makes it of an empty one, given its URL, once for each build of the
+    /// test program, and leaves no session in it. A copy takes a tenth of the time of the migrations.
+    pub async fn copy_of(model: &str, prepare: impl AsyncFnOnce(String)) -> Self {
+        let server = server_url();
+        let copy = Self { server, name: format!("t_{}", uuid::Uuid::new_v4().simple()) };
+        let model = format!("model_{model}_{}", build());
+        let client = client(&copy.server).await;
+        let sql = format!("create database {} template {model} strategy wal_log", copy.name);
+        match client.batch_execute(&sql).await {
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_DATABASE) => {}
+            answer => {
+                answer.expect("a database can be copied");
+                return copy;
+            }
+        }
+        // One at a time, over all processes.
+        client.batch_execute("select pg_advisory_lock(hashtext('models'))").await.expect("a lock");
+        let there = client.query("select from pg_database where datname = $1", &[&model]).await;
+        if there.expect("databases can be listed").is_empty() {
+            let empty = Self::on(&copy.server).await;
+            prepare(empty.url()).await;
+            let rename = format!("alter database {} rename to {model}", empty.name);
+            client.batch_execute(&rename).await.expect("a database can be renamed");
+        }
+        client.batch_execute("select pg_advisory_unlock(hashtext('models'))").await.expect("a lock");
+        client.batch_execute(&sql).await.expect("a database can be copied");
+        copy
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         let (start, _) = self.server.rsplit_once('/').expect("a URL with a database");
@@ -59,6 +89,13 @@ impl TestDb {
             .expect("sessions can be counted")
             .get(0)
     }
+}
+
+/// Tells this build of the test program from others, whose migrations may be other ones.
+fn build() -> u128 {
+    let program = std::env::current_exe().and_then(std::fs::metadata).and_then(|data| data.modified());
+    let since = program.expect("the test program is a file").duration_since(UNIX_EPOCH);
+    since.expect("it is not older than the calendar").as_nanos()
 }
 
 async fn client(url: &str) -> Client {
