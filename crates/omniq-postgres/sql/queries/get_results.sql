@@ -2,7 +2,14 @@
 -- the first on.
 select distinct on (t.task_id) {result_columns}
 from unnest($1::uuid[], $2::uuid[], $3::bit varying[]) as g(first, last, marks)
-cross join lateral {schema}.result_rows(g.first, g.last) r
+-- The rows that can hold results of the run's tasks between these two.
+cross join lateral (
+    select * from {schema}.result_runs r
+    where r.count > 1 and r.task_id <= g.last and r.task_id >= {schema}.id_behind(g.first, -{schema}.place(g.first))
+      and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count
+    union all
+    select * from {schema}.result_runs r where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
+) r
 -- How far behind the first task the row begins.
 cross join lateral (select {schema}.place(r.task_id) - {schema}.place(g.first) as behind) b
 cross join lateral (

@@ -45,7 +45,6 @@ const CALLS: &[&str] = &[
     "select * from omniq.task_list",
     "select * from omniq.results",
     "select * from omniq.result('01987cf2-6d5e-7000-8000-00000000c0de')",
-    "select * from omniq.result_rows('01987cf2-6d5e-7000-8000-00000000c0de', '01987cf2-6d5e-7000-8000-00000000c0df')",
     "select omniq.forget_results('{01987cf2-6d5e-7000-8000-00000000c0de}', '{1}')",
     "select omniq.complete('{\"id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1,
         \"result\": {\"codec\": \"json\", \"worker\": \"w\", \"ttl\": 3600, \"step\": 3600}, \"event\": {\"worker\": \"w\"}}', '1')",

@@ -91,30 +91,27 @@ from {schema}.result_runs r
 cross join lateral unnest(r."values") with ordinality as v(value, place)
 where r.gone is null or substring(r.gone from v.place::integer for 1) = B'0';
 
--- The rows that can hold results of a run's tasks between these two. Runs first, then single ones, each class in the order of its index:
--- so whoever locks them does it in the same order as everybody else.
-create function {schema}.result_rows(first uuid, last uuid) returns setof {schema}.result_runs
-language sql stable parallel safe
-begin atomic
-    select * from {schema}.result_runs r
-    where r.count > 1 and r.task_id <= last and r.task_id >= {schema}.id_behind(first, -{schema}.place(first))
-      and {schema}.place(first) - {schema}.place(r.task_id) < r.count
-    union all
-    select * from {schema}.result_runs r where r.count = 1 and r.task_id >= first and r.task_id <= last;
-end;
-
--- The result of one task, if it has one, as the view shows it: by index, however many there are.
+-- The result of one task, if it has one, as the view shows it: by index, however many there are. The table is named by the statement that
+-- is kept, not by a function in SQL, which would become part of other statements' plans: docs/decisions/0035-partitions-and-plans.md.
 create function {schema}.result(task uuid) returns setof {schema}.results
-language sql stable parallel safe
-begin atomic
+language plpgsql stable parallel safe rows 1 set search_path = pg_catalog, pg_temp as {body}
+begin
+    return query
     select task, r.status, r.queue, r.func, r.worker, r.attempt, r.codec, r."values"[p.place + 1], r.error, r.metadata,
            r.enqueued_at, r.started_at, r.finished_at, r.expires_at
-    from {schema}.result_rows(task, task) r
+    from (
+        select * from {schema}.result_runs r
+        where r.count > 1 and r.task_id <= task and r.task_id >= {schema}.id_behind(task, -{schema}.place(task))
+          and {schema}.place(task) - {schema}.place(r.task_id) < r.count
+        union all
+        select * from {schema}.result_runs r where r.count = 1 and r.task_id = task
+    ) r
     cross join lateral (select {schema}.place(task) - {schema}.place(r.task_id)) as p(place)
     where r.expires_at > now() and (r.gone is null or get_bit(r.gone, p.place) = 0)
     order by r.finished_at desc
     limit 1;
-end;
+end
+{body};
 
 -- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
 -- once: the first task of a run, and marks from it on. A row goes with the last of its results.
