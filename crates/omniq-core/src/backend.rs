@@ -256,7 +256,14 @@ impl Backend {
         }
     }
 
-    /// The same for events of runs under way; gives back what is to be tried again.
+    /// Ends and events that wait for room in the event store, or for a lock on it, wait no longer.
+    pub(crate) fn wait_for_events_no_longer(&self) {
+        if let Some(sink) = &self.events {
+            sink.wait_no_longer();
+        }
+    }
+
+    /// As `log_events`, for events of runs under way; gives back what is to be tried again.
     pub(crate) async fn log_of_runs(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
         match &self.events {
             Some(sink) if sink.store().location() == self.queue.location() => {

@@ -17,7 +17,8 @@ use crate::rows;
 use crate::settings::Settings;
 use crate::time::{Time, optional};
 
-/// The event storage on PostgreSQL. Cheap to clone: clones share one pool.
+/// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits for a lock that others hold on the events for a
+/// second at most (`is_timeout`, SQLSTATE 55P03).
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresEventStorage {
     db: Arc<Db>,
@@ -86,7 +87,7 @@ impl EventStorage for AsyncPostgresEventStorage {
         ];
         let mut missing = Missing::new(std::iter::empty());
         loop {
-            // Whoever gives up after a longer time knows that it is not carried out later, behind other events of the same task.
+            // Whoever gives up after a longer time finds no write that still waits for a lock, to be carried out behind later events.
             let answer = db.bounded(&db.sql.log_many, &params).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);

@@ -52,7 +52,7 @@ fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     let again = story.acts.iter().filter(|act| act.kind == Kind::Retry && act.sure != Sure::No).count();
     // What was broken off, put off or handed back at the end of a worker was not counted, or is counted by another.
     let counted = |run: &&Run<'_>| {
-        let told_to_go = told.lives.get(run.who).is_some_and(|life| life.told_to_go);
+        let told_to_go = told.lives.get(run.who).is_some_and(|life| life.told_to_go.is_some());
         matches!(run.ended, Some((_, "value" | "error"))) && !told_to_go
     };
     let runs = story.runs.iter().filter(counted).count();

@@ -47,7 +47,8 @@ pub struct Life {
     /// When it was surely dead.
     pub killed: Option<Nanos>,
     pub frozen: Vec<(Nanos, Nanos)>,
-    pub told_to_go: bool,
+    /// When it was told to stop by a signal.
+    pub told_to_go: Option<Nanos>,
 }
 
 #[derive(Debug)]
@@ -190,7 +191,7 @@ fn lives(lines: &[Line]) -> HashMap<&str, Life> {
         match &**fault {
             "kill" => life.killed = Some(*until),
             "stop" => life.frozen.push((line.at, *until)),
-            "term" => life.told_to_go = true,
+            "term" => life.told_to_go = Some(line.at),
             _ => {}
         }
     }

@@ -45,14 +45,16 @@ impl Backend {
                 tokio::time::sleep(PAUSE).await;
             } else {
                 return Err(Error::timeout(format!(
-                    "task {} could not be cancelled within {PATIENCE:?}: another session holds its row by a lock",
-                    open[0]
+                    "task {} could not be cancelled within {PATIENCE:?}: another session holds its row by a lock{}",
+                    open[0],
+                    besides(answers.len())
                 )));
             }
         }
         Err(Error::conflict(format!(
-            "task {} has begun or ended a run at each of {ROUNDS} tries to cancel it: try again",
-            open[0]
+            "task {} has begun or ended a run at each of {ROUNDS} tries to cancel it: try again{}",
+            open[0],
+            besides(answers.len())
         )))
     }
 
@@ -92,13 +94,18 @@ impl Backend {
     }
 }
 
+fn besides(done: usize) -> String {
+    if done == 0 { String::new() } else { format!("; {done} other tasks were cancelled or asked to stop") }
+}
+
 /// Some of the tasks may be cancelled by now: an error that says that nothing was done, such as that of a pool, would not be true.
 fn in_part(done: usize, all: usize, error: Error) -> Error {
-    if done == 0 || error.is_unavailable() {
+    if done == 0 {
         return error;
     }
-    Error::unavailable(format!(
-        "of {all} tasks {done} were cancelled or asked to stop, the others may be: {error}"
-    ))
-    .with_source(error)
+    let what = format!("of {all} tasks {done} were cancelled or asked to stop, the others may be");
+    if error.is_pool_timeout() || error.is_undone() {
+        return Error::unavailable(format!("{what}: {error}")).with_source(error);
+    }
+    error.context(what)
 }

@@ -1,6 +1,6 @@
 //! Events beside the work: what goes wrong here is logged and forgotten.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::model::TaskEvent;
@@ -18,13 +18,13 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct EventSink {
     store: Arc<dyn EventStorage>,
     rests_until: Arc<Mutex<Option<Instant>>>,
-    /// Since when events that are kept with their tasks have lacked room, or a lock.
-    lacking_since: Arc<Mutex<Option<Instant>>>,
+    /// Since when events that are kept with their tasks have lacked room, or a lock, and when that was last seen.
+    lacking: Arc<Mutex<Option<(Instant, Instant)>>>,
 }
 
 impl EventSink {
     pub(super) fn new(store: Arc<dyn EventStorage>) -> Self {
-        Self { store, rests_until: Arc::default(), lacking_since: Arc::default() }
+        Self { store, rests_until: Arc::default(), lacking: Arc::default() }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn EventStorage> {
@@ -84,12 +84,30 @@ impl EventSink {
 
     /// Takes note of a lack of room; whether it has lasted for so long that it may be the events' own.
     pub(super) fn lacks_for_long(&self) -> bool {
-        let mut since = self.lacking_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        since.get_or_insert_with(Instant::now).elapsed() >= LACK
+        let now = Instant::now();
+        let mut lacking = self.lacking();
+        let since = match *lacking {
+            Some((since, seen)) if now.duration_since(seen) < LACK => since,
+            // Another one: what came of the last one was not tried.
+            _ => now,
+        };
+        *lacking = Some((since, now));
+        now.duration_since(since) >= LACK
+    }
+
+    /// What is lacking now is waited for no longer.
+    pub(super) fn wait_no_longer(&self) {
+        if let (Some((since, _)), Some(past)) = (&mut *self.lacking(), Instant::now().checked_sub(LACK)) {
+            *since = past.min(*since);
+        }
     }
 
     pub(super) fn has_room(&self) {
-        *self.lacking_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+        *self.lacking() = None;
+    }
+
+    fn lacking(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
+        self.lacking.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn rests(&self) -> bool {
@@ -103,8 +121,10 @@ impl EventSink {
     }
 }
 
-/// Whether the server wrote nothing, for a reason that may pass: no room (SQLSTATE class 53), a lock that was not had in time, a
-/// statement that was cancelled.
+/// Whether nothing was written, for a reason that may pass: no room (SQLSTATE class 53), a lock or a connection that was not had in
+/// time, a statement that was cancelled.
 fn is_lack(error: &crate::Error) -> bool {
-    error.is_undone() || error.sqlstate().is_some_and(|code| code.starts_with("53"))
+    error.is_undone()
+        || error.is_pool_timeout()
+        || error.sqlstate().is_some_and(|code| code.starts_with("53"))
 }

@@ -1,7 +1,7 @@
 //! Writes one batch at a time: tries until it is written or the lease is lost, and gives back what others hold up.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -13,8 +13,9 @@ use crate::lease::LeaseState;
 use crate::model::*;
 use crate::{Error, Result};
 
-/// How long events wait for another try.
+/// How long events wait for another try, and for how long they are tried.
 const EVENTS_PAUSE: Duration = Duration::from_millis(200);
+const EVENTS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
@@ -57,9 +58,17 @@ impl Clerk {
     /// Events that do not travel with an end, before the ends behind them: those would fail for the same lack, and an event must not come
     /// behind a later one of its task.
     async fn log(&mut self, mut events: Vec<TaskEvent>) {
+        let until = Instant::now() + EVENTS_PATIENCE;
         loop {
             events = self.backend.log_of_runs(events).await;
-            if events.is_empty() || self.lease_is_lost() || self.lease.has_changed().is_err() {
+            if events.is_empty() {
+                return;
+            }
+            if self.lease_is_lost() || self.lease.has_changed().is_err() || Instant::now() >= until {
+                tracing::warn!(
+                    count = events.len(),
+                    "events were dropped: they could not be written in time"
+                );
                 return;
             }
             tokio::select! {

@@ -21,6 +21,8 @@ const CLERKS: usize = 2;
 const WORTH_A_CLERK: usize = 500;
 /// The shortest and the longest wait before what could not be written is tried again.
 const DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How often a settler that is to end says that nothing waits for the event store any longer.
+const HURRY: Duration = Duration::from_millis(500);
 /// How long it is tried once everything else is written and the worker stops.
 const LAST_TRIES: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,7 @@ const LAST_TRIES: Duration = Duration::from_secs(2);
 pub(super) struct Settler {
     pub(super) notes: Notes,
     pub(super) dues: Dues,
+    backend: Backend,
     task: Option<JoinHandle<usize>>,
 }
 
@@ -49,17 +52,32 @@ impl Settler {
             delayed: Delayed::default(),
             closed: None,
         };
-        Self { notes, dues, task: Some(tokio::spawn(desk.work())) }
+        Self { notes, dues, backend, task: Some(tokio::spawn(desk.work())) }
     }
 
     /// Waits until all is written, or the lease is lost. `false`: some ends could not be written in time, and their tasks are
     /// left to the lease.
     pub(super) async fn close(&mut self, patience: Duration) -> bool {
-        let closed = tokio::time::timeout(patience, async {
+        let backend = self.backend.clone();
+        // A lack of room can last for longer than the lease, after which the runs would be done again: rather without their events.
+        let hurry = async {
+            tokio::time::sleep(patience * 2 / 3).await;
+            loop {
+                backend.wait_for_events_no_longer();
+                tokio::time::sleep(HURRY).await;
+            }
+        };
+        let ended = async {
             self.notes.close().await;
             match self.task.as_mut() {
                 Some(task) => task.await,
                 None => Ok(0),
+            }
+        };
+        let closed = tokio::time::timeout(patience, async {
+            tokio::select! {
+                ended = ended => ended,
+                never = hurry => never,
             }
         });
         match closed.await {

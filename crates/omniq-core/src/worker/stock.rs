@@ -66,6 +66,11 @@ impl Stock {
         Some(begun)
     }
 
+    /// Whether nothing is begun any more, as the lease is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.term.is_over(Instant::now())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lock().tasks.len()
     }

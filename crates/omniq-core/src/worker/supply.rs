@@ -12,7 +12,9 @@ use crate::verbs::unreadable;
 impl Session<'_> {
     /// Begins what there is a slot for.
     pub(super) fn begin(&mut self) {
+        // A slot that is taken for nothing would wake this session at once, again and again until it hears that its lease is lost.
         while !self.stock.is_empty()
+            && !self.stock.is_over()
             && let Some(slot) = self.lasting.slots.take()
             && let Some(run) = self.crew.next()
         {

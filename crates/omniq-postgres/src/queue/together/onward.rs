@@ -25,10 +25,10 @@ impl<T: Send + 'static> Future for Onward<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(inner) = &mut self.inner else { return Poll::Pending };
+        let Some(mut inner) = self.inner.take() else { return Poll::Pending };
         let polled = inner.as_mut().poll(context);
-        if polled.is_ready() {
-            self.inner = None;
+        if polled.is_pending() {
+            self.inner = Some(inner);
         }
         polled
     }
