@@ -24,6 +24,7 @@ mod pinned;
 mod pins;
 #[cfg(test)]
 mod plans;
+mod probe;
 mod queue;
 mod refusal;
 mod result_rows;

@@ -8,7 +8,8 @@ use crate::error::is_away;
 use crate::hosts::Hosts;
 use crate::patience::Patience;
 use crate::pins::Pins;
-use crate::sessions::{Server, Sessions, Way, are_sessions};
+use crate::probe::are_sessions;
+use crate::sessions::{Server, Sessions, Way};
 use crate::settings::Settings;
 
 /// How sessions of a server are made, and a first one.

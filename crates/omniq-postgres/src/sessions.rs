@@ -1,7 +1,5 @@
 //! Sessions: how one is made in which the statements mean what they say, and whether a pooler stands between that keeps none.
 
-use std::time::Duration;
-
 use omniq_core::{Error, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -167,28 +165,4 @@ impl Server {
         }
         Ok(Self { version, token })
     }
-}
-
-/// How long it may take to find out about a pooler: one whose connections are all in use does not answer.
-const PROBE: Duration = Duration::from_secs(2);
-/// Which of two sessions is asked who serves it, in this order: a pooler that gives each transaction the connection that was used
-/// last shows itself by the change from one to the other, and one that gives them in turn by two of the same behind each other.
-const ASKED: [usize; 12] = [0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1];
-
-/// Whether each of two connections is served by one process of its own for as long as it is open. In doubt, `false`: without sessions
-/// of its own a caller polls, but all is right.
-pub(crate) async fn are_sessions(clients: [&Client; 2]) -> bool {
-    let probe = async {
-        let mut served_by = [None, None];
-        for asked in ASKED {
-            let sql = include_str!("../sql/session/process.sql");
-            let rows = clients[asked].query_typed(sql, &[]).await.ok()?;
-            let process: i32 = Columns::new(rows.first()?).take().ok()?;
-            if *served_by[asked].get_or_insert(process) != process || served_by[0] == served_by[1] {
-                return None;
-            }
-        }
-        Some(())
-    };
-    matches!(tokio::time::timeout(PROBE, probe).await, Ok(Some(())))
 }
