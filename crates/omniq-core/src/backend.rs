@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::EventSink;
+pub(crate) use events::LACK;
 use omniq_macros::blocking;
 pub(crate) use record::Report;
 

@@ -9,7 +9,7 @@ use crate::port::EventStorage;
 /// The longest that a write may hold up whoever logs.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long runs wait with their events for room on the disk, or for a lock on the events.
-const LACK: Duration = Duration::from_secs(15);
+pub(crate) const LACK: Duration = Duration::from_secs(15);
 /// How long a store that did not answer is left alone, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
 

@@ -182,10 +182,10 @@ macro_rules! conformance_tests {
     ($part:ident, $fixture:expr, $($module:ident :: $name:ident,)*) => { $(
         #[test]
         fn $name() {
-            $crate::conformance::run(async {
+            $crate::conformance::run(::std::boxed::Box::pin(async {
                 let fixture = $fixture;
                 $crate::conformance::$part::$module::$name(&fixture).await;
-            });
+            }));
         }
     )* };
 }

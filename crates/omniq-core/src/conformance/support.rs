@@ -1,5 +1,6 @@
 //! Small helpers that keep the behaviours short.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use crate::*;
 /// An upper bound that only a hang reaches.
 const HANG: Duration = Duration::from_secs(120);
 
-/// Runs one behaviour; a hang becomes a failure.
-pub fn run(behaviour: impl Future<Output = ()>) {
+/// Runs one behaviour; a hang becomes a failure. Boxed, or the runtime would be compiled anew for each of some hundred tests.
+pub fn run(behaviour: Pin<Box<dyn Future<Output = ()> + '_>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

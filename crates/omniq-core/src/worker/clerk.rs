@@ -8,14 +8,13 @@ use tokio::sync::watch;
 use super::dues::Dues;
 use super::notes::{Batch, Note};
 use super::outage::Outage;
-use crate::backend::Backend;
+use crate::backend::{Backend, LACK};
 use crate::lease::LeaseState;
 use crate::model::*;
 use crate::{Error, Result};
 
-/// How long events wait for another try, and for how long they are tried.
+/// How long events wait for another try.
 const EVENTS_PAUSE: Duration = Duration::from_millis(200);
-const EVENTS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
@@ -58,7 +57,7 @@ impl Clerk {
     /// Events that do not travel with an end, before the ends behind them: those would fail for the same lack, and an event must not come
     /// behind a later one of its task.
     async fn log(&mut self, mut events: Vec<TaskEvent>) {
-        let until = Instant::now() + EVENTS_PATIENCE;
+        let until = Instant::now() + LACK;
         loop {
             events = self.backend.log_of_runs(events).await;
             if events.is_empty() {

@@ -21,7 +21,7 @@ fn numbers_of(events: &[TaskEvent]) -> Vec<i64> {
 }
 
 /// Whatever was logged is what comes back, seen through another object.
-pub async fn c25_log_keeps_everything(fixture: &impl EventFixture) {
+pub async fn c25_log_keeps_everything(fixture: &dyn EventFixture) {
     let (events, witness) = (fixture.events().await, fixture.events().await);
     let mut full = TaskEvent::new("x'; --ü🦀".parse().unwrap()).worker("host:1");
     full.at = micros(Timestamp::now() - HOUR);
@@ -39,7 +39,7 @@ pub async fn c25_log_keeps_everything(fixture: &impl EventFixture) {
 }
 
 /// Events keep their order, within one call and from call to call, whatever their times say; ids only grow.
-pub async fn c25_events_keep_their_order(fixture: &impl EventFixture) {
+pub async fn c25_events_keep_their_order(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     for batch in [0..100, 100..101, 101..250] {
         let batch = batch.map(|number| {
@@ -56,7 +56,7 @@ pub async fn c25_events_keep_their_order(fixture: &impl EventFixture) {
 }
 
 /// Data keeps its numbers and their kinds; those that it cannot keep are refused (issue 12, E3).
-pub async fn c25_numbers_are_kept_or_refused(fixture: &impl EventFixture) {
+pub async fn c25_numbers_are_kept_or_refused(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     events.log(numbered(1).with("numbers", exact_numbers())).await.unwrap();
     assert_eq!(all(&events).await[0].data["numbers"].to_string(), exact_numbers().to_string());
@@ -72,7 +72,7 @@ pub async fn c25_numbers_are_kept_or_refused(fixture: &impl EventFixture) {
 }
 
 /// Logged by many at once, none is lost, and no id comes twice.
-pub async fn c25_many_log_at_once(fixture: &impl EventFixture) {
+pub async fn c25_many_log_at_once(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let calls = (0..8).map(|caller| {
         let events = events.clone();
@@ -93,7 +93,7 @@ pub async fn c25_many_log_at_once(fixture: &impl EventFixture) {
 }
 
 /// One bad event, nothing logged.
-pub async fn c25_bad_events_are_refused_and_nothing_written(fixture: &impl EventFixture) {
+pub async fn c25_bad_events_are_refused_and_nothing_written(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let mut bad = vec![numbered(1); 5];
     bad[0].kind = EventKind::Custom(String::new());
@@ -110,7 +110,7 @@ pub async fn c25_bad_events_are_refused_and_nothing_written(fixture: &impl Event
 }
 
 /// A purge removes what is older than the time given, at most so many, and nothing else.
-pub async fn c25_purge_removes_old_events(fixture: &impl EventFixture) {
+pub async fn c25_purge_removes_old_events(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let border = micros(Timestamp::now() - HOUR);
     let times = [border - HOUR, border, border - HOUR * 2, border + HOUR, border - HOUR * 3];
@@ -130,7 +130,7 @@ pub async fn c25_purge_removes_old_events(fixture: &impl EventFixture) {
 }
 
 /// After close every verb says so; closing twice is harmless; other objects go on.
-pub async fn c13_after_close_every_verb_fails(fixture: &impl EventFixture) {
+pub async fn c13_after_close_every_verb_fails(fixture: &dyn EventFixture) {
     let (events, filter) = (fixture.events().await, EventFilter::default());
     events.log(numbered(1)).await.unwrap();
     events.close().await.unwrap();

@@ -39,7 +39,7 @@ async fn expect(events: &Arc<dyn EventStorage>, filter: EventFilter, places: &[i
 }
 
 /// By task.
-pub async fn c25_query_by_task(fixture: &impl EventFixture) {
+pub async fn c25_query_by_task(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let (id, _) = six(&events).await;
     expect(&events, EventFilter { task_id: Some(id), ..EventFilter::default() }, &[0, 1, 3]).await;
@@ -47,7 +47,7 @@ pub async fn c25_query_by_task(fixture: &impl EventFixture) {
 }
 
 /// By kind, known or the user's own.
-pub async fn c25_query_by_kind(fixture: &impl EventFixture) {
+pub async fn c25_query_by_kind(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;
     let mine = EventKind::Custom("mine".to_owned());
@@ -57,7 +57,7 @@ pub async fn c25_query_by_kind(fixture: &impl EventFixture) {
 }
 
 /// By queue and by worker.
-pub async fn c25_query_by_queue_and_worker(fixture: &impl EventFixture) {
+pub async fn c25_query_by_queue_and_worker(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;
     let (queue, worker) = (Some("b".to_owned()), Some("w1".to_owned()));
@@ -68,7 +68,7 @@ pub async fn c25_query_by_queue_and_worker(fixture: &impl EventFixture) {
 }
 
 /// By time: from the first on, up to but without the second.
-pub async fn c25_query_by_time(fixture: &impl EventFixture) {
+pub async fn c25_query_by_time(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let (_, now) = six(&events).await;
     let (since, until) = (Some(now - HOUR * 4), Some(now - HOUR));
@@ -80,7 +80,7 @@ pub async fn c25_query_by_time(fixture: &impl EventFixture) {
 }
 
 /// The first or the last so many, ascending either way.
-pub async fn c25_query_first_and_latest(fixture: &impl EventFixture) {
+pub async fn c25_query_first_and_latest(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;
     let any = EventFilter::default;
@@ -95,7 +95,7 @@ pub async fn c25_query_first_and_latest(fixture: &impl EventFixture) {
 }
 
 /// Pages follow each other without gap or overlap.
-pub async fn c25_query_in_pages(fixture: &impl EventFixture) {
+pub async fn c25_query_in_pages(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let batch = (0..130).map(|number| TaskEvent::new(EventKind::Started).with("number", number));
     events.log_many(batch.collect()).await.unwrap();

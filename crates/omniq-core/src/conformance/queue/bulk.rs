@@ -7,7 +7,7 @@ use crate::*;
 const MANY: i64 = 500;
 
 /// Many tasks go through each bulk verb at once, in order.
-pub async fn c20_bulk_of_many_tasks(fixture: &impl QueueFixture) {
+pub async fn c20_bulk_of_many_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..MANY).await;
     let held = take_many(&queue, 10_000).await;
@@ -27,7 +27,7 @@ pub async fn c20_bulk_of_many_tasks(fixture: &impl QueueFixture) {
 }
 
 /// One bad task, nothing enqueued.
-pub async fn c20_bulk_enqueue_is_all_or_nothing(fixture: &impl QueueFixture) {
+pub async fn c20_bulk_enqueue_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let mut tasks: Vec<_> = (0..MANY).map(task).collect();
     tasks[300].queue = String::new();
@@ -36,7 +36,7 @@ pub async fn c20_bulk_enqueue_is_all_or_nothing(fixture: &impl QueueFixture) {
 }
 
 /// One lost claim, nothing completed, failed or released.
-pub async fn c20_bulk_finish_is_all_or_nothing(fixture: &impl QueueFixture) {
+pub async fn c20_bulk_finish_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..10).await;
     let held = take_many(&queue, 10).await;
@@ -57,7 +57,7 @@ pub async fn c20_bulk_finish_is_all_or_nothing(fixture: &impl QueueFixture) {
 }
 
 /// One that is not there or is running, nothing deleted.
-pub async fn c20_bulk_delete_is_all_or_nothing(fixture: &impl QueueFixture) {
+pub async fn c20_bulk_delete_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..10).await;
     let missing = [&ids[..], &[TaskId::new()]].concat();
@@ -73,7 +73,7 @@ pub async fn c20_bulk_delete_is_all_or_nothing(fixture: &impl QueueFixture) {
 }
 
 /// One that is not there or is running, nothing retried.
-pub async fn c20_bulk_retry_is_all_or_nothing(fixture: &impl QueueFixture) {
+pub async fn c20_bulk_retry_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let tasks = (0..3).map(|number| task(number).delay(HOUR));
     let ids = queue.enqueue_many(tasks.collect()).await.unwrap();

@@ -21,7 +21,7 @@ async fn drain(queue: Arc<dyn TaskQueue>, limit: u32) -> Vec<i64> {
 }
 
 /// Eight objects, claims of different sizes, one batch of tasks: each is run once.
-pub async fn c16_every_task_is_claimed_once(fixture: &impl QueueFixture) {
+pub async fn c16_every_task_is_claimed_once(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..600).await;
     let mut workers = Vec::new();
@@ -38,7 +38,7 @@ pub async fn c16_every_task_is_claimed_once(fixture: &impl QueueFixture) {
 }
 
 /// The same through one object that many share.
-pub async fn c16_one_object_serves_many_callers(fixture: &impl QueueFixture) {
+pub async fn c16_one_object_serves_many_callers(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let calls = (0..100).map(|number| {
         let queue = queue.clone();
@@ -57,7 +57,7 @@ pub async fn c16_one_object_serves_many_callers(fixture: &impl QueueFixture) {
 }
 
 /// A held task is nobody else's, and does not hold up the next.
-pub async fn c16_a_held_task_is_passed_over(fixture: &impl QueueFixture) {
+pub async fn c16_a_held_task_is_passed_over(fixture: &dyn QueueFixture) {
     let (one, two) = (fixture.queue().await, fixture.queue().await);
     add(&one, 0..3).await;
     let first = take(&one).await;
@@ -68,7 +68,7 @@ pub async fn c16_a_held_task_is_passed_over(fixture: &impl QueueFixture) {
 }
 
 /// Every claim of a task has a higher number than the one before, whoever claims.
-pub async fn c16_claim_numbers_grow(fixture: &impl QueueFixture) {
+pub async fn c16_claim_numbers_grow(fixture: &dyn QueueFixture) {
     let (one, two) = (fixture.queue().await, fixture.queue().await);
     let id = one.enqueue(task(1).max_retries(0)).await.unwrap();
     let mut last = 0;
@@ -88,7 +88,7 @@ pub async fn c16_claim_numbers_grow(fixture: &impl QueueFixture) {
 }
 
 /// Only registered workers claim.
-pub async fn c16_an_unknown_worker_claims_nothing(fixture: &impl QueueFixture) {
+pub async fn c16_an_unknown_worker_claims_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
     let gone = worker(&queue, HOUR).await;

@@ -7,7 +7,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// What the object held is handed back, the attempt not counted, and others go on.
-pub async fn c13_close_hands_back_what_is_held(fixture: &impl QueueFixture) {
+pub async fn c13_close_hands_back_what_is_held(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..3).await;
     let held = take_many(&queue, 2).await;
@@ -21,7 +21,7 @@ pub async fn c13_close_hands_back_what_is_held(fixture: &impl QueueFixture) {
 }
 
 /// Closing twice, or without ever having been used, is harmless.
-pub async fn c13_closing_twice_is_harmless(fixture: &impl QueueFixture) {
+pub async fn c13_closing_twice_is_harmless(fixture: &dyn QueueFixture) {
     let (queue, unused) = (fixture.queue().await, fixture.queue().await);
     add(&queue, [1]).await;
     for _ in 0..3 {
@@ -32,7 +32,7 @@ pub async fn c13_closing_twice_is_harmless(fixture: &impl QueueFixture) {
 }
 
 /// After close every verb says so.
-pub async fn c13_after_close_every_verb_fails(fixture: &impl QueueFixture) {
+pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let held = take(&queue).await;
@@ -74,7 +74,7 @@ pub async fn c13_after_close_every_verb_fails(fixture: &impl QueueFixture) {
 }
 
 /// A sleeper is not left asleep.
-pub async fn c13_close_wakes_a_sleeper(fixture: &impl QueueFixture) {
+pub async fn c13_close_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeper = tokio::spawn({
         let queue = queue.clone();
@@ -87,7 +87,7 @@ pub async fn c13_close_wakes_a_sleeper(fixture: &impl QueueFixture) {
 }
 
 /// Objects on the same tasks share a location; it shows no secret.
-pub async fn c04_objects_on_the_same_tasks_share_a_location(fixture: &impl QueueFixture) {
+pub async fn c04_objects_on_the_same_tasks_share_a_location(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     assert_eq!(queue.location(), other.location());
     assert!(!format!("{:?}", queue.location()).is_empty());

@@ -8,7 +8,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// Whatever was asked for is what the queue holds, seen through another object.
-pub async fn c14_enqueue_keeps_every_option(fixture: &impl QueueFixture) {
+pub async fn c14_enqueue_keeps_every_option(fixture: &dyn QueueFixture) {
     let (queue, witness) = (fixture.queue().await, fixture.queue().await);
     let id = TaskId::new();
     let run_at = micros(Timestamp::now() + HOUR);
@@ -31,7 +31,7 @@ pub async fn c14_enqueue_keeps_every_option(fixture: &impl QueueFixture) {
 }
 
 /// Nothing but function and arguments need be given.
-pub async fn c14_defaults_are_kept(fixture: &impl QueueFixture) {
+pub async fn c14_defaults_are_kept(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1)).await.unwrap();
     let task = queue.get(id).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ pub async fn c14_defaults_are_kept(fixture: &impl QueueFixture) {
 }
 
 /// Ids are made where none is given; the answer is in the order of the call.
-pub async fn c14_ids_come_back_in_the_order_given(fixture: &impl QueueFixture) {
+pub async fn c14_ids_come_back_in_the_order_given(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let own = TaskId::from(uuid::Uuid::from_u128(7));
     let ids = queue.enqueue_many(vec![task(0), task(1).id(own), task(2)]).await.unwrap();
@@ -54,7 +54,7 @@ pub async fn c14_ids_come_back_in_the_order_given(fixture: &impl QueueFixture) {
 }
 
 /// An id is refused while the queue holds it, whatever its state.
-pub async fn c14_duplicate_id_is_refused_and_nothing_written(fixture: &impl QueueFixture) {
+pub async fn c14_duplicate_id_is_refused_and_nothing_written(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let waiting = queue.enqueue(task(1).delay(HOUR)).await.unwrap();
     let running = add(&queue, [2]).await[0];
@@ -74,7 +74,7 @@ pub async fn c14_duplicate_id_is_refused_and_nothing_written(fixture: &impl Queu
 }
 
 /// The same within one call.
-pub async fn c14_duplicate_id_within_a_batch_is_refused(fixture: &impl QueueFixture) {
+pub async fn c14_duplicate_id_within_a_batch_is_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = TaskId::new();
     let error = queue.enqueue_many(vec![task(1), task(2).id(id), task(3).id(id)]).await.unwrap_err();
@@ -83,7 +83,7 @@ pub async fn c14_duplicate_id_within_a_batch_is_refused(fixture: &impl QueueFixt
 }
 
 /// Of many that enqueue the same id at once, one wins, and the others are told.
-pub async fn c14_one_of_many_wins_an_id(fixture: &impl QueueFixture) {
+pub async fn c14_one_of_many_wins_an_id(fixture: &dyn QueueFixture) {
     let id = TaskId::new();
     let mut calls = Vec::new();
     for number in 0..8 {
@@ -104,7 +104,7 @@ pub async fn c14_one_of_many_wins_an_id(fixture: &impl QueueFixture) {
 }
 
 /// No task is a fine number of tasks.
-pub async fn c14_empty_batch_is_nothing(fixture: &impl QueueFixture) {
+pub async fn c14_empty_batch_is_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     assert_eq!(queue.enqueue_many(Vec::new()).await.unwrap(), []);
     assert_eq!(total(&queue).await, 0);

@@ -13,7 +13,7 @@ fn expire(task: &Task) -> Settlement {
 }
 
 /// A task whose time to live has ended is not run; maintenance finds it and removes it.
-pub async fn c22_an_expired_task_is_not_run(fixture: &impl QueueFixture) {
+pub async fn c22_an_expired_task_is_not_run(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let tasks = vec![
         task(0).ttl(Duration::from_millis(200)),
@@ -35,7 +35,7 @@ pub async fn c22_an_expired_task_is_not_run(fixture: &impl QueueFixture) {
 }
 
 /// Nothing expires before its time, and nothing that runs.
-pub async fn c22_only_expired_waiting_tasks_expire(fixture: &impl QueueFixture) {
+pub async fn c22_only_expired_waiting_tasks_expire(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = queue.enqueue_many(vec![task(0).ttl(HOUR), task(1)]).await.unwrap();
     for id in ids {
@@ -56,7 +56,7 @@ pub async fn c22_only_expired_waiting_tasks_expire(fixture: &impl QueueFixture) 
 }
 
 /// The time to live counts from the start time, where that is later.
-pub async fn c22_ttl_counts_from_the_start_time(fixture: &impl QueueFixture) {
+pub async fn c22_ttl_counts_from_the_start_time(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let day = HOUR * 24;
     for (new, span) in [
@@ -71,7 +71,7 @@ pub async fn c22_ttl_counts_from_the_start_time(fixture: &impl QueueFixture) {
 }
 
 /// Another start time moves the end along.
-pub async fn c22_a_new_start_time_moves_the_end(fixture: &impl QueueFixture) {
+pub async fn c22_a_new_start_time_moves_the_end(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let day = HOUR * 24;
     let later = TaskUpdate { run_at: Some(Timestamp::now() + day), ..TaskUpdate::default() };
@@ -83,7 +83,7 @@ pub async fn c22_a_new_start_time_moves_the_end(fixture: &impl QueueFixture) {
 }
 
 /// So does everything else that sets a start time: each new start has the whole span.
-pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &impl QueueFixture) {
+pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let (day, wait) = (HOUR * 24, Backoff::constant(HOUR));
     let tasks = (0..3).map(|number| task(number).ttl(day).max_retries(1).backoff(wait.clone()));
@@ -102,7 +102,7 @@ pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &impl QueueFixture) {
 }
 
 /// A dead letter does not expire, and runs again however long ago it died.
-pub async fn c22_a_dead_letter_does_not_expire(fixture: &impl QueueFixture) {
+pub async fn c22_a_dead_letter_does_not_expire(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(0).ttl(Duration::from_secs(3)).max_retries(0)).await.unwrap();
     queue.fail(&take(&queue).await, boom()).await.unwrap();
@@ -115,7 +115,7 @@ pub async fn c22_a_dead_letter_does_not_expire(fixture: &impl QueueFixture) {
 }
 
 /// A task that was only handed back keeps the end that it had.
-pub async fn c22_a_released_task_still_expires(fixture: &impl QueueFixture) {
+pub async fn c22_a_released_task_still_expires(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(0).ttl(Duration::from_secs(2))).await.unwrap();
     let end = queue.get(id).await.unwrap().unwrap().expires_at;

@@ -11,7 +11,7 @@ async fn settle_each(queue: &std::sync::Arc<dyn TaskQueue>, batch: Vec<Settlemen
 }
 
 /// A task that was only looked at cannot be settled.
-pub async fn c17_a_task_that_is_not_held_cannot_be_settled(fixture: &impl QueueFixture) {
+pub async fn c17_a_task_that_is_not_held_cannot_be_settled(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let seen = queue.get(id).await.unwrap().unwrap();
@@ -22,7 +22,7 @@ pub async fn c17_a_task_that_is_not_held_cannot_be_settled(fixture: &impl QueueF
 }
 
 /// An earlier claim of the same worker is not the present one; nor is another worker's with the same number.
-pub async fn c17_only_the_present_claim_settles(fixture: &impl QueueFixture) {
+pub async fn c17_only_the_present_claim_settles(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let first = take(&queue).await;
@@ -39,7 +39,7 @@ pub async fn c17_only_the_present_claim_settles(fixture: &impl QueueFixture) {
 }
 
 /// Each by itself: the answers are in the order of the batch, and what is lost does not stop the rest.
-pub async fn c18_settle_each_answers_for_each(fixture: &impl QueueFixture) {
+pub async fn c18_settle_each_answers_for_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..6).await;
     let held = take_many(&queue, 6).await;
@@ -71,7 +71,7 @@ pub async fn c18_settle_each_answers_for_each(fixture: &impl QueueFixture) {
 }
 
 /// All or nothing: one lost claim, or one task twice, and nothing is written.
-pub async fn c20_settle_all_is_all_or_nothing(fixture: &impl QueueFixture) {
+pub async fn c20_settle_all_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
     let held = take_many(&queue, 3).await;
@@ -89,7 +89,7 @@ pub async fn c20_settle_all_is_all_or_nothing(fixture: &impl QueueFixture) {
 }
 
 /// Nothing to settle is fine.
-pub async fn c18_settle_of_nothing_is_nothing(fixture: &impl QueueFixture) {
+pub async fn c18_settle_of_nothing_is_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for mode in [SettleMode::Each, SettleMode::All] {
         assert_eq!(queue.settle(Vec::new(), mode).await.unwrap(), []);
@@ -100,7 +100,7 @@ pub async fn c18_settle_of_nothing_is_nothing(fixture: &impl QueueFixture) {
 }
 
 /// Without a claim only tasks that nobody holds can be settled, and only as their state allows.
-pub async fn c17_without_a_claim_only_unheld_tasks_are_settled(fixture: &impl QueueFixture) {
+pub async fn c17_without_a_claim_only_unheld_tasks_are_settled(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..2).await;
     let running = take(&queue).await;

@@ -37,7 +37,7 @@ fn bad_tasks() -> Vec<(&'static str, NewTask)> {
 }
 
 /// The error names what was wrong; good tasks in the same call are not written either.
-pub async fn c14_bad_input_is_refused_and_nothing_written(fixture: &impl QueueFixture) {
+pub async fn c14_bad_input_is_refused_and_nothing_written(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (word, bad) in bad_tasks() {
         let error = queue.enqueue_many(vec![task(0), bad.clone()]).await.expect_err(word);
@@ -49,7 +49,7 @@ pub async fn c14_bad_input_is_refused_and_nothing_written(fixture: &impl QueueFi
 }
 
 /// A codec that nobody could read back is refused.
-pub async fn c14_unknown_codec_is_refused(fixture: &impl QueueFixture) {
+pub async fn c14_unknown_codec_is_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for name in ["", "yaml", "x-", "x-UPPER", "x-a b", "x-0123456789012345678901234567890"] {
         let payload = Payload::new(Codec::Custom(name.to_owned()), "1");
@@ -60,7 +60,7 @@ pub async fn c14_unknown_codec_is_refused(fixture: &impl QueueFixture) {
 }
 
 /// The limit holds to the byte, and the message says what to do.
-pub async fn c14_payload_above_the_limit_is_refused(fixture: &impl QueueFixture) {
+pub async fn c14_payload_above_the_limit_is_refused(fixture: &dyn QueueFixture) {
     let limits = Limits { max_payload: 1000 };
     let queue = fixture.queue_with(limits, false).await;
     let sized = |size| NewTask::with_payload("work", Payload::new(Codec::Raw, vec![7; size]));
@@ -75,7 +75,7 @@ pub async fn c14_payload_above_the_limit_is_refused(fixture: &impl QueueFixture)
 }
 
 /// Names are data: whatever they hold, they come back and mean nothing else.
-pub async fn c27_hostile_names_are_only_names(fixture: &impl QueueFixture) {
+pub async fn c27_hostile_names_are_only_names(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let names =
         ["'; DROP TABLE tasks; --", "\"quoted\"", "ü🦀 %s {} $1 \\", "*", "a,b", "NULL", &"q".repeat(128)];
@@ -99,7 +99,7 @@ pub async fn c27_hostile_names_are_only_names(fixture: &impl QueueFixture) {
 }
 
 /// Text that only looks like a NUL is kept.
-pub async fn c14_a_written_out_nul_is_kept(fixture: &impl QueueFixture) {
+pub async fn c14_a_written_out_nul_is_kept(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).metadata("text", "\\u0000")).await.unwrap();
     assert_eq!(queue.get(id).await.unwrap().unwrap().metadata["text"], "\\u0000");

@@ -9,7 +9,7 @@ use crate::*;
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A lost worker's tasks come back, the attempt counted; what it reports afterwards changes nothing.
-pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture: &impl QueueFixture) {
+pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let id = add(&queue, [1]).await[0];
     let doomed = worker(&queue, SHORT).await;
@@ -41,7 +41,7 @@ pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture:
 }
 
 /// Once lost, a worker cannot come back to life.
-pub async fn c17_a_lost_worker_stays_lost(fixture: &impl QueueFixture) {
+pub async fn c17_a_lost_worker_stays_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..2).await;
     let doomed = worker(&queue, SHORT).await;
@@ -59,7 +59,7 @@ pub async fn c17_a_lost_worker_stays_lost(fixture: &impl QueueFixture) {
 }
 
 /// A worker that lives is left alone; the list is about as long as was asked for.
-pub async fn c17_only_ended_leases_are_lost(fixture: &impl QueueFixture) {
+pub async fn c17_only_ended_leases_are_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..6).await;
     let living = worker(&queue, HOUR).await;
@@ -76,7 +76,7 @@ pub async fn c17_only_ended_leases_are_lost(fixture: &impl QueueFixture) {
 }
 
 /// The heartbeat in the background holds a lease far beyond its span.
-pub async fn c17_heartbeats_keep_the_lease(fixture: &impl QueueFixture) {
+pub async fn c17_heartbeats_keep_the_lease(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
     let mut info = WorkerInfo::new(["default"]);
@@ -91,7 +91,7 @@ pub async fn c17_heartbeats_keep_the_lease(fixture: &impl QueueFixture) {
 }
 
 /// Who cannot renew gives up by himself.
-pub async fn c17_the_holder_learns_of_the_loss(fixture: &impl QueueFixture) {
+pub async fn c17_the_holder_learns_of_the_loss(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let mut info = WorkerInfo::new(["default"]);
     info.lease = Duration::from_secs(1);
@@ -104,7 +104,7 @@ pub async fn c17_the_holder_learns_of_the_loss(fixture: &impl QueueFixture) {
 }
 
 /// A task that kills its worker each time ends as a dead letter.
-pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &impl QueueFixture) {
+pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(1)).await.unwrap();
     for attempt in 1..=2 {
@@ -119,7 +119,7 @@ pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &impl QueueFixtur
 }
 
 /// A worker that says goodbye hands back all it holds, the attempts not counted.
-pub async fn c17_deregister_hands_back(fixture: &impl QueueFixture) {
+pub async fn c17_deregister_hands_back(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..3).await;
     let leaving = worker(&queue, HOUR).await;
@@ -135,7 +135,7 @@ pub async fn c17_deregister_hands_back(fixture: &impl QueueFixture) {
 }
 
 /// Where no worker process runs, a dequeue that waits takes back what a lost worker held.
-pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &impl QueueFixture) {
+pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let doomed = worker(&queue, Duration::from_millis(200)).await;
@@ -147,7 +147,7 @@ pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &impl Queue
 }
 
 /// A bare dequeue whose lease was lost unnoticed starts over with a new one.
-pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &impl QueueFixture) {
+pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..2).await;
     let before = take(&queue).await.claim.unwrap().worker;
@@ -159,7 +159,7 @@ pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &impl QueueFixture) {
 }
 
 /// Nonsense about a worker is refused.
-pub async fn c17_bad_workers_are_refused(fixture: &impl QueueFixture) {
+pub async fn c17_bad_workers_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let good = WorkerInfo::new(["default"]);
     for bad in [

@@ -17,7 +17,7 @@ async fn of_all_sorts(queue: &std::sync::Arc<dyn TaskQueue>) {
 }
 
 /// Filters name what they say, alone and together; the order is that of the ids.
-pub async fn c18_list_and_count_follow_the_filter(fixture: &impl QueueFixture) {
+pub async fn c18_list_and_count_follow_the_filter(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     of_all_sorts(&queue).await;
     let all = || TaskFilter::default();
@@ -45,7 +45,7 @@ pub async fn c18_list_and_count_follow_the_filter(fixture: &impl QueueFixture) {
 }
 
 /// Pages follow each other without gap or overlap, also through tasks that were enqueued together.
-pub async fn c18_list_in_pages(fixture: &impl QueueFixture) {
+pub async fn c18_list_in_pages(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..70).await;
     add(&queue, 70..130).await;
@@ -67,7 +67,7 @@ pub async fn c18_list_in_pages(fixture: &impl QueueFixture) {
 }
 
 /// A listed task is the same as the one that `get` shows.
-pub async fn c18_list_shows_whole_tasks(fixture: &impl QueueFixture) {
+pub async fn c18_list_shows_whole_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     of_all_sorts(&queue).await;
     for task in queue.list(&TaskFilter::default()).await.unwrap() {
@@ -77,7 +77,7 @@ pub async fn c18_list_shows_whole_tasks(fixture: &impl QueueFixture) {
 }
 
 /// The neighbour of an id in a batch that was never made is not found.
-pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &impl QueueFixture) {
+pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
     let beyond = ids.iter().map(|id| id.as_uuid().as_u128()).max().unwrap() + 1;
@@ -92,7 +92,7 @@ pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &impl QueueFixture) {
 }
 
 /// The figures of every queue that holds tasks or is paused, by name.
-pub async fn c19_figures_of_every_queue(fixture: &impl QueueFixture) {
+pub async fn c19_figures_of_every_queue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue_with(Limits::default(), true).await;
     assert_eq!(queue.queues().await.unwrap(), []);
     of_all_sorts(&queue).await;

@@ -7,7 +7,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// A waiting task is withdrawn at once.
-pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &impl QueueFixture) {
+pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ready = add(&queue, [1]).await[0];
     let scheduled = queue.enqueue(task(2).delay(HOUR)).await.unwrap();
@@ -20,7 +20,7 @@ pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &impl QueueFixture) {
 }
 
 /// A running task is asked to stop: its worker learns of it by the next heartbeat, nobody else does.
-pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &impl QueueFixture) {
+pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..3).await;
     let (mine, theirs) = (worker(&queue, HOUR).await, worker(&queue, HOUR).await);
@@ -42,7 +42,7 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &impl QueueFixture)
 }
 
 /// The lease in the background hands the wish on.
-pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &impl QueueFixture) {
+pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let mut info = WorkerInfo::new(["default"]);
@@ -56,7 +56,7 @@ pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &impl QueueFixture) 
 }
 
 /// A run that came to its end all the same counts.
-pub async fn c18_a_finish_after_a_cancel_counts(fixture: &impl QueueFixture) {
+pub async fn c18_a_finish_after_a_cancel_counts(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let held = take(&queue).await;
@@ -66,7 +66,7 @@ pub async fn c18_a_finish_after_a_cancel_counts(fixture: &impl QueueFixture) {
 }
 
 /// A dead letter is not waiting: it stays.
-pub async fn c18_cancel_leaves_dead_letters(fixture: &impl QueueFixture) {
+pub async fn c18_cancel_leaves_dead_letters(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     queue.fail(&take(&queue).await, boom()).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn c18_cancel_leaves_dead_letters(fixture: &impl QueueFixture) {
 }
 
 /// Many at once, an answer for each.
-pub async fn c20_cancel_many_answers_for_each(fixture: &impl QueueFixture) {
+pub async fn c20_cancel_many_answers_for_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
     take(&queue).await;
@@ -87,7 +87,7 @@ pub async fn c20_cancel_many_answers_for_each(fixture: &impl QueueFixture) {
 }
 
 /// What no worker holds can be removed.
-pub async fn c18_delete_removes_what_is_not_running(fixture: &impl QueueFixture) {
+pub async fn c18_delete_removes_what_is_not_running(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let dead = queue.enqueue(task(0).max_retries(0)).await.unwrap();
     queue.fail(&take(&queue).await, boom()).await.unwrap();
@@ -106,7 +106,7 @@ pub async fn c18_delete_removes_what_is_not_running(fixture: &impl QueueFixture)
 }
 
 /// A purge removes what the filter names, however much it is, and nothing that runs.
-pub async fn c18_purge_leaves_running_tasks(fixture: &impl QueueFixture) {
+pub async fn c18_purge_leaves_running_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let running = add(&queue, [0]).await[0];
     let held = take(&queue).await;
@@ -126,7 +126,7 @@ pub async fn c18_purge_leaves_running_tasks(fixture: &impl QueueFixture) {
 }
 
 /// Ended tasks go when they have stayed long enough, in bounded steps; whatever waits, and an object without such times, keeps all.
-pub async fn c18_prune_removes_what_ended_long_ago(fixture: &impl QueueFixture) {
+pub async fn c18_prune_removes_what_ended_long_ago(fixture: &dyn QueueFixture) {
     let stay = Duration::from_millis(700);
     let queue = fixture.pruning_queue(stay).await;
     add(&queue, 0..10).await;

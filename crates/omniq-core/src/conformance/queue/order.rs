@@ -9,7 +9,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// By queue in the order given, then higher priority, then first in, first out.
-pub async fn c15_order_is_queue_then_priority_then_fifo(fixture: &impl QueueFixture) {
+pub async fn c15_order_is_queue_then_priority_then_fifo(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (name, priority, number) in [
         ("b", 0, 4),
@@ -30,7 +30,7 @@ pub async fn c15_order_is_queue_then_priority_then_fifo(fixture: &impl QueueFixt
 }
 
 /// The same order in one claim as one by one, however the tasks were enqueued.
-pub async fn c15_many_come_in_the_same_order_as_one_by_one(fixture: &impl QueueFixture) {
+pub async fn c15_many_come_in_the_same_order_as_one_by_one(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let priorities = [0, 2, 1, 2, 0, 1];
     for batch in [0..3_usize, 3..6] {
@@ -46,7 +46,7 @@ pub async fn c15_many_come_in_the_same_order_as_one_by_one(fixture: &impl QueueF
 }
 
 /// The queues fill the request in turn; a queue that was not named gives nothing.
-pub async fn c15_several_queues_fill_a_request_in_turn(fixture: &impl QueueFixture) {
+pub async fn c15_several_queues_fill_a_request_in_turn(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, name) in ["b", "other", "a", "b", "a", "b"].into_iter().enumerate() {
         queue.enqueue(task(number as i64).queue(name)).await.unwrap();
@@ -59,7 +59,7 @@ pub async fn c15_several_queues_fill_a_request_in_turn(fixture: &impl QueueFixtu
 }
 
 /// A task handed back keeps its place.
-pub async fn c15_a_released_task_is_first_again(fixture: &impl QueueFixture) {
+pub async fn c15_a_released_task_is_first_again(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..3).await;
     queue.release(&take(&queue).await).await.unwrap();
@@ -67,7 +67,7 @@ pub async fn c15_a_released_task_is_first_again(fixture: &impl QueueFixture) {
 }
 
 /// Nothing runs before its time.
-pub async fn c15_not_before_run_at(fixture: &impl QueueFixture) {
+pub async fn c15_not_before_run_at(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let delayed = queue.enqueue(task(1).delay(HOUR)).await.unwrap();
     let timed = queue.enqueue(task(2).run_at(Timestamp::now() + HOUR)).await.unwrap();
@@ -81,7 +81,7 @@ pub async fn c15_not_before_run_at(fixture: &impl QueueFixture) {
 }
 
 /// At its time a task takes its place by priority.
-pub async fn c15_due_tasks_join_in_order(fixture: &impl QueueFixture) {
+pub async fn c15_due_tasks_join_in_order(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.enqueue(task(1).delay(Duration::from_millis(300)).priority(5)).await.unwrap();
     let ready = queue.enqueue(task(2).delay(Duration::from_millis(1))).await.unwrap();
@@ -94,7 +94,7 @@ pub async fn c15_due_tasks_join_in_order(fixture: &impl QueueFixture) {
 }
 
 /// Other functions' tasks are left, and do not stand in the way.
-pub async fn c15_only_the_functions_asked_for(fixture: &impl QueueFixture) {
+pub async fn c15_only_the_functions_asked_for(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, func) in ["a", "b", "c", "a", "b"].into_iter().enumerate() {
         queue.enqueue(NewTask::new(func, &number).unwrap()).await.unwrap();
@@ -107,7 +107,7 @@ pub async fn c15_only_the_functions_asked_for(fixture: &impl QueueFixture) {
 }
 
 /// A request that means nothing is refused.
-pub async fn c15_bad_requests_are_refused(fixture: &impl QueueFixture) {
+pub async fn c15_bad_requests_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
     let none: [&str; 0] = [];
@@ -127,7 +127,7 @@ pub async fn c15_bad_requests_are_refused(fixture: &impl QueueFixture) {
 }
 
 /// What a worker gets is the task, held by it.
-pub async fn c15_a_dequeued_task_is_held(fixture: &impl QueueFixture) {
+pub async fn c15_a_dequeued_task_is_held(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let task = take(&queue).await;

@@ -7,7 +7,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// A completed task leaves the queue, and its id is free again.
-pub async fn c18_complete_removes_the_task(fixture: &impl QueueFixture) {
+pub async fn c18_complete_removes_the_task(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     queue.complete(&take(&queue).await).await.unwrap();
@@ -18,7 +18,7 @@ pub async fn c18_complete_removes_the_task(fixture: &impl QueueFixture) {
 }
 
 /// A queue that is told to keep completed tasks shows them; they never run again.
-pub async fn c18_completed_tasks_are_kept_on_demand(fixture: &impl QueueFixture) {
+pub async fn c18_completed_tasks_are_kept_on_demand(fixture: &dyn QueueFixture) {
     let queue = fixture.queue_with(Limits::default(), true).await;
     let ids = add(&queue, 0..2).await;
     queue.complete_many(&take_many(&queue, 2).await).await.unwrap();
@@ -35,7 +35,7 @@ pub async fn c18_completed_tasks_are_kept_on_demand(fixture: &impl QueueFixture)
 }
 
 /// A task without a retry left becomes a dead letter, with its arguments and its error.
-pub async fn c18_fail_without_retries_leaves_a_dead_letter(fixture: &impl QueueFixture) {
+pub async fn c18_fail_without_retries_leaves_a_dead_letter(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(7).max_retries(0)).await.unwrap();
     let error = TaskError::new("Boom", "it broke: ü🦀").with_trace("line 1\nline 2");
@@ -49,7 +49,7 @@ pub async fn c18_fail_without_retries_leaves_a_dead_letter(fixture: &impl QueueF
 }
 
 /// An error is text that can be stored, whatever the handler put into it.
-pub async fn c18_any_error_can_be_stored(fixture: &impl QueueFixture) {
+pub async fn c18_any_error_can_be_stored(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     let error =
@@ -65,7 +65,7 @@ pub async fn c18_any_error_can_be_stored(fixture: &impl QueueFixture) {
 }
 
 /// A task handed back is ready at once; the run does not count.
-pub async fn c18_release_gives_the_attempt_back(fixture: &impl QueueFixture) {
+pub async fn c18_release_gives_the_attempt_back(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     for _ in 0..3 {
@@ -78,7 +78,7 @@ pub async fn c18_release_gives_the_attempt_back(fixture: &impl QueueFixture) {
 }
 
 /// A task that is put off waits; the run does not count.
-pub async fn c18_snooze_puts_off_without_counting(fixture: &impl QueueFixture) {
+pub async fn c18_snooze_puts_off_without_counting(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     queue.snooze(&take(&queue).await, HOUR).await.unwrap();
@@ -89,7 +89,7 @@ pub async fn c18_snooze_puts_off_without_counting(fixture: &impl QueueFixture) {
 }
 
 /// A retry by the handler counts the run and keeps the reason; no limit applies.
-pub async fn c18_retry_later_counts_the_attempt(fixture: &impl QueueFixture) {
+pub async fn c18_retry_later_counts_the_attempt(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     queue.retry_later(&take(&queue).await, std::time::Duration::ZERO, Some(boom())).await.unwrap();
@@ -103,7 +103,7 @@ pub async fn c18_retry_later_counts_the_attempt(fixture: &impl QueueFixture) {
 }
 
 /// Without a delay the task is ready, not scheduled.
-pub async fn c18_no_delay_means_ready(fixture: &impl QueueFixture) {
+pub async fn c18_no_delay_means_ready(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     queue.snooze(&take(&queue).await, std::time::Duration::ZERO).await.unwrap();
@@ -113,7 +113,7 @@ pub async fn c18_no_delay_means_ready(fixture: &impl QueueFixture) {
 }
 
 /// A task that its handler drops leaves the queue.
-pub async fn c18_discard_removes_the_task(fixture: &impl QueueFixture) {
+pub async fn c18_discard_removes_the_task(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     queue.discard(&take(&queue).await).await.unwrap();
@@ -121,7 +121,7 @@ pub async fn c18_discard_removes_the_task(fixture: &impl QueueFixture) {
 }
 
 /// A wait without end is refused, and the run goes on.
-pub async fn c18_overlong_delays_are_refused(fixture: &impl QueueFixture) {
+pub async fn c18_overlong_delays_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
     let held = take(&queue).await;

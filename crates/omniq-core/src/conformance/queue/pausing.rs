@@ -5,7 +5,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// A paused queue gives nothing, takes everything, and lets running tasks end.
-pub async fn c18_pause_stops_claims_only(fixture: &impl QueueFixture) {
+pub async fn c18_pause_stops_claims_only(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..2).await;
     let held = take(&queue).await;
@@ -20,7 +20,7 @@ pub async fn c18_pause_stops_claims_only(fixture: &impl QueueFixture) {
 }
 
 /// Other queues of the same request go on.
-pub async fn c18_pause_of_one_queue_leaves_the_others(fixture: &impl QueueFixture) {
+pub async fn c18_pause_of_one_queue_leaves_the_others(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, name) in ["a", "b", "a", "c"].into_iter().enumerate() {
         queue.enqueue(task(number as i64).queue(name)).await.unwrap();
@@ -33,7 +33,7 @@ pub async fn c18_pause_of_one_queue_leaves_the_others(fixture: &impl QueueFixtur
 }
 
 /// A queue may be paused before it has tasks; a resume of one that is not paused does nothing.
-pub async fn c18_pause_of_an_empty_queue(fixture: &impl QueueFixture) {
+pub async fn c18_pause_of_an_empty_queue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.resume("default").await.unwrap();
     queue.pause("default").await.unwrap();

@@ -9,7 +9,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// `max_retries` counts extra runs: 2 allows 3.
-pub async fn c22_max_retries_counts_extra_runs(fixture: &impl QueueFixture) {
+pub async fn c22_max_retries_counts_extra_runs(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let soon = Backoff::constant(Duration::from_millis(1));
     let id = queue.enqueue(task(1).max_retries(2).backoff(soon)).await.unwrap();
@@ -27,7 +27,7 @@ pub async fn c22_max_retries_counts_extra_runs(fixture: &impl QueueFixture) {
 }
 
 /// Each wait is longer than the one before, up to the maximum; jitter only adds.
-pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &impl QueueFixture) {
+pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let backoff = Backoff { initial: HOUR, factor: 3.0, max: HOUR * 5, jitter: 0.5 };
     let id = queue.enqueue(task(1).max_retries(9).backoff(backoff)).await.unwrap();
@@ -43,7 +43,7 @@ pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &impl QueueFixture) {
 }
 
 /// Runs of tasks that failed together are each put off by their own options.
-pub async fn c22_each_task_has_its_own_retries(fixture: &impl QueueFixture) {
+pub async fn c22_each_task_has_its_own_retries(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let tasks = (0..4).map(|number| task(number).max_retries(number as u32 % 2));
     queue.enqueue_many(tasks.collect()).await.unwrap();
@@ -56,7 +56,7 @@ pub async fn c22_each_task_has_its_own_retries(fixture: &impl QueueFixture) {
 }
 
 /// A dead letter that a user sets to run again starts anew, with all its retries.
-pub async fn c22_a_retried_dead_letter_starts_anew(fixture: &impl QueueFixture) {
+pub async fn c22_a_retried_dead_letter_starts_anew(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     queue.fail(&take(&queue).await, boom()).await.unwrap();
@@ -70,7 +70,7 @@ pub async fn c22_a_retried_dead_letter_starts_anew(fixture: &impl QueueFixture) 
 }
 
 /// A scheduled task runs at once; its attempts stay counted. A ready one stays ready.
-pub async fn c22_a_retried_scheduled_task_runs_at_once(fixture: &impl QueueFixture) {
+pub async fn c22_a_retried_scheduled_task_runs_at_once(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).delay(HOUR)).await.unwrap();
     queue.retry(id).await.unwrap();
@@ -81,7 +81,7 @@ pub async fn c22_a_retried_scheduled_task_runs_at_once(fixture: &impl QueueFixtu
 }
 
 /// What runs cannot be retried, nor what is not there.
-pub async fn c22_retry_of_a_running_task_is_a_conflict(fixture: &impl QueueFixture) {
+pub async fn c22_retry_of_a_running_task_is_a_conflict(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let held = take(&queue).await;

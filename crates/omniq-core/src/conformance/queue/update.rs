@@ -8,7 +8,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// What is named changes, the rest stays; the answer is the task as it is now.
-pub async fn c18_update_changes_what_is_named(fixture: &impl QueueFixture) {
+pub async fn c18_update_changes_what_is_named(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).priority(3).metadata("a", 1)).await.unwrap();
     let before = queue.get(id).await.unwrap().unwrap();
@@ -38,7 +38,7 @@ pub async fn c18_update_changes_what_is_named(fixture: &impl QueueFixture) {
 }
 
 /// The order follows a new priority, for one task of a batch alone.
-pub async fn c18_update_moves_a_task_in_the_order(fixture: &impl QueueFixture) {
+pub async fn c18_update_moves_a_task_in_the_order(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..5).await;
     let up = TaskUpdate { priority: Some(1), ..TaskUpdate::default() };
@@ -50,7 +50,7 @@ pub async fn c18_update_moves_a_task_in_the_order(fixture: &impl QueueFixture) {
 }
 
 /// A held task belongs to its worker, a dead letter to the past.
-pub async fn c18_update_of_a_running_or_ended_task_is_a_conflict(fixture: &impl QueueFixture) {
+pub async fn c18_update_of_a_running_or_ended_task_is_a_conflict(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     let held = take(&queue).await;
@@ -63,7 +63,7 @@ pub async fn c18_update_of_a_running_or_ended_task_is_a_conflict(fixture: &impl 
 }
 
 /// Bad values are refused, and nothing changes.
-pub async fn c18_bad_updates_are_refused(fixture: &impl QueueFixture) {
+pub async fn c18_bad_updates_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let before = queue.get(id).await.unwrap();

@@ -5,7 +5,7 @@ use crate::conformance::support::*;
 use crate::conformance::values::{Sample, byte_payloads, exact_numbers, json_values, samples};
 use crate::*;
 
-async fn through_the_queue(fixture: &impl QueueFixture, payloads: Vec<Payload>) -> Vec<Payload> {
+async fn through_the_queue(fixture: &dyn QueueFixture, payloads: Vec<Payload>) -> Vec<Payload> {
     let queue = fixture.queue().await;
     let tasks = payloads.into_iter().map(|payload| NewTask::with_payload("work", payload));
     queue.enqueue_many(tasks.collect()).await.unwrap();
@@ -13,7 +13,7 @@ async fn through_the_queue(fixture: &impl QueueFixture, payloads: Vec<Payload>) 
 }
 
 /// Typed values by JSON and by MessagePack.
-pub async fn c24_arguments_come_back_with_their_type(fixture: &impl QueueFixture) {
+pub async fn c24_arguments_come_back_with_their_type(fixture: &dyn QueueFixture) {
     let samples = samples();
     for encode in [|sample: &Sample| Payload::json(sample), |sample: &Sample| Payload::msgpack(sample)] {
         let payloads = samples.iter().map(|sample| encode(sample).unwrap()).collect();
@@ -24,7 +24,7 @@ pub async fn c24_arguments_come_back_with_their_type(fixture: &impl QueueFixture
 }
 
 /// Free JSON values: nested, empty, extreme.
-pub async fn c24_json_values_come_back(fixture: &impl QueueFixture) {
+pub async fn c24_json_values_come_back(fixture: &dyn QueueFixture) {
     let values = json_values();
     let back = through_the_queue(fixture, values.iter().map(|v| Payload::json(v).unwrap()).collect()).await;
     let back: Vec<serde_json::Value> = back.iter().map(|payload| payload.decode().unwrap()).collect();
@@ -32,13 +32,13 @@ pub async fn c24_json_values_come_back(fixture: &impl QueueFixture) {
 }
 
 /// Bytes and the codec's name are kept as they are, known to the core or not.
-pub async fn c24_bytes_and_codec_are_kept(fixture: &impl QueueFixture) {
+pub async fn c24_bytes_and_codec_are_kept(fixture: &dyn QueueFixture) {
     let payloads = byte_payloads();
     assert_eq!(through_the_queue(fixture, payloads.clone()).await, payloads);
 }
 
 /// Metadata keeps its numbers and their kinds, through an update too; those that it cannot keep are refused (issue 12, E3).
-pub async fn c24_numbers_are_kept_or_refused(fixture: &impl QueueFixture) {
+pub async fn c24_numbers_are_kept_or_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).metadata("numbers", exact_numbers())).await.unwrap();
     let kept = |task: Task| assert_eq!(task.metadata["numbers"].to_string(), exact_numbers().to_string());

@@ -25,7 +25,7 @@ async fn wakes(sleeper: tokio::task::JoinHandle<Result<Option<Task>>>) -> Task {
 }
 
 /// Without a task it takes the whole timeout; with none asked for it takes none.
-pub async fn c15_timeout_waits(fixture: &impl QueueFixture) {
+pub async fn c15_timeout_waits(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     assert!(is_empty(&queue).await);
     let start = Instant::now();
@@ -36,7 +36,7 @@ pub async fn c15_timeout_waits(fixture: &impl QueueFixture) {
 }
 
 /// A task that another object enqueues ends the wait.
-pub async fn c15_timeout_waits_and_wakes_early(fixture: &impl QueueFixture) {
+pub async fn c15_timeout_waits_and_wakes_early(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let sleeping = sleeper(&queue, from("default"));
     pause(300).await;
@@ -45,7 +45,7 @@ pub async fn c15_timeout_waits_and_wakes_early(fixture: &impl QueueFixture) {
 }
 
 /// So does the start time of one that is there already, or comes meanwhile.
-pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &impl QueueFixture) {
+pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.enqueue(task(1).delay(Duration::from_millis(300))).await.unwrap();
     let sleeping = sleeper(&queue, from("default"));
@@ -60,7 +60,7 @@ pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &impl QueueFixture) {
 }
 
 /// So do a release, a retry, a resume and a cancelled pause of another queue in the list.
-pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &impl QueueFixture) {
+pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     let held = take(&other).await;
@@ -85,7 +85,7 @@ pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &impl QueueFixt
 }
 
 /// Each of many sleepers gets a task of its own.
-pub async fn c15_many_sleepers_get_a_task_each(fixture: &impl QueueFixture) {
+pub async fn c15_many_sleepers_get_a_task_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeping: Vec<_> = (0..6).map(|_| sleeper(&queue, from("default"))).collect();
     pause(200).await;
@@ -99,7 +99,7 @@ pub async fn c15_many_sleepers_get_a_task_each(fixture: &impl QueueFixture) {
 }
 
 /// The bell rings for what became ready after it was asked for, even before the wait.
-pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &impl QueueFixture) {
+pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
     let mut bell = queue.doorbell(id, &["default".to_owned()]).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &impl QueueFixture)
 }
 
 /// A sleeper need not look again and again for tasks whose time comes.
-pub async fn c15_the_bell_rings_at_a_start_time(fixture: &impl QueueFixture) {
+pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
     queue.enqueue(task(1).delay(Duration::from_millis(700))).await.unwrap();
@@ -124,7 +124,7 @@ pub async fn c15_the_bell_rings_at_a_start_time(fixture: &impl QueueFixture) {
 }
 
 /// Nor does it oversleep one that was put off after it fell asleep (issue 12, E4).
-pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &impl QueueFixture) {
+pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &dyn QueueFixture) {
     for outcome in [
         Outcome::RetryLater { delay: Duration::from_millis(500), error: None },
         Outcome::Snooze { delay: Duration::from_millis(500) },

@@ -76,7 +76,7 @@ pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[M
 }
 
 /// Many walks, shrunk to the shortest if one goes astray.
-pub async fn c18_random_walks_follow_the_state_machine(fixture: &impl QueueFixture) {
+pub async fn c18_random_walks_follow_the_state_machine(fixture: &dyn QueueFixture) {
     let plain = fixture.queue().await;
     let keeping = fixture.queue_with(Limits::default(), true).await;
     let runtime = tokio::runtime::Handle::current();

@@ -15,7 +15,7 @@ fn with_ttl(ttl: Option<Duration>) -> TaskResult {
 }
 
 /// The end counts from when the result is stored.
-pub async fn c23_ttl_counts_from_the_store(fixture: &impl ResultFixture) {
+pub async fn c23_ttl_counts_from_the_store(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let (kept, mut dated) = (with_ttl(None), with_ttl(Some(HOUR)));
     dated.finished_at = Timestamp::now() - HOUR * 100;
@@ -26,7 +26,7 @@ pub async fn c23_ttl_counts_from_the_store(fixture: &impl ResultFixture) {
 }
 
 /// What has expired is not seen by any verb, before any clean-up.
-pub async fn c23_an_expired_result_is_not_seen(fixture: &impl ResultFixture) {
+pub async fn c23_an_expired_result_is_not_seen(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let short = with_ttl(Some(Duration::from_millis(200)));
     let (long, kept) = (with_ttl(Some(HOUR)), with_ttl(None));
@@ -44,7 +44,7 @@ pub async fn c23_an_expired_result_is_not_seen(fixture: &impl ResultFixture) {
 }
 
 /// Clean-up removes what has expired, at most so many, and nothing else.
-pub async fn c23_clean_up_removes_what_has_expired(fixture: &impl ResultFixture) {
+pub async fn c23_clean_up_removes_what_has_expired(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut all: Vec<_> = (0..5).map(|_| with_ttl(Some(Duration::from_millis(100)))).collect();
     all.push(with_ttl(Some(HOUR)));
@@ -58,7 +58,7 @@ pub async fn c23_clean_up_removes_what_has_expired(fixture: &impl ResultFixture)
 }
 
 /// A new result in place of an expired one is seen.
-pub async fn c23_a_result_after_an_expired_one_is_seen(fixture: &impl ResultFixture) {
+pub async fn c23_a_result_after_an_expired_one_is_seen(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let short = with_ttl(Some(Duration::from_millis(100)));
     let id = short.task_id;

@@ -29,7 +29,7 @@ fn full(status: ResultStatus) -> TaskResult {
 }
 
 /// Whatever was stored is what comes back, seen through another object.
-pub async fn c23_store_keeps_everything(fixture: &impl ResultFixture) {
+pub async fn c23_store_keeps_everything(fixture: &dyn ResultFixture) {
     let (results, witness) = (fixture.results().await, fixture.results().await);
     for status in ResultStatus::ALL {
         let full = full(status);
@@ -44,7 +44,7 @@ pub async fn c23_store_keeps_everything(fixture: &impl ResultFixture) {
 }
 
 /// One result a task: a later one takes the place of an earlier one, in the list too.
-pub async fn c23_a_later_result_replaces(fixture: &impl ResultFixture) {
+pub async fn c23_a_later_result_replaces(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let first = full(ResultStatus::Failed);
     let mut second = done(first.task_id);
@@ -59,7 +59,7 @@ pub async fn c23_a_later_result_replaces(fixture: &impl ResultFixture) {
 }
 
 /// Many at once, answers in the order asked for, gaps included.
-pub async fn c23_many_at_once(fixture: &impl ResultFixture) {
+pub async fn c23_many_at_once(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let all: Vec<_> = (0..300).map(|_| full(ResultStatus::Completed)).collect();
     results.store_many(all.clone()).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn c23_many_at_once(fixture: &impl ResultFixture) {
 }
 
 /// One bad result, nothing stored.
-pub async fn c23_bad_results_are_refused_and_nothing_written(fixture: &impl ResultFixture) {
+pub async fn c23_bad_results_are_refused_and_nothing_written(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut bad = vec![full(ResultStatus::Completed); 5];
     bad[0].ttl = Some(std::time::Duration::ZERO);
@@ -91,7 +91,7 @@ pub async fn c23_bad_results_are_refused_and_nothing_written(fixture: &impl Resu
 }
 
 /// A result with any error text can be stored: it must not be lost for a NUL in it.
-pub async fn c23_any_error_can_be_stored(fixture: &impl ResultFixture) {
+pub async fn c23_any_error_can_be_stored(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut failed = full(ResultStatus::Failed);
     failed.error = Some(TaskError { kind: "a\0b".to_owned(), message: "\0".to_owned(), trace: None });
@@ -101,7 +101,7 @@ pub async fn c23_any_error_can_be_stored(fixture: &impl ResultFixture) {
 }
 
 /// The limit of payloads holds for what tasks return (issue 12, E7).
-pub async fn c23_a_value_above_the_limit_is_refused(fixture: &impl ResultFixture) {
+pub async fn c23_a_value_above_the_limit_is_refused(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut large = done(TaskId::new());
     large.value = Some(Payload::new(Codec::Raw, vec![7; Limits::default().max_payload + 1]));
@@ -111,7 +111,7 @@ pub async fn c23_a_value_above_the_limit_is_refused(fixture: &impl ResultFixture
 }
 
 /// Delete says what there was.
-pub async fn c23_delete_says_what_there_was(fixture: &impl ResultFixture) {
+pub async fn c23_delete_says_what_there_was(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let ids: Vec<_> = (0..4).map(|_| TaskId::new()).collect();
     results.store_many(ids.iter().copied().map(done).collect()).await.unwrap();
@@ -123,7 +123,7 @@ pub async fn c23_delete_says_what_there_was(fixture: &impl ResultFixture) {
 }
 
 /// After close every verb says so; closing twice is harmless; other objects go on.
-pub async fn c13_after_close_every_verb_fails(fixture: &impl ResultFixture) {
+pub async fn c13_after_close_every_verb_fails(fixture: &dyn ResultFixture) {
     let (results, filter) = (fixture.results().await, ResultFilter::default());
     let id = TaskId::new();
     results.store(done(id)).await.unwrap();

@@ -17,7 +17,7 @@ fn ids(results: &[TaskResult]) -> Vec<TaskId> {
 }
 
 /// Filters name what they say, alone and together; the latest comes first.
-pub async fn c23_list_and_count_follow_the_filter(fixture: &impl ResultFixture) {
+pub async fn c23_list_and_count_follow_the_filter(fixture: &dyn ResultFixture) {
     use ResultStatus::{Cancelled, Completed, Failed};
     let results = fixture.results().await;
     let now = micros(Timestamp::now());
@@ -50,7 +50,7 @@ pub async fn c23_list_and_count_follow_the_filter(fixture: &impl ResultFixture) 
 }
 
 /// Pages follow each other without gap or overlap, also where many finished in the same instant.
-pub async fn c23_list_in_pages(fixture: &impl ResultFixture) {
+pub async fn c23_list_in_pages(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let now = micros(Timestamp::now());
     let times = (0..130_u32).map(|number| now - HOUR * (number / 50));

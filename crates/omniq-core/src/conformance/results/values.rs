@@ -4,7 +4,7 @@ use crate::conformance::ResultFixture;
 use crate::conformance::values::{Sample, byte_payloads, json_values, samples};
 use crate::*;
 
-async fn through_the_storage(fixture: &impl ResultFixture, payloads: Vec<Payload>) -> Vec<Payload> {
+async fn through_the_storage(fixture: &dyn ResultFixture, payloads: Vec<Payload>) -> Vec<Payload> {
     let results = fixture.results().await;
     let mut ids = Vec::new();
     let mut batch = Vec::new();
@@ -20,7 +20,7 @@ async fn through_the_storage(fixture: &impl ResultFixture, payloads: Vec<Payload
 }
 
 /// Typed values by JSON and by MessagePack.
-pub async fn c24_values_come_back_with_their_type(fixture: &impl ResultFixture) {
+pub async fn c24_values_come_back_with_their_type(fixture: &dyn ResultFixture) {
     let samples = samples();
     for encode in [|sample: &Sample| Payload::json(sample), |sample: &Sample| Payload::msgpack(sample)] {
         let payloads = samples.iter().map(|sample| encode(sample).unwrap()).collect();
@@ -31,7 +31,7 @@ pub async fn c24_values_come_back_with_their_type(fixture: &impl ResultFixture) 
 }
 
 /// Free JSON values: nested, empty, extreme. `null` is a value, not the lack of one.
-pub async fn c24_json_values_come_back(fixture: &impl ResultFixture) {
+pub async fn c24_json_values_come_back(fixture: &dyn ResultFixture) {
     let values = json_values();
     let payloads = values.iter().map(|value| Payload::json(value).unwrap()).collect();
     let back = through_the_storage(fixture, payloads).await;
@@ -40,7 +40,7 @@ pub async fn c24_json_values_come_back(fixture: &impl ResultFixture) {
 }
 
 /// Bytes and the codec's name are kept as they are, known to the core or not.
-pub async fn c24_bytes_and_codec_are_kept(fixture: &impl ResultFixture) {
+pub async fn c24_bytes_and_codec_are_kept(fixture: &dyn ResultFixture) {
     let payloads = byte_payloads();
     assert_eq!(through_the_storage(fixture, payloads.clone()).await, payloads);
 }

@@ -14,7 +14,7 @@ fn done(id: TaskId) -> TaskResult {
 }
 
 /// A result that is there is returned at once, even without time to wait.
-pub async fn c23_wait_returns_what_is_there(fixture: &impl ResultFixture) {
+pub async fn c23_wait_returns_what_is_there(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let id = TaskId::new();
     results.store(done(id)).await.unwrap();
@@ -23,7 +23,7 @@ pub async fn c23_wait_returns_what_is_there(fixture: &impl ResultFixture) {
 }
 
 /// A result that another object stores ends the wait; others' results do not.
-pub async fn c23_wait_wakes_early(fixture: &impl ResultFixture) {
+pub async fn c23_wait_wakes_early(fixture: &dyn ResultFixture) {
     let (results, other) = (fixture.results().await, fixture.results().await);
     let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
     let waiting = ids.iter().map(|id| {
@@ -43,7 +43,7 @@ pub async fn c23_wait_wakes_early(fixture: &impl ResultFixture) {
 }
 
 /// The time is waited out, and the error names the task.
-pub async fn c23_wait_times_out(fixture: &impl ResultFixture) {
+pub async fn c23_wait_times_out(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let id = TaskId::new();
     let start = Instant::now();
@@ -55,7 +55,7 @@ pub async fn c23_wait_times_out(fixture: &impl ResultFixture) {
 }
 
 /// A close ends the wait.
-pub async fn c13_close_ends_a_wait(fixture: &impl ResultFixture) {
+pub async fn c13_close_ends_a_wait(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let waiting = tokio::spawn({
         let results = results.clone();

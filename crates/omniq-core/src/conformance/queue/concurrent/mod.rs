@@ -99,7 +99,7 @@ pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
 }
 
 /// Histories on objects that keep completed tasks and on objects that do not.
-pub async fn c16_verbs_at_the_same_time_are_linearizable(fixture: &impl QueueFixture) {
+pub async fn c16_verbs_at_the_same_time_are_linearizable(fixture: &dyn QueueFixture) {
     for keeps in [false, true] {
         let mut objects = Vec::new();
         for _ in 0..LANES {
