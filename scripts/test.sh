@@ -13,6 +13,9 @@ package=$(ls -d .venv/lib/python*/site-packages/*/bin .venv/lib/python*/site-pac
 room=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || true)
 if ((${room:-0} >= 8)); then export TMPDIR=/dev/shm; fi
 
+# What makes a second build quick makes the first one slower: only where it is used already.
+[[ -d target/debug/incremental ]] || export CARGO_INCREMENTAL=0
+
 # What runs beside the rest, each in a process group of its own. Whatever becomes of the tests, nothing is left running.
 beside=() said=()
 tidy_up() {
