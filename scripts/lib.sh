@@ -14,9 +14,8 @@ test_base() {
   echo "${TMPDIR:-/tmp}/omniq-test-${USER:-root}${PWD//\//_}"
 }
 
-# Libraries, programs, examples, the Python module and the test programs, all with the same packages and features: or much would be
-# built twice.
+# Libraries, programs and the Python module. The same packages and features as for the tests, the examples for the sake of what they
+# depend on: or all would be built twice.
 build() {
   cargo build --workspace --all-features --lib --bins --examples
-  cargo test --workspace --all-features --no-run
 }
