@@ -70,7 +70,9 @@ fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>,
     let mut n = None;
     for story in stories {
         let ran = story.runs.iter().any(|run| run.begun < before);
-        if ran || story.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
+        // Claimed by a worker that was lost before it began the run, or before it heard of the claim.
+        let lost = story.results.iter().any(|result| result.error.contains("worker_lost"));
+        if ran || lost || story.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
             return;
         }
         n = Some(story.n);

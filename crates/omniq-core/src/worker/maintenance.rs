@@ -70,7 +70,6 @@ async fn results(backend: &Backend) -> Result<()> {
 async fn rescue(backend: &Backend) -> Result<()> {
     loop {
         let lost = backend.queue().lost(STEP).await?;
-        tell_rescued(&lost);
         let batch = lost
             .iter()
             .map(|Lost { task, worker }| {
@@ -79,21 +78,29 @@ async fn rescue(backend: &Backend) -> Result<()> {
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
             })
             .collect();
-        if !is_more(lost.len(), &backend.settle(batch, SettleMode::Each).await?) {
+        let settled = backend.settle(batch, SettleMode::Each).await?;
+        tell_rescued(&lost, &settled);
+        if !is_more(lost.len(), &settled) {
             return Ok(());
         }
     }
 }
 
-/// One line for all, however many they are.
-fn tell_rescued(lost: &[Lost]) {
-    if lost.is_empty() {
+/// One line for all, however many they are; without those that another worker took back meanwhile.
+fn tell_rescued(lost: &[Lost], settled: &[Settled]) {
+    let rescued: Vec<&Lost> = lost
+        .iter()
+        .zip(settled)
+        .filter(|(_, settled)| **settled == Settled::Done)
+        .map(|(lost, _)| lost)
+        .collect();
+    if rescued.is_empty() {
         return;
     }
-    let tasks: Vec<String> = lost.iter().take(NAMED).map(|lost| lost.task.id.to_string()).collect();
-    let workers: BTreeSet<&str> = lost.iter().map(|lost| lost.worker.as_str()).collect();
+    let tasks: Vec<String> = rescued.iter().take(NAMED).map(|lost| lost.task.id.to_string()).collect();
+    let workers: BTreeSet<&str> = rescued.iter().map(|lost| lost.worker.as_str()).collect();
     let workers: Vec<&str> = workers.into_iter().take(NAMED).collect();
-    tracing::warn!(count = lost.len(), ?workers, first = ?tasks, "their workers were lost: tasks taken back");
+    tracing::warn!(count = rescued.len(), ?workers, first = ?tasks, "their workers were lost: tasks taken back");
 }
 
 async fn expire(backend: &Backend) -> Result<()> {

@@ -1,5 +1,7 @@
 //! What workers do for all: rescue, expiry, clean-up.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use omniq_core::*;
@@ -37,6 +39,42 @@ async fn tasks_of_a_lost_worker_are_taken_back_with_the_attempt_counted() {
     let rescued = rig.events.query(&rescued).await.unwrap();
     assert_eq!(rescued[0].worker.as_deref(), Some("gone"));
     assert_eq!(rescued[0].data["error"]["type"], "worker_lost");
+}
+
+/// What a worker says.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Issue 12, E11: found by chaos with a full disk, where each try said that it had taken them back.
+#[tokio::test]
+async fn tasks_are_said_to_be_taken_back_when_they_are() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(1)).await;
+    claim_and_die(&rig, id).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    rig.queue.fail("settle", 3, |message| Error::unavailable(message));
+    let worker =
+        rig.worker().maintenance_interval(Duration::from_millis(20)).handler("f", attempt()).build().unwrap();
+    let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
+    rig.result(id).await;
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(rig.queue.faults_left("settle"), 0);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("taken back").count(), 1, "{log}");
 }
 
 #[tokio::test]
