@@ -1,5 +1,7 @@
 //! Sessions: how one is made in which the statements mean what they say, and whether a pooler stands between that keeps none.
 
+use std::time::Duration;
+
 use omniq_core::{Error, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -29,6 +31,10 @@ pub(crate) enum Way {
     /// In each transaction: sessions are others' as well. Nothing can be kept in them or listened to.
     InTransactions,
 }
+
+/// How long a pooler may hold a new connection for want of a session of its own: a call is better off with a connection that comes back
+/// to the pool.
+const SESSION: Duration = Duration::from_secs(1);
 
 /// Makes sessions.
 pub(crate) struct Sessions {
@@ -63,7 +69,14 @@ impl Sessions {
     /// To be done before any other statement of a session.
     pub(crate) async fn make_ready(&self, client: &Client) -> Result<()> {
         match self.way {
-            Way::AfterStart => self.pin(client, &self.pins, false).await,
+            Way::AfterStart => match tokio::time::timeout(SESSION, self.pin(client, &self.pins, false)).await
+            {
+                Ok(pinned) => pinned,
+                Err(_) => Err(Error::unavailable(format!(
+                    "the pooler gave no session within {SESSION:?}: all of its own are in use; it needs as many as its clients' pool_max \
+                     and two for each worker together"
+                ))),
+            },
             Way::AtStart | Way::InTransactions => Ok(()),
         }
     }

@@ -118,3 +118,25 @@ async fn c29_a_pooler_by_session_lets_a_bell_through() {
         backend.close().await.unwrap();
     }
 }
+
+/// Issue 12, C7. A newcomer's find: a pooler takes more connections than it has sessions, and calls stood still on those until the pooler
+/// closed them, though other connections of the pool were free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c29_a_pooler_with_fewer_sessions_than_connections_holds_no_call_up() {
+    let db = TestDb::new().await;
+    let pooler = Pooler::start(&db, "pool_mode = session\ndefault_pool_size = 3");
+    let backend = AsyncPostgresBackend::connect(pooler.url()).await.unwrap();
+    let id = backend.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+    let began = Instant::now();
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let backend = backend.backend().clone();
+            tokio::spawn(async move { backend.queue().get(id).await })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap().unwrap().is_some());
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    backend.close().await.unwrap();
+}
