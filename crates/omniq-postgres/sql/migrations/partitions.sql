@@ -21,6 +21,8 @@ declare
     part text;
 begin
     if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
+        -- A commit is seen before other sessions are told of the new partition, and they would not find it yet. Its lock is held until they are.
+        lock table {schema}.{kind}_partitions in row exclusive mode;
         return false;
     end if;
     if (step between interval '1 hour' and interval '20 years' and ahead between interval '0' and interval '200 years') is not true then

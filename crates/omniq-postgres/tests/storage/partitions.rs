@@ -231,3 +231,29 @@ async fn functions_in_sql_read_no_partitioned_table() {
     assert_eq!(functions, None);
     backend.close().await.unwrap();
 }
+
+/// Found by a run of the suite on a busy machine: a commit is seen a moment before other sessions are told of the partition that it made. A
+/// call that found it made already tried again at once, three times, and failed.
+#[tokio::test]
+async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let event = TaskEvent::new(EventKind::Custom("seen".into()));
+    backend.events().unwrap().log(event).await.unwrap();
+    let maker = db.client().await;
+    // What a maker holds until then.
+    maker
+        .batch_execute("begin; lock table omniq.events_partitions in share row exclusive mode")
+        .await
+        .unwrap();
+    let other = db.client().await;
+    let made = tokio::spawn(async move {
+        let sql = "select omniq.make_events_partition(interval '0', interval '1 day')";
+        other.query_one(sql, &[]).await.unwrap().get::<_, bool>(0)
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!made.is_finished(), "it did not wait for the maker");
+    maker.batch_execute("commit").await.unwrap();
+    assert!(!made.await.unwrap());
+    backend.close().await.unwrap();
+}
