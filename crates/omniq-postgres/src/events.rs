@@ -87,7 +87,7 @@ impl EventStorage for AsyncPostgresEventStorage {
         ];
         let mut missing = Missing::new(std::iter::empty());
         loop {
-            // Whoever gives up after a longer time finds no write that still waits for a lock, to be carried out behind later events.
+            // A write that waits for a lock longer than that is given back, and does not stand in the way of others.
             let answer = db.bounded(&db.sql.log_many, &params).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);

@@ -1,8 +1,10 @@
 //! Events beside the work: what goes wrong here is logged and forgotten.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::model::TaskEvent;
 use crate::port::EventStorage;
 
@@ -10,21 +12,25 @@ use crate::port::EventStorage;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long runs wait with their events for room on the disk, or for a lock on the events.
 pub(crate) const LACK: Duration = Duration::from_secs(15);
-/// How long a store that did not answer is left alone, so that its failures cost the work nothing.
+/// How long a store that failed is left alone, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
+/// How long the answer to a write is waited for that nobody waits for any more.
+const LAST_ANSWER: Duration = Duration::from_secs(60);
 
 /// Writes events to a store that may fail.
 #[derive(Debug, Clone)]
 pub(super) struct EventSink {
     store: Arc<dyn EventStorage>,
     rests_until: Arc<Mutex<Option<Instant>>>,
+    /// Writes that their callers have given up, and that may still be carried out.
+    given_up: Arc<AtomicUsize>,
     /// Since when events that are kept with their tasks have lacked room, or a lock, and when that was last seen.
     lacking: Arc<Mutex<Option<(Instant, Instant)>>>,
 }
 
 impl EventSink {
     pub(super) fn new(store: Arc<dyn EventStorage>) -> Self {
-        Self { store, rests_until: Arc::default(), lacking: Arc::default() }
+        Self { store, rests_until: Arc::default(), given_up: Arc::default(), lacking: Arc::default() }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn EventStorage> {
@@ -61,25 +67,54 @@ impl EventSink {
             return Vec::new();
         }
         let kept = if gives_back { events.clone() } else { Vec::new() };
-        match tokio::time::timeout(PATIENCE, self.store.log_many(events)).await {
-            Ok(Ok(())) if gives_back => self.has_room(),
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if gives_back && is_lack(&error) && !self.lacks_for_long() => {
+        let answer = if gives_back {
+            // As long as the settling of the same place would be waited for. Given up it could be carried out behind later events.
+            self.store.log_many(events).await
+        } else {
+            match self.answer_in_time(events).await {
+                Some(answer) => answer,
+                None => {
+                    tracing::warn!(
+                        count,
+                        "events may be lost: the event store gave no answer in {PATIENCE:?}; it rests until it does"
+                    );
+                    return Vec::new();
+                }
+            }
+        };
+        match answer {
+            Ok(()) if gives_back => self.has_room(),
+            Ok(()) => {}
+            Err(error) if gives_back && is_lack(&error) && !self.lacks_for_long() => {
                 tracing::debug!(%error, count, "events could not be written yet");
                 return kept;
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 tracing::warn!(%error, count, "events were dropped: the event store failed");
                 if error.is_transient() {
                     self.rest();
                 }
             }
-            Err(_) => {
-                tracing::warn!(count, "events were dropped: the event store gave no answer in {PATIENCE:?}");
-                self.rest();
-            }
         }
         Vec::new()
+    }
+
+    /// `None`: the write goes on by itself, and the store rests until it is over. A write that is dropped may be carried out all the
+    /// same, behind what is written later.
+    async fn answer_in_time(&self, events: Vec<TaskEvent>) -> Option<Result<()>> {
+        let store = Arc::clone(&self.store);
+        let mut write = Box::pin(async move { store.log_many(events).await });
+        if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut write).await {
+            return Some(answer);
+        }
+        let over = Over::new(&self.given_up);
+        tokio::spawn(async move {
+            if !matches!(tokio::time::timeout(LAST_ANSWER, write).await, Ok(Ok(()))) {
+                tracing::warn!("events were dropped: the event store gave no answer, or failed");
+            }
+            drop(over);
+        });
+        None
     }
 
     /// Takes note of a lack of room; whether it has lasted for so long that it may be the events' own.
@@ -111,6 +146,9 @@ impl EventSink {
     }
 
     fn rests(&self) -> bool {
+        if self.given_up.load(Ordering::Acquire) > 0 {
+            return true;
+        }
         let until = self.rests_until.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         until.is_some_and(|until| Instant::now() < until)
     }
@@ -118,6 +156,22 @@ impl EventSink {
     fn rest(&self) {
         *self.rests_until.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Instant::now() + REST);
+    }
+}
+
+/// A write that was given up, until it is over.
+struct Over(Arc<AtomicUsize>);
+
+impl Over {
+    fn new(given_up: &Arc<AtomicUsize>) -> Self {
+        given_up.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(given_up))
+    }
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use omniq_core::*;
 use serde_json::Map;
 
+use crate::joint::Joint;
 use crate::stores::Slow;
 use crate::support::*;
 
@@ -14,7 +16,7 @@ use crate::support::*;
 async fn no_event_of_a_run_is_lost_or_late_where_their_storage_is_behind() {
     const TASKS: usize = 3_000;
     let rig = Rig::new();
-    let slow = Slow { inner: rig.events.clone(), pause: Duration::from_millis(5) };
+    let slow = Slow::new(&rig.events, Duration::from_millis(5));
     let backend = rig.backend.clone().with_events(Arc::new(slow));
     let tasks: Vec<NewTask> = (0..TASKS).map(|_| task("f")).collect();
     let ids = backend.enqueue_many(tasks).await.unwrap();
@@ -37,4 +39,44 @@ async fn no_event_of_a_run_is_lost_or_late_where_their_storage_is_behind() {
     for id in ids {
         assert_eq!(kinds[&id], ["enqueued", "started", "halfway", "completed"]);
     }
+}
+
+/// A run of 3.2 s whose first event takes 4 s to be written: what its task's events are then.
+async fn kinds_with_a_slow_start(
+    backend: Backend,
+    events: Arc<MemoryEventStorage>,
+    location: Location,
+) -> Vec<String> {
+    let pause = Duration::from_secs(4);
+    let slow = Slow { once: Some(AtomicBool::new(false)), location, ..Slow::new(&events, pause) };
+    let id = backend.queue().enqueue(task("f")).await.unwrap();
+    let handler = Handler::new(|(): (), _: Context| async move {
+        tokio::time::sleep(Duration::from_millis(3_200)).await;
+        Ok::<_, Failure>(())
+    });
+    let backend = backend.with_events(Arc::new(slow));
+    soon(Worker::builder(backend).handler("f", handler).build().unwrap().run_until_idle()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let filter = EventFilter { task_id: Some(id), ..EventFilter::default() };
+    let events = events.query(&filter).await.unwrap();
+    events.into_iter().map(|event| event.kind.to_string()).collect()
+}
+
+/// Issue 12, C15. Found by chaos: a write of `started` was given up after 2 s, waited on for a lock in the server, and was carried out
+/// behind the end.
+#[tokio::test]
+async fn c15_events_kept_with_the_tasks_wait_for_a_slow_write_of_earlier_ones() {
+    let joint = Joint::new(false);
+    let (here, events) = (joint.queue.location(), Arc::new(joint.events.clone()));
+    assert_eq!(kinds_with_a_slow_start(joint.backend(), events, here).await, ["started", "completed"]);
+}
+
+/// The same kind in a store elsewhere, which the ends do not wait for.
+#[tokio::test]
+async fn c15_a_store_elsewhere_takes_nothing_while_a_write_that_was_given_up_goes_on() {
+    let (rig, elsewhere) = (Rig::new(), Location::new("elsewhere"));
+    assert_eq!(
+        kinds_with_a_slow_start(rig.backend.clone(), rig.events.clone(), elsewhere).await,
+        ["started"]
+    );
 }

@@ -1,5 +1,6 @@
 //! Stores for results and events with habits of their own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,18 +44,32 @@ impl EventStorage for Broken {
     }
 }
 
-/// An event store that takes its time.
+/// An event store that takes its time, and carries out what it was given even when nobody waits for it any more.
 #[derive(Debug)]
 pub(crate) struct Slow {
     pub(crate) inner: Arc<MemoryEventStorage>,
     pub(crate) pause: Duration,
+    /// Only the first write takes so long.
+    pub(crate) once: Option<AtomicBool>,
+    pub(crate) location: Location,
+}
+
+impl Slow {
+    pub(crate) fn new(inner: &Arc<MemoryEventStorage>, pause: Duration) -> Self {
+        Self { inner: Arc::clone(inner), pause, once: None, location: Location::new("a slow place") }
+    }
 }
 
 #[async_trait]
 impl EventStorage for Slow {
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
-        tokio::time::sleep(self.pause).await;
-        self.inner.log_many(events).await
+        let again = self.once.as_ref().is_some_and(|once| once.swap(true, Ordering::SeqCst));
+        let (inner, pause) = (Arc::clone(&self.inner), if again { Duration::ZERO } else { self.pause });
+        let write = tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            inner.log_many(events).await
+        });
+        write.await.expect("the write ends")
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
@@ -74,7 +89,7 @@ impl EventStorage for Slow {
     }
 
     fn location(&self) -> Location {
-        Location::new("a slow place")
+        self.location.clone()
     }
 }
 
