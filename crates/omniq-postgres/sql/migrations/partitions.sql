@@ -21,9 +21,14 @@ declare
     part text;
 begin
     if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
-        -- A commit is seen before other sessions are told of the new partition, and they would not find it yet. Its lock is held until they are.
-        lock table {schema}.{kind}_partitions in row exclusive mode;
-        return false;
+        -- A commit is seen before other sessions are told of the new partition, and they would not find it yet. Its lock is held until they
+        -- are. It is let go of again at once: a caller's transaction can last, and must not hold up those that make another partition.
+        begin
+            lock table {schema}.{kind}_partitions in row exclusive mode;
+            raise exception using errcode = 'OQ006';
+        exception when sqlstate 'OQ006' or lock_not_available then
+            return false;
+        end;
     end if;
     if (step between interval '1 hour' and interval '20 years' and ahead between interval '0' and interval '200 years') is not true then
         raise exception using errcode = 'invalid_parameter_value',

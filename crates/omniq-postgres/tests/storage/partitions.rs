@@ -257,3 +257,48 @@ async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told(
     assert!(!made.await.unwrap());
     backend.close().await.unwrap();
 }
+
+/// A transaction of a user's, which may last, logged an event: another session makes a partition meanwhile.
+#[tokio::test]
+async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    backend.events().unwrap().log(TaskEvent::new(EventKind::Custom("seen".into()))).await.unwrap();
+    let lasting = db.client().await;
+    lasting
+        .batch_execute(
+            "begin; select omniq.make_events_partition(interval '0', interval '1 day');
+             select omniq.log_enqueued(array[gen_random_uuid()], array['q'], array['f'])",
+        )
+        .await
+        .unwrap();
+    let later = "select omniq.make_events_partition(interval '40 days', interval '1 day')";
+    assert!(db.client().await.query_one(later, &[]).await.unwrap().get::<_, bool>(0));
+    lasting.batch_execute("commit").await.unwrap();
+    backend.close().await.unwrap();
+}
+
+/// An enqueue inside a transaction makes the partition of its event where there is none.
+#[tokio::test]
+async fn an_enqueued_event_finds_its_partition_or_makes_it() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let client = db.client().await;
+    client
+        .batch_execute("delete from omniq.events_partitions; do $$ declare part text; begin
+             for part in select inhrelid::regclass::text from pg_inherits where inhparent = 'omniq.events'::regclass loop
+                 execute 'drop table ' || part;
+             end loop;
+             end $$")
+        .await
+        .unwrap();
+    for logged in 1..=2_i64 {
+        client
+            .batch_execute("select omniq.log_enqueued(array[gen_random_uuid()], array['q'], array['f'])")
+            .await
+            .unwrap();
+        let events = client.query_one("select count(*) from omniq.events", &[]).await.unwrap();
+        assert_eq!(events.get::<_, i64>(0), logged);
+    }
+    backend.close().await.unwrap();
+}

@@ -27,14 +27,26 @@ alter table {schema}.events replica identity full;
 -- there, and by the library. What goes wrong here, a right that is missing among it, costs the events, never the tasks.
 create function {schema}.log_enqueued(ids uuid[], queues text[], funcs text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as {body}
+declare
+    fault text;
 begin
-    -- Its partition is by the transaction's begin.
-    perform {schema}.make_events_partition(interval '0', interval '1 day');
-    insert into {schema}.events (at, kind, task_id, queue, func, attempt)
-    select clock_timestamp(), 'enqueued', e.id, e.queue, e.func, 0
-    from unnest(ids, queues, funcs) with ordinality as e(id, queue, func, place)
-    order by e.place;
-exception when others then
-    raise warning 'the events of % enqueued tasks were not logged: %', cardinality(ids), sqlerrm;
+    for try in 1..2 loop
+        begin
+            insert into {schema}.events (at, kind, task_id, queue, func, attempt)
+            select clock_timestamp(), 'enqueued', e.id, e.queue, e.func, 0
+            from unnest(ids, queues, funcs) with ordinality as e(id, queue, func, place)
+            order by e.place;
+            return;
+        exception
+            -- There is no partition for the time of the transaction's begin.
+            when check_violation then fault := sqlerrm;
+            when others then fault := sqlerrm; exit;
+        end;
+        begin
+            perform {schema}.make_events_partition(interval '0', interval '1 day');
+        exception when others then fault := sqlerrm; exit;
+        end;
+    end loop;
+    raise warning 'the events of % enqueued tasks were not logged: %', cardinality(ids), fault;
 end
 {body};
