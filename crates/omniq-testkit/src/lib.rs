@@ -4,6 +4,7 @@
 //! left running for the next test process (`scripts/test.sh` stops it). `OMNIQ_TEST_PG_BIN` chooses its programs.
 
 mod database;
+mod log;
 mod pooler;
 mod process;
 mod proxy;
@@ -11,6 +12,7 @@ mod server;
 mod wait;
 
 pub use database::TestDb;
+pub use log::Log;
 pub use pooler::Pooler;
 pub use process::{Process, argument, enter};
 pub use proxy::Proxy;

@@ -1,10 +1,9 @@
 //! What workers do for all: rescue, expiry, clean-up.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use omniq_core::*;
+use omniq_testkit::Log;
 
 use crate::support::*;
 
@@ -41,20 +40,6 @@ async fn tasks_of_a_lost_worker_are_taken_back_with_the_attempt_counted() {
     assert_eq!(rescued[0].data["error"]["type"], "worker_lost");
 }
 
-/// What a worker says.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Issue 12, E11: found by chaos with a full disk, where each try said that it had taken them back.
 #[tokio::test]
 async fn tasks_are_said_to_be_taken_back_when_they_are() {
@@ -73,7 +58,7 @@ async fn tasks_are_said_to_be_taken_back_when_they_are() {
     handle.stop();
     soon(running).await.unwrap().unwrap();
     assert_eq!(rig.queue.faults_left("settle"), 0);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert_eq!(log.matches("taken back").count(), 1, "{log}");
 }
 

@@ -1,11 +1,8 @@
 //! C21: transactions that are prepared for a commit in two phases: an enqueue in one (issue 12, E7), and one that holds a task.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use omniq::prelude::*;
 use omniq::{Outcome, SettleMode, Settled, Settlement};
-use omniq_testkit::{TestDb, eventually, fault_server};
+use omniq_testkit::{Log, TestDb, eventually, fault_server};
 
 use crate::witness::{PATIENCE, number};
 
@@ -42,20 +39,6 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     backend.close().await.unwrap();
 }
 
-/// What is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// It belongs to no session, and lasts until somebody ends it by its name: so the log names it.
 #[tokio::test]
 async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
@@ -82,7 +65,7 @@ async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
     let logging = tracing::subscriber::set_default(subscriber);
     assert_eq!(queue.settle(vec![end()], SettleMode::Each).await.unwrap(), [Settled::Busy]);
     drop(logging);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let named = "wait for the prepared transaction 'it''s forgotten' since 2";
     assert!(log.contains("WARN") && log.contains(named) && log.contains("ROLLBACK PREPARED"), "{log}");
 
