@@ -26,7 +26,7 @@ class ConnectionOptions(TypedDict, total=False):
     pool_min: int
     #: How many connections may be open at once, 1 to 10,000. Default: 10.
     pool_max: int
-    #: How long a caller waits for a free connection. Default: 10 seconds.
+    #: How long a caller waits for a connection, free or new, also if the server is away. Default: 10 seconds.
     acquire_timeout: float | timedelta
     #: How long opening one connection may take. Default: 10 seconds.
     connect_timeout: float | timedelta

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
 from collections.abc import Sequence
 
 from omniq import _omniq
+from omniq.app.base import server_programs
 from omniq.logging import set_log_level
 
 __all__ = ["main"]
@@ -27,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     loud = sum(one.count("v") for one in given if re.fullmatch("-v+", one)) + given.count("--verbose")
     if loud:
         set_log_level(("info", "debug", "trace")[min(loud, 3) - 1])
+    programs = server_programs()
+    if programs is not None:
+        # Else the private server of the command would be another one than that of Python programs here.
+        os.environ["OMNIQ_PG_BIN"] = programs
     # Python's own handler of Ctrl-C would wait for the Rust side to return.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _omniq.command(["omniq", *given], sys.executable)

