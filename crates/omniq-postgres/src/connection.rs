@@ -10,6 +10,7 @@ use omniq_core::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::attempts::Attempts;
 use crate::hosts::Open;
 use crate::sessions::Sessions;
 
@@ -96,7 +97,18 @@ pub(crate) struct Connector {
     open: watch::Sender<usize>,
     /// The connection by which the server was got to know.
     first: Mutex<Option<ClientWrapper>>,
-    failed: Mutex<Option<(Instant, Error)>>,
+    attempts: Attempts,
+    failed: Arc<Failed>,
+}
+
+/// The last failure, until a connection is made.
+#[derive(Default)]
+struct Failed(Mutex<Option<(Instant, Error)>>);
+
+impl Failed {
+    fn last(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 /// The connections that are open; goes on when the pool is gone.
@@ -149,11 +161,12 @@ impl Drop for Counted {
 impl Connector {
     pub(crate) fn new(sessions: Arc<Sessions>, count: &Count, first: ClientWrapper) -> Self {
         let first = Mutex::new(Some(first));
-        Self { sessions, open: count.0.clone(), first, failed: Mutex::default() }
+        Self { sessions, open: count.0.clone(), first, attempts: Attempts::default(), failed: Arc::default() }
     }
 
-    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
-        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Connections that were asked for and are not wanted any more.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     fn first(&self) -> Option<ClientWrapper> {
@@ -161,10 +174,19 @@ impl Connector {
         first.filter(|client| !client.is_closed())
     }
 
-    async fn connect(&self) -> Result<ClientWrapper> {
-        let client = Count(self.open.clone()).drive(self.sessions.connect().await?);
-        self.sessions.make_ready(&client).await?;
-        Ok(client)
+    fn connect(&self) -> impl Future<Output = Result<ClientWrapper>> + Send + 'static {
+        let (sessions, count) = (Arc::clone(&self.sessions), Count(self.open.clone()));
+        let failed = Arc::clone(&self.failed);
+        async move {
+            let connected = async {
+                let client = count.drive(sessions.connect().await?);
+                sessions.make_ready(&client).await?;
+                Ok(client)
+            };
+            let connected: Result<_> = connected.await;
+            *failed.last() = connected.as_ref().err().map(|error| (Instant::now(), error.clone()));
+            connected
+        }
     }
 }
 
@@ -176,13 +198,11 @@ impl managed::Manager for Connector {
         if let Some(first) = self.first() {
             return Ok(first);
         }
-        let recent = self.failed().clone().filter(|(since, _)| since.elapsed() < BREATH);
+        let recent = self.failed.last().clone().filter(|(since, _)| since.elapsed() < BREATH);
         if let Some((_, error)) = recent {
             return Err(error);
         }
-        let connected = self.connect().await;
-        *self.failed() = connected.as_ref().err().map(|error| (Instant::now(), error.clone()));
-        connected
+        self.attempts.take_over_or(self.connect()).await
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Error> {

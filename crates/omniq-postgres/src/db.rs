@@ -1,11 +1,12 @@
 //! The database as the storages see it: one pool, one schema, the statements, and what they share.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{QueueMode, Timeouts};
+use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::Config;
@@ -21,6 +22,9 @@ use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// How much longer than its pool a call waits for a connection.
+const MARGIN: Duration = Duration::from_millis(20);
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -101,11 +105,23 @@ impl Db {
         self.patience().client(self).await
     }
 
-    /// A connection of the pool, of which one that is in use is waited for; a server that is away is not.
+    /// A connection of the pool, of which one that is in use is waited for, and a new one; a server that is away is not.
     pub(crate) async fn client_within(&self, wait: Duration) -> Result<Object> {
         self.check_open()?;
         let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
-        match self.pool.timeout_get(&timeouts).await {
+        // Which of the two it waited for is told by the pool, but for connections in use that others have only asked for yet.
+        let get: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(self.pool.timeout_get(&timeouts));
+        let answer = tokio::time::timeout(wait + MARGIN, get).await;
+        let answer = match answer {
+            Err(_) => Err(PoolError::Backend(self.too_slow())),
+            Ok(Err(PoolError::Timeout(TimeoutType::Wait)))
+                if self.pool.manager().attempts().are_under_way() =>
+            {
+                Err(PoolError::Backend(self.too_slow()))
+            }
+            Ok(answer) => answer,
+        };
+        match answer {
             Ok(client) => {
                 if self.away.swap(false, Ordering::Relaxed) {
                     tracing::info!("the database can be reached again");
@@ -121,6 +137,14 @@ impl Db {
                 Err(error)
             }
         }
+    }
+
+    fn too_slow(&self) -> Error {
+        let (limit, connecting) = (self.settings.acquire_timeout, self.settings.connect_timeout);
+        Error::unavailable(format!(
+            "no connection to the database within {limit:?}: one is under way, for which each host may take {connecting:?}; raise \
+             acquire_timeout or lower connect_timeout"
+        ))
     }
 
     /// `None`: statements are not to be kept.
@@ -143,6 +167,7 @@ impl Db {
         }
         self.keeper.abort();
         self.pool.close();
+        self.pool.manager().attempts().close();
         self.count.all_gone().await;
     }
 
@@ -174,6 +199,7 @@ async fn keep(pool: Pool, settings: Settings) {
             kept += usize::from(keep);
             keep
         });
+        pool.manager().attempts().sweep();
         fill(&pool, settings.pool_min).await;
     }
 }

@@ -41,6 +41,11 @@ impl Hosts {
         &self.options
     }
 
+    /// How long each may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// The same, with what sessions ask for at their start.
     pub(crate) fn asking_for(&self, start: Option<&str>) -> Self {
         let mut list = self.list.clone();

@@ -2,6 +2,7 @@
 //!
 //! Users take the `omniq` crate, which offers all of this together with the core.
 
+mod attempts;
 mod backend;
 mod batch;
 mod bits;

@@ -47,7 +47,7 @@ async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Ope
     }
     let token = format!("{:016x}", rand::random::<u64>());
     let sessions = Sessions::new(hosts, Way::AtStart, None, &token)?;
-    let connected = connect(&sessions, count).await;
+    let connected = connect(hosts, &sessions, count).await;
     match connected {
         Ok((first, server)) if server.token == token => at_start(hosts, first, server, &token).await,
         // A pooler swallowed what was asked for.
@@ -63,9 +63,16 @@ fn is_about_options(error: &Error) -> bool {
     error.sqlstate().is_some_and(|code| !others.iter().any(|class| code.starts_with(class)))
 }
 
-async fn connect(sessions: &Sessions, count: &Count) -> Result<(ClientWrapper, Server)> {
+/// The first statement belongs to the log-in: a pooler holds it until it has a session of its own to give.
+async fn connect(hosts: &Hosts, sessions: &Sessions, count: &Count) -> Result<(ClientWrapper, Server)> {
     let client = count.drive(sessions.connect().await?);
-    let server = Server::behind(&client).await?;
+    let limit = hosts.limit();
+    let server = tokio::time::timeout(limit, Server::behind(&client)).await.map_err(|_| {
+        Error::unavailable(format!(
+            "a connection was opened, but its first statement got no answer within {limit:?}: the server stands still, or all sessions \
+             of a pooler are in use"
+        ))
+    })??;
     Ok((client, server))
 }
 
@@ -82,13 +89,14 @@ async fn at_start(hosts: &Hosts, first: ClientWrapper, server: Server, token: &s
 
 async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
     let sessions = Sessions::new(hosts, Way::AfterStart, None, "")?;
-    let (first, server) = connect(&sessions, count).await?;
-    let second = match sessions.connect().await {
-        Ok(open) => count.drive(open),
-        Err(_) => return in_transactions(hosts, count).await,
+    let (first, server) = connect(hosts, &sessions, count).await?;
+    let are_sessions = match sessions.connect().await {
+        Ok(open) => are_sessions([&first, &count.drive(open)]).await,
+        Err(_) => false,
     };
-    if !are_sessions([&first, &second]).await {
-        return in_transactions(hosts, count).await;
+    if !are_sessions {
+        // Not by another connection: this one may have the only session.
+        return Ok(Opened { sessions: Sessions::new(hosts, Way::InTransactions, None, "")?, first });
     }
     let sessions = Sessions::new(hosts, Way::AfterStart, Some(server.version), "")?;
     sessions.make_ready(&first).await?;
@@ -97,6 +105,6 @@ async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
 
 async fn in_transactions(hosts: &Hosts, count: &Count) -> Result<Opened> {
     let sessions = Sessions::new(hosts, Way::InTransactions, None, "")?;
-    let (first, _) = connect(&sessions, count).await?;
+    let (first, _) = connect(hosts, &sessions, count).await?;
     Ok(Opened { sessions, first })
 }

@@ -60,7 +60,8 @@ pub struct Settings {
     pub pool_min: usize,
     /// How many connections may be open at once, 1 to 10,000. Default: 10.
     pub pool_max: usize,
-    /// How long a caller waits for a free connection, also where the server is away or takes no more, in seconds. Default: 10.
+    /// How long a caller waits for a connection, one that becomes free or a new one, also where the server is away or takes no more, in
+    /// seconds. To open a queue, store or backend takes one attempt at each host at least, however long that is. Default: 10.
     #[serde(serialize_with = "value::write_seconds")]
     pub acquire_timeout: Duration,
     /// How long one host may take to give a connection, log-in included, before the next one is tried, in seconds. Default: 10.

@@ -23,6 +23,7 @@ mod c27_names;
 mod c27_roles;
 mod c28_at_once;
 mod c28_migrations;
+mod c29_connecting;
 mod c29_pool;
 mod c29_pooler;
 mod c29_sessions;
