@@ -14,48 +14,44 @@ fn places(other: &str) -> [(&str, Option<usize>); 4] {
     [("postgres", Some(0)), ("memory", None), ("off", None), (other, Some(1))]
 }
 
-/// Every mix of the main database, another one, memory and off: a task's whole life works, with a result and events where
-/// they are on, and each database has the tables of the parts that are kept there, and no others.
+/// Each part in the main database, another one, memory or off, in every mix with each other part: a task's whole life works, with a result and
+/// events where they are on, and each database has the tables of the parts that are kept there, and no others.
 #[tokio::test]
 async fn c04_each_part_is_kept_where_the_settings_say() {
     let dbs = [TestDb::new().await, TestDb::new().await];
     let witnesses = [dbs[0].client().await, dbs[1].client().await];
     let other = dbs[1].url();
-    let mut number_of_mixes = 0;
-    for (queue, queue_db) in places(&other) {
-        for (results, results_db) in places(&other) {
-            for (events, events_db) in places(&other) {
-                number_of_mixes += 1;
-                let schema = format!("mix{number_of_mixes}");
-                let settings = Settings::builder().url(dbs[0].url()).schema(&schema);
-                let settings = settings.queue(queue).results(results).events(events).build();
-                if queue == "off" {
-                    assert!(settings.unwrap_err().to_string().contains("queue"));
-                    continue;
-                }
-                let mix = format!("queue {queue_db:?} {queue}, results {results}, events {events}");
-                let settings = settings.unwrap();
-                let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
-                assert_a_task_lives(&backend, results != "off", events != "off", &mix).await;
-                for (place, witness) in witnesses.iter().enumerate() {
-                    for (table, used) in [("tasks", queue_db), ("results", results_db), ("events", events_db)]
-                    {
-                        let there = exists(witness, &format!("{schema}.{table}")).await;
-                        assert_eq!(there, used == Some(place), "{mix}: {table} in database {place}");
-                    }
-                }
-                let kept = async |table: &str, place: Option<usize>| match place {
-                    Some(place) => {
-                        number(&witnesses[place], &format!("select count(*) from {schema}.{table}")).await
-                    }
-                    None => -1,
-                };
-                assert!([-1, 0].contains(&kept("tasks", queue_db).await), "{mix}");
-                assert!([-1, 2].contains(&kept("results", results_db).await), "{mix}");
-                assert!([-1, 6].contains(&kept("events", events_db).await), "{mix}");
-                backend.close().await.unwrap();
+    let places = places(&other);
+    for mix in 0..16 {
+        let (nth_queue, nth_results) = (mix / 4, mix % 4);
+        let (queue, queue_db) = places[nth_queue];
+        let (results, results_db) = places[nth_results];
+        // So each place of the events meets each of the queue and each of the results.
+        let (events, events_db) = places[(nth_queue + nth_results) % 4];
+        let schema = format!("mix{mix}");
+        let settings = Settings::builder().url(dbs[0].url()).schema(&schema);
+        let settings = settings.queue(queue).results(results).events(events).build();
+        if queue == "off" {
+            assert!(settings.unwrap_err().to_string().contains("queue"));
+            continue;
+        }
+        let mix = format!("queue {queue_db:?} {queue}, results {results}, events {events}");
+        let backend = AsyncPostgresBackend::with_settings(&settings.unwrap()).await.unwrap();
+        assert_a_task_lives(&backend, results != "off", events != "off", &mix).await;
+        for (place, witness) in witnesses.iter().enumerate() {
+            for (table, used) in [("tasks", queue_db), ("results", results_db), ("events", events_db)] {
+                let there = exists(witness, &format!("{schema}.{table}")).await;
+                assert_eq!(there, used == Some(place), "{mix}: {table} in database {place}");
             }
         }
+        let kept = async |table: &str, place: Option<usize>| match place {
+            Some(place) => number(&witnesses[place], &format!("select count(*) from {schema}.{table}")).await,
+            None => -1,
+        };
+        assert!([-1, 0].contains(&kept("tasks", queue_db).await), "{mix}");
+        assert!([-1, 2].contains(&kept("results", results_db).await), "{mix}");
+        assert!([-1, 6].contains(&kept("events", events_db).await), "{mix}");
+        backend.close().await.unwrap();
     }
 }
 
