@@ -4,6 +4,7 @@ mod cancel;
 mod events;
 mod ids;
 mod record;
+mod rest;
 mod settle;
 mod wait;
 
@@ -60,7 +61,7 @@ impl Backend {
     /// Turns events on.
     #[must_use]
     pub fn with_events(mut self, events: Arc<dyn EventStorage>) -> Self {
-        self.events = Some(EventSink::new(events));
+        self.events = Some(EventSink::new(events, &self.queue.location()));
         self
     }
 
@@ -250,7 +251,8 @@ impl Backend {
         Ok(())
     }
 
-    /// Logs events as well as it can: never an error, never longer than a few seconds. Nothing if events are off.
+    /// Logs events as well as it can: never an error. A store elsewhere is waited for two seconds; one that is with the tasks as long as
+    /// they would be. Nothing if events are off.
     pub(crate) async fn log_events(&self, events: Vec<TaskEvent>) {
         if let Some(sink) = &self.events {
             sink.log(events).await;
@@ -267,13 +269,8 @@ impl Backend {
     /// As `log_events`, for events of runs under way; gives back what is to be tried again.
     pub(crate) async fn log_of_runs(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
         match &self.events {
-            Some(sink) if sink.store().location() == self.queue.location() => {
-                sink.log_or_give_back(events).await
-            }
-            _ => {
-                self.log_events(events).await;
-                Vec::new()
-            }
+            Some(sink) => sink.log_or_give_back(events).await,
+            None => Vec::new(),
         }
     }
 }

@@ -26,6 +26,7 @@ struct Inner {
     kind: Kind,
     message: String,
     sqlstate: Option<String>,
+    unsent: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -109,7 +110,7 @@ const UNDONE: &[&str] = &["57014", "55P03", "40001", "40P01"];
 
 impl Error {
     fn new(kind: Kind, message: String) -> Self {
-        Self(Box::new(Inner { kind, message, sqlstate: None, source: None }))
+        Self(Box::new(Inner { kind, message, sqlstate: None, unsent: false, source: None }))
     }
 
     /// Adds the cause.
@@ -124,6 +125,20 @@ impl Error {
     pub fn with_sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
         self.0.sqlstate = Some(sqlstate.into());
         self
+    }
+
+    /// Says that nothing was sent to the database, as no connection to it was had.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.0.unsent = true;
+        self
+    }
+
+    /// Whether nothing was sent to the database: nothing was written, whatever the error is.
+    #[doc(hidden)]
+    pub fn is_unsent(&self) -> bool {
+        self.0.unsent
     }
 
     /// Puts words in front of the message, such as what was being done.

@@ -1,9 +1,8 @@
 //! The database as the storages see it: one pool, one schema, the statements, and what they share.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
@@ -23,8 +22,8 @@ use crate::sql::{Statement, Statements};
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// How much longer than its pool a call waits for a connection.
-const MARGIN: Duration = Duration::from_millis(20);
+/// How long a connection that is being opened is waited for, before the pool is looked at again.
+const ROUND: Duration = Duration::from_millis(20);
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
 pub(crate) struct Db {
@@ -64,7 +63,7 @@ impl Db {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::config(format!("the pool cannot be built: {error}")))?;
-        fill(&pool, settings.pool_min.max(1)).await;
+        fill(&pool, settings.pool_min.max(1), None).await;
         let location = location(&settings.connect_config()?.0, &schema);
         let keeper = tokio::spawn(keep(pool.clone(), settings.clone()));
         Ok(Arc::new(Self {
@@ -105,37 +104,38 @@ impl Db {
         self.patience().client(self).await
     }
 
-    /// A connection of the pool, of which one that is in use is waited for, and a new one; a server that is away is not.
+    /// A connection of the pool, one that becomes free or a new one; a server that is away is not waited for.
     pub(crate) async fn client_within(&self, wait: Duration) -> Result<Object> {
         self.check_open()?;
-        let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
-        // Which of the two it waited for is told by the pool, but for connections in use that others have only asked for yet.
-        let get: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(self.pool.timeout_get(&timeouts));
-        let answer = tokio::time::timeout(wait + MARGIN, get).await;
-        let answer = match answer {
-            Err(_) => Err(PoolError::Backend(self.too_slow())),
-            Ok(Err(PoolError::Timeout(TimeoutType::Wait)))
-                if self.pool.manager().attempts().are_under_way() =>
-            {
-                Err(PoolError::Backend(self.too_slow()))
-            }
-            Ok(answer) => answer,
-        };
-        match answer {
-            Ok(client) => {
+        // Boxed: the futures of whole calls become too deep for the compiler.
+        let answer = Box::pin(self.next_client(Instant::now() + wait)).await;
+        match &answer {
+            Ok(_) => {
                 if self.away.swap(false, Ordering::Relaxed) {
                     tracing::info!("the database can be reached again");
                 }
-                Ok(client)
             }
             Err(error) => {
-                let error = from_pool(error, self.settings.pool_max, self.settings.acquire_timeout);
-                if is_away(&error) && !self.away.swap(true, Ordering::Relaxed) {
+                if is_away(error) && !self.away.swap(true, Ordering::Relaxed) {
                     let patience = self.settings.acquire_timeout;
                     tracing::warn!(%error, ?patience, "the database cannot be reached; calls wait for it");
                 }
-                Err(error)
             }
+        }
+        answer.map_err(Error::unsent)
+    }
+
+    /// One that is being opened is waited for a round at a time: another one may be given back meanwhile.
+    async fn next_client(&self, end: Instant) -> Result<Object> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeouts = Timeouts { wait: Some(left), create: Some(ROUND), recycle: None };
+            return match self.pool.timeout_get(&timeouts).await {
+                Ok(client) => Ok(client),
+                Err(PoolError::Timeout(TimeoutType::Create)) if Instant::now() < end => continue,
+                Err(PoolError::Timeout(TimeoutType::Create)) => Err(self.too_slow()),
+                Err(error) => Err(from_pool(error, self.settings.pool_max, self.settings.acquire_timeout)),
+            };
         }
     }
 
@@ -167,6 +167,7 @@ impl Db {
         }
         self.keeper.abort();
         self.pool.close();
+        // The keeper and callers that wait for an attempt leave it to nobody any more.
         self.pool.manager().attempts().close();
         self.count.all_gone().await;
     }
@@ -199,17 +200,19 @@ async fn keep(pool: Pool, settings: Settings) {
             kept += usize::from(keep);
             keep
         });
+        fill(&pool, settings.pool_min, Some(ROUND)).await;
         pool.manager().attempts().sweep();
-        fill(&pool, settings.pool_min).await;
     }
 }
 
-/// Opens connections until the minimum is there; a server that is away is asked again at the next round.
-async fn fill(pool: &Pool, min: usize) {
+/// Opens connections until the minimum is there, each within the time given; a server that is away is asked again at the next round. Calls
+/// lack those that are held meanwhile: so what takes longer is looked at again at the next round as well.
+async fn fill(pool: &Pool, min: usize, each: Option<Duration>) {
+    let timeouts = Timeouts { wait: each, create: each, recycle: None };
     let mut held = Vec::new();
     while pool.status().size < min && pool.status().size < pool.status().max_size {
         // Held together, or the pool would hand out the same one again.
-        let Ok(client) = pool.get().await else { break };
+        let Ok(client) = pool.timeout_get(&timeouts).await else { break };
         held.push(client);
         if held.len() >= min {
             break;

@@ -36,11 +36,12 @@ pub(crate) fn is_away(error: &Error) -> bool {
     error.is_unavailable() && !error.sqlstate().is_some_and(|code| code.starts_with("40"))
 }
 
-/// Whether the server said that it has done nothing: a server that takes no writes, or none for now, or no more sessions; or a
-/// session that has lost what was prepared in it.
+/// Whether nothing was sent, or the server said that it has done nothing: a server that takes no writes, or none for now, or no more
+/// sessions; or a session that has lost what was prepared in it.
 pub(crate) fn was_not_done(error: &Error) -> bool {
     let codes = [READ_ONLY, NOT_PREPARED, NOT_NOW, STARTING, TOO_MANY];
-    error.is_unavailable() && error.sqlstate().is_some_and(|code| codes.contains(&code))
+    error.is_unavailable()
+        && (error.is_unsent() || error.sqlstate().is_some_and(|code| codes.contains(&code)))
 }
 
 /// The server takes no writes, as after a failover.
@@ -203,7 +204,7 @@ fn root(error: &tokio_postgres::Error) -> String {
 pub(crate) fn from_pool(error: PoolError<Error>, max: usize, waited: std::time::Duration) -> Error {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => Error::pool_timeout(format!(
-            "no connection of the pool became free within {waited:?}: all {max} are in use; raise pool_max or \
+            "no connection of the pool became free within {waited:?}: all {max} are in use or being opened; raise pool_max or \
              acquire_timeout"
         )),
         PoolError::Backend(error) => error,

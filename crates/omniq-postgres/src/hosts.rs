@@ -76,12 +76,18 @@ impl Hosts {
         order
     }
 
-    /// A connection to the first host that gives one; the caller drives it. Errors: `is_unavailable` if there is hope for later.
-    pub(crate) async fn connect(&self) -> Result<Open> {
+    /// It gave a connection, but no more than that.
+    pub(crate) fn did_not_answer(&self, host: usize) {
+        self.late()[host] = Some(Instant::now());
+    }
+
+    /// A connection to the first host that gives one within this time, and which one that is; the caller drives it. Errors: `is_unavailable` if
+    /// there is hope for later.
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<(usize, Open)> {
         let mut failed: Vec<Error> = Vec::new();
         for host in self.order() {
-            match self.connect_to(host).await {
-                Ok(open) => return Ok(open),
+            match self.connect_to(host, limit).await {
+                Ok(open) => return Ok((host, open)),
                 Err(error) => failed.push(error),
             }
         }
@@ -92,12 +98,12 @@ impl Hosts {
         Err(failed.into_iter().fold(last, |error, other| error.context(other.message())))
     }
 
-    async fn connect_to(&self, host: usize) -> Result<Open> {
+    async fn connect_to(&self, host: usize, limit: Duration) -> Result<Open> {
         let (config, tls) = &self.list[host];
         let mut failed = None;
         let waiting = Waiting { hosts: self, host, since: Instant::now() };
-        for one in addresses(config, self.limit).await? {
-            let connected = tokio::time::timeout(self.limit, one.connect(tls.clone())).await;
+        for one in addresses(config, limit).await? {
+            let connected = tokio::time::timeout(limit, one.connect(tls.clone())).await;
             let error = match connected {
                 Ok(Ok(open)) => {
                     waiting.answered();
@@ -105,7 +111,7 @@ impl Hosts {
                 }
                 Ok(Err(error)) => from_connect(error, &named(config)),
                 Err(_) => {
-                    let (name, limit) = (named(config), self.limit);
+                    let name = named(config);
                     Error::unavailable(format!("no connection to {name}: no answer within {limit:?}"))
                 }
             };

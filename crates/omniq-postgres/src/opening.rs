@@ -47,11 +47,14 @@ async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Ope
     }
     let token = format!("{:016x}", rand::random::<u64>());
     let sessions = Sessions::new(hosts, Way::AtStart, None, &token)?;
-    let connected = connect(hosts, &sessions, count).await;
+    let connected = sessions.connect_and_look(count).await;
     match connected {
         Ok((first, server)) if server.token == token => at_start(hosts, first, server, &token).await,
-        // A pooler swallowed what was asked for.
-        Ok(_) => behind_a_pooler(hosts, count).await,
+        // A pooler swallowed what was asked for. It may have no other session to give.
+        Ok((first, _)) => {
+            drop(first);
+            behind_a_pooler(hosts, count).await
+        }
         Err(error) if is_about_options(&error) => behind_a_pooler(hosts, count).await,
         Err(error) => Err(error),
     }
@@ -61,19 +64,6 @@ async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Ope
 fn is_about_options(error: &Error) -> bool {
     let others = ["28", "3D", "53", "57"];
     error.sqlstate().is_some_and(|code| !others.iter().any(|class| code.starts_with(class)))
-}
-
-/// The first statement belongs to the log-in: a pooler holds it until it has a session of its own to give.
-async fn connect(hosts: &Hosts, sessions: &Sessions, count: &Count) -> Result<(ClientWrapper, Server)> {
-    let client = count.drive(sessions.connect().await?);
-    let limit = hosts.limit();
-    let server = tokio::time::timeout(limit, Server::behind(&client)).await.map_err(|_| {
-        Error::unavailable(format!(
-            "a connection was opened, but its first statement got no answer within {limit:?}: the server stands still, or all sessions \
-             of a pooler are in use"
-        ))
-    })??;
-    Ok((client, server))
 }
 
 async fn at_start(hosts: &Hosts, first: ClientWrapper, server: Server, token: &str) -> Result<Opened> {
@@ -89,7 +79,7 @@ async fn at_start(hosts: &Hosts, first: ClientWrapper, server: Server, token: &s
 
 async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
     let sessions = Sessions::new(hosts, Way::AfterStart, None, "")?;
-    let (first, server) = connect(hosts, &sessions, count).await?;
+    let (first, server) = sessions.connect_and_look(count).await?;
     let are_sessions = match sessions.connect().await {
         Ok(open) => are_sessions([&first, &count.drive(open)]).await,
         Err(_) => false,
@@ -105,6 +95,6 @@ async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
 
 async fn in_transactions(hosts: &Hosts, count: &Count) -> Result<Opened> {
     let sessions = Sessions::new(hosts, Way::InTransactions, None, "")?;
-    let (first, _) = connect(hosts, &sessions, count).await?;
+    let (first, _) = sessions.connect_and_look(count).await?;
     Ok(Opened { sessions, first })
 }

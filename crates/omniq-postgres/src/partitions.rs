@@ -62,7 +62,7 @@ impl Db {
         self.query(&self.sql.make_results_partition, &[&ahead, &step(ttl.as_secs_f64())]).await.map(drop)
     }
 
-    async fn make_events_partition(&self, ahead: f64) -> Result<()> {
+    pub(crate) async fn make_events_partition(&self, ahead: f64) -> Result<()> {
         self.query(&self.sql.make_events_partition, &[&ahead, &DAY]).await.map(drop)
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use crate::connection::Count;
 use crate::db::Param;
 use crate::error::from_driver;
 use crate::hosts::{Hosts, Open};
@@ -32,9 +34,8 @@ pub(crate) enum Way {
     InTransactions,
 }
 
-/// How long a pooler may hold a new connection for want of a session of its own: a call is better off with a connection that comes back
-/// to the pool.
-const SESSION: Duration = Duration::from_secs(1);
+/// How long a host may take for a heartbeat's connection: with `connect_timeout`, a lease could be over before the second host is asked.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Makes sessions.
 pub(crate) struct Sessions {
@@ -63,22 +64,43 @@ impl Sessions {
 
     /// A connection, which the caller drives and then [makes ready](Self::make_ready).
     pub(crate) async fn connect(&self) -> Result<Open> {
-        self.hosts.connect().await
+        let (_, open) = self.hosts.connect(self.hosts.limit()).await?;
+        Ok(open)
     }
 
-    /// To be done before any other statement of a session.
-    pub(crate) async fn make_ready(&self, client: &Client) -> Result<()> {
-        match self.way {
-            Way::AfterStart => match tokio::time::timeout(SESSION, self.pin(client, &self.pins, false)).await
-            {
-                Ok(pinned) => pinned,
-                Err(_) => Err(Error::unavailable(format!(
-                    "the pooler gave no session within {SESSION:?}: all of its own are in use; it needs as many as its clients' pool_max \
-                     and two for each worker together"
-                ))),
-            },
-            Way::AtStart | Way::InTransactions => Ok(()),
+    /// As [`connect`](Self::connect), for a heartbeat.
+    pub(crate) async fn connect_in_haste(&self) -> Result<Open> {
+        let (_, open) = self.hosts.connect(self.hosts.limit().min(BEAT)).await?;
+        Ok(open)
+    }
+
+    /// A first connection, with a look at the server behind it. What a pooler does with a first statement that it has no session for is to
+    /// wait: the statement is part of the log-in.
+    pub(crate) async fn connect_and_look(&self, count: &Count) -> Result<(ClientWrapper, Server)> {
+        let limit = self.hosts.limit();
+        let (host, open) = self.hosts.connect(limit).await?;
+        let client = count.drive(open);
+        match tokio::time::timeout(limit, Server::behind(&client)).await {
+            Ok(server) => Ok((client, server?)),
+            Err(_) => {
+                self.hosts.did_not_answer(host);
+                Err(no_answer(limit))
+            }
         }
+    }
+
+    /// To be done before any other statement of a session. A pooler takes more connections than it has sessions for, and holds the first
+    /// statement of the others until it has one.
+    pub(crate) async fn make_ready(&self, client: &Client) -> Result<()> {
+        let first = async {
+            match self.way {
+                Way::AtStart => Ok(()),
+                Way::AfterStart => self.pin(client, &self.pins, false).await,
+                Way::InTransactions => client.batch_execute("").await.map_err(from_driver),
+            }
+        };
+        let limit = self.hosts.limit();
+        tokio::time::timeout(limit, first).await.unwrap_or_else(|_| Err(no_answer(limit)))
     }
 
     /// To be done at the beginning of each transaction; it may be sent with what follows.
@@ -142,6 +164,13 @@ impl Sessions {
         ended.map_err(from_driver)?;
         Ok(answer)
     }
+}
+
+fn no_answer(limit: Duration) -> Error {
+    Error::unavailable(format!(
+        "a connection was opened, but its first statement got no answer within {limit:?}: the server stands still, or a pooler has no \
+         session left, of which it needs as many as its clients' pool_max and two for each worker together"
+    ))
 }
 
 /// Sent unprepared: one round trip, and nothing stays behind.

@@ -38,25 +38,31 @@ begin
     while hours * interval '1 hour' < greatest(step, ahead / 16) loop
         hours := case hours when 8 then 24 else 2 * hours end;
     end loop;
-    -- One at a time; who waited looks again.
-    lock table {schema}.{kind}_partitions in share row exclusive mode;
-    if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
-        return false;
-    end if;
-    start := date_bin(hours * interval '1 hour', at, '2000-01-01 00:00+00');
-    finish := start + hours * interval '1 hour';
-    start := greatest(start, (select max(p.ends) from {schema}.{kind}_partitions p where p.ends <= at));
-    finish := least(finish, (select min(p.starts) from {schema}.{kind}_partitions p where p.starts > at));
-    part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
-    -- Attached, not made in place: that would have to wait for everybody who reads or writes.
-    execute format(
-        'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
-        ' with (autovacuum_vacuum_insert_threshold = -1)',
-        {schema_name}, part, {schema_name});
-    execute format('alter table %I.%I replica identity full', {schema_name}, part);
-    execute format('alter table %I.{table} attach partition %I.%I for values from (%L) to (%L)',
-                   {schema_name}, {schema_name}, part, start, finish);
-    insert into {schema}.{kind}_partitions values (part, start, finish);
+    begin
+        -- One at a time; who waited looks again. Where it turns out to be there, the lock is let go of here as well.
+        lock table {schema}.{kind}_partitions in share row exclusive mode;
+        if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
+            raise exception using errcode = 'OQ006';
+        end if;
+        start := date_bin(hours * interval '1 hour', at, '2000-01-01 00:00+00');
+        finish := start + hours * interval '1 hour';
+        start := greatest(start, (select max(p.ends) from {schema}.{kind}_partitions p where p.ends <= at));
+        finish := least(finish, (select min(p.starts) from {schema}.{kind}_partitions p where p.starts > at));
+        part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
+        -- Attached, not made in place: that would have to wait for everybody who reads or writes.
+        execute format(
+            'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
+            ' with (autovacuum_vacuum_insert_threshold = -1)',
+            {schema_name}, part, {schema_name});
+        execute format('alter table %I.%I replica identity full', {schema_name}, part);
+        execute format('alter table %I.{table} attach partition %I.%I for values from (%L) to (%L)',
+                       {schema_name}, {schema_name}, part, start, finish);
+        insert into {schema}.{kind}_partitions values (part, start, finish);
+    exception
+        when sqlstate 'OQ006' then return false;
+        -- A transaction that keeps its first snapshot does not see in {kind}_partitions what was made since; its inserts find the partition.
+        when duplicate_table or invalid_object_definition or unique_violation then return false;
+    end;
     return true;
 end
 {body};

@@ -64,6 +64,9 @@ pub(super) async fn prepare(
         // Made here, lest the user's transaction holds up others that would make one.
         db.make_results_partition(ttl.as_secs_f64(), ttl).await?;
     }
+    if !events.is_empty() {
+        db.make_events_partition(0.0).await?;
+    }
     // Asked for now: what is remembered may be from before a restart of the server.
     let place = place::ask(db).await?;
     let mut run = json!({

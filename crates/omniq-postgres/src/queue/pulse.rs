@@ -28,7 +28,7 @@ impl PostgresPulse {
     async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
         let heartbeat = &db.sql.heartbeat;
         if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
-            let (client, connection) = db.sessions.connect().await?;
+            let (client, connection) = db.sessions.connect_in_haste().await?;
             let driver = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "the heartbeat's connection broke off");

@@ -1,11 +1,13 @@
 //! Results and events by time: partitions are made when they are needed, by anybody, and dropped as a whole.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use omniq_core::*;
 use omniq_postgres::{AsyncPostgresBackend, settings::Settings};
 use omniq_testkit::TestDb;
+use tokio_postgres::Client;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -264,17 +266,44 @@ async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another(
     let db = TestDb::new().await;
     let backend = backend(&db).await;
     backend.events().unwrap().log(TaskEvent::new(EventKind::Custom("seen".into()))).await.unwrap();
-    let lasting = db.client().await;
-    lasting
-        .batch_execute(
-            "begin; select omniq.make_events_partition(interval '0', interval '1 day');
-             select omniq.log_enqueued(array[gen_random_uuid()], array['q'], array['f'])",
-        )
-        .await
-        .unwrap();
+    let events = "select omniq.make_events_partition(interval '0', interval '1 day')";
     let later = "select omniq.make_events_partition(interval '40 days', interval '1 day')";
-    assert!(db.client().await.query_one(later, &[]).await.unwrap().get::<_, bool>(0));
+    let made = async |sql: &'static str, client: &Client| {
+        client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0)
+    };
+    let logged = "select omniq.log_enqueued(array[gen_random_uuid()], array['q'], array['f'])";
+
+    // It found the partition.
+    let lasting = db.client().await;
+    lasting.batch_execute(&format!("begin; {events}; {logged}")).await.unwrap();
+    assert!(made(later, &db.client().await).await);
     lasting.batch_execute("commit").await.unwrap();
+
+    // It waited for another one that made it.
+    let (first, second) = (db.client().await, Arc::new(db.client().await));
+    let next = "select omniq.make_events_partition(interval '90 days', interval '1 day')";
+    first.batch_execute("begin").await.unwrap();
+    assert!(made(next, &first).await);
+    second.batch_execute("begin").await.unwrap();
+    let waits = {
+        let second = Arc::clone(&second);
+        tokio::spawn(async move { second.query_one(next, &[]).await.unwrap().get::<_, bool>(0) })
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    first.batch_execute("commit").await.unwrap();
+    assert!(!waits.await.unwrap());
+    let other = "select omniq.make_events_partition(interval '200 days', interval '1 day')";
+    assert!(made(other, &first).await);
+
+    // It keeps its first snapshot, and does not see what was made since.
+    second.batch_execute("commit; begin isolation level repeatable read; select").await.unwrap();
+    let last = "select omniq.make_events_partition(interval '300 days', interval '1 day')";
+    made("select count(*) > 0 from omniq.events_partitions", &second).await;
+    assert!(made(last, &first).await);
+    assert!(!made(last, &second).await);
+    assert!(made("select omniq.make_events_partition(interval '500 days', interval '1 day')", &first).await);
+    second.batch_execute(&format!("{logged}; commit")).await.unwrap();
+    assert_eq!(backend.events().unwrap().count(&EventFilter::default()).await.unwrap(), 3);
     backend.close().await.unwrap();
 }
 

@@ -3,7 +3,13 @@
 use std::time::{Duration, Instant};
 
 use omniq::prelude::*;
-use omniq_testkit::{Pooler, Proxy, TestDb};
+use omniq_testkit::{Pooler, Proxy, TestDb, eventually};
+
+use crate::witness::{PATIENCE, number};
+
+/// Of OmniQ, at this moment.
+const SESSIONS: &str =
+    "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'omniq'";
 
 /// How long a call takes, and whether it came through; an error is one that waiting mends.
 async fn call(backend: &AsyncPostgresBackend) -> (Duration, bool) {
@@ -11,10 +17,16 @@ async fn call(backend: &AsyncPostgresBackend) -> (Duration, bool) {
     // Not a single enqueue, which shares connections.
     let answer = backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await;
     if let Err(error) = &answer {
-        assert!(error.is_unavailable(), "{error}");
-        for word in ["acquire_timeout", "connect_timeout", "400ms", "10s"] {
+        let words: &[&str] = if error.is_pool_timeout() {
+            &["acquire_timeout", "pool_max", "400ms", "being opened"]
+        } else {
+            assert!(error.is_unavailable(), "{error}");
+            &["acquire_timeout", "connect_timeout", "400ms", "10s"]
+        };
+        for word in words {
             assert!(error.message().contains(word), "{word} in: {error}");
         }
+        assert!(!error.message().contains("not known"), "nothing was sent: {error}");
     }
     (began.elapsed(), answer.is_ok())
 }
@@ -85,6 +97,75 @@ async fn c29_the_second_host_is_reached_by_calls_that_wait_less_than_the_first_m
     }
     assert!(began.elapsed() >= Duration::from_secs(1), "the first host was given its time");
     backend.close().await.unwrap();
+}
+
+/// One that is closed meanwhile leaves no session behind, though the attempt would have come through.
+#[tokio::test]
+async fn c29_a_close_ends_the_attempts_to_connect() {
+    let db = TestDb::new().await;
+    let witness = db.client().await;
+    let url = format!("{}?acquire_timeout=1&connect_timeout=10&pool_min=0", db.url());
+    let (proxy, backend) = without_connections(&url, |port| format!("127.0.0.1:{port}")).await;
+    proxy.stall(true);
+    proxy.cut();
+    let waits = (0..3).map(|_| {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await })
+    });
+    let waits: Vec<_> = waits.collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    backend.close().await.unwrap();
+    proxy.stall(false);
+    for call in waits {
+        call.await.unwrap().unwrap_err();
+    }
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    assert_eq!(number(&witness, SESSIONS).await, 0);
+    drop(backend);
+}
+
+/// The heartbeat asks the second host before its lease is over, though the first may take as long as that.
+#[tokio::test]
+async fn c29_a_heartbeat_reaches_the_second_host_in_time() {
+    let db = TestDb::new().await;
+    let address = db.url().rsplit_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
+    let (proxy, backend) = without_connections(&db.url(), |port| format!("127.0.0.1:{port},{address}")).await;
+    let echo = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
+    let worker = Worker::builder(backend.backend().clone()).lease(Duration::from_secs(8));
+    let worker = worker.register("echo", echo).build().unwrap();
+    let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let witness = db.client().await;
+    eventually("it is registered", PATIENCE, async || {
+        (number(&witness, "select count(*) from omniq.workers").await == 1).then_some(())
+    })
+    .await;
+    proxy.stall(true);
+    proxy.cut();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let again =
+        "select last_value from pg_sequences where schemaname = 'omniq' and sequencename like 'workers%'";
+    assert_eq!(number(&witness, again).await, 1, "it is registered as it was");
+    stop.stop();
+    running.await.unwrap().unwrap();
+    backend.close().await.unwrap();
+}
+
+/// A pooler by session that swallows what is asked for at the start, and has few sessions: the connection that showed it gives its own back.
+#[tokio::test]
+async fn c29_a_pooler_by_session_that_swallows_settings_is_found_out_with_few_sessions() {
+    for sessions in 1..=2 {
+        let db = TestDb::new().await;
+        let more = format!(
+            "pool_mode = session\ndefault_pool_size = {sessions}\nignore_startup_parameters = options"
+        );
+        let pooler = Pooler::start(&db, &more);
+        let began = Instant::now();
+        let url = format!("{}?pool_max=1", pooler.url());
+        let queue = AsyncPostgresQueue::connect(&url).await.unwrap();
+        queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        queue.close().await.unwrap();
+    }
 }
 
 /// A connection that a full pooler takes and gives no session belongs to the log-in, the first one as well.

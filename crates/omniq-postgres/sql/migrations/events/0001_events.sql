@@ -42,6 +42,7 @@ begin
             when check_violation then fault := sqlerrm;
             when others then fault := sqlerrm; exit;
         end;
+        exit when try = 2;
         begin
             perform {schema}.make_events_partition(interval '0', interval '1 day');
         exception when others then fault := sqlerrm; exit;
