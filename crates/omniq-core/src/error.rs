@@ -113,6 +113,20 @@ impl Error {
         Self(Box::new(Inner { kind, message, sqlstate: None, unsent: false, source: None }))
     }
 
+    /// The error for an id that a task has; for storages.
+    #[doc(hidden)]
+    pub fn id_in_use(id: impl fmt::Display) -> Self {
+        Self::duplicate(format!("the id {id} is in use already: give another, or none"))
+    }
+
+    /// The error for an id of which the result of an earlier task is kept; for storages.
+    #[doc(hidden)]
+    pub fn id_has_result(id: impl fmt::Display) -> Self {
+        Self::duplicate(format!(
+            "the result of an earlier task {id} is still kept: delete it to use the id again, or give another"
+        ))
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

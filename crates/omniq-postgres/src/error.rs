@@ -5,6 +5,7 @@ use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::refusal::{Refusal, detail};
+use crate::taken;
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
@@ -116,9 +117,7 @@ fn from_report(db: &Report<'_>) -> Error {
         "OQ003" => Error::not_found(message),
         "OQ004" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
-        _ if code == SqlState::UNIQUE_VIOLATION.code() => {
-            Error::duplicate(format!("the id is in use already{detail}: give another, or none"))
-        }
+        _ if code == SqlState::UNIQUE_VIOLATION.code() => taken::error(db.constraint, db.detail, db.message),
         _ if code == SqlState::CHECK_VIOLATION.code() => Error::invalid(format!(
             "the database refused a value by its rule {:?}: {}",
             db.constraint.unwrap_or_default(),

@@ -38,6 +38,7 @@ mod sessions;
 pub mod settings;
 mod settle_batch;
 mod sql;
+mod taken;
 mod time;
 mod tls;
 mod unshown;

@@ -5,12 +5,6 @@ use super::Backend;
 use crate::model::*;
 use crate::{Error, Result};
 
-fn kept(id: TaskId) -> Error {
-    Error::duplicate(format!(
-        "the result of an earlier task {id} is still kept: delete it to use the id again, or give another"
-    ))
-}
-
 impl Backend {
     /// Those of the ids that a result is to be looked for here: where results share the queue's place, the queue sees to it itself.
     pub(super) fn chosen_ids(&self, tasks: &[NewTask]) -> Vec<TaskId> {
@@ -28,7 +22,7 @@ impl Backend {
     pub(super) async fn check_ids(&self, ids: &[TaskId]) -> Result<()> {
         let (Some(results), false) = (&self.results, ids.is_empty()) else { return Ok(()) };
         match results.get_many(ids).await?.into_iter().flatten().next() {
-            Some(result) => Err(kept(result.task_id)),
+            Some(result) => Err(Error::id_has_result(result.task_id)),
             None => Ok(()),
         }
     }
@@ -53,7 +47,7 @@ impl Backend {
             let micros = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_microsecond);
             let is_own = task.is_none_or(|task| micros(result.enqueued_at) == micros(Some(task.created_at)));
             if !is_own && self.queue.delete_many(all).await.is_ok() {
-                return Err(kept(result.task_id));
+                return Err(Error::id_has_result(result.task_id));
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ impl TaskQueue for MemoryQueue {
         for (task, id) in tasks.iter().zip(&ids) {
             task.check(&self.object.limits)?;
             if state.tasks.contains(*id) || !seen.insert(*id) {
-                return Err(Error::duplicate(format!("task id {id} is in use: nothing was enqueued")));
+                return Err(Error::id_in_use(id));
             }
         }
         for (task, id) in tasks.into_iter().zip(&ids) {

@@ -101,9 +101,7 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
             Ok(Found::Done) => break,
             _ if duplicate => return Err(error),
             Ok(Found::Nothing) if in_time => again = true,
-            Ok(Found::Duplicate) => {
-                return Err(Error::duplicate("the id is in use already: give another, or none"));
-            }
+            Ok(Found::Duplicate(id)) => return Err(Error::id_in_use(id)),
             Ok(Found::Nothing) => return Err(error),
             Ok(Found::Unknown) | Err(_) => {
                 return Err(unknown(error));

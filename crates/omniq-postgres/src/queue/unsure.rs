@@ -28,7 +28,7 @@ pub(super) enum Found {
     /// Nothing was, and it may be sent again: an id that is written meanwhile is refused as a duplicate.
     Nothing,
     /// One of its ids was in use before.
-    Duplicate,
+    Duplicate(Uuid),
     /// It cannot be known.
     Unknown,
 }
@@ -85,9 +85,11 @@ impl<'a> Unsure<'a> {
         let began = self.server_time(db, patience).await?;
         let since = there.values().filter(|trace| trace.added >= began).count();
         Ok(match since {
-            0 if there.values().any(|trace| trace.is_task) => Found::Duplicate,
-            // The result of an earlier task: the next try is refused for it, in the server's own words.
-            0 => Found::Nothing,
+            0 => match there.iter().find(|(_, trace)| trace.is_task) {
+                Some((id, _)) => Found::Duplicate(*id),
+                // The result of an earlier task: the next try is refused for it, in the server's own words.
+                None => Found::Nothing,
+            },
             since if since == self.chosen.len() => Found::Done,
             _ => Found::Unknown,
         })
