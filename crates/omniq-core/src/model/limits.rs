@@ -48,6 +48,8 @@ pub(crate) const MAX_NAME: usize = 128;
 pub(crate) const MAX_METADATA: usize = 64 * 1024;
 /// The longest time span that is accepted: a hundred years.
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+/// The shortest lease of a worker.
+const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// Checks a name (`what` says of what): 1 to 128 bytes, no control characters.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
@@ -80,23 +82,46 @@ pub(super) fn storable_name(name: &str) -> String {
     kept
 }
 
+/// Refuses a time span that is not within its bounds; `allowed` says which these are.
+fn refuse_span(what: &str, value: Duration, allowed: &str) -> Error {
+    // In seconds, as users give them.
+    Error::invalid(format!("{what} = {} seconds is refused: give {allowed}", value.as_secs_f64()))
+}
+
 /// Checks a time span: at most a hundred years.
 pub(crate) fn check_duration(what: &str, value: Duration) -> Result<()> {
     if value > MAX_DURATION {
-        return Err(Error::invalid(format!(
-            "{what} of {} seconds is longer than 100 years",
-            value.as_secs()
-        )));
+        return Err(refuse_span(what, value, "at most 100 years"));
     }
     Ok(())
 }
 
-/// Checks a time span that must not be zero.
+/// Checks a time span that must not be zero, and that is needed.
 pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
-    if value.is_zero() {
-        return Err(Error::invalid(format!("{what} is 0: give a longer time, or none for no limit")));
+    if value.is_zero() || value > MAX_DURATION {
+        return Err(refuse_span(what, value, "more than 0 seconds and at most 100 years"));
     }
-    check_duration(what, value)
+    Ok(())
+}
+
+/// The same for one that may be left out, which means no limit.
+pub(crate) fn check_limit(what: &str, value: Duration) -> Result<()> {
+    if value.is_zero() || value > MAX_DURATION {
+        return Err(refuse_span(
+            what,
+            value,
+            "more than 0 seconds and at most 100 years, or none for no limit",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a worker's lease: a heartbeat comes three times in it.
+pub(crate) fn check_lease(value: Duration) -> Result<()> {
+    if value < MIN_LEASE || value > MAX_DURATION {
+        return Err(refuse_span("lease", value, "at least 0.1 seconds and at most 100 years"));
+    }
+    Ok(())
 }
 
 /// Checks a JSON object (`what` says of what) for what PostgreSQL would not keep, at any depth: NUL characters, also in keys, and

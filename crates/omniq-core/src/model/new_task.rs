@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_METADATA, check_duration, check_kept, check_name, check_positive};
+use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check_name};
 use super::{Backoff, Codec, Limits, Payload, TaskId, finite};
 use crate::{Error, Result};
 
@@ -192,17 +192,17 @@ impl NewTask {
             check_duration("delay", delay)?;
         }
         if let Some(ttl) = self.ttl {
-            check_positive("ttl", ttl)?;
+            check_limit("ttl", ttl)?;
         }
         if let Some(timeout) = self.timeout {
-            check_positive("timeout", timeout)?;
+            check_limit("timeout", timeout)?;
         }
         if let Some(backoff) = &self.backoff {
             backoff.check()?;
         }
         if self.max_retries > 1_000_000 {
             return Err(Error::invalid(format!(
-                "max_retries = {} is out of range: give 0 to 1000000",
+                "max_retries = {} is refused: give 0 to 1000000",
                 self.max_retries
             )));
         }

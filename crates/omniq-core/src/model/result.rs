@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::limits::{check_positive, storable_name};
+use super::limits::{check_limit, storable_name};
 use super::new_task::check_metadata;
 use super::{Codec, Payload, Task, TaskError, TaskId, check_name};
 use crate::{Error, Result};
@@ -149,7 +149,7 @@ impl TaskResult {
             value.codec().name().parse::<Codec>()?;
         }
         if let Some(ttl) = self.ttl {
-            check_positive("ttl", ttl)?;
+            check_limit("ttl", ttl)?;
         }
         check_metadata(&self.metadata)?;
         self.error = self.error.map(TaskError::cleaned);

@@ -1,5 +1,6 @@
 //! When a failed task runs again.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,13 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// What a factor may be.
+    #[doc(hidden)]
+    pub const FACTOR: RangeInclusive<f64> = 1.0..=1000.0;
+    /// What a jitter may be.
+    #[doc(hidden)]
+    pub const JITTER: RangeInclusive<f64> = 0.0..=1.0;
+
     /// The same wait each time, without jitter.
     pub fn constant(wait: Duration) -> Self {
         Self { initial: wait, factor: 1.0, max: wait, jitter: 0.0 }
@@ -60,11 +68,15 @@ impl Backoff {
 
     /// Refuses what makes no sense, naming it.
     pub fn check(&self) -> Result<()> {
-        if !(self.factor.is_finite() && (1.0..=1000.0).contains(&self.factor)) {
-            return Err(Error::invalid(format!("backoff factor {} is not within 1 to 1000", self.factor)));
-        }
-        if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(Error::invalid(format!("backoff jitter {} is not within 0 to 1", self.jitter)));
+        for (name, value, range) in
+            [("factor", self.factor, Self::FACTOR), ("jitter", self.jitter, Self::JITTER)]
+        {
+            if !range.contains(&value) {
+                let (first, last) = range.into_inner();
+                return Err(Error::invalid(format!(
+                    "backoff {name} = {value} is refused: give {first} to {last}"
+                )));
+            }
         }
         super::limits::check_duration("backoff max", self.max)?;
         super::limits::check_duration("backoff initial", self.initial)
@@ -83,6 +95,7 @@ pub(crate) mod seconds {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(from)?;
-        Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| D::Error::custom(format!("{seconds} is refused: give seconds, 0 to 100 years")))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::TaskId;
-use super::limits::{check_duration, check_name, check_positive};
+use super::limits::{check_duration, check_lease, check_name};
 use crate::{Error, Result};
 
 /// What a worker says of itself when it registers.
@@ -39,11 +39,7 @@ impl WorkerInfo {
         for queue in &self.queues {
             check_name("queue name", queue)?;
         }
-        check_positive("lease", self.lease)?;
-        if self.lease < Duration::from_millis(100) {
-            return Err(Error::invalid(format!("a lease of {:?} is too short: at least 100 ms", self.lease)));
-        }
-        Ok(())
+        check_lease(self.lease)
     }
 }
 
@@ -144,10 +140,18 @@ impl Dequeue {
             check_name("queue name", queue)?;
         }
         if !(1..=Self::MAX).contains(&self.limit) {
-            return Err(Error::invalid(format!("limit {} is not within 1 to {}", self.limit, Self::MAX)));
+            return Err(Error::invalid(format!(
+                "limit = {} is refused: give 1 to {}",
+                self.limit,
+                Self::MAX
+            )));
         }
         if self.slack > Self::MAX {
-            return Err(Error::invalid(format!("slack {} is more than {}", self.slack, Self::MAX)));
+            return Err(Error::invalid(format!(
+                "slack = {} is refused: give 0 to {}",
+                self.slack,
+                Self::MAX
+            )));
         }
         check_duration("timeout", self.timeout)
     }

@@ -158,16 +158,19 @@ impl WorkerBuilder {
             return Err(Error::config("the worker has no handler: register at least one"));
         }
         if !(1..=10_000).contains(concurrency) {
-            return Err(Error::invalid(format!("concurrency {concurrency} is not within 1 to 10000")));
+            return Err(Error::invalid(format!("concurrency = {concurrency} is refused: give 1 to 10000")));
         }
         if *prefetch > 10_000 {
-            return Err(Error::invalid(format!("prefetch {prefetch} is more than 10000")));
+            return Err(Error::invalid(format!("prefetch = {prefetch} is refused: give 0 to 10000")));
         }
         for (what, time) in
-            [("maintenance interval", maintenance), ("poll interval", poll), ("prefetch wait", prefetch_wait)]
+            [("maintenance_interval", maintenance), ("poll", poll), ("prefetch_wait", prefetch_wait)]
         {
             if *time < Duration::from_millis(1) {
-                return Err(Error::invalid(format!("{what} {time:?} is too short: at least 1 ms")));
+                let seconds = time.as_secs_f64();
+                return Err(Error::invalid(format!(
+                    "{what} = {seconds} seconds is refused: give at least 0.001 seconds"
+                )));
             }
         }
         Ok(Worker {

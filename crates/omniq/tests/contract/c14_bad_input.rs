@@ -117,8 +117,8 @@ async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
         queue.dequeue(Dequeue::from(Vec::<String>::new())) => ["no queue", "at least one"];
         queue.dequeue(Dequeue::from([""])) => ["queue name", "empty"];
         queue.dequeue(Dequeue::from(["a\0"])) => ["queue name"];
-        queue.dequeue_many(Dequeue::from(["a"]).limit(0)) => ["limit 0", "1 to 10000"];
-        queue.dequeue_many(Dequeue::from(["a"]).limit(10_001)) => ["limit 10001", "1 to 10000"];
+        queue.dequeue_many(Dequeue::from(["a"]).limit(0)) => ["limit = 0", "1 to 10000"];
+        queue.dequeue_many(Dequeue::from(["a"]).limit(10_001)) => ["limit = 10001", "1 to 10000"];
         queue.dequeue(Dequeue::from(["a"]).timeout(CENTURY)) => ["timeout", "100 years"];
         queue.pause("") => ["queue name", "empty"];
         queue.resume("a\0") => ["queue name"];
@@ -128,8 +128,8 @@ async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
         queue.snooze(&held, CENTURY) => ["delay", "100 years"];
         queue.retry_later(&held, CENTURY, None) => ["delay", "100 years"];
         queue.settle(settle(omniq::Outcome::Snooze { delay: Duration::MAX }), omniq::SettleMode::Each) => ["delay"];
-        queue.register_worker(&many(Duration::ZERO)) => ["lease", "0"];
-        queue.register_worker(&many(Duration::from_millis(50))) => ["lease", "50ms", "100 ms"];
+        queue.register_worker(&many(Duration::ZERO)) => ["lease = 0 seconds", "at least 0.1 seconds"];
+        queue.register_worker(&many(Duration::from_millis(50))) => ["lease = 0.05 seconds", "at least 0.1 seconds"];
         results.store(no_ttl.clone()) => ["ttl", "0"];
         events.log(TaskEvent::new(EventKind::Custom(String::new()))) => ["event kind", "empty"];
         events.log(TaskEvent::new(EventKind::Enqueued).with("a", "\0")) => ["event data", "NUL"];
