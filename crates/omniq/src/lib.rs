@@ -53,6 +53,8 @@ pub mod storage {
 pub mod backend {
     /// On PostgreSQL.
     pub mod postgres {
+        #[doc(hidden)]
+        pub use omniq_postgres::settings::as_written;
         pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings, check_environment};
         pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
     }

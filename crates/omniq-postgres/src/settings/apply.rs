@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use omniq_core::{Error, Result};
 use serde_json::Value;
 
+use super::given::Given;
 use super::value::{flag, seconds, seconds_or_none, text, whole};
 use super::{DatabaseUrl, Part, Settings};
 
@@ -106,6 +107,14 @@ impl Settings {
         settings.set_url(url.clone())?;
         settings.check()?;
         Ok(settings)
+    }
+}
+
+impl TryFrom<BTreeMap<String, Given>> for Settings {
+    type Error = Error;
+
+    fn try_from(values: BTreeMap<String, Given>) -> Result<Self> {
+        Self::from_values(&values.into_iter().map(|(name, given)| (name, given.0)).collect())
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use omniq_core::{Error, Limits, Result};
 use serde_json::Value;
 
-use super::value::refused;
-use super::{Part, Settings};
+use super::value::{allowed, refused, refused_span};
+use super::{Part, Settings, part};
 
 /// PostgreSQL cuts longer names off, silently.
 const MAX_NAME: usize = 63;
@@ -80,14 +80,14 @@ impl Settings {
 
     fn check_sizes(&self) -> Result<()> {
         if !(1..=MAX_POOL).contains(&self.pool_max) {
-            return Err(refused("pool_max", &Value::from(self.pool_max), "1 to 10000"));
+            return Err(refused("pool_max", &Value::from(self.pool_max), allowed("pool_max")));
         }
         if self.pool_min > self.pool_max {
-            let allowed = format!("0 to pool_max, which is {}", self.pool_max);
+            let allowed = format!("{}, which is {}", allowed("pool_min"), self.pool_max);
             return Err(refused("pool_min", &Value::from(self.pool_min), &allowed));
         }
         if !(1..=MAX_PAYLOAD).contains(&self.max_payload) {
-            return Err(refused("max_payload", &Value::from(self.max_payload), "1 to 1000000000 bytes"));
+            return Err(refused("max_payload", &Value::from(self.max_payload), allowed("max_payload")));
         }
         Ok(())
     }
@@ -105,23 +105,18 @@ impl Settings {
         ];
         for (name, time) in times {
             if time.is_some_and(|time| time.is_zero() || time > MAX_TIME) {
-                let seconds = Value::from(time.unwrap_or_default().as_secs_f64());
-                return Err(refused(name, &seconds, "more than 0 seconds and at most 100 years"));
+                return Err(refused_span(name, time.unwrap_or_default()));
             }
         }
         if self.lease < MIN_LEASE {
-            return Err(refused("lease", &Value::from(self.lease.as_secs_f64()), "at least 0.1 seconds"));
+            return Err(refused_span("lease", self.lease));
         }
         Ok(())
     }
 
     fn check_parts(&self) -> Result<()> {
         if self.queue == Part::Off {
-            return Err(refused(
-                "queue",
-                &Value::from("off"),
-                "postgres, memory, or the postgresql:// URL of another database",
-            ));
+            return Err(refused("queue", &Value::from("off"), part::allowed("queue")));
         }
         if let Some(name) = self.url.as_ref().and_then(|url| url.settings().next()) {
             return Err(Error::config(format!(

@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod connect;
 mod environment;
+mod given;
 mod parameters;
 mod part;
 mod render;
@@ -16,6 +17,7 @@ mod tests;
 mod url;
 mod value;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +27,9 @@ use serde::{Deserialize, Serialize};
 pub use apply::Values;
 pub use builder::Builder;
 pub use environment::check_environment;
+use given::Given;
+#[doc(hidden)]
+pub use given::as_written;
 pub use part::Part;
 pub use url::DatabaseUrl;
 
@@ -48,7 +53,7 @@ pub use url::DatabaseUrl;
 /// `Debug` and `Display` leave passwords out. Serializing writes them, since what is written is to be read
 /// back.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Values")]
+#[serde(try_from = "BTreeMap<String, Given>")]
 pub struct Settings {
     /// The database: a `postgresql://` URL or `key=value` pairs. Default: none, which is an error once a
     /// connection is needed.

@@ -10,7 +10,13 @@ use serde_json::Value;
 use super::DatabaseUrl;
 use super::value::refused;
 
-const ALLOWED: &str = "postgres, memory, off, or the postgresql:// URL of another database";
+/// What is taken; tasks have to be somewhere.
+pub(super) fn allowed(name: &str) -> &'static str {
+    match name {
+        "queue" => "postgres, memory, or the postgresql:// URL of another database",
+        _ => "postgres, memory, off, or the postgresql:// URL of another database",
+    }
+}
 
 /// Where one part of the storage lives; each of tasks, results and events is chosen by itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,11 +40,11 @@ impl Part {
             Value::String(text) => Self::from_word(text).map_or_else(
                 || match DatabaseUrl::is_address(text) {
                     true => text.parse().map(Self::Url).map_err(|error: Error| error.context(name)),
-                    false => Err(refused(name, value, ALLOWED)),
+                    false => Err(refused(name, value, allowed(name))),
                 },
                 Ok,
             ),
-            _ => Err(refused(name, value, ALLOWED)),
+            _ => Err(refused(name, value, allowed(name))),
         }
     }
 

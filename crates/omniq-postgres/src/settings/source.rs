@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::apply::NAMES;
 use super::environment::{self, Variables};
+use super::given::Given;
 use super::{Settings, Values};
 
 impl Settings {
@@ -95,7 +96,7 @@ fn file_values(path: &Path) -> Result<Values> {
 
 /// The parsers' own messages quote the text, and with it perhaps a password: only the place is passed on.
 fn parse_toml(text: &str) -> Result<Value, String> {
-    toml::from_str(text).map_err(|error| {
+    toml::from_str(text).map(|given: Given| given.0).map_err(|error| {
         let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
         format!("line {} is not valid TOML ({})", before.matches('\n').count() + 1, error.message())
     })
@@ -105,7 +106,12 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }
-    serde_saphyr::from_str(text).map_err(|error| match error.location() {
+    // They are refused with the setting's name, and not as bad YAML.
+    let options = serde_saphyr::options! {
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
+    };
+    let read = serde_saphyr::from_str_with_options(text, options);
+    read.map(|given: Given| given.0).map_err(|error| match error.location() {
         Some(place) => format!("line {} is not valid YAML", place.line()),
         None => "it is not valid YAML".into(),
     })

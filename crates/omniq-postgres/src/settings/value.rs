@@ -6,15 +6,41 @@ use omniq_core::{Error, Result};
 use serde::Serializer;
 use serde_json::Value;
 
+use super::given::{as_written, written};
+
 /// The error about a value: its name, itself, and what is allowed instead.
 pub(super) fn refused(name: &str, value: &Value, allowed: &str) -> Error {
     Error::config(format!("{name} = {} is refused: give {allowed}", shown(value)))
 }
 
+/// The same for a span, shown in seconds as users write them.
+pub(super) fn refused_span(name: &str, span: Duration) -> Error {
+    refused(name, &as_written(span.as_secs_f64().to_string()), allowed(name))
+}
+
+/// What a number may be, said wherever it is refused.
+pub(super) fn allowed(name: &str) -> &'static str {
+    match name {
+        "pool_min" => "a whole number, 0 to pool_max",
+        "pool_max" => "a whole number, 1 to 10000",
+        "max_payload" => "a whole number, 1 to 1000000000 bytes",
+        "lease" => "at least 0.1 seconds and at most 100 years, as a number such as 10 or 0.5",
+        "completed_ttl" | "dead_ttl" | "result_ttl" | "event_ttl" => {
+            "more than 0 seconds and at most 100 years, as a number such as 3600, or none for no limit"
+        }
+        _ => "more than 0 seconds and at most 100 years, as a number such as 10 or 0.5",
+    }
+}
+
 /// The value for an error message. Text that could be a database address, put on the wrong line, stays out.
 fn shown(value: &Value) -> String {
     const LIMIT: usize = 60;
-    let text = value.to_string();
+    let text = match (written(value), value) {
+        (Some(text), _) => text.to_owned(),
+        // The word for it, in all formats.
+        (None, Value::Null) => "none".to_owned(),
+        _ => value.to_string(),
+    };
     let secret = ["@", "://", "password", "="].iter().any(|sign| text.to_lowercase().contains(sign));
     if secret {
         "(not shown, as it may hold a password)".into()
@@ -35,7 +61,7 @@ pub(super) fn whole(name: &str, value: &Value) -> Result<usize> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    number.ok_or_else(|| refused(name, value, "a whole number that is not negative"))
+    number.ok_or_else(|| refused(name, value, allowed(name)))
 }
 
 pub(super) fn flag(name: &str, value: &Value) -> Result<bool> {
@@ -52,7 +78,7 @@ pub(super) fn flag(name: &str, value: &Value) -> Result<bool> {
 }
 
 pub(super) fn seconds(name: &str, value: &Value) -> Result<Duration> {
-    read_seconds(value).ok_or_else(|| refused(name, value, "seconds, such as 10 or 0.5"))
+    read_seconds(value).ok_or_else(|| refused(name, value, allowed(name)))
 }
 
 pub(super) fn seconds_or_none(name: &str, value: &Value) -> Result<Option<Duration>> {
@@ -61,7 +87,7 @@ pub(super) fn seconds_or_none(name: &str, value: &Value) -> Result<Option<Durati
         Value::String(text) if text.trim().eq_ignore_ascii_case("none") => Ok(None),
         _ => match read_seconds(value) {
             Some(time) => Ok(Some(time)),
-            None => Err(refused(name, value, "seconds, such as 3600, or none")),
+            None => Err(refused(name, value, allowed(name))),
         },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::refusal;
-use crate::settings::{Part, Settings, Values};
+use crate::settings::{Part, Settings, Values, as_written};
 
 #[test]
 fn c03_bad_values_are_refused_with_their_name() {
@@ -57,6 +57,58 @@ fn c03_bad_values_are_refused_with_their_name() {
             let error = outcome.expect_err("refused above").to_string();
             assert!(error.contains(shown.trim_end_matches(".0")), "{shown} is missing in {error}");
         }
+    }
+}
+
+/// Issue 12, errors: they were shown as null, or taken for no limit.
+#[test]
+fn numbers_that_json_does_not_hold_are_shown_as_they_were_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        Settings::from_file(path)
+    };
+    for (line, shown) in [
+        ("lease = inf", "lease = inf is refused: give at least 0.1 seconds and at most 100 years"),
+        ("lease = -inf", "lease = -inf is refused"),
+        ("result_ttl = nan", "result_ttl = nan is refused: give more than 0 seconds and at most 100 years"),
+        ("pool_max = inf", "pool_max = inf is refused: give a whole number, 1 to 10000"),
+    ] {
+        refusal(write("a.toml", line), &[shown]);
+    }
+    refusal(write("a.yaml", "dead_ttl: .nan"), &["dead_ttl = nan is refused", "or none for no limit"]);
+    refusal(write("b.yaml", "omniq:\n  lease: .inf"), &["lease = inf is refused"]);
+    refusal(write("c.yaml", "pool_max: 1000000000000000000000000000000"), &["pool_max = ", "1 to 10000"]);
+    let huge = Values::from([("pool_max".to_owned(), as_written("1".repeat(300)))]);
+    refusal(
+        Settings::from_values(&huge),
+        &["pool_max = 1111", "… is refused: give a whole number, 1 to 10000"],
+    );
+    // What JSON does hold stays what it is.
+    let settings =
+        write("d.yaml", "lease: 5\nresult_ttl: none\nevents: off\nmigrate: true").expect("accepted");
+    assert_eq!((settings.lease, settings.result_ttl), (Duration::from_secs(5), None));
+    refusal(
+        Settings::from_values(&Values::from([("lease".to_owned(), json!(null))])),
+        &["lease = none is refused"],
+    );
+}
+
+/// Issue 12, errors: the limit was not named, or another value shown than was given.
+#[test]
+fn spans_are_refused_with_their_limits() {
+    for (name, value, words) in [
+        (
+            "acquire_timeout",
+            json!(-1),
+            "acquire_timeout = -1 is refused: give more than 0 seconds and at most 100 years",
+        ),
+        ("acquire_timeout", json!(0), "acquire_timeout = 0 is refused: give more than 0 seconds"),
+        ("lease", json!(0), "lease = 0 is refused: give at least 0.1 seconds and at most 100 years"),
+        ("event_ttl", json!(-0.5), "event_ttl = -0.5 is refused: give more than 0 seconds"),
+    ] {
+        refusal(Settings::from_values(&Values::from([(name.to_owned(), value)])), &[words]);
     }
 }
 
