@@ -94,9 +94,9 @@ def test_a_schedule_says_when_in_its_dict() -> None:
     [
         ("", Every(1), "schedule name"),
         ("x" * 300, Every(1), "schedule name"),
-        ("n", Every(0), "interval is 0"),
+        ("n", Every(0), "interval = 0 seconds"),
         ("n", Every(-1), "interval = -1"),
-        ("n", Every(timedelta(seconds=-1)), "below zero"),
+        ("n", Every(timedelta(seconds=-1)), "interval = -1 day, 23:59:59 is refused: give seconds, more than 0"),
         ("n", Cron("* * * *", "UTC"), "five fields"),
         ("n", Cron("0 25 * * *", "UTC"), "cannot be read"),
         ("n", Cron("@daily", "UTC"), "five fields"),

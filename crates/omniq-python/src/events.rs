@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 
 use crate::answer::{Answer, Convert};
 use crate::convert::event::EventArg;
-use crate::convert::filter::EventFilterArg;
-use crate::convert::time::Time;
+use crate::convert::filter::from_event_filter;
+use crate::convert::time::from_datetime;
 use crate::error::to_py;
 use crate::foreign::{ForeignEvents, Origin};
 use crate::pending::Pending;
@@ -83,16 +83,19 @@ impl Events {
         self.verb(py, |events| async move { events.log_many(logged).await.map(|()| Answer::None) })
     }
 
-    fn query(&self, py: Python<'_>, filter: EventFilterArg) -> PyResult<Pending> {
-        self.verb(py, |events| async move { events.query(&filter.0).await.map(Answer::Events) })
+    fn query(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_event_filter(filter)?;
+        self.verb(py, |events| async move { events.query(&filter).await.map(Answer::Events) })
     }
 
-    fn count(&self, py: Python<'_>, filter: EventFilterArg) -> PyResult<Pending> {
-        self.verb(py, |events| async move { events.count(&filter.0).await.map(Answer::Count) })
+    fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_event_filter(filter)?;
+        self.verb(py, |events| async move { events.count(&filter).await.map(Answer::Count) })
     }
 
-    fn purge(&self, py: Python<'_>, before: Time, limit: u32) -> PyResult<Pending> {
-        self.verb(py, move |events| async move { events.purge(before.0, limit).await.map(Answer::Count) })
+    fn purge(&self, py: Python<'_>, before: &Bound<'_, PyAny>, limit: u32) -> PyResult<Pending> {
+        let before = from_datetime("before", before)?;
+        self.verb(py, move |events| async move { events.purge(before, limit).await.map(Answer::Count) })
     }
 
     /// Opens it, unless it is open.

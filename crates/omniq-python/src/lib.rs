@@ -37,6 +37,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::convert::schedule::check_schedule;
     #[pymodule_export]
+    use crate::convert::small::check_backoff;
+    #[pymodule_export]
     use crate::events::Events;
     #[pymodule_export]
     use crate::foreign::Done;

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::answer::{Answer, Convert};
-use crate::convert::filter::TaskFilterArg;
+use crate::convert::filter::from_task_filter;
 use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::settlement::SettlementArg;
 use crate::convert::small::TaskErrorArg;
@@ -225,16 +225,19 @@ impl Queue {
         self.verb(py, |queue| async move { queue.delete_many(&ids).await.map(|()| Answer::None) })
     }
 
-    fn list(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
-        self.verb(py, |queue| async move { queue.list(&filter.0).await.map(Answer::Tasks) })
+    fn list(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.list(&filter).await.map(Answer::Tasks) })
     }
 
-    fn count(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
-        self.verb(py, |queue| async move { queue.count(&filter.0).await.map(Answer::Count) })
+    fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.count(&filter).await.map(Answer::Count) })
     }
 
-    fn purge(&self, py: Python<'_>, filter: TaskFilterArg) -> PyResult<Pending> {
-        self.verb(py, |queue| async move { queue.purge(&filter.0).await.map(Answer::Count) })
+    fn purge(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.purge(&filter).await.map(Answer::Count) })
     }
 
     fn prune(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::answer::{Answer, Convert};
-use crate::convert::filter::ResultFilterArg;
+use crate::convert::filter::from_result_filter;
 use crate::convert::result::ResultArg;
 use crate::convert::time::Span;
 use crate::error::to_py;
@@ -110,12 +110,14 @@ impl Results {
         self.verb(py, |results| async move { results.delete_many(&ids).await.map(Answer::Count) })
     }
 
-    fn list(&self, py: Python<'_>, filter: ResultFilterArg) -> PyResult<Pending> {
-        self.verb(py, |results| async move { results.list(&filter.0).await.map(Answer::Results) })
+    fn list(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_result_filter(filter)?;
+        self.verb(py, |results| async move { results.list(&filter).await.map(Answer::Results) })
     }
 
-    fn count(&self, py: Python<'_>, filter: ResultFilterArg) -> PyResult<Pending> {
-        self.verb(py, |results| async move { results.count(&filter.0).await.map(Answer::Count) })
+    fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_result_filter(filter)?;
+        self.verb(py, |results| async move { results.count(&filter).await.map(Answer::Count) })
     }
 
     fn purge_expired(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {

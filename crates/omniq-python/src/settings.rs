@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use omniq::backend::postgres::Settings as Core;
+use omniq::backend::postgres::{Settings as Core, as_written};
 use omniq::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
@@ -28,9 +28,10 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     } else if let Ok(flag) = given.cast::<PyBool>() {
         Ok(Value::from(flag.is_true()))
     } else if given.is_instance_of::<PyInt>() {
-        Ok(given.extract::<i64>().map_or_else(|_| Value::from(given.to_string()), Value::from))
+        given.extract::<i64>().map_or_else(|_| shown(given), |number| Ok(Value::from(number)))
     } else if given.is_instance_of::<PyFloat>() {
-        Ok(Value::from(given.extract::<f64>()?))
+        let number = given.extract::<f64>()?;
+        if number.is_finite() { Ok(Value::from(number)) } else { shown(given) }
     } else if let Ok(text) = given.cast::<PyString>() {
         match text.to_cow() {
             Ok(text) => Ok(Value::from(text.as_ref())),
@@ -45,6 +46,11 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
         let message = format!("{name} is refused, being of type {kind}: give a number, a flag or text");
         Err(to_py(given.py(), Error::config(message)))
     }
+}
+
+/// A number that JSON does not hold, which the setting refuses as Python shows it.
+fn shown(number: &Bound<'_, PyAny>) -> PyResult<Value> {
+    Ok(as_written(imported!(number.py(), "omniq._given", "shown")?.call1((number,))?.extract::<String>()?))
 }
 
 fn values(given: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Value>> {

@@ -1,7 +1,7 @@
 //! A function with its options, from which tasks are made: only the arguments are new in each.
 
 use omniq::storage::postgres::EnqueueElsewhere;
-use omniq::{Codec, NewTask, Payload, TaskId};
+use omniq::{Codec, Limits, NewTask, Payload, TaskId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -38,6 +38,8 @@ impl Template {
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
         let plain = crate::answer::Convert { allow_pickle: false };
         let task = from_options(task, plain, "json", "retries")?;
+        // What cannot be enqueued is refused where it is written; arguments come later.
+        task.check(&Limits::default()).map_err(|error| to_py(py, error))?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
     }
 

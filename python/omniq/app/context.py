@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from omniq._given import a_text, an
+from omniq._given import a_text, beyond, refused
 from omniq._loop import run
 from omniq.codecs import why
 from omniq.errors import OmniQError
@@ -158,8 +158,11 @@ class Context:
         Raises:
             OmniQError: `is_invalid` for a fraction that is not within 0 to 1.
         """
-        if not 0 <= an(fraction, (int, float), "fraction", "give a number from 0 to 1") <= 1:
-            raise OmniQError(f"progress {fraction!r} is not within 0 to 1", "invalid")
+        remedy = "give a number from 0 to 1"
+        if not isinstance(fraction, int | float):
+            raise refused("fraction", fraction, remedy)
+        if not 0 <= fraction <= 1:
+            raise beyond("fraction", fraction, remedy)
         self.log_event("progress", fraction=fraction, **({} if message is None else {"message": message}))
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_text_or_none, an, an_id, several
+from omniq._given import a_flag, a_text_or_none, an_id, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.convert import Value
@@ -127,7 +127,7 @@ class BaseFunction(Generic[Q, S, P, R]):
         if name == "":
             raise OmniQError("the task's name is empty: give it 1 to 128 bytes", "invalid")
         self.name = name_of(function) if name is None else name
-        self.process: bool = an(settings.pop("process", False), bool, "process", "give True or False")
+        self.process: bool = a_flag(settings.pop("process", False), "process")
         if self.process and self.is_async:
             raise OmniQError(f"task {self.name}: process=True is for def functions, and this one is async", "config")
         self._options = settings

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
+from omniq import _omniq
 from omniq._given import refused
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import OmniQError
@@ -21,16 +23,25 @@ __all__ = ["Backoff", "Claim", "NewTask", "Task", "TaskError", "TaskUpdate"]
 class Backoff(Model, frozen=True, kw_only=True):
     """The wait before a retry: ``initial * factor ** (retry - 1)``, at most ``max``, then lengthened by a random share
     of up to ``jitter``, so that tasks that failed together do not come back together.
+
+    >>> Backoff(initial=5, factor=3).factor
+    3
+
+    Raises:
+        OmniQError: `is_invalid` for a value that is not within its bounds.
     """
 
-    #: The wait before the first retry, in seconds.
+    #: The wait before the first retry, in seconds: 0 to 100 years.
     initial: float = 1.0
     #: By what each further wait is longer; 1 to 1000.
     factor: float = 2.0
-    #: The longest wait, before jitter, in seconds.
+    #: The longest wait, before jitter, in seconds: 0 to 100 years.
     max: float = 3600.0
     #: The largest random addition, as a share of the wait: 0 to 1.
     jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        _omniq.check_backoff(self)
 
     @classmethod
     def constant(cls, seconds: float) -> Backoff:
@@ -42,8 +53,11 @@ DEFAULT_BACKOFF: Final = Backoff()
 
 
 def make_backoff(initial: float, factor: float, max: float, jitter: float) -> Backoff:
-    """For the Rust side, which gives values by their place."""
-    return Backoff(initial=initial, factor=factor, max=max, jitter=jitter)
+    """For the Rust side, which gives values by their place, and has checked them."""
+    made = copy.copy(DEFAULT_BACKOFF)
+    for name, value in (("initial", initial), ("factor", factor), ("max", max), ("jitter", jitter)):
+        msgspec.structs.force_setattr(made, name, value)
+    return made
 
 
 class TaskError(Model, frozen=True):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq, _spawned
-from omniq._given import a_number, a_text, texts
+from omniq._given import a_number, a_text, shown, texts
 from omniq._loop import bridge_of, run
 from omniq.errors import OmniQError
 from omniq.worker import runners
@@ -80,7 +80,8 @@ class Run:
         for name in _OURS:
             most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:
-                raise OmniQError(f"{name} = {most!r} is refused: give a number of at least 1", "config")
+                words = f"{name} = {shown(most) or type(most).__name__} is refused: give a whole number, at least 1"
+                raise OmniQError(words, "config")
         settings["patience"], settings["ends_process"] = PATIENCE, ends_process
         settings["queues"] = _queues(app, settings.get("queues"))
         self._coroutines = Coroutines(loop, bridge)

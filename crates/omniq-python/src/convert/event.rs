@@ -36,7 +36,7 @@ pub(crate) fn to_event<'py>(py: Python<'py>, event: &TaskEvent) -> PyResult<Boun
 
 pub(crate) fn from_event(value: &Bound<'_, PyAny>) -> PyResult<TaskEvent> {
     let py = value.py();
-    let mut event = TaskEvent::new(parsed(&value.getattr(intern!(py, "kind"))?)?);
+    let mut event = TaskEvent::new(parsed("kind", &value.getattr(intern!(py, "kind"))?)?);
     event.task_id = field::<Option<Uuid>>(value, intern!(py, "task_id"))?.map(TaskId::from);
     event.queue = field(value, intern!(py, "queue"))?;
     event.func = field(value, intern!(py, "func"))?;

@@ -1,38 +1,35 @@
-//! Filters: the structs of `omniq.models.filter`, which the methods fill from their arguments.
+//! Filters: the structs of `omniq.models.filter`, which the methods fill from their arguments. They are not read as arguments of
+//! functions, of which errors would tell: users know their fields alone.
 
+use jiff::Timestamp;
 use omniq::{EventFilter, ResultFilter, TaskFilter, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
+use super::refusal::{misread, refused};
 use super::small::{parsed, to_state, to_status};
-use super::time::{Time, optional_datetime, time_field};
+use super::time::{from_datetime, optional_datetime, time_field};
 use super::{field, given, imported};
 
 fn parsed_field<'py, T: std::str::FromStr<Err = omniq::Error>>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<T>> {
-    given(object, name)?.map(|value| parsed(&value)).transpose()
+    given(object, name)?.map(|value| parsed(name, &value)).transpose()
 }
 
 /// Which tasks.
-pub(crate) struct TaskFilterArg(pub(crate) TaskFilter);
-
-impl<'py> FromPyObject<'_, 'py> for TaskFilterArg {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = value.py();
-        Ok(Self(TaskFilter {
-            queue: field(&value, intern!(py, "queue"))?,
-            state: parsed_field(&value, intern!(py, "state"))?,
-            func: field(&value, intern!(py, "func"))?,
-            after: field::<Option<Uuid>>(&value, intern!(py, "after"))?.map(TaskId::from),
-            limit: field(&value, intern!(py, "limit"))?,
-        }))
-    }
+pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter> {
+    let py = value.py();
+    Ok(TaskFilter {
+        queue: field(value, intern!(py, "queue"))?,
+        state: parsed_field(value, intern!(py, "state"))?,
+        func: field(value, intern!(py, "func"))?,
+        after: field::<Option<Uuid>>(value, intern!(py, "after"))?.map(TaskId::from),
+        limit: field(value, intern!(py, "limit"))?,
+    })
 }
 
 pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyResult<Bound<'py, PyAny>> {
@@ -43,23 +40,26 @@ pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyRes
 }
 
 /// Which results.
-pub(crate) struct ResultFilterArg(pub(crate) ResultFilter);
+pub(crate) fn from_result_filter(value: &Bound<'_, PyAny>) -> PyResult<ResultFilter> {
+    let py = value.py();
+    Ok(ResultFilter {
+        status: parsed_field(value, intern!(py, "status"))?,
+        queue: field(value, intern!(py, "queue"))?,
+        func: field(value, intern!(py, "func"))?,
+        since: time_field(value, intern!(py, "since"))?,
+        after: given(value, intern!(py, "after"))?.map(|after| place_of(&after)).transpose()?,
+        limit: field(value, intern!(py, "limit"))?,
+    })
+}
 
-impl<'py> FromPyObject<'_, 'py> for ResultFilterArg {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = value.py();
-        let after: Option<(Time, Uuid)> = field(&value, intern!(py, "after"))?;
-        Ok(Self(ResultFilter {
-            status: parsed_field(&value, intern!(py, "status"))?,
-            queue: field(&value, intern!(py, "queue"))?,
-            func: field(&value, intern!(py, "func"))?,
-            since: time_field(&value, intern!(py, "since"))?,
-            after: after.map(|(time, id)| (time.0, TaskId::from(id))),
-            limit: field(&value, intern!(py, "limit"))?,
-        }))
-    }
+/// Where a page of results ends.
+fn place_of(after: &Bound<'_, PyAny>) -> PyResult<(Timestamp, TaskId)> {
+    let remedy = "give (finished_at, task_id) of the last result of the page before";
+    let (time, id): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
+        after.extract().map_err(|_| refused("after", after, remedy))?;
+    let time = from_datetime("after[0]", &time)?;
+    let id = id.extract::<Uuid>().map_err(|error| misread::<Uuid>("after[1]", &id, error))?;
+    Ok((time, TaskId::from(id)))
 }
 
 pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> PyResult<Bound<'py, PyAny>> {
@@ -74,25 +74,19 @@ pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> P
 }
 
 /// Which events.
-pub(crate) struct EventFilterArg(pub(crate) EventFilter);
-
-impl<'py> FromPyObject<'_, 'py> for EventFilterArg {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = value.py();
-        Ok(Self(EventFilter {
-            task_id: field::<Option<Uuid>>(&value, intern!(py, "task_id"))?.map(TaskId::from),
-            kind: parsed_field(&value, intern!(py, "kind"))?,
-            queue: field(&value, intern!(py, "queue"))?,
-            worker: field(&value, intern!(py, "worker"))?,
-            since: time_field(&value, intern!(py, "since"))?,
-            until: time_field(&value, intern!(py, "until"))?,
-            after: field(&value, intern!(py, "after"))?,
-            latest: field(&value, intern!(py, "latest"))?,
-            limit: field(&value, intern!(py, "limit"))?,
-        }))
-    }
+pub(crate) fn from_event_filter(value: &Bound<'_, PyAny>) -> PyResult<EventFilter> {
+    let py = value.py();
+    Ok(EventFilter {
+        task_id: field::<Option<Uuid>>(value, intern!(py, "task_id"))?.map(TaskId::from),
+        kind: parsed_field(value, intern!(py, "kind"))?,
+        queue: field(value, intern!(py, "queue"))?,
+        worker: field(value, intern!(py, "worker"))?,
+        since: time_field(value, intern!(py, "since"))?,
+        until: time_field(value, intern!(py, "until"))?,
+        after: field(value, intern!(py, "after"))?,
+        latest: field(value, intern!(py, "latest"))?,
+        limit: field(value, intern!(py, "limit"))?,
+    })
 }
 
 pub(crate) fn to_event_filter<'py>(py: Python<'py>, filter: &EventFilter) -> PyResult<Bound<'py, PyAny>> {

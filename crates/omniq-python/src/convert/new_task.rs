@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use omniq::{NewTask, TaskId, TaskUpdate};
+use omniq::{Codec, NewTask, TaskId, TaskUpdate};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{intern, types::PyString};
@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::json::{from_dict, object_field, to_dict};
 use super::payload::{encode, to_payload};
+use super::refusal::Wanted;
 use super::small::{from_backoff, to_backoff};
-use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::time::{POSITIVE, SPAN, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
 use super::{field, given, imported, integer};
 use crate::answer::Convert;
+use crate::error::to_py;
 
 const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;
 const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
@@ -44,9 +46,9 @@ pub(crate) fn from_options(
         new.max_retries = retries;
     }
     new.run_at = time_field(task, intern!(py, "run_at"))?;
-    new.delay = span_field(task, intern!(py, "delay"))?;
-    new.ttl = span_field(task, intern!(py, "ttl"))?;
-    new.timeout = span_field(task, intern!(py, "timeout"))?;
+    new.delay = span_field(task, intern!(py, "delay"), SPAN)?;
+    new.ttl = span_field(task, intern!(py, "ttl"), POSITIVE)?;
+    new.timeout = span_field(task, intern!(py, "timeout"), POSITIVE)?;
     new.backoff = given(task, intern!(py, "backoff"))?.map(|backoff| from_backoff(&backoff)).transpose()?;
     new.metadata = object_field(task, intern!(py, "metadata"))?;
     Ok(new)
@@ -56,6 +58,10 @@ pub(crate) fn from_options(
 pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<TaskUpdate> {
     let py = change.py();
     let own: Option<String> = field(change, intern!(py, "codec"))?;
+    if let Some(codec) = &own {
+        // Also where there are no arguments to be written by it.
+        codec.parse::<Codec>().map_err(|error| to_py(py, error))?;
+    }
     let args = change.getattr(intern!(py, "args"))?;
     let unset = args.is(imported!(py, "msgspec", "UNSET")?);
     let payload = if unset { None } else { Some(encode(&args, own.as_deref().unwrap_or(codec), convert)?) };
@@ -122,7 +128,7 @@ pub(crate) fn to_changes<'py>(
 
 fn set<'py, T>(task: &Bound<'py, PyAny>, name: &Bound<'py, PyString>, to: &mut T) -> PyResult<()>
 where
-    T: for<'a> FromPyObject<'a, 'py>,
+    T: for<'a> FromPyObject<'a, 'py> + Wanted,
 {
     if let Some(value) = field::<Option<T>>(task, name)? {
         *to = value;

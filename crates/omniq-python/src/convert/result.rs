@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::json::{object_field, to_dict};
 use super::payload::{payload_field, to_payload};
 use super::small::{from_task_error, parsed, to_status, to_task_error};
-use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::time::{POSITIVE, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
 use super::{field, given, imported};
 use crate::answer::Convert;
 
@@ -42,7 +42,7 @@ pub(crate) fn to_result<'py>(
 pub(crate) fn from_result(value: &Bound<'_, PyAny>) -> PyResult<TaskResult> {
     let py = value.py();
     let id = TaskId::from(field::<Uuid>(value, intern!(py, "task_id"))?);
-    let mut result = TaskResult::new(id, parsed(&value.getattr(intern!(py, "status"))?)?);
+    let mut result = TaskResult::new(id, parsed("status", &value.getattr(intern!(py, "status"))?)?);
     result.value = payload_field(value, intern!(py, "payload"))?;
     result.error = given(value, intern!(py, "error"))?.map(|error| from_task_error(&error)).transpose()?;
     result.queue = field(value, intern!(py, "queue"))?;
@@ -55,7 +55,7 @@ pub(crate) fn from_result(value: &Bound<'_, PyAny>) -> PyResult<TaskResult> {
     if let Some(time) = time_field(value, intern!(py, "finished_at"))? {
         result.finished_at = time;
     }
-    result.ttl = span_field(value, intern!(py, "ttl"))?;
+    result.ttl = span_field(value, intern!(py, "ttl"), POSITIVE)?;
     result.expires_at = time_field(value, intern!(py, "expires_at"))?;
     Ok(result)
 }

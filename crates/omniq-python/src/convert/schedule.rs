@@ -1,10 +1,11 @@
 //! Schedules: `omniq.models.Schedule`, which the core checks.
 
-use omniq::{Error, Timing, check_name};
+use omniq::{Timing, check_name};
 use pyo3::prelude::*;
 use pyo3::{intern, types::PyString};
 
-use super::time::{from_datetime, from_span, time_field};
+use super::refusal::refused;
+use super::time::{POSITIVE, from_datetime, from_span, time_field};
 use super::{field, imported};
 use crate::error::to_py;
 
@@ -30,12 +31,10 @@ fn from_timing(timing: &Bound<'_, PyAny>) -> PyResult<Timing> {
         });
     }
     if timing.is_instance(imported!(py, "omniq.models.schedule", "Every")?)? {
-        return from_span("interval", &timing.getattr(intern!(py, "interval"))?).map(Timing::Every);
+        return from_span("interval", &timing.getattr(intern!(py, "interval"))?, POSITIVE).map(Timing::Every);
     }
     if timing.is_instance(imported!(py, "omniq.models.schedule", "At")?)? {
         return from_datetime("time", &timing.getattr(intern!(py, "time"))?).map(Timing::At);
     }
-    let kind = timing.get_type().name()?.to_string();
-    let message = format!("timing is refused, being of type {kind}: give Cron, Every or At");
-    Err(to_py(py, Error::invalid(message)))
+    Err(refused("timing", timing, "give Cron, Every or At"))
 }

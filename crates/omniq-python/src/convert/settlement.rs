@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::event::{EventArg, to_event};
 use super::result::{from_result, to_result};
 use super::small::{claim_field, from_task_error, list_of, to_claim, to_task_error};
-use super::time::{span_field, to_timedelta};
+use super::time::{SPAN, span_field, to_timedelta};
 use super::{field, given, imported};
 use crate::answer::Convert;
 use crate::error::to_py;
@@ -39,7 +39,7 @@ fn to_outcome<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, Py
 fn from_outcome(value: &Bound<'_, PyAny>) -> PyResult<Outcome> {
     let py = value.py();
     let kind: String = field(value, intern!(py, "kind"))?;
-    let delay = span_field(value, intern!(py, "delay"))?.unwrap_or_default();
+    let delay = span_field(value, intern!(py, "delay"), SPAN)?.unwrap_or_default();
     let error = given(value, intern!(py, "error"))?.map(|error| from_task_error(&error)).transpose()?;
     Ok(match (kind.as_str(), error) {
         ("complete", _) => Outcome::Complete,

@@ -1,13 +1,16 @@
 //! The small models: named values, backoff, error, claim, figures.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use omniq::{Backoff, Cancelled, Claim, QueueStats, ResultStatus, Settled, TaskError, TaskState, WorkerId};
 use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyString};
 use pyo3::{IntoPyObjectExt, intern};
 
+use super::refusal::{beyond, misread, refused};
 use super::text::Text;
-use super::time::from_span;
+use super::time::{SPAN, from_span};
 use super::{field, given, imported};
 use crate::error::to_py;
 
@@ -45,8 +48,11 @@ pub(crate) fn to_settled(py: Python<'_>, settled: Settled) -> PyResult<Bound<'_,
 }
 
 /// Reads a text, also a member of one of the enums, that the core parses.
-pub(crate) fn parsed<T: std::str::FromStr<Err = omniq::Error>>(value: &Bound<'_, PyAny>) -> PyResult<T> {
-    let text: String = value.extract().map_err(|error: PyErr| super::refused("the name", value, &error))?;
+pub(crate) fn parsed<T: std::str::FromStr<Err = omniq::Error>>(
+    name: impl std::fmt::Display,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<T> {
+    let text: String = value.extract().map_err(|error| misread::<String>(name, value, error))?;
     text.parse().map_err(|error| to_py(value.py(), error))
 }
 
@@ -60,14 +66,32 @@ pub(crate) fn to_backoff<'py>(py: Python<'py>, backoff: &Backoff) -> PyResult<Bo
 
 pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
     let py = value.py();
-    let span =
-        |name: &str| -> PyResult<Duration> { from_span(&format!("backoff {name}"), &value.getattr(name)?) };
+    let span = |name: &str| -> PyResult<Duration> {
+        from_span(&format!("backoff {name}"), &value.getattr(name)?, SPAN)
+    };
+    let number = |name: &Bound<'_, PyString>, range: RangeInclusive<f64>| -> PyResult<f64> {
+        let given = value.getattr(name)?;
+        let found = given.extract().ok();
+        found.filter(|number| range.contains(number)).ok_or_else(|| {
+            // An integer may be beyond all floats.
+            let is_number = found.is_some() || given.is_instance_of::<PyInt>();
+            let error = if is_number { beyond } else { refused };
+            let remedy = format!("give a number, {} to {}", range.start(), range.end());
+            error(format!("backoff {name}"), &given, &remedy)
+        })
+    };
     Ok(Backoff {
         initial: span("initial")?,
-        factor: field(value, intern!(py, "factor"))?,
+        factor: number(intern!(py, "factor"), Backoff::FACTOR)?,
         max: span("max")?,
-        jitter: field(value, intern!(py, "jitter"))?,
+        jitter: number(intern!(py, "jitter"), Backoff::JITTER)?,
     })
+}
+
+/// Raises what the core says of a backoff that cannot be.
+#[pyfunction]
+pub(crate) fn check_backoff(backoff: &Bound<'_, PyAny>) -> PyResult<()> {
+    from_backoff(backoff)?.check().map_err(|error| to_py(backoff.py(), error))
 }
 
 pub(crate) fn to_task_error<'py>(py: Python<'py>, error: &TaskError) -> PyResult<Bound<'py, PyAny>> {
@@ -102,6 +126,9 @@ pub(crate) fn to_claim(py: Python<'_>, claim: Claim) -> PyResult<Bound<'_, PyAny
 pub(crate) fn claim_field(object: &Bound<'_, PyAny>) -> PyResult<Option<Claim>> {
     let py = object.py();
     let Some(value) = given(object, intern!(py, "claim"))? else { return Ok(None) };
+    if !value.is_instance(imported!(py, "omniq.models.task", "Claim")?)? {
+        return Err(refused("claim", &value, "give the Claim of the task that was dequeued"));
+    }
     let worker = WorkerId(field(&value, intern!(py, "worker"))?);
     Ok(Some(Claim { worker, number: field(&value, intern!(py, "number"))? }))
 }

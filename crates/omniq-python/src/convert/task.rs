@@ -11,7 +11,7 @@ use super::payload::{payload_field, to_payload};
 use super::small::{
     claim_field, from_backoff, from_task_error, parsed, to_backoff, to_claim, to_state, to_task_error,
 };
-use super::time::{optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::time::{POSITIVE, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
 use super::{field, given, imported};
 use crate::answer::Convert;
 
@@ -49,13 +49,13 @@ pub(crate) fn from_task(value: &Bound<'_, PyAny>) -> PyResult<Task> {
     let mut task = Task::from_new(new, id, field(value, intern!(py, "seq"))?, created_at);
     task.queue = field(value, intern!(py, "queue"))?;
     task.priority = field(value, intern!(py, "priority"))?;
-    task.state = parsed(&value.getattr(intern!(py, "state"))?)?;
+    task.state = parsed("state", &value.getattr(intern!(py, "state"))?)?;
     task.run_at = time_field(value, intern!(py, "run_at"))?.ok_or_else(missing)?;
     task.expires_at = time_field(value, intern!(py, "expires_at"))?;
     task.attempt = field(value, intern!(py, "attempt"))?;
     task.max_retries = field(value, intern!(py, "max_retries"))?;
     task.backoff = from_backoff(&value.getattr(intern!(py, "backoff"))?)?;
-    task.timeout = span_field(value, intern!(py, "timeout"))?;
+    task.timeout = span_field(value, intern!(py, "timeout"), POSITIVE)?;
     task.metadata = object_field(value, intern!(py, "metadata"))?;
     task.error = given(value, intern!(py, "error"))?.map(|error| from_task_error(&error)).transpose()?;
     task.claimed_at = time_field(value, intern!(py, "claimed_at"))?;

@@ -8,7 +8,6 @@ use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::refused;
 use crate::error::to_py;
 
 /// A text that says something; what UTF-8 cannot hold stands as `\udcff`.
@@ -37,7 +36,7 @@ impl<'py> FromPyObject<'_, 'py> for Name {
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         match value.extract::<String>() {
             Ok(name) => Ok(Self(name)),
-            Err(error) if is_not_utf8(value.py(), &error) => Err(refused("the name", &value, &error)),
+            Err(error) if is_not_utf8(value.py(), &error) => Err(not_utf8("the name", &value)),
             Err(error) => Err(error),
         }
     }

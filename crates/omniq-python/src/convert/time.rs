@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use omniq::Error;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDelta, PyDeltaAccess, PyString};
+use pyo3::types::{PyDelta, PyDeltaAccess, PyInt, PyString};
 
-use super::{given, imported, refused};
-use crate::error::to_py;
+use super::refusal::{beyond, refused};
+use super::{given, imported};
 
 /// 1970, in UTC.
 fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     imported!(py, "omniq.models.base", "EPOCH")
 }
+
+/// What is said of times that are refused. The range is what Python's clock and that of the core have in common.
+const DATETIME: &str = "give a datetime with a time zone, such as datetime.now(timezone.utc)";
+const NAIVE: &str = "it has no time zone: give a datetime with one, such as datetime.now(timezone.utc) or by .replace(tzinfo=timezone.utc)";
+const RANGE: &str = "give a time of the years 1 to 9999, before 9999-12-30 22:00 UTC";
+/// The same of spans; `omniq._given` says the first one, too.
+pub(crate) const SPAN: &str = "give seconds, 0 to 100 years, or a timedelta";
+pub(crate) const POSITIVE: &str = "give seconds, more than 0 and at most 100 years, or a timedelta";
+pub(crate) const LEASE: &str = "give seconds, at least 0.1 and at most 100 years, or a timedelta";
 
 /// In microseconds of the epoch.
 const YEAR_ONE: i64 = -62_135_596_800_000_000;
@@ -39,20 +47,17 @@ pub(crate) fn optional_datetime(
 /// Reads a `datetime` with a time zone.
 pub(crate) fn from_datetime(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     let py = value.py();
-    let since = value.sub(epoch(py)?).map_err(|why| {
-        let naive = value.getattr("tzinfo").is_ok_and(|zone| zone.is_none());
-        let words =
-            if naive { "it has no time zone: give it one, such as datetime.timezone.utc" } else { "" };
-        let message = format!("{name} = {value} is refused: give a datetime with a time zone ({words}{})", {
-            if naive { String::new() } else { why.value(py).to_string() }
-        });
-        to_py(py, Error::invalid(message))
+    if !value.is_instance(imported!(py, "datetime", "datetime")?)? {
+        return Err(refused(name, value, DATETIME));
+    }
+    let since = value.sub(epoch(py)?).map_err(|why| match value.getattr("tzinfo") {
+        Ok(zone) if zone.is_none() => beyond(name, value, NAIVE),
+        _ => beyond(name, value, &format!("{DATETIME} ({})", why.value(py))),
     })?;
-    let since = since.cast::<PyDelta>().map_err(|why| refused(name, value, &why.into()))?;
+    let since = since.cast::<PyDelta>().map_err(|_| refused(name, value, DATETIME))?;
     let micros = (i64::from(since.get_days()) * 86_400 + i64::from(since.get_seconds())) * 1_000_000
         + i64::from(since.get_microseconds());
-    Timestamp::from_microsecond(micros)
-        .map_err(|why| to_py(py, Error::invalid(format!("{name} = {value} is refused: {why}"))))
+    Timestamp::from_microsecond(micros).map_err(|_| beyond(name, value, RANGE))
 }
 
 /// A time in a field of a model.
@@ -72,27 +77,28 @@ pub(crate) fn to_timedelta(py: Python<'_>, span: Duration) -> PyResult<Bound<'_,
     PyDelta::new(py, days, seconds, micros, false)
 }
 
-/// Reads seconds or a `timedelta`, not below zero.
-pub(crate) fn from_span(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let py = value.py();
-    let bad = |words: &str| to_py(py, Error::invalid(format!("{name} = {value} is refused: {words}")));
+/// Reads seconds or a `timedelta`, not below zero; `remedy` says what is taken.
+pub(crate) fn from_span(name: &str, value: &Bound<'_, PyAny>, remedy: &str) -> PyResult<Duration> {
     if let Ok(delta) = value.cast::<PyDelta>() {
-        let days = u64::try_from(delta.get_days()).map_err(|_| bad("it is below zero"))?;
+        let days = u64::try_from(delta.get_days()).map_err(|_| beyond(name, value, remedy))?;
         let seconds = u64::try_from(delta.get_seconds()).unwrap_or_default();
         let micros = u32::try_from(delta.get_microseconds()).unwrap_or_default();
         return Ok(Duration::new(days * 86_400 + seconds, micros * 1000));
     }
-    let seconds: f64 = value.extract().map_err(|_| bad("give seconds or a timedelta"))?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| bad("give seconds that are not negative, or a timedelta"))
+    let seconds: f64 = value.extract().map_err(|_| match value.is_instance_of::<PyInt>() {
+        true => beyond(name, value, remedy),
+        false => refused(name, value, remedy),
+    })?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| beyond(name, value, remedy))
 }
 
 /// A span in a field of a model.
 pub(crate) fn span_field<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
+    remedy: &str,
 ) -> PyResult<Option<Duration>> {
-    given(object, name)?.map(|value| from_span(&name.to_string_lossy(), &value)).transpose()
+    given(object, name)?.map(|value| from_span(&name.to_string_lossy(), &value, remedy)).transpose()
 }
 
 /// Seconds or a `timedelta` as an argument.
@@ -102,17 +108,6 @@ impl<'py> FromPyObject<'_, 'py> for Span {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        from_span("the span", &value).map(Self)
-    }
-}
-
-/// A `datetime` with a time zone as an argument.
-pub(crate) struct Time(pub(crate) Timestamp);
-
-impl<'py> FromPyObject<'_, 'py> for Time {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        from_datetime("the time", &value).map(Self)
+        from_span("the span", &value, SPAN).map(Self)
     }
 }

@@ -16,7 +16,7 @@ use crate::answer::{Answer as Reply, Convert};
 use crate::convert::json::from_dict;
 use crate::convert::task::to_task;
 use crate::convert::text::{Name, Text};
-use crate::convert::time::from_span;
+use crate::convert::time::{SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::wake::Wake;
@@ -217,7 +217,7 @@ impl Job {
         unlimited: bool,
     ) -> PyResult<()> {
         let made = match delay {
-            Some(delay) => Failure::retry_in(from_span("the delay of a retry", delay)?),
+            Some(delay) => Failure::retry_in(from_span("the delay of a retry", delay, SPAN)?),
             // After the task's backoff.
             None => Failure::error("omniq.Retry", ""),
         };
@@ -233,7 +233,7 @@ impl Job {
     }
 
     fn snooze(&self, delay: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.0.answer(Err(Failure::snooze(from_span("the delay of a snooze", delay)?)));
+        self.0.answer(Err(Failure::snooze(from_span("the delay of a snooze", delay, SPAN)?)));
         Ok(())
     }
 

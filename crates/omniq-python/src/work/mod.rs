@@ -10,8 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omniq::storage::memory::MemoryQueue;
 use omniq::{
-    Backend as Core, Context, Handler, Registry, Result, StopReason, Worker as CoreWorker, WorkerHandle,
+    Backend as Core, Context, Failure, Handler, Registry, Result, StopReason, Worker as CoreWorker,
+    WorkerHandle,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,7 +22,7 @@ use tokio::sync::watch;
 use crate::answer::{Answer, Convert};
 use crate::backend::Backend;
 use crate::convert::text::{Name, names};
-use crate::convert::time::from_span;
+use crate::convert::time::{LEASE, POSITIVE, SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::slot::Slot;
@@ -73,7 +75,12 @@ impl Options {
         let mut options = Self::default();
         for (name, value) in given {
             let name: String = name.extract()?;
-            let span = || from_span(&name, &value);
+            let remedy = match name.as_str() {
+                "grace" => SPAN,
+                "lease" => LEASE,
+                _ => POSITIVE,
+            };
+            let span = || from_span(&name, &value, remedy);
             match name.as_str() {
                 "queues" => options.queues = Some(names(value.extract()?)),
                 "concurrency" => options.concurrency = Some(value.extract()?),
@@ -89,6 +96,15 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// Refuses what no worker can have: before anything is connected, as a server that is away is waited for.
+    fn check(&self, functions: &[Function]) -> Result<()> {
+        let mut registry = Registry::new();
+        for function in functions {
+            registry.add(&function.name, Handler::blocking(|(): (), _| Ok::<_, Failure>(())))?;
+        }
+        self.clone().build(Core::new(Arc::new(MemoryQueue::new())), registry).map(drop)
     }
 
     fn build(self, backend: Core, registry: Registry) -> Result<CoreWorker> {
@@ -135,14 +151,11 @@ impl Worker {
             runner: Arc::new(runner),
             lane: Arc::clone(&lane.get().0),
         });
-        let options = Options::read(options)?;
-        Ok(Self {
-            backend,
-            functions: functions.collect(),
-            options,
-            stop: Stop::new(0),
-            ended: signals::Ended::new(None),
-        })
+        let functions: Arc<[Function]> = functions.collect();
+        let given = options;
+        let options = Options::read(given)?;
+        options.check(&functions).map_err(|error| to_py(given.py(), error))?;
+        Ok(Self { backend, functions, options, stop: Stop::new(0), ended: signals::Ended::new(None) })
     }
 
     /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
@@ -279,13 +292,13 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patien
             let task = context.task();
             tracing::warn!(target: LOG, task = %task.id, func = task.func, ?patience, "a run goes on although it was told to stop: its slot is given to others");
             lane.give_up(&run);
-            Err(omniq::Failure::error("stopped", "it was told to stop, and went on"))
+            Err(Failure::error("stopped", "it was told to stop, and went on"))
         }
     })
 }
 
 fn given(answer: std::result::Result<Ended, tokio::sync::oneshot::error::RecvError>) -> Ended {
-    answer.unwrap_or_else(|_| Err(omniq::Failure::error("lost", "the run ended without an answer")))
+    answer.unwrap_or_else(|_| Err(Failure::error("lost", "the run ended without an answer")))
 }
 
 /// A task beside the worker that ends with it.

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
+from omniq._given import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import wait
 from omniq.models import (
     Backoff,
@@ -272,7 +272,7 @@ class TaskQueue(QueueStorage):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return wait(self._core.settle(settlements(batch), all_or_nothing))
+        return wait(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
 
     settle = settle_sync
 
@@ -452,7 +452,9 @@ class TaskQueue(QueueStorage):
     @required
     def register_worker_sync(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
         """Adds a worker and returns its id; its claims hold for `lease` from now and from each heartbeat. Required."""
-        return wait(self._core.register_worker(name, queues, lease))
+        return wait(
+            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
+        )
 
     register_worker = register_worker_sync
 
@@ -463,7 +465,7 @@ class TaskQueue(QueueStorage):
         Returns:
             How many tasks it held.
         """
-        return wait(self._core.deregister_worker(worker))
+        return wait(self._core.deregister_worker(a_worker(worker)))
 
     deregister_worker = deregister_worker_sync
 
@@ -474,7 +476,7 @@ class TaskQueue(QueueStorage):
         Returns:
             Whether the worker is still known, and the ids of tasks that it holds and that a user wants stopped.
         """
-        return wait(self._core.heartbeat(worker))
+        return wait(self._core.heartbeat(a_worker(worker)))
 
     heartbeat = heartbeat_sync
 
@@ -487,7 +489,14 @@ class TaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the worker is not known (any more).
         """
-        return wait(self._core.claim(worker, queues, limit, funcs))
+        return wait(
+            self._core.claim(
+                a_worker(worker),
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
 
     claim = claim_sync
 
@@ -497,13 +506,13 @@ class TaskQueue(QueueStorage):
 
         Such workers are marked so that they cannot come back; each task is to be settled by its claim.
         """
-        return wait(self._core.lost(limit))
+        return wait(self._core.lost(a_number(limit, "limit")))
 
     lost = lost_sync
 
     @required
     def expired_sync(self, limit: int) -> builtins.list[Task]:
         """Waiting tasks whose time to live has ended, about `limit`; to be settled as ``expire``. Required."""
-        return wait(self._core.expired(limit))
+        return wait(self._core.expired(a_number(limit, "limit")))
 
     expired = expired_sync

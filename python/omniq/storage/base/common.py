@@ -115,7 +115,7 @@ def failures(failed: Iterable[tuple[Task, TaskError | BaseException | str]]) -> 
     pairs = several(failed, "failed", "(task, error)")
     for place, pair in enumerate(pairs):
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], Task):
-            raise refused(f"failed[{place}]", pair, "give (task, error)")
+            raise refused(f"failed[{place}]", pair, "give (task, error)", is_shown=False)
     return [(task, TaskError.of(error)) for task, error in pairs]
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._given import a_number, a_span, a_text, an_id, many_ids, texts
+from omniq._given import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import run
 from omniq.models import (
     Backoff,
@@ -244,7 +244,7 @@ class AsyncTaskQueue(QueueStorage):
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
-        return await run(self._core.settle(settlements(batch), all_or_nothing))
+        return await run(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Withdraws a task: a waiting one leaves the queue, a running one is asked to stop."""
@@ -390,7 +390,9 @@ class AsyncTaskQueue(QueueStorage):
     @required
     async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
         """Adds a worker and returns its id; its claims hold for `lease` from now and from each heartbeat. Required."""
-        return await run(self._core.register_worker(name, queues, lease))
+        return await run(
+            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
+        )
 
     @required
     async def deregister_worker(self, worker: int) -> int:
@@ -399,7 +401,7 @@ class AsyncTaskQueue(QueueStorage):
         Returns:
             How many tasks it held.
         """
-        return await run(self._core.deregister_worker(worker))
+        return await run(self._core.deregister_worker(a_worker(worker)))
 
     @required
     async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
@@ -408,7 +410,7 @@ class AsyncTaskQueue(QueueStorage):
         Returns:
             Whether the worker is still known, and the ids of tasks that it holds and that a user wants stopped.
         """
-        return await run(self._core.heartbeat(worker))
+        return await run(self._core.heartbeat(a_worker(worker)))
 
     @required
     async def claim(
@@ -419,7 +421,14 @@ class AsyncTaskQueue(QueueStorage):
         Raises:
             OmniQError: `is_claim_lost` if the worker is not known (any more).
         """
-        return await run(self._core.claim(worker, queues, limit, funcs))
+        return await run(
+            self._core.claim(
+                a_worker(worker),
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
 
     @required
     async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
@@ -427,9 +436,9 @@ class AsyncTaskQueue(QueueStorage):
 
         Such workers are marked so that they cannot come back; each task is to be settled by its claim.
         """
-        return await run(self._core.lost(limit))
+        return await run(self._core.lost(a_number(limit, "limit")))
 
     @required
     async def expired(self, limit: int) -> builtins.list[Task]:
         """Waiting tasks whose time to live has ended, about `limit`; to be settled as ``expire``. Required."""
-        return await run(self._core.expired(limit))
+        return await run(self._core.expired(a_number(limit, "limit")))
