@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from omniq._given import shown
 from omniq._texts import text_of
 from omniq.errors import OmniQError
 
@@ -130,6 +131,7 @@ _BY_TYPE: dict[str, Callable[[bytes, Any], Any]] = {
     "msgpack": lambda data, type: msgspec.msgpack.decode(data, type=type),
 }
 _UNTRUSTED = frozenset(("pickle", "dill"))
+_OWN = re.compile(r"x-[a-z0-9_-]{1,30}")
 
 
 def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
@@ -143,11 +145,24 @@ def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes]
     Raises:
         OmniQError: `is_codec` for another name.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"x-[a-z0-9_-]{1,30}", name):
+    if not isinstance(name, str) or not _OWN.fullmatch(name):
         raise OmniQError(
             f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-", "codec"
         )
     _CODECS[name] = _Codec(encode, decode)
+
+
+def known(name: str, allow_pickle: bool) -> None:
+    """Refuses the name of a codec by which nothing could be written. One of the user's own may be registered later.
+
+    Raises:
+        OmniQError: `is_codec`, naming those that are known.
+    """
+    if name not in _CODECS and not _OWN.fullmatch(name):
+        words = f"give {', '.join(_CODECS)}, or the name of one of your own, which begins with x-"
+        raise OmniQError(f"codec = {shown(name)} is refused: {words}", "codec")
+    if name in _UNTRUSTED and not allow_pickle:
+        raise OmniQError(f"codec = {name!r} is refused: give allow_pickle=True as well, or another codec", "codec")
 
 
 def _find(name: str, allow_pickle: bool) -> _Codec:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq
-from omniq._given import a_text, an
+from omniq._given import a_flag, a_text
+from omniq.codecs import known
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
@@ -188,9 +189,8 @@ def _path(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
 def check_writing(codec: str, allow_pickle: bool) -> None:
     """Refuses what cannot say how values are written."""
     try:
-        a_text(codec, "codec")
-        # Of the text "false" Python would say that it is true.
-        an(allow_pickle, bool, "allow_pickle", "give True or False")
+        allowed = a_flag(allow_pickle, "allow_pickle")
+        known(a_text(codec, "codec"), allowed)
     except OmniQError as error:
         raise OmniQError(error.message, "config") from None
 

@@ -179,9 +179,9 @@ async def test_an_unfinished_storage_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match="Half cannot be made before it has the methods count, delete_many, get_many"):
         Half()
-    with pytest.raises(OmniQError, match="results = int is refused"):
+    with pytest.raises(OmniQError, match="results = 5 is refused, being of type int: give postgres, memory, off"):
         AsyncPostgresBackend("postgresql://h/d", results=5)  # type: ignore[arg-type]
-    with pytest.raises(OmniQError, match="results = AsyncMemoryEventStorage is refused"):
+    with pytest.raises(OmniQError, match="results is refused, being of type AsyncMemoryEventStorage"):
         AsyncPostgresBackend("postgresql://h/d", results=AsyncMemoryEventStorage())  # type: ignore[arg-type]
 
 

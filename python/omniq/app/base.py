@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -84,7 +85,8 @@ class BaseApp:
         parts: dict[str, Any] = dict(zip(_PARTS, (tasks, results, events), strict=True))
         places = {name: part for name, part in parts.items() if isinstance(part, str)}
         given: dict[str, Any] = dict(options)
-        self.settings = settings_of(source, {**given, **places})
+        with _named_tasks(tasks is not None):
+            self.settings = settings_of(source, {**given, **places})
         self.codec = codec
         self.allow_pickle = allow_pickle
         self.tasks = {}
@@ -97,7 +99,8 @@ class BaseApp:
         # Kept in memory for a test: enqueues with a connection go there, too.
         self._is_test = False
         # A wrong part is refused now, not at first use.
-        self._make_backend()
+        with _named_tasks(tasks is not None):
+            self._make_backend()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any] | str | os.PathLike[str] | None = None, **options: Any) -> Self:
@@ -198,6 +201,18 @@ class BaseApp:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings}>"
+
+
+@contextlib.contextmanager
+def _named_tasks(is_given: bool) -> Iterator[None]:
+    """What is called queue elsewhere goes by ``tasks`` here, if it was given so."""
+    try:
+        yield
+    except OmniQError as error:
+        if not (is_given and error.message.startswith("queue")):
+            raise
+        message = f"tasks{error.message.removeprefix('queue')}"
+        raise OmniQError(message, error.kind, error.sqlstate) from error.__cause__
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -6,12 +6,19 @@ import types
 from typing import Any, TypeVar
 
 from omniq import _omniq, logging
+from omniq._given import refused
 from omniq.errors import OmniQError
 from omniq.settings import Settings, check_writing
 
 P = TypeVar("P")
 
 NAMES = ("queue", "results", "events")
+#: Where each can be kept.
+_PLACES = {
+    "queue": "postgres, memory, the postgresql:// URL of another database",
+    "results": "postgres, memory, off, the postgresql:// URL of another database",
+    "events": "postgres, memory, off, the postgresql:// URL of another database",
+}
 
 
 class Parts:
@@ -30,8 +37,8 @@ class Parts:
         cores = {name: getattr(part, "_core", None) for name, part in self._given.items()}
         for name, core in cores.items():
             if not isinstance(core, getattr(_omniq, name.capitalize())):
-                kind = type(self._given[name]).__name__
-                raise OmniQError(f"{name} = {kind} is refused: give a storage of that part", "config")
+                error = refused(name, self._given[name], f"give {_PLACES[name]}, or a storage for it")
+                raise OmniQError(error.message, "config")
         self._core = _omniq.Backend(
             settings._core, codec, allow_pickle, cores.get("queue"), cores.get("results"), cores.get("events")
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from omniq import _omniq
-from omniq.settings import Settings
+from omniq.settings import Settings, check_writing
 from omniq.storage.base import (
     AsyncEventStorage,
     AsyncResultStorage,
@@ -53,6 +53,7 @@ class _Queue:
             codec: How arguments are written where a call does not say it.
             allow_pickle: Whether payloads may be written and read by pickle and dill.
         """
+        check_writing(codec, allow_pickle)
         settings = Settings(
             max_payload=max_payload,
             keep_completed=keep_completed,
@@ -68,6 +69,7 @@ class _Results:
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
         """An empty storage. `allow_pickle`: whether payloads may be read by pickle and dill."""
+        check_writing("json", allow_pickle)
         self._core = _omniq.Results.memory(allow_pickle)
 
 
