@@ -74,7 +74,8 @@ class Arguments:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise OmniQError(f"task {self.name}{self._signature}: {error}", "invalid") from None
+            words = self._misfit(args, kwargs) or str(error)
+            raise OmniQError(f"task {self.name}{self._signature}: {words}", "invalid") from None
         if self._one is not None:
             return next(iter(bound.arguments.values()), None)
         if not kwargs:
@@ -83,6 +84,21 @@ class Arguments:
         if self._names is not None:
             named.update(named.pop(self._names.name, {}))
         return named
+
+    def _misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """What of a call has no place; Python says first what is missing, though a wrong name may be why it is."""
+        names = ", ".join(taken.name for taken in self._taken)
+        known = f"its parameters are {names}" if names else "it has none"
+        unknown = [] if self._names is not None else [str(name) for name in kwargs if name not in self._named]
+        if unknown:
+            from omniq.app.function import CallOptions
+
+            words = f"there is no parameter {' and no parameter '.join(unknown)}: {known}"
+            options = [name for name in unknown if name in CallOptions.__annotations__]
+            return f"{words}; options go by with_options({options[0]}=…)" if options else words
+        if self._rest is None and len(args) > len(self._places):
+            return f"too many arguments by position, {len(args)} where at most {len(self._places)} are taken: {known}"
+        return ""
 
     def write(self, args: tuple[Any, ...], kwargs: dict[str, Any], codec: str) -> bytes:
         """The bytes of a call, seen to fit the function.

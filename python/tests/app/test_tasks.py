@@ -117,8 +117,8 @@ async def test_a_call_stays_a_plain_call(app: AsyncOmniQ) -> None:
     ("args", "kwargs", "words"),
     [
         ((), {}, "'a'"),
-        ((1, 2, 3), {}, "too many positional"),
-        ((1,), {"c": 2}, "'c'"),
+        ((1, 2, 3), {}, "too many arguments by position, 3 where at most 2 are taken: its parameters are a, b"),
+        ((1,), {"c": 2}, "there is no parameter c: its parameters are a, b"),
         (("x",), {}, "argument a: Expected `int`, got `str`"),
         ((1,), {"b": 2.5}, "argument b: Expected `int`, got `float`"),
         ((object(),), {}, "argument a"),
