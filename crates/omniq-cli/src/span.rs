@@ -18,19 +18,31 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A span of time before now, or a point in time such as `2026-11-24T10:00:00Z` or `2026-11-24 10:00` (local).
 pub fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(before) = duration(text) {
-        return Timestamp::now().checked_sub(before).map_err(|error| error.to_string());
-    }
-    let local = || {
-        let date: civil::DateTime = text.parse().ok()?;
-        TimeZone::system().to_timestamp(date).ok()
+    let found = match duration(text) {
+        Ok(before) => Timestamp::now().checked_sub(before).ok(),
+        Err(_) => date(text),
     };
-    text.parse().ok().or_else(local).ok_or_else(|| {
+    found.ok_or_else(|| {
         format!(
             "{text:?} is no point in time: write a span before now such as 10m or 2h, or a date such as \
              2026-11-24T10:00:00Z"
         )
     })
+}
+
+/// A point in time such as `2026-11-24T10:00:00Z` or `2026-11-24 10:00` (local).
+pub fn instant(text: &str) -> Result<Timestamp, String> {
+    date(text).ok_or_else(|| {
+        format!("{text:?} is no point in time: write one such as 2026-11-24T10:00:00Z, or 2026-11-24 10:00 (local)")
+    })
+}
+
+fn date(text: &str) -> Option<Timestamp> {
+    let local = || {
+        let date: civil::DateTime = text.parse().ok()?;
+        TimeZone::system().to_timestamp(date).ok()
+    };
+    text.parse().ok().or_else(local)
 }
 
 #[cfg(test)]
@@ -60,5 +72,18 @@ mod tests {
         );
         assert!(moment("2026-11-24 10:00").is_ok());
         assert!(moment("tomorrow").is_err());
+        // What the parser of dates says is not for users.
+        let old = moment("9999999999999").expect_err("before the first date");
+        assert!(old.contains("9999999999999") && old.contains("write a span"), "{old}");
+    }
+
+    #[test]
+    fn instants_are_dates() {
+        assert_eq!(instant("2026-11-24T10:00:00Z"), moment("2026-11-24T10:00:00Z"));
+        assert!(instant("2026-11-24 10:00").is_ok());
+        for wrong in ["1h", "tomorrow", "2026-13-01"] {
+            let words = instant(wrong).expect_err("no date");
+            assert!(words.contains(wrong) && words.contains("2026-11-24T10:00:00Z"), "{words}");
+        }
     }
 }

@@ -44,6 +44,13 @@ fn a_mistake_in_the_usage_is_exit_code_2() {
     run(&["tasks", "list", "--state", "lost"]).fails_with(2, "use one of scheduled, ready");
     run(&["results", "list", "--status", "good"]).fails_with(2, "use one of completed");
     run(&["events", "list", "--since", "yesterday"]).fails_with(2, "such as 10m or 2h");
+    // Issue 12, errors: a parser's own words, and a wait for the server.
+    let enqueue = ["tasks", "enqueue", "f", "--url", "postgresql://127.0.0.1:1/x"];
+    let with = |more: [&'static str; 2]| run(&[&enqueue[..], &more].concat());
+    with(["--run-at", "2030-13-01"]).fails_with(2, "write one such as 2026-11-24T10:00:00Z");
+    with(["--id", "x"]).fails_with(2, "give one, such as 01a225e5-fa21-71b3-882e-7e3108f30000");
+    with(["--ttl", "0"]).fails_with(2, "ttl = 0 seconds is refused: give more than 0 seconds");
+    with(["--queue", ""]).fails_with(2, "queue name is empty: give it 1 to 128 bytes");
     run(&["demo", "--workers", "0"]).fails_with(2, "1..=64");
     run(&["demo", "/no/such/folder"]).fails_with(2, "/no/such/folder");
     run(&["demo", "/etc/passwd"]).fails_with(2, "is no folder");

@@ -52,9 +52,11 @@ impl FromStr for TaskId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Uuid::parse_str(text)
-            .map(Self)
-            .map_err(|error| Error::invalid(format!("task id {text:?} is not a UUID: {error}")))
+        Uuid::parse_str(text).map(Self).map_err(|_| {
+            Error::invalid(format!(
+                "task id {text:?} is not a UUID: give one, such as 01a225e5-fa21-71b3-882e-7e3108f30000"
+            ))
+        })
     }
 }
 

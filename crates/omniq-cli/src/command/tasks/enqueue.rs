@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use omniq::{Codec, NewTask, Payload, TaskId};
+use omniq::{Codec, Limits, NewTask, Payload, TaskId};
 
 use crate::args::Global;
 use crate::connect::Database;
@@ -30,7 +30,7 @@ pub struct EnqueueArgs {
     #[arg(long, value_name = "SPAN", value_parser = span::duration, conflicts_with = "run_at")]
     delay: Option<Duration>,
     /// Start not before this time, such as 2026-11-24T10:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = span::instant)]
     run_at: Option<Timestamp>,
     /// Drop it if it has not started within this span from its start time
     #[arg(long, value_name = "SPAN", value_parser = span::duration)]
@@ -58,6 +58,10 @@ pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
     (task.ttl, task.timeout) = (args.ttl, args.timeout);
+    // Before a server that is away is waited for. How large arguments may be, the settings say.
+    let mut limits = Limits::default();
+    limits.max_payload = usize::MAX;
+    task.check(&limits)?;
 
     let backend = Database::find(global, out)?.work().await?;
     let enqueued = backend.enqueue(task).await;
