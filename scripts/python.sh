@@ -4,7 +4,8 @@
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
 #   scripts/python.sh wheel     the same without tests and checks, for `make chaos`
-#   scripts/python.sh installed the tests and checks alone, on the wheel that is there
+#   scripts/python.sh installed the tests alone, on the wheel that is there
+#   scripts/python.sh checks    the checks alone: formatting, lints, types
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
 set -euo pipefail
@@ -12,13 +13,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 python=$PWD/.venv/bin/python
 
+have_tools() {
+  [[ $(cat .venv/python-tools 2>/dev/null) == "$(sha256sum <python/requirements.txt)" ]]
+}
+
 tools() {
+  # `make test` installs them beside this.
+  if [[ -n ${OMNIQ_TOOLS_BESIDE:-} ]]; then
+    until have_tools; do sleep 1; done
+  fi
   [[ -x $python ]] || python3 -m venv .venv
-  local wanted
-  wanted=$(sha256sum <python/requirements.txt)
-  if [[ $(cat .venv/python-tools 2>/dev/null) != "$wanted" ]]; then
+  if ! have_tools; then
     "$python" -m pip install --quiet --disable-pip-version-check -r python/requirements.txt
-    echo "$wanted" >.venv/python-tools
+    sha256sum <python/requirements.txt >.venv/python-tools
   fi
 }
 
@@ -101,13 +108,11 @@ case ${1:-dev} in
     part "Python checks" checks
     part "Python tests" run
     ;;
-  installed)
-    part "Python checks" checks
-    part "Python tests" run
-    ;;
+  installed) part "Python tests" run ;;
+  checks) part "Python checks" checks ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,9p' "$0" >&2
+    sed -n '3,10p' "$0" >&2
     exit 2
     ;;
 esac

@@ -48,7 +48,8 @@ wait_for() {
 # their own.
 checked=$(mktemp)
 said+=("$checked")
-run_beside env CARGO_TARGET_DIR="$PWD/target/checks" nice -n 19 scripts/check.sh >"$checked" 2>&1
+run_beside env OMNIQ_TOOLS_BESIDE=yes nice -n 19 \
+  bash -ec 'CARGO_TARGET_DIR=$PWD/target/checks scripts/check.sh; scripts/python.sh checks' >"$checked" 2>&1
 checks=$started
 
 # Little but waiting for the network: beside the examples.
