@@ -81,7 +81,7 @@ checks() {
   .venv/bin/ruff format --check python examples benches crates scripts
   .venv/bin/mypy python/omniq python/twins.py python/benches
   MYPYPATH=python .venv/bin/mypy crates/omniq-chaos/src/actor/worker.py
-  MYPYPATH=python/tests:python/tests/app .venv/bin/mypy python/tests
+  MYPYPATH=python:python/tests:python/tests/app .venv/bin/mypy python/tests
   local example
   for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
 }
