@@ -94,7 +94,7 @@ impl Drop for Left {
 /// Makes the pool's connections and counts the open ones.
 pub(crate) struct Connector {
     sessions: Arc<Sessions>,
-    open: watch::Sender<usize>,
+    count: Count,
     /// The connection by which the server was got to know.
     first: Mutex<Option<ClientWrapper>>,
     attempts: Attempts,
@@ -161,7 +161,7 @@ impl Drop for Counted {
 impl Connector {
     pub(crate) fn new(sessions: Arc<Sessions>, count: &Count, first: ClientWrapper) -> Self {
         let first = Mutex::new(Some(first));
-        Self { sessions, open: count.0.clone(), first, attempts: Attempts::default(), failed: Arc::default() }
+        Self { sessions, count: count.clone(), first, attempts: Attempts::default(), failed: Arc::default() }
     }
 
     /// Connections that were asked for and are not wanted any more.
@@ -175,7 +175,7 @@ impl Connector {
     }
 
     fn connect(&self) -> impl Future<Output = Result<ClientWrapper>> + Send + 'static {
-        let (sessions, count) = (Arc::clone(&self.sessions), Count(self.open.clone()));
+        let (sessions, count) = (Arc::clone(&self.sessions), self.count.clone());
         let failed = Arc::clone(&self.failed);
         async move {
             let connected = async {

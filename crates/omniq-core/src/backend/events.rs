@@ -11,6 +11,7 @@ use crate::port::{EventStorage, Location};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long runs wait with their events for room on the disk, or for a lock on the events.
 pub(crate) const LACK: Duration = Duration::from_secs(15);
+
 /// Writes events to a store that may fail.
 #[derive(Debug, Clone)]
 pub(super) struct EventSink {
@@ -30,6 +31,11 @@ impl EventSink {
 
     pub(super) fn store(&self) -> &Arc<dyn EventStorage> {
         &self.store
+    }
+
+    /// Whether settlements write their events themselves.
+    pub(super) fn is_with_tasks(&self) -> bool {
+        self.with_tasks
     }
 
     /// Writes events, or drops them with a word in the log.

@@ -16,7 +16,7 @@ impl Backend {
         }
         let here = self.queue.location();
         let joint_results = self.results.as_ref().is_some_and(|results| results.location() == here);
-        let joint_events = self.events().is_some_and(|events| events.location() == here);
+        let joint_events = self.events.as_ref().is_some_and(EventSink::is_with_tasks);
         if let (Some(results), false) = (&self.results, joint_results) {
             let taken: Vec<_> = batch.iter().filter_map(|settlement| settlement.result.clone()).collect();
             if !taken.is_empty() {

@@ -80,3 +80,25 @@ async fn c15_a_store_elsewhere_takes_nothing_while_a_write_that_was_given_up_goe
         ["started"]
     );
 }
+
+/// The same, where the write's caller is dropped: it goes on, and what comes meanwhile does not get before it.
+#[tokio::test]
+async fn c15_a_store_elsewhere_takes_nothing_while_the_write_of_a_dropped_caller_goes_on() {
+    let rig = Rig::new();
+    let (pause, location) = (Duration::from_secs(1), Location::new("elsewhere"));
+    let slow = Slow { once: Some(AtomicBool::new(false)), location, ..Slow::new(&rig.events, pause) };
+    let backend = rig.backend.clone().with_events(Arc::new(slow));
+    let dropped = tokio::time::timeout(pause / 4, backend.enqueue(task("dropped"))).await;
+    assert!(dropped.is_err());
+    backend.enqueue(task("meanwhile")).await.unwrap();
+    tokio::time::sleep(pause * 3 / 2).await;
+    backend.enqueue(task("behind")).await.unwrap();
+
+    let mut written = Vec::new();
+    for event in rig.events.query(&EventFilter::default()).await.unwrap() {
+        let task = backend.queue().get(event.task_id.unwrap()).await.unwrap().unwrap();
+        written.push((task.func, event.kind.to_string()));
+    }
+    let written: Vec<_> = written.iter().map(|(func, kind)| (func.as_str(), kind.as_str())).collect();
+    assert_eq!(written, [("dropped", "enqueued"), ("behind", "enqueued")]);
+}

@@ -74,6 +74,31 @@ async fn c29_a_call_waits_for_an_attempt_to_connect_no_longer_than_it_may() {
     backend.close().await.unwrap();
 }
 
+/// Single enqueues travel together, and whoever sends them may be another caller: of what was never sent, each is told so, for it may
+/// be enqueued again.
+#[tokio::test]
+async fn c29_callers_whose_tasks_travel_together_are_told_that_they_were_never_sent() {
+    let db = TestDb::new().await;
+    let url = format!("{}?acquire_timeout=0.4&connect_timeout=10&pool_min=0", db.url());
+    let (proxy, backend) = without_connections(&url, |port| format!("127.0.0.1:{port}")).await;
+    proxy.stall(true);
+    proxy.cut();
+    backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await.unwrap_err();
+    let calls = (0..20).map(|_| {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.enqueue(NewTask::new("single", &1).unwrap()).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let error = call.await.unwrap().unwrap_err();
+        assert!(!error.message().contains("not known"), "nothing was sent: {error}");
+    }
+    proxy.stall(false);
+    backend.enqueue(NewTask::new("single", &1).unwrap()).await.unwrap();
+    let tasks = "select count(*) from omniq.tasks where func = 'single'";
+    assert_eq!(number(&db.client().await, tasks).await, 1);
+    backend.close().await.unwrap();
+}
+
 /// Attempts go on: cut off with each call, they would never come to the second host.
 #[tokio::test]
 async fn c29_the_second_host_is_reached_by_calls_that_wait_less_than_the_first_may_take() {
