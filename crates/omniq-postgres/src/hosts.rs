@@ -100,27 +100,32 @@ impl Hosts {
 
     async fn connect_to(&self, host: usize, limit: Duration) -> Result<Open> {
         let (config, tls) = &self.list[host];
-        let mut failed = None;
         let waiting = Waiting { hosts: self, host, since: Instant::now() };
-        for one in addresses(config, limit).await? {
-            let connected = tokio::time::timeout(limit, one.connect(tls.clone())).await;
-            let error = match connected {
-                Ok(Ok(open)) => {
-                    waiting.answered();
-                    return Ok(open);
-                }
-                Ok(Err(error)) => from_connect(error, &named(config)),
-                Err(_) => {
-                    let name = named(config);
-                    Error::unavailable(format!("no connection to {name}: no answer within {limit:?}"))
-                }
-            };
-            failed = Some(error);
-        }
-        let nothing =
-            || Error::unavailable(format!("no connection to {}: the name has no address", named(config)));
-        Err(failed.unwrap_or_else(nothing))
+        let addresses = addresses(config, limit).await?;
+        let open = connect_to_one_of(addresses, tls, limit).await.unwrap_or_else(|| {
+            let name = named(config);
+            Err(Error::unavailable(format!("no connection to {name}: the name has no address")))
+        })?;
+        waiting.answered();
+        Ok(open)
     }
+}
+
+/// To the first address of a host that answers, else the last one's error; each has the whole time.
+async fn connect_to_one_of(addresses: Vec<Config>, tls: &Tls, limit: Duration) -> Option<Result<Open>> {
+    let mut failed = None;
+    for one in addresses {
+        let error = match tokio::time::timeout(limit, one.connect(tls.clone())).await {
+            Ok(Ok(open)) => return Some(Ok(open)),
+            Ok(Err(error)) => from_connect(error, &named(&one)),
+            Err(_) => {
+                let name = named(&one);
+                Error::unavailable(format!("no connection to {name}: no answer within {limit:?}"))
+            }
+        };
+        failed = Some(Err(error));
+    }
+    failed
 }
 
 /// A host that is asked; if that takes long, and also if it is given up for long, the host counts as one that does not answer.
@@ -177,5 +182,43 @@ fn named(config: &Config) -> String {
         (Some(Host::Unix(folder)), _) => format!("{}/.s.PGSQL.{port}", folder.display()),
         (None, Some(address)) => format!("{address}:{port}"),
         (None, None) => format!("port {port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Issue 12, C5: a name has two addresses; the first one takes the connection and says nothing.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_next_address_of_a_name_is_tried_when_the_first_one_does_not_answer() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let answering = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+        let server = tokio::spawn(async move {
+            let (mut client, _) = answering.accept().await.unwrap();
+            let read = client.read(&mut [0; 1024]).await.unwrap();
+            // The log-in is taken, and the session ready.
+            client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.unwrap();
+            (client, read)
+        });
+        let url = format!("postgres://user@name:{port}/db?sslmode=disable");
+        let settings = Settings::builder().url(url).build().unwrap();
+        let (config, tls) = settings.connect_configs().unwrap().0.pop().unwrap();
+        let at = |address: &str| {
+            let mut config = config.clone();
+            config.hostaddr(address.parse().unwrap());
+            config
+        };
+        let limit = Duration::from_millis(200);
+        let error = connect_to_one_of(vec![at("127.0.0.1")], &tls, limit).await.unwrap().err().unwrap();
+        assert!(error.is_unavailable() && error.message().contains(&format!("name:{port}: no answer within 200ms")));
+        let both = vec![at("127.0.0.1"), at("127.0.0.2")];
+        assert!(connect_to_one_of(both, &tls, limit).await.unwrap().is_ok());
+        server.await.unwrap();
     }
 }

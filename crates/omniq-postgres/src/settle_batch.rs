@@ -82,7 +82,10 @@ impl SettleBatch {
                 batch.event_tasks.1.push(place as i32);
             }
             let group = &mut batch.groups[group];
-            group.results.extend(settlement.result.map(|result| (place, result)));
+            // Not by `extend`, which moves a whole result also where there is none.
+            if let Some(result) = settlement.result {
+                group.results.push((place, result));
+            }
             group.first = group.first.min(place);
             group.last = group.last.max(place);
             group.tasks.push((place, rank));

@@ -67,6 +67,11 @@ impl Proxy {
         (proxy, through)
     }
 
+    /// How many connections it has taken so far, also such as came to nothing.
+    pub fn opened(&self) -> u64 {
+        self.state.opened.load(Ordering::Relaxed)
+    }
+
     /// From now on new connections go to this address; those that are open stay where they are.
     pub fn retarget(&self, target: &str) {
         target.clone_into(&mut self.state.target.lock().expect("no test panics with it"));

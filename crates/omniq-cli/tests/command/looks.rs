@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::support::{Bench, Ran};
 use omniq::prelude::*;
 use omniq::{TaskFilter, TaskState};
+use omniq_testkit::eventually;
 use serde_json::Value;
 
 const NOBODY: &str = "01987cf2-6d5e-7000-8000-000000000000";
@@ -133,6 +134,40 @@ async fn lists_say_that_there_is_more_and_commands_take_all() {
     let ran = bench.run(&["tasks", "cancel", "--all", "--state", "ready"]).good();
     assert_eq!(ran.stdout, "603 cancelled, 0 asked to stop.\n");
     assert_eq!((count(TaskState::Ready).await, count(TaskState::Scheduled).await), (0, 1));
+    backend.close().await.expect("it closes");
+}
+
+/// Issue 12, E8: one that goes away while its page is retried keeps none of the others from it. The page was read before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_deleted_meanwhile_keeps_no_other_from_its_retry() {
+    const WAITING: &str =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let bench = Bench::ready().await;
+    let backend = bench.backend().await;
+    let tasks = (0..20).map(|i| NewTask::new("break", &i).expect("a task").queue("default")).collect();
+    let ids = backend.enqueue_many(tasks).await.expect("ids");
+    bench.work(&backend).await;
+    let (holder, witness) = (bench.db.client().await, bench.db.client().await);
+    let waiting = async |wanted: i64| {
+        let patience = Duration::from_secs(30);
+        let count = async || witness.query_one(WAITING, &[]).await.expect("a count").get::<_, i64>(0);
+        eventually("it waits", patience, async || (count().await == wanted).then_some(())).await;
+    };
+    holder.batch_execute("begin; select from omniq.tasks for update").await.expect("locks");
+    let (deleting, gone) = (backend.clone(), ids[7]);
+    let deleting = tokio::spawn(async move { deleting.queue().delete(gone).await });
+    waiting(1).await;
+    let retrying = bench.command(&["tasks", "retry", "--all", "--json"]).stdout(Stdio::piped()).spawn();
+    waiting(2).await;
+    holder.batch_execute("rollback").await.expect("the locks are let go of");
+
+    deleting.await.expect("it ends").expect("it is deleted");
+    let ran = Ran::from(retrying.expect("it starts").wait_with_output().expect("it ends")).good();
+    let mut retried: Vec<_> = ran.json()["retried"].as_array().expect("a list").clone();
+    let mut wanted: Vec<_> = ids.iter().filter(|id| **id != gone).map(|id| Value::from(id.to_string())).collect();
+    retried.sort_by_key(Value::to_string);
+    wanted.sort_by_key(Value::to_string);
+    assert_eq!(retried, wanted);
     backend.close().await.expect("it closes");
 }
 

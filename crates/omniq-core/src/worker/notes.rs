@@ -192,3 +192,42 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> Task {
+        Task::from_new(NewTask::new("f", &()).unwrap(), TaskId::new(), 1, jiff::Timestamp::now())
+    }
+
+    fn end(task: &Task) -> Box<Settlement> {
+        let events = vec![TaskEvent::of(task, EventKind::Completed)];
+        let (task_id, outcome) = (task.id, Outcome::Complete);
+        Box::new(Settlement { task_id, claim: None, outcome, result: None, events })
+    }
+
+    fn lives(events: &[TaskEvent]) -> Vec<(TaskId, EventKind)> {
+        events.iter().map(|event| (event.task_id.unwrap(), event.kind.clone())).collect()
+    }
+
+    /// Issue 12, C15: what the user's transaction has completed is refused when it is settled, with all that travels with it.
+    #[test]
+    fn events_travel_with_the_end_of_their_run_unless_it_may_be_booked_already() {
+        let (settled, inside, running) = (task(), task(), task());
+        let started = |task| Note::Event(TaskEvent::of(task, EventKind::Started));
+        let notes = [
+            started(&settled),
+            started(&inside),
+            Note::Ended(end(&inside), true),
+            Note::Ended(end(&settled), false),
+            started(&running),
+        ];
+        let batch = Batch::new(notes.into_iter());
+        let before = [(inside.id, EventKind::Started), (running.id, EventKind::Started)];
+        assert_eq!(lives(&batch.events), before);
+        assert_eq!(lives(&batch.ended[0].events), [(inside.id, EventKind::Completed)]);
+        let both = [(settled.id, EventKind::Started), (settled.id, EventKind::Completed)];
+        assert_eq!(lives(&batch.ended[1].events), both);
+    }
+}

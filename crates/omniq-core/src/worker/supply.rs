@@ -49,7 +49,11 @@ impl Session<'_> {
     pub(super) async fn take_in(&mut self, tasks: Vec<Task>) {
         let tasks = self.settle_unreadable(tasks).await;
         let unwanted = std::mem::take(&mut self.unwanted);
-        let (out, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| unwanted.contains(&task.id));
+        let (out, tasks) = if unwanted.is_empty() {
+            (Vec::new(), tasks)
+        } else {
+            tasks.into_iter().partition(|task| unwanted.contains(&task.id))
+        };
         if self.stopping.is_asked() {
             self.settle_unbegun(tasks, &Outcome::Release).await;
         } else {

@@ -9,7 +9,7 @@ use omniq::TaskFilter;
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
 use omniq_embedded::StopMode;
-use omniq_testkit::{TestDb, fault_server, heavy};
+use omniq_testkit::{Proxy, TestDb, fault_server, heavy};
 
 use crate::effects::number;
 
@@ -83,6 +83,30 @@ async fn c29_calls_wait_for_a_server_that_is_away() {
     // An id that is in use is still one.
     let again = backend.enqueue(NewTask::new("f", &0).unwrap().id(ids[0])).await.unwrap_err();
     assert!(again.is_duplicate(), "{again:?}");
+    backend.close().await.unwrap();
+}
+
+/// Issue 12, C10. A hundred callers that wait do not ask a server a hundred times: one that was refused a moment ago has asked for all.
+/// Without that they ask some thousand times in this time.
+#[tokio::test]
+async fn c29_callers_that_wait_ask_a_server_that_is_away_together() {
+    let db = TestDb::new().await;
+    let (proxy, url) = Proxy::in_front_of(&db.url()).await;
+    let backend = AsyncPostgresBackend::connect(&format!("{url}?acquire_timeout=2&pool_min=0")).await.unwrap();
+    proxy.retarget("127.0.0.1:1");
+    proxy.cut();
+    let before = proxy.opened();
+    let calls = (0..CALLERS).map(|_| {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let error = call.await.unwrap().unwrap_err();
+        assert!(error.is_unavailable(), "{error}");
+    }
+    let asked = proxy.opened() - before;
+    // At most as many as the pool has connections, each tenth of a second.
+    assert!((1..=200).contains(&asked), "{asked}");
     backend.close().await.unwrap();
 }
 

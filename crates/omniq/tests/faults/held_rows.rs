@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use omniq::prelude::*;
 use omniq::{Dequeue, Outcome, ResultStatus, SettleMode, Settled, Settlement, WorkerBuilder, WorkerInfo};
-use omniq_testkit::{TestDb, eventually};
+use omniq_testkit::{Log, TestDb, eventually};
 use tokio_postgres::{Client, NoTls};
 
 use crate::effects::{number, number_is};
@@ -50,9 +50,13 @@ async fn claimed_by_a_lost_worker(backend: &AsyncPostgresBackend, count: i32) ->
 }
 
 /// The transaction of a frozen worker holds one of six tasks, another one of six that have expired: the other ones are
-/// taken back and expired meanwhile, and those two once the transactions are over.
+/// taken back and expired meanwhile, and those two once the transactions are over. The log names the session that holds them.
 #[tokio::test]
 async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
     let db = TestDb::new().await;
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     let taken = claimed_by_a_lost_worker(&backend, 6).await;
@@ -62,6 +66,7 @@ async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
         short.push(backend.enqueue(task).await.unwrap());
     }
     let holder = db.client().await;
+    let session = number(&holder, "select pg_backend_pid()::bigint").await;
     let held = [taken[2], short[3]].map(|id| id.as_uuid());
     let sql = "begin; set application_name = 'frozen'";
     holder.batch_execute(sql).await.unwrap();
@@ -82,6 +87,8 @@ async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let lost = "select count(*) from omniq.workers where ended_at is not null";
     assert_eq!(number(&witness, lost).await, 1, "who holds tasks is not forgotten");
+    let named = format!("tasks of lost workers wait for session {session} (frozen) in a transaction since 2");
+    assert!(log.text().contains(&named), "{named} in {}", log.text());
 
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(backend.wait(taken[2], PATIENCE).await.unwrap().attempt, 2);
