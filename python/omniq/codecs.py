@@ -17,6 +17,7 @@ import math
 import pickle
 import re
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +33,8 @@ _MSGPACK = "leave it out, or use msgpack"
 #: How deep metadata and event data may be nested: as deep as all who read them can.
 _LEVELS = 127
 _LONG = re.compile(rb"\d{19}")
+#: The end of a time that is not in UTC.
+_OFFSET = re.compile(rb"\d[+-]\d\d:\d\d\"")
 
 
 def encode_json(value: Any) -> bytes:
@@ -45,7 +48,7 @@ def encode_json(value: Any) -> bytes:
         data = _encode_json(value)
     except RecursionError:
         raise ValueError(f"it is nested deeper than {_LEVELS} levels, or holds itself: make it flatter") from None
-    finite(data, value, None, "leave it out, or give a text")
+    unchanged(data, value, None, "leave it out, or give a text")
     if data.count(b"[") + data.count(b"{") > _LEVELS or _LONG.search(data):
         _check_plain(msgspec.json.decode(data), _LEVELS)
     return data
@@ -73,16 +76,37 @@ def why(error: BaseException) -> str:
     return text_of(error)
 
 
-def finite(data: bytes, value: Any, hook: Callable[[Any], Any] | None, remedy: str = _MSGPACK) -> bytes:
-    """The JSON of a value, if no number of it has become null; `hook` as for the encoder that wrote it, `remedy` for the error.
+def unchanged(data: bytes, value: Any, hook: Callable[[Any], Any] | None, remedy: str = _MSGPACK) -> bytes:
+    """The JSON of a value, if no number of it has become null, and no time another one; `hook` as for the encoder that wrote it,
+    `remedy` for the error.
 
     Raises:
-        ValueError: For NaN and infinities.
+        ValueError: For NaN and infinities, and for times whose distance from UTC has seconds.
     """
     # A null may have been such a number.
     if value is not None and b"null" in data:
         _check_finite(msgspec.to_builtins(value, enc_hook=hook), remedy)
+    # Written in whole minutes.
+    if _OFFSET.search(data):
+        _check_offsets(msgspec.to_builtins(value, enc_hook=hook, builtin_types=(datetime, time)))
     return data
+
+
+def _check_offsets(value: Any) -> None:
+    if isinstance(value, datetime | time):
+        distance = value.utcoffset()
+        if distance is not None and distance % timedelta(minutes=1):
+            raise ValueError(
+                f"it holds the time {value}, whose distance from UTC has seconds, which JSON does not keep: "
+                f"give it in UTC, by value.astimezone(timezone.utc)"
+            )
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_offsets(key)
+            _check_offsets(one)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for one in value:
+            _check_offsets(one)
 
 
 def _check_finite(value: Any, remedy: str) -> None:
@@ -120,7 +144,7 @@ def _dill() -> Any:
 
 
 _CODECS: dict[str, _Codec] = {
-    "json": _Codec(lambda value: finite(_encode_json(value), value, None), msgspec.json.Decoder().decode),
+    "json": _Codec(lambda value: unchanged(_encode_json(value), value, None), msgspec.json.Decoder().decode),
     "msgpack": _Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode),
     "raw": _Codec(_raw, bytes),
     "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),

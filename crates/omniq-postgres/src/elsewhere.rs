@@ -8,6 +8,9 @@ use crate::schema::Schema;
 const SQL: &str = include_str!("../sql/queries/enqueue_elsewhere.sql");
 const HERE: &str = include_str!("../sql/queries/here.sql");
 
+/// How many bytes of arguments it takes: drivers may write each as two digits, and PostgreSQL takes no message of more than 1 GiB.
+const MOST: usize = 400_000_000;
+
 /// One statement with an array for each of its parameters `$1` to `$13`, and texts for the last two. Carried out, it adds the tasks, all or
 /// none, and answers with one row: the name of the database that the connection leads to, and how many tasks it has added. That is null
 /// if the database is not the queue's: it has done nothing then.
@@ -49,7 +52,7 @@ impl EnqueueElsewhere {
             task.check(&place.limits)?;
         }
         let sql = Schema::new(&place.schema)?.fill(SQL, &[("{here}", HERE)]);
-        let batch = EnqueueBatch::rows_of_checked(&tasks)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),
             Piece::Run(_) => None,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use omniq_core::{Limits, NewTask, Result, TaskId};
+use omniq_core::{Error, Limits, NewTask, Result, TaskId};
 use uuid::Uuid;
 
 use crate::batch::{json, object, seconds, signed};
@@ -14,6 +14,8 @@ use crate::rows::Options;
 /// be too long.
 const MOST: usize = 1_000;
 const MOST_BYTES: usize = 128 * 1024;
+/// How many bytes of arguments one statement of rows takes. PostgreSQL takes no message of more than 1 GiB.
+const MOST_SENT: usize = 64 * 1024 * 1024;
 /// A shorter run costs more as a statement of its own than its tasks do as single rows in a statement with others.
 const FEWEST: usize = 4;
 
@@ -61,7 +63,7 @@ impl EnqueueBatch {
             if run.shape.id.is_none() && (only || run.bodies.len() >= FEWEST) {
                 pieces.push(Piece::Run(Run::new(base, run.shape, run.bodies)?));
             } else {
-                if !matches!(pieces.last(), Some(Piece::Rows(_))) {
+                if !matches!(pieces.last(), Some(Piece::Rows(rows)) if rows.bytes < MOST_SENT) {
                     pieces.push(Piece::Rows(Rows::default()));
                 }
                 if let Some(Piece::Rows(rows)) = pieces.last_mut() {
@@ -74,8 +76,15 @@ impl EnqueueBatch {
         Ok(Self { ids, pieces })
     }
 
-    /// All as rows, for one statement.
-    pub(crate) fn rows_of_checked(tasks: &[NewTask]) -> Result<Self> {
+    /// All as rows, for one statement, which takes so many bytes of arguments.
+    pub(crate) fn rows_of_checked(tasks: &[NewTask], most: usize) -> Result<Self> {
+        let bytes: usize = tasks.iter().map(|task| task.payload.bytes().len()).sum();
+        if bytes > most {
+            return Err(Error::invalid(format!(
+                "the arguments of {} tasks have {bytes} bytes together: one call takes at most {most}; enqueue them in several calls",
+                tasks.len()
+            )));
+        }
         let mut batch = Self { ids: Vec::with_capacity(tasks.len()), pieces: Vec::new() };
         let mut rows = Rows::default();
         for task in tasks {
@@ -190,6 +199,7 @@ pub(crate) struct Rows {
     pub(crate) funcs: Vec<String>,
     pub(crate) codecs: Vec<String>,
     bodies: Vec<Bytes>,
+    bytes: usize,
     pub(crate) priorities: Vec<i16>,
     pub(crate) max_retries: Vec<i32>,
     pub(crate) run_ats: Vec<Option<String>>,
@@ -207,6 +217,7 @@ impl Rows {
         self.queues.push(task.queue.clone());
         self.funcs.push(task.func.clone());
         self.codecs.push(task.payload.codec().name().to_owned());
+        self.bytes += body.len();
         self.bodies.push(body);
         self.priorities.push(task.priority);
         self.max_retries.push(signed(task.max_retries));
@@ -239,5 +250,42 @@ impl Rows {
             &self.metadata,
             &self.chosen,
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omniq_core::{Codec, Payload};
+
+    use super::*;
+
+    fn tasks(count: usize, bytes: usize) -> Vec<NewTask> {
+        let payload = Payload::new(Codec::Raw, vec![0; bytes]);
+        (0..count).map(|_| NewTask::with_payload("f", payload.clone())).collect()
+    }
+
+    /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, for which the server closed the connection.
+    #[test]
+    fn large_arguments_are_sent_in_several_statements() {
+        let batch = EnqueueBatch::of_checked(&tasks(10, MOST_SENT / 4)).unwrap();
+        let counts: Vec<_> = batch
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Rows(rows) => rows.ids.len(),
+                Piece::Run(_) => panic!("large ones stand alone"),
+            })
+            .collect();
+        assert_eq!(counts, [4, 4, 2]);
+    }
+
+    #[test]
+    fn one_statement_takes_no_more_than_it_can() {
+        let error = EnqueueBatch::rows_of_checked(&tasks(3, 100), 299).unwrap_err();
+        assert!(error.is_invalid());
+        for words in ["3 tasks", "300 bytes", "at most 299", "several calls"] {
+            assert!(error.message().contains(words), "{words} in: {error}");
+        }
+        EnqueueBatch::rows_of_checked(&tasks(3, 100), 300).unwrap();
     }
 }

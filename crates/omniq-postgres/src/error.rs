@@ -6,10 +6,15 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::refusal::{Refusal, detail};
 use crate::taken;
+use crate::unshown::TooLarge;
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
+        let cause = std::error::Error::source(&error);
+        if let Some(large) = cause.and_then(|cause| cause.downcast_ref::<TooLarge>()) {
+            return Error::invalid(large.to_string());
+        }
         let made = if error.is_closed() || is_io(&error) {
             Error::unavailable(format!("the connection to the database broke off: {}", root(&error)))
         } else {

@@ -216,7 +216,10 @@ mod tests {
         };
         let limit = Duration::from_millis(200);
         let error = connect_to_one_of(vec![at("127.0.0.1")], &tls, limit).await.unwrap().err().unwrap();
-        assert!(error.is_unavailable() && error.message().contains(&format!("name:{port}: no answer within 200ms")));
+        assert!(
+            error.is_unavailable()
+                && error.message().contains(&format!("name:{port}: no answer within 200ms"))
+        );
         let both = vec![at("127.0.0.1"), at("127.0.0.2")];
         assert!(connect_to_one_of(both, &tls, limit).await.unwrap().is_ok());
         server.await.unwrap();

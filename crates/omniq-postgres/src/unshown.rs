@@ -12,6 +12,25 @@ use tokio_postgres::{Client, Row};
 use crate::db::Param;
 use crate::sql::Statement;
 
+/// How many bytes one message may have: PostgreSQL reads none of a gigabyte, and closes the connection.
+const MOST: usize = 1_000_000_000;
+
+/// A statement whose parameters are too large together; nothing of it was sent.
+#[derive(Debug)]
+pub(crate) struct TooLarge(pub(crate) usize);
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = self;
+        write!(
+            f,
+            "what one call sends has {bytes} bytes or more: PostgreSQL takes at most {MOST} at a time; send less in each of several calls"
+        )
+    }
+}
+
+impl Error for TooLarge {}
+
 /// A parameter that says nothing of itself but on its way to the server.
 struct Unshown<'a>(Param<'a>);
 
@@ -23,7 +42,7 @@ impl fmt::Debug for Unshown<'_> {
 
 impl ToSql for Unshown<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        self.0.to_sql_checked(ty, out)
+        self.to_sql_checked(ty, out)
     }
 
     /// What is inside is asked, when it is written.
@@ -32,7 +51,9 @@ impl ToSql for Unshown<'_> {
     }
 
     fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        self.0.to_sql_checked(ty, out)
+        let is_null = self.0.to_sql_checked(ty, out)?;
+        // The message so far.
+        if out.len() > MOST { Err(Box::new(TooLarge(out.len()))) } else { Ok(is_null) }
     }
 
     fn encode_format(&self, ty: &Type) -> Format {
@@ -57,4 +78,21 @@ pub(crate) async fn query_typed(
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let typed = params.iter().zip(&statement.types).map(|(param, ty)| (Unshown(*param), ty.clone()));
     client.query_typed_raw(&statement.text, typed).await?.try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is there already is of parameters before.
+    #[test]
+    fn a_message_that_is_too_large_is_not_sent() {
+        let write =
+            |before: usize| Unshown(&7_i32).to_sql_checked(&Type::INT4, &mut BytesMut::zeroed(before));
+        assert!(write(MOST - 4).is_ok());
+        let error = write(MOST).err().expect("it is refused").to_string();
+        for words in ["1000000004 bytes", "at most 1000000000", "several calls"] {
+            assert!(error.contains(words), "{words} in: {error}");
+        }
+    }
 }

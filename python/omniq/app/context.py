@@ -131,8 +131,8 @@ class Context:
             raise
         except Exception as error:
             raise OmniQError(f"the result cannot be written as {codec}: {why(error)}", "codec") from error
-        pending = self._job.completion(data, codec)
-        return complete(connection, pending) if self._is_async else complete_sync(connection, pending)
+        pending, refused = self._job.completion(data, codec), self._job.completion_refused
+        return complete(connection, pending, refused) if self._is_async else complete_sync(connection, pending, refused)
 
     def log_event(self, kind: str, **data: Any) -> None:
         """Logs an event about this run. Returns at once; it is written within moments, as well as it can.

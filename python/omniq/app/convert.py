@@ -54,7 +54,7 @@ _encode_json = msgspec.json.Encoder(enc_hook=_write).encode
 
 
 def _write_json(value: Any) -> bytes:
-    return codecs.finite(_encode_json(value), value, _write)
+    return codecs.unchanged(_encode_json(value), value, _write)
 
 
 _WRITERS: dict[str, Callable[[Any], bytes]] = {

@@ -72,7 +72,7 @@ class CallOptions(TypedDict, total=False):
     queue: str
     #: Higher first.
     priority: int
-    #: Not before this time, which has a time zone. Wins over `delay`.
+    #: Not before this time, which has a time zone. Not together with `delay`.
     run_at: datetime
     #: Not before this span from now.
     delay: float | timedelta
@@ -188,7 +188,12 @@ class BaseFunction(Generic[Q, S, P, R]):
         made.__dict__.update(self.__dict__)
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
-        made._options = {**self._options, **given}
+        # They say the same in two ways: the later one counts.
+        kept = dict(self._options)
+        for one, other in (("run_at", "delay"), ("delay", "run_at")):
+            if given.get(one) is not None:
+                kept.pop(other, None)
+        made._options = {**kept, **given}
         made._codec = self._codec_of(made._options)
         made._make_template()
         return made

@@ -15,6 +15,8 @@ from omniq.app.connections import Taken, another, kind_of, sqlstate_of, take
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omniq import _omniq
     from omniq.app.base import BaseApp
 
@@ -63,22 +65,34 @@ def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None
             raise elsewhere
 
 
-async def complete(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
-    """On a connection as for `enqueue`."""
+async def complete(
+    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
+) -> None:
+    """On a connection as for `enqueue`; `refused` is told of a statement that has done nothing."""
     taken = take(connection)
     sql, *parameters = await run(pending)
-    elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
-    if elsewhere is not None:
-        raise elsewhere
+    try:
+        elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
+        if elsewhere is not None:
+            raise elsewhere
+    except OmniQError:
+        refused()
+        raise
 
 
-def complete_sync(connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]]) -> None:
-    """On a connection as for `enqueue_sync`."""
+def complete_sync(
+    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
+) -> None:
+    """On a connection as for `enqueue_sync`; `refused` is told of a statement that has done nothing."""
     taken = _blocking(connection, "context.complete(…)")
     sql, *parameters = wait(pending)
-    elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
-    if elsewhere is not None:
-        raise elsewhere
+    try:
+        elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
+        if elsewhere is not None:
+            raise elsewhere
+    except OmniQError:
+        refused()
+        raise
 
 
 def _database(parameters: list[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     loud = sum(one.count("v") for one in given if re.fullmatch("-v+", one)) + given.count("--verbose")
     if loud:
         set_log_level(("info", "debug", "trace")[min(loud, 3) - 1])
+    elif "-q" in given or "--quiet" in given:
+        set_log_level("error")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     programs = server_programs()
     if programs is not None:
         # Else the private server of the command would be another one than that of Python programs here.

@@ -116,7 +116,7 @@ class NewTask(_Call, frozen=True, kw_only=True):
     queue: str | None = None
     #: Higher first, -32768 to 32767. Default: 0.
     priority: int | None = None
-    #: Not before this time, which has a time zone. Default: at once. Wins over `delay`.
+    #: Not before this time, which has a time zone. Default: at once. Not together with `delay`.
     run_at: datetime | None = None
     #: Not before this span from now, by the database's clock.
     delay: float | timedelta | None = None

@@ -47,7 +47,7 @@ class RemoteJob:
     def __init__(self, pipe: Connection, facts: Facts) -> None:
         self._pipe = pipe
         self._facts = facts
-        self.has_completed = False
+        self._completions = 0
         self._lock = threading.Lock()
         self._end = None if facts.time_left is None else time.monotonic() + facts.time_left
 
@@ -95,8 +95,16 @@ class RemoteJob:
 
     def ask_for_completion(self, value: bytes | None, codec: str) -> tuple[str, str, bytes | None]:
         answer: tuple[str, str, bytes | None] = self._ask("completion", value, codec)
-        self.has_completed = True
+        self._completions += 1
         return answer
+
+    def completion_refused(self) -> None:
+        self._ask("completion_refused")
+        self._completions -= 1
+
+    @property
+    def has_completed(self) -> bool:
+        return self._completions > 0
 
     def log_event(self, kind: str, data: dict[str, Any]) -> None:
         self._ask("log_event", kind, data)

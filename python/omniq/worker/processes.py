@@ -59,6 +59,9 @@ def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | 
         if name == "log_event":
             job.log_event(*given)
             return None
+        if name == "completion_refused":
+            job.completion_refused()
+            return None
         return job.completion(*given).wait()
     except OmniQError as error:
         return error

@@ -160,6 +160,33 @@ async def test_a_completion_on_another_database(app: AsyncOmniQ, url: str, other
         await handle.result(5)
 
 
+# Found by a newcomer: what the run returned was thrown away, though nothing had been written.
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_run_goes_on_after_a_completion_that_was_refused(
+    app: AsyncOmniQ, url: str, other: str, is_async: bool
+) -> None:
+    if is_async:
+
+        @app.task(name="order", retries=0)
+        async def order(context: Context) -> int:
+            connection = await asyncpg.connect(other)
+            with pytest.raises(OmniQError, match="nothing was written"):
+                await context.complete(1, connection=connection)
+            await connection.close()
+            return 3
+    else:
+
+        @app.task(name="order", retries=0)
+        def order(context: Context) -> int:
+            with psycopg.connect(other) as connection, pytest.raises(OmniQError, match="nothing was written"):
+                context.complete(1, connection=connection)
+            return 3
+
+    handle = await order.enqueue()
+    await app.drain()
+    assert await handle.result(5) == 3
+
+
 # The queue of its own place, not the application's, is what the connection must lead to.
 async def test_a_queue_with_a_place_of_its_own(url: str, other: str) -> None:
     async with AsyncOmniQ(url, tasks=f"{other}?schema=jobs") as app:

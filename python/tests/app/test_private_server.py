@@ -77,6 +77,22 @@ def test_the_command_finds_the_private_server_of_its_own_environment(home: Path)
         run("omniq", "dev", "stop")
 
 
+# Issue 12, E6, found by a newcomer: the command said nothing of it, though the guide says that it does.
+def test_the_command_says_which_variables_it_ignores(url: str) -> None:
+    kept = {"HOME", "LANG", "PATH", "TMPDIR"}
+    env = {name: value for name, value in os.environ.items() if name in kept}
+    env |= {"OMNIQ_URL": url, "OMNIQ_COLOUR": "red"}
+
+    def said(*options: str) -> str:
+        command = [sys.executable, "-m", "omniq", *options, "queues"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "OmniQ ignores OMNIQ_COLOUR; the settings are OMNIQ_" in said()
+    assert said("-q") == ""
+
+
 # Issue 12, E6: it was passed over.
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIQ_ULR", "postgresql://db/app")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import asyncpg
@@ -65,6 +66,41 @@ async def test_numbers_of_metadata_and_events_are_kept_or_refused(app: AsyncOmni
     await app.backend.events.log(TaskEvent("fine", data=exact))
     [event] = await app.backend.events.query(kind="fine")
     assert repr(event.data) == repr(exact)
+
+
+# Found by a newcomer: a time of Amsterdam before 1937 came back 28 seconds later.
+@pytest.mark.parametrize("kind", [datetime, Any])
+async def test_times_are_kept_or_refused(app: AsyncOmniQ, kind: Any) -> None:
+    async def give(when: Any) -> Any:
+        return when
+
+    give.__annotations__ = {"when": kind, "return": kind}
+    task = app.task(retries=0)(give)
+    odd = datetime(1930, 6, 1, 12, tzinfo=timezone(timedelta(hours=1, minutes=19, seconds=32)))
+    for value in (odd, {odd: 1}, [{"at": odd}]) if kind is Any else (odd,):
+        with pytest.raises(OmniQError, match=r"distance from UTC has seconds.*astimezone\(timezone.utc\)") as refused:
+            await task.enqueue(value)
+        assert refused.value.is_codec
+    even = [datetime(2026, 6, 1, 12, tzinfo=timezone(timedelta(hours=-5, minutes=-30))), odd.astimezone(timezone.utc)]
+    handles = [await task.enqueue(value) for value in even]
+    await app.drain()
+    if kind is datetime:
+        assert [await handle.result(5) for handle in handles] == even
+
+
+async def test_the_later_one_of_delay_and_run_at_counts(app: AsyncOmniQ) -> None:
+    @app.task
+    async def f() -> None: ...
+
+    hour = datetime.now(timezone.utc) + timedelta(hours=1)
+    by_delay = await f.with_options(run_at=hour).with_options(delay=60).enqueue()
+    by_time = await f.with_options(delay=60).with_options(run_at=hour).enqueue()
+    starts = [(await app.backend.queue.get(handle.id)).run_at for handle in (by_delay, by_time)]  # type: ignore[union-attr]
+    assert starts[0] < hour - timedelta(minutes=50)
+    assert abs(starts[1] - hour) < timedelta(seconds=1)
+    with pytest.raises(OmniQError, match="run_at = .* and delay = 60 seconds are both given") as refused:
+        await f.with_options(delay=60, run_at=hour).enqueue()
+    assert refused.value.is_invalid
 
 
 async def test_a_value_above_the_limit_fails_the_task(app: AsyncOmniQ) -> None:

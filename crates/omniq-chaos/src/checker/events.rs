@@ -43,7 +43,7 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
             event.kind == "started"
                 && !again
                 && !stood_still(event)
-                && events[..place].iter().any(|other| is_end(&other.kind) && other.attempt == event.attempt)
+                && events[..place].iter().any(|other| is_end(other) && other.attempt == event.attempt)
                 // The same attempt may begin again after one that was not counted.
                 && !events[..place].iter().any(|other| matches!(&*other.kind, "released" | "snoozed"))
         };
@@ -70,9 +70,9 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     verdict.figure("events", facts.events.len());
 }
 
-/// Not `rescued`: what a worker that was lost still has to say comes behind it.
-fn is_end(kind: &str) -> bool {
-    matches!(kind, "completed" | "failed" | "retried" | "cancelled" | "discarded")
+/// Not that of a rescue, be it the last one: what a worker that was lost had sent before may be written behind it.
+fn is_end(event: &Event) -> bool {
+    !event.rescue && matches!(&*event.kind, "completed" | "failed" | "retried" | "cancelled" | "discarded")
 }
 
 fn kinds(events: &[&Event]) -> String {

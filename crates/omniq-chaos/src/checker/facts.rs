@@ -29,6 +29,8 @@ pub struct Event {
     pub task: Uuid,
     pub kind: String,
     pub attempt: i32,
+    /// Whether another worker wrote it, which has taken the task from a lost one.
+    pub rescue: bool,
 }
 
 #[derive(Debug, Default)]
@@ -75,10 +77,11 @@ pub async fn read(client: &Client) -> Fallible<Facts> {
             error: row.get(4),
         });
     }
-    let sql =
-        "select task_id, kind, coalesce(attempt, 0) from omniq.events where task_id is not null order by id";
+    let sql = "select task_id, kind, coalesce(attempt, 0), coalesce(data->'error'->>'type' = 'worker_lost', false) \
+         from omniq.events where task_id is not null order by id";
     for row in client.query(sql, &[]).await? {
-        facts.events.push(Event { task: row.get(0), kind: row.get(1), attempt: row.get(2) });
+        let (task, kind, attempt, rescue) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        facts.events.push(Event { task, kind, attempt, rescue });
     }
     for (sql, into) in [
         ("select task, n, run from payments", &mut facts.payments),

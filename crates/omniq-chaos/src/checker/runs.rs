@@ -29,6 +29,7 @@ fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
             let from = first.begun.saturating_sub(SECOND);
             if over <= second.begun
                 || told.frozen(first.who, from, second.begun)
+                || told.frozen_at_its_end(first.who, second.begun)
                 // It was the second that was late: it had the task before, and had stood still.
                 || told.frozen(second.who, from, second.begun)
             {

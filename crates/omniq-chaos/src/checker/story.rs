@@ -208,6 +208,13 @@ impl Told<'_> {
         })
     }
 
+    /// Whether it stood still, however briefly, in the time in which it should have stopped its runs: the last tenth of a lease that ended
+    /// at this time, and a moment for the machine's own delays.
+    pub fn frozen_at_its_end(&self, who: &str, end: Nanos) -> bool {
+        let from = end.saturating_sub((crate::orders::LEASE / 10.0 * 1e9) as Nanos);
+        self.lives.get(who).is_some_and(|life| life.frozen.iter().any(|(a, b)| *a <= end && *b >= from))
+    }
+
     /// When a run was surely over.
     pub fn end(&self, run: &Run<'_>) -> Option<Nanos> {
         let killed = self.lives.get(run.who).and_then(|life| life.killed);

@@ -84,7 +84,7 @@ impl Sketch {
     fn result(mut self, status: &str, number: u64, attempt: i32) -> Self {
         let value = if status == "completed" { json!({ "n": 1, "run": run(number) }) } else { json!(null) };
         let (status, error) = (status.to_owned(), String::new());
-        let event = |kind: &str| Event { task: id(1), kind: kind.to_owned(), attempt };
+        let event = |kind: &str| Event { task: id(1), kind: kind.to_owned(), attempt, rescue: false };
         if self.facts.events.is_empty() {
             self.facts.events.extend([event("started"), event(&status)]);
         }

@@ -140,8 +140,7 @@ async fn lists_say_that_there_is_more_and_commands_take_all() {
 /// Issue 12, E8: one that goes away while its page is retried keeps none of the others from it. The page was read before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_deleted_meanwhile_keeps_no_other_from_its_retry() {
-    const WAITING: &str =
-        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     let bench = Bench::ready().await;
     let backend = bench.backend().await;
     let tasks = (0..20).map(|i| NewTask::new("break", &i).expect("a task").queue("default")).collect();
@@ -164,7 +163,8 @@ async fn a_task_that_is_deleted_meanwhile_keeps_no_other_from_its_retry() {
     deleting.await.expect("it ends").expect("it is deleted");
     let ran = Ran::from(retrying.expect("it starts").wait_with_output().expect("it ends")).good();
     let mut retried: Vec<_> = ran.json()["retried"].as_array().expect("a list").clone();
-    let mut wanted: Vec<_> = ids.iter().filter(|id| **id != gone).map(|id| Value::from(id.to_string())).collect();
+    let mut wanted: Vec<_> =
+        ids.iter().filter(|id| **id != gone).map(|id| Value::from(id.to_string())).collect();
     retried.sort_by_key(Value::to_string);
     wanted.sort_by_key(Value::to_string);
     assert_eq!(retried, wanted);

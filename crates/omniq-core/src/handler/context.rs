@@ -1,7 +1,7 @@
 //! What a handler knows of its run, and what it can do beside its work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::signal::{StopReason, StopSignal};
 use crate::backend::{Backend, Report};
 use crate::model::*;
-use crate::{Result, blocking};
+use crate::{Error, Result, blocking};
 
 /// The run of a task, as its handler sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ struct Inner {
     origin: Arc<Origin>,
     deadline: Option<Instant>,
     signal: StopSignal,
-    /// A transaction of the user's own may have completed the task.
-    completed_inside: AtomicBool,
+    /// How many transactions of the user's own may have completed the task.
+    completions: AtomicU32,
 }
 
 /// What all runs of a worker share.
@@ -41,7 +41,7 @@ impl Context {
             origin,
             deadline,
             signal: StopSignal::default(),
-            completed_inside: AtomicBool::new(false),
+            completions: AtomicU32::new(0),
         }))
     }
 
@@ -104,13 +104,22 @@ impl Context {
         // The user's transaction writes the end: what went before it must stand before it.
         self.0.origin.notes.flush(self.id()).await;
         let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
-        self.0.completed_inside.store(true, Ordering::Release);
+        self.0.completions.fetch_add(1, Ordering::AcqRel);
         Ok(completion)
     }
 
-    /// Whether a transaction of the user's own may have completed the task: `completion` has succeeded.
+    /// Takes a [`completion`](Self::completion) back that was certainly not carried out, such as one on a connection that leads to another
+    /// database: what the run comes to counts as before. To be called once for each at most.
+    pub fn completion_refused(&self) {
+        let _ = self
+            .0
+            .completions
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
+    }
+
+    /// Whether a transaction of the user's own may have completed the task: `completion` has succeeded, and was not refused.
     pub fn completed_inside(&self) -> bool {
-        self.0.completed_inside.load(Ordering::Acquire)
+        self.0.completions.load(Ordering::Acquire) > 0
     }
 
     /// When the run's time is over; `None` if it has no timeout.
@@ -136,9 +145,16 @@ impl Context {
     /// Logs an event about this run: a name of your own for its kind, and data. Returns at once.
     ///
     /// It is written within moments, at the latest with the end of the run; it is dropped if events are off, if their storage fails, if a
-    /// thousand of the run wait for it, or if the process crashes. Error `is_invalid` for a bad kind or data, and nothing else.
+    /// thousand of the run wait for it, or if the process crashes. Error `is_invalid` for a bad kind, such as one that OmniQ
+    /// logs by itself, or bad data, and nothing else.
     pub fn log_event(&self, kind: &str, data: Map<String, Value>) -> Result<()> {
-        let mut event = TaskEvent::of(self.task(), kind.parse()?).worker(self.worker());
+        let kind: EventKind = kind.parse()?;
+        if !matches!(kind, EventKind::Custom(_)) {
+            return Err(Error::invalid(format!(
+                "the event kind {kind} is refused: OmniQ logs it by itself, and counts by it; give a name of your own"
+            )));
+        }
+        let mut event = TaskEvent::of(self.task(), kind).worker(self.worker());
         event.data = data;
         event.check()?;
         self.0.origin.notes.event(event);

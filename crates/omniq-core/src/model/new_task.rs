@@ -32,7 +32,7 @@ pub struct NewTask {
     pub payload: Payload,
     /// Higher first. Default: 0.
     pub priority: i16,
-    /// Not before this time. Default: at once. Wins over `delay`.
+    /// Not before this time. Default: at once. Not together with `delay`.
     pub run_at: Option<Timestamp>,
     /// Not before this span from now, by the database's clock.
     pub delay: Option<Duration>,
@@ -133,17 +133,17 @@ impl NewTask {
         self
     }
 
-    /// Not before this time; a time that has passed means at once.
+    /// Not before this time, in place of a delay that was set before; a time that has passed means at once.
     #[must_use]
     pub fn run_at(mut self, time: Timestamp) -> Self {
-        self.run_at = Some(time);
+        (self.run_at, self.delay) = (Some(time), None);
         self
     }
 
-    /// Not before this span from now.
+    /// Not before this span from now, in place of a time that was set before.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = Some(delay);
+        (self.delay, self.run_at) = (Some(delay), None);
         self
     }
 
@@ -189,6 +189,12 @@ impl NewTask {
         limits.check_payload("payload", &self.func, &self.payload)?;
         self.payload.codec().name().parse::<Codec>()?;
         if let Some(delay) = self.delay {
+            if let Some(time) = self.run_at {
+                return Err(Error::invalid(format!(
+                    "run_at = {time} and delay = {} seconds are both given: give one of them, as both say when the task starts",
+                    delay.as_secs_f64()
+                )));
+            }
             check_duration("delay", delay)?;
         }
         if let Some(ttl) = self.ttl {

@@ -19,6 +19,9 @@ const EVENTS_PAUSE: Duration = Duration::from_millis(200);
 /// How often a batch is tried that fails although the storage is there: over about seven seconds.
 const TRIES: u32 = 8;
 
+/// How many bytes of results are written in one go: PostgreSQL takes no message of more than 1 GiB, and the memory counts, too.
+const BATCH_BYTES: usize = 64 * 1024 * 1024;
+
 pub(super) struct Clerk {
     backend: Backend,
     lease: watch::Receiver<LeaseState>,
@@ -57,17 +60,20 @@ impl Clerk {
     /// Events that do not travel with an end, before the ends behind them: those would fail for the same lack, and an event must not come
     /// behind a later one of its task.
     async fn log(&mut self, mut events: Vec<TaskEvent>) {
-        let until = Instant::now() + LACK;
-        loop {
-            events = self.backend.log_of_runs(events).await;
-            if events.is_empty() {
-                return;
-            }
-            if self.lease_is_lost() || self.lease.has_changed().is_err() || Instant::now() >= until {
+        let (until, mut tried) = (Instant::now() + LACK, false);
+        while !events.is_empty() {
+            let over = tried && (self.lease.has_changed().is_err() || Instant::now() >= until);
+            // Once the lease is lost others may have ended the tasks: what is written now could stand behind their end.
+            if over || self.lease_is_lost() {
                 tracing::warn!(
                     count = events.len(),
                     "events were dropped: they could not be written in time"
                 );
+                return;
+            }
+            events = self.backend.log_of_runs(events).await;
+            tried = true;
+            if events.is_empty() {
                 return;
             }
             tokio::select! {
@@ -143,7 +149,7 @@ impl Clerk {
                 answers.resize(batch.len(), Settled::Lost);
                 return Ok(());
             }
-            let part = &rest[..size.min(rest.len())];
+            let part = &rest[..size.min(fitting(rest))];
             let error = match self.backend.settle_all_of(part, SettleMode::Each).await {
                 Ok(settled) => {
                     self.outage.over();
@@ -190,6 +196,17 @@ impl Clerk {
     }
 }
 
+/// How many of these, from the first one on, have results that travel in one message; one at least.
+fn fitting(batch: &[Settlement]) -> usize {
+    let mut bytes = 0;
+    let fits = |settlement: &&Settlement| {
+        let value = settlement.result.as_ref().and_then(|result| result.value.as_ref());
+        bytes += value.map_or(0, |value| value.bytes().len());
+        bytes <= BATCH_BYTES
+    };
+    batch.iter().take_while(fits).count().max(1)
+}
+
 /// After a broken connection it is not known whether the first try was carried out: then "lost" is likely our own doing.
 fn tell_lost(
     batch: &[Settlement],
@@ -212,5 +229,54 @@ fn tell_lost(
                 tracing::warn!(%task, "not settled: the claim was lost, nothing was changed");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{EventStorage, MemoryEventStorage, MemoryQueue};
+
+    fn task() -> Task {
+        Task::from_new(NewTask::new("f", &()).unwrap(), TaskId::new(), 1, jiff::Timestamp::now())
+    }
+
+    /// Found by chaos: others had ended the task before `started` was written.
+    #[tokio::test]
+    async fn a_lost_lease_writes_no_events() {
+        let events = Arc::new(MemoryEventStorage::new());
+        let backend = Backend::new(Arc::new(MemoryQueue::new())).with_events(Arc::clone(&events) as _);
+        let (lease, state) = watch::channel(LeaseState::Held);
+        let mut clerk = Clerk::new(backend, state, Dues::default());
+        let started = || Note::Event(TaskEvent::of(&task(), EventKind::Started));
+        clerk.write(Batch::new([started()].into_iter())).await;
+        lease.send_replace(LeaseState::Lost);
+        clerk.write(Batch::new([started()].into_iter())).await;
+        assert_eq!(events.count(&EventFilter::default()).await.unwrap(), 1);
+    }
+
+    #[test]
+    fn results_that_are_too_large_for_one_message_travel_in_several() {
+        let end = |bytes: usize| {
+            let task = task();
+            let value = Payload::new(Codec::Raw, vec![0; bytes]);
+            let mut result = TaskResult::new(task.id, ResultStatus::Completed);
+            result.value = Some(value);
+            Settlement {
+                task_id: task.id,
+                claim: None,
+                outcome: Outcome::Complete,
+                result: Some(result),
+                events: Vec::new(),
+            }
+        };
+        let quarter = BATCH_BYTES / 4;
+        let batch: Vec<_> = [quarter, quarter, quarter, quarter, 1, BATCH_BYTES + 1, 1].map(end).into();
+        assert_eq!(fitting(&batch), 4);
+        assert_eq!(fitting(&batch[4..]), 1);
+        assert_eq!(fitting(&batch[5..]), 1, "one that is too large goes by itself");
+        assert_eq!(fitting(&batch[6..]), 1);
     }
 }

@@ -189,6 +189,8 @@ async fn handlers_can_enqueue_and_log_events() {
             let data = serde_json::Map::from_iter([("percent".to_owned(), 50.into())]);
             context.log_event("progress", data)?;
             assert!(context.log_event("", Default::default()).unwrap_err().is_invalid());
+            let own = context.log_event("completed", Default::default()).unwrap_err();
+            assert!(own.is_invalid() && own.message().contains("completed"), "{own}");
             Ok::<_, Failure>(context.enqueue(task("second")).await?)
         })
         .register_blocking("second", |(): (), context: Context| context.enqueue_sync(task("third")))

@@ -32,10 +32,16 @@ impl CompleteIn for Context {
         result: &R,
     ) -> Result<()> {
         let completion = self.completion(Some(Payload::json(result)?)).await?;
-        match target.complete(&completion).await? {
-            Some(elsewhere) => Err(place::another(&elsewhere, &completion.place)),
-            None => Ok(()),
+        let done = match target.complete(&completion).await {
+            Ok(Some(elsewhere)) => Err(place::another(&elsewhere, &completion.place)),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        // Nothing was done. Whatever else went wrong is known with the transaction's end.
+        if done.as_ref().is_err_and(Error::is_invalid) {
+            self.completion_refused();
         }
+        done
     }
 }
 

@@ -17,6 +17,9 @@ use crate::patience::{Patience, is_unsure};
 use crate::rows::Columns;
 use crate::sql::Statement;
 
+/// How many bytes of arguments one call inside a transaction of the user's own takes: what else is sent leaves a message below 1 GiB.
+const MOST_INSIDE: usize = 900_000_000;
+
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
 #[derive(Debug)]
 pub struct EnqueueCall<'a> {
@@ -179,7 +182,7 @@ impl AsyncPostgresQueue {
             task.check(&self.inner.limits)?;
         }
         // One statement: outside of a transaction, too, it is all or nothing.
-        let batch = EnqueueBatch::rows_of_checked(&tasks)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST_INSIDE)?;
         for piece in &batch.pieces {
             if let Piece::Rows(rows) = piece
                 && !rows.ids.is_empty()

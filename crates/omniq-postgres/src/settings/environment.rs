@@ -56,7 +56,7 @@ pub(super) fn check(variables: &Variables) -> Result<()> {
         static SAID: Once = Once::new();
         SAID.call_once(|| {
             tracing::warn!(
-                "{} mean nothing to OmniQ; the settings are {PREFIX}{}",
+                "OmniQ ignores {}; the settings are {PREFIX}{}",
                 unknown.join(", "),
                 known.join(&format!(", {PREFIX}"))
             );

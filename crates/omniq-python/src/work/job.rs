@@ -188,6 +188,11 @@ impl Job {
         ))
     }
 
+    /// The last completion was certainly not carried out.
+    fn completion_refused(&self) {
+        self.0.context.completion_refused();
+    }
+
     /// Whether a transaction of the user's own may have completed the task.
     #[getter]
     fn has_completed(&self) -> bool {

@@ -195,6 +195,33 @@ async fn c21_a_connection_to_another_database_is_refused() {
     backend.close().await.unwrap();
 }
 
+/// Found by a newcomer: after such a refusal, which has written nothing, what the run returned was thrown away.
+#[tokio::test]
+async fn c21_a_run_goes_on_after_a_completion_that_was_refused() {
+    let (db, with, without) = (TestDb::new().await, TestDb::new().await, TestDb::new().await);
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    AsyncPostgresBackend::connect(&with.url()).await.unwrap().close().await.unwrap();
+    let clients = [with.client().await, without.client().await];
+    let clients = std::sync::Arc::new(tokio::sync::Mutex::new(clients));
+    let worker = Worker::builder(backend.backend().clone())
+        .register("order", move |(): (), context: Context| {
+            let clients = std::sync::Arc::clone(&clients);
+            async move {
+                for client in clients.lock().await.iter_mut() {
+                    assert!(context.complete_in(client, &1).await.unwrap_err().is_invalid());
+                }
+                Ok::<_, Failure>(3)
+            }
+        })
+        .build()
+        .unwrap();
+    let id = backend.enqueue(NewTask::new("order", &()).unwrap().max_retries(0)).await.unwrap();
+    worker.run_until_idle().await.unwrap();
+    let result = backend.result(id).await.unwrap().unwrap();
+    assert_eq!(result.value.unwrap().decode::<i32>().unwrap(), 3);
+    backend.close().await.unwrap();
+}
+
 /// What is known of the place is from before the restart; the connection is to the right database all the same.
 #[tokio::test]
 async fn c21_a_connection_made_after_a_restart_is_taken() {

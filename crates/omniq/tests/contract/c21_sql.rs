@@ -116,6 +116,12 @@ async fn c21_the_sql_function_refuses_bad_input() {
     let before = rows(&witness).await;
     let long = format!("select omniq.enqueue('f', queue => '{}')", "x".repeat(129));
     let twice = format!("select omniq.enqueue('f', id => '{taken}')");
+    let with = |max_retries: &str, options: &str, payload: &str| {
+        format!(
+            "select omniq.enqueue_many(array[null]::uuid[], '{{q}}', '{{f}}', '{{json}}', array['{payload}']::bytea[], '{{0}}', {max_retries},
+             array[null]::timestamptz[], array[null]::float8[], array[null]::float8[], array['{options}']::text[], array[null]::text[])"
+        )
+    };
     for (sql, code, words) in [
         ("select omniq.enqueue('f', queue => '')", "23514", "queue_name_length"),
         (&long, "23514", "queue_name_length"),
@@ -146,6 +152,15 @@ async fn c21_the_sql_function_refuses_bad_input() {
             "OQ002",
             "NaN",
         ),
+        ("select omniq.enqueue('f', delay => '1 min', run_at => now())", "OQ002", "are both given"),
+        (&with("'{3,4}'", "null", "1"), "OQ002", "queues has 1 elements and max_retries has 2"),
+        (&with("'{3}'", r#"{"timeout": "x"}"#, "1"), "OQ002", "option timeout"),
+        (&with("'{3}'", r#"{"timeout": -1}"#, "1"), "OQ002", "option timeout = -1"),
+        (&with("'{3}'", r#"{"backoff": 5}"#, "1"), "OQ002", "option backoff = 5"),
+        (&with("'{3}'", r#"{"backoff": {"first": 5}}"#, "1"), "OQ002", "option backoff"),
+        (&with("'{3}'", r#"{"foo": 1}"#, "1"), "OQ002", "option foo"),
+        (&with("'{3}'", "null", "{bad"), "OQ002", "no JSON"),
+        (&with("'{3}'", "null", r"\xff"), "OQ002", "no JSON"),
     ] {
         let error = witness.query(sql, &[]).await.expect_err(sql);
         let db = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error:?}"));

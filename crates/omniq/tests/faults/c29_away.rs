@@ -92,7 +92,8 @@ async fn c29_calls_wait_for_a_server_that_is_away() {
 async fn c29_callers_that_wait_ask_a_server_that_is_away_together() {
     let db = TestDb::new().await;
     let (proxy, url) = Proxy::in_front_of(&db.url()).await;
-    let backend = AsyncPostgresBackend::connect(&format!("{url}?acquire_timeout=2&pool_min=0")).await.unwrap();
+    let backend =
+        AsyncPostgresBackend::connect(&format!("{url}?acquire_timeout=2&pool_min=0")).await.unwrap();
     proxy.retarget("127.0.0.1:1");
     proxy.cut();
     let before = proxy.opened();

@@ -97,7 +97,7 @@ class TaskQueue(QueueStorage):
             args: The function's arguments: any value that the codec holds.
             queue: The queue. Default: ``"default"``.
             priority: Higher first, -32768 to 32767. Default: 0.
-            run_at: Not before this time. Default: at once. Wins over `delay`.
+            run_at: Not before this time. Default: at once. Not together with `delay`.
             delay: Not before this span from now, by the database's clock.
             ttl: If no worker has begun within this span from the later of creation and start time, the task expires.
             max_retries: Extra runs after a failure: 3, the default, allows 4 executions.

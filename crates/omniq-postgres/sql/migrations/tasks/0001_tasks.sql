@@ -303,10 +303,43 @@ on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
 
+-- Refuses options of a task that the library does not know, or would read as something else.
+create function {schema}.check_options(options jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    odd record;
+begin
+    select o.key, o.value into odd
+    from jsonb_each(case when jsonb_typeof(options) = 'object' then options end) as o(key, value)
+    where case o.key
+          when 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
+          when 'backoff' then jsonb_typeof(o.value) <> 'object' or exists (
+              select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
+              where b.key not in ('initial', 'factor', 'max', 'jitter') or jsonb_typeof(b.value) <> 'number')
+          else true end
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
+            'Known are timeout, in seconds, and backoff, an object of the numbers initial, factor, max and jitter.');
+    end if;
+end
+{body};
+
+-- Refuses arguments that are said to be JSON and are none.
+create function {schema}.check_payload(payload bytea) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+begin
+    perform convert_from(payload, 'UTF8')::json;
+exception when data_exception then
+    perform {schema}.refuse('OQ002', format('a payload of codec json is no JSON: %s', sqlerrm),
+        'Give the bytes of a JSON text in UTF-8, or the codec that it has.');
+end
+{body};
+
 -- Refuses what the library could not read, or would refuse itself: of other clients alone, for it has checked its own.
 create function {schema}.check_input(
-    queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
-    run_ats timestamptz[], options text[], metadata text[]
+    ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
+    run_ats timestamptz[], delays double precision[], ttls double precision[], options text[], metadata text[]
 ) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -317,9 +350,30 @@ declare
         when array_position(priorities, null) is not null then 'a priority is null: give 0'
         when array_position(max_retries, null) is not null then 'max_retries is null: give 0 to 1000000' end;
     start timestamptz;
+    odd record;
 begin
+    select l.name, l.length into odd
+    from (values ('ids', cardinality(ids)), ('funcs', cardinality(funcs)), ('codecs', cardinality(codecs)),
+                 ('payloads', cardinality(payloads)), ('priorities', cardinality(priorities)),
+                 ('max_retries', cardinality(max_retries)), ('run_ats', cardinality(run_ats)), ('delays', cardinality(delays)),
+                 ('ttls', cardinality(ttls)), ('options', cardinality(options)), ('metadata', cardinality(metadata))) as l(name, length)
+    where l.length <> cardinality(queues)
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002',
+            format('queues has %s elements and %s has %s', cardinality(queues), odd.name, odd.length),
+            'Each array has one element for each task; those of ids, run_ats, delays, ttls, options and metadata may be null.');
+    end if;
     if wrong is not null then
         raise exception using errcode = 'not_null_violation', message = wrong;
+    end if;
+    select s.at, s.delay into odd
+    from unnest(run_ats, delays) as s(at, delay)
+    where s.at is not null and s.delay is not null
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('run_at %s and delay %s s are both given', odd.at, odd.delay),
+            'Give one of them; both say when the task starts.');
     end if;
     select r.at into start
     from unnest(run_ats) as r(at)
@@ -327,7 +381,9 @@ begin
     if found then
         perform {schema}.refuse('OQ002', format('run_at = %s is out of range', start), 'Give a time of the years 1 to 9999.');
     end if;
-    perform {schema}.check_json('options', o.given::jsonb, true) from (select distinct unnest(options)) as o(given);
+    perform {schema}.check_json('options', o.given::jsonb, true), {schema}.check_options(o.given::jsonb)
+    from (select distinct unnest(options)) as o(given);
+    perform {schema}.check_payload(p.payload) from unnest(codecs, payloads) as p(codec, payload) where p.codec = 'json';
     perform {schema}.check_json('metadata', m.given::jsonb, true),
             case when octet_length(m.given) > 65536 then {schema}.refuse('OQ002',
                 format('metadata has %s bytes: at most 65536 are allowed', octet_length(m.given))) end
@@ -356,7 +412,7 @@ declare
 begin
     if current_setting('omniq.direct', true) is distinct from 'on' then
         perform {schema}.check_input(
-            queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, options, metadata);
+            ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata);
     end if;
 
     if array_position(ids, null) is not null then
@@ -371,7 +427,8 @@ begin
     limit 1;
     if found then
         perform {schema}.refuse('OQ002',
-            format('delay %s s or ttl %s s is out of range', wrong.delay, wrong.ttl),
+            format('%s s is out of range', case when wrong.ttl <= 0 or wrong.ttl > 3.2e9 or wrong.ttl = 'NaN'
+                                                 then 'ttl ' || wrong.ttl else 'delay ' || wrong.delay end),
             'A delay is 0 or more, a ttl more than 0, both at most 100 years.');
     end if;
 
