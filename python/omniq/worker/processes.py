@@ -29,6 +29,8 @@ _log = logging.getLogger("omniq")
 
 #: How long a process may take to begin, in seconds, before that is told.
 _SLOW = 20.0
+#: What a process asks for on its way; all else that it says answers its run.
+_ASKED = ("completion", "completion_refused", "log_event")
 #: A fresh interpreter: a fork of a process with threads can hang.
 _START = multiprocessing.get_context("spawn")
 
@@ -56,13 +58,10 @@ class Processes(Threads):
 def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
     """What the process is told of what it asked for."""
     try:
-        if name == "log_event":
-            job.log_event(*given)
-            return None
-        if name == "completion_refused":
-            job.completion_refused()
-            return None
-        return job.completion(*given).wait()
+        if name == "completion":
+            return job.completion(*given).wait()
+        getattr(job, name)(*given)
+        return None
     except OmniQError as error:
         return error
     except Exception as error:
@@ -142,7 +141,7 @@ class _Process:
                 if name == "ready":
                     self._is_ready = True
                     continue
-                if name in ("completion", "log_event"):
+                if name in _ASKED:
                     self._pipe.send(_answer(job, name, given))
                     continue
                 getattr(job, name)(*given)
