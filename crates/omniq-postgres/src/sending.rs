@@ -130,15 +130,18 @@ impl Db {
         for (statement, _) in trip.calls {
             prepared.push(if trip.kept { self.prepared(client, statement).await? } else { None });
         }
-        let all =
-            in_order(trip.calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
+        let by_itself = trip.begin.is_none() && self.sessions.keeps();
+        let all = in_order(
+            !by_itself,
+            trip.calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
                 match prepared {
                     Some(prepared) => unshown::query(client, prepared, params).await.map_err(from_driver),
                     None => query_fresh(client, statement, params).await,
                 }
-            }));
+            }),
+        );
         let begin = match trip.begin {
-            None if self.sessions.keeps() => return Ok(all.await),
+            None if by_itself => return Ok(all.await),
             None if trip.reads() => BEGIN_READ,
             None => BEGIN,
             Some(begin) => begin,
@@ -196,15 +199,21 @@ impl Db {
     }
 }
 
-/// Does all of these, each of which is sent when it is first polled: in their order, and before anything that comes behind.
-async fn in_order<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut open: Vec<(Pin<Box<_>>, Option<T>)> = all.map(|one| (Box::pin(one), None)).collect();
+/// Does all of these, each of which is sent when it is first polled: in their order, and before anything that comes behind. `until_error`: what
+/// has failed ends it, and nothing behind that is sent any more.
+async fn in_order<T>(
+    until_error: bool,
+    all: impl Iterator<Item = impl Future<Output = Result<T>>>,
+) -> Vec<Result<T>> {
+    let mut open: Vec<(Pin<Box<_>>, Option<Result<T>>)> = all.map(|one| (Box::pin(one), None)).collect();
     poll_fn(|context| {
         for (one, answer) in &mut open {
             if answer.is_none()
                 && let Poll::Ready(ready) = one.as_mut().poll(context)
+                && answer.insert(ready).is_err()
+                && until_error
             {
-                *answer = Some(ready);
+                return Poll::Ready(());
             }
         }
         if open.iter().all(|(_, answer)| answer.is_some()) { Poll::Ready(()) } else { Poll::Pending }
@@ -220,4 +229,40 @@ fn only<T: FromSqlOwned>(rows: &[Row]) -> Result<T> {
 
 fn no_row() -> Error {
     Error::internal("the database gave no row where one was due")
+}
+
+#[cfg(test)]
+mod tests {
+    use omniq_testkit::TestDb;
+
+    use super::*;
+    use crate::AsyncPostgresEventStorage;
+    use crate::settings::Settings;
+
+    /// Found by a hostile reader: a statement that was too large to be sent was left out, and the others beside it were committed.
+    #[tokio::test]
+    async fn what_cannot_be_sent_undoes_what_was_sent_with_it() {
+        let test = TestDb::new().await;
+        let settings = Settings::builder().url(test.url()).build().unwrap();
+        AsyncPostgresEventStorage::with_settings(&settings).await.unwrap();
+        let db = Db::open(&settings).await.unwrap();
+        let (ahead, step) = (1e7, 86_400.0);
+        let good: Call<'_> = (&db.sql.make_events_partition, &[&ahead, &step]);
+        // Without its parameters the driver does not send it.
+        let unsent: Call<'_> = (&db.sql.make_events_partition, &[]);
+        let witness = test.client().await;
+        let count = async || {
+            let sql =
+                "select count(*) from omniq.events_partitions where starts > now() + interval '100 days'";
+            witness.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+        };
+        for calls in [[good, unsent], [unsent, good]] {
+            db.all_or_none(&mut db.patience(), &calls).await.unwrap_err();
+            db.in_transaction(BEGIN, &calls).await.unwrap_err();
+            assert_eq!(count().await, 0);
+        }
+        db.all_or_none(&mut db.patience(), &[good]).await.unwrap();
+        assert_eq!(count().await, 1);
+        db.close().await;
+    }
 }

@@ -1,5 +1,6 @@
 //! Sessions: how one is made in which the statements mean what they say, and whether a pooler stands between that keeps none.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
@@ -145,13 +146,23 @@ impl Sessions {
         begin: &str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        // What fails before it is sent, the server does not know of, and would commit the rest. It has failed when the end is first polled.
+        let failed = AtomicBool::new(false);
+        let work = async {
+            let answer = work.await;
+            failed.store(answer.is_err(), Ordering::Relaxed);
+            answer
+        };
+        let end = async {
+            client.batch_execute(if failed.load(Ordering::Relaxed) { "rollback" } else { "commit" }).await
+        };
         // The order in which they are first polled is the order in which they are sent.
         let (begun, ready, answer, ended) = tokio::join!(
             biased;
             client.batch_execute(begin),
             self.make_ready_within(client),
             work,
-            client.batch_execute("commit")
+            end
         );
         if let Err(error) = begun {
             let error = from_driver(error);

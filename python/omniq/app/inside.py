@@ -71,13 +71,11 @@ async def complete(
     """On a connection as for `enqueue`; `refused` is told of a statement that has done nothing."""
     taken = take(connection)
     sql, *parameters = await run(pending)
-    try:
-        elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
-        if elsewhere is not None:
-            raise elsewhere
-    except OmniQError:
+    elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
+    if elsewhere is not None:
+        # The transaction goes on. After an error it does not: what the run has written in it is lost.
         refused()
-        raise
+        raise elsewhere
 
 
 def complete_sync(
@@ -86,13 +84,11 @@ def complete_sync(
     """On a connection as for `enqueue_sync`; `refused` is told of a statement that has done nothing."""
     taken = _blocking(connection, "context.complete(…)")
     sql, *parameters = wait(pending)
-    try:
-        elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
-        if elsewhere is not None:
-            raise elsewhere
-    except OmniQError:
+    elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
+    if elsewhere is not None:
+        # The transaction goes on. After an error it does not: what the run has written in it is lost.
         refused()
-        raise
+        raise elsewhere
 
 
 def _database(parameters: list[Any]) -> str:

@@ -149,15 +149,6 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
     assert orders(url) == 1
 
 
-# Found by a newcomer, outside of a process.
-async def test_a_run_in_a_process_goes_on_after_a_completion_that_was_refused(url: str) -> None:
-    elsewhere = urlunsplit(urlsplit(url)._replace(path="/postgres"))
-    with on_database(shop.app, url) as shopping:
-        handle = await shop.misled.enqueue(elsewhere)
-        await shopping.drain(processes=1)
-        assert await handle.result(5) == 3
-
-
 async def test_what_follows_is_of_no_account_even_if_it_cannot_be_written(app: AsyncOmniQ, url: str) -> None:
     @app.task(retries=2, backoff=Backoff(initial=0.01))
     def order(context: Context) -> object:

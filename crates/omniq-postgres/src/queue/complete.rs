@@ -32,16 +32,14 @@ impl CompleteIn for Context {
         result: &R,
     ) -> Result<()> {
         let completion = self.completion(Some(Payload::json(result)?)).await?;
-        let done = match target.complete(&completion).await {
-            Ok(Some(elsewhere)) => Err(place::another(&elsewhere, &completion.place)),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        // Nothing was done. Whatever else went wrong is known with the transaction's end.
-        if done.as_ref().is_err_and(Error::is_invalid) {
-            self.completion_refused();
+        match target.complete(&completion).await? {
+            Some(elsewhere) => {
+                // Nothing was done, and the transaction goes on. After an error it does not: what the run has written in it is lost.
+                self.completion_refused();
+                Err(place::another(&elsewhere, &completion.place))
+            }
+            None => Ok(()),
         }
-        done
     }
 }
 

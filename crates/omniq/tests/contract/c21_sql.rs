@@ -158,6 +158,7 @@ async fn c21_the_sql_function_refuses_bad_input() {
         (&with("'{3}'", r#"{"timeout": -1}"#, "1"), "OQ002", "option timeout = -1"),
         (&with("'{3}'", r#"{"backoff": 5}"#, "1"), "OQ002", "option backoff = 5"),
         (&with("'{3}'", r#"{"backoff": {"first": 5}}"#, "1"), "OQ002", "option backoff"),
+        (&with("'{3}'", r#"{"timeout": null, "backoff": {"jitter": 5}}"#, "1"), "OQ002", "option backoff"),
         (&with("'{3}'", r#"{"foo": 1}"#, "1"), "OQ002", "option foo"),
         (&with("'{3}'", "null", "{bad"), "OQ002", "no JSON"),
         (&with("'{3}'", "null", r"\xff"), "OQ002", "no JSON"),

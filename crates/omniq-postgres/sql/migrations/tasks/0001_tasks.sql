@@ -311,16 +311,21 @@ declare
 begin
     select o.key, o.value into odd
     from jsonb_each(case when jsonb_typeof(options) = 'object' then options end) as o(key, value)
-    where case o.key
-          when 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
-          when 'backoff' then jsonb_typeof(o.value) <> 'object' or exists (
+    where case
+          when o.key not in ('timeout', 'backoff') then true
+          when o.value = 'null' then false
+          when o.key = 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
+          else jsonb_typeof(o.value) <> 'object' or exists (
               select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
-              where b.key not in ('initial', 'factor', 'max', 'jitter') or jsonb_typeof(b.value) <> 'number')
-          else true end
+              where case when jsonb_typeof(b.value) <> 'number' then true
+                    when b.key in ('initial', 'max') then b.value::text::numeric not between 0 and 3.2e9
+                    when b.key = 'factor' then b.value::text::numeric < 1
+                    when b.key = 'jitter' then b.value::text::numeric not between 0 and 1
+                    else true end) end
     limit 1;
     if found then
         perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
-            'Known are timeout, in seconds, and backoff, an object of the numbers initial, factor, max and jitter.');
+            'Known are timeout, in seconds, and backoff, an object of initial and max in seconds, factor from 1 on, and jitter from 0 to 1.');
     end if;
 end
 {body};
