@@ -189,6 +189,9 @@ async def test_a_run_goes_on_after_a_completion_that_was_refused(
 
 
 async def test_the_same_in_a_process(url: str, other: str) -> None:
+    # Without OmniQ's tables the statement would fail, and its transaction with it.
+    async with AsyncOmniQ(other, events="postgres"):
+        pass
     with on_database(shop.app, url) as shopping:
         handle = await shop.misled.enqueue(other)
         await shopping.drain(processes=1)
