@@ -9,7 +9,7 @@ import time
 
 import psycopg
 
-from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError
+from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ
 
 app = AsyncOmniQ(os.environ.get("OMNIQ_URL") or "postgresql://nowhere/", events="postgres")
 
@@ -79,16 +79,6 @@ def order(context: Context, url: str) -> str:
         if context.attempt == 1:
             connection.rollback()
     return "outside"
-
-
-@app.task(process=True, retries=0)
-def misled(context: Context, elsewhere: str) -> int:
-    with psycopg.connect(elsewhere) as connection:
-        try:
-            context.complete(1, connection=connection)
-        except OmniQError as error:
-            assert "nothing was written" in error.message
-    return 3
 
 
 class Holder:

@@ -14,7 +14,6 @@ import psycopg
 import psycopg2
 import psycopg2.pool
 import pytest
-import shop
 import sqlalchemy
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
@@ -22,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from test_connections import ASYNC, BLOCKING, with_driver
 
 from omniq import AsyncOmniQ, Context, OmniQError, TaskFailed
-from omniq.testing import assert_enqueued, eager, in_memory, on_database
+from omniq.testing import assert_enqueued, eager, in_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -186,16 +185,6 @@ async def test_a_run_goes_on_after_a_completion_that_was_refused(
     handle = await order.enqueue()
     await app.drain()
     assert await handle.result(5) == 3
-
-
-async def test_the_same_in_a_process(url: str, other: str) -> None:
-    # Without OmniQ's tables the statement would fail, and its transaction with it.
-    async with AsyncOmniQ(other, events="postgres"):
-        pass
-    with on_database(shop.app, url) as shopping:
-        handle = await shop.misled.enqueue(other)
-        await shopping.drain(processes=1)
-        assert await handle.result(5) == 3
 
 
 # The queue of its own place, not the application's, is what the connection must lead to.
