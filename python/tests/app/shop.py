@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 
 import psycopg
 
-from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ
+from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError
 
 app = AsyncOmniQ(os.environ.get("OMNIQ_URL") or "postgresql://nowhere/", events="postgres")
 
@@ -79,6 +80,13 @@ def order(context: Context, url: str) -> str:
         if context.attempt == 1:
             connection.rollback()
     return "outside"
+
+
+@app.task(process=True, retries=0)
+def misled(context: Context, elsewhere: str) -> int:
+    with psycopg.connect(elsewhere) as connection, contextlib.suppress(OmniQError):
+        context.complete(1, connection=connection)
+    return 3
 
 
 class Holder:

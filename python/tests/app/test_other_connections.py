@@ -14,6 +14,7 @@ import psycopg
 import psycopg2
 import psycopg2.pool
 import pytest
+import shop
 import sqlalchemy
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from test_connections import ASYNC, BLOCKING, with_driver
 
 from omniq import AsyncOmniQ, Context, OmniQError, TaskFailed
-from omniq.testing import assert_enqueued, eager, in_memory
+from omniq.testing import assert_enqueued, eager, in_memory, on_database
 
 pytestmark = pytest.mark.anyio
 
@@ -185,6 +186,19 @@ async def test_a_run_goes_on_after_a_completion_that_was_refused(
     handle = await order.enqueue()
     await app.drain()
     assert await handle.result(5) == 3
+
+
+async def test_the_same_in_a_process(url: str, other: str) -> None:
+    with on_database(shop.app, url) as shopping:
+        handle = await shop.misled.enqueue(other)
+        connection = await asyncpg.connect(url)
+        schema = await connection.fetchval("select nspname from pg_namespace where nspname like 'omniq_test_%'")
+        await connection.close()
+        # Without the schema the statement would fail, and its transaction with it.
+        async with AsyncOmniQ(f"{other}?schema={schema}", events="postgres"):
+            pass
+        await shopping.drain(processes=1)
+        assert await handle.result(5) == 3
 
 
 # The queue of its own place, not the application's, is what the connection must lead to.
