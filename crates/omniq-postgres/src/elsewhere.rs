@@ -68,7 +68,7 @@ impl EnqueueElsewhere {
             queues: &rows.queues,
             funcs: &rows.funcs,
             codecs: &rows.codecs,
-            payloads: rows.bodies(),
+            payloads: rows.payloads(),
             priorities: &rows.priorities,
             max_retries: &rows.max_retries,
             run_ats: &rows.run_ats,

@@ -35,7 +35,7 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 struct Open<'a> {
     shape: &'a NewTask,
-    bodies: Vec<Bytes>,
+    payloads: Vec<Bytes>,
     bytes: usize,
     /// Where in the batch each task stands.
     ranks: Vec<usize>,
@@ -60,15 +60,15 @@ impl EnqueueBatch {
                 ids[*rank] = TaskId::from(Uuid::from_u128(base.as_uuid().as_u128() + place as u128));
             }
             // An id of the user's may be in use: only the function for rows looks for it within runs.
-            if run.shape.id.is_none() && (only || run.bodies.len() >= FEWEST) {
-                pieces.push(Piece::Run(Run::new(base, run.shape, run.bodies)?));
+            if run.shape.id.is_none() && (only || run.payloads.len() >= FEWEST) {
+                pieces.push(Piece::Run(Run::new(base, run.shape, run.payloads)?));
             } else {
                 if !matches!(pieces.last(), Some(Piece::Rows(rows)) if rows.bytes < MOST_SENT) {
                     pieces.push(Piece::Rows(Rows::default()));
                 }
                 if let Some(Piece::Rows(rows)) = pieces.last_mut() {
-                    for (rank, body) in run.ranks.iter().zip(run.bodies) {
-                        rows.push(ids[*rank], run.shape, body)?;
+                    for (rank, payload) in run.ranks.iter().zip(run.payloads) {
+                        rows.push(ids[*rank], run.shape, payload)?;
                     }
                 }
             }
@@ -106,24 +106,24 @@ fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
     for (rank, task) in tasks.iter().enumerate() {
         let bytes = task.payload.bytes().len();
         let fits = |run: &Open<'_>| {
-            run.bodies.len() < MOST && run.bytes + bytes <= MOST_BYTES && run.shape.is_alike(task)
+            run.payloads.len() < MOST && run.bytes + bytes <= MOST_BYTES && run.shape.is_alike(task)
         };
         // Most often it goes where the one before went.
         let place = match recent {
             Some(place) if fits(&runs[place]) => Some(place),
             _ => last.get(&(task.queue.as_str(), task.priority)).copied().filter(|place| fits(&runs[*place])),
         };
-        let body = task.payload.bytes().clone();
+        let payload = task.payload.bytes().clone();
         if let Some(place) = place {
             let run = &mut runs[place];
-            run.bodies.push(body);
+            run.payloads.push(payload);
             run.ranks.push(rank);
             run.bytes += bytes;
             recent = Some(place);
         } else {
             last.insert((&task.queue, task.priority), runs.len());
             recent = Some(runs.len());
-            runs.push(Open { shape: task, bodies: vec![body], bytes, ranks: vec![rank] });
+            runs.push(Open { shape: task, payloads: vec![payload], bytes, ranks: vec![rank] });
         }
     }
     runs
@@ -141,7 +141,7 @@ pub(crate) struct Run {
     pub(crate) queue: String,
     pub(crate) func: String,
     pub(crate) codec: String,
-    bodies: Vec<Bytes>,
+    payloads: Vec<Bytes>,
     pub(crate) priority: i16,
     pub(crate) max_retries: i32,
     pub(crate) run_at: Option<String>,
@@ -152,7 +152,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new(id: TaskId, shape: &NewTask, bodies: Vec<Bytes>) -> Result<Self> {
+    fn new(id: TaskId, shape: &NewTask, payloads: Vec<Bytes>) -> Result<Self> {
         Ok(Self {
             id: id.as_uuid(),
             options: options(shape)?,
@@ -160,7 +160,7 @@ impl Run {
             codec: shape.payload.codec().name().to_owned(),
             queue: shape.queue.clone(),
             func: shape.func.clone(),
-            bodies,
+            payloads,
             priority: shape.priority,
             max_retries: signed(shape.max_retries),
             run_at: shape.run_at.map(|time| time.to_string()),
@@ -169,17 +169,17 @@ impl Run {
         })
     }
 
-    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
-        self.bodies.iter().map(AsRef::as_ref).collect()
+    pub(crate) fn payloads(&self) -> Vec<&[u8]> {
+        self.payloads.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> Vec<Param<'a>> {
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
         vec![
             &self.id,
             &self.queue,
             &self.func,
             &self.codec,
-            bodies,
+            payloads,
             &self.priority,
             &self.max_retries,
             &self.run_at,
@@ -198,7 +198,7 @@ pub(crate) struct Rows {
     pub(crate) queues: Vec<String>,
     pub(crate) funcs: Vec<String>,
     pub(crate) codecs: Vec<String>,
-    bodies: Vec<Bytes>,
+    payloads: Vec<Bytes>,
     bytes: usize,
     pub(crate) priorities: Vec<i16>,
     pub(crate) max_retries: Vec<i32>,
@@ -212,13 +212,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, id: TaskId, task: &NewTask, body: Bytes) -> Result<()> {
+    fn push(&mut self, id: TaskId, task: &NewTask, payload: Bytes) -> Result<()> {
         self.ids.push(id.as_uuid());
         self.queues.push(task.queue.clone());
         self.funcs.push(task.func.clone());
         self.codecs.push(task.payload.codec().name().to_owned());
-        self.bytes += body.len();
-        self.bodies.push(body);
+        self.bytes += payload.len();
+        self.payloads.push(payload);
         self.priorities.push(task.priority);
         self.max_retries.push(signed(task.max_retries));
         self.run_ats.push(task.run_at.map(|time| time.to_string()));
@@ -230,17 +230,17 @@ impl Rows {
         Ok(())
     }
 
-    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
-        self.bodies.iter().map(AsRef::as_ref).collect()
+    pub(crate) fn payloads(&self) -> Vec<&[u8]> {
+        self.payloads.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, bodies: Param<'a>) -> Vec<Param<'a>> {
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
         vec![
             &self.ids,
             &self.queues,
             &self.funcs,
             &self.codecs,
-            bodies,
+            payloads,
             &self.priorities,
             &self.max_retries,
             &self.run_ats,

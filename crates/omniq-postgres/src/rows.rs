@@ -99,7 +99,7 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let codec: &str = columns.take()?;
     let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
     let row = RowOf { id, count: columns.take()?, gone: columns.take()? };
-    let bodies: Vec<Option<&[u8]>> = faults.of("bodies", columns.take()).unwrap_or_default();
+    let payloads: Vec<Option<&[u8]>> = faults.of("payloads", columns.take()).unwrap_or_default();
     let priority = columns.take()?;
     let state: i16 = columns.take()?;
     let run_at = columns.take::<Time>()?.0;
@@ -153,18 +153,18 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     // The row has the place of its last task in the order of arrival.
     let first = seq.saturating_sub(i64::from(row.count) - 1);
     // One buffer for all: a row holds little, and its tasks are mostly worked together.
-    let body = |place: usize| bodies.get(place).copied().flatten();
+    let payload = |place: usize| payloads.get(place).copied().flatten();
     let mut rest =
-        Bytes::from(bodies.iter().map(|body| body.unwrap_or_default()).collect::<Vec<_>>().concat());
-    let shares: Vec<Bytes> = bodies.iter().map(|body| rest.split_to(body.map_or(0, <[u8]>::len))).collect();
+        Bytes::from(payloads.iter().map(|payload| payload.unwrap_or_default()).collect::<Vec<_>>().concat());
+    let shares: Vec<Bytes> = payloads.iter().map(|payload| rest.split_to(payload.map_or(0, <[u8]>::len))).collect();
     let own = |(place, id): (usize, TaskId)| {
         let mut own = task.clone();
         own.id = id;
         own.seq = first.saturating_add(place as i64);
-        match (body(place), shares.get(place)) {
+        match (payload(place), shares.get(place)) {
             (Some(_), Some(share)) => own.payload = Payload::new(codec.clone(), share.clone()),
             _ if own.unreadable.is_none() => {
-                own.mark_unreadable("column bodies: there are no arguments for it")
+                own.mark_unreadable("column payloads: there are no arguments for it")
             }
             _ => {}
         }

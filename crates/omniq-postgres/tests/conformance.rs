@@ -70,7 +70,7 @@ const CROWD: &str = "
     begin
         new.count := 1 + others;
         new.gone := ('0' || repeat('1', others))::bit varying;
-        new.bodies := new.bodies || array_fill('gone'::bytea, array[others]);
+        new.payloads := new.payloads || array_fill('gone'::bytea, array[others]);
         new.seq := new.seq + others;
         return new;
     end $$;

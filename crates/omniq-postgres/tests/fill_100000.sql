@@ -1,5 +1,5 @@
 -- 100,000 rows in each table: mostly of the usual kind, a few of the rare ones. For the test of plans.
-insert into omniq.tasks (id, queue, func, bodies, state, run_at, created_at, expires_at)
+insert into omniq.tasks (id, queue, func, payloads, state, run_at, created_at, expires_at)
 select ('01920000-0000-7000-8000-' || lpad(to_hex(n::bigint * 65536), 12, '0'))::uuid,
        case when n % 1000 = 0 then 'rare' else 'usual' end, 'f', array['[]'::bytea],
        case when n % 5000 = 0 then 3 when n % 3000 = 0 then 0 else 1 end,

@@ -62,13 +62,13 @@ with me as materialized (
     returning {task_columns}, p.first, p.last, p.tasks, p.gone as gone_before
 ), slice as (
     insert into {schema}.tasks (
-        id, seq, queue, func, codec, count, gone, bodies, priority, state, run_at, expires_at, attempt, claims,
+        id, seq, queue, func, codec, count, gone, payloads, priority, state, run_at, expires_at, attempt, claims,
         max_retries, options, metadata, error, created_at, worker, claimed_at)
     select {schema}.id_behind(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
            -- What was gone before the cut is gone from the slice.
            case when c.tasks <= c.last - c.first
                 then substring(c.gone_before from c.first + 1 for c.last - c.first + 1) end,
-           c.bodies[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
+           c.payloads[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
            least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c
     returning *

@@ -11,7 +11,7 @@ with start as not materialized (
     from start s
 )
 insert into {schema}.tasks (
-    id, queue, func, codec, bodies, count, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
+    id, queue, func, codec, payloads, count, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
 select $1, $2, $3, $4, $5, cardinality($5), $6, $7, case when s.at <= statement_timestamp() then 1 else 0 end,
        s.at, statement_timestamp(), greatest(s.at, statement_timestamp()) + make_interval(secs => $10), $11::jsonb, $12::jsonb
 from start s

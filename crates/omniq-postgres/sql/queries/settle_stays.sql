@@ -8,10 +8,10 @@
 ), apart as (
     -- A task that stays while others of its run do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
-        id, seq, queue, func, codec, bodies, priority, claims, max_retries, options, metadata, created_at,
+        id, seq, queue, func, codec, payloads, priority, claims, max_retries, options, metadata, created_at,
         state, attempt, run_at, expires_at, error, ended_at)
     select {schema}.id_behind(t.id, p.place), t.seq - t.count + 1 + p.place, t.queue, t.func, t.codec,
-           t.bodies[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
+           t.payloads[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
            {settle_changes}
     from (select * from removed union all select * from marked) t
     join found f on f.id = t.id and f.count = t.count and not f.leaves

@@ -40,10 +40,10 @@ with wanted as materialized (
     group by p.id, p.count, p.single, p.before
 )
 insert into {schema}.tasks (
-    id, seq, queue, func, codec, count, gone, bodies, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
+    id, seq, queue, func, codec, count, gone, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
     metadata, error, created_at, ended_at)
 select {schema}.id_behind(r.id, p.first), r.seq - r.count + 1 + p.last, r.queue, r.func, r.codec, p.last - p.first + 1,
-       substring(r.gone from p.first + 1 for p.last - p.first + 1), r.bodies[p.first + 1:p.last + 1], r.priority, r.state,
+       substring(r.gone from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.priority, r.state,
        r.run_at, r.expires_at, r.attempt, r.claims, r.max_retries, r.options, r.metadata, r.error, r.created_at, r.ended_at
 from pieces p
 join removed r on r.id = p.id and r.count = p.count

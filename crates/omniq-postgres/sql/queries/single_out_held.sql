@@ -20,9 +20,9 @@ with found as materialized (
     returning t.*, f.place
 )
 insert into {schema}.tasks (
-    id, seq, queue, func, codec, bodies, priority, state, run_at, expires_at, attempt, claims, max_retries, options, metadata,
+    id, seq, queue, func, codec, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options, metadata,
     error, created_at, worker, claimed_at)
-select $1, t.seq - t.count + 1 + t.place, t.queue, t.func, t.codec, t.bodies[t.place + 1:t.place + 1], t.priority, t.state,
+select $1, t.seq - t.count + 1 + t.place, t.queue, t.func, t.codec, t.payloads[t.place + 1:t.place + 1], t.priority, t.state,
        t.run_at, t.expires_at, t.attempt, t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.worker,
        t.claimed_at
 from (select * from removed union all select * from marked) t

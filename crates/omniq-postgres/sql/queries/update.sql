@@ -13,7 +13,7 @@ with given as (
         expires_at = case when $4::timestamptz is null then t.expires_at
                           else {schema}.expiry(t, greatest($4, clock_timestamp())) end,
         state = case when coalesce($4::timestamptz, t.run_at) > clock_timestamp() then 0 else 1 end,
-        bodies = case when $5::bytea is null then t.bodies else array[$5] end,
+        payloads = case when $5::bytea is null then t.payloads else array[$5] end,
         codec = coalesce($6::text, t.codec),
         max_retries = coalesce($7::integer, t.max_retries),
         metadata = coalesce($8::jsonb, t.metadata)

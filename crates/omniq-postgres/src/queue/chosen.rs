@@ -47,12 +47,12 @@ pub(super) async fn cancel(
 pub(super) async fn update(queue: &AsyncPostgresQueue, id: TaskId, change: TaskUpdate) -> Result<Task> {
     change.check(&queue.inner.limits)?;
     let codec = change.payload.as_ref().map(|payload| payload.codec().name().to_owned());
-    let body = change.payload.as_ref().map(|payload| payload.bytes().as_ref());
+    let payload = change.payload.as_ref().map(|payload| payload.bytes().as_ref());
     let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
     let metadata = change.metadata.as_ref().map(jsonb::text).transpose()?.map(JsonbText);
     let run_at: Option<Time> = optional(change.run_at);
     let params: [Param<'_>; 8] =
-        [&id.as_uuid(), &change.queue, &change.priority, &run_at, &body, &codec, &retries, &metadata];
+        [&id.as_uuid(), &change.queue, &change.priority, &run_at, &payload, &codec, &retries, &metadata];
     let rows = singled_out(queue, &[id], &queue.db().sql.update, &params).await?;
     rows::tasks(&rows)?.pop().ok_or_else(|| Error::internal("an update gave no task"))
 }

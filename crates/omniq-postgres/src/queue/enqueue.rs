@@ -86,7 +86,7 @@ impl Enqueued {
 /// While the server is away it is tried again. What may have been carried out is looked for by its ids before it is sent again,
 /// so that it is in once.
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
-    let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, bodies(piece))).collect();
+    let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, payloads(piece))).collect();
     let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
     while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
         let duplicate = again && error.is_duplicate();
@@ -144,20 +144,20 @@ async fn send_once(
     }
 }
 
-fn call<'a>(db: &'a Db, (piece, bodies): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
+fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
     match piece {
         Piece::Run(run) => {
-            let statement = if bodies.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_run };
-            (statement, run.params(bodies))
+            let statement = if payloads.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_run };
+            (statement, run.params(payloads))
         }
-        Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(bodies)),
+        Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(payloads)),
     }
 }
 
-fn bodies(piece: &Piece) -> Vec<&[u8]> {
+fn payloads(piece: &Piece) -> Vec<&[u8]> {
     match piece {
-        Piece::Run(run) => run.bodies(),
-        Piece::Rows(rows) => rows.bodies(),
+        Piece::Run(run) => run.payloads(),
+        Piece::Rows(rows) => rows.payloads(),
     }
 }
 
@@ -228,8 +228,8 @@ macro_rules! driver_target {
         impl EnqueueTarget for $target {
             async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
                 let EnqueueCall { statement, rows, place } = call;
-                let bodies = rows.bodies();
-                let mut params = rows.params(&bodies);
+                let payloads = rows.payloads();
+                let mut params = rows.params(&payloads);
                 params.extend([&place.database as Param<'_>, &place.server]);
                 let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
                 let answer = self.query_typed(&statement.text, &typed).await;
@@ -271,7 +271,7 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&batch.queues)
             .bind(&batch.funcs)
             .bind(&batch.codecs)
-            .bind(batch.bodies())
+            .bind(batch.payloads())
             .bind(&batch.priorities)
             .bind(&batch.max_retries)
             .bind(&batch.run_ats)

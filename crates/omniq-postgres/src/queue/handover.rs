@@ -120,7 +120,7 @@ struct Handed {
     func: String,
     codec: String,
     /// Two hexadecimal digits for each byte.
-    body: String,
+    payload: String,
     priority: i16,
     max_retries: u32,
     /// Microseconds of the epoch.
@@ -134,9 +134,9 @@ fn read(worker: WorkerId, text: &str) -> Result<(i32, Task)> {
     let odd = |what: String| Error::internal(format!("a task that was handed over cannot be read: {what}"));
     let handed: Handed = serde_json::from_str(text).map_err(|error| odd(error.to_string()))?;
     let time = |micros| Timestamp::from_microsecond(micros).map_err(|error| odd(error.to_string()));
-    let body =
-        unhex(&handed.body).ok_or_else(|| odd("its arguments are no hexadecimal digits".to_owned()))?;
-    let payload = Payload::new(handed.codec.parse::<Codec>()?, body);
+    let payload =
+        unhex(&handed.payload).ok_or_else(|| odd("its arguments are no hexadecimal digits".to_owned()))?;
+    let payload = Payload::new(handed.codec.parse::<Codec>()?, payload);
     let at = time(handed.at)?;
     let options = handed.options.unwrap_or_default();
 

@@ -39,7 +39,7 @@ async fn write(client: &Client, id: Uuid, columns: &[(&str, String)]) -> bool {
         ("id", format!("'{id}'")),
         ("queue", "'default'".to_owned()),
         ("func", "'good'".to_owned()),
-        ("bodies", "array['1']::bytea[]".to_owned()),
+        ("payloads", "array['1']::bytea[]".to_owned()),
         ("state", "1".to_owned()),
         ("run_at", "now()".to_owned()),
         ("created_at", "now()".to_owned()),
@@ -113,7 +113,7 @@ fn odd_values() -> Vec<(&'static str, Vec<String>)> {
         ("expires_at", times.clone()),
         ("claimed_at", times.clone()),
         ("ended_at", times),
-        ("bodies", plain(&["array[null]::bytea[]", "array['no json']::bytea[]"])),
+        ("payloads", plain(&["array[null]::bytea[]", "array['no json']::bytea[]"])),
     ]
 }
 
@@ -123,7 +123,7 @@ fn odd_shapes() -> Vec<(&'static str, Vec<String>)> {
     vec![
         ("count", plain(&["0", "-1", "2", "70000", "2147483647"])),
         ("gone", plain(&["B''", "B'0'", "B'1'", "B'01'"])),
-        ("bodies", plain(&["'{}'", "array['1', '2']::bytea[]", "array[array['1']]::bytea[]", "'[0:0]={1}'"])),
+        ("payloads", plain(&["'{}'", "array['1', '2']::bytea[]", "array[array['1']]::bytea[]", "'[0:0]={1}'"])),
         ("seq", plain(&["-9223372036854775808", "9223372036854775807", "0"])),
         ("worker", plain(&["1", "99999"])),
         ("id", plain(&["'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"])),
@@ -233,7 +233,7 @@ async fn c22_a_row_that_cannot_be_read_becomes_a_dead_letter() {
     let base = Uuid::from_u128(Uuid::now_v7().as_u128() & !0xffff);
     let places = [0, 1, 2].map(|place| TaskId::from(Uuid::from_u128(base.as_u128() + place)));
     let three = "array['10', null, '12']::bytea[]".to_owned();
-    assert!(write(&client, base, &[("count", "3".to_owned()), ("bodies", three)]).await);
+    assert!(write(&client, base, &[("count", "3".to_owned()), ("payloads", three)]).await);
     let bad = Uuid::now_v7();
     assert!(write(&client, bad, &[("metadata", "'{\"a\": 1e400}'".to_owned())]).await);
     client.batch_execute("select omniq.recount()").await.unwrap();
@@ -242,7 +242,7 @@ async fn c22_a_row_that_cannot_be_read_becomes_a_dead_letter() {
     assert_eq!(seen.state, TaskState::Ready);
 
     worker(&backend).run_until_idle().await.unwrap();
-    for (id, word) in [(TaskId::from(bad), "column metadata"), (places[1], "column bodies")] {
+    for (id, word) in [(TaskId::from(bad), "column metadata"), (places[1], "column payloads")] {
         let task = backend.queue().get(id).await.unwrap().unwrap();
         let result = backend.result(id).await.unwrap().unwrap();
         for error in [task.error.unwrap(), result.error.unwrap()] {

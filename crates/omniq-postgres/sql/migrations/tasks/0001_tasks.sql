@@ -31,7 +31,7 @@ create table {schema}.tasks (
     queue       text not null,
     func        text not null,
     codec       text not null default 'json',
-    bodies      bytea[] not null,
+    payloads      bytea[] not null,
     -- Which tasks of the row are not here: done, withdrawn, or in a row of their own by now. Null: all are here.
     gone        bit varying,
     -- {"backoff": {...}, "timeout": seconds}
@@ -46,7 +46,7 @@ create table {schema}.tasks (
     autovacuum_vacuum_cost_delay = 0
 );
 -- Compressing arguments costs more than it saves for the usual sizes.
-alter table {schema}.tasks alter column bodies set storage external;
+alter table {schema}.tasks alter column payloads set storage external;
 
 -- Of two rows with the same first task the shorter one was taken out of the longer one.
 create unique index tasks_id on {schema}.tasks (id, count);
@@ -260,8 +260,8 @@ declare
             then array['gone_of_each', format('gone has %s bits for %s tasks', length(new.gone), new.count)]
         when bit_count(new.gone) = new.count
             then array['holds_a_task', 'all tasks of the row are gone: a row holds at least one']
-        when new.bodies is not null and (array_ndims(new.bodies) is distinct from 1 or array_lower(new.bodies, 1) <> 1
-                                         or cardinality(new.bodies) <> new.count or array_position(new.bodies, null) is not null)
+        when new.payloads is not null and (array_ndims(new.payloads) is distinct from 1 or array_lower(new.payloads, 1) <> 1
+                                         or cardinality(new.payloads) <> new.count or array_position(new.payloads, null) is not null)
             then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
         when new.state not in (0, 1, 3, 4)
             then array['known_state', format('state %s is unknown: use 0, 1, 3 or 4', new.state)]
@@ -275,9 +275,9 @@ begin
     -- What was there before is no fault of the statement that moves the row on, be it one that takes many.
     if broken is not null and tg_op = 'UPDATE' then
         if new.state in (0, 1, 3, 4)
-           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.bodies, old.gone, old.max_retries, old.options, old.metadata)
+           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.payloads, old.gone, old.max_retries, old.options, old.metadata)
                is not distinct from
-               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.bodies, new.gone, new.max_retries, new.options, new.metadata)
+               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.payloads, new.gone, new.max_retries, new.options, new.metadata)
            and (broken[1] <> 'expires_after_start' or old.expires_at <= old.run_at) then
             return new;
         end if;
@@ -298,7 +298,7 @@ end
 {body};
 revoke execute on function {schema}.check_task() from public;
 create trigger check_task
-before insert or update of id, seq, queue, func, codec, count, bodies, gone, state, max_retries, run_at, expires_at, options, metadata
+before insert or update of id, seq, queue, func, codec, count, payloads, gone, state, max_retries, run_at, expires_at, options, metadata
 on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
@@ -446,7 +446,7 @@ begin
     end if;
 
     insert into {schema}.tasks (
-        id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, claims)
+        id, queue, func, codec, payloads, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, claims)
     select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
            case when s.start > at then 0 else 1 end,
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
@@ -520,8 +520,8 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
             when t.state = 4 then 'completed'
        end as state,
        t.attempt, t.max_retries, t.run_at, t.expires_at, t.created_at, t.claimed_at, t.ended_at,
-       w.name as worker, t.codec, b.body as payload, t.metadata, t.error
+       w.name as worker, t.codec, b.payload, t.metadata, t.error
 from {schema}.tasks t
-cross join lateral unnest(t.bodies) with ordinality as b(body, place)
+cross join lateral unnest(t.payloads) with ordinality as b(payload, place)
 left join {schema}.workers w on w.id = t.worker
 where t.gone is null or substring(t.gone from b.place::integer for 1) = B'0';

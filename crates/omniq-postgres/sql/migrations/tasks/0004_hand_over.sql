@@ -48,7 +48,7 @@ end;
 -- Adds a task and hands it to a sleeping worker; false if there is none that takes it, and nothing was done. With the owner's rights, for
 -- who enqueues need not be able to look: to be called by those alone who may enqueue.
 create function {schema}.hand_over(
-    id uuid, queue text, func text, codec text, body bytea, priority smallint, max_retries integer,
+    id uuid, queue text, func text, codec text, payload bytea, priority smallint, max_retries integer,
     ttl double precision, options jsonb, metadata jsonb
 ) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -60,7 +60,7 @@ declare
     hand record;
 begin
     -- A notification holds 8,000 bytes, and bytes are written as two digits each.
-    if octet_length(body) + coalesce(octet_length(options::text), 0) + coalesce(octet_length(metadata::text), 0) > 3000
+    if octet_length(payload) + coalesce(octet_length(options::text), 0) + coalesce(octet_length(metadata::text), 0) > 3000
        or exists (select from {schema}.paused_queues p where p.queue = hand_over.queue) then
         return false;
     end if;
@@ -90,9 +90,9 @@ begin
 
     with task as (
         insert into {schema}.tasks (
-            id, queue, func, codec, bodies, priority, max_retries, state, run_at, created_at, expires_at, options, metadata,
+            id, queue, func, codec, payloads, priority, max_retries, state, run_at, created_at, expires_at, options, metadata,
             worker, attempt, claims, claimed_at)
-        values (hand_over.id, hand_over.queue, hand_over.func, hand_over.codec, array[body], hand_over.priority,
+        values (hand_over.id, hand_over.queue, hand_over.func, hand_over.codec, array[payload], hand_over.priority,
                 hand_over.max_retries, 1, at, at, at + make_interval(secs => ttl), hand_over.options, hand_over.metadata,
                 hand.id, 1, 1, at)
         returning *
@@ -102,7 +102,7 @@ begin
     select t.seq into hand.id
     from task t, lateral (select pg_notify(hand.ear, json_build_object(
         'epoch', hand.epoch, 'id', t.id, 'seq', t.seq, 'queue', t.queue, 'func', t.func, 'codec', t.codec,
-        'body', encode(body, 'hex'), 'priority', t.priority, 'max_retries', t.max_retries,
+        'payload', encode(payload, 'hex'), 'priority', t.priority, 'max_retries', t.max_retries,
         'at', (extract(epoch from at) * 1000000)::bigint,
         'expires_at', (extract(epoch from t.expires_at) * 1000000)::bigint,
         'options', t.options, 'metadata', t.metadata)::text)) told;
