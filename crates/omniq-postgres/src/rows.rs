@@ -98,7 +98,7 @@ pub(crate) fn run(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let func: String = columns.take()?;
     let codec: &str = columns.take()?;
     let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
-    let row = RowOf { id, count: columns.take()?, gone: columns.take()? };
+    let row = RowOf { id, count: columns.take()?, removed: columns.take()? };
     let payloads: Vec<Option<&[u8]>> = faults.of("payloads", columns.take()).unwrap_or_default();
     let priority = columns.take()?;
     let state: i16 = columns.take()?;
@@ -212,13 +212,13 @@ pub(crate) fn claimed(rows: &[Row], queues: &[String]) -> Result<Vec<Task>> {
 pub(crate) struct RowOf {
     pub(crate) id: Uuid,
     pub(crate) count: i32,
-    gone: Option<Bits>,
+    removed: Option<Bits>,
 }
 
 impl RowOf {
-    /// Reads id, count and gone.
+    /// Reads id, count and removed.
     pub(crate) fn read(columns: &mut Columns<'_>) -> Result<Self> {
-        Ok(Self { id: columns.take()?, count: columns.take()?, gone: columns.take()? })
+        Ok(Self { id: columns.take()?, count: columns.take()?, removed: columns.take()? })
     }
 
     /// Whether it is one task or more, and the last of them has a place.
@@ -230,7 +230,7 @@ impl RowOf {
     pub(crate) fn tasks(&self) -> impl Iterator<Item = (usize, TaskId)> {
         let count = i64::from(self.count).clamp(0, RUN - place_of(self.id) as i64) as usize;
         (0..count)
-            .filter(|place| !self.gone.as_ref().is_some_and(|gone| gone.is_marked(*place)))
+            .filter(|place| !self.removed.as_ref().is_some_and(|removed| removed.is_marked(*place)))
             .map(|place| (place, TaskId::from(Uuid::from_u128(self.id.as_u128() + place as u128))))
     }
 }

@@ -58,7 +58,7 @@ fn unprepared() -> Postgres {
     Postgres { statement_cache: false, ..postgres() }
 }
 
-/// Every task that is enqueued alone stands at the head of a row with others that are gone; all tables are published.
+/// Every task that is enqueued alone stands at the head of a row with others that are removed; all tables are published.
 fn crowded() -> Postgres {
     Postgres { crowded: true, published: true, ..postgres() }
 }
@@ -69,7 +69,7 @@ const CROWD: &str = "
     declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
     begin
         new.count := 1 + others;
-        new.gone := ('0' || repeat('1', others))::bit varying;
+        new.removed := ('0' || repeat('1', others))::bit varying;
         new.payloads := new.payloads || array_fill('gone'::bytea, array[others]);
         new.seq := new.seq + others;
         return new;

@@ -6,17 +6,17 @@ with given as materialized (
          with ordinality as g(first, last, base, marks, worker, number, outcome, no)
 ), found as materialized (
     select g.no, t.behind, t.xmax as holder,
-           ({schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)))::bit varying as hits
+           ({schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.removed, {schema}.zeros(t.count)))::bit varying as hits
     from given g
     cross join lateral (
         select * from (
-            select t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind, t.xmax
+            select t.count, t.removed, {schema}.place(t.id) - {schema}.place(g.first) as behind, t.xmax
             from {schema}.tasks t
             where t.id >= g.base and t.id < g.first and t.count > 1
               and {schema}.place(g.first) - {schema}.place(t.id) < t.count and {settle_fence}) a
         union all
         select * from (
-            select t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind, t.xmax
+            select t.count, t.removed, {schema}.place(t.id) - {schema}.place(g.first) as behind, t.xmax
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}) b
     ) t

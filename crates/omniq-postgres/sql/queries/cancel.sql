@@ -2,12 +2,12 @@
 -- single_out.sql. Answers with the places of the withdrawn and of the noted ones among $1.
 with given as (
     select u.id, u.rank from unnest($1::uuid[]) with ordinality as u(id, rank)
-), {held}, gone as (
+), {held}, deleted as (
     delete from {schema}.tasks t using held h
     where $2 and t.id = any (array[h.id]) and t.count = 1 and h.worker is null and h.state in (0, 1)
     returning t.id, t.queue, t.state, {present} as tasks
 ), moved as (
-    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
 ), {tallied}, told as materialized (
     -- In the order of their ids, so that two calls never wait for each other.
     select w.id from {schema}.workers w
@@ -22,5 +22,5 @@ with given as (
     where w.id = any (array[r.worker])
     returning r.ids
 )
-select array(select g.rank from given g where g.id in (select id from gone)),
+select array(select g.rank from given g where g.id in (select id from deleted)),
        array(select g.rank from given g where g.id in (select unnest(ids) from asked))

@@ -3,6 +3,6 @@ select coalesce(sum(case when r.finished_at = $5 then (
         -- Of a row that the page before may have ended in, those behind that place.
         select count(*) from generate_series(0, r.count - 1) as p(place)
         where {schema}.id_behind(r.task_id, p.place) < $6::uuid
-          and (r.gone is null or get_bit(r.gone, p.place) = 0)) else {result_present} end), 0)::bigint
+          and (r.removed is null or get_bit(r.removed, p.place) = 0)) else {result_present} end), 0)::bigint
 from {schema}.result_runs r
 where {result_filter}

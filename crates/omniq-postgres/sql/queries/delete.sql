@@ -1,12 +1,12 @@
 -- Removes tasks that no worker holds, all or none. Runs behind single_out.sql.
 with given as (
     select g.id from unnest($1::uuid[]) as g(id)
-), {held}, gone as (
+), {held}, deleted as (
     delete from {schema}.tasks t using held h
     where t.id = any (array[h.id]) and t.count = 1 and h.worker is null
     returning t.queue, t.state, {present} as tasks
 ), moved as (
-    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
 ), {tallied}
 select case when exists (select from given g where g.id not in (select id from held))
             then {schema}.refuse('OQ003', format('there is no task %s',

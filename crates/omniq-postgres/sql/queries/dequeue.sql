@@ -8,26 +8,26 @@
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
-    select p.at, p.gone, min(p.place) as first, max(p.place) as last, count(*)::integer as tasks,
-           count(*) >= p.count - coalesce(bit_count(p.gone), 0) - $6 as whole
+    select p.at, p.removed, min(p.place) as first, max(p.place) as last, count(*)::integer as tasks,
+           count(*) >= p.count - coalesce(bit_count(p.removed), 0) - $6 as whole
     from (
-        select p.at, p.count, p.gone, p.place, q.rank
+        select p.at, p.count, p.removed, p.place, q.rank
         from unnest($1::text[], $7::smallint[], $8::bigint[]) with ordinality as q(name, priority, seq, rank)
         cross join lateral (
-            select r.at, r.count, r.gone, s.place
+            select r.at, r.count, r.removed, s.place
             from (
                 select * from (
-                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
+                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
                     where {claimable} and t.priority > coalesce(q.priority, -32769)
                     order by t.priority desc, t.seq limit $2 for update skip locked) above
                 union all
                 select * from (
-                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
+                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
                     where {claimable} and t.priority = q.priority and t.seq >= q.seq
                     order by t.priority desc, t.seq limit $2 for update skip locked) behind
                 union all
                 select * from (
-                    select t.ctid as at, t.count, t.gone from {schema}.tasks t
+                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
                     where {claimable} and t.priority < q.priority
                     order by t.priority desc, t.seq limit $2 for update skip locked) below
             ) r
@@ -35,7 +35,7 @@ with me as materialized (
             cross join lateral (
                 select s.place
                 from (select generate_series(0, r.count - 1)) as s(place)
-                where r.gone is null or get_bit(r.gone, s.place) = 0
+                where r.removed is null or get_bit(r.removed, s.place) = 0
                 offset 0
             ) s
             limit $2
@@ -46,7 +46,7 @@ with me as materialized (
           and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
         limit $2
     ) p
-    group by p.at, p.count, p.gone, p.rank
+    group by p.at, p.count, p.removed, p.rank
 ), whole as (
     update {schema}.tasks t
     set worker = $3, attempt = least(greatest(t.attempt, 0), 2147483646) + 1, claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
@@ -55,19 +55,19 @@ with me as materialized (
     returning {task_columns}
 ), cut as (
     update {schema}.tasks t
-    set gone = coalesce(t.gone, {schema}.zeros(t.count))
+    set removed = coalesce(t.removed, {schema}.zeros(t.count))
                | {schema}.marks_from(~{schema}.zeros(p.last - p.first + 1), -p.first, t.count)
     from picked p
     where t.ctid = p.at and not p.whole
-    returning {task_columns}, p.first, p.last, p.tasks, p.gone as gone_before
+    returning {task_columns}, p.first, p.last, p.tasks, p.removed as removed_before
 ), slice as (
     insert into {schema}.tasks (
-        id, seq, queue, func, codec, count, gone, payloads, priority, state, run_at, expires_at, attempt, claims,
+        id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims,
         max_retries, options, metadata, error, created_at, worker, claimed_at)
     select {schema}.id_behind(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
-           -- What was gone before the cut is gone from the slice.
+           -- What was removed before the cut is not in the slice either.
            case when c.tasks <= c.last - c.first
-                then substring(c.gone_before from c.first + 1 for c.last - c.first + 1) end,
+                then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,
            c.payloads[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
            least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c

@@ -16,6 +16,6 @@ cross join lateral (
     select {schema}.id_behind(r.task_id, p.place) as task_id, v.value
     from unnest(r."values"[greatest(1 - b.behind, 1):length(g.marks) - b.behind]) with ordinality as v(value, no)
     cross join lateral (select greatest(-b.behind, 0) + v.no::integer - 1) as p(place)
-    where get_bit(g.marks, b.behind + p.place) = 1 and (r.gone is null or get_bit(r.gone, p.place) = 0)) t
+    where get_bit(g.marks, b.behind + p.place) = 1 and (r.removed is null or get_bit(r.removed, p.place) = 0)) t
 where {result_live}
 order by t.task_id, r.finished_at desc

@@ -9,7 +9,7 @@ held as materialized (
         select t.worker, t.state, t.queue
         from {schema}.tasks t
         where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
-          and (t.gone is null or get_bit(t.gone, {schema}.place(g.id) - {schema}.place(r.id)) = 0)
+          and (t.removed is null or get_bit(t.removed, {schema}.place(g.id) - {schema}.place(r.id)) = 0)
         for update
     ) t on true
     where case when t.state is null then {schema}.refuse('OQ005', format('task %s has moved to another row', g.id))

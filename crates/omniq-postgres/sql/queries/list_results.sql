@@ -5,7 +5,7 @@ from {schema}.result_runs r
 cross join lateral (
     select {schema}.id_behind(r.task_id, v.place::integer - 1) as task_id, v.value
     from unnest(r."values") with ordinality as v(value, place)
-    where r.gone is null or get_bit(r.gone, v.place::integer - 1) = 0) t
+    where r.removed is null or get_bit(r.removed, v.place::integer - 1) = 0) t
 where {result_filter} and ($5::timestamptz is null or r.finished_at < $5 or t.task_id < $6::uuid)
 order by r.finished_at desc, t.task_id desc
 limit $7

@@ -1,1 +1,1 @@
-(t.count - coalesce(bit_count(t.gone), 0))
+(t.count - coalesce(bit_count(t.removed), 0))

@@ -9,11 +9,11 @@ with over as materialized (
         select t.id, t.count from {schema}.tasks t
         where t.state = 3 and t.ended_at < now() - make_interval(secs => $2)
         order by t.ended_at limit $3 for update skip locked) dead
-), gone as (
+), deleted as (
     delete from {schema}.tasks t using over o
     where t.id = any (array[o.id]) and t.count = o.count
     returning t.queue, t.state, {present} as tasks
 ), moved as (
-    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
 ), {tallied}
-select coalesce(sum(tasks), 0)::bigint from gone
+select coalesce(sum(tasks), 0)::bigint from deleted

@@ -7,11 +7,11 @@ with mine as materialized (
     -- One order for all, so that two calls never wait for each other.
     order by t.id, t.count
     for update
-), gone as (
+), deleted as (
     delete from {schema}.tasks t using mine m
     where t.ctid = m.place
     returning t.queue, t.state, {present} as tasks
 ), moved as (
-    select g.queue, g.state, false as held, -g.tasks as tasks from gone g
+    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
 ), {tallied}
-select coalesce(sum(tasks), 0)::bigint from gone
+select coalesce(sum(tasks), 0)::bigint from deleted

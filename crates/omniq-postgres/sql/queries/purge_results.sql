@@ -1,22 +1,22 @@
 -- Removes results whose time is over, at most $1, and counts them. The last row may keep some.
 with over as materialized (
-    select r.task_id, r.count, r.expires_at, r.gone, {result_present} as present
+    select r.task_id, r.count, r.expires_at, r.removed, {result_present} as present
     from {schema}.result_runs r
     where r.expires_at <= now() limit $1
     for update skip locked
 ), sized as (
     select o.*, sum(o.present) over (order by o.expires_at, o.task_id, o.count) - o.present as before from over o
-), removed as (
+), deleted as (
     delete from {schema}.result_runs r using sized s
     where r.task_id = any (array[s.task_id]) and r.count = s.count and r.expires_at = s.expires_at
       and s.before + s.present <= $1
     returning {result_present} as present
 ), marked as (
     update {schema}.result_runs r
-    set gone = coalesce(r.gone, {schema}.zeros(r.count)) | (
+    set removed = coalesce(r.removed, {schema}.zeros(r.count)) | (
         -- As many of the first ones as are still to go.
         select string_agg(case when p.no <= $1 - s.before then '1' else '0' end, '' order by p.place)::bit varying
-        from (select i.place, sum(case when s.gone is null or get_bit(s.gone, i.place) = 0 then 1 else 0 end)
+        from (select i.place, sum(case when s.removed is null or get_bit(s.removed, i.place) = 0 then 1 else 0 end)
                               over (order by i.place) as no
               from generate_series(0, s.count - 1) as i(place)) p)
     from sized s
@@ -24,4 +24,4 @@ with over as materialized (
       and s.before < $1 and s.before + s.present > $1
     returning $1 - s.before as present
 )
-select coalesce(sum(a.present), 0)::bigint from (select present from removed union all select present from marked) a
+select coalesce(sum(a.present), 0)::bigint from (select present from deleted union all select present from marked) a

@@ -1,1 +1,1 @@
-(r.count - coalesce(bit_count(r.gone), 0))
+(r.count - coalesce(bit_count(r.removed), 0))

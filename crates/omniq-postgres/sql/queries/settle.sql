@@ -18,13 +18,13 @@ with given as materialized (
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
 ), found as materialized (
     select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.behind, t.again,
-           {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.gone, {schema}.zeros(t.count)) as hits,
-           coalesce(t.gone, {schema}.zeros(t.count)) as gone
+           {schema}.marks_from(g.marks, t.behind, t.count) & ~coalesce(t.removed, {schema}.zeros(t.count)) as hits,
+           coalesce(t.removed, {schema}.zeros(t.count)) as removed
     -- One order within this part; batches that wait for each other all the same end by the limit above, and go past each other.
     from (select * from given g where g.no not in (select s.no from singles s) order by g.base, g.first) g
     cross join lateral (
         select * from (
-            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind,
+            select t.id, t.count, t.removed, {schema}.place(t.id) - {schema}.place(g.first) as behind,
                    t.claims > t.attempt as again
             from {schema}.tasks t
             where t.id >= g.base and t.id < g.first and t.count > 1
@@ -32,7 +32,7 @@ with given as materialized (
             for update{past}) a
         union all
         select * from (
-            select t.id, t.count, t.gone, {schema}.place(t.id) - {schema}.place(g.first) as behind,
+            select t.id, t.count, t.removed, {schema}.place(t.id) - {schema}.place(g.first) as behind,
                    t.claims > t.attempt as again
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}
@@ -44,25 +44,25 @@ with given as materialized (
 ), rows as materialized (
     -- A row stays as one if nothing in its midst or at its end was taken out before and may stand in line by now.
     select f.id, f.count, bit_or(f.hits)::bit varying as hits,
-           bool_or(not f.leaves) and count(*) = 1 and f.gone::text ~ '^1*0*$' as stays,
-           bit_count(f.gone | bit_or(f.hits)) = f.count as whole
+           bool_or(not f.leaves) and count(*) = 1 and f.removed::text ~ '^1*0*$' as stays,
+           bit_count(f.removed | bit_or(f.hits)) = f.count as whole
     from found f
     where bit_count(f.hits) > 0
-    group by f.id, f.count, f.gone
-), removed as (
+    group by f.id, f.count, f.removed
+), deleted as (
     delete from {schema}.tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
     returning t.queue, t.state, t.worker, r.hits{stays_columns}
 ), marked as (
     update {schema}.tasks t
-    set gone = coalesce(t.gone, {schema}.zeros(t.count)) | r.hits
+    set removed = coalesce(t.removed, {schema}.zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
     returning t.queue, t.state, t.worker, r.hits{stays_columns}
 ){stays}, moved as (
     select s.queue, s.state, s.worker is not null as held, -1 as tasks from singles s
     union all
-    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from removed t
+    select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from deleted t
     union all
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t{stays_moved}
 ), {tallied}, done as (

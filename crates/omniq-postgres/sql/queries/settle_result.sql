@@ -28,7 +28,7 @@
     -- first task, $15 shape, $16 marks, $17 the value if it is one, else $18 where in $19 its values begin. What belongs to tasks of
     -- several rows is parted as they are.
     insert into {schema}.result_runs (
-        task_id, count, gone, "values", status, codec, error, queue, func, worker, attempt, metadata,
+        task_id, count, removed, "values", status, codec, error, queue, func, worker, attempt, metadata,
         enqueued_at, started_at, finished_at, expires_at)
     select {schema}.id_behind(r.task_id, p.low - r.behind), p.high - p.low,
            case when bit_count(h.hits) < p.high - p.low then (~h.hits)::bit varying end,

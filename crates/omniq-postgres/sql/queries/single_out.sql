@@ -10,10 +10,10 @@ with wanted as materialized (
     -- One order for all, so that two calls never wait for each other.
     order by r.id, r.count
 ), found as materialized (
-    select t.id, t.count, t.gone, t.worker, w.tasks
+    select t.id, t.count, t.removed, t.worker, w.tasks
     from wanted w
     cross join lateral (
-        select t.id, t.count, t.gone, t.worker
+        select t.id, t.count, t.removed, t.worker
         from {schema}.tasks t
         where t.id = any (array[w.id]) and t.count = w.count
         for update
@@ -23,9 +23,9 @@ with wanted as materialized (
     from found f
     cross join lateral unnest(f.tasks) as u(id)
     cross join lateral (select {schema}.place(u.id) - {schema}.place(f.id)) as p(place)
-    where f.worker is null and (f.gone is null or get_bit(f.gone, p.place) = 0)
+    where f.worker is null and (f.removed is null or get_bit(f.removed, p.place) = 0)
     group by f.id, f.count
-), removed as (
+), deleted as (
     delete from {schema}.tasks t using runs r where t.id = any (array[r.id]) and t.count = r.count
     returning t.*, r.places
 ), pieces as (
@@ -33,17 +33,17 @@ with wanted as materialized (
     from (
         select r.id, r.count, s.place, s.place = any (r.places) as single,
                count(*) filter (where s.place = any (r.places)) over (partition by r.id, r.count order by s.place) as before
-        from removed r
+        from deleted r
         cross join lateral generate_series(0, r.count - 1) as s(place)
-        where r.gone is null or get_bit(r.gone, s.place) = 0
+        where r.removed is null or get_bit(r.removed, s.place) = 0
     ) p
     group by p.id, p.count, p.single, p.before
 )
 insert into {schema}.tasks (
-    id, seq, queue, func, codec, count, gone, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
+    id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
     metadata, error, created_at, ended_at)
 select {schema}.id_behind(r.id, p.first), r.seq - r.count + 1 + p.last, r.queue, r.func, r.codec, p.last - p.first + 1,
-       substring(r.gone from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.priority, r.state,
+       substring(r.removed from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.priority, r.state,
        r.run_at, r.expires_at, r.attempt, r.claims, r.max_retries, r.options, r.metadata, r.error, r.created_at, r.ended_at
 from pieces p
-join removed r on r.id = p.id and r.count = p.count
+join deleted r on r.id = p.id and r.count = p.count

@@ -2,19 +2,19 @@
 -- $1 its id, $2 the first id that its run can have, $3 worker and $4 number of the claim. Answers nothing if it has its own row.
 with found as materialized (
     select t.id, t.count, {schema}.place($1) - {schema}.place(t.id) as place,
-           bit_count(coalesce(t.gone, {schema}.zeros(t.count))) + 1 = t.count as last
+           bit_count(coalesce(t.removed, {schema}.zeros(t.count))) + 1 = t.count as last
     from {schema}.tasks t
     where t.id >= $2 and t.id <= $1 and t.count > 1 and {schema}.place($1) - {schema}.place(t.id) < t.count
       and t.worker = $3 and t.claims = $4
-      and (t.gone is null or get_bit(t.gone, {schema}.place($1) - {schema}.place(t.id)) = 0)
+      and (t.removed is null or get_bit(t.removed, {schema}.place($1) - {schema}.place(t.id)) = 0)
     for update
-), removed as (
+), deleted as (
     delete from {schema}.tasks t using found f
     where t.id = any (array[f.id]) and t.count = f.count and f.last
     returning t.*, f.place
 ), marked as (
     update {schema}.tasks t
-    set gone = set_bit(coalesce(t.gone, {schema}.zeros(t.count))::bit varying, f.place, 1)
+    set removed = set_bit(coalesce(t.removed, {schema}.zeros(t.count))::bit varying, f.place, 1)
     from found f
     where t.id = any (array[f.id]) and t.count = f.count and not f.last
     returning t.*, f.place
@@ -25,4 +25,4 @@ insert into {schema}.tasks (
 select $1, t.seq - t.count + 1 + t.place, t.queue, t.func, t.codec, t.payloads[t.place + 1:t.place + 1], t.priority, t.state,
        t.run_at, t.expires_at, t.attempt, t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.worker,
        t.claimed_at
-from (select * from removed union all select * from marked) t
+from (select * from deleted union all select * from marked) t

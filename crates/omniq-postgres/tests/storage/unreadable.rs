@@ -122,7 +122,7 @@ fn odd_shapes() -> Vec<(&'static str, Vec<String>)> {
     let plain = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     vec![
         ("count", plain(&["0", "-1", "2", "70000", "2147483647"])),
-        ("gone", plain(&["B''", "B'0'", "B'1'", "B'01'"])),
+        ("removed", plain(&["B''", "B'0'", "B'1'", "B'01'"])),
         ("payloads", plain(&["'{}'", "array['1', '2']::bytea[]", "array[array['1']]::bytea[]", "'[0:0]={1}'"])),
         ("seq", plain(&["-9223372036854775808", "9223372036854775807", "0"])),
         ("worker", plain(&["1", "99999"])),

@@ -57,7 +57,7 @@ const HELD: &str = "
     update omniq.tasks set state = 1, run_at = now(), worker = 1, claims = 1, attempt = 0
     where id = '01987cf2-6d5e-7000-8000-00000000c0de';
     insert into omniq.tallies (queue, ready) values ('q', 1);
-    insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func, count, \"values\", gone)
+    insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func, count, \"values\", removed)
     values ('01987cf2-6d5e-7000-8000-00000000c0de', now(), 'infinity', 'completed', 'q', 'f', 1, '{null}', null),
            ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, pg_catalog.array_fill(null::pg_catalog.bytea, array[30]), null)";
 

@@ -22,7 +22,7 @@ create table {schema}.result_runs (
     worker      text,
     codec       text,
     -- Which places have no result here: never had, or removed since. Null: all have.
-    gone        bit varying,
+    removed        bit varying,
     -- One element for each place; null where the task left no value.
     "values"    bytea[] not null default '{null}',
     error       jsonb,
@@ -53,8 +53,8 @@ declare
         when new.count not between 1 and 65536 - {schema}.place(new.task_id)
             then array['count_within_run', format('a row of %s results is refused: the first has place %s of a run of 65536',
                                                   new.count, {schema}.place(new.task_id))]
-        when length(new.gone) <> new.count
-            then array['gone_of_each', format('gone has %s bits for %s results', length(new.gone), new.count)]
+        when length(new.removed) <> new.count
+            then array['removed_of_each', format('removed has %s bits for %s results', length(new.removed), new.count)]
         when array_ndims(new."values") is distinct from 1 or array_lower(new."values", 1) <> 1
              or cardinality(new."values") <> new.count
             then array['value_of_each', format('values has %s elements for %s results', cardinality(new."values"), new.count)]
@@ -72,7 +72,7 @@ end
 {body};
 revoke execute on function {schema}.check_result() from public;
 create trigger check_result
-before insert or update of task_id, count, gone, "values", status, codec, attempt, error, metadata on {schema}.result_runs
+before insert or update of task_id, count, removed, "values", status, codec, attempt, error, metadata on {schema}.result_runs
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_result();
 
@@ -89,7 +89,7 @@ select {schema}.id_behind(r.task_id, v.place::integer - 1) as task_id, r.status,
        r.codec, v.value, r.error, r.metadata, r.enqueued_at, r.started_at, r.finished_at, r.expires_at
 from {schema}.result_runs r
 cross join lateral unnest(r."values") with ordinality as v(value, place)
-where r.gone is null or substring(r.gone from v.place::integer for 1) = B'0';
+where r.removed is null or substring(r.removed from v.place::integer for 1) = B'0';
 
 -- The result of one task, if it has one, as the view shows it: by index, however many there are. The table is named by the statement that
 -- is kept, not by a function in SQL, which would become part of other statements' plans: docs/decisions/0035-partitions-and-plans.md.
@@ -107,7 +107,7 @@ begin
         select * from {schema}.result_runs r where r.count = 1 and r.task_id = task
     ) r
     cross join lateral (select {schema}.place(task) - {schema}.place(r.task_id)) as p(place)
-    where r.expires_at > now() and (r.gone is null or get_bit(r.gone, p.place) = 0)
+    where r.expires_at > now() and (r.removed is null or get_bit(r.removed, p.place) = 0)
     order by r.finished_at desc
     limit 1;
 end
@@ -139,7 +139,7 @@ begin
             select * from (
                 select r.count, r.expires_at,
                        {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
-                       & ~coalesce(r.gone, {schema}.zeros(r.count)) as hits
+                       & ~coalesce(r.removed, {schema}.zeros(r.count)) as hits
                 from {schema}.result_runs r
                 where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
                   and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count
@@ -162,14 +162,14 @@ begin
     end if;
     if seen.in_rows then
         update {schema}.result_runs r
-        set gone = coalesce(r.gone, {schema}.zeros(r.count))
+        set removed = coalesce(r.removed, {schema}.zeros(r.count))
                    | {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
         from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
         where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
           and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count;
         delete from {schema}.result_runs r
         using unnest(bases, lasts) as g(base, last)
-        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last and bit_count(r.gone) = r.count;
+        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last and bit_count(r.removed) = r.count;
     end if;
     return seen.live;
 end

@@ -33,7 +33,7 @@ create table {schema}.tasks (
     codec       text not null default 'json',
     payloads      bytea[] not null,
     -- Which tasks of the row are not here: done, withdrawn, or in a row of their own by now. Null: all are here.
-    gone        bit varying,
+    removed        bit varying,
     -- {"backoff": {...}, "timeout": seconds}
     options     jsonb,
     metadata    jsonb,
@@ -164,13 +164,13 @@ end;
 create function {schema}.row_of(task uuid) returns table (id uuid, count integer)
 language sql stable parallel safe
 begin atomic
-    select t.id, t.count from {schema}.tasks t where t.id = task and (t.gone is null or get_bit(t.gone, 0) = 0)
+    select t.id, t.count from {schema}.tasks t where t.id = task and (t.removed is null or get_bit(t.removed, 0) = 0)
     union all
     select t.id, t.count
     from {schema}.tasks t
     where t.id >= {schema}.id_behind(task, -{schema}.place(task)) and t.id < task and t.count > 1
       and {schema}.place(task) - {schema}.place(t.id) < t.count
-      and (t.gone is null or get_bit(t.gone, {schema}.place(task) - {schema}.place(t.id)) = 0)
+      and (t.removed is null or get_bit(t.removed, {schema}.place(task) - {schema}.place(t.id)) = 0)
     limit 1;
 end;
 
@@ -195,13 +195,13 @@ begin
         select i.id
         from unnest(ids) as i(id)
         cross join lateral (
-            select r.task_id, r.gone, r.expires_at from {schema}.result_runs r
+            select r.task_id, r.removed, r.expires_at from {schema}.result_runs r
             where r.count > 1 and r.task_id <= i.id and r.task_id >= {schema}.id_behind(i.id, -{schema}.place(i.id))
               and {schema}.place(i.id) - {schema}.place(r.task_id) < r.count
             union all
-            select r.task_id, r.gone, r.expires_at from {schema}.result_runs r where r.count = 1 and r.task_id = i.id) r
+            select r.task_id, r.removed, r.expires_at from {schema}.result_runs r where r.count = 1 and r.task_id = i.id) r
         where r.expires_at > now()
-          and (r.gone is null or get_bit(r.gone, {schema}.place(i.id) - {schema}.place(r.task_id)) = 0)
+          and (r.removed is null or get_bit(r.removed, {schema}.place(i.id) - {schema}.place(r.task_id)) = 0)
         limit 1);
 end
 {body};
@@ -256,10 +256,10 @@ declare
         when new.count not between 1 and 65536 - {schema}.place(new.id)
             then array['count_within_run', format('a row of %s tasks is refused: the first has place %s of a run of 65536',
                                                   new.count, {schema}.place(new.id))]
-        when length(new.gone) <> new.count
-            then array['gone_of_each', format('gone has %s bits for %s tasks', length(new.gone), new.count)]
-        when bit_count(new.gone) = new.count
-            then array['holds_a_task', 'all tasks of the row are gone: a row holds at least one']
+        when length(new.removed) <> new.count
+            then array['removed_of_each', format('removed has %s bits for %s tasks', length(new.removed), new.count)]
+        when bit_count(new.removed) = new.count
+            then array['holds_a_task', 'all tasks of the row are removed: a row holds at least one']
         when new.payloads is not null and (array_ndims(new.payloads) is distinct from 1 or array_lower(new.payloads, 1) <> 1
                                          or cardinality(new.payloads) <> new.count or array_position(new.payloads, null) is not null)
             then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
@@ -275,9 +275,9 @@ begin
     -- What was there before is no fault of the statement that moves the row on, be it one that takes many.
     if broken is not null and tg_op = 'UPDATE' then
         if new.state in (0, 1, 3, 4)
-           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.payloads, old.gone, old.max_retries, old.options, old.metadata)
+           and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.payloads, old.removed, old.max_retries, old.options, old.metadata)
                is not distinct from
-               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.payloads, new.gone, new.max_retries, new.options, new.metadata)
+               (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.payloads, new.removed, new.max_retries, new.options, new.metadata)
            and (broken[1] <> 'expires_after_start' or old.expires_at <= old.run_at) then
             return new;
         end if;
@@ -298,7 +298,7 @@ end
 {body};
 revoke execute on function {schema}.check_task() from public;
 create trigger check_task
-before insert or update of id, seq, queue, func, codec, count, payloads, gone, state, max_retries, run_at, expires_at, options, metadata
+before insert or update of id, seq, queue, func, codec, count, payloads, removed, state, max_retries, run_at, expires_at, options, metadata
 on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
@@ -524,4 +524,4 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
 from {schema}.tasks t
 cross join lateral unnest(t.payloads) with ordinality as b(payload, place)
 left join {schema}.workers w on w.id = t.worker
-where t.gone is null or substring(t.gone from b.place::integer for 1) = B'0';
+where t.removed is null or substring(t.removed from b.place::integer for 1) = B'0';

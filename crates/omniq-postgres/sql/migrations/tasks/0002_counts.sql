@@ -126,7 +126,7 @@ select t.queue,
        coalesce(sum(p.tasks) filter (where t.state = 1 and t.worker is not null), 0)::bigint as running,
        coalesce(sum(p.tasks) filter (where t.state = 3), 0)::bigint as dead,
        coalesce(sum(p.tasks) filter (where t.state = 4), 0)::bigint as completed
-from {schema}.tasks t, lateral (select t.count - coalesce(bit_count(t.gone), 0) as tasks) p
+from {schema}.tasks t, lateral (select t.count - coalesce(bit_count(t.removed), 0) as tasks) p
 group by t.queue;
 
 -- Makes new totals of the old ones and all changes since, if there are at least so many, and one; returns how many it folded. One at a
