@@ -147,7 +147,7 @@ fn walks_an_index(plan: &str) -> bool {
 async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
     let db = TestDb::new().await;
     let client = filled(&db).await;
-    let emptied = "truncate omniq.tasks, omniq.result_runs; analyze omniq.tasks, omniq.result_runs";
+    let emptied = "truncate omniq.tasks, omniq.result_segments; analyze omniq.tasks, omniq.result_segments";
     client.batch_execute(emptied).await.unwrap();
     let sql = Statements::new(&Schema::new("omniq").unwrap());
     let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
@@ -190,7 +190,7 @@ async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_row
     for id in ids {
         for sql in [
             format!("select * from omniq.result('{id}')"),
-            format!("select omniq.forget_results(array['{id}'::uuid], array[B'1'::bit varying])"),
+            format!("select omniq.remove_results(array['{id}'::uuid], array[B'1'::bit varying])"),
         ] {
             // The first call of a session reads the catalog as well.
             client.batch_execute(&format!("begin; {sql}; rollback")).await.unwrap();

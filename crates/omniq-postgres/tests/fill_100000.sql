@@ -7,12 +7,12 @@ select ('01920000-0000-7000-8000-' || lpad(to_hex(n::bigint * 65536), 12, '0')):
 from generate_series(1, 100000) n;
 
 select omniq.make_results_partition(ahead, '1 day') from unnest(array['0', '1 day', '2 days']::interval[]) as a(ahead);
-insert into omniq.result_runs (task_id, status, queue, func, finished_at, expires_at)
+insert into omniq.result_segments (task_id, status, queue, func, finished_at, expires_at)
 select gen_random_uuid(), case when n % 1000 = 0 then 'failed' else 'completed' end, 'q', 'f',
        now() - n * interval '1 second', now() + (100000 - n) * interval '1 second'
 from generate_series(1, 100000) n;
 -- And rows of many.
-insert into omniq.result_runs (task_id, count, "values", status, queue, func, finished_at, expires_at)
+insert into omniq.result_segments (task_id, count, "values", status, queue, func, finished_at, expires_at)
 select ('01920000-0000-7000-9000-' || lpad(to_hex(n::bigint * 65536), 12, '0'))::uuid, 50, array_fill('1'::bytea, array[50]),
        'completed', 'q', 'f', now() - n * interval '10 seconds', now() + (100000 - n * 10) * interval '1 second'
 from generate_series(1, 10000) n;
@@ -31,4 +31,4 @@ select 'usual', case n % 2 when 0 then 1 else -1 end, case n % 2 when 0 then -1 
 select omniq.fold();
 insert into omniq.tallies (queue, ready) select 'usual', 0 from generate_series(1, 100) n;
 
-analyze omniq.tasks, omniq.result_runs, omniq.events, omniq.tallies, omniq.folds, omniq.totals;
+analyze omniq.tasks, omniq.result_segments, omniq.events, omniq.tallies, omniq.folds, omniq.totals;

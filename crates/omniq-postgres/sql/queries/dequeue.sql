@@ -8,13 +8,13 @@
 with me as materialized (
     select w.id from {schema}.workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share
 ), picked as materialized (
-    select p.at, p.removed, min(p.place) as first, max(p.place) as last, count(*)::integer as tasks,
+    select p.at, p.removed, min(p.index) as first, max(p.index) as last, count(*)::integer as tasks,
            count(*) >= p.count - coalesce(bit_count(p.removed), 0) - $6 as whole
     from (
-        select p.at, p.count, p.removed, p.place, q.rank
+        select p.at, p.count, p.removed, p.index, q.rank
         from unnest($1::text[], $7::smallint[], $8::bigint[]) with ordinality as q(name, priority, seq, rank)
         cross join lateral (
-            select r.at, r.count, r.removed, s.place
+            select r.at, r.count, r.removed, s.index
             from (
                 select * from (
                     select t.ctid as at, t.count, t.removed from {schema}.tasks t
@@ -24,7 +24,7 @@ with me as materialized (
                 select * from (
                     select t.ctid as at, t.count, t.removed from {schema}.tasks t
                     where {claimable} and t.priority = q.priority and t.seq >= q.seq
-                    order by t.priority desc, t.seq limit $2 for update skip locked) behind
+                    order by t.priority desc, t.seq limit $2 for update skip locked) onward
                 union all
                 select * from (
                     select t.ctid as at, t.count, t.removed from {schema}.tasks t
@@ -33,9 +33,9 @@ with me as materialized (
             ) r
             -- Row after row is locked and unrolled, until there are enough tasks.
             cross join lateral (
-                select s.place
-                from (select generate_series(0, r.count - 1)) as s(place)
-                where r.removed is null or get_bit(r.removed, s.place) = 0
+                select s.index
+                from (select generate_series(0, r.count - 1)) as s(index)
+                where r.removed is null or get_bit(r.removed, s.index) = 0
                 offset 0
             ) s
             limit $2
@@ -56,7 +56,7 @@ with me as materialized (
 ), cut as (
     update {schema}.tasks t
     set removed = coalesce(t.removed, {schema}.zeros(t.count))
-               | {schema}.marks_from(~{schema}.zeros(p.last - p.first + 1), -p.first, t.count)
+               | {schema}.shift_mask(~{schema}.zeros(p.last - p.first + 1), -p.first, t.count)
     from picked p
     where t.ctid = p.at and not p.whole
     returning {task_columns}, p.first, p.last, p.tasks, p.removed as removed_before
@@ -64,7 +64,7 @@ with me as materialized (
     insert into {schema}.tasks (
         id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims,
         max_retries, options, metadata, error, created_at, worker, claimed_at)
-    select {schema}.id_behind(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
+    select {schema}.id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
            -- What was removed before the cut is not in the slice either.
            case when c.tasks <= c.last - c.first
                 then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,

@@ -1,24 +1,24 @@
 -- Removes results whose time is over, at most $1, and counts them. The last row may keep some.
 with over as materialized (
     select r.task_id, r.count, r.expires_at, r.removed, {result_present} as present
-    from {schema}.result_runs r
+    from {schema}.result_segments r
     where r.expires_at <= now() limit $1
     for update skip locked
 ), sized as (
     select o.*, sum(o.present) over (order by o.expires_at, o.task_id, o.count) - o.present as before from over o
 ), deleted as (
-    delete from {schema}.result_runs r using sized s
+    delete from {schema}.result_segments r using sized s
     where r.task_id = any (array[s.task_id]) and r.count = s.count and r.expires_at = s.expires_at
       and s.before + s.present <= $1
     returning {result_present} as present
 ), marked as (
-    update {schema}.result_runs r
+    update {schema}.result_segments r
     set removed = coalesce(r.removed, {schema}.zeros(r.count)) | (
         -- As many of the first ones as are still to go.
-        select string_agg(case when p.no <= $1 - s.before then '1' else '0' end, '' order by p.place)::bit varying
-        from (select i.place, sum(case when s.removed is null or get_bit(s.removed, i.place) = 0 then 1 else 0 end)
-                              over (order by i.place) as no
-              from generate_series(0, s.count - 1) as i(place)) p)
+        select string_agg(case when p.no <= $1 - s.before then '1' else '0' end, '' order by p.index)::bit varying
+        from (select i.index, sum(case when s.removed is null or get_bit(s.removed, i.index) = 0 then 1 else 0 end)
+                              over (order by i.index) as no
+              from generate_series(0, s.count - 1) as i(index)) p)
     from sized s
     where r.task_id = any (array[s.task_id]) and r.count = s.count and r.expires_at = s.expires_at
       and s.before < $1 and s.before + s.present > $1

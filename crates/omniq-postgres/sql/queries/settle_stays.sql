@@ -10,12 +10,12 @@
     insert into {schema}.tasks (
         id, seq, queue, func, codec, payloads, priority, claims, max_retries, options, metadata, created_at,
         state, attempt, run_at, expires_at, error, ended_at)
-    select {schema}.id_behind(t.id, p.place), t.seq - t.count + 1 + p.place, t.queue, t.func, t.codec,
-           t.payloads[p.place + 1:p.place + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
+    select {schema}.id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.queue, t.func, t.codec,
+           t.payloads[p.index + 1:p.index + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
            {settle_changes}
     from (select * from deleted union all select * from marked) t
     join found f on f.id = t.id and f.count = t.count and not f.leaves
-    cross join lateral generate_series(0, t.count - 1) as p(place)
-    where get_bit(f.hits, p.place) = 1
+    cross join lateral generate_series(0, t.count - 1) as p(index)
+    where get_bit(f.hits, p.index) = 1
     returning queue, state
 )

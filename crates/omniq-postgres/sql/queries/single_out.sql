@@ -4,7 +4,7 @@
 with wanted as materialized (
     select r.id, r.count, array_agg(u.id) as tasks
     from unnest($1::uuid[]) as u(id)
-    cross join lateral {schema}.row_of(u.id) r
+    cross join lateral {schema}.segment_of(u.id) r
     where r.count > 1
     group by r.id, r.count
     -- One order for all, so that two calls never wait for each other.
@@ -19,30 +19,30 @@ with wanted as materialized (
         for update
     ) t
 ), runs as materialized (
-    select f.id, f.count, array_agg(p.place) as places
+    select f.id, f.count, array_agg(p.index) as indexes
     from found f
     cross join lateral unnest(f.tasks) as u(id)
-    cross join lateral (select {schema}.place(u.id) - {schema}.place(f.id)) as p(place)
-    where f.worker is null and (f.removed is null or get_bit(f.removed, p.place) = 0)
+    cross join lateral (select {schema}.offset_of(u.id) - {schema}.offset_of(f.id)) as p(index)
+    where f.worker is null and (f.removed is null or get_bit(f.removed, p.index) = 0)
     group by f.id, f.count
 ), deleted as (
     delete from {schema}.tasks t using runs r where t.id = any (array[r.id]) and t.count = r.count
-    returning t.*, r.places
+    returning t.*, r.indexes
 ), pieces as (
-    select p.id, p.count, min(p.place) as first, max(p.place) as last
+    select p.id, p.count, min(p.index) as first, max(p.index) as last
     from (
-        select r.id, r.count, s.place, s.place = any (r.places) as single,
-               count(*) filter (where s.place = any (r.places)) over (partition by r.id, r.count order by s.place) as before
+        select r.id, r.count, s.index, s.index = any (r.indexes) as single,
+               count(*) filter (where s.index = any (r.indexes)) over (partition by r.id, r.count order by s.index) as before
         from deleted r
-        cross join lateral generate_series(0, r.count - 1) as s(place)
-        where r.removed is null or get_bit(r.removed, s.place) = 0
+        cross join lateral generate_series(0, r.count - 1) as s(index)
+        where r.removed is null or get_bit(r.removed, s.index) = 0
     ) p
     group by p.id, p.count, p.single, p.before
 )
 insert into {schema}.tasks (
     id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
     metadata, error, created_at, ended_at)
-select {schema}.id_behind(r.id, p.first), r.seq - r.count + 1 + p.last, r.queue, r.func, r.codec, p.last - p.first + 1,
+select {schema}.id_after(r.id, p.first), r.seq - r.count + 1 + p.last, r.queue, r.func, r.codec, p.last - p.first + 1,
        substring(r.removed from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.priority, r.state,
        r.run_at, r.expires_at, r.attempt, r.claims, r.max_retries, r.options, r.metadata, r.error, r.created_at, r.ended_at
 from pieces p

@@ -2,7 +2,7 @@
 -- $4 error, $5 metadata, $6 to $8 times; for each shape $9 status, $10 codec, $11 queue, $12 function, $13 worker, $14 attempt,
 -- $15 seconds to live. Before it in the same transaction the tasks' groups are locked and earlier results removed, by
 -- lock_results.sql and delete_results.sql.
-insert into {schema}.result_runs (
+insert into {schema}.result_segments (
     task_id, status, codec, "values", error, queue, func, worker, attempt, metadata,
     enqueued_at, started_at, finished_at, expires_at)
 select distinct on (r.task_id)
@@ -13,5 +13,5 @@ select distinct on (r.task_id)
 from unnest($1::uuid[], $2::integer[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
             $8::timestamptz[])
      with ordinality
-     as r(task_id, shape, value, error, metadata, enqueued_at, started_at, finished_at, place)
-order by r.task_id, r.place desc
+     as r(task_id, shape, value, error, metadata, enqueued_at, started_at, finished_at, ord)
+order by r.task_id, r.ord desc

@@ -61,7 +61,7 @@ pub struct Migration {
 impl Migration {
     /// What is to be run.
     pub(super) fn sql(&self, schema: &Schema) -> String {
-        let table = if self.part == "results" { "result_runs" } else { self.part };
+        let table = if self.part == "results" { "result_segments" } else { self.part };
         let parts =
             [("{partitions}", PARTITIONS), ("{places}", PLACES), ("{kind}", self.part), ("{table}", table)];
         schema.fill(self.file, &parts)

@@ -47,14 +47,14 @@ async fn let_pass(db: &TestDb, kind: &str, table: &str, key: &str, span: &str) {
 }
 
 async fn let_results_pass(db: &TestDb, span: &str) {
-    let_pass(db, "results", "result_runs", "expires_at", span).await;
+    let_pass(db, "results", "result_segments", "expires_at", span).await;
 }
 
 async fn let_events_pass(db: &TestDb, span: &str) {
     let_pass(db, "events", "events", "taken_at", span).await;
 }
 
-const TABLES: &str = "select count(*) from pg_inherits where inhparent = 'omniq.result_runs'::regclass";
+const TABLES: &str = "select count(*) from pg_inherits where inhparent = 'omniq.result_segments'::regclass";
 const ROWS: &str = "select count(*) from omniq.results";
 
 #[tokio::test]

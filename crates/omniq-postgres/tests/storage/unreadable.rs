@@ -337,7 +337,7 @@ async fn c23_a_result_or_event_that_cannot_be_read_fails_alone() {
         let (status, completed) = if column == "status" { ("", "") } else { (", status", ", 'completed'") };
         let (codec, json) = if column == "codec" { ("", "") } else { (", codec", ", 'json'") };
         let sql = format!(
-            "insert into omniq.result_runs (task_id, queue, func, expires_at, \"values\", {column}{finished}{status}{codec})
+            "insert into omniq.result_segments (task_id, queue, func, expires_at, \"values\", {column}{finished}{status}{codec})
              values ('{one}', 'q', 'f', 'infinity', array['1']::bytea[], {value}{now}{completed}{json})"
         );
         client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));

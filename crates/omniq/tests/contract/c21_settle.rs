@@ -60,7 +60,7 @@ async fn c21_a_result_that_is_refused_keeps_the_task() {
     let (backend, task, witness) = held(&db).await;
     let trouble = "create function trouble() returns trigger language plpgsql as
         $$ begin raise exception 'no room'; end $$;
-        create trigger trouble before insert on omniq.result_runs for each row execute function trouble()";
+        create trigger trouble before insert on omniq.result_segments for each row execute function trouble()";
     witness.batch_execute(trouble).await.unwrap();
     let error = backend.complete(&task, None).await.unwrap_err();
     assert!(error.to_string().contains("no room"), "{error:?}");
@@ -68,7 +68,7 @@ async fn c21_a_result_that_is_refused_keeps_the_task() {
     let error = backend.fail(&task, TaskError::new("E", "e")).await.unwrap_err();
     assert!(error.to_string().contains("no room"), "{error:?}");
     assert_still_held(&backend, &task, &witness).await;
-    witness.batch_execute("drop trigger trouble on omniq.result_runs").await.unwrap();
+    witness.batch_execute("drop trigger trouble on omniq.result_segments").await.unwrap();
     assert_eq!(backend.fail(&task, TaskError::new("E", "e")).await.unwrap(), TaskState::Dead);
     backend.close().await.unwrap();
 }

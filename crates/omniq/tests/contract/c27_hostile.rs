@@ -31,11 +31,11 @@ const CALLS: &[&str] = &[
     "select omniq.lease_end(7)",
     "select omniq.new_id()",
     "select omniq.zeros(3)",
-    "select omniq.place('01987cf2-6d5e-7000-8000-00000000c0de')",
-    "select omniq.id_behind('01987cf2-6d5e-7000-8000-00000000c0de', 2)",
-    "select omniq.marks_from('101', 1, 3)",
+    "select omniq.offset_of('01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select omniq.id_after('01987cf2-6d5e-7000-8000-00000000c0de', 2)",
+    "select omniq.shift_mask('101', 1, 3)",
     "select omniq.this_cluster()",
-    "select * from omniq.row_of('01987cf2-6d5e-7000-8000-00000000c0de')",
+    "select * from omniq.segment_of('01987cf2-6d5e-7000-8000-00000000c0de')",
     "select omniq.expiry(t, t.run_at) from omniq.tasks t",
     "select * from omniq.unfolded()",
     "select * from omniq.counts_of(null)",
@@ -45,7 +45,7 @@ const CALLS: &[&str] = &[
     "select * from omniq.task_list",
     "select * from omniq.results",
     "select * from omniq.result('01987cf2-6d5e-7000-8000-00000000c0de')",
-    "select omniq.forget_results('{01987cf2-6d5e-7000-8000-00000000c0de}', '{1}')",
+    "select omniq.remove_results('{01987cf2-6d5e-7000-8000-00000000c0de}', '{1}')",
     "select omniq.complete('{\"id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1,
         \"result\": {\"codec\": \"json\", \"worker\": \"w\", \"ttl\": 3600, \"step\": 3600}, \"event\": {\"worker\": \"w\"}}', '1')",
 ];
@@ -57,7 +57,7 @@ const HELD: &str = "
     update omniq.tasks set state = 1, run_at = now(), worker = 1, claims = 1, attempt = 0
     where id = '01987cf2-6d5e-7000-8000-00000000c0de';
     insert into omniq.tallies (queue, ready) values ('q', 1);
-    insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func, count, \"values\", removed)
+    insert into omniq.result_segments (task_id, finished_at, expires_at, status, queue, func, count, \"values\", removed)
     values ('01987cf2-6d5e-7000-8000-00000000c0de', now(), 'infinity', 'completed', 'q', 'f', 1, '{null}', null),
            ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, pg_catalog.array_fill(null::pg_catalog.bytea, array[30]), null)";
 

@@ -63,8 +63,8 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     // What is published needs more of a table than what is not (issue 12, C3).
     role.admin.batch_execute("create publication everything for all tables").await.unwrap();
     // A partition whose time is over. Made before the worker runs: by hand it locks in another order than the library does.
-    let partition = "create table omniq.results_old partition of omniq.result_runs for values from ('2000-01-01') to ('2000-01-02');
-        insert into omniq.result_runs (task_id, finished_at, expires_at, status, queue, func)
+    let partition = "create table omniq.results_old partition of omniq.result_segments for values from ('2000-01-01') to ('2000-01-02');
+        insert into omniq.result_segments (task_id, finished_at, expires_at, status, queue, func)
         values (gen_random_uuid(), now(), '2000-01-01 12:00', 'completed', 'q', 'f')";
     role.admin.batch_execute(partition).await.unwrap();
     let backend = role.backend().await;

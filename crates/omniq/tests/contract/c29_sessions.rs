@@ -204,7 +204,7 @@ async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let (mut locker, witness) = (db.client().await, db.client().await);
     let lock = locker.transaction().await.unwrap();
-    lock.batch_execute("lock table omniq.result_runs").await.unwrap();
+    lock.batch_execute("lock table omniq.result_segments").await.unwrap();
     let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity
         where datname = current_database() and application_name = 'omniq' and wait_event_type = 'Lock'";
     // So often that a look that is taken apart would come down to single ones.

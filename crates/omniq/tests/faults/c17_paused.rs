@@ -45,7 +45,7 @@ async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() 
     eventually("others have taken over all", PATIENCE, async || number_is(&witness, begun, 16).await).await;
     let results = "select count(*) from omniq.results";
     eventually("and finished four", PATIENCE, async || number_is(&witness, results, 4).await).await;
-    let sql = "select task_id::text, worker, attempt, finished_at::text, xmin::text from omniq.result_runs where queue = 'default' \
+    let sql = "select task_id::text, worker, attempt, finished_at::text, xmin::text from omniq.result_segments where queue = 'default' \
                order by task_id";
     let before = witness.query(sql, &[]).await.unwrap();
 

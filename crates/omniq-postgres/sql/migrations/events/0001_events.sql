@@ -34,8 +34,8 @@ begin
         begin
             insert into {schema}.events (at, kind, task_id, queue, func, attempt)
             select clock_timestamp(), 'enqueued', e.id, e.queue, e.func, 0
-            from unnest(ids, queues, funcs) with ordinality as e(id, queue, func, place)
-            order by e.place;
+            from unnest(ids, queues, funcs) with ordinality as e(id, queue, func, ord)
+            order by e.ord;
             return;
         exception
             -- There is no partition for the time of the transaction's begin.

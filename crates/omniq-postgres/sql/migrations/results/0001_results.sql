@@ -1,10 +1,10 @@
 -- What came of tasks, kept until its time is over; without end: until infinity. A row holds one result, or those of many tasks of one
--- run that were settled together. That there is one result only per task is seen to by whoever writes: see forget_results() and
+-- run that were settled together. That there is one result only per task is seen to by whoever writes: see remove_results() and
 -- store_many.sql.
 
-{places}
+{segments}
 
-create table {schema}.result_runs (
+create table {schema}.result_segments (
     enqueued_at timestamptz,
     started_at  timestamptz,
     -- Of many: the latest.
@@ -29,16 +29,16 @@ create table {schema}.result_runs (
     metadata    jsonb
 ) partition by range (expires_at);
 -- Compressing values costs more than it saves for the usual sizes.
-alter table {schema}.result_runs alter column "values" set storage external;
+alter table {schema}.result_segments alter column "values" set storage external;
 
-create index results_task on {schema}.result_runs (task_id);
+create index results_task on {schema}.result_segments (task_id);
 -- A task in the midst of a row is looked for among the rows of many that begin before it.
-create index results_run on {schema}.result_runs (task_id) where count > 1;
+create index results_run on {schema}.result_segments (task_id) where count > 1;
 -- Ascending, so that what is new goes to its end, which is the cheapest place; the latest first is a walk backwards.
-create index results_finished on {schema}.result_runs (finished_at, task_id);
+create index results_finished on {schema}.result_segments (finished_at, task_id);
 -- Most results are completions: the others are found without walking over them.
-create index results_uncompleted on {schema}.result_runs (status, finished_at, task_id) where status <> 'completed';
-create index results_expiring on {schema}.result_runs using brin (expires_at) with (autosummarize = on);
+create index results_uncompleted on {schema}.result_segments (status, finished_at, task_id) where status <> 'completed';
+create index results_expiring on {schema}.result_segments using brin (expires_at) with (autosummarize = on);
 
 -- What the statements rely on: how long arrays and bits of a row are; and names that the library knows. A trigger for the same reasons as
 -- that of tasks, and left out in the library's own sessions.
@@ -50,9 +50,9 @@ declare
             then array['known_status', format('status %s is unknown', left(new.status, 40))]
         when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$')
             then array['known_codec', format('codec %s is unknown: use json, msgpack, raw, pickle, dill, or x-...', left(new.codec, 40))]
-        when new.count not between 1 and 65536 - {schema}.place(new.task_id)
-            then array['count_within_run', format('a row of %s results is refused: the first has place %s of a run of 65536',
-                                                  new.count, {schema}.place(new.task_id))]
+        when new.count not between 1 and 65536 - {schema}.offset_of(new.task_id)
+            then array['count_within_run', format('a row of %s results is refused: the first has offset %s of 65536',
+                                                  new.count, {schema}.offset_of(new.task_id))]
         when length(new.removed) <> new.count
             then array['removed_of_each', format('removed has %s bits for %s results', length(new.removed), new.count)]
         when array_ndims(new."values") is distinct from 1 or array_lower(new."values", 1) <> 1
@@ -64,7 +64,7 @@ declare
     end;
 begin
     if broken is not null then
-        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'result_runs', constraint = broken[1],
+        raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'result_segments', constraint = broken[1],
             message = format('%s (rule %s)', broken[2], broken[1]);
     end if;
     return new;
@@ -72,24 +72,24 @@ end
 {body};
 revoke execute on function {schema}.check_result() from public;
 create trigger check_result
-before insert or update of task_id, count, removed, "values", status, codec, attempt, error, metadata on {schema}.result_runs
+before insert or update of task_id, count, removed, "values", status, codec, attempt, error, metadata on {schema}.result_segments
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_result();
 
-create table {schema}.results_kept partition of {schema}.result_runs for values from ('infinity') to (maxvalue);
+create table {schema}.results_kept partition of {schema}.result_segments for values from ('infinity') to (maxvalue);
 -- Where tables are published; each partition for itself. A key would be one more index for each result.
-alter table {schema}.result_runs replica identity full;
+alter table {schema}.result_segments replica identity full;
 alter table {schema}.results_kept replica identity full;
 
 {partitions}
 
 -- Results as people see them, one row each.
 create view {schema}.results as
-select {schema}.id_behind(r.task_id, v.place::integer - 1) as task_id, r.status, r.queue, r.func, r.worker, r.attempt,
+select {schema}.id_after(r.task_id, v.ord::integer - 1) as task_id, r.status, r.queue, r.func, r.worker, r.attempt,
        r.codec, v.value, r.error, r.metadata, r.enqueued_at, r.started_at, r.finished_at, r.expires_at
-from {schema}.result_runs r
-cross join lateral unnest(r."values") with ordinality as v(value, place)
-where r.removed is null or substring(r.removed from v.place::integer for 1) = B'0';
+from {schema}.result_segments r
+cross join lateral unnest(r."values") with ordinality as v(value, ord)
+where r.removed is null or substring(r.removed from v.ord::integer for 1) = B'0';
 
 -- The result of one task, if it has one, as the view shows it: by index, however many there are. The table is named by the statement that
 -- is kept, not by a function in SQL, which would become part of other statements' plans: docs/decisions/0035-partitions-and-plans.md.
@@ -97,35 +97,35 @@ create function {schema}.result(task uuid) returns setof {schema}.results
 language plpgsql stable parallel safe rows 1 set search_path = pg_catalog, pg_temp as {body}
 begin
     return query
-    select task, r.status, r.queue, r.func, r.worker, r.attempt, r.codec, r."values"[p.place + 1], r.error, r.metadata,
+    select task, r.status, r.queue, r.func, r.worker, r.attempt, r.codec, r."values"[p.index + 1], r.error, r.metadata,
            r.enqueued_at, r.started_at, r.finished_at, r.expires_at
     from (
-        select * from {schema}.result_runs r
-        where r.count > 1 and r.task_id <= task and r.task_id >= {schema}.id_behind(task, -{schema}.place(task))
-          and {schema}.place(task) - {schema}.place(r.task_id) < r.count
+        select * from {schema}.result_segments r
+        where r.count > 1 and r.task_id <= task and r.task_id >= {schema}.id_after(task, -{schema}.offset_of(task))
+          and {schema}.offset_of(task) - {schema}.offset_of(r.task_id) < r.count
         union all
-        select * from {schema}.result_runs r where r.count = 1 and r.task_id = task
+        select * from {schema}.result_segments r where r.count = 1 and r.task_id = task
     ) r
-    cross join lateral (select {schema}.place(task) - {schema}.place(r.task_id)) as p(place)
-    where r.expires_at > now() and (r.removed is null or get_bit(r.removed, p.place) = 0)
+    cross join lateral (select {schema}.offset_of(task) - {schema}.offset_of(r.task_id)) as p(index)
+    where r.expires_at > now() and (r.removed is null or get_bit(r.removed, p.index) = 0)
     order by r.finished_at desc
     limit 1;
 end
 {body};
 
 -- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
--- once: the first task of a run, and marks from it on. A row goes with the last of its results.
-create function {schema}.forget_results(firsts uuid[], marks bit varying[]) returns bigint
+-- once: the first task of a run, and mask from it on. A row goes with the last of its results.
+create function {schema}.remove_results(firsts uuid[], masks bit varying[]) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    bases uuid[];
+    base_ids uuid[];
     lasts uuid[];
     seen record;
 begin
-    select array_agg({schema}.id_behind(g.first, -{schema}.place(g.first)) order by g.no),
-           array_agg({schema}.id_behind(g.first, length(g.marks) - 1) order by g.no)
-    into bases, lasts
-    from unnest(firsts, marks) with ordinality as g(first, marks, no);
+    select array_agg({schema}.id_after(g.first, -{schema}.offset_of(g.first)) order by g.no),
+           array_agg({schema}.id_after(g.first, length(g.mask) - 1) order by g.no)
+    into base_ids, lasts
+    from unnest(firsts, masks) with ordinality as g(first, mask, no);
 
     -- All are locked before any is changed, so that what others remove meanwhile is seen; everybody in the same order: by runs, and
     -- of a run the rows of many first.
@@ -134,42 +134,42 @@ begin
     into seen
     from (
         select r.*
-        from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
+        from unnest(firsts, masks, base_ids, lasts) as g(first, mask, base_id, last)
         cross join lateral (
             select * from (
                 select r.count, r.expires_at,
-                       {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
+                       {schema}.shift_mask(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first), r.count)
                        & ~coalesce(r.removed, {schema}.zeros(r.count)) as hits
-                from {schema}.result_runs r
-                where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
-                  and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count
+                from {schema}.result_segments r
+                where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last
+                  and {schema}.offset_of(g.first) - {schema}.offset_of(r.task_id) < r.count
                 for update) many
             union all
             select * from (
                 select r.count, r.expires_at, B'1'::bit varying
-                from {schema}.result_runs r
+                from {schema}.result_segments r
                 where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
-                  and get_bit(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first)) = 1
+                  and get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1
                 for update) one
         ) r
     ) f;
 
     if seen.alone then
-        delete from {schema}.result_runs r
-        using unnest(firsts, marks, lasts) as g(first, marks, last)
+        delete from {schema}.result_segments r
+        using unnest(firsts, masks, lasts) as g(first, mask, last)
         where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
-          and get_bit(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first)) = 1;
+          and get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1;
     end if;
     if seen.in_rows then
-        update {schema}.result_runs r
+        update {schema}.result_segments r
         set removed = coalesce(r.removed, {schema}.zeros(r.count))
-                   | {schema}.marks_from(g.marks, {schema}.place(r.task_id) - {schema}.place(g.first), r.count)
-        from unnest(firsts, marks, bases, lasts) as g(first, marks, base, last)
-        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last
-          and {schema}.place(g.first) - {schema}.place(r.task_id) < r.count;
-        delete from {schema}.result_runs r
-        using unnest(bases, lasts) as g(base, last)
-        where r.count > 1 and r.task_id >= g.base and r.task_id <= g.last and bit_count(r.removed) = r.count;
+                   | {schema}.shift_mask(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first), r.count)
+        from unnest(firsts, masks, base_ids, lasts) as g(first, mask, base_id, last)
+        where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last
+          and {schema}.offset_of(g.first) - {schema}.offset_of(r.task_id) < r.count;
+        delete from {schema}.result_segments r
+        using unnest(base_ids, lasts) as g(base_id, last)
+        where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last and bit_count(r.removed) = r.count;
     end if;
     return seen.live;
 end

@@ -158,19 +158,19 @@ begin atomic
           from uuid_send(gen_random_uuid()) as u) as r(b);
 end;
 
-{places}
+{segments}
 
 -- The row that holds this task: its first task and its length; none if there is no such task.
-create function {schema}.row_of(task uuid) returns table (id uuid, count integer)
+create function {schema}.segment_of(task uuid) returns table (id uuid, count integer)
 language sql stable parallel safe
 begin atomic
     select t.id, t.count from {schema}.tasks t where t.id = task and (t.removed is null or get_bit(t.removed, 0) = 0)
     union all
     select t.id, t.count
     from {schema}.tasks t
-    where t.id >= {schema}.id_behind(task, -{schema}.place(task)) and t.id < task and t.count > 1
-      and {schema}.place(task) - {schema}.place(t.id) < t.count
-      and (t.removed is null or get_bit(t.removed, {schema}.place(task) - {schema}.place(t.id)) = 0)
+    where t.id >= {schema}.id_after(task, -{schema}.offset_of(task)) and t.id < task and t.count > 1
+      and {schema}.offset_of(task) - {schema}.offset_of(t.id) < t.count
+      and (t.removed is null or get_bit(t.removed, {schema}.offset_of(task) - {schema}.offset_of(t.id)) = 0)
     limit 1;
 end;
 
@@ -178,7 +178,7 @@ end;
 create function {schema}.id_in_use(ids uuid[]) returns uuid
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-    select i.id from unnest(ids) as i(id), lateral {schema}.row_of(i.id) limit 1;
+    select i.id from unnest(ids) as i(id), lateral {schema}.segment_of(i.id) limit 1;
 end;
 revoke execute on function {schema}.id_in_use(uuid[]) from public;
 
@@ -187,7 +187,7 @@ revoke execute on function {schema}.id_in_use(uuid[]) from public;
 create function {schema}.id_with_result(ids uuid[]) returns uuid
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
 begin
-    if to_regclass(format('%I.result_runs', {schema_name})) is null then
+    if to_regclass(format('%I.result_segments', {schema_name})) is null then
         return null;
     end if;
     -- As result() looks, but for all in one statement.
@@ -195,13 +195,13 @@ begin
         select i.id
         from unnest(ids) as i(id)
         cross join lateral (
-            select r.task_id, r.removed, r.expires_at from {schema}.result_runs r
-            where r.count > 1 and r.task_id <= i.id and r.task_id >= {schema}.id_behind(i.id, -{schema}.place(i.id))
-              and {schema}.place(i.id) - {schema}.place(r.task_id) < r.count
+            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r
+            where r.count > 1 and r.task_id <= i.id and r.task_id >= {schema}.id_after(i.id, -{schema}.offset_of(i.id))
+              and {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) < r.count
             union all
-            select r.task_id, r.removed, r.expires_at from {schema}.result_runs r where r.count = 1 and r.task_id = i.id) r
+            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r where r.count = 1 and r.task_id = i.id) r
         where r.expires_at > now()
-          and (r.removed is null or get_bit(r.removed, {schema}.place(i.id) - {schema}.place(r.task_id)) = 0)
+          and (r.removed is null or get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0)
         limit 1);
 end
 {body};
@@ -253,9 +253,9 @@ declare
         when new.expires_at <= new.run_at then array['expires_after_start', 'it would expire before it starts']
         when jsonb_typeof(new.options) <> 'object' then array['options_object', 'options are no JSON object']
         when jsonb_typeof(new.metadata) <> 'object' then array['metadata_object', 'metadata is no JSON object']
-        when new.count not between 1 and 65536 - {schema}.place(new.id)
-            then array['count_within_run', format('a row of %s tasks is refused: the first has place %s of a run of 65536',
-                                                  new.count, {schema}.place(new.id))]
+        when new.count not between 1 and 65536 - {schema}.offset_of(new.id)
+            then array['count_within_run', format('a row of %s tasks is refused: the first has offset %s of 65536',
+                                                  new.count, {schema}.offset_of(new.id))]
         when length(new.removed) <> new.count
             then array['removed_of_each', format('removed has %s bits for %s tasks', length(new.removed), new.count)]
         when bit_count(new.removed) = new.count
@@ -422,7 +422,7 @@ begin
 
     if array_position(ids, null) is not null then
         all_ids := array(
-            select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, place) order by i.place);
+            select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, ord) order by i.ord);
     end if;
 
     select i.id, i.delay, i.ttl into wrong
@@ -456,9 +456,9 @@ begin
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
                 run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                              run_at, delay, ttl, options, metadata, place),
+                              run_at, delay, ttl, options, metadata, ord),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
-    order by i.place;
+    order by i.ord;
 
     -- Behind the insert: who has waited there for the end of an earlier task sees its result now.
     if cardinality(chosen_ids) > 0 then
@@ -512,7 +512,7 @@ end
 
 -- Tasks as people see them, one row each.
 create view {schema}.task_list as
-select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b.place as seq, t.queue, t.func, t.priority,
+select {schema}.id_after(t.id, b.ord::integer - 1) as id, t.seq - t.count + b.ord as seq, t.queue, t.func, t.priority,
        case when t.state = 0 then 'scheduled'
             when t.state = 1 and t.worker is null then 'ready'
             when t.state = 1 then 'running'
@@ -522,6 +522,6 @@ select {schema}.id_behind(t.id, b.place::integer - 1) as id, t.seq - t.count + b
        t.attempt, t.max_retries, t.run_at, t.expires_at, t.created_at, t.claimed_at, t.ended_at,
        w.name as worker, t.codec, b.payload, t.metadata, t.error
 from {schema}.tasks t
-cross join lateral unnest(t.payloads) with ordinality as b(payload, place)
+cross join lateral unnest(t.payloads) with ordinality as b(payload, ord)
 left join {schema}.workers w on w.id = t.worker
-where t.removed is null or substring(t.removed from b.place::integer for 1) = B'0';
+where t.removed is null or substring(t.removed from b.ord::integer for 1) = B'0';

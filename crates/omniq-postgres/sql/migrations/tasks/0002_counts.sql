@@ -49,7 +49,7 @@ insert into {schema}.folds (fold, cluster) values (1, {schema}.this_cluster());
 -- and are not now, and those that began later, from one that is open still to the next. It plans by itself, once and by
 -- index, for sessions that would plan otherwise.
 create function {schema}.unfolded() returns table (
-    place tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
+    row_tid tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
@@ -78,10 +78,10 @@ begin
     from {schema}.tallies t
     where t.tx = any (array(select c.tx from closed c))
     union all
-    select t.place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+    select t.row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
     from gaps g
     cross join lateral (
-        select t.ctid as place, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        select t.ctid as row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
         from {schema}.tallies t
         where t.tx > g.after and t.tx < g.before
         -- Its own look into the index, whatever the planner thinks of a join.
@@ -149,7 +149,7 @@ begin
         for update skip locked
     ), changes as (
         delete from {schema}.tallies t
-        where exists (select from last) and t.ctid = any (array(select u.place from {schema}.unfolded() u))
+        where exists (select from last) and t.ctid = any (array(select u.row_tid from {schema}.unfolded() u))
         returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
     ), old as (
         delete from {schema}.totals t

@@ -41,9 +41,9 @@ begin
                 at - now() + ttl, make_interval(secs => (run->'result'->>'step')::double precision));
         end if;
         if done.claims > done.attempt then
-            perform {schema}.forget_results(array[task], array[B'1'::bit varying]);
+            perform {schema}.remove_results(array[task], array[B'1'::bit varying]);
         end if;
-        insert into {schema}.result_runs (
+        insert into {schema}.result_segments (
             task_id, status, codec, "values", queue, func, worker, attempt, metadata,
             enqueued_at, started_at, finished_at, expires_at)
         values (task, 'completed', run->'result'->>'codec', array[value], done.queue, done.func, run->'result'->>'worker',

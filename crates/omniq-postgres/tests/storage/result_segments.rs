@@ -8,7 +8,7 @@ use omniq_postgres::AsyncPostgresBackend;
 use omniq_testkit::{TestDb, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const ROWS: &str = "select count(*) from omniq.result_runs";
+const ROWS: &str = "select count(*) from omniq.result_segments";
 
 async fn backend(db: &TestDb) -> AsyncPostgresBackend {
     AsyncPostgresBackend::connect(&db.url()).await.unwrap()
@@ -103,7 +103,7 @@ async fn c23_a_run_of_1000_that_ended_in_many_ways_reads_result_by_result() {
         left = rest;
     }
     settle(&backend, left.iter().map(ended).collect()).await;
-    let rows = number(&db, "select count(*) from omniq.result_runs where codec = 'json'").await;
+    let rows = number(&db, "select count(*) from omniq.result_segments where codec = 'json'").await;
     assert!((5..60).contains(&rows), "{rows} rows");
 
     for task in tasks.iter().step_by(7) {
@@ -167,7 +167,7 @@ async fn c23_two_deleters_of_one_row_see_each_other() {
     let mut other = db.client().await;
     let open = other.transaction().await.unwrap();
     let sql = format!(
-        "select omniq.forget_results(array['{}'::uuid], array[repeat('1', 60)::bit varying])",
+        "select omniq.remove_results(array['{}'::uuid], array[repeat('1', 60)::bit varying])",
         ids[0]
     );
     assert_eq!(open.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0), 60);
