@@ -1,6 +1,6 @@
 //! Finds the database: the configured one, or the embedded server, which is started if need be.
 
-use omniq::backend::postgres::{AsyncPostgresBackend, Part as Place, Settings};
+use omniq::backend::postgres::{AsyncPostgresBackend, Placement, Settings};
 use omniq::migrate::{self, Part};
 use omniq_embedded::{Options, Server, StopMode};
 
@@ -46,8 +46,8 @@ impl Database {
         }
         let mut settings = Settings::builder().url(server.url()).build_over(settings)?;
         // It is there to look around in: what happened should be there to see.
-        if settings.events == Place::Off {
-            settings.events = Place::Postgres;
+        if settings.events == Placement::Off {
+            settings.events = Placement::Postgres;
         }
         Ok(Self { settings, server: Some(server), started })
     }
@@ -74,7 +74,7 @@ impl Database {
         for (what, place) in
             [("tasks", &settings.queue), ("results", &settings.results), ("events", &settings.events)]
         {
-            if *place == Place::Memory {
+            if *place == Placement::Memory {
                 return Err(Failure::usage(format!(
                     "the settings keep {what} in memory, where only the process that runs them can see them"
                 )));
@@ -82,7 +82,7 @@ impl Database {
         }
         settings.migrate = false;
         let there = parts_there(&settings).await?;
-        if settings.queue == Place::Postgres && !there.contains(&Part::Tasks) {
+        if settings.queue == Placement::Postgres && !there.contains(&Part::Tasks) {
             return Err(Failure::new(
                 Exit::Failure,
                 format!(
@@ -92,12 +92,12 @@ impl Database {
                 ),
             ));
         }
-        if settings.results == Place::Postgres && !there.contains(&Part::Results) {
-            settings.results = Place::Off;
+        if settings.results == Placement::Postgres && !there.contains(&Part::Results) {
+            settings.results = Placement::Off;
         }
         match (&settings.events, there.contains(&Part::Events)) {
-            (Place::Postgres, false) => settings.events = Place::Off,
-            (Place::Off, true) => settings.events = Place::Postgres,
+            (Placement::Postgres, false) => settings.events = Placement::Off,
+            (Placement::Off, true) => settings.events = Placement::Postgres,
             _ => {}
         }
         Ok(AsyncPostgresBackend::with_settings(&settings).await?)

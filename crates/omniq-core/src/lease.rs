@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::model::*;
-use crate::port::{Pulse, TaskQueue};
+use crate::port::{HeartbeatConnection, TaskQueue};
 use crate::{Error, Result};
 
 /// Where a lease stands.
@@ -88,10 +88,10 @@ impl Lease {
             cancelled: Arc::clone(&cancelled),
             cancel_signal: signal_out,
         };
-        let pulse = queue.pulse();
+        let heartbeats = queue.heartbeat_connection();
         std::thread::Builder::new()
             .name("omniq-heartbeat".to_owned())
-            .spawn(move || keeper.run(pulse, stopped))
+            .spawn(move || keeper.run(heartbeats, stopped))
             .map_err(|error| Error::internal(format!("the heartbeat thread cannot start: {error}")))?;
         Ok(Self { worker, term, state, cancelled, cancel_signal, stop: Some(stop) })
     }
@@ -147,11 +147,11 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn run(self, pulse: Box<dyn Pulse>, stopped: oneshot::Receiver<()>) {
+    fn run(self, heartbeats: Box<dyn HeartbeatConnection>, stopped: oneshot::Receiver<()>) {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(async {
                 tokio::select! {
-                    () = self.beat(pulse) => {}
+                    () = self.beat(heartbeats) => {}
                     _ = stopped => {}
                 }
             }),
@@ -162,7 +162,7 @@ impl Keeper {
         }
     }
 
-    async fn beat(&self, mut pulse: Box<dyn Pulse>) {
+    async fn beat(&self, mut heartbeats: Box<dyn HeartbeatConnection>) {
         let mut pause = self.lease / 3;
         loop {
             let end = self.term.end();
@@ -172,7 +172,7 @@ impl Keeper {
             if sent >= end {
                 break;
             }
-            match tokio::time::timeout_at(end.into(), pulse.heartbeat(self.worker)).await {
+            match tokio::time::timeout_at(end.into(), heartbeats.heartbeat(self.worker)).await {
                 Ok(Ok(beat)) if !beat.alive => break,
                 Ok(Ok(beat)) => {
                     self.term.renew(sent, self.lease);

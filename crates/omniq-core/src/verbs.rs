@@ -8,7 +8,7 @@ use crate::model::*;
 use crate::port::TaskQueue;
 use crate::{Error, Result};
 
-/// How often a sleeper looks although no bell rang: bells can be lost, and some connections have none.
+/// How often an idle worker looks without a notification: notifications can be lost, and some connections have none.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 
 /// How many tasks a rescue takes back at a time.
@@ -37,14 +37,14 @@ pub(crate) fn wait_over(id: TaskId, timeout: Duration) -> Error {
     Error::timeout(format!("no result of task {id} within {timeout:?}: it may still come, wait longer"))
 }
 
-/// Claims, or sleeps until there is something to claim, up to the request's timeout.
+/// Claims, and waits until there is something to claim, up to the request's timeout.
 pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
     queue: &Q,
     worker: WorkerId,
     request: &Dequeue,
 ) -> Result<Vec<Task>> {
     let deadline = Instant::now() + request.timeout;
-    let mut bell = None;
+    let mut subscription = None;
     loop {
         let claimed = queue.claim(worker, request).await?;
         let some = !claimed.is_empty();
@@ -55,16 +55,16 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
         if some {
             continue;
         }
-        if queue.lease().rescue_is_due() && rescue(queue).await? {
+        if queue.self_lease().rescue_is_due() && rescue(queue).await? {
             continue;
         }
         if Instant::now() >= deadline {
             return Ok(tasks);
         }
-        match &mut bell {
-            // Looks once more before it sleeps: what became ready before the bell hung has rung for nobody.
-            None => bell = Some(queue.doorbell(worker, &request.queues).await?),
-            Some(bell) => bell.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
+        match &mut subscription {
+            // Claims once more before it waits: what became ready before the subscription has notified nothing.
+            None => subscription = Some(queue.subscribe(worker, &request.queues).await?),
+            Some(subscription) => subscription.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
         }
     }
 }
@@ -106,12 +106,12 @@ async fn rescue<Q: TaskQueue + ?Sized>(queue: &Q) -> Result<bool> {
 
 pub(crate) async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) -> Result<Vec<Task>> {
     request.check()?;
-    let worker = queue.lease().worker(queue, &request.queues).await?;
+    let worker = queue.self_lease().worker(queue, &request.queues).await?;
     match claim_or_wait(queue, worker, &request).await {
         // The lease ended unnoticed, as after a long pause of the process: start over with a new one.
         Err(error) if error.is_claim_lost() => {
-            queue.lease().forget(worker).await;
-            let worker = queue.lease().worker(queue, &request.queues).await?;
+            queue.self_lease().forget(worker).await;
+            let worker = queue.self_lease().worker(queue, &request.queues).await?;
             claim_or_wait(queue, worker, &request).await
         }
         answer => answer,

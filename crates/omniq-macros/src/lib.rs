@@ -200,7 +200,7 @@ fn twin_of_trait(twin: &Ident, item: &ItemTrait) -> TokenStream2 {
             #(#sync_methods)*
         }
 
-        impl<T: #port + crate::Open> #twin<T> {
+        impl<T: #port + crate::Connect> #twin<T> {
             /// Connects by URL.
             pub fn connect_sync(url: &str) -> crate::Result<Self> {
                 crate::blocking::wait(T::connect(url))?.map(|inner| Self(std::sync::Arc::new(inner)))

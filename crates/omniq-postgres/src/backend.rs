@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     Backend, BlockingBackend, Error, EventStorage, MemoryEventStorage, MemoryQueue, MemoryResultStorage,
-    NewTask, Open, Result, ResultStorage, TaskId, TaskQueue, blocking,
+    NewTask, Connect, Result, ResultStorage, TaskId, TaskQueue, blocking,
 };
 
 use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::queue::{AsyncPostgresQueue, EnqueueTarget};
-use crate::settings::{Part as Place, Settings};
+use crate::settings::{Placement, Settings};
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
 
 /// The pause of a patient connect, beside the waiting of each try itself.
@@ -131,7 +131,7 @@ impl Opener<'_> {
         let here: Vec<_> = Part::ALL
             .into_iter()
             .zip(places)
-            .filter(|(_, place)| **place == Place::Postgres)
+            .filter(|(_, place)| **place == Placement::Postgres)
             .map(|(part, _)| part)
             .collect();
         if !here.is_empty() {
@@ -151,14 +151,14 @@ impl Opener<'_> {
         let mut backend =
             Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
         backend = backend.with_limits(settings.limits());
-        if settings.results != Place::Off {
+        if settings.results != Placement::Off {
             let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
                 None => Arc::new(MemoryResultStorage::new().with_limits(settings.limits())),
             };
             backend = backend.with_results(results);
         }
-        if settings.events != Place::Off {
+        if settings.events != Placement::Off {
             let events: Arc<dyn EventStorage> = match self.db(&settings.events, Part::Events).await? {
                 Some(db) => Arc::new(AsyncPostgresEventStorage::on(db)),
                 None => Arc::new(MemoryEventStorage::new()),
@@ -169,15 +169,15 @@ impl Opener<'_> {
     }
 
     /// The database of a part; `None`: the part is kept in memory.
-    async fn db(&self, place: &Place, part: Part) -> Result<Option<Arc<Db>>> {
+    async fn db(&self, place: &Placement, part: Part) -> Result<Option<Arc<Db>>> {
         match place {
-            Place::Postgres => Ok(self.shared.clone()),
-            Place::Url(url) => {
+            Placement::Postgres => Ok(self.shared.clone()),
+            Placement::Url(url) => {
                 let db = Db::open(&self.settings.at(url)?).await?;
                 migrate::on_connect(&db, &[part]).await?;
                 Ok(Some(db))
             }
-            Place::Memory | Place::Off => Ok(None),
+            Placement::Memory | Placement::Off => Ok(None),
         }
     }
 }
@@ -223,7 +223,7 @@ impl PostgresBackend {
 macro_rules! open {
     ($($storage:ty),*) => { $(
         #[async_trait]
-        impl Open for $storage {
+        impl Connect for $storage {
             type Settings = Settings;
 
             async fn connect(url: &str) -> Result<Self> {

@@ -5,8 +5,8 @@ use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::refusal::{Refusal, detail};
-use crate::taken;
-use crate::unshown::TooLarge;
+use crate::queue::taken;
+use crate::db::unshown::TooLarge;
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {

@@ -7,7 +7,7 @@ use omniq_core::{Error, Result};
 
 use crate::db::{Db, Param};
 use crate::refusal::Refusal;
-use crate::rows::Columns;
+use crate::sql::Columns;
 use crate::sql::Statement;
 
 const HOUR: f64 = 3600.0;

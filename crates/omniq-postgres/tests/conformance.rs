@@ -164,13 +164,13 @@ impl QueueFixture for Postgres {
     /// The counts are those of the tasks, before and after a fold.
     async fn check(&self) {
         let client = self.db.get().unwrap().client().await;
-        let differ = "select (select count(*) from (select * from omniq.queue_counts except select * from omniq.counted) a)
-                      + (select count(*) from (select * from omniq.counted except select * from omniq.queue_counts) b)";
+        let differ = "select (select count(*) from (select * from omniq.queue_counts except select * from omniq.scanned_counts) a)
+                      + (select count(*) from (select * from omniq.scanned_counts except select * from omniq.queue_counts) b)";
         for _ in 0..2 {
             assert_eq!(client.query_one(differ, &[]).await.unwrap().get::<_, i64>(0), 0);
-            client.query("select omniq.fold()", &[]).await.unwrap();
+            client.query("select omniq.roll_up_counts()", &[]).await.unwrap();
         }
-        let left = "select count(*) from omniq.unfolded()";
+        let left = "select count(*) from omniq.deltas_since_rollup()";
         assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
     }
 }

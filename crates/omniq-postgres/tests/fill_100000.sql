@@ -26,9 +26,9 @@ from generate_series(1, 100000) n;
 
 select omniq.recount();
 -- As many changes, folded but for the last few.
-insert into omniq.tallies (queue, ready, running)
+insert into omniq.count_deltas (queue, ready, running)
 select 'usual', case n % 2 when 0 then 1 else -1 end, case n % 2 when 0 then -1 else 1 end from generate_series(1, 100000) n;
-select omniq.fold();
-insert into omniq.tallies (queue, ready) select 'usual', 0 from generate_series(1, 100) n;
+select omniq.roll_up_counts();
+insert into omniq.count_deltas (queue, ready) select 'usual', 0 from generate_series(1, 100) n;
 
-analyze omniq.tasks, omniq.result_segments, omniq.events, omniq.tallies, omniq.folds, omniq.totals;
+analyze omniq.tasks, omniq.result_segments, omniq.events, omniq.count_deltas, omniq.count_rollups, omniq.count_totals;

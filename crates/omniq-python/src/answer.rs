@@ -12,7 +12,7 @@ use crate::convert::event::to_event;
 use crate::convert::result::to_result;
 use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
-use crate::place::Place;
+use crate::database_id::DatabaseId;
 
 /// What a verb answers, still without Python.
 pub(crate) enum Answer {
@@ -39,7 +39,7 @@ pub(crate) enum Answer {
     Name(&'static str),
     Text(String),
     Completion(Completion),
-    Place(omniq::Place),
+    DatabaseId(omniq::DatabaseId),
 }
 
 /// How answers become Python objects.
@@ -82,7 +82,7 @@ impl Convert {
             Answer::Completion(Completion { sql, run, value, .. }) => {
                 (sql, run, value.map(|value| PyBytes::new(py, &value).unbind())).into_py_any(py)
             }
-            Answer::Place(place) => Place(place).into_py_any(py),
+            Answer::DatabaseId(id) => DatabaseId(id).into_py_any(py),
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

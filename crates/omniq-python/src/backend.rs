@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Part, check_environment};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, check_environment};
 use omniq::{Backend as Core, Error, Limits, Result, SettleMode};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
@@ -19,7 +19,7 @@ use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
-use crate::place::Place;
+use crate::database_id::DatabaseId;
 use crate::queue::{Queue, task_ids};
 use crate::results::Results;
 use crate::settings::Settings;
@@ -76,13 +76,13 @@ impl Given {
         let events = self.events.as_ref().map(|events| events.get().slot.get(py)).transpose()?;
         let mut settings = settings.0.clone();
         if queue.is_some() {
-            settings.queue = Part::Memory;
+            settings.queue = Placement::Memory;
         }
         if results.is_some() {
-            settings.results = Part::Off;
+            settings.results = Placement::Off;
         }
         if events.is_some() {
-            settings.events = Part::Off;
+            settings.events = Placement::Off;
         }
         let server = self.server.clone();
         Ok(Box::pin(async move {
@@ -276,9 +276,9 @@ impl Backend {
 
     /// Where a connection of the user's own must lead to, so that a task can be enqueued in its transaction; `known` is the place that turned
     /// out to be another one.
-    fn place(&self, py: Python<'_>, known: Option<Py<Place>>) -> PyResult<Pending> {
+    fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
         let known = known.map(|known| known.get().0.clone());
-        self.verb(py, |backend| async move { backend.queue().place(known).await.map(Answer::Place) })
+        self.verb(py, |backend| async move { backend.queue().database_id(known).await.map(Answer::DatabaseId) })
     }
 
     /// Opens all parts, unless they are open.

@@ -13,7 +13,7 @@ mod events;
 mod foreign;
 mod logging;
 mod pending;
-mod place;
+mod database_id;
 mod queue;
 mod results;
 mod runtime;
@@ -47,7 +47,7 @@ mod _omniq {
     #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]
-    use crate::place::Place;
+    use crate::database_id::DatabaseId;
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]

@@ -277,7 +277,7 @@ impl Queue {
 
     fn heartbeat(&self, py: Python<'_>, worker: i64) -> PyResult<Pending> {
         self.verb(py, move |queue| async move {
-            queue.pulse().heartbeat(WorkerId(worker)).await.map(Answer::Heartbeat)
+            queue.heartbeat_connection().heartbeat(WorkerId(worker)).await.map(Answer::Heartbeat)
         })
     }
 

@@ -1,6 +1,6 @@
 //! A function with its options, from which tasks are made: only the arguments are new in each.
 
-use omniq::storage::postgres::EnqueueElsewhere;
+use omniq::storage::postgres::RawEnqueue;
 use omniq::{Codec, Limits, NewTask, Payload, TaskId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::convert::new_task::from_options;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::place::Place;
+use crate::database_id::DatabaseId;
 
 /// A statement, its parameters, and the ids of its tasks.
 type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);
@@ -64,12 +64,12 @@ impl Template {
     fn elsewhere(
         &self,
         py: Python<'_>,
-        place: &Place,
+        database: &DatabaseId,
         arguments: Vec<Bound<'_, PyBytes>>,
     ) -> PyResult<Elsewhere> {
         let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
-        let call = EnqueueElsewhere::new(place.0.clone(), tasks).map_err(|e| to_py(py, e))?;
-        let columns = call.columns();
+        let call = RawEnqueue::new(database.0.clone(), tasks).map_err(|e| to_py(py, e))?;
+        let columns = call.params();
         let payloads: Vec<_> = columns.payloads.iter().map(|bytes| PyBytes::new(py, bytes)).collect();
         let parameters = [
             columns.ids.into_py_any(py)?,

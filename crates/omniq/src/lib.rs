@@ -22,9 +22,9 @@
 
 pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
-    Codec, Completion, Context, Dequeue, Doorbell, Error, EventFilter, EventKind, EventStorage, Failure,
-    Handler, Handover, Heartbeat, Lease, LeaseCell, LeaseState, Limits, Location, Lost, NewTask, Open,
-    Outcome, Payload, Place, Pulse, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
+    Codec, Completion, Context, Dequeue, Subscription, Error, EventFilter, EventKind, EventStorage, Failure,
+    Handler, Handoff, Heartbeat, Lease, SelfLease, LeaseState, Limits, Location, Lost, NewTask, Connect,
+    Outcome, Payload, DatabaseId, HeartbeatConnection, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
     Schedule, SettleMode, Settled, Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter,
     TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle,
     WorkerId, WorkerInfo, check_name, read_object,
@@ -43,8 +43,8 @@ pub mod storage {
     /// On PostgreSQL.
     pub mod postgres {
         pub use omniq_postgres::{
-            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, Columns, CompleteIn,
-            EnqueueElsewhere, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
+            RawEnqueue, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage, RawParams,
         };
     }
 }
@@ -55,7 +55,7 @@ pub mod backend {
     pub mod postgres {
         #[doc(hidden)]
         pub use omniq_postgres::settings::as_written;
-        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Part, Settings, check_environment};
+        pub use omniq_postgres::settings::{Builder, DatabaseUrl, Placement, Settings, check_environment};
         pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
     }
 }

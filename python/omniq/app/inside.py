@@ -34,13 +34,13 @@ async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | Non
         return ids
     # The schema must be there, and no result of an earlier task with the same id.
     await run(template.check(app._core))
-    place = await run(app._core.place(None))
+    place = await run(app._core.database_id(None))
     while True:
         sql, parameters, ids = template.elsewhere(place, written)
         elsewhere = await _carry_out(connection, taken, sql, parameters, place.database)
         if elsewhere is None:
             return ids
-        before, place = place, await run(app._core.place(place))
+        before, place = place, await run(app._core.database_id(place))
         if place == before:
             raise elsewhere
 
@@ -54,13 +54,13 @@ def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None
         app._enqueued_sync(ids)
         return ids
     wait(template.check(app._core))
-    place = wait(app._core.place(None))
+    place = wait(app._core.database_id(None))
     while True:
         sql, parameters, ids = template.elsewhere(place, written)
         elsewhere = _carry_out_sync(connection, taken, sql, parameters, place.database)
         if elsewhere is None:
             return ids
-        before, place = place, wait(app._core.place(place))
+        before, place = place, wait(app._core.database_id(place))
         if place == before:
             raise elsewhere
 

@@ -1,7 +1,7 @@
 //! `omniq db`: the schema.
 
 use clap::{Args, Subcommand, ValueEnum};
-use omniq::backend::postgres::{Part as Place, Settings};
+use omniq::backend::postgres::{Placement, Settings};
 use omniq::migrate::{self, MigrationStatus, Part};
 use serde::Serialize;
 
@@ -144,11 +144,11 @@ impl Parts {
                 continue;
             }
             match place {
-                Place::Url(url) => targets.push((settings.at(url)?, vec![part])),
-                Place::Postgres => here.push(part),
+                Placement::Url(url) => targets.push((settings.at(url)?, vec![part])),
+                Placement::Postgres => here.push(part),
                 // Whoever names a part means it, whatever is configured for programs.
-                Place::Memory | Place::Off if named.is_some() => here.push(part),
-                Place::Memory | Place::Off => {}
+                Placement::Memory | Placement::Off if named.is_some() => here.push(part),
+                Placement::Memory | Placement::Off => {}
             }
         }
         if !here.is_empty() {

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use omniq::Backend;
-use omniq::backend::postgres::Part as Place;
+use omniq::backend::postgres::Placement;
 
 use crate::args::Global;
 use crate::connect::Database;
@@ -92,8 +92,8 @@ pub async fn run(args: &DemoArgs, global: &Global, host: &Host, out: &Output) ->
     let mut database = Database::find_or_private(global, out)?;
     for place in [&mut database.settings.results, &mut database.settings.events] {
         // Both are part of what is to be shown.
-        if *place == Place::Off {
-            *place = Place::Postgres;
+        if *place == Placement::Off {
+            *place = Placement::Postgres;
         }
     }
     database.settings.result_ttl = Some(args.keep);

@@ -30,7 +30,7 @@ struct Inner {
 pub(crate) struct Origin {
     pub(crate) worker: Arc<str>,
     pub(crate) backend: Backend,
-    pub(crate) notes: crate::worker::Notes,
+    pub(crate) outbox: crate::worker::Outbox,
 }
 
 impl Context {
@@ -102,7 +102,7 @@ impl Context {
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         // The user's transaction writes the end: what went before it must stand before it.
-        self.0.origin.notes.flush(self.id()).await;
+        self.0.origin.outbox.flush(self.id()).await;
         let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
         self.0.completions.fetch_add(1, Ordering::AcqRel);
         Ok(completion)
@@ -157,7 +157,7 @@ impl Context {
         let mut event = TaskEvent::of(self.task(), kind).worker(self.worker());
         event.data = data;
         event.check()?;
-        self.0.origin.notes.event(event);
+        self.0.origin.outbox.event(event);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub struct Handler(pub(crate) Shape);
 #[derive(Clone)]
 pub(crate) enum Shape {
     Async(Arc<AsyncFn>),
-    Told(Arc<AsyncFn>),
+    Cooperative(Arc<AsyncFn>),
     Blocking(Arc<BlockingFn>),
 }
 
@@ -85,14 +85,14 @@ impl Handler {
 
     /// An async function of the run as it is, for work that goes on elsewhere, such as in another language's runtime.
     ///
-    /// It is never dropped: it is told to stop by [`Context::cancelled`], like a blocking one, and its slot stays taken until it
-    /// answers. `None` completes the task without a value.
-    pub fn told<F, Fut>(function: F) -> Self
+    /// Its future is never dropped: the function learns of a stop by [`Context::cancelled`], like a blocking one, and its slot stays used
+    /// until it answers. `None` completes the task without a value.
+    pub fn cooperative<F, Fut>(function: F) -> Self
     where
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<Payload>, Failure>> + Send + 'static,
     {
-        Self(Shape::Told(Arc::new(move |context: Context| Box::pin(function(context)))))
+        Self(Shape::Cooperative(Arc::new(move |context: Context| Box::pin(function(context)))))
     }
 
     /// An async function of the payload as it is, for codecs that the core cannot read.
@@ -124,7 +124,7 @@ impl fmt::Debug for Handler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Shape::Async(_) => "Handler(async)",
-            Shape::Told(_) => "Handler(told)",
+            Shape::Cooperative(_) => "Handler(cooperative)",
             Shape::Blocking(_) => "Handler(blocking)",
         })
     }

@@ -1,17 +1,17 @@
-//! The in-memory backend: the same behaviour as PostgreSQL's, kept in this process and gone with it.
+//! The in-memory backend: the same behaviour as PostgreSQL's, kept in this process and lost when it ends.
 //!
 //! For tests, for trying things out, and for results or events that need not outlive the process.
 
-mod bell;
 mod claim;
 mod events;
 mod leases;
 mod manage;
+mod notifier;
 mod queue;
 mod results;
 mod settle;
-mod sleep;
 mod store;
+mod subscription;
 mod tasks;
 
 use std::sync::atomic::{AtomicU64, Ordering};

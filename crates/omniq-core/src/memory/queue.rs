@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
-use super::sleep::{MemoryDoorbell, MemoryPulse};
+use super::subscription::{MemorySubscription, MemoryHeartbeat};
 use super::store::{MemoryQueue, State};
 use crate::model::*;
-use crate::{Doorbell, Error, LeaseCell, Location, Pulse, Result, TaskQueue};
+use crate::{Subscription, Error, SelfLease, Location, HeartbeatConnection, Result, TaskQueue};
 
 #[async_trait]
 impl TaskQueue for MemoryQueue {
@@ -25,7 +25,7 @@ impl TaskQueue for MemoryQueue {
         for (task, id) in tasks.into_iter().zip(&ids) {
             state.tasks.add(task, *id, now);
         }
-        self.store.bell.ring();
+        self.store.notifier.notify();
         Ok(ids)
     }
 
@@ -38,7 +38,7 @@ impl TaskQueue for MemoryQueue {
         }
         let (mut state, now) = self.open()?;
         let answers = state.tasks.settle(&batch, mode, self.object.keep_completed, now)?;
-        self.store.bell.ring();
+        self.store.notifier.notify();
         Ok(answers)
     }
 
@@ -61,7 +61,7 @@ impl TaskQueue for MemoryQueue {
         change.check(&self.object.limits)?;
         let (mut state, now) = self.open()?;
         let task = state.tasks.update(id, change, now)?;
-        self.store.bell.ring();
+        self.store.notifier.notify();
         Ok(task)
     }
 
@@ -71,7 +71,7 @@ impl TaskQueue for MemoryQueue {
         for id in ids {
             state.tasks.retry(*id, now);
         }
-        self.store.bell.ring();
+        self.store.notifier.notify();
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl TaskQueue for MemoryQueue {
     async fn resume(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
         self.open()?.0.paused.remove(queue);
-        self.store.bell.ring();
+        self.store.notifier.notify();
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl TaskQueue for MemoryQueue {
             if let Some(worker) = self.object.lease.take().await {
                 self.give_up(worker);
             }
-            self.store.bell.ring();
+            self.store.notifier.notify();
         }
         Ok(())
     }
@@ -152,12 +152,12 @@ impl TaskQueue for MemoryQueue {
         self.store.location.clone()
     }
 
-    fn lease(&self) -> &LeaseCell {
+    fn self_lease(&self) -> &SelfLease {
         &self.object.lease
     }
 
-    fn pulse(&self) -> Box<dyn Pulse> {
-        Box::new(MemoryPulse::new(self.clone()))
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+        Box::new(MemoryHeartbeat::new(self.clone()))
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
@@ -180,10 +180,10 @@ impl TaskQueue for MemoryQueue {
         Ok(tasks.claim(worker, request, paused, now))
     }
 
-    async fn doorbell(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        let ear = self.store.bell.listen();
+    async fn subscribe(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Subscription>> {
+        let listener = self.store.notifier.listen();
         drop(self.open()?);
-        Ok(Box::new(MemoryDoorbell::new(self.clone(), ear)))
+        Ok(Box::new(MemorySubscription::new(self.clone(), listener)))
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {

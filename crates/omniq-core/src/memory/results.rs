@@ -10,21 +10,21 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::bell::Bell;
+use super::notifier::Notifier;
 use super::{locked, new_location};
 use crate::model::*;
 use crate::{Error, Location, Result, ResultStorage};
 
 /// Latest first; of those of one instant the greatest id.
-type Place = Reverse<(Timestamp, TaskId)>;
+type Position = Reverse<(Timestamp, TaskId)>;
 
 #[derive(Debug, Default)]
 struct Results {
     by_id: HashMap<TaskId, TaskResult>,
-    order: BTreeSet<Place>,
+    order: BTreeSet<Position>,
 }
 
-fn place(result: &TaskResult) -> Place {
+fn position(result: &TaskResult) -> Position {
     Reverse((result.finished_at, result.task_id))
 }
 
@@ -37,19 +37,19 @@ fn matches(filter: &ResultFilter, result: &TaskResult) -> bool {
         && filter.queue.as_ref().is_none_or(|queue| *queue == result.queue)
         && filter.func.as_ref().is_none_or(|func| *func == result.func)
         && filter.since.is_none_or(|since| since <= result.finished_at)
-        && filter.after.is_none_or(|(at, id)| place(result) > Reverse((at, id)))
+        && filter.after.is_none_or(|(at, id)| position(result) > Reverse((at, id)))
 }
 
 impl Results {
     fn put(&mut self, result: TaskResult) {
         self.remove(result.task_id);
-        self.order.insert(place(&result));
+        self.order.insert(position(&result));
         self.by_id.insert(result.task_id, result);
     }
 
     fn remove(&mut self, id: TaskId) -> Option<TaskResult> {
         let result = self.by_id.remove(&id)?;
-        self.order.remove(&place(&result));
+        self.order.remove(&position(&result));
         Some(result)
     }
 
@@ -68,7 +68,7 @@ impl Results {
 #[derive(Debug)]
 struct Shared {
     results: Mutex<Results>,
-    bell: Bell,
+    notifier: Notifier,
     location: Location,
 }
 
@@ -85,7 +85,7 @@ impl MemoryResultStorage {
     /// An empty storage.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        let shared = Shared { results: Mutex::default(), bell: Bell::new(), location: new_location() };
+        let shared = Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
         Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
     }
 
@@ -120,7 +120,7 @@ impl ResultStorage for MemoryResultStorage {
             result.expires_at = result.ttl.map(|ttl| now.checked_add(ttl).unwrap_or(Timestamp::MAX));
             stored.put(result);
         }
-        self.shared.bell.ring();
+        self.shared.notifier.notify();
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl ResultStorage for MemoryResultStorage {
     }
 
     async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        let mut ear = self.shared.bell.listen();
+        let mut listener = self.shared.notifier.listen();
         let start = Instant::now();
         loop {
             if let Some(result) = self.get(id).await? {
@@ -140,7 +140,7 @@ impl ResultStorage for MemoryResultStorage {
             if left.is_zero() {
                 return Err(<dyn ResultStorage>::wait_over(id, timeout));
             }
-            ear.wait(left).await;
+            listener.wait(left).await;
         }
     }
 
@@ -170,7 +170,7 @@ impl ResultStorage for MemoryResultStorage {
 
     async fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
-        self.shared.bell.ring();
+        self.shared.notifier.notify();
         Ok(())
     }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bell::Bell;
+use super::notifier::Notifier;
 use super::leases::Workers;
 use super::tasks::Tasks;
 use super::{locked, new_location};
 use crate::model::*;
-use crate::{LeaseCell, Location, Result, TaskQueue};
+use crate::{SelfLease, Location, Result, TaskQueue};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -24,7 +24,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) state: Mutex<State>,
-    pub(super) bell: Bell,
+    pub(super) notifier: Notifier,
     pub(super) location: Location,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Object {
     /// For how long completed tasks and dead letters stay.
     pub(super) completed_ttl: Option<Duration>,
     pub(super) dead_ttl: Option<Duration>,
-    pub(super) lease: LeaseCell,
+    pub(super) lease: SelfLease,
     pub(super) closed: AtomicBool,
 }
 
@@ -71,7 +71,7 @@ impl MemoryQueue {
 
     /// An empty queue with these limits. `keep_completed`: completed tasks stay until they are deleted or purged.
     pub fn with_options(limits: Limits, keep_completed: bool) -> Self {
-        let store = Store { state: Mutex::default(), bell: Bell::new(), location: new_location() };
+        let store = Store { state: Mutex::default(), notifier: Notifier::new(), location: new_location() };
         Self { store: Arc::new(store), object: Arc::default() }.reopen(limits, keep_completed)
     }
 
@@ -84,7 +84,7 @@ impl MemoryQueue {
     /// A further object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
-        self.with(Object { lease: LeaseCell::new(lease), ..self.options() })
+        self.with(Object { lease: SelfLease::new(lease), ..self.options() })
     }
 
     /// A further object on the same tasks with this one's options, which removes completed tasks and dead letters after these
@@ -101,7 +101,7 @@ impl MemoryQueue {
             keep_completed: *keep_completed,
             completed_ttl: *completed_ttl,
             dead_ttl: *dead_ttl,
-            lease: LeaseCell::new(lease.span()),
+            lease: SelfLease::new(lease.span()),
             closed: AtomicBool::new(false),
         }
     }
@@ -129,7 +129,7 @@ impl MemoryQueue {
             state.tasks.hand_back(*id);
         }
         state.workers.remove(worker);
-        self.store.bell.ring();
+        self.store.notifier.notify();
         held.len() as u64
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Place, TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
+use super::{DatabaseId, TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
 use crate::Result;
 
 /// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
@@ -26,7 +26,7 @@ pub struct Completion {
     /// `$2`.
     pub value: Option<Vec<u8>>,
     /// Where the connection must lead to.
-    pub place: Place,
+    pub database: DatabaseId,
 }
 
 /// What came of a run, or of a task that no worker held.

@@ -68,11 +68,11 @@ pub struct Dequeue {
     /// At most so many. Default: 1.
     pub limit: u32,
     /// So many more are welcome if they are stored together with the last one and would have to be parted from it. Default: 0.
-    pub slack: u32,
+    pub overfetch: u32,
     /// Goes on where this worker's last claim ended, and looks only now and then whether there is anything before: then a claim
     /// does not walk over what was claimed and finished, also where an old snapshot keeps the database from clearing it away.
     /// What comes back to its old place is found a moment later. Default: no, the order is strict.
-    pub go_on: bool,
+    pub resume: bool,
     /// How long to wait for the first task. Default: not at all.
     pub timeout: Duration,
     /// Only tasks of these functions; others are left for workers that know them. Default: any.
@@ -84,8 +84,8 @@ impl<S: Into<String>, I: IntoIterator<Item = S>> From<I> for Dequeue {
         Self {
             queues: queues.into_iter().map(Into::into).collect(),
             limit: 1,
-            slack: 0,
-            go_on: false,
+            overfetch: 0,
+            resume: false,
             timeout: Duration::ZERO,
             funcs: None,
         }
@@ -105,15 +105,15 @@ impl Dequeue {
 
     /// So many more are welcome, if that spares the storage to part what it holds together.
     #[must_use]
-    pub fn slack(mut self, slack: u32) -> Self {
-        self.slack = slack;
+    pub fn overfetch(mut self, overfetch: u32) -> Self {
+        self.overfetch = overfetch;
         self
     }
 
     /// Goes on where this worker's last claim ended; see the field.
     #[must_use]
-    pub fn go_on(mut self) -> Self {
-        self.go_on = true;
+    pub fn resume(mut self) -> Self {
+        self.resume = true;
         self
     }
 
@@ -146,10 +146,10 @@ impl Dequeue {
                 Self::MAX
             )));
         }
-        if self.slack > Self::MAX {
+        if self.overfetch > Self::MAX {
             return Err(Error::invalid(format!(
-                "slack = {} is refused: give 0 to {}",
-                self.slack,
+                "overfetch = {} is refused: give 0 to {}",
+                self.overfetch,
                 Self::MAX
             )));
         }

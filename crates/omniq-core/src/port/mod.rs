@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::Result;
 
 pub use events::EventStorage;
-pub use queue::{Doorbell, Handover, Pulse, TaskQueue};
+pub use queue::{Subscription, Handoff, HeartbeatConnection, TaskQueue};
 pub use results::ResultStorage;
 pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
 #[cfg(feature = "conformance")]
@@ -36,7 +36,7 @@ impl fmt::Debug for Location {
 
 /// A storage that is opened by URL or settings; the blocking twins open theirs through it.
 #[async_trait]
-pub trait Open: Sized {
+pub trait Connect: Sized {
     /// All that can be set.
     type Settings: Sync;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use omniq_macros::blocking;
 
 use super::Location;
-use crate::lease_cell::LeaseCell;
+use crate::self_lease::SelfLease;
 use crate::model::*;
 use crate::{Error, Result, verbs};
 
@@ -80,7 +80,7 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         verbs::fail(self, failed).await
     }
 
-    /// Ends the run; the task runs again after the delay whatever its retries say, the attempt counted.
+    /// Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
     async fn retry_later(&self, task: &Task, delay: Duration, error: Option<TaskError>) -> Result<()> {
         verbs::settle_one(self, task, Outcome::RetryLater { delay, error }).await
     }
@@ -129,7 +129,7 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Where a connection of the user's own must lead to, so that a transaction on it can add tasks here. `known` is the place that
     /// was given before and turned out to be another one: it is looked up anew. Error `is_invalid` if no transaction reaches this queue.
     #[async_only]
-    async fn place(&self, known: Option<Place>) -> Result<Place> {
+    async fn database_id(&self, known: Option<DatabaseId>) -> Result<DatabaseId> {
         let _ = known;
         Err(Error::invalid(
             "the queue is not on PostgreSQL: no transaction of a connection reaches it; enqueue without a connection",
@@ -208,10 +208,10 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     fn location(&self) -> Location;
 
     /// The lease of this object's own worker, for [`dequeue`](Self::dequeue).
-    fn lease(&self) -> &LeaseCell;
+    fn self_lease(&self) -> &SelfLease;
 
-    /// What keeps a lease alive, on means of its own: a full pool or a busy runtime must not hold it up.
-    fn pulse(&self) -> Box<dyn Pulse>;
+    /// A connection for heartbeats alone: neither a full pool nor a busy runtime may delay them.
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection>;
 
     /// Adds a worker; its claims hold for `info.lease` from now and from each heartbeat.
     #[async_only]
@@ -225,17 +225,16 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     #[async_only]
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>>;
 
-    /// Says that somebody is about to sleep until tasks arrive in these queues. What becomes ready from this call on rings the
-    /// bell, so the caller looks once more before it waits.
+    /// Subscribes an idle worker to these queues. What becomes ready after this call wakes it, so the caller claims once more before it
+    /// waits.
     #[async_only]
-    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>>;
+    async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>>;
 
-    /// What is handed to this worker while it sleeps: a storage may give a task of these functions, as it is added, straight to a worker
-    /// that a bell of [`doorbell`](Self::doorbell) hangs for, which spares the claim. To be asked for before the first bell is
-    /// hung. By default nothing is.
-    fn handover(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handover> {
+    /// Subscribes to direct hand-off: a storage may assign a new task of these functions to an idle worker on insert, which spares the
+    /// claim. Call before [`subscribe`](Self::subscribe). By default nothing is handed off.
+    fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
         let _ = (worker, funcs);
-        Box::new(NoHandover)
+        Box::new(NoHandoff)
     }
 
     /// Tasks held by workers whose lease has ended, about `limit`: those that are stored together come together. Such
@@ -254,25 +253,25 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     }
 }
 
-/// Wakes a sleeper. Dropping it says that nobody sleeps any more.
+/// The subscription of an idle worker. Dropping it ends the subscription.
 #[async_trait]
-pub trait Doorbell: Send {
-    /// Waits until tasks may be there, or the time is over. May wake for nothing.
+pub trait Subscription: Send {
+    /// Waits until tasks may be there, or the time is over. It may return although there is none.
     async fn wait(&mut self, timeout: Duration);
 }
 
-/// Brings what is handed to a worker; dropping it ends that.
+/// Receives what is handed off to a worker. Dropping it ends that.
 #[async_trait]
-pub trait Handover: Send {
-    /// Waits for tasks that are this worker's by now, as if it had claimed them. Dropping the wait loses nothing.
+pub trait Handoff: Send {
+    /// Waits for tasks that this worker holds, as if it had claimed them. Dropping the future loses nothing.
     async fn next(&mut self) -> Vec<Task>;
 }
 
-/// For storages that hand nothing over.
-struct NoHandover;
+/// For storages that hand nothing off.
+struct NoHandoff;
 
 #[async_trait]
-impl Handover for NoHandover {
+impl Handoff for NoHandoff {
     async fn next(&mut self) -> Vec<Task> {
         std::future::pending().await
     }
@@ -280,8 +279,8 @@ impl Handover for NoHandover {
 
 /// Keeps a worker's lease.
 #[async_trait]
-pub trait Pulse: Send {
-    /// Extends the lease; takes the ids of tasks to be stopped.
+pub trait HeartbeatConnection: Send {
+    /// Extends the lease, and takes the ids of tasks to be stopped.
     async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
 }
 

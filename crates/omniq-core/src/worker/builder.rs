@@ -24,7 +24,7 @@ impl WorkerBuilder {
     pub(super) fn new(backend: Backend) -> Self {
         let cpus = std::thread::available_parallelism().map_or(2, usize::from);
         let settings = Settings {
-            info: WorkerInfo { lease: backend.queue().lease().span(), ..WorkerInfo::new(["default"]) },
+            info: WorkerInfo { lease: backend.queue().self_lease().span(), ..WorkerInfo::new(["default"]) },
             concurrency: (4 * cpus).max(8),
             prefetch: 1000,
             prefetch_wait: Duration::from_millis(100),
@@ -134,7 +134,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How often an idle worker looks although no bell rang. Default: 500 ms.
+    /// How often an idle worker looks without a notification. Default: 500 ms.
     pub fn poll(mut self, interval: Duration) -> Self {
         self.settings.poll = interval;
         self

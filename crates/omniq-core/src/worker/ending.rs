@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::circles;
+use super::tight_loops;
 use crate::backend::Report;
 use crate::handler::{Answer, Context, Failure, FailureAnswer, StopReason};
 use crate::model::*;
@@ -16,11 +16,11 @@ pub(super) enum Ending {
     Stopped(StopReason),
 }
 
-/// What is to be written; `None` after the loss of the lease, when nothing may be.
+/// The settlement to be written. `None` after the loss of the lease, when nothing may be written.
 pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
     let task = context.task();
     let ending = match ending {
-        // Only if it was rolled back: the fence refuses this after a commit.
+        // It takes effect only after a rollback: after a commit the check of the claim refuses it.
         Ending::Answered(Ok(_)) if context.completed_inside() => Ending::Answered(Err(Failure::error(
             "rolled_back",
             "the transaction in which the run had completed its task was not committed",
@@ -41,7 +41,7 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
         Ending::Answered(Err(failure)) => match failure.0 {
             FailureAnswer::Error(error) => failed(context, error),
             FailureAnswer::Fatal(error) => {
-                tell_failed(context, &error, None);
+                log_failed(context, &error, None);
                 Outcome::Fail { error }
             }
             FailureAnswer::Retry { delay, error, unlimited } => again(context, delay, error, unlimited),
@@ -63,12 +63,12 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
         Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
         Ending::Stopped(StopReason::LeaseLost) => return None,
     };
-    let outcome = circles::slowed(task, outcome);
+    let outcome = tight_loops::slowed(task, outcome);
     let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
     Some(context.backend().record(report))
 }
 
-/// The failure of a run whose value no storage may take; none where results are off, and the value is of no account.
+/// The failure of a run whose value is too large for any storage. `None` where results are off, because the value is ignored then.
 fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
     let backend = context.backend();
     backend.results()?;
@@ -79,14 +79,14 @@ fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
 fn failed(context: &Context, error: TaskError) -> Outcome {
     let outcome = after_failure(context.task(), error);
     match &outcome {
-        Outcome::RetryLater { delay, error: Some(error) } => tell_failed(context, error, Some(*delay)),
-        Outcome::Fail { error } => tell_failed(context, error, None),
+        Outcome::RetryLater { delay, error: Some(error) } => log_failed(context, error, Some(*delay)),
+        Outcome::Fail { error } => log_failed(context, error, None),
         _ => {}
     }
     outcome
 }
 
-/// What a handler's own wish for another run comes to.
+/// The outcome of a handler that asked for another run.
 fn again(context: &Context, delay: Option<Duration>, error: Option<TaskError>, unlimited: bool) -> Outcome {
     let task = context.task();
     if unlimited || task.may_retry() {
@@ -97,17 +97,17 @@ fn again(context: &Context, delay: Option<Duration>, error: Option<TaskError>, u
     }
     let error =
         error.unwrap_or_else(|| TaskError::new("retry", "another run was asked for, and no retry is left"));
-    tell_failed(context, &error, None);
+    log_failed(context, &error, None);
     Outcome::Fail { error }
 }
 
-fn tell_failed(context: &Context, error: &TaskError, retry_in: Option<Duration>) {
-    // It may have completed: told once it is known that it has not.
+fn log_failed(context: &Context, error: &TaskError, retry_in: Option<Duration>) {
+    // The task may have completed; this is logged once it is known that it has not.
     if context.completed_inside() {
         return;
     }
     let Task { id, func, attempt, .. } = context.task();
-    // Not the message: it can hold arguments.
+    // Not the message, because it can hold arguments.
     match retry_in {
         Some(retry_in) => {
             tracing::warn!(task = %id, func, attempt, error = error.kind, ?retry_in, "run failed, will be retried");

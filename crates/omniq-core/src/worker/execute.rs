@@ -1,4 +1,4 @@
-//! One run: handler, timeout, panic, stop; then its end is handed over.
+//! One run: handler, timeout, panic, stop. Then its end goes to the outbox.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,9 +6,9 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use super::ending::{Ending, settlement};
-use super::notes::Notes;
-use super::pace::Runs;
-use super::running::Entry;
+use super::local_queue::Entry;
+use super::outbox::Outbox;
+use super::prefetch::RunTimes;
 use crate::handler::{Answer, CatchPanic, Context, Handler, Shape, StopReason, catch};
 use crate::model::{EventKind, TaskError, TaskEvent};
 
@@ -16,16 +16,16 @@ use crate::model::{EventKind, TaskError, TaskEvent};
 pub(super) struct Run {
     pub(super) context: Context,
     pub(super) handler: Handler,
-    /// Its place among what runs: given back when the run is over, however.
+    /// Its entry in the local queue, which ends with it.
     pub(super) entry: Entry,
 }
 
 impl Run {
-    pub(super) async fn go(self, notes: &Notes, runs: &Runs) {
+    pub(super) async fn go(self, outbox: &Outbox, times: &RunTimes) {
         let task = self.context.task();
         let span = tracing::info_span!("run", task = %task.id, func = task.func, attempt = task.attempt);
-        if notes.events_on() {
-            notes.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
+        if outbox.events_on() {
+            outbox.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
         }
         let begun = Instant::now();
         let ending = match &self.handler.0 {
@@ -36,10 +36,10 @@ impl Run {
                     Err(panic) => Ending::Panicked(panic),
                 }
             }
-            Shape::Told(function) => {
+            Shape::Cooperative(function) => {
                 let context = self.context.clone();
                 match span.in_scope(|| catch(|| function(context))) {
-                    Ok(future) => run_told(future, &self.context).instrument(span).await,
+                    Ok(future) => run_cooperative(future, &self.context).instrument(span).await,
                     Err(panic) => Ending::Panicked(panic),
                 }
             }
@@ -48,20 +48,20 @@ impl Run {
                 let work = move || span.in_scope(|| catch(|| function(context)));
                 match run_blocking(work, &self.context).await {
                     Some(ending) => ending,
-                    // The runtime is going down and has not begun with it.
+                    // The runtime is shutting down and has not begun it.
                     None => return,
                 }
             }
         };
-        runs.ended(begun.elapsed());
+        times.ended(begun.elapsed());
         if let Some(settlement) = settlement(&self.context, ending) {
-            notes.ended(settlement, self.context.completed_inside()).await;
+            outbox.ended(settlement, self.context.completed_inside()).await;
         }
         drop(self.entry);
     }
 }
 
-/// A handler that has its answer ready when it is told to stop has answered.
+/// If the handler's answer is ready when the run is stopped, the answer counts.
 async fn run_async(future: impl Future<Output = Answer> + Unpin, context: &Context) -> Ending {
     tokio::select! {
         biased;
@@ -77,7 +77,7 @@ async fn run_async(future: impl Future<Output = Answer> + Unpin, context: &Conte
     }
 }
 
-/// Nothing stops a thread from outside: the function is told, and its end waited for.
+/// A thread cannot be stopped from outside: the function is told to stop, and its end is waited for.
 async fn run_blocking(
     work: impl FnOnce() -> Result<Answer, TaskError> + Send + 'static,
     context: &Context,
@@ -94,13 +94,13 @@ async fn run_blocking(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) if error.is_cancelled() => return None,
-        Err(_) => return Some(Ending::Panicked(TaskError::new("panic", "the handler's thread broke off"))),
+        Err(_) => return Some(Ending::Panicked(TaskError::new("panic", "the handler's thread ended without an answer"))),
     };
-    Some(ending_of_told(answer, context))
+    Some(ending_of_cooperative(answer, context))
 }
 
-/// The function is told, and its end waited for.
-async fn run_told(future: impl Future<Output = Answer> + Unpin, context: &Context) -> Ending {
+/// The function is told to stop, and its end is waited for.
+async fn run_cooperative(future: impl Future<Output = Answer> + Unpin, context: &Context) -> Ending {
     let mut future = CatchPanic::new(future);
     let answer = tokio::select! {
         biased;
@@ -110,12 +110,12 @@ async fn run_told(future: impl Future<Output = Answer> + Unpin, context: &Contex
             future.await
         }
     };
-    ending_of_told(answer, context)
+    ending_of_cooperative(answer, context)
 }
 
-fn ending_of_told(answer: Result<Answer, TaskError>, context: &Context) -> Ending {
+fn ending_of_cooperative(answer: Result<Answer, TaskError>, context: &Context) -> Ending {
     match (answer, context.stop_reason()) {
-        // What was done in spite of the stop is done; anything else is taken for the answer to it.
+        // A value counts although the run was told to stop; anything else is taken as its answer to that.
         (Ok(Ok(value)), None | Some(StopReason::Shutdown)) => Ending::Answered(Ok(value)),
         (_, Some(reason)) => Ending::Stopped(reason),
         (Ok(answer), None) => Ending::Answered(answer),

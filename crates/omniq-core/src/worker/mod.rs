@@ -1,36 +1,32 @@
 //! The worker: claims tasks, runs their handlers, settles them.
 //!
-//! One task's life, in reading order: `session` listens, `supply` looks at the queue by a `feed` and fills the `stock`, for which
-//! there is a `crew` of as many as there are slots; `execute` runs the handler to its `ending`; `notes` carry the end to the
-//! `settler`, which writes it.
+//! One task's life, in reading order: `session` waits for what happens, `session/dispatch` fetches tasks (`fetch`) and fills the
+//! `local_queue`, from which `executors` take them, one for each slot; `execute` runs the handler to its `ending`; the `outbox` carries the
+//! end to the `completer`, whose `writer` settles it.
 
 mod builder;
-mod circles;
-mod clerk;
-mod crew;
-mod dues;
+mod completer;
+mod due_times;
 mod ending;
 mod execute;
-mod feed;
-mod finish;
-mod late;
+mod executors;
+mod fetch;
+mod local_queue;
 mod maintenance;
-mod notes;
 mod outage;
-mod pace;
-mod running;
+mod outbox;
+mod overflow;
+mod prefetch;
 mod session;
-mod settler;
 mod signals;
-mod slots;
-mod stock;
 mod stop;
-mod supply;
+mod tight_loops;
+mod writer;
 
 use std::time::Duration;
 
 pub use builder::WorkerBuilder;
-pub(crate) use notes::Notes;
+pub(crate) use outbox::Outbox;
 use session::{End, Session};
 use stop::Phase;
 pub use stop::WorkerHandle;
@@ -216,7 +212,7 @@ impl Worker {
     }
 }
 
-/// A task beside the worker that ends with it.
+/// A Tokio task that ends with the worker.
 struct AbortOnDrop<T = ()>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

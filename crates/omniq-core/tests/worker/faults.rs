@@ -21,14 +21,14 @@ async fn outages_are_waited_out() {
     let id = rig.add(task("f")).await;
     rig.queue.fail("register_worker", 2, |text| Error::unavailable(text));
     rig.queue.fail("claim", 2, |text| Error::unavailable(text));
-    rig.queue.fail("doorbell", 1, |text| Error::pool_timeout(text));
+    rig.queue.fail("subscribe", 1, |text| Error::pool_timeout(text));
     rig.queue.fail("settle", 2, |text| Error::pool_timeout(text));
     rig.queue.fail("deregister_worker", 1, |text| Error::unavailable(text));
     let runs = Counter::default();
     let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
 
-    for verb in ["register_worker", "claim", "doorbell", "settle", "deregister_worker"] {
+    for verb in ["register_worker", "claim", "subscribe", "settle", "deregister_worker"] {
         assert_eq!(rig.queue.faults_left(verb), 0, "{verb}");
     }
     assert_eq!(runs.get(), 1);

@@ -125,21 +125,21 @@ macro_rules! pass_on {
                 self.check("settled").map(|()| answers)
             }
 
-            async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
-                self.check("doorbell")?;
-                if self.deaf.load(Ordering::SeqCst) { Ok(Box::new(Deaf)) } else { self.inner.doorbell(worker, queues).await }
+            async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
+                self.check("subscribe")?;
+                if self.deaf.load(Ordering::SeqCst) { Ok(Box::new(Deaf)) } else { self.inner.subscribe(worker, queues).await }
             }
 
             fn location(&self) -> Location {
                 self.inner.location()
             }
 
-            fn lease(&self) -> &LeaseCell {
-                self.inner.lease()
+            fn self_lease(&self) -> &SelfLease {
+                self.inner.self_lease()
             }
 
-            fn pulse(&self) -> Box<dyn Pulse> {
-                Box::new(FaultyPulse(self.inner.pulse(), Arc::clone(&self.heart_stopped)))
+            fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+                Box::new(FaultyHeartbeat(self.inner.heartbeat_connection(), Arc::clone(&self.heart_stopped)))
             }
         }
     };
@@ -167,10 +167,10 @@ pass_on! {
     expired(limit: u32) -> Vec<Task>;
 }
 
-struct FaultyPulse(Box<dyn Pulse>, Arc<AtomicBool>);
+struct FaultyHeartbeat(Box<dyn HeartbeatConnection>, Arc<AtomicBool>);
 
 #[async_trait]
-impl Pulse for FaultyPulse {
+impl HeartbeatConnection for FaultyHeartbeat {
     async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
         if self.1.load(Ordering::SeqCst) {
             return Err(Error::unavailable("the heartbeat is cut off for the test"));
@@ -182,7 +182,7 @@ impl Pulse for FaultyPulse {
 struct Deaf;
 
 #[async_trait]
-impl Doorbell for Deaf {
+impl Subscription for Deaf {
     async fn wait(&mut self, timeout: Duration) {
         tokio::time::sleep(timeout).await;
     }

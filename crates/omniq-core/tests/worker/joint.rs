@@ -115,7 +115,7 @@ pass_on! { TaskQueue on queue {
     register_worker(info: &WorkerInfo) -> WorkerId;
     deregister_worker(worker: WorkerId) -> u64;
     claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
-    doorbell(worker: WorkerId, queues: &[String]) -> Box<dyn Doorbell>;
+    subscribe(worker: WorkerId, queues: &[String]) -> Box<dyn Subscription>;
     lost(limit: u32) -> Vec<Lost>;
     expired(limit: u32) -> Vec<Task>;
 }
@@ -123,12 +123,12 @@ pass_on! { TaskQueue on queue {
         self.settle_together(batch, mode).await
     }
 
-    fn lease(&self) -> &LeaseCell {
-        self.queue.lease()
+    fn self_lease(&self) -> &SelfLease {
+        self.queue.self_lease()
     }
 
-    fn pulse(&self) -> Box<dyn Pulse> {
-        self.queue.pulse()
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+        self.queue.heartbeat_connection()
     }
 }
 

@@ -14,7 +14,7 @@ async fn an_idle_worker_hangs_one_bell_and_looks_now_and_then() {
     let running = tokio::spawn(worker.run());
     let calls = |verb: &str| rig.queue.calls.lock().unwrap().iter().filter(|call| *call == verb).count();
     until("it has looked some times", || async { calls("claim") >= 8 }).await;
-    assert_eq!(calls("doorbell"), 1);
+    assert_eq!(calls("subscribe"), 1);
     let id = rig.add(task("f")).await;
     rig.result(id).await;
     handle.stop();

@@ -75,7 +75,7 @@ async fn a_run_that_goes_on_elsewhere_is_told_never_dropped_and_keeps_its_slot_u
     let next = rig.add(task("next")).await;
     let returned = Counter::default();
     let (slow_counter, next_counter) = (returned.clone(), returned.clone());
-    let told = Handler::told(move |context: Context| {
+    let told = Handler::cooperative(move |context: Context| {
         let counter = slow_counter.clone();
         async move {
             assert_eq!(context.cancelled().await, StopReason::Timeout);

@@ -20,9 +20,9 @@ with given as materialized (
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}) b
     ) t
-), held as (
+), blocked as (
     select * from found f where bit_count(f.hits) > 0
 )
 select coalesce(array_agg(h.no), '{}'), coalesce(array_agg(h.distance), '{}'), coalesce(array_agg(h.hits), '{}'),
-       array({holders})
-from held h
+       array({lock_holders})
+from blocked h

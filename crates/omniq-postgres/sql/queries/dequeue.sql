@@ -72,8 +72,8 @@ with me as materialized (
            least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
     from cut c
     returning *
-), tallied as (
-    insert into {schema}.tallies (queue, ready, running)
+), deltas as (
+    insert into {schema}.count_deltas (queue, ready, running)
     select m.queue, -sum(m.tasks), sum(m.tasks)
     from (select t.queue, {present} as tasks from whole t
           union all select c.queue, c.tasks from cut c) m

@@ -3,11 +3,11 @@ with start as not materialized (
     select coalesce($8::timestamptz, statement_timestamp() + make_interval(secs => $9), statement_timestamp()) as at
 ), handed as materialized (
     -- Null where nobody sleeps.
-    select case when {schema}.sleeps($2) then s.at <= statement_timestamp()
-                and {schema}.hand_over($1, $2, $3, $4, ($5)[1], $6, $7, $10, $11::jsonb, $12::jsonb) end as over
+    select case when {schema}.has_listener($2) then s.at <= statement_timestamp()
+                and {schema}.hand_off($1, $2, $3, $4, ($5)[1], $6, $7, $10, $11::jsonb, $12::jsonb) end as over
     from start s
-), tallied as (
-    insert into {schema}.tallies (queue, ready, scheduled)
+), deltas as (
+    insert into {schema}.count_deltas (queue, ready, scheduled)
     select $2, case when s.at <= statement_timestamp() then 1 end, case when s.at > statement_timestamp() then 1 end
     from start s, handed h
     where h.over is not true

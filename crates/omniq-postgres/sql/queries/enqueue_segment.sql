@@ -3,9 +3,9 @@
 -- the thousand in a second, and each part of a plan has to be set up for each of them.
 with start as not materialized (
     select coalesce($8::timestamptz, statement_timestamp() + make_interval(secs => $9), statement_timestamp()) as at
-), tallied as (
+), deltas as (
     -- Not from what the insert returns: who may enqueue need not be able to look.
-    insert into {schema}.tallies (queue, ready, scheduled)
+    insert into {schema}.count_deltas (queue, ready, scheduled)
     select $2, case when s.at <= statement_timestamp() then cardinality($5) end,
            case when s.at > statement_timestamp() then cardinality($5) end
     from start s
@@ -15,4 +15,4 @@ insert into {schema}.tasks (
 select $1, $2, $3, $4, $5, cardinality($5), $6, $7, case when s.at <= statement_timestamp() then 1 else 0 end,
        s.at, statement_timestamp(), greatest(s.at, statement_timestamp()) + make_interval(secs => $10), $11::jsonb, $12::jsonb
 from start s
-returning case when {schema}.sleeps($2) then pg_notify({channel}, $2) end
+returning case when {schema}.has_listener($2) then pg_notify({channel}, $2) end

@@ -5,6 +5,6 @@ with deleted as (
       and not exists (select from {schema}.tasks t where t.state = 1 and t.worker = w.id)
     returning w.id
 ), beats as (
-    delete from {schema}.beats b where b.worker in (select d.id from deleted d)
+    delete from {schema}.heartbeats b where b.worker in (select d.id from deleted d)
 )
 select count(*) from deleted

@@ -8,11 +8,11 @@ with me as materialized (
 ), told as (
     update {schema}.workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
 ), beat as (
-    insert into {schema}.beats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
+    insert into {schema}.heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
     returning id
 ), last as (
-    delete from {schema}.beats b using me where b.worker = $1 and b.id = $2
+    delete from {schema}.heartbeats b using me where b.worker = $1 and b.id = $2
 ), others as (
-    delete from {schema}.beats b using me where $2 is null and b.worker = $1
+    delete from {schema}.heartbeats b using me where $2 is null and b.worker = $1
 )
 select me.cancelled, beat.id from me, beat

@@ -17,5 +17,5 @@ with due as materialized (
     where t.id = any (array[d.id]) and t.count = d.count
     returning t.queue, {present} as tasks
 )
-insert into {schema}.tallies (queue, ready, scheduled)
+insert into {schema}.count_deltas (queue, ready, scheduled)
 select p.queue, sum(p.tasks), -sum(p.tasks) from promoted p group by p.queue

@@ -14,6 +14,6 @@ with over as materialized (
     where t.id = any (array[o.id]) and t.count = o.count
     returning t.queue, t.state, {present} as tasks
 ), moved as (
-    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
-), {tallied}
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), {deltas}
 select coalesce(sum(tasks), 0)::bigint from deleted

@@ -12,6 +12,6 @@ with mine as materialized (
     where t.ctid = m.tid
     returning t.queue, t.state, {present} as tasks
 ), moved as (
-    select d.queue, d.state, false as held, -d.tasks as tasks from deleted d
-), {tallied}
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), {deltas}
 select coalesce(sum(tasks), 0)::bigint from deleted

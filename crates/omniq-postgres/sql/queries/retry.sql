@@ -1,8 +1,8 @@
 -- Makes dead and scheduled tasks ready, all or none; a dead one starts anew. Runs behind single_out.sql.
 with given as (
     select g.id from unnest($1::uuid[]) as g(id)
-), {held}, asked as materialized (
-    select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy from held h
+), {locked}, asked as materialized (
+    select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy from locked h
 ), changed as (
     update {schema}.tasks t
     set state = 1,
@@ -16,18 +16,18 @@ with given as (
     where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> 1
     returning t.queue, h.was, {present} as tasks
 ), moved as (
-    select c.queue, m.state, false as held, m.tasks
+    select c.queue, m.state, false as running, m.tasks
     from changed c
     cross join lateral (values (c.was, -c.tasks), (1::smallint, c.tasks)) as m(state, tasks)
-), {tallied}, bell as (
+), {deltas}, notified as (
     select pg_notify({channel}, q.queue)
     from (select distinct queue from changed) q
-    where {schema}.sleeps(q.queue)
+    where {schema}.has_listener(q.queue)
 )
-select case when exists (select from given g where g.id not in (select id from held))
+select case when exists (select from given g where g.id not in (select id from locked))
             then {schema}.refuse('OQ003', format('there is no task %s',
-                 (select g.id from given g where g.id not in (select id from held) limit 1)))
+                 (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from asked where busy)
             then {schema}.refuse('OQ004', format('task %s is running or completed',
                  (select id from asked where busy limit 1))) end,
-       (select count(*) from bell)
+       (select count(*) from notified)

@@ -60,12 +60,12 @@ with given as materialized (
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
     returning t.queue, t.state, t.worker, r.hits{stays_columns}
 ){stays}, moved as (
-    select s.queue, s.state, s.worker is not null as held, -1 as tasks from singles s
+    select s.queue, s.state, s.worker is not null as running, -1 as tasks from singles s
     union all
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from deleted t
     union all
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t{stays_moved}
-), {tallied}, done as (
+), {deltas}, done as (
     -- A task that was claimed more often than its attempts say (released, or retried as a dead letter) or whose id the user chose
     -- may have a result from an earlier life.
     select s.no, 0 as distance, B'1'::bit varying as hits, s.again from singles s
@@ -82,5 +82,5 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), c
                         select bit_or({schema}.shift_mask(d.hits, -d.distance, length(g.mask)))
                         from done d where d.no = g.no), {schema}.zeros(length(g.mask)))) as m(missing)
                 where bit_count(m.missing) > 0
-                limit 1))) end{stays_bell}
+                limit 1))) end{stays_notify}
 from done d

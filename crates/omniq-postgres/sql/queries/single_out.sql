@@ -1,6 +1,6 @@
 -- Gives each of these tasks that no worker holds a row of its own, and what is left of a row that held several becomes shorter rows before
 -- and behind, so that the order of arrival stays: $1 ids. A task that a worker holds stays in its row, locked until the end of
--- the transaction. What a row that was waited for has become meanwhile is not seen here, but by the statement behind: held.sql.
+-- the transaction. What a row that was waited for has become meanwhile is not seen here, but by the statement behind: locked.sql.
 with wanted as materialized (
     select r.id, r.count, array_agg(u.id) as tasks
     from unnest($1::uuid[]) as u(id)

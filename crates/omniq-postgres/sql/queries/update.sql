@@ -2,9 +2,9 @@
 -- metadata; null leaves a value as it is.
 with given as (
     select $1::uuid as id
-), {held}, asked as materialized (
+), {locked}, asked as materialized (
     select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state
-    from held h
+    from locked h
 ), changed as (
     update {schema}.tasks t
     set queue = coalesce($2::text, t.queue),
@@ -21,20 +21,20 @@ with given as (
     where t.id = any (array[h.id]) and t.count = 1 and not h.busy
     returning t.*, {present} as present, h.old_queue, h.old_state
 ), moved as (
-    select m.queue, m.state, false as held, m.tasks
+    select m.queue, m.state, false as running, m.tasks
     from changed c
     cross join lateral (values (c.old_queue, c.old_state, -c.present), (c.queue, c.state, c.present)) as m(queue, state, tasks)
     where c.queue <> c.old_queue or c.state <> c.old_state
-), {tallied}, bell as (
+), {deltas}, notified as (
     select pg_notify({channel}, c.queue)
     from changed c
-    where {schema}.sleeps(c.queue)
+    where {schema}.has_listener(c.queue)
 ), verdict as (
     select case when not exists (select from asked)
                 then {schema}.refuse('OQ003', format('there is no task %s', $1))
                 when (select busy from asked)
                 then {schema}.refuse('OQ004', format('task %s is running or has ended', $1)) end
 )
-select {task_columns}, (select count(*) from bell), (select count(*) from verdict)
+select {task_columns}, (select count(*) from notified), (select count(*) from verdict)
 from changed t
 right join verdict on true

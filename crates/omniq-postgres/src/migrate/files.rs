@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::schema::{Schema, hash};
+use crate::sql::schema::{Schema, hash};
 
-/// What the parts that are kept by time have in common.
+/// What the parts have in common that are kept in partitions by time.
 const PARTITIONS: &str = include_str!("../../sql/migrations/partitions.sql");
-/// What those have in common whose rows hold many tasks of one run.
-const PLACES: &str = include_str!("../../sql/migrations/places.sql");
+/// What the parts have in common whose rows are segments.
+const SEGMENTS: &str = include_str!("../../sql/migrations/segments.sql");
 
 /// A part of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,41 +49,45 @@ impl fmt::Display for Part {
     }
 }
 
-/// One numbered file.
+/// One numbered step: a folder of files, run in their order.
 #[derive(Debug)]
 pub struct Migration {
     pub(super) version: i32,
     pub(super) name: &'static str,
     part: &'static str,
-    file: &'static str,
+    files: &'static [&'static str],
 }
 
 impl Migration {
-    /// What is to be run.
+    /// The text to be run.
     pub(super) fn sql(&self, schema: &Schema) -> String {
         let table = if self.part == "results" { "result_segments" } else { self.part };
-        let parts =
-            [("{partitions}", PARTITIONS), ("{places}", PLACES), ("{kind}", self.part), ("{table}", table)];
-        schema.fill(self.file, &parts)
+        schema.fill(&self.text(), &[("{kind}", self.part), ("{table}", table)])
     }
 
-    /// Changes whenever the file does.
+    /// Changes whenever one of its files does.
     pub(super) fn checksum(&self) -> String {
-        format!("{:016x}", hash(&self.file.replace("{partitions}", PARTITIONS).replace("{places}", PLACES)))
+        format!("{:016x}", hash(&self.text()))
+    }
+
+    fn text(&self) -> String {
+        self.files.join("\n").replace("{partitions}", PARTITIONS).replace("{segments}", SEGMENTS)
     }
 }
 
 macro_rules! migrations {
-    ($list:ident, $part:literal: $($version:literal $name:literal),*) => {
+    ($list:ident, $part:literal: $($version:literal $name:literal [$($file:literal),*]),*) => {
         const $list: &[Migration] = &[$(Migration {
             version: $version,
             name: $name,
             part: $part,
-            file: include_str!(concat!("../../sql/migrations/", $part, "/000", $version, "_", $name, ".sql")),
+            files: &[$(include_str!(concat!("../../sql/migrations/", $part, "/000", $version, "/", $file, ".sql"))),*],
         }),*];
     };
 }
 
-migrations!(TASKS, "tasks": 1 "tasks", 2 "counts", 3 "complete", 4 "hand_over");
-migrations!(RESULTS, "results": 1 "results");
-migrations!(EVENTS, "events": 1 "events");
+migrations!(TASKS, "tasks": 1 "tasks" [
+    "1_tables", "2_waking", "3_rules", "4_ids", "5_checks", "6_enqueue", "7_view", "8_counts", "9_complete", "10_hand_off"
+]);
+migrations!(RESULTS, "results": 1 "results" ["1_results"]);
+migrations!(EVENTS, "events": 1 "events" ["1_events"]);

@@ -16,8 +16,8 @@ use tokio_postgres::{IsolationLevel, Row};
 
 use crate::db::{Db, Param};
 use crate::error::from_driver;
-use crate::schema::{Schema, hash, quote_identifier};
-use crate::sessions::BEGIN;
+use crate::sql::schema::{Schema, hash, quote_identifier};
+use crate::db::sessions::BEGIN;
 use crate::settings::Settings;
 use crate::sql::Statement;
 
@@ -131,7 +131,7 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
             migration.version,
             migration.name,
             migration.sql(&schema),
-            crate::schema::quote_identifier(schema.name()),
+            crate::sql::schema::quote_identifier(schema.name()),
             migration.version,
             migration.name,
             migration.checksum(),

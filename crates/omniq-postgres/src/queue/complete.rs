@@ -1,21 +1,23 @@
-//! The end of a run inside a transaction of the user's own.
+//! Completion of a task inside the user's own transaction.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use omniq_core::{Completion, Context, Error, Payload, Result, Settlement};
 use serde_json::json;
 
-use super::{AsyncPostgresQueue, EnqueueTarget, fold, place};
+use super::{EnqueueTarget, counts, database_id};
+use crate::db::Db;
 use crate::partitions::step;
-use crate::runs::base_of;
+use crate::segments::base_id;
 
-/// Completes the task of a run inside a transaction of the user's own.
+/// Completes the task of a run inside the user's own transaction.
 #[async_trait]
 pub trait CompleteIn {
-    /// Completes the task in this transaction, with its result and its `completed` event: a commit makes them one with what else the
-    /// transaction has done, a rollback leaves nothing and the task runs again as after a failure.
+    /// Completes the task in this transaction, with its result and its `completed` event. A commit makes them durable together with the
+    /// rest of the transaction; a rollback leaves nothing, and the task runs again as after a failure.
     ///
-    /// The transaction is to end before the handler does. What the handler returns afterwards is of no account if it was
-    /// committed. Errors: `is_claim_lost` if the task is not held any more, or was completed by this transaction before: that
+    /// The transaction must end before the handler does. If it was committed, what the handler returns afterwards is ignored. Errors: `is_claim_lost` if the task is not held any more, or was completed by this transaction before: that
     /// aborts it; `is_invalid` if the queue is not on PostgreSQL, or if results or events are kept elsewhere.
     async fn complete_in<R: serde::Serialize + Sync>(
         &self,
@@ -34,17 +36,19 @@ impl CompleteIn for Context {
         let completion = self.completion(Some(Payload::json(result)?)).await?;
         match target.complete(&completion).await? {
             Some(elsewhere) => {
-                // Nothing was done, and the transaction goes on. After an error it does not: what the run has written in it is lost.
+                // Nothing was done, and the transaction can go on. After an error it cannot: what the run has written in it is lost.
                 self.completion_refused();
-                Err(place::another(&elsewhere, &completion.place))
+                Err(database_id::another(&elsewhere, &completion.database))
             }
             None => Ok(()),
         }
     }
 }
 
+/// Gives the task a row of its own, and writes down the call that completes it.
 pub(super) async fn prepare(
-    queue: &AsyncPostgresQueue,
+    db: &Arc<Db>,
+    keep_completed: bool,
     settlement: Settlement,
     elsewhere: Option<&str>,
 ) -> Result<Completion> {
@@ -56,26 +60,25 @@ pub(super) async fn prepare(
     }
     let Settlement { task_id, claim, result, events, .. } = settlement;
     let claim = claim.ok_or_else(|| Error::claim_lost(format!("task {task_id} is held by no claim")))?;
-    let number = crate::batch::signed(claim.number);
-    let db = queue.db();
+    let number = crate::sql::signed(claim.number);
     db.check_open()?;
     let id = task_id.as_uuid();
-    db.query(&db.sql.single_out_held, &[&id, &base_of(id), &claim.worker.0, &number]).await?;
+    db.query(&db.sql.single_out_held, &[&id, &base_id(id), &claim.worker.0, &number]).await?;
     // The user's transaction is about to change them.
-    fold::changed(db);
+    counts::changed(db);
     let ttl = result.as_ref().and_then(|result| result.ttl);
     if let Some(ttl) = ttl {
-        // Made here, lest the user's transaction holds up others that would make one.
+        // Made here, because making it in the user's transaction would block others that need one.
         db.make_results_partition(ttl.as_secs_f64(), ttl).await?;
     }
     if !events.is_empty() {
         db.make_events_partition(0.0).await?;
     }
-    // Asked for now: what is remembered may be from before a restart of the server.
-    let place = place::ask(db).await?;
+    // Asked for now, because what is remembered may be from before a restart of the server.
+    let database = database_id::ask(db).await?;
     let mut run = json!({
-        "id": id, "worker": claim.worker.0, "number": number, "keep": queue.inner.keep_completed,
-        "database": place.database, "server": place.server,
+        "id": id, "worker": claim.worker.0, "number": number, "keep": keep_completed,
+        "database": database.database, "server": database.server,
     });
     if let Some(event) = events.last() {
         run["event"] = json!({ "worker": event.worker });
@@ -89,5 +92,5 @@ pub(super) async fn prepare(
         });
         value = result.value.map(|value| value.bytes().to_vec());
     }
-    Ok(Completion { sql: db.sql.complete_elsewhere.text.clone(), run: run.to_string(), value, place })
+    Ok(Completion { sql: db.sql.complete_raw.text.clone(), run: run.to_string(), value, database })
 }

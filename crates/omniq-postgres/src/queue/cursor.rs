@@ -1,5 +1,5 @@
-//! Where claims go on: behind the last claimed place, so that they do not walk over the dead. What was claimed and deleted stays
-//! in the index until it is vacuumed, which a session with an old snapshot can put off for hours.
+//! Scan positions: a worker's next claim resumes after its last one instead of rescanning dead index entries. An entry of a deleted task
+//! stays until the index is vacuumed, which a session with an old snapshot can delay for hours. `docs/decisions/0009-cursor.md`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use omniq_core::{Dequeue, Task, WorkerId};
 
-/// A claim that walks from the very beginning is nothing to think about as long as it takes less than this in all.
+/// A claim that scans from the start of the index is not limited while it takes less than this in all.
 const SHORT: Duration = Duration::from_micros(500);
-/// What longer ones add to a claim is at most this share of the time; they find what was committed late, or came back.
+/// Longer scans take at most one part in this of the time. They find tasks that were committed late, or came back.
 const SHARE: u32 = 20;
-/// Between two of them there is at least so much, in which claims that go on show what a claim takes without a walk, and at most so much.
+/// The shortest and the longest time between two long scans. In between, claims that resume show what a claim takes without a scan.
 const GAP: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3));
-/// For how long those claims tell.
+/// How long those claims are compared with.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// A place in a queue: priority and order of arrival.
-type Place = (i16, i64);
+/// A position in a queue: priority and order of arrival.
+type Position = (i16, i64);
 
-/// A hint for each worker, never more: a task in front of its queue's place is found by the next walk.
+/// The positions of each worker. They are hints: a task before its queue's position is found by the next scan.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
     workers: Mutex<HashMap<WorkerId, Cursor>>,
@@ -27,14 +27,14 @@ pub(super) struct Cursors {
 
 #[derive(Debug, Default)]
 struct Cursor {
-    places: HashMap<String, Place>,
-    /// The last two claims that walked.
-    walks: Option<Pair>,
-    /// And the last two that did not: their work, the network, and waits for locks, which walks have as well.
+    positions: HashMap<String, Position>,
+    /// The last two claims that scanned.
+    scans: Option<Pair>,
+    /// The last two that resumed: their work, the network, and waits for locks, which scans have as well.
     steps: Option<Pair>,
 }
 
-/// What two claims one after the other took.
+/// How long two consecutive claims took.
 #[derive(Debug)]
 struct Pair {
     ended: Instant,
@@ -42,13 +42,13 @@ struct Pair {
 }
 
 impl Pair {
-    /// What both have in common: the dead are there for both, a lock that one of them waited for is not.
+    /// The shorter one: dead entries delay both, a lock that one of them waited for does not.
     fn least(&self) -> Duration {
         self.took[0].min(self.took[1])
     }
 }
 
-/// For `dequeue.sql`: where to go on in each queue.
+/// For `dequeue.sql`: where to resume in each queue.
 #[derive(Debug)]
 pub(super) struct From {
     pub(super) priorities: Vec<Option<i16>>,
@@ -57,29 +57,29 @@ pub(super) struct From {
 }
 
 impl From {
-    pub(super) fn is_walk(&self) -> bool {
+    pub(super) fn is_scan(&self) -> bool {
         self.seqs.iter().all(Option::is_none)
     }
 }
 
 impl Cursor {
-    /// Whether a walk would keep within its share.
-    fn may_walk(&self) -> bool {
-        let Some(walks) = &self.walks else { return true };
-        let took = walks.least();
+    /// Whether a scan would keep within its share.
+    fn may_scan(&self) -> bool {
+        let Some(scans) = &self.scans else { return true };
+        let took = scans.least();
         if took < SHORT {
             return true;
         }
         let steps = self.steps.as_ref().filter(|steps| steps.ended.elapsed() < FRESH);
-        // What is long may be so without the walk.
+        // A claim may be long without a scan, too.
         let added = steps.map_or(took, |steps| took.saturating_sub(steps.least()));
-        walks.ended.elapsed() >= (added * (SHARE - 1)).clamp(GAP.0, GAP.1)
+        scans.ended.elapsed() >= (added * (SHARE - 1)).clamp(GAP.0, GAP.1)
     }
 
-    fn took(&mut self, is_walk: bool, took: Duration) {
-        let pair = if is_walk { &mut self.walks } else { &mut self.steps };
-        // Of the first walk it is not known yet whether it was long for the dead.
-        let before = pair.as_ref().map_or(if is_walk { Duration::ZERO } else { took }, |pair| pair.took[0]);
+    fn took(&mut self, is_scan: bool, took: Duration) {
+        let pair = if is_scan { &mut self.scans } else { &mut self.steps };
+        // Whether the first scan was long because of dead entries is not known yet.
+        let before = pair.as_ref().map_or(if is_scan { Duration::ZERO } else { took }, |pair| pair.took[0]);
         *pair = Some(Pair { ended: Instant::now(), took: [took, before] });
     }
 }
@@ -89,31 +89,31 @@ impl Cursors {
         self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(super) fn may_walk(&self, worker: WorkerId) -> bool {
-        self.lock().get(&worker).is_none_or(Cursor::may_walk)
+    pub(super) fn may_scan(&self, worker: WorkerId) -> bool {
+        self.lock().get(&worker).is_none_or(Cursor::may_scan)
     }
 
     pub(super) fn from(&self, worker: WorkerId, request: &Dequeue) -> From {
         let workers = self.lock();
-        let cursor = workers.get(&worker).filter(|cursor| request.go_on && !cursor.may_walk());
-        let places = request.queues.iter().map(|queue| cursor?.places.get(queue).copied());
+        let cursor = workers.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
+        let positions = request.queues.iter().map(|queue| cursor?.positions.get(queue).copied());
         let (priorities, seqs) =
-            places.map(|place| (place.map(|place| place.0), place.map(|place| place.1))).unzip();
+            positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
         From { priorities, seqs, begun: Instant::now() }
     }
 
-    /// What a claim from there has brought.
+    /// Notes the tasks that a claim from there has brought.
     pub(super) fn claimed(&self, worker: WorkerId, request: &Dequeue, from: &From, tasks: &[Task]) {
-        if !request.go_on {
+        if !request.resume {
             return;
         }
         let mut workers = self.lock();
         let cursor = workers.entry(worker).or_default();
-        cursor.took(from.is_walk(), from.begun.elapsed());
-        for (place, task) in tasks.iter().enumerate() {
-            let is_last = tasks.get(place + 1).is_none_or(|next| next.queue != task.queue);
+        cursor.took(from.is_scan(), from.begun.elapsed());
+        for (index, task) in tasks.iter().enumerate() {
+            let is_last = tasks.get(index + 1).is_none_or(|next| next.queue != task.queue);
             if is_last {
-                cursor.places.insert(task.queue.clone(), (task.priority, task.seq));
+                cursor.positions.insert(task.queue.clone(), (task.priority, task.seq));
             }
         }
     }
@@ -122,7 +122,7 @@ impl Cursors {
         self.lock().remove(&worker);
     }
 
-    /// Tasks may have come back before those places: the next claims walk.
+    /// Tasks may have come back before those positions: the next claims scan.
     pub(super) fn clear(&self) {
         self.lock().clear();
     }
@@ -142,10 +142,10 @@ mod tests {
     const WORKER: WorkerId = WorkerId(7);
 
     fn request() -> Dequeue {
-        Dequeue::from(["a", "b"]).go_on()
+        Dequeue::from(["a", "b"]).resume()
     }
 
-    /// A claim that takes so long.
+    /// A claim that takes this long.
     fn claim(cursors: &Cursors, millis: u64, tasks: &[Task]) -> From {
         let mut from = cursors.from(WORKER, &request());
         from.begun -= Duration::from_millis(millis);
@@ -153,35 +153,35 @@ mod tests {
         from
     }
 
-    fn after_long_walks(cursors: &Cursors) {
+    fn after_long_scans(cursors: &Cursors) {
         let tasks = [task("a", 5, 1), task("a", 2, 9), task("b", 0, 4)];
-        assert!(claim(cursors, 10_000, &tasks).is_walk());
-        assert!(claim(cursors, 10_000, &tasks).is_walk());
-        assert!(!claim(cursors, 1, &tasks).is_walk());
+        assert!(claim(cursors, 10_000, &tasks).is_scan());
+        assert!(claim(cursors, 10_000, &tasks).is_scan());
+        assert!(!claim(cursors, 1, &tasks).is_scan());
     }
 
     #[test]
-    fn claims_go_on_where_the_last_one_ended_while_walks_are_long() {
+    fn claims_resume_where_the_last_one_ended_while_walks_are_long() {
         let cursors = Cursors::default();
-        after_long_walks(&cursors);
+        after_long_scans(&cursors);
         let next = cursors.from(WORKER, &request());
         assert_eq!((next.priorities, next.seqs), (vec![Some(2), Some(0)], vec![Some(9), Some(4)]));
-        assert!(!cursors.may_walk(WORKER));
+        assert!(!cursors.may_scan(WORKER));
         cursors.clear();
-        assert!(cursors.from(WORKER, &request()).is_walk());
+        assert!(cursors.from(WORKER, &request()).is_scan());
     }
 
     /// Issue 12, C13.
     #[test]
-    fn a_wait_for_a_lock_is_no_walk() {
+    fn a_wait_for_a_lock_is_no_scan() {
         let cursors = Cursors::default();
         let tasks = [task("a", 0, 1), task("b", 0, 2)];
         claim(&cursors, 0, &tasks);
         for _ in 0..3 {
             claim(&cursors, 3_000, &tasks);
-            assert!(claim(&cursors, 0, &tasks).is_walk(), "the next one walks");
+            assert!(claim(&cursors, 0, &tasks).is_scan(), "the next one scans");
         }
-        assert!(cursors.from(WORKER, &request()).is_walk());
+        assert!(cursors.from(WORKER, &request()).is_scan());
     }
 
     /// Issue 12, C13.
@@ -189,69 +189,69 @@ mod tests {
     fn nor_is_a_slow_network() {
         let cursors = Cursors::default();
         let tasks = [task("a", 0, 1), task("b", 0, 2)];
-        // The clock is told of them, as they take no time here.
-        let walks = (0..100).filter(|_| {
+        // The clock is moved by hand, as claims take no time here.
+        let scans = (0..100).filter(|_| {
             let from = claim(&cursors, 50, &tasks);
-            if let Some(walks) = cursors.lock().get_mut(&WORKER).and_then(|cursor| cursor.walks.as_mut())
-                && !from.is_walk()
+            if let Some(scans) = cursors.lock().get_mut(&WORKER).and_then(|cursor| cursor.scans.as_mut())
+                && !from.is_scan()
             {
-                walks.ended -= Duration::from_millis(50);
+                scans.ended -= Duration::from_millis(50);
             }
-            from.is_walk()
+            from.is_scan()
         });
-        assert!(walks.count() >= 50, "every other one at least");
+        assert!(scans.count() >= 50, "every other one at least");
     }
 
-    /// Found by the benchmark: claims of 100 beside a held snapshot, nearly each of which walked, took twice the server's time.
+    /// Found by the benchmark: claims of 100 beside a held snapshot, nearly each of which scanned, took twice the server's time.
     #[test]
-    fn a_walk_that_makes_claims_half_as_long_again_is_not_done_each_time() {
+    fn a_scan_that_makes_claims_half_as_long_again_is_not_done_each_time() {
         let cursors = Cursors::default();
         let tasks = [task("a", 0, 1), task("b", 0, 2)];
         claim(&cursors, 30, &tasks);
         claim(&cursors, 30, &tasks);
-        assert!(!claim(&cursors, 20, &tasks).is_walk());
-        let walks = (0..100).filter(|_| claim(&cursors, 20, &tasks).is_walk()).count();
-        assert_eq!(walks, 0, "the next one comes after 19 times the 10 ms that it adds");
+        assert!(!claim(&cursors, 20, &tasks).is_scan());
+        let scans = (0..100).filter(|_| claim(&cursors, 20, &tasks).is_scan()).count();
+        assert_eq!(scans, 0, "the next one comes after 19 times the 10 ms that it adds");
     }
 
-    /// A worker that claims from time to time only: what it goes on behind must not be its last word.
+    /// A worker that claims rarely must not resume from one position for ever.
     #[test]
-    fn without_claims_to_compare_with_walks_are_done_all_the_same() {
+    fn without_claims_to_compare_with_scans_are_done_all_the_same() {
         let cursors = Cursors::default();
-        after_long_walks(&cursors);
+        after_long_scans(&cursors);
         let mut workers = cursors.lock();
         let cursor = workers.get_mut(&WORKER).unwrap();
-        for pair in [&mut cursor.walks, &mut cursor.steps] {
+        for pair in [&mut cursor.scans, &mut cursor.steps] {
             pair.as_mut().unwrap().ended -= Duration::from_secs(20);
         }
-        assert!(cursor.may_walk());
+        assert!(cursor.may_scan());
     }
 
     /// Issue 12, C13.
     #[test]
-    fn no_walk_puts_off_the_next_one_for_long() {
+    fn no_scan_puts_off_the_next_one_for_long() {
         let cursors = Cursors::default();
-        after_long_walks(&cursors);
+        after_long_scans(&cursors);
         let mut workers = cursors.lock();
         let cursor = workers.get_mut(&WORKER).unwrap();
-        assert!(!cursor.may_walk());
-        cursor.walks.as_mut().unwrap().ended -= GAP.1;
-        assert!(cursor.may_walk());
+        assert!(!cursor.may_scan());
+        cursor.scans.as_mut().unwrap().ended -= GAP.1;
+        assert!(cursor.may_scan());
     }
 
     #[test]
     fn another_worker_and_a_strict_claim_begin_at_the_beginning() {
         let cursors = Cursors::default();
-        after_long_walks(&cursors);
-        assert!(cursors.from(WorkerId(8), &request()).is_walk());
-        assert!(cursors.from(WORKER, &Dequeue::from(["a", "b"])).is_walk());
+        after_long_scans(&cursors);
+        assert!(cursors.from(WorkerId(8), &request()).is_scan());
+        assert!(cursors.from(WORKER, &Dequeue::from(["a", "b"])).is_scan());
     }
 
     #[test]
-    fn short_walks_are_done_each_time() {
+    fn short_scans_are_done_each_time() {
         let cursors = Cursors::default();
         let from = cursors.from(WORKER, &request());
         cursors.claimed(WORKER, &request(), &from, &[task("a", 0, 1)]);
-        assert!(cursors.from(WORKER, &request()).is_walk());
+        assert!(cursors.from(WORKER, &request()).is_scan());
     }
 }

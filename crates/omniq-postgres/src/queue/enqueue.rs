@@ -1,23 +1,24 @@
-//! Enqueue: through the pool, or inside a transaction of the user's own, on one path.
+//! Enqueue: through the pool, or inside the user's own transaction.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use omniq_core::{Completion, Error, NewTask, Place, Result, TaskId, TaskQueue};
+use omniq_core::{Completion, DatabaseId, Error, Limits, NewTask, Result, TaskId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::unsure::{Found, Unsure};
-use super::{AsyncPostgresQueue, fold, place};
+use super::coalesce::EnqueueCoalescer;
+use super::database_id::{self, DatabaseIds};
+use super::uncertain::{Found, Uncertain};
+use super::{AsyncPostgresQueue, counts};
+use crate::db::patience::{Patience, is_unsure};
 use crate::db::{Db, Param};
-use crate::enqueue_batch::{EnqueueBatch, Piece, Rows};
-use crate::patience::{Patience, is_unsure};
-use crate::rows::Columns;
-use crate::sql::Statement;
+use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::sql::{Columns, Statement};
 
-/// How many bytes of arguments one call inside a transaction of the user's own takes: what else is sent leaves a message below 1 GiB.
+/// The most bytes of payloads in one call inside the user's transaction: with everything else the message stays below 1 GiB.
 const MOST_INSIDE: usize = 900_000_000;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
@@ -25,43 +26,95 @@ const MOST_INSIDE: usize = 900_000_000;
 pub struct EnqueueCall<'a> {
     statement: &'a Statement,
     rows: &'a Rows,
-    place: &'a Place,
+    database: &'a DatabaseId,
 }
 
-/// A connection or open transaction of the user's own, in which a task can be enqueued or completed. It must lead to the queue's own
-/// database: one that leads elsewhere is refused (`is_invalid`), and nothing is written.
+/// The user's connection or open transaction, in which a task can be enqueued or completed. It must lead to the queue's database:
+/// another one is refused (`is_invalid`), and nothing is written.
 ///
 /// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, and with the feature `sqlx` for
 /// `sqlx::PgConnection` (pass `&mut *transaction`).
 #[async_trait]
 pub trait EnqueueTarget: Send {
-    /// Carries the enqueue out on this connection, unless it leads to another database: its name is the answer then.
+    /// Enqueues on this connection. If it leads to another database, the answer is that database's name, and nothing was done.
     #[doc(hidden)]
     async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>>;
 
-    /// Carries the completion of a task out on this connection, with the same answer.
+    /// Completes a task on this connection, with the same answer.
     #[doc(hidden)]
     async fn complete(&mut self, completion: &Completion) -> Result<Option<String>>;
 }
 
-pub(super) async fn many(
-    queue: &AsyncPostgresQueue,
-    tasks: Vec<NewTask>,
-    logged: bool,
-) -> Result<Vec<TaskId>> {
-    let batch = EnqueueBatch::new(&tasks, &queue.inner.limits)?;
-    queue.db().check_open()?;
-    let events = logged.then(|| Enqueued::of(&tasks, &batch));
-    send(queue.db(), &batch, events).await?;
-    Ok(batch.ids)
+/// What enqueues need.
+#[derive(Debug)]
+pub(super) struct Enqueuer {
+    db: Arc<Db>,
+    limits: Limits,
+    /// Without and with `enqueued` events. Of both the second is for ids that the user chose, which may wait for an open transaction
+    /// that has used the same id.
+    coalescers: [[Arc<EnqueueCoalescer>; 2]; 2],
+    pub(super) database_ids: DatabaseIds,
 }
 
-pub(super) async fn one(queue: &AsyncPostgresQueue, task: NewTask, logged: bool) -> Result<TaskId> {
-    task.check(&queue.inner.limits)?;
-    queue.db().check_open()?;
-    let [plain, logging] = &queue.inner.together;
-    let together = &(if logged { logging } else { plain })[usize::from(task.id.is_some())];
-    together.enqueue(queue.db(), task).await
+impl Enqueuer {
+    pub(super) fn new(db: &Arc<Db>) -> Self {
+        Self {
+            db: Arc::clone(db),
+            limits: db.settings().limits(),
+            coalescers: [false, true].map(|logged| [EnqueueCoalescer::new(logged), EnqueueCoalescer::new(logged)]),
+            database_ids: DatabaseIds::default(),
+        }
+    }
+
+    pub(super) async fn many(&self, tasks: Vec<NewTask>, logged: bool) -> Result<Vec<TaskId>> {
+        let batch = EnqueueBatch::new(&tasks, &self.limits)?;
+        self.db.check_open()?;
+        let events = logged.then(|| Enqueued::of(&tasks, &batch));
+        send(&self.db, &batch, events).await?;
+        Ok(batch.ids)
+    }
+
+    pub(super) async fn one(&self, task: NewTask, logged: bool) -> Result<TaskId> {
+        task.check(&self.limits)?;
+        self.db.check_open()?;
+        let coalescer = &self.coalescers[usize::from(logged)][usize::from(task.id.is_some())];
+        coalescer.enqueue(&self.db, task).await
+    }
+
+    /// Adds tasks on the user's connection, all or none.
+    async fn many_on(&self, target: &mut dyn EnqueueTarget, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        for task in &tasks {
+            task.check(&self.limits)?;
+        }
+        // One statement, which is all or nothing outside of a transaction, too.
+        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST_INSIDE)?;
+        for piece in &batch.pieces {
+            if let Piece::Rows(rows) = piece
+                && !rows.ids.is_empty()
+            {
+                self.carry_out(target, rows).await?;
+                counts::changed(&self.db);
+            }
+        }
+        Ok(batch.ids)
+    }
+
+    async fn carry_out(&self, target: &mut dyn EnqueueTarget, rows: &Rows) -> Result<()> {
+        let statement = &self.db.sql.enqueue_in_transaction;
+        let known = self.database_ids.get(&self.db, None).await?;
+        let call = EnqueueCall { statement, rows, database: &known };
+        let Some(mut another) = target.carry_out(call).await? else { return Ok(()) };
+        // What is remembered may be from before a restart of the server.
+        let database = self.database_ids.get(&self.db, Some(&known)).await?;
+        if database != known {
+            let call = EnqueueCall { statement, rows, database: &database };
+            match target.carry_out(call).await? {
+                Some(still) => another = still,
+                None => return Ok(()),
+            }
+        }
+        Err(database_id::another(&another, &database))
+    }
 }
 
 /// The `enqueued` events of a batch.
@@ -83,8 +136,8 @@ impl Enqueued {
 
 /// Adds tasks, and where they are given their events, in one transaction.
 ///
-/// While the server is away it is tried again. What may have been carried out is looked for by its ids before it is sent again,
-/// so that it is in once.
+/// While the server is away the call is repeated. If it may have been carried out, its ids are looked for before it is sent again, so
+/// that each task is added once.
 pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, payloads(piece))).collect();
     let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
@@ -94,13 +147,13 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
             // The first try may still be carried out.
             return Err(if again { unknown(error) } else { error });
         }
-        let unsure = Unsure::new(batch, began);
-        if duplicate && unsure.is_all_made() {
+        let uncertain = Uncertain::new(batch, began);
+        if duplicate && uncertain.is_all_made() {
             break;
         }
-        // Before the look: what is still under way may get done in that time, and what was looked for is sent at once.
+        // The pause comes first: a call that is still under way may end in that time, and what was looked for is sent at once.
         let in_time = patience.pause().await;
-        match unsure.look(db, &mut patience).await {
+        match uncertain.look(db, &mut patience).await {
             Ok(Found::Done) => break,
             _ if duplicate => return Err(error),
             Ok(Found::Nothing) if in_time => again = true,
@@ -111,11 +164,11 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
             }
         }
     }
-    pieces.iter().for_each(|_| fold::changed(db));
+    pieces.iter().for_each(|_| counts::changed(db));
     Ok(())
 }
 
-/// Of this kind, whatever kept from knowing it: others, such as that of a full pool, say that nothing was done.
+/// Of this kind whatever the cause: other kinds, such as that of a full pool, say that nothing was done.
 fn unknown(error: Error) -> Error {
     Error::unavailable(format!("whether the task was added is not known: {error}")).with_source(error)
 }
@@ -146,9 +199,9 @@ async fn send_once(
 
 fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
     match piece {
-        Piece::Run(run) => {
-            let statement = if payloads.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_run };
-            (statement, run.params(payloads))
+        Piece::Segment(segment) => {
+            let statement = if payloads.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_segment };
+            (statement, segment.params(payloads))
         }
         Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(payloads)),
     }
@@ -156,7 +209,7 @@ fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&
 
 fn payloads(piece: &Piece) -> Vec<&[u8]> {
     match piece {
-        Piece::Run(run) => run.payloads(),
+        Piece::Segment(segment) => segment.payloads(),
         Piece::Rows(rows) => rows.payloads(),
     }
 }
@@ -165,11 +218,11 @@ impl AsyncPostgresQueue {
     /// Adds a task in the user's own transaction: a commit makes it visible, with its `enqueued` event where the schema has events; a
     /// rollback leaves nothing.
     ///
-    /// Errors as for [`enqueue`](omniq_core::TaskQueue::enqueue); bad input is refused before anything is sent, so the transaction
-    /// stays usable, while a duplicate id aborts it as any failed statement does.
+    /// Errors as for [`enqueue`](omniq_core::TaskQueue::enqueue). Bad input is refused before anything is sent, so the transaction
+    /// stays usable; a duplicate id aborts it as any failed statement does.
     pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
         let mut ids = self.enqueue_many_in(target, vec![task]).await?;
-        ids.pop().ok_or_else(|| omniq_core::Error::internal("an enqueue of one task gave no id"))
+        ids.pop().ok_or_else(|| Error::internal("an enqueue of one task gave no id"))
     }
 
     /// Adds tasks in the user's own transaction, all or none.
@@ -178,68 +231,38 @@ impl AsyncPostgresQueue {
         target: &mut dyn EnqueueTarget,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
-        for task in &tasks {
-            task.check(&self.inner.limits)?;
-        }
-        // One statement: outside of a transaction, too, it is all or nothing.
-        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST_INSIDE)?;
-        for piece in &batch.pieces {
-            if let Piece::Rows(rows) = piece
-                && !rows.ids.is_empty()
-            {
-                self.carry_out(target, rows).await?;
-                fold::changed(self.db());
-            }
-        }
-        Ok(batch.ids)
-    }
-
-    async fn carry_out(&self, target: &mut dyn EnqueueTarget, rows: &Rows) -> Result<()> {
-        let statement = &self.db().sql.enqueue_inside;
-        let known = self.place(None).await?;
-        let call = EnqueueCall { statement, rows, place: &known };
-        let Some(mut elsewhere) = target.carry_out(call).await? else { return Ok(()) };
-        // Known from before a restart, perhaps.
-        let place = self.place(Some(known.clone())).await?;
-        if place != known {
-            let call = EnqueueCall { statement, rows, place: &place };
-            match target.carry_out(call).await? {
-                Some(still) => elsewhere = still,
-                None => return Ok(()),
-            }
-        }
-        Err(place::another(&elsewhere, &place))
+        self.inner.enqueuer.many_on(target, tasks).await
     }
 }
 
 /// The database that the connection leads to, if it is another than the queue's.
-fn answer_of(rows: Result<Vec<Row>>, place: &Place) -> Result<Option<String>> {
-    let rows = rows.map_err(|error| place::without_tables(error, place))?;
+fn answer_of(rows: Result<Vec<Row>>, database: &DatabaseId) -> Result<Option<String>> {
+    let rows = rows.map_err(|error| database_id::without_tables(error, database))?;
     let row = rows.first().ok_or_else(|| Error::internal("the database gave no row where one was due"))?;
     let mut columns = Columns::new(row);
-    let database: String = columns.take()?;
-    Ok(columns.take::<Option<i32>>()?.is_none().then_some(database))
+    let name: String = columns.take()?;
+    Ok(columns.take::<Option<i32>>()?.is_none().then_some(name))
 }
 
-/// Sent unprepared: one round trip, and nothing stays behind on a connection that is not ours.
+/// Sent unprepared: one round trip, and no prepared statement stays on the user's connection.
 macro_rules! driver_target {
     ($target:ty) => {
         #[async_trait]
         impl EnqueueTarget for $target {
             async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
-                let EnqueueCall { statement, rows, place } = call;
+                let EnqueueCall { statement, rows, database } = call;
                 let payloads = rows.payloads();
                 let mut params = rows.params(&payloads);
-                params.extend([&place.database as Param<'_>, &place.server]);
+                params.extend([&database.database as Param<'_>, &database.server]);
                 let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
                 let answer = self.query_typed(&statement.text, &typed).await;
-                answer_of(answer.map_err(crate::error::from_driver), place)
+                answer_of(answer.map_err(crate::error::from_driver), database)
             }
 
             async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
-                let Completion { sql, run, value, place } = completion;
+                let Completion { sql, run, value, database } = completion;
                 let answer = self.query_typed(sql, &[(run, Type::TEXT), (value, Type::BYTEA)]).await;
-                answer_of(answer.map_err(crate::error::from_driver), place)
+                answer_of(answer.map_err(crate::error::from_driver), database)
             }
         }
     };
@@ -253,18 +276,18 @@ driver_target!(deadpool_postgres::Transaction<'_>);
 #[cfg(feature = "sqlx")]
 fn answer_of_sqlx(
     answer: Result<(String, Option<i32>), sqlx::Error>,
-    place: &Place,
+    database: &DatabaseId,
 ) -> Result<Option<String>> {
-    let (database, done) =
-        answer.map_err(|error| place::without_tables(crate::error::from_sqlx(error), place))?;
-    Ok(done.is_none().then_some(database))
+    let (name, done) =
+        answer.map_err(|error| database_id::without_tables(crate::error::from_sqlx(error), database))?;
+    Ok(done.is_none().then_some(name))
 }
 
 #[cfg(feature = "sqlx")]
 #[async_trait]
 impl EnqueueTarget for sqlx::PgConnection {
     async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
-        let EnqueueCall { statement, rows: batch, place } = call;
+        let EnqueueCall { statement, rows: batch, database } = call;
         // The text is a constant of this crate, filled with a quoted schema name.
         let query = sqlx::query_as::<_, (String, Option<i32>)>(sqlx::AssertSqlSafe(statement.text.as_str()))
             .bind(&batch.ids)
@@ -280,10 +303,10 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&batch.options)
             .bind(&batch.metadata)
             .bind(&batch.chosen)
-            .bind(&place.database)
-            .bind(&place.server)
+            .bind(&database.database)
+            .bind(&database.server)
             .persistent(false);
-        answer_of_sqlx(query.fetch_one(self).await, place)
+        answer_of_sqlx(query.fetch_one(self).await, database)
     }
 
     async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
@@ -291,6 +314,6 @@ impl EnqueueTarget for sqlx::PgConnection {
             .bind(&completion.run)
             .bind(&completion.value)
             .persistent(false);
-        answer_of_sqlx(query.fetch_one(self).await, &completion.place)
+        answer_of_sqlx(query.fetch_one(self).await, &completion.database)
     }
 }

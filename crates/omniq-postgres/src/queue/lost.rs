@@ -2,12 +2,13 @@
 
 use omniq_core::{Error, Lost, Result};
 
-use super::{AsyncPostgresQueue, count_of};
-use crate::rows::{self, Columns};
+use super::lock_holders::LockHolders;
+use crate::db::Db;
+use crate::segments::decode;
+use crate::sql::{Columns, count_of};
 
-/// Ends workers, and returns tasks that they held; workers that hold nothing any more are removed.
-pub(super) async fn lost(queue: &AsyncPostgresQueue, limit: u32) -> Result<Vec<Lost>> {
-    let db = queue.db();
+/// Ends workers whose lease is over, and returns tasks that they hold. Workers that hold nothing any more are removed.
+pub(super) async fn lost(db: &Db, holders: &LockHolders, limit: u32) -> Result<Vec<Lost>> {
     let rows = db.bounded(&db.sql.end_workers, &[]).await?;
     let workers: Vec<i64> = rows.iter().map(|row| Columns::new(row).take()).collect::<Result<_>>()?;
     if workers.is_empty() {
@@ -15,29 +16,28 @@ pub(super) async fn lost(queue: &AsyncPostgresQueue, limit: u32) -> Result<Vec<L
     }
     let rows = db.bounded_search(&db.sql.lost, &[&workers, &i64::from(limit)]).await?;
     if rows.is_empty() {
-        forget(queue, &workers).await?;
+        forget(db, holders, &workers).await?;
     }
     let mut lost = Vec::new();
     for row in &rows {
         let mut columns = Columns::new(row);
-        let tasks = rows::run(&mut columns)?;
+        let tasks = decode::segment(&mut columns)?;
         let worker: String = columns.take()?;
         lost.extend(tasks.into_iter().map(|task| Lost { task, worker: worker.clone() }));
     }
     Ok(lost)
 }
 
-/// Removes lost workers that hold nothing any more, and tells who holds up the tasks of others.
-async fn forget(queue: &AsyncPostgresQueue, workers: &Vec<i64>) -> Result<()> {
-    let db = queue.db();
+/// Removes lost workers that hold nothing any more, and logs the sessions that block the rescue of the others' tasks.
+async fn forget(db: &Db, holders: &LockHolders, workers: &Vec<i64>) -> Result<()> {
     let forgotten = db.bounded_search(&db.sql.forget_workers, &[workers]).await?;
     if count_of(&forgotten)? < workers.len() as u64 {
-        let rows = db.bounded_search(&db.sql.held_up, &[workers]).await?;
-        let row = rows.first().ok_or_else(|| Error::internal("a look for holders gave no answer"))?;
+        let rows = db.bounded_search(&db.sql.blocked_rescues, &[workers]).await?;
+        let row = rows.first().ok_or_else(|| Error::internal("the search for lock holders gave no answer"))?;
         let mut columns = Columns::new(row);
         let (count, names): (i64, Vec<String>) = (columns.take()?, columns.take()?);
         if count > 0 {
-            queue.inner.holders.tell("tasks of lost workers", count, &names);
+            holders.log("tasks of lost workers", count, &names);
         }
     }
     Ok(())

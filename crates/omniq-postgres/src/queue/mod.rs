@@ -1,50 +1,47 @@
-//! The task queue on PostgreSQL: each verb is one statement of `sql/queries`.
+//! The task queue on PostgreSQL. `enqueue`, `claim`, `settle` and `complete` are the life of a task; the verbs that manage tasks are in
+//! `by_id` and `list`.
 
-mod chosen;
+mod by_id;
 mod claim;
+pub(crate) mod claim_tracker;
+pub(crate) mod claims;
+mod coalesce;
 mod complete;
+mod counts;
 mod cursor;
-mod doorbell;
+mod database_id;
+pub(crate) mod duplicates;
 mod enqueue;
-mod filtered;
-mod fold;
-mod handover;
-mod held;
-mod holders;
+mod heartbeat;
+mod list;
+mod lock_holders;
 mod lost;
-mod place;
-mod pulse;
 mod settle;
-mod together;
-mod unsure;
+mod uncertain;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, Dequeue, Doorbell, Handover, LeaseCell, Limits, Location, Lost,
-    NewTask, Place, Pulse, QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId,
-    TaskQueue, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost, NewTask,
+    QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
+    TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
-use tokio::sync::Mutex;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use complete::CompleteIn;
 pub use enqueue::EnqueueTarget;
 
+use self::claims::Claims;
+use self::enqueue::Enqueuer;
 use crate::db::{Db, Param};
-use crate::hands::Hands;
-use crate::listener::Listener;
+use crate::handoff;
 use crate::migrate::{self, Part};
-use crate::rows::{self, Columns};
+use crate::segments::decode;
 use crate::settings::Settings;
-use cursor::Cursors;
-use held::Held;
-use holders::Holders;
-use place::Places;
-use together::Together;
+use crate::sql::{Columns, count_of};
+use crate::wake::Wake;
 
 /// The task queue on PostgreSQL.
 ///
@@ -61,18 +58,10 @@ pub type PostgresQueue = BlockingQueue<AsyncPostgresQueue>;
 #[derive(Debug)]
 struct Inner {
     db: Arc<Db>,
-    limits: Limits,
-    keep_completed: bool,
-    lease: LeaseCell,
-    listener: Mutex<Option<Listener>>,
-    held: Held,
-    holders: Holders,
-    hands: Hands,
-    cursors: Cursors,
-    /// Those without and those with `enqueued` events; of both the second is for ids of the user's own, which may wait for an open
-    /// transaction that has used the same id.
-    together: [[Arc<Together>; 2]; 2],
-    places: Places,
+    lease: SelfLease,
+    enqueuer: Enqueuer,
+    claims: Arc<Claims>,
+    wake: Arc<Wake>,
 }
 
 impl AsyncPostgresQueue {
@@ -89,21 +78,13 @@ impl AsyncPostgresQueue {
     }
 
     pub(crate) fn on(db: Arc<Db>) -> Self {
-        let settings = db.settings();
-        let (limits, keep_completed, lease) = (settings.limits(), settings.keep_completed, settings.lease);
         Self {
             inner: Arc::new(Inner {
+                lease: SelfLease::new(db.settings().lease),
+                enqueuer: Enqueuer::new(&db),
+                claims: Claims::new(&db),
+                wake: Arc::new(Wake::new(&db)),
                 db,
-                limits,
-                keep_completed,
-                lease: LeaseCell::new(lease),
-                listener: Mutex::new(None),
-                held: Held::default(),
-                holders: Holders::default(),
-                hands: Hands::default(),
-                cursors: Cursors::default(),
-                together: [false, true].map(|logged| [Together::new(logged), Together::new(logged)]),
-                places: Places::default(),
             }),
         }
     }
@@ -113,11 +94,6 @@ impl AsyncPostgresQueue {
     }
 }
 
-/// The answer of a statement that counts.
-pub(crate) fn count_of(rows: &[Row]) -> Result<u64> {
-    rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
-}
-
 fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
     ids.iter().map(TaskId::as_uuid).collect()
 }
@@ -125,11 +101,11 @@ fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        enqueue::one(self, task, false).await
+        self.inner.enqueuer.one(task, false).await
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        enqueue::many(self, tasks, false).await
+        self.inner.enqueuer.many(tasks, false).await
     }
 
     fn logs_enqueues(&self, events: &Location) -> bool {
@@ -138,16 +114,16 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         match tasks.pop() {
-            Some(task) if tasks.is_empty() => Ok(vec![enqueue::one(self, task, true).await?]),
+            Some(task) if tasks.is_empty() => Ok(vec![self.inner.enqueuer.one(task, true).await?]),
             last => {
                 tasks.extend(last);
-                enqueue::many(self, tasks, true).await
+                self.inner.enqueuer.many(tasks, true).await
             }
         }
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        settle::settle(self, batch, mode).await
+        self.inner.claims.settle(batch, mode).await
     }
 
     async fn completion(
@@ -155,48 +131,48 @@ impl TaskQueue for AsyncPostgresQueue {
         settlement: Settlement,
         elsewhere: Option<&'static str>,
     ) -> Result<Completion> {
-        complete::prepare(self, settlement, elsewhere).await
+        complete::prepare(self.db(), self.inner.claims.keep_completed, settlement, elsewhere).await
     }
 
-    async fn place(&self, known: Option<Place>) -> Result<Place> {
-        self.inner.places.get(self.db(), known.as_ref()).await
+    async fn database_id(&self, known: Option<DatabaseId>) -> Result<DatabaseId> {
+        self.inner.enqueuer.database_ids.get(self.db(), known.as_ref()).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        chosen::cancel(self, ids, true).await
+        by_id::cancel(&self.inner.claims, ids, true).await
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        chosen::cancel(self, ids, false).await
+        by_id::cancel(&self.inner.claims, ids, false).await
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
         let rows = self.db().query(&self.db().sql.get, &[&vec![id.as_uuid()]]).await?;
-        Ok(rows::tasks(&rows)?.pop())
+        Ok(decode::tasks(&rows)?.pop())
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
-        chosen::update(self, id, change).await
+        by_id::update(&self.inner.claims, id, change).await
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        chosen::retry(self, ids).await
+        by_id::retry(&self.inner.claims, ids).await
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
-        chosen::delete(self, ids).await
+        by_id::delete(&self.inner.claims, ids).await
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
-        filtered::list(self, filter).await
+        list::list(self.db(), filter).await
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
-        filtered::count(self, filter).await
+        list::count(self.db(), filter).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        filtered::purge(self, filter).await
+        list::purge(self.db(), filter).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
@@ -205,7 +181,7 @@ impl TaskQueue for AsyncPostgresQueue {
         let (completed, dead) = (seconds(settings.completed_ttl), seconds(settings.dead_ttl));
         let params: [Param<'_>; 3] = [&completed, &dead, &i64::from(limit)];
         let pruned = count_of(&self.db().bounded(&self.db().sql.prune, &params).await?)?;
-        fold::changed(self.db());
+        counts::changed(self.db());
         Ok(pruned)
     }
 
@@ -247,9 +223,7 @@ impl TaskQueue for AsyncPostgresQueue {
         {
             outcome = self.deregister_worker(worker).await.map(drop);
         }
-        if let Some(listener) = self.inner.listener.lock().await.take() {
-            listener.stop().await;
-        }
+        self.inner.wake.stop().await;
         self.db().close().await;
         // A server that is away has no lease to give back; the tasks return by its end.
         outcome.or_else(|error| if error.is_transient() { Ok(()) } else { Err(error) })
@@ -259,12 +233,12 @@ impl TaskQueue for AsyncPostgresQueue {
         self.db().location()
     }
 
-    fn lease(&self) -> &LeaseCell {
+    fn self_lease(&self) -> &SelfLease {
         &self.inner.lease
     }
 
-    fn pulse(&self) -> Box<dyn Pulse> {
-        Box::new(pulse::PostgresPulse::new(self.db()))
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+        Box::new(heartbeat::PostgresHeartbeat::new(self.db()))
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
@@ -275,31 +249,32 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
-        claim::deregister(self, worker).await
+        handoff::end(&self.inner.wake, &self.inner.claims.tracker, worker).await;
+        self.inner.claims.deregister(worker).await
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
-        claim::claim(self, worker, request).await
+        self.inner.claims.claim(worker, request).await
     }
 
-    async fn doorbell(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Doorbell>> {
-        doorbell::hang(self, worker, queues).await
+    async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
+        self.inner.wake.subscribe(worker, queues).await
     }
 
-    fn handover(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handover> {
-        Box::new(handover::begin(self, worker, funcs))
+    fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
+        Box::new(handoff::begin(&self.inner.wake, &self.inner.claims, worker, funcs))
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
-        lost::lost(self, limit).await
+        lost::lost(self.db(), &self.inner.claims.lock_holders, limit).await
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
         let rows = self.db().bounded(&self.db().sql.expired, &[&i64::from(limit)]).await?;
-        rows::tasks(&rows)
+        decode::tasks(&rows)
     }
 
     async fn maintain(&self) -> Result<()> {
-        fold::fold(self.db()).await
+        counts::roll_up(self.db()).await
     }
 }

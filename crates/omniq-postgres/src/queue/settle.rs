@@ -1,22 +1,23 @@
-//! The end of runs: one statement for a batch, with its results and events where they share the database.
+//! Settling: one statement for a batch, with its results and events where they are in the same database.
 
 use std::time::{Duration, Instant};
 
 use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
-use super::{AsyncPostgresQueue, fold};
-use crate::bits::Bits;
+use super::claims::Claims;
+use super::counts;
 use crate::db::Param;
 use crate::partitions::Missing;
-use crate::rows::Columns;
-use crate::settle_batch::SettleBatch;
-use crate::sql::Extras;
+use crate::segments::Bitmap;
+use crate::segments::settle::SettleBatch;
+use crate::sql::{Columns, Extras};
 
 /// The wait before a batch that is all or nothing is sent again, as others hold some of it.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(super) async fn settle(
-    queue: &AsyncPostgresQueue,
+impl Claims {
+pub(crate) async fn settle(
+    &self,
     settlements: Vec<Settlement>,
     mode: SettleMode,
 ) -> Result<Vec<Settled>> {
@@ -24,7 +25,7 @@ pub(super) async fn settle(
         return Ok(Vec::new());
     }
     for result in settlements.iter().filter_map(|settlement| settlement.result.as_ref()) {
-        queue.inner.limits.check_result(result)?;
+        self.limits.check_result(result)?;
     }
     let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
     let batch = SettleBatch::new(settlements)?;
@@ -41,14 +42,14 @@ pub(super) async fn settle(
     let (values, many) = (results.values(), results.many());
 
     let mut params = ends(&batch).to_vec();
-    params.extend([&batch.delays as Param<'_>, &batch.errors, &queue.inner.keep_completed, &all]);
+    params.extend([&batch.delays as Param<'_>, &batch.errors, &self.keep_completed, &all]);
     if with_results || with_events {
         params.extend([
             &batch.result_tasks.0 as Param<'_>,
             &batch.result_tasks.1,
             &results.ids,
             &results.shape_of,
-            &results.marks,
+            &results.masks,
             &values,
             &results.starts,
             &many,
@@ -80,8 +81,8 @@ pub(super) async fn settle(
             &events.data,
         ]);
     }
-    let (db, holders) = (queue.db(), &queue.inner.holders);
-    let stays = batch.keeps(queue.inner.keep_completed);
+    let (db, holders) = (&self.db, &self.lock_holders);
+    let stays = batch.keeps(self.keep_completed);
     let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
     let mut missing = Missing::new(results.ttls());
     let begun = Instant::now();
@@ -103,20 +104,20 @@ pub(super) async fn settle(
             answer => break answer?,
         }
     };
-    fold::changed(db);
+    counts::changed(db);
     if batch.brings_back() {
-        queue.inner.cursors.clear();
+        self.cursors.clear();
     }
 
     let mut columns = Columns::new(&row);
-    let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-    let hits: Vec<Bits> = columns.take()?;
+    let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+    let hits: Vec<Bitmap> = columns.take()?;
     let mut answers = vec![Settled::Lost; claims.len()];
-    for rank in batch.settled(&nos, &behinds, &hits) {
+    for rank in batch.settled(&nos, &distances, &hits) {
         answers[rank] = Settled::Done;
     }
     if past {
-        for rank in busy(queue, &batch).await? {
+        for rank in self.busy(&batch).await? {
             // What others hold can have been let go of since, and is tried again then.
             if answers[rank] == Settled::Lost {
                 answers[rank] = Settled::Busy;
@@ -125,31 +126,32 @@ pub(super) async fn settle(
         holders.settled(claims.iter().zip(&answers).map(|((id, _), answer)| (*id, *answer == Settled::Busy)));
     }
     let over = claims.into_iter().zip(&answers).filter(|(_, answer)| **answer != Settled::Busy);
-    queue.inner.held.remove(over.filter_map(|((id, claim), _)| Some((id, claim?))));
+    self.tracker.remove(over.filter_map(|((id, claim), _)| Some((id, claim?))));
     Ok(answers)
 }
 
-/// The parameters that say which claims end, and how.
-fn ends(batch: &SettleBatch) -> [Param<'_>; 7] {
-    [&batch.firsts, &batch.lasts, &batch.bases, &batch.marks, &batch.workers, &batch.numbers, &batch.outcomes]
-}
-
-/// A lock was not had in time; nothing was changed.
-fn is_held(error: &Error) -> bool {
-    error.sqlstate() == Some("55P03")
-}
-
-/// Which of a batch whose rows were passed over are still held by their claims; the log tells who holds them up.
-async fn busy(queue: &AsyncPostgresQueue, batch: &SettleBatch) -> Result<Vec<usize>> {
-    let db = queue.db();
+/// Which tasks of a batch were skipped and are still held by their claims. Logs the sessions that hold their rows.
+async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
+    let db = &self.db;
     let row = db.one(&db.sql.busy, &ends(batch)).await?;
     let mut columns = Columns::new(&row);
-    let (nos, behinds): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-    let hits: Vec<Bits> = columns.take()?;
+    let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+    let hits: Vec<Bitmap> = columns.take()?;
     let names: Vec<String> = columns.take()?;
-    let busy = batch.settled(&nos, &behinds, &hits);
+    let busy = batch.settled(&nos, &distances, &hits);
     if !busy.is_empty() {
-        queue.inner.holders.tell("tasks that are to be settled", busy.len() as i64, &names);
+        self.lock_holders.log("tasks that are to be settled", busy.len() as i64, &names);
     }
     Ok(busy)
+}
+}
+
+/// The parameters that `settle.sql` and `busy.sql` share.
+fn ends(batch: &SettleBatch) -> [Param<'_>; 7] {
+    [&batch.firsts, &batch.lasts, &batch.base_ids, &batch.masks, &batch.workers, &batch.numbers, &batch.outcomes]
+}
+
+/// Whether a lock was not granted in time. Nothing was changed then.
+fn is_held(error: &Error) -> bool {
+    error.sqlstate() == Some("55P03")
 }

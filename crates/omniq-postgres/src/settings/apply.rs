@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::given::Given;
 use super::value::{flag, seconds, seconds_or_none, text, whole};
-use super::{DatabaseUrl, Part, Settings};
+use super::{DatabaseUrl, Placement, Settings};
 
 /// Settings by name, each a number, a flag or text; `null` or `"none"` stands for no limit.
 pub type Values = BTreeMap<String, Value>;
@@ -80,9 +80,9 @@ impl Settings {
             "result_ttl" => self.result_ttl = seconds_or_none(name, value)?,
             "event_ttl" => self.event_ttl = seconds_or_none(name, value)?,
             "lease" => self.lease = seconds(name, value)?,
-            "queue" => self.queue = Part::read(name, value)?,
-            "results" => self.results = Part::read(name, value)?,
-            "events" => self.events = Part::read(name, value)?,
+            "queue" => self.queue = Placement::read(name, value)?,
+            "results" => self.results = Placement::read(name, value)?,
+            "events" => self.events = Placement::read(name, value)?,
             _ => {
                 let known = NAMES.join(", ");
                 return Err(Error::config(format!("unknown setting {name:?}: known are {known}")));
@@ -100,7 +100,7 @@ impl Settings {
         Ok(())
     }
 
-    /// These settings for another database, such as that of [`Part::Url`]: what its URL sets wins, the rest
+    /// These settings for another database, such as that of [`Placement::Url`]: what its URL sets wins, the rest
     /// stays. Errors: `is_config`.
     pub fn at(&self, url: &DatabaseUrl) -> Result<Self> {
         let mut settings = self.clone();

@@ -6,7 +6,7 @@ use omniq_core::{Error, Limits, Result};
 use serde_json::Value;
 
 use super::value::{allowed, refused, refused_span};
-use super::{Part, Settings, part};
+use super::{Placement, Settings, part};
 
 /// PostgreSQL cuts longer names off, silently.
 const MAX_NAME: usize = 63;
@@ -115,8 +115,8 @@ impl Settings {
     }
 
     fn check_parts(&self) -> Result<()> {
-        if self.queue == Part::Off {
-            return Err(refused("queue", &Value::from("off"), part::allowed("queue")));
+        if self.queue == Placement::Off {
+            return Err(refused("queue", &Value::from("off"), placement::allowed("queue")));
         }
         if let Some(name) = self.url.as_ref().and_then(|url| url.settings().next()) {
             return Err(Error::config(format!(
@@ -124,7 +124,7 @@ impl Settings {
             )));
         }
         for (part, name) in [(&self.queue, "queue"), (&self.results, "results"), (&self.events, "events")] {
-            let Part::Url(url) = part else { continue };
+            let Placement::Url(url) = part else { continue };
             if let Some(setting) = url.settings().find(|setting| !OF_A_PART.contains(setting)) {
                 let allowed = OF_A_PART.join(", ");
                 return Err(Error::config(format!("{name}: its URL cannot set {setting}, only {allowed}")));

@@ -7,7 +7,7 @@ mod connect;
 mod environment;
 mod given;
 mod parameters;
-mod part;
+mod placement;
 mod render;
 mod source;
 mod split_pairs;
@@ -30,7 +30,7 @@ pub use environment::check_environment;
 use given::Given;
 #[doc(hidden)]
 pub use given::as_written;
-pub use part::Part;
+pub use placement::Placement;
 pub use url::DatabaseUrl;
 
 /// Everything that can be set on a PostgreSQL backend.
@@ -102,11 +102,11 @@ pub struct Settings {
     #[serde(serialize_with = "value::write_seconds")]
     pub lease: Duration,
     /// Where tasks are kept: `postgres` (the default), `memory`, or the URL of another database.
-    pub queue: Part,
+    pub queue: Placement,
     /// Where results are kept: `postgres` (the default), `memory`, `off`, or the URL of another database.
-    pub results: Part,
+    pub results: Placement,
     /// Where events are kept: `postgres`, `memory`, `off` (the default), or the URL of another database.
-    pub events: Part,
+    pub events: Placement,
 }
 
 impl Default for Settings {
@@ -129,9 +129,9 @@ impl Default for Settings {
             result_ttl: Some(Backend::RESULT_TTL),
             event_ttl: Some(Backend::EVENT_TTL),
             lease: Duration::from_secs(10),
-            queue: Part::Postgres,
-            results: Part::Postgres,
-            events: Part::Off,
+            queue: Placement::Postgres,
+            results: Placement::Postgres,
+            events: Placement::Off,
         }
     }
 }

@@ -96,7 +96,7 @@ async fn histories_of_verbs_at_the_same_time_are_linearizable() {
 /// The figures of queues are those of the tasks.
 async fn assert_counted(db: &TestDb) {
     let differ =
-        "select count(*) from (select * from omniq.queue_counts except select * from omniq.counted) a";
+        "select count(*) from (select * from omniq.queue_counts except select * from omniq.scanned_counts) a";
     assert_eq!(db.client().await.query_one(differ, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 

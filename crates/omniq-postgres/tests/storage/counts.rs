@@ -35,14 +35,14 @@ async fn number(client: &Client, sql: &str) -> i64 {
 }
 
 async fn fold(client: &Client) -> i64 {
-    number(client, "select omniq.fold()").await
+    number(client, "select omniq.roll_up_counts()").await
 }
 
 /// A change of the counts that no task is behind, many times over, each in a transaction of its own.
 async fn change(client: &Client, times: usize) {
     let sql = format!(
         "do $$ begin for n in 1..{times} loop
-             insert into omniq.tallies (queue, ready) values ('q' || n % 3, 1); commit;
+             insert into omniq.count_deltas (queue, ready) values ('q' || n % 3, 1); commit;
          end loop; end $$"
     );
     client.batch_execute(&sql).await.unwrap();
@@ -105,19 +105,19 @@ async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
     let mut looks = 0;
     while Instant::now() < until {
         // One statement, one snapshot.
-        let sql = "select (select count(*) from (table omniq.queue_counts except table omniq.counted) a)
-                        + (select count(*) from (table omniq.counted except table omniq.queue_counts) b)";
+        let sql = "select (select count(*) from (table omniq.queue_counts except table omniq.scanned_counts) a)
+                        + (select count(*) from (table omniq.scanned_counts except table omniq.queue_counts) b)";
         assert_eq!(number(&witness, sql).await, 0, "after {looks} looks");
         looks += 1;
     }
     for running in running {
         running.await.unwrap();
     }
-    assert!(looks > 10 && number(&witness, "select fold from omniq.folds").await > 10);
+    assert!(looks > 10 && number(&witness, "select rollup from omniq.count_rollups").await > 10);
     assert!(!assert_right(&witness).await.is_empty());
     fold(&witness).await;
     assert_right(&witness).await;
-    assert_eq!(number(&witness, "select count(*) from omniq.tallies").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.count_deltas").await, 0);
     main.close().await.unwrap();
 }
 
@@ -168,7 +168,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     let begin = "begin isolation level repeatable read; select * from omniq.queue_counts";
     holder.batch_execute(begin).await.unwrap();
     // Open before the folds, and after them.
-    let writes = "insert into omniq.tallies (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
+    let writes = "insert into omniq.count_deltas (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
     writer.batch_execute(&format!("begin; {writes}")).await.unwrap();
     for _ in 0..50 {
         change(&other, 200).await;
@@ -177,7 +177,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     let late = db.client().await;
     late.batch_execute(&format!("begin; {writes}")).await.unwrap();
     change(&other, 50).await;
-    let dead = "select count(*) from omniq.tallies";
+    let dead = "select count(*) from omniq.count_deltas";
     assert_eq!(number(&holder, dead).await, 0, "the holder sees what was there when it began");
     let many = pages_read(&other).await;
     assert!(many < few + 40, "{many} pages instead of {few}");
@@ -205,7 +205,7 @@ async fn c19_one_folds_at_a_time_and_nobody_waits() {
     let answer = tokio::time::timeout(Duration::from_secs(5), fold(&other)).await;
     assert_eq!(answer.expect("nobody waits"), 0);
     slow.batch_execute("rollback").await.unwrap();
-    assert_eq!(number(&other, "select omniq.fold(16)").await, 0, "fewer are left alone");
+    assert_eq!(number(&other, "select omniq.roll_up_counts(16)").await, 0, "fewer are left alone");
     assert_eq!(fold(&other).await, 15);
     queue.close().await.unwrap();
 }
@@ -258,8 +258,8 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
     fold(&witness).await;
     queue.enqueue_many(tasks(1, "q")).await.unwrap();
     // As if both had been written elsewhere, much later.
-    let moved = "update omniq.folds set cluster = 1, snapshot = '9000000000:9000000010:9000000003';
-                 update omniq.tallies set tx = '9000000005'";
+    let moved = "update omniq.count_rollups set cluster = 1, snapshot = '9000000000:9000000010:9000000003';
+                 update omniq.count_deltas set tx = '9000000005'";
     witness.batch_execute(moved).await.unwrap();
     assert_eq!(assert_right(&witness).await[0].1[0], 11);
     queue.enqueue_many(tasks(100, "q")).await.unwrap();
@@ -281,14 +281,14 @@ async fn c19_whoever_writes_much_folds_now_and_then() {
     }
     let witness = db.client().await;
     let folded = omniq_testkit::eventually("a fold", Duration::from_secs(30), async || {
-        (number(&witness, "select count(*) from omniq.tallies").await <= 200).then_some(())
+        (number(&witness, "select count(*) from omniq.count_deltas").await <= 200).then_some(())
     });
     folded.await;
     assert_eq!(assert_right(&witness).await[0].1[0], 1_200);
     // And a worker's maintenance.
     change(&witness, 600).await;
     queue.maintain().await.unwrap();
-    assert_eq!(number(&witness, "select count(*) from omniq.tallies").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.count_deltas").await, 0);
     queue.close().await.unwrap();
 }
 
@@ -384,7 +384,7 @@ async fn c19_verbs_of_management_have_their_changes_folded() {
         queue.retry(*fourth).await.unwrap();
         queue.purge(&TaskFilter { queue: Some("none".into()), ..Default::default() }).await.unwrap();
     }
-    let notes = "select count(*) from omniq.tallies";
+    let notes = "select count(*) from omniq.count_deltas";
     omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
         (number(&witness, notes).await < 500).then_some(())
     })
@@ -407,7 +407,7 @@ async fn c19_purge_and_prune_have_their_changes_folded() {
         queue.prune(1).await.unwrap();
     }
     omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
-        (number(&witness, "select count(*) from omniq.tallies").await < 500).then_some(())
+        (number(&witness, "select count(*) from omniq.count_deltas").await < 500).then_some(())
     })
     .await;
     queue.close().await.unwrap();

@@ -28,13 +28,13 @@ async fn c17_thousands_of_heartbeats_do_not_slow_down_leases_and_claims() {
     let mut info = WorkerInfo::new(["default"]);
     info.lease = Duration::from_secs(60);
     let worker = queue.register_worker(&info).await.unwrap();
-    let mut pulse = queue.pulse();
+    let mut heartbeats = queue.heartbeat_connection();
     for _ in 0..2_000 {
-        assert!(pulse.heartbeat(worker).await.unwrap().alive);
+        assert!(heartbeats.heartbeat(worker).await.unwrap().alive);
     }
     let witness = db.client().await;
     witness.batch_execute("set enable_seqscan = off").await.unwrap();
-    let beats: i64 = witness.query_one("select count(*) from omniq.beats", &[]).await.unwrap().get(0);
+    let beats: i64 = witness.query_one("select count(*) from omniq.heartbeats", &[]).await.unwrap().get(0);
     assert!(beats <= 2, "each beat removes the one before it: {beats}");
     let lease = pages(&witness, &format!("select omniq.lease_end({})", worker.0)).await;
     assert!(lease < 10, "{lease} pages for the end of a lease");
@@ -56,30 +56,30 @@ async fn c15_a_thousand_sleeps_do_not_slow_down_enqueues() {
     held.query_one("select count(*) from omniq.tasks", &[]).await.unwrap();
     let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
     let witness = db.client().await;
-    let asleep = "select count(*) from omniq.sleepers";
+    let asleep = "select count(*) from omniq.listeners";
     let are_asleep = async |count: i64| {
         omniq_testkit::eventually("sleepers are listed", Duration::from_secs(10), async || {
             (witness.query_one(asleep, &[]).await.unwrap().get::<_, i64>(0) == count).then_some(())
         })
         .await;
     };
-    let first = queue.doorbell(worker, &["default".into()]).await.unwrap();
+    let first = queue.subscribe(worker, &["default".into()]).await.unwrap();
     // From here on there is a connection that listens, and a bell hangs when it is handed out.
     are_asleep(1).await;
     drop(first);
     for _ in 0..1_000 {
-        let bell = queue.doorbell(worker, &["default".into()]).await.unwrap();
+        let bell = queue.subscribe(worker, &["default".into()]).await.unwrap();
         drop(bell);
     }
-    let bell = queue.doorbell(worker, &["default".into()]).await.unwrap();
+    let bell = queue.subscribe(worker, &["default".into()]).await.unwrap();
     assert_eq!(witness.query_one(asleep, &[]).await.unwrap().get::<_, i64>(0), 1);
-    let sleeps = "select omniq.sleeps('default'), omniq.sleeps('another')";
+    let sleeps = "select omniq.has_listener('default'), omniq.has_listener('another')";
     let row = witness.query_one(sleeps, &[]).await.unwrap();
     assert_eq!((row.get(0), row.get(1)), (true, false));
     assert_eq!(pages(&witness, sleeps).await, 0, "no table is looked at");
     // On more queues than are listed by name, any queue's bell is heard.
     let many: Vec<_> = (0..40).map(|n| format!("queue {n}")).collect();
-    let all = queue.doorbell(worker, &many).await.unwrap();
+    let all = queue.subscribe(worker, &many).await.unwrap();
     assert!(witness.query_one(sleeps, &[]).await.unwrap().get::<_, bool>(1));
     drop((bell, all));
     are_asleep(0).await;

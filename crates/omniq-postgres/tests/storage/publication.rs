@@ -101,7 +101,7 @@ async fn c28_everything_works_where_all_tables_are_published() {
     assert!(events.purge(jiff::Timestamp::now(), 100).await.unwrap() > 0);
     client
         .batch_execute(
-            "select omniq.fold(); select omniq.recount(); truncate omniq.tasks;
+            "select omniq.roll_up_counts(); select omniq.recount(); truncate omniq.tasks;
              update omniq.results_partitions set ends = now() - interval '1 day';
              update omniq.events_partitions set ends = now() - interval '1 day'",
         )

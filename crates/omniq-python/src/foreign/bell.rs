@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq::Doorbell;
+use omniq::Subscription;
 use tokio::sync::watch;
 
 /// How often a sleeper looks by itself: another process may have added tasks, and start times come without a ring.
@@ -23,7 +23,7 @@ impl Bell {
         self.0.send_replace(());
     }
 
-    pub(super) fn listen(&self) -> Box<dyn Doorbell> {
+    pub(super) fn listen(&self) -> Box<dyn Subscription> {
         Box::new(Ear(self.0.subscribe()))
     }
 }
@@ -31,7 +31,7 @@ impl Bell {
 struct Ear(watch::Receiver<()>);
 
 #[async_trait]
-impl Doorbell for Ear {
+impl Subscription for Ear {
     async fn wait(&mut self, timeout: Duration) {
         let _ = tokio::time::timeout(timeout.min(POLL), self.0.changed()).await;
     }

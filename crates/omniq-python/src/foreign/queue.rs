@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use omniq::{
-    Cancelled, Dequeue, Doorbell, Heartbeat, LeaseCell, Limits, Location, Lost, NewTask, Outcome, Pulse,
+    Cancelled, Dequeue, Subscription, Heartbeat, SelfLease, Limits, Location, Lost, NewTask, Outcome, HeartbeatConnection,
     QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
     WorkerId, WorkerInfo,
 };
@@ -23,13 +23,13 @@ use crate::queue::task_ids;
 #[derive(Debug)]
 pub(crate) struct ForeignQueue {
     foreign: Foreign,
-    lease: LeaseCell,
+    lease: SelfLease,
     bell: Bell,
 }
 
 impl ForeignQueue {
     pub(crate) fn new(foreign: Foreign, bell: Bell) -> Self {
-        Self { foreign, lease: LeaseCell::default(), bell }
+        Self { foreign, lease: SelfLease::default(), bell }
     }
 
     /// Rings if tasks may have become ready.
@@ -179,12 +179,12 @@ impl TaskQueue for ForeignQueue {
         self.foreign.location()
     }
 
-    fn lease(&self) -> &LeaseCell {
+    fn self_lease(&self) -> &SelfLease {
         &self.lease
     }
 
-    fn pulse(&self) -> Box<dyn Pulse> {
-        Box::new(ForeignPulse(self.foreign.clone()))
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+        Box::new(CustomHeartbeat(self.foreign.clone()))
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
@@ -205,7 +205,7 @@ impl TaskQueue for ForeignQueue {
         self.foreign.call("claim", arguments, tasks).await
     }
 
-    async fn doorbell(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Doorbell>> {
+    async fn subscribe(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Subscription>> {
         Ok(self.bell.listen())
     }
 
@@ -222,10 +222,10 @@ impl TaskQueue for ForeignQueue {
     }
 }
 
-struct ForeignPulse(Foreign);
+struct CustomHeartbeat(Foreign);
 
 #[async_trait]
-impl Pulse for ForeignPulse {
+impl HeartbeatConnection for CustomHeartbeat {
     async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
         let read = |answer: &Bound<'_, PyAny>| {
             let (alive, cancelled): (bool, Vec<Uuid>) = answer.extract()?;

@@ -271,7 +271,7 @@ async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
 fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patience: Duration) -> Handler {
     let (runner, lane, answers) =
         (Arc::clone(&function.runner), Arc::clone(&function.lane), Arc::clone(answers));
-    Handler::told(move |context: Context| {
+    Handler::cooperative(move |context: Context| {
         let (run, ended) = Run::new(context.clone(), convert, Arc::clone(&answers));
         let lane = Arc::clone(&lane);
         lane.push(Arc::clone(&run), Arc::clone(&runner));

@@ -103,7 +103,7 @@ async fn c04_a_queue_in_memory_follows_the_settings() {
     let settings = settings.lease(Duration::from_secs(77)).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     let queue = backend.queue();
-    assert_eq!(queue.lease().span(), Duration::from_secs(77));
+    assert_eq!(queue.self_lease().span(), Duration::from_secs(77));
     let error = queue.enqueue(NewTask::new("f", "more than ten").unwrap()).await.unwrap_err();
     assert!(error.is_invalid(), "{error:?}");
     let id = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();

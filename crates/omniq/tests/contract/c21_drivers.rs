@@ -31,7 +31,7 @@ impl Shop {
     }
 
     async fn worker_sleeps(&self) {
-        let sleepers = "select count(*) from omniq.sleepers";
+        let sleepers = "select count(*) from omniq.listeners";
         eventually("the worker sleeps", PATIENCE, async || {
             (number(&self.witness, sleepers).await == 1).then_some(())
         })

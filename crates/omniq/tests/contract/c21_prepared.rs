@@ -16,7 +16,7 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     let worker = Worker::builder(backend.backend().clone()).register("echo", echo).build().unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let mut client = db.client().await;
-    let sleepers = "select count(*) from omniq.sleepers";
+    let sleepers = "select count(*) from omniq.listeners";
     eventually("it sleeps", PATIENCE, async || (number(&client, sleepers).await == 1).then_some(())).await;
 
     client.batch_execute("begin; select omniq.enqueue('echo', '1')").await.unwrap();
@@ -24,7 +24,7 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     assert_eq!(refused.code().unwrap().code(), "0A000", "{refused:?}");
 
     client
-        .batch_execute("begin; set local omniq.bell = off; select omniq.enqueue('echo', '2')")
+        .batch_execute("begin; set local omniq.notify = off; select omniq.enqueue('echo', '2')")
         .await
         .unwrap();
     let third = backend.enqueue_in(&mut client, NewTask::new("echo", &3).unwrap()).await.unwrap();

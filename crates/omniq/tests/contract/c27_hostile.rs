@@ -14,20 +14,20 @@ const CALLS: &[&str] = &[
     "select omniq.enqueue('f', '[1]', 'q', 2, delay => '1 hour', ttl => '1 day', metadata => '{\"a\": 1}', id => '01987cf2-6d5e-7000-8000-00000000c0de')",
     "select omniq.enqueue('f', run_at => '2000-01-01 00:00+00', id => '01987cf2-6d5e-7000-8000-00000000c0df')",
     "select omniq.id_in_use('{01987cf2-6d5e-7000-8000-00000000c0de,01987cf2-6d5e-7000-8000-00000000c0d0}')",
-    "select omniq.hand_over('01987cf2-6d5e-7000-8000-00000000a0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, '{}')",
-    "select omniq.fold(1)",
-    "select omniq.fold()",
+    "select omniq.hand_off('01987cf2-6d5e-7000-8000-00000000a0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, '{}')",
+    "select omniq.roll_up_counts(1)",
+    "select omniq.roll_up_counts()",
     "select omniq.make_events_partition('0', '1 day')",
     "select omniq.make_results_partition('1 day', '1 day')",
     "select omniq.make_results_partition('400 days', '50 days')",
     "select omniq.drop_events_partition('1 day')",
     "select omniq.drop_results_partition('1 day')",
     "select omniq.recount()",
-    "select omniq.sleeps('q')",
-    "select omniq.offer(7)",
-    "select omniq.offers(7)",
-    "select omniq.withdraw_offer(7)",
-    "select omniq.end_handover(7, 'omniq_ear')",
+    "select omniq.has_listener('q')",
+    "select omniq.open_inbox(7)",
+    "select omniq.inbox_is_open(7)",
+    "select omniq.close_inbox(7)",
+    "select omniq.end_handoff(7, 'omniq_ear')",
     "select omniq.lease_end(7)",
     "select omniq.new_id()",
     "select omniq.zeros(3)",
@@ -37,11 +37,11 @@ const CALLS: &[&str] = &[
     "select omniq.this_cluster()",
     "select * from omniq.segment_of('01987cf2-6d5e-7000-8000-00000000c0de')",
     "select omniq.expiry(t, t.run_at) from omniq.tasks t",
-    "select * from omniq.unfolded()",
+    "select * from omniq.deltas_since_rollup()",
     "select * from omniq.counts_of(null)",
     "select * from omniq.queue_counts",
-    "select * from omniq.counted",
-    "select * from omniq.sleepers",
+    "select * from omniq.scanned_counts",
+    "select * from omniq.listeners",
     "select * from omniq.task_list",
     "select * from omniq.results",
     "select * from omniq.result('01987cf2-6d5e-7000-8000-00000000c0de')",
@@ -53,10 +53,10 @@ const CALLS: &[&str] = &[
 /// Makes the task that `complete` is called for one that worker 1 holds, with results of its own and of an earlier life.
 const HELD: &str = "
     insert into omniq.workers (name, queues, lease) values ('w', '{q}', '1 h');
-    insert into omniq.beats (worker, ends_at) select id, now() + interval '1 h' from omniq.workers;
+    insert into omniq.heartbeats (worker, ends_at) select id, now() + interval '1 h' from omniq.workers;
     update omniq.tasks set state = 1, run_at = now(), worker = 1, claims = 1, attempt = 0
     where id = '01987cf2-6d5e-7000-8000-00000000c0de';
-    insert into omniq.tallies (queue, ready) values ('q', 1);
+    insert into omniq.count_deltas (queue, ready) values ('q', 1);
     insert into omniq.result_segments (task_id, finished_at, expires_at, status, queue, func, count, \"values\", removed)
     values ('01987cf2-6d5e-7000-8000-00000000c0de', now(), 'infinity', 'completed', 'q', 'f', 1, '{null}', null),
            ('01987cf2-6d5e-7000-8000-00000000c0d0', now(), 'infinity', 'completed', 'q', 'f', 30, pg_catalog.array_fill(null::pg_catalog.bytea, array[30]), null)";
@@ -118,7 +118,7 @@ async fn c27_types_in_pg_temp_are_not_taken_for_postgresqls() {
         as $$ begin raise exception 'it runs as %', current_user; end $$;
         create domain pg_temp.text as pg_catalog.text check (pg_temp.evil(value))";
     attacker.batch_execute(domain).await.unwrap();
-    attacker.batch_execute("select omniq.fold(1)").await.unwrap();
+    attacker.batch_execute("select omniq.roll_up_counts(1)").await.unwrap();
     attacker.batch_execute("select omniq.enqueue('f')").await.unwrap();
 
     everything(&role).await;
@@ -183,14 +183,14 @@ async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
     role.grant("reader").await;
     let attacker = direct(&role).await;
     for denied in [
-        "select omniq.fold(0)",
+        "select omniq.roll_up_counts(0)",
         "select omniq.recount()",
         "select omniq.make_events_partition('3 days', '1 hour')",
         "select omniq.make_results_partition('3 days', '1 hour')",
         "select omniq.id_in_use('{01987cf2-6d5e-7000-8000-00000000c0de}')",
-        "select omniq.hand_over('01987cf2-6d5e-7000-8000-00000000c0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, null)",
+        "select omniq.hand_off('01987cf2-6d5e-7000-8000-00000000c0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, null)",
         // Who hears a worker's channel could hand it tasks of his own.
-        "select ear from omniq.workers",
+        "select channel from omniq.workers",
         "create temp table mine (); create trigger t after truncate on mine execute function omniq.recount_truncated();
          truncate mine",
     ] {
@@ -238,10 +238,10 @@ async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
         assert_eq!(error.code().map(|code| code.code()), Some("22023"), "{call}: {error:?}");
     }
 
-    let fold = "select max(fold) from omniq.folds";
+    let fold = "select max(rollup) from omniq.count_rollups";
     let before = number(&role.admin, fold).await;
     for none in ["0", "-1", "null"] {
-        attacker.batch_execute(&format!("select omniq.fold({none})")).await.unwrap();
+        attacker.batch_execute(&format!("select omniq.roll_up_counts({none})")).await.unwrap();
     }
     assert_eq!(number(&role.admin, fold).await, before, "there was nothing to fold");
     role.drop().await;

@@ -66,7 +66,7 @@ async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
             .build()
             .unwrap();
         let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
-        let sleepers = format!("select count(*) from {}.sleepers", quoted(name));
+        let sleepers = format!("select count(*) from {}.listeners", quoted(name));
         let by_sql = format!("select {}.enqueue('echo', '2')", quoted(name));
         for value in [1, 2] {
             // A bell rings for those who sleep when a task is added, not for one who falls asleep before that is committed.

@@ -77,14 +77,14 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
         .unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let sleeps = async || {
-        let sleepers = "select count(*) from omniq.sleepers";
+        let sleepers = "select count(*) from omniq.listeners";
         eventually("it sleeps", PATIENCE, async || (number(&role.admin, sleepers).await == 1).then_some(()))
             .await;
     };
     sleeps().await;
     // A worker that was lost, a task that has expired and a result whose time is over, for the maintenance to see.
     let old = "with old as (insert into omniq.workers (name, queues, lease) values ('old', '{}', '1 s') returning id)
-        insert into omniq.beats (worker, ends_at) select id, now() - interval '1 s' from old;
+        insert into omniq.heartbeats (worker, ends_at) select id, now() - interval '1 s' from old;
         select omniq.enqueue('echo', '1', 'elsewhere', ttl => '1 microsecond');
         insert into omniq.results_partitions values ('results_old', '2000-01-01', '2000-01-02');";
     role.admin.batch_execute(old).await.unwrap();

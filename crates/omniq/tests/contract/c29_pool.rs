@@ -122,7 +122,7 @@ async fn c29_a_slow_network_only_slows_down() {
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let witness = db.client().await;
     for round in 0..3 {
-        let sleeps = "select count(*) from omniq.sleepers";
+        let sleeps = "select count(*) from omniq.listeners";
         eventually("it sleeps", PATIENCE, async || (number(&witness, sleeps).await == 1).then_some(())).await;
         let tasks = (0..5).map(|i| NewTask::new("echo", &(round, i)).unwrap()).collect();
         for (i, id) in backend.enqueue_many(tasks).await.unwrap().into_iter().enumerate() {

@@ -35,7 +35,7 @@ async fn a_life_behind(more: &str) {
     }
     // A sleeping worker polls: nobody is listed to be rung for.
     let witness = db.client().await;
-    assert_eq!(number(&witness, "select count(*) from omniq.sleepers").await, 0);
+    assert_eq!(number(&witness, "select count(*) from omniq.listeners").await, 0);
     let begun = Instant::now();
     let late = backend.enqueue(NewTask::new("slow", &0).unwrap()).await.unwrap();
     backend.wait(late, PATIENCE).await.unwrap();
@@ -100,7 +100,7 @@ async fn c29_a_pooler_by_session_lets_a_bell_through() {
             .unwrap();
         let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
         let witness = db.client().await;
-        let asleep = "select count(*) from omniq.sleepers";
+        let asleep = "select count(*) from omniq.listeners";
         let mut times = Vec::new();
         for value in 0..9 {
             eventually("it sleeps", PATIENCE, async || (number(&witness, asleep).await > 0).then_some(()))

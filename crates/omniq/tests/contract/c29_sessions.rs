@@ -82,7 +82,7 @@ async fn bell_and_heartbeat_come_back(
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let run = async |value: u64| {
         eventually("it sleeps", PATIENCE, async || {
-            (number(witness, "select count(*) from omniq.sleepers").await > 0).then_some(())
+            (number(witness, "select count(*) from omniq.listeners").await > 0).then_some(())
         })
         .await;
         let id = backend.enqueue(NewTask::new("echo", &value).unwrap()).await.unwrap();

@@ -50,7 +50,7 @@ async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
     let completed = "select count(*) from omniq.results where status = 'completed'";
     assert_eq!(number(&witness, completed).await, TASKS);
 
-    let asleep = "select count(*) from (select distinct pid from omniq.sleepers) s";
+    let asleep = "select count(*) from (select distinct pid from omniq.listeners) s";
     let sleeps = async || {
         eventually("the worker sleeps", PATIENCE, async || number_is(&witness, asleep, 1).await).await;
     };

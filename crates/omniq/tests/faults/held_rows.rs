@@ -156,7 +156,7 @@ async fn no_step_of_maintenance_waits_for_long() {
     let holder = db.client().await;
     // More notes of changes than are folded at once.
     holder.query("select omniq.enqueue('echo') from generate_series(1, 600)", &[]).await.unwrap();
-    let lock = "begin; lock table omniq.tasks, omniq.workers, omniq.tallies, omniq.result_segments";
+    let lock = "begin; lock table omniq.tasks, omniq.workers, omniq.count_deltas, omniq.result_segments";
     holder.batch_execute(lock).await.unwrap();
     let (queue, results) = (backend.backend().queue(), backend.results().unwrap());
     let steps = async {

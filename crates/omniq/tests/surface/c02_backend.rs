@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use omniq::backend::postgres::{Part, Settings};
+use omniq::backend::postgres::{Placement, Settings};
 use omniq::prelude::*;
 use omniq::{EventFilter, ResultStatus};
 use omniq_testkit::{TestDb, eventually};
 
 fn settings(db: &TestDb) -> Settings {
-    Settings::builder().url(db.url()).events(Part::Postgres).pool_max(3).build().unwrap()
+    Settings::builder().url(db.url()).events(Placement::Postgres).pool_max(3).build().unwrap()
 }
 
 async fn assert_no_session(db: &TestDb) {

@@ -1,13 +1,13 @@
 //! C6: without result and event storage, enqueue, dequeue and workers work, and nothing of the other parts exists.
 
-use omniq::backend::postgres::{Part, Settings};
+use omniq::backend::postgres::{Placement, Settings};
 use omniq::prelude::*;
 use omniq_testkit::TestDb;
 
 #[tokio::test]
 async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     let db = TestDb::new().await;
-    let settings = Settings::builder().url(db.url()).results(Part::Off).build().unwrap();
+    let settings = Settings::builder().url(db.url()).results(Placement::Off).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     assert!(backend.results().is_none() && backend.events().is_none());
     let id = backend.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap();
@@ -29,7 +29,7 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(
         tables,
-        ["beats", "folds", "migrations", "paused_queues", "tallies", "tasks", "totals", "workers"]
+        ["count_deltas", "count_rollups", "count_totals", "heartbeats", "migrations", "paused_queues", "tasks", "workers"]
     );
     backend.close().await.unwrap();
 }

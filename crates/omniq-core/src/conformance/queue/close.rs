@@ -37,7 +37,7 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     let id = add(&queue, [1]).await[0];
     let held = take(&queue).await;
     let filter = TaskFilter::default();
-    let mut pulse = queue.pulse();
+    let mut heartbeats = queue.heartbeat_connection();
     queue.close().await.unwrap();
     let errors = [
         queue.enqueue(task(1)).await.err(),
@@ -61,10 +61,10 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
         queue.register_worker(&WorkerInfo::new(["default"])).await.err(),
         queue.claim(WorkerId(1), &from("default")).await.err(),
         queue.deregister_worker(WorkerId(1)).await.err(),
-        queue.doorbell(WorkerId(1), &["default".to_owned()]).await.err(),
+        queue.subscribe(WorkerId(1), &["default".to_owned()]).await.err(),
         queue.lost(1).await.err(),
         queue.expired(1).await.err(),
-        pulse.heartbeat(WorkerId(1)).await.err(),
+        heartbeats.heartbeat(WorkerId(1)).await.err(),
     ];
     for (index, error) in errors.into_iter().enumerate() {
         let error = error.unwrap_or_else(|| panic!("verb number {index} works after close"));

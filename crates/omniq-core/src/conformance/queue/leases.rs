@@ -47,15 +47,15 @@ pub async fn c17_a_lost_worker_stays_lost(fixture: &dyn QueueFixture) {
     let doomed = worker(&queue, SHORT).await;
     queue.claim(doomed, &from("default")).await.unwrap();
     let found = lost(&queue).await;
-    let mut pulse = queue.pulse();
-    assert!(!pulse.heartbeat(doomed).await.unwrap().alive);
+    let mut heartbeats = queue.heartbeat_connection();
+    assert!(!heartbeats.heartbeat(doomed).await.unwrap().alive);
     let error = queue.claim(doomed, &from("default")).await.unwrap_err();
     assert!(error.is_claim_lost(), "{error:?}");
     assert_eq!(lost(&queue).await, found, "listed until it is settled");
     rescue(&queue, &found).await;
     assert_eq!(queue.lost(100).await.unwrap(), []);
-    assert!(!pulse.heartbeat(doomed).await.unwrap().alive);
-    assert!(!pulse.heartbeat(WorkerId(i64::MAX)).await.unwrap().alive);
+    assert!(!heartbeats.heartbeat(doomed).await.unwrap().alive);
+    assert!(!heartbeats.heartbeat(WorkerId(i64::MAX)).await.unwrap().alive);
 }
 
 /// A worker that lives is left alone; the list is about as long as was asked for.
@@ -71,7 +71,7 @@ pub async fn c17_only_ended_leases_are_lost(fixture: &dyn QueueFixture) {
     assert!(found.iter().all(|lost| lost.task.claim.unwrap().worker == doomed));
     // Those that are stored together come together.
     assert!((3..=4).contains(&queue.lost(3).await.unwrap().len()));
-    assert!(queue.pulse().heartbeat(living).await.unwrap().alive);
+    assert!(queue.heartbeat_connection().heartbeat(living).await.unwrap().alive);
     queue.complete_many(&kept).await.unwrap();
 }
 
@@ -127,7 +127,7 @@ pub async fn c17_deregister_hands_back(fixture: &dyn QueueFixture) {
     queue.complete(&held[0]).await.unwrap();
     assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 2);
     assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 0);
-    assert!(!queue.pulse().heartbeat(leaving).await.unwrap().alive);
+    assert!(!queue.heartbeat_connection().heartbeat(leaving).await.unwrap().alive);
     assert!(queue.complete(&held[1]).await.unwrap_err().is_claim_lost());
     let again = take_many(&queue, 10).await;
     assert_eq!(numbers(&again), [1, 2]);

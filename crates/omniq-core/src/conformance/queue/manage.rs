@@ -30,15 +30,15 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
     assert_eq!(other.cancel(held[0].id).await.unwrap(), Cancelled::Requested);
     assert_eq!(state(&queue, held[0].id).await, Some(TaskState::Running));
 
-    let mut pulse = queue.pulse();
-    assert_eq!(pulse.heartbeat(theirs).await.unwrap(), Heartbeat { alive: true, cancelled: Vec::new() });
-    let beat = pulse.heartbeat(mine).await.unwrap();
+    let mut heartbeats = queue.heartbeat_connection();
+    assert_eq!(heartbeats.heartbeat(theirs).await.unwrap(), Heartbeat { alive: true, cancelled: Vec::new() });
+    let beat = heartbeats.heartbeat(mine).await.unwrap();
     assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
-    assert_eq!(pulse.heartbeat(mine).await.unwrap().cancelled, [], "told once");
+    assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, [], "told once");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
     assert_eq!(queue.settle(stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
-    assert_eq!(pulse.heartbeat(mine).await.unwrap().cancelled, []);
+    assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, []);
 }
 
 /// The lease in the background hands the wish on.

@@ -84,7 +84,7 @@ pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixtu
     assert_eq!(number(&wakes(sleeping).await), 2);
 }
 
-/// Each of many sleepers gets a task of its own.
+/// Each of many idle workers gets a task of its own.
 pub async fn c15_many_sleepers_get_a_task_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeping: Vec<_> = (0..6).map(|_| sleeper(&queue, from("default"))).collect();
@@ -98,14 +98,14 @@ pub async fn c15_many_sleepers_get_a_task_each(fixture: &dyn QueueFixture) {
     assert_eq!(got, [0, 1, 2, 3, 4, 5]);
 }
 
-/// The bell rings for what became ready after it was asked for, even before the wait.
+/// A subscription wakes for what became ready after it was made, even before the wait.
 pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
-    let mut bell = queue.doorbell(id, &["default".to_owned()]).await.unwrap();
+    let mut subscription = queue.subscribe(id, &["default".to_owned()]).await.unwrap();
     add(&queue, [1]).await;
     let start = Instant::now();
-    bell.wait(LONG).await;
+    subscription.wait(LONG).await;
     assert!(start.elapsed() < EARLY, "the ring was lost");
     assert_eq!(queue.claim(id, &from("default")).await.unwrap().len(), 1);
 }
@@ -115,10 +115,10 @@ pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
     queue.enqueue(task(1).delay(Duration::from_millis(700))).await.unwrap();
-    let mut bell = queue.doorbell(id, &["default".to_owned()]).await.unwrap();
+    let mut subscription = queue.subscribe(id, &["default".to_owned()]).await.unwrap();
     let start = Instant::now();
     while queue.claim(id, &from("default")).await.unwrap().is_empty() {
-        bell.wait(LONG).await;
+        subscription.wait(LONG).await;
         assert!(start.elapsed() < EARLY, "it slept through the start time");
     }
 }
@@ -130,11 +130,11 @@ pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &d
         Outcome::Snooze { delay: Duration::from_millis(500) },
     ] {
         let queue = fixture.queue().await;
-        let (sleeps, works) = (worker(&queue, HOUR).await, worker(&queue, HOUR).await);
+        let (idle, works) = (worker(&queue, HOUR).await, worker(&queue, HOUR).await);
         let id = queue.enqueue(task(1)).await.unwrap();
         let held = queue.claim(works, &from("default")).await.unwrap().remove(0);
-        let mut bell = queue.doorbell(sleeps, &["default".to_owned()]).await.unwrap();
-        assert!(queue.claim(sleeps, &from("default")).await.unwrap().is_empty());
+        let mut subscription = queue.subscribe(idle, &["default".to_owned()]).await.unwrap();
+        assert!(queue.claim(idle, &from("default")).await.unwrap().is_empty());
         let put_off = async {
             pause(500).await;
             let (claim, result, events) = (held.claim, None, Vec::new());
@@ -144,8 +144,8 @@ pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &d
         };
         let claimed = async {
             let start = Instant::now();
-            while queue.claim(sleeps, &from("default")).await.unwrap().is_empty() {
-                bell.wait(LONG).await;
+            while queue.claim(idle, &from("default")).await.unwrap().is_empty() {
+                subscription.wait(LONG).await;
                 assert!(start.elapsed() < EARLY, "it slept through the time to which the task was put off");
             }
             Instant::now()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::refusal;
-use crate::settings::{Part, Settings, Values, as_written};
+use crate::settings::{Placement, Settings, Values, as_written};
 
 #[test]
 fn c03_bad_values_are_refused_with_their_name() {
@@ -232,7 +232,7 @@ fn c03_the_struct_is_checked_as_the_others_are() {
     let url = Some("postgresql://h/db?schema=x".parse().expect("a good URL"));
     let bad = Settings { url, ..Settings::default() };
     refusal(bad.check().map(|()| bad.clone()), &["url", "schema"]);
-    let part = Part::Url("postgresql://h/db?results=off".parse().expect("a good URL"));
+    let part = Placement::Url("postgresql://h/db?results=off".parse().expect("a good URL"));
     let bad = Settings { results: part, ..Settings::default() };
     refusal(bad.check().map(|()| bad.clone()), &["results", "cannot set results"]);
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::settings::{DatabaseUrl, Part, Settings};
+use crate::settings::{DatabaseUrl, Placement, Settings};
 
-fn part() -> impl Strategy<Value = Part> {
-    let words = prop_oneof![Just(Part::Postgres), Just(Part::Memory), Just(Part::Off)];
-    prop_oneof![words, address().prop_map(Part::Url)]
+fn part() -> impl Strategy<Value = Placement> {
+    let words = prop_oneof![Just(Placement::Postgres), Just(Placement::Memory), Just(Placement::Off)];
+    prop_oneof![words, address().prop_map(Placement::Url)]
 }
 
 /// Addresses with hostile text wherever a person may put some.
@@ -62,7 +62,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         result_ttl: rest.2[2],
         event_ttl: rest.2[3],
         lease: rest.3,
-        queue: if parts.0 == Part::Off { Part::Memory } else { parts.0 },
+        queue: if parts.0 == Placement::Off { Placement::Memory } else { parts.0 },
         results: parts.1,
         events: parts.2,
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::settings::{Part, Settings};
+use crate::settings::{Placement, Settings};
 
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
@@ -50,9 +50,9 @@ pub(super) fn the_struct() -> Settings {
         result_ttl: None,
         event_ttl: None,
         lease: Duration::from_millis(1500),
-        queue: Part::Memory,
-        results: Part::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
-        events: Part::Postgres,
+        queue: Placement::Memory,
+        results: Placement::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
+        events: Placement::Postgres,
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn builder() -> Settings {
         .result_ttl(None)
         .event_ttl(None)
         .lease(Duration::from_millis(1500))
-        .queue(Part::Memory)
+        .queue(Placement::Memory)
         .results("postgresql://other/res?schema=r")
         .events("postgres");
     builder.url(URL).build().expect("good settings")

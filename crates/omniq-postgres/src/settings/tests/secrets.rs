@@ -4,7 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use crate::settings::{DatabaseUrl, Part, Settings, Values};
+use crate::settings::{DatabaseUrl, Placement, Settings, Values};
 
 /// Every way to show an outcome, in one text.
 fn shown(outcome: omniq_core::Result<Settings>) -> String {
@@ -91,6 +91,6 @@ fn c30_stars_stand_for_the_password() {
     assert_eq!(url.to_string(), "postgresql://me:***@h/db?options=***&schema=x");
     assert_eq!(format!("{url:?}"), "\"postgresql://me:***@h/db?options=***&schema=x\"");
     assert!(url.expose().starts_with("postgresql://me:hidden@h/db?options=-csecret"), "{}", url.expose());
-    let part = Part::Url("postgresql://me:hidden@h".parse().expect("good"));
+    let part = Placement::Url("postgresql://me:hidden@h".parse().expect("good"));
     assert_eq!(format!("{part} {part:?}"), "postgresql://me:***@h Url(\"postgresql://me:***@h\")");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::samples::{ALL, TOML, URL, YAML, builder, environment, pairs, the_struct, url};
-use crate::settings::{DatabaseUrl, Part, Settings, Values};
+use crate::settings::{DatabaseUrl, Placement, Settings, Values};
 
 #[test]
 fn c03_all_ways_have_equal_effect() {
@@ -103,10 +103,10 @@ fn c04_the_url_of_a_part_changes_what_it_names() {
 fn c04_flags_name_parts() {
     let values = |value| Values::from([("events".to_owned(), value)]);
     for (value, part) in [
-        (json!(false), Part::Off),
-        (json!(true), Part::Postgres),
-        (json!("Memory"), Part::Memory),
-        (json!(" off "), Part::Off),
+        (json!(false), Placement::Off),
+        (json!(true), Placement::Postgres),
+        (json!("Memory"), Placement::Memory),
+        (json!(" off "), Placement::Off),
     ] {
         assert_eq!(Settings::from_values(&values(value)).expect("good").events, part);
     }

@@ -1,0 +1,55 @@
+//! A worker's wait for tasks, and its heartbeat.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::locked;
+use super::notifier::Listener;
+use super::store::{MemoryQueue, State};
+use crate::model::*;
+use crate::{Subscription, HeartbeatConnection, Result};
+
+pub(super) struct MemorySubscription {
+    queue: MemoryQueue,
+    listener: Listener,
+}
+
+impl MemorySubscription {
+    pub(super) fn new(queue: MemoryQueue, listener: Listener) -> Self {
+        Self { queue, listener }
+    }
+
+    /// How long until the next scheduled task is due, which notifies nothing.
+    fn until_due(&self) -> Option<Duration> {
+        let state = locked(&self.queue.store.state);
+        let (due, _) = state.tasks.next_scheduled()?;
+        Some(due.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+    }
+}
+
+#[async_trait]
+impl Subscription for MemorySubscription {
+    async fn wait(&mut self, timeout: Duration) {
+        let timeout = self.until_due().map_or(timeout, |due| due.min(timeout));
+        self.listener.wait(timeout).await;
+    }
+}
+
+pub(super) struct MemoryHeartbeat(MemoryQueue);
+
+impl MemoryHeartbeat {
+    pub(super) fn new(queue: MemoryQueue) -> Self {
+        Self(queue)
+    }
+}
+
+#[async_trait]
+impl HeartbeatConnection for MemoryHeartbeat {
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+        let (mut state, _) = self.0.open()?;
+        let State { tasks, workers, .. } = &mut *state;
+        Ok(workers.heartbeat(worker, tasks))
+    }
+}

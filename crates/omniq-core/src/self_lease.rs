@@ -1,0 +1,79 @@
+//! The lease of a queue object's own worker, for dequeues without a worker process.
+
+use std::sync::Mutex as StdMutex;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use crate::Result;
+use crate::lease::Lease;
+use crate::model::*;
+use crate::port::TaskQueue;
+
+/// How often a dequeue that found nothing looks for tasks of lost workers.
+const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The lease of a queue object's own worker, started at the first dequeue.
+#[derive(Debug)]
+pub struct SelfLease {
+    span: Duration,
+    lease: Mutex<Option<Lease>>,
+    /// When this object looked for tasks of lost workers.
+    rescued: StdMutex<Option<Instant>>,
+}
+
+impl Default for SelfLease {
+    fn default() -> Self {
+        Self::new(WorkerInfo::LEASE)
+    }
+}
+
+impl SelfLease {
+    /// An empty cell for a lease of this span.
+    pub fn new(span: Duration) -> Self {
+        Self { span, lease: Mutex::new(None), rescued: StdMutex::new(None) }
+    }
+
+    /// The span that was set for this queue object; workers on it take it for theirs.
+    pub fn span(&self) -> Duration {
+        self.span
+    }
+
+    pub(crate) async fn worker<Q: TaskQueue + ?Sized>(
+        &self,
+        queue: &Q,
+        queues: &[String],
+    ) -> Result<WorkerId> {
+        let mut lease = self.lease.lock().await;
+        if let Some(lease) = lease.as_ref().filter(|lease| lease.is_held()) {
+            return Ok(lease.worker());
+        }
+        let info = WorkerInfo { lease: self.span, ..WorkerInfo::new(queues.iter().cloned()) };
+        let new = Lease::start(queue, &info).await?;
+        let worker = new.worker();
+        *lease = Some(new);
+        Ok(worker)
+    }
+
+    /// Whether it is time to look for tasks of lost workers; true once per interval.
+    pub(crate) fn rescue_is_due(&self) -> bool {
+        let mut rescued = self.rescued.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let due = rescued.is_none_or(|at| at.elapsed() >= RESCUE_INTERVAL);
+        if due {
+            *rescued = Some(Instant::now());
+        }
+        due
+    }
+
+    pub(crate) async fn forget(&self, worker: WorkerId) {
+        let mut lease = self.lease.lock().await;
+        if lease.as_ref().is_some_and(|lease| lease.worker() == worker) {
+            *lease = None;
+        }
+    }
+
+    /// Ends the heartbeat and returns the worker that is to be removed; storages call it when they close.
+    pub async fn take(&self) -> Option<WorkerId> {
+        self.lease.lock().await.take().map(|lease| lease.worker())
+    }
+}

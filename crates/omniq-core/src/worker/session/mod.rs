@@ -1,0 +1,203 @@
+//! A worker under one lease: fetches tasks, starts executors for free slots, and listens to what would stop them.
+
+mod dispatch;
+mod finish;
+mod stopping;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+
+use self::stopping::Stopping;
+use super::completer::Completer;
+use super::executors::Executors;
+use super::fetch::{Fetched, Fetcher};
+use super::local_queue::LocalQueue;
+use super::outage::{Outage, is_fatal};
+use super::prefetch::PrefetchEstimator;
+use super::{Phase, Worker};
+use crate::Error;
+use crate::handler::Origin;
+use crate::lease::{Lease, LeaseState};
+use crate::model::*;
+use crate::port::Handoff;
+
+/// How a session ended.
+pub(super) enum End {
+    Stopped,
+    LeaseLost,
+    Failed(Error),
+}
+
+/// What outlives a lease.
+pub(super) struct Lasting {
+    wake: Arc<Notify>,
+    local_queue: LocalQueue,
+    prefetch: PrefetchEstimator,
+    outage: Outage,
+    funcs: Vec<String>,
+}
+
+impl Lasting {
+    pub(super) fn new(worker: &Worker) -> Self {
+        let wake = Arc::new(Notify::new());
+        Self {
+            local_queue: LocalQueue::new(worker.settings.concurrency, Arc::clone(&wake)),
+            wake,
+            prefetch: PrefetchEstimator::default(),
+            outage: Outage::new("claiming tasks"),
+            funcs: worker.registry.names(),
+        }
+    }
+}
+
+pub(super) struct Session<'a> {
+    worker: &'a Worker,
+    lease: Lease,
+    completer: Completer,
+    fetcher: Fetcher,
+    handoff: Box<dyn Handoff>,
+    stopping: Stopping,
+    failed: Option<Error>,
+    lasting: &'a mut Lasting,
+    local_queue: LocalQueue,
+    executors: Arc<Executors>,
+    /// Tasks to be stopped that the present fetch may bring.
+    cancelled: HashSet<TaskId>,
+    until_idle: bool,
+    /// Whether the worker was idle when the present fetch began: if it brings nothing, nothing is left.
+    was_idle: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(worker: &'a Worker, lasting: &'a mut Lasting, lease: Lease, until_idle: bool) -> Self {
+        let completer = Completer::start(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
+        let origin = Origin {
+            worker: worker.name().into(),
+            backend: worker.backend.clone(),
+            outbox: completer.outbox.clone(),
+        };
+        let local_queue = lasting.local_queue.session(lease.term());
+        let executors = Executors {
+            registry: worker.registry.clone(),
+            origin: Arc::new(origin),
+            times: lasting.prefetch.times(),
+            local_queue: local_queue.clone(),
+        };
+        let handoff = worker.backend.queue().handoff(lease.worker(), &lasting.funcs);
+        Self {
+            worker,
+            lease,
+            completer,
+            fetcher: Fetcher::Idle,
+            handoff,
+            stopping: Stopping::default(),
+            failed: None,
+            lasting,
+            local_queue,
+            executors: Arc::new(executors),
+            cancelled: HashSet::new(),
+            until_idle,
+            was_idle: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> End {
+        let mut lease = self.lease.state();
+        let mut cancels = self.lease.cancel_signal();
+        let mut phase = self.worker.handle.subscribe();
+        let mut stale = tokio::time::interval(self.worker.settings.prefetch_wait);
+        stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A stop from before the subscription shows in no change.
+        self.apply_phase(self.worker.handle.phase()).await;
+        loop {
+            self.executors.start();
+            self.fetch();
+            if self.is_over() {
+                return self.finish().await;
+            }
+            tokio::select! {
+                () = lost(&mut lease) => return self.lose(),
+                Ok(()) = cancels.changed() => self.stop_cancelled().await,
+                Ok(()) = phase.changed() => {
+                    let phase = *phase.borrow_and_update();
+                    self.apply_phase(phase).await;
+                }
+                fetched = self.fetcher.next() => {
+                    if let Some(end) = self.fetched(fetched).await {
+                        return end;
+                    }
+                }
+                tasks = self.handoff.next() => self.accept_handed_off(tasks).await,
+                () = self.completer.due_times.due() => self.fetcher.wake(),
+                () = self.lasting.wake.notified() => self.fetch_if_idle(),
+                () = self.stopping.time_over() => self.cancel_running(),
+                _ = stale.tick(), if self.local_queue.buffered() > 0 => self.release_stale().await,
+            }
+        }
+    }
+
+    async fn fetched(&mut self, fetched: Fetched) -> Option<End> {
+        match fetched {
+            Fetched::Tasks(tasks) => {
+                self.lasting.outage.over();
+                self.accept(tasks).await;
+            }
+            Fetched::Nothing(_) if self.until_idle && self.was_idle => self.apply_phase(Phase::Draining).await,
+            Fetched::Nothing(subscription) => {
+                self.lasting.outage.over();
+                self.cancelled.clear();
+                self.fetcher = Fetcher::wait(subscription, self.worker.settings.poll);
+                // The last run may have ended during the fetch.
+                self.fetch_if_idle();
+            }
+            Fetched::Awake(subscription) => {
+                self.fetcher = subscription.map_or(Fetcher::Idle, Fetcher::SubscribedIdle);
+            }
+            Fetched::Failed(error) if error.is_claim_lost() => return Some(self.lose()),
+            Fetched::Failed(error) if is_fatal(&error) => {
+                tracing::error!(%error, "the worker cannot go on and stops");
+                self.failed = Some(error);
+                self.apply_phase(Phase::Draining).await;
+            }
+            Fetched::Failed(error) => self.fetcher = Fetcher::pause(self.lasting.outage.failed(&error)),
+        }
+        None
+    }
+
+    /// With `until_idle`, ends the wait of an idle worker. A run has ended, or its end was written; tasks that this made ready notify.
+    fn fetch_if_idle(&mut self) {
+        if self.until_idle && self.is_idle() {
+            self.fetcher.wake();
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.local_queue.is_empty() && self.completer.outbox.all_written()
+    }
+
+    /// The lease is lost, and others may take what runs here: it must stop, unsettled.
+    fn lose(&mut self) -> End {
+        let count = self.local_queue.running() + self.local_queue.buffered();
+        tracing::warn!(
+            worker = self.worker.name(),
+            count,
+            "lease lost: tasks are stopped, the worker registers anew"
+        );
+        End::LeaseLost
+    }
+}
+
+impl Drop for Session<'_> {
+    /// There are runs only after the loss of the lease, or if the worker's future was dropped: its heartbeat ends with it.
+    fn drop(&mut self) {
+        self.local_queue.close();
+    }
+}
+
+/// Waits until the lease is lost. It is lost as well if the heartbeat's thread has ended without a word.
+async fn lost(lease: &mut watch::Receiver<LeaseState>) {
+    let _ = lease.wait_for(|state| *state == LeaseState::Lost).await;
+}

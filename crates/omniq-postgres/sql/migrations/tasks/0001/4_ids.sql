@@ -1,0 +1,63 @@
+-- Task ids: how they are made, and which segment holds a task.
+
+-- A new task id: a UUIDv7 whose last 16 bits are zero.
+create function {schema}.new_id() returns uuid
+language sql volatile
+begin atomic
+    select encode(
+        substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+        || set_byte(set_byte(r.b, 0, (get_byte(r.b, 0) & 15) | 112), 2, (get_byte(r.b, 2) & 63) | 128)
+        || decode('0000', 'hex'), 'hex')::uuid
+    -- The bytes of a random UUID that are wholly random.
+    from (select substring(u from 1 for 6) || substring(u from 15 for 2)
+          from uuid_send(gen_random_uuid()) as u) as r(b);
+end;
+
+{segments}
+
+-- The row that holds this task: its first task and its length; none if there is no such task.
+create function {schema}.segment_of(task uuid) returns table (id uuid, count integer)
+language sql stable parallel safe
+begin atomic
+    select t.id, t.count from {schema}.tasks t where t.id = task and (t.removed is null or get_bit(t.removed, 0) = 0)
+    union all
+    select t.id, t.count
+    from {schema}.tasks t
+    where t.id >= {schema}.id_after(task, -{schema}.offset_of(task)) and t.id < task and t.count > 1
+      and {schema}.offset_of(task) - {schema}.offset_of(t.id) < t.count
+      and (t.removed is null or get_bit(t.removed, {schema}.offset_of(task) - {schema}.offset_of(t.id)) = 0)
+    limit 1;
+end;
+
+-- One of these ids that a task has, if any has. With the owner's rights: who may enqueue need not be able to look.
+create function {schema}.id_in_use(ids uuid[]) returns uuid
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+    select i.id from unnest(ids) as i(id), lateral {schema}.segment_of(i.id) limit 1;
+end;
+revoke execute on function {schema}.id_in_use(uuid[]) from public;
+
+-- An id of these of which a result is kept, if there is any; none where results are not kept in this schema. With the owner's rights:
+-- who may enqueue need not be able to look.
+create function {schema}.id_with_result(ids uuid[]) returns uuid
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
+begin
+    if to_regclass(format('%I.result_segments', {schema_name})) is null then
+        return null;
+    end if;
+    -- As result() looks, but for all in one statement.
+    return (
+        select i.id
+        from unnest(ids) as i(id)
+        cross join lateral (
+            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r
+            where r.count > 1 and r.task_id <= i.id and r.task_id >= {schema}.id_after(i.id, -{schema}.offset_of(i.id))
+              and {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) < r.count
+            union all
+            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r where r.count = 1 and r.task_id = i.id) r
+        where r.expires_at > now()
+          and (r.removed is null or get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0)
+        limit 1);
+end
+{body};
+revoke execute on function {schema}.id_with_result(uuid[]) from public;

@@ -1,0 +1,115 @@
+-- The functions by which SQL clients enqueue.
+
+-- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
+-- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
+-- may have been in use before, by tasks that have ended; null: those that are given. Of such there must be no result any more. Logged:
+-- with an `enqueued` event each, where this schema has events.
+create function {schema}.enqueue_many(
+    ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
+    max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
+    options text[], metadata text[], chosen boolean[] default null, logged boolean default true
+) returns setof uuid
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    -- Not now(): inside a long transaction of the user that is long past.
+    at constant timestamptz := clock_timestamp();
+    all_ids uuid[] := ids;
+    chosen_ids constant uuid[] := case when chosen is null then array_remove(ids, null)
+        else array(select i.id from unnest(ids, chosen) as i(id, chosen) where i.chosen) end;
+    in_use uuid;
+    wrong record;
+begin
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        perform {schema}.check_input(
+            ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata);
+    end if;
+
+    if array_position(ids, null) is not null then
+        all_ids := array(
+            select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, ord) order by i.ord);
+    end if;
+
+    select i.id, i.delay, i.ttl into wrong
+    from unnest(all_ids, delays, ttls) as i(id, delay, ttl)
+    where i.delay < 0 or i.ttl <= 0 or i.delay > 3.2e9 or i.ttl > 3.2e9
+       or i.delay = 'NaN' or i.ttl = 'NaN'
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002',
+            format('%s s is out of range', case when wrong.ttl <= 0 or wrong.ttl > 3.2e9 or wrong.ttl = 'NaN'
+                                                 then 'ttl ' || wrong.ttl else 'delay ' || wrong.delay end),
+            'A delay is 0 or more, a ttl more than 0, both at most 100 years.');
+    end if;
+
+    -- The index knows the first tasks of rows only.
+    in_use := {schema}.id_in_use(ids);
+    if in_use is not null then
+        raise exception using errcode = 'unique_violation', constraint = 'tasks_id',
+            message = format('there is a task %s already', in_use),
+            detail = format('Key (id)=(%s) already exists.', in_use);
+    end if;
+
+    insert into {schema}.tasks (
+        id, queue, func, codec, payloads, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, claims)
+    select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
+           case when s.start > at then 0 else 1 end,
+           s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
+           i.options::jsonb, i.metadata::jsonb,
+           -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
+           case when i.id = any (chosen_ids) then 1 else 0 end
+    from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
+                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
+         with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
+                              run_at, delay, ttl, options, metadata, ord),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    order by i.ord;
+
+    -- Behind the insert: who has waited there for the end of an earlier task sees its result now.
+    if cardinality(chosen_ids) > 0 then
+        in_use := {schema}.id_with_result(chosen_ids);
+        if in_use is not null then
+            raise exception using errcode = 'unique_violation', constraint = 'results_task',
+                message = format('the result of an earlier task %s is still kept', in_use),
+                detail = format('the result of an earlier task with the id %s is still kept: delete it to use the id again', in_use);
+        end if;
+    end if;
+
+    -- Not from what the insert returns: who may enqueue need not be able to look.
+    insert into {schema}.count_deltas (queue, ready, scheduled)
+    select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
+    from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
+         lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
+    group by i.queue;
+
+    if logged and to_regproc(format('%I.log_enqueued', {schema_name})) is not null then
+        perform {schema}.log_enqueued(all_ids, queues, funcs);
+    end if;
+
+    -- Ready ones ring the bell where somebody sleeps, once per queue.
+    perform pg_notify({channel}, q.name)
+    from (select distinct unnest(queues)) as q(name)
+    where {schema}.has_listener(q.name);
+
+    return query select unnest(all_ids);
+end
+{body};
+
+-- Enqueues one task from any language: select {schema}.enqueue('send_mail', '["ann@example.org"]').
+create function {schema}.enqueue(
+    func text, payload jsonb default 'null', queue text default 'default', priority integer default 0,
+    delay interval default null, run_at timestamptz default null, ttl interval default null,
+    max_retries integer default 3, metadata jsonb default null, id uuid default null
+) returns uuid
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    task uuid := coalesce(enqueue.id, {schema}.new_id());
+begin
+    perform {schema}.check_json('payload', payload, false);
+    perform {schema}.enqueue_many(
+        array[task], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
+        array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
+        array[extract(epoch from delay)::double precision], array[extract(epoch from ttl)::double precision],
+        array[null::text], array[enqueue.metadata::text], array[enqueue.id is not null]);
+    return task;
+end
+{body};

@@ -1,0 +1,60 @@
+-- Completes a task within a transaction of the user's own.
+
+-- Completes one task that stands in a row of its own, fenced by its claim: a claim that was lost fails the user's transaction. `run`
+-- has id, worker and number of the claim, whether it is kept, and where they are wanted `result` {worker, codec, ttl and step in
+-- seconds} and `event` {worker}; value is the result's.
+create function {schema}.complete(run jsonb, value bytea default null) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    task constant uuid := run->>'id';
+    at constant timestamptz := clock_timestamp();
+    ttl constant interval := make_interval(secs => (run->'result'->>'ttl')::double precision);
+    done record;
+begin
+    select t.queue, t.func, t.attempt, t.claims, t.metadata, t.created_at, t.claimed_at into done
+    from {schema}.tasks t
+    where t.id = any (array[task]) and t.count = 1 and t.state = 1
+      and t.worker = (run->>'worker')::bigint and t.claims = (run->>'number')::integer
+    for update;
+    if not found then
+        perform {schema}.refuse('OQ001',
+            format('task %s is not held by this claim (any more): its completion was refused, and this transaction fails', task),
+            case when current_setting('transaction_isolation') <> 'read committed'
+                 then 'A transaction that is not read committed can also have begun before the task had a row of its own: '
+                      || 'the next run has.' end);
+    end if;
+
+    if (run->>'keep')::boolean then
+        update {schema}.tasks t
+        set state = 4, worker = null, claimed_at = null, ended_at = at
+        where t.id = any (array[task]) and t.count = 1;
+    else
+        delete from {schema}.tasks t where t.id = any (array[task]) and t.count = 1;
+    end if;
+    insert into {schema}.count_deltas (queue, ready, scheduled, running, dead, completed)
+    values (done.queue, null, null, -1, null, case when (run->>'keep')::boolean then 1 end);
+
+    if run->'result' is not null then
+        if ttl is not null then
+            -- Counted from the transaction's begin, as the function does; most often it is there.
+            perform {schema}.make_results_partition(
+                at - now() + ttl, make_interval(secs => (run->'result'->>'step')::double precision));
+        end if;
+        if done.claims > done.attempt then
+            perform {schema}.remove_results(array[task], array[B'1'::bit varying]);
+        end if;
+        insert into {schema}.result_segments (
+            task_id, status, codec, "values", queue, func, worker, attempt, metadata,
+            enqueued_at, started_at, finished_at, expires_at)
+        values (task, 'completed', run->'result'->>'codec', array[value], done.queue, done.func, run->'result'->>'worker',
+                done.attempt, done.metadata, done.created_at, done.claimed_at, at, coalesce(at + ttl, 'infinity'));
+    end if;
+
+    if run->'event' is not null then
+        -- Its partition is by the transaction's begin.
+        perform {schema}.make_events_partition(interval '0', interval '1 day');
+        insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
+        values (at, 'completed', task, done.queue, done.func, run->'event'->>'worker', done.attempt);
+    end if;
+end
+{body};

@@ -1,0 +1,2 @@
+-- Nothing more is handed to this worker.
+select {schema}.close_inbox($1)

@@ -1,0 +1,17 @@
+locked as materialized (
+    -- The tasks in `given` that exist, each in a row of its own by single_out.sql, or in the row that a worker holds. Both are
+    -- locked. What this statement has seen and is not so once the lock is there has moved to another row meanwhile: then all is
+    -- undone, and done anew.
+    select g.id, t.worker, t.state, t.queue
+    from (select distinct id from given order by id) g
+    cross join lateral {schema}.segment_of(g.id) r
+    left join lateral (
+        select t.worker, t.state, t.queue
+        from {schema}.tasks t
+        where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
+          and (t.removed is null or get_bit(t.removed, {schema}.offset_of(g.id) - {schema}.offset_of(r.id)) = 0)
+        for update
+    ) t on true
+    where case when t.state is null then {schema}.refuse('OQ005', format('task %s has moved to another row', g.id))
+               else true end
+)

@@ -1,0 +1,2 @@
+-- From now on tasks are handed to this worker.
+select {schema}.open_inbox($1)

@@ -1,0 +1,211 @@
+//! The pool's connections: how one is made, how a call uses one, and how the pool knows when the last of its own is gone.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use omniq_core::{Error, Result};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::db::attempts::Attempts;
+use crate::db::hosts::Open;
+use crate::db::sessions::Sessions;
+
+pub(crate) type Pool = managed::Pool<Connector>;
+pub(crate) type Object = managed::Object<Connector>;
+
+/// For so long after a failure no other connection is tried: callers that wait need not all ask a server that is away, or full.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// For so long the statement of a call that was given up may go on before its connection is closed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A connection of the pool while a call uses it. If the call is given up on the way, its statement is still under way, and may
+/// wait for a lock: no other call gets the connection before that is over.
+pub(crate) struct Lent {
+    client: Option<Object>,
+    /// What is sent behind the statement of a call that was given up.
+    end: &'static str,
+}
+
+impl Lent {
+    /// For what is sent at once, its `commit` along with it.
+    pub(crate) fn new(client: Object) -> Self {
+        Self { client: Some(client), end: "" }
+    }
+
+    /// For a transaction of several round trips: it is rolled back unless the connection is given back.
+    pub(crate) fn to_transaction(client: Object) -> Self {
+        Self { client: Some(client), end: "rollback" }
+    }
+
+    /// The call is over. A connection that is `broken` is closed: the driver may notice a moment later, and the next caller must not
+    /// get it until then.
+    pub(crate) fn back(mut self, broken: bool) {
+        if let Some(client) = self.client.take()
+            && broken
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Deref for Lent {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        self.client.as_ref().expect("there until it is given back")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let (end, mut left) = (self.end, Left(Some(client)));
+        // As long as this goes on the connection counts as in use.
+        let over = async move {
+            let Some(client) = &left.0 else { return };
+            let ended = tokio::time::timeout(GRACE, client.batch_execute(end)).await;
+            if matches!(ended, Ok(Ok(()))) {
+                drop(left.0.take());
+            }
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(over)),
+            Err(_) => drop(over),
+        }
+    }
+}
+
+/// A connection whose statement may still be under way: closed unless it is taken out, also where no runtime waits, or one that ends.
+struct Left(Option<Object>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// Makes the pool's connections and counts the open ones.
+pub(crate) struct Connector {
+    sessions: Arc<Sessions>,
+    count: Count,
+    /// The connection by which the server was got to know.
+    first: Mutex<Option<ClientWrapper>>,
+    attempts: Attempts,
+    failed: Arc<Failed>,
+}
+
+/// The last failure, until a connection is made.
+#[derive(Default)]
+struct Failed(Mutex<Option<(Instant, Error)>>);
+
+impl Failed {
+    fn last(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The connections that are open; goes on when the pool is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Count(watch::Sender<usize>);
+
+impl Count {
+    pub(crate) fn new() -> Self {
+        Self(watch::channel(0).0)
+    }
+
+    /// Waits until no connection is open any more, but not for ever: a caller may hold one beyond the end.
+    pub(crate) async fn all_gone(&self) {
+        let mut open = self.0.subscribe();
+        let gone = open.wait_for(|count| *count == 0);
+        if tokio::time::timeout(Duration::from_secs(5), gone).await.is_err() {
+            tracing::warn!("closed while connections were in use; they end when their work does");
+        }
+    }
+
+    /// Drives a connection in the background until its client is dropped.
+    pub(crate) fn drive(&self, (client, connection): Open) -> ClientWrapper {
+        let counted = Counted::new(&self.0);
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection of the pool broke off; it will be replaced");
+            }
+            drop(counted);
+        });
+        ClientWrapper::new(client, driver)
+    }
+}
+
+/// Counts a connection for as long as it lives, also if its task is aborted with its runtime.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(open: &watch::Sender<usize>) -> Self {
+        open.send_modify(|count| *count += 1);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Connector {
+    pub(crate) fn new(sessions: Arc<Sessions>, count: &Count, first: ClientWrapper) -> Self {
+        let first = Mutex::new(Some(first));
+        Self { sessions, count: count.clone(), first, attempts: Attempts::default(), failed: Arc::default() }
+    }
+
+    /// Connections that were asked for and are not wanted any more.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    fn first(&self) -> Option<ClientWrapper> {
+        let first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        first.filter(|client| !client.is_closed())
+    }
+
+    fn connect(&self) -> impl Future<Output = Result<ClientWrapper>> + Send + 'static {
+        let (sessions, count) = (Arc::clone(&self.sessions), self.count.clone());
+        let failed = Arc::clone(&self.failed);
+        async move {
+            let connected = async {
+                let client = count.drive(sessions.connect().await?);
+                sessions.make_ready(&client).await?;
+                Ok(client)
+            };
+            let connected: Result<_> = connected.await;
+            *failed.last() = connected.as_ref().err().map(|error| (Instant::now(), error.clone()));
+            connected
+        }
+    }
+}
+
+impl managed::Manager for Connector {
+    type Type = ClientWrapper;
+    type Error = Error;
+
+    async fn create(&self) -> Result<ClientWrapper> {
+        if let Some(first) = self.first() {
+            return Ok(first);
+        }
+        let recent = self.failed.last().clone().filter(|(since, _)| since.elapsed() < BREATH);
+        if let Some((_, error)) = recent {
+            return Err(error);
+        }
+        self.attempts.take_over_or(self.connect()).await
+    }
+
+    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Error> {
+        if client.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+    }
+}

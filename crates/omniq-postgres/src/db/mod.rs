@@ -1,0 +1,244 @@
+//! The database as the storages see it: one pool, one schema, the statements, and what they share.
+
+mod attempts;
+mod connection;
+mod hosts;
+mod opening;
+pub(crate) mod patience;
+#[cfg(test)]
+mod pinned;
+mod pins;
+mod probe;
+mod sending;
+pub(crate) mod sessions;
+pub(crate) mod unshown;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
+use omniq_core::{Error, Location, Result};
+use tokio::task::JoinHandle;
+use tokio_postgres::Config;
+use tokio_postgres::types::ToSql;
+
+use crate::db::connection::{Connector, Count, Object, Pool};
+use crate::error::{from_driver, from_pool, is_away};
+use crate::db::opening::{self, Opened};
+use crate::db::patience::Patience;
+use crate::sql::schema::Schema;
+use crate::db::sessions::Sessions;
+use crate::settings::Settings;
+use crate::sql::{Statement, Statements};
+
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// How long a connection that is being opened is waited for, before the pool is looked at again.
+const ROUND: Duration = Duration::from_millis(20);
+
+/// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
+pub(crate) struct Db {
+    pool: Pool,
+    pub(crate) schema: Schema,
+    pub(crate) sql: Statements,
+    pub(crate) sessions: Arc<Sessions>,
+    location: Location,
+    settings: Settings,
+    count: Count,
+    keeper: JoinHandle<()>,
+    closed: AtomicBool,
+    /// Whether callers wait for a server that is away.
+    away: AtomicBool,
+    changes: AtomicU32,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("location", &self.location).field("pool", &self.pool.status()).finish()
+    }
+}
+
+impl Db {
+    /// Opens a pool and its first connections. Waits for a server that is away as any call does, for `acquire_timeout` at most;
+    /// then the error is `is_unavailable`.
+    pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
+        settings.check()?;
+        let schema = Schema::new(&settings.schema)?;
+        let count = Count::new();
+        let Opened { sessions, first } = opening::open(settings, &count).await?;
+        let sessions = Arc::new(sessions);
+        let pool = Pool::builder(Connector::new(Arc::clone(&sessions), &count, first))
+            .max_size(settings.pool_max)
+            .queue_mode(QueueMode::Lifo)
+            .timeouts(Timeouts { wait: Some(settings.acquire_timeout), create: None, recycle: None })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::config(format!("the pool cannot be built: {error}")))?;
+        fill(&pool, settings.pool_min.max(1), None).await;
+        let location = location(&settings.connect_config()?.0, &schema);
+        let keeper = tokio::spawn(keep(pool.clone(), settings.clone()));
+        Ok(Arc::new(Self {
+            sql: Statements::new(&schema),
+            pool,
+            schema,
+            sessions,
+            location,
+            settings: settings.clone(),
+            count,
+            keeper,
+            closed: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            changes: AtomicU32::new(0),
+        }))
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        self.location.clone()
+    }
+
+    /// Error `is_closed` after close.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::closed("the storage is closed: open a new one")) } else { Ok(()) }
+    }
+
+    /// How long a call that begins now may go on trying.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.settings.acquire_timeout)
+    }
+
+    /// A connection of the pool; a server that is away is waited for.
+    pub(crate) async fn client(&self) -> Result<Object> {
+        self.patience().client(self).await
+    }
+
+    /// A connection of the pool, one that becomes free or a new one; a server that is away is not waited for.
+    pub(crate) async fn client_within(&self, wait: Duration) -> Result<Object> {
+        self.check_open()?;
+        // Boxed: the futures of whole calls become too deep for the compiler.
+        let answer = Box::pin(self.next_client(Instant::now() + wait)).await;
+        match &answer {
+            Ok(_) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the database can be reached again");
+                }
+            }
+            Err(error) => {
+                if is_away(error) && !self.away.swap(true, Ordering::Relaxed) {
+                    let patience = self.settings.acquire_timeout;
+                    tracing::warn!(%error, ?patience, "the database cannot be reached; calls wait for it");
+                }
+            }
+        }
+        answer.map_err(Error::unsent)
+    }
+
+    /// One that is being opened is waited for a round at a time: another one may be given back meanwhile.
+    async fn next_client(&self, end: Instant) -> Result<Object> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeouts = Timeouts { wait: Some(left), create: Some(ROUND), recycle: None };
+            return match self.pool.timeout_get(&timeouts).await {
+                Ok(client) => Ok(client),
+                Err(PoolError::Timeout(TimeoutType::Create)) if Instant::now() < end => continue,
+                Err(PoolError::Timeout(TimeoutType::Create)) => Err(self.too_slow()),
+                Err(error) => Err(from_pool(error, self.settings.pool_max, self.settings.acquire_timeout)),
+            };
+        }
+    }
+
+    fn too_slow(&self) -> Error {
+        let (limit, connecting) = (self.settings.acquire_timeout, self.settings.connect_timeout);
+        Error::unavailable(format!(
+            "no connection to the database within {limit:?}: one is under way, for which each host may take {connecting:?}; raise \
+             acquire_timeout or lower connect_timeout"
+        ))
+    }
+
+    /// `None`: statements are not to be kept.
+    pub(crate) async fn prepared(
+        &self,
+        client: &Object,
+        statement: &Statement,
+    ) -> Result<Option<tokio_postgres::Statement>> {
+        if !self.sessions.keeps() {
+            return Ok(None);
+        }
+        let prepared = client.prepare_typed_cached(&statement.text, &statement.types).await;
+        prepared.map(Some).map_err(from_driver)
+    }
+
+    /// Closes the pool and waits until its sessions are gone. A second call does nothing.
+    pub(crate) async fn close(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.keeper.abort();
+        self.pool.close();
+        // The keeper and callers that wait for an attempt leave it to nobody any more.
+        self.pool.manager().attempts().close();
+        self.count.all_gone().await;
+    }
+
+    /// Counts a statement that changed how many tasks there are; whether it is the last of this many.
+    pub(crate) fn is_nth_change(&self, many: u32) -> bool {
+        self.changes.fetch_add(1, Ordering::Relaxed) % many == many - 1
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Keeps the minimum open and closes what has been idle for long.
+async fn keep(pool: Pool, settings: Settings) {
+    let pause = (settings.idle_timeout / 4).clamp(Duration::from_millis(250), Duration::from_secs(15));
+    loop {
+        tokio::time::sleep(pause).await;
+        let mut kept = 0;
+        pool.retain(|client, metrics| {
+            let keep = !client.is_closed()
+                && (kept < settings.pool_min || metrics.last_used() < settings.idle_timeout);
+            kept += usize::from(keep);
+            keep
+        });
+        fill(&pool, settings.pool_min, Some(ROUND)).await;
+        pool.manager().attempts().sweep();
+    }
+}
+
+/// Opens connections until the minimum is there, each within the time given; a server that is away is asked again at the next round. Calls
+/// lack those that are held meanwhile: so what takes longer is looked at again at the next round as well.
+async fn fill(pool: &Pool, min: usize, each: Option<Duration>) {
+    let timeouts = Timeouts { wait: each, create: each, recycle: None };
+    let mut held = Vec::new();
+    while pool.status().size < min && pool.status().size < pool.status().max_size {
+        // Held together, or the pool would hand out the same one again.
+        let Ok(client) = pool.timeout_get(&timeouts).await else { break };
+        held.push(client);
+        if held.len() >= min {
+            break;
+        }
+    }
+}
+
+fn location(config: &Config, schema: &Schema) -> Location {
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    Location::new(format!(
+        "postgres {:?} {:?} {database} {}",
+        config.get_hosts(),
+        config.get_ports(),
+        schema.name()
+    ))
+}

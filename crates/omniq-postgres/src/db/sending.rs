@@ -1,0 +1,268 @@
+//! How statements are sent: in one round trip, each by itself or all in one transaction, and again where that is harmless.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::future::poll_fn;
+use omniq_core::{Error, Result};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSqlOwned;
+
+use crate::db::connection::{Lent, Object};
+use crate::db::{Db, Param};
+use crate::error::{from_driver, is_away};
+use crate::db::patience::Patience;
+use crate::sql::Columns;
+use crate::db::sessions::{BEGIN, BEGIN_READ, query_fresh};
+use crate::sql::Statement;
+use crate::db::unshown;
+
+/// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
+pub(crate) const SEARCHING: &str =
+    "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
+
+/// Upkeep waits for nothing that others hold for long.
+const BOUNDED: &str = "set local lock_timeout = '1s'";
+
+/// A statement with its parameters.
+pub(crate) type Call<'a> = (&'a Statement, &'a [Param<'a>]);
+
+/// What is sent in one round trip.
+#[derive(Clone, Copy)]
+struct Trip<'a> {
+    calls: &'a [Call<'a>],
+    /// Begins the transaction that holds all of them; `None`: each is a transaction of its own where sessions allow it.
+    begin: Option<&'a str>,
+    /// Whether their plans are kept.
+    kept: bool,
+}
+
+impl Trip<'_> {
+    fn reads(&self) -> bool {
+        self.calls.iter().all(|(statement, _)| statement.reads)
+    }
+}
+
+impl Db {
+    pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        self.query_with(&mut self.patience(), statement, params).await
+    }
+
+    /// Sent again while the server is away if that is harmless; see [`Patience`].
+    pub(crate) async fn query_with(
+        &self,
+        patience: &mut Patience,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        self.send(patience, Trip { calls: &[(statement, params)], begin: None, kept: true }).await
+    }
+
+    /// For statements that answer with exactly one row.
+    pub(crate) async fn one(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Row> {
+        let mut rows = self.query(statement, params).await?;
+        rows.pop().ok_or_else(no_row)
+    }
+
+    /// For statements with optional filters: planned with the values at hand, on which the best index depends.
+    pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let begin = if statement.reads { BEGIN_READ } else { BEGIN };
+        self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
+    }
+
+    /// For searches that answer with a single count.
+    pub(crate) async fn search_count(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
+        let rows = self.search(statement, params).await?;
+        rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
+    }
+
+    /// For upkeep and events: whatever others hold is waited for a second at most (SQLSTATE 55P03). No plan is kept, as to prepare a
+    /// statement waits for locks, too, and without a limit.
+    pub(crate) async fn bounded(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        self.in_transaction(&format!("{BEGIN}; {BOUNDED}"), &[(statement, params)]).await
+    }
+
+    /// As [`bounded`](Self::bounded), planned as [`search`](Self::search) does.
+    pub(crate) async fn bounded_search(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        self.in_transaction(&format!("{BEGIN}; {BOUNDED}; {SEARCHING}"), &[(statement, params)]).await
+    }
+
+    /// All or nothing, and no plan is kept. The answer is the last one's.
+    pub(crate) async fn in_transaction(&self, begin: &str, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+        self.send(&mut self.patience(), Trip { calls, begin: Some(begin), kept: false }).await
+    }
+
+    /// All or nothing. The answer is the last one's.
+    pub(crate) async fn all_or_none(&self, patience: &mut Patience, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+        self.send(patience, Trip { calls, begin: Some(BEGIN), kept: true }).await
+    }
+
+    /// Two statements in this order, each by itself where sessions allow it: sent once, and each has its own answer.
+    pub(crate) async fn query_both(&self, client: Object, calls: [Call<'_>; 2]) -> [Result<Vec<Row>>; 2] {
+        let lent = Lent::new(client);
+        let answers = self.answers(&lent, Trip { calls: &calls, begin: None, kept: true }).await;
+        let answers = answers.unwrap_or_else(|error| vec![Err(error.clone()), Err(error)]);
+        lent.back(answers.iter().any(|answer| answer.as_ref().is_err_and(is_away)));
+        let mut answers = answers.into_iter();
+        [(); 2].map(|()| answers.next().unwrap_or_else(|| Err(no_row())))
+    }
+
+    async fn send(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Row>> {
+        loop {
+            let lent = Lent::new(patience.client(self).await?);
+            let answers = self.answers(&lent, trip).await;
+            let answer =
+                answers.and_then(|answers| answers.into_iter().try_fold(Vec::new(), |_, answer| answer));
+            lent.back(answer.as_ref().is_err_and(is_away));
+            if !patience.again(&answer, trip.reads()).await {
+                return answer;
+            }
+        }
+    }
+
+    async fn answers(&self, client: &Object, trip: Trip<'_>) -> Result<Vec<Result<Vec<Row>>>> {
+        // Prepared before the first is sent: the order of sending is the order of execution.
+        let mut prepared = Vec::with_capacity(trip.calls.len());
+        for (statement, _) in trip.calls {
+            prepared.push(if trip.kept { self.prepared(client, statement).await? } else { None });
+        }
+        let by_itself = trip.begin.is_none() && self.sessions.keeps();
+        let all = in_order(
+            !by_itself,
+            trip.calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
+                match prepared {
+                    Some(prepared) => unshown::query(client, prepared, params).await.map_err(from_driver),
+                    None => query_fresh(client, statement, params).await,
+                }
+            }),
+        );
+        let begin = match trip.begin {
+            None if by_itself => return Ok(all.await),
+            None if trip.reads() => BEGIN_READ,
+            None => BEGIN,
+            Some(begin) => begin,
+        };
+        let all = async { all.await.into_iter().map(|answer| answer.map(Ok)).collect() };
+        self.sessions.all_or_nothing(client, begin, all).await
+    }
+
+    /// Counts what `statement` does, in one transaction: again and again, until `left` says that nothing is left. Each round sees what
+    /// others have made of the rows that the round before waited for.
+    pub(crate) async fn until_none_left(
+        &self,
+        statement: &Statement,
+        left: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<u64> {
+        let mut patience = self.patience();
+        loop {
+            let lent = Lent::to_transaction(patience.client(self).await?);
+            let answer = self.until_none_left_on(&lent, statement, left, params).await;
+            match &answer {
+                Ok(_) => lent.back(false),
+                Err(error) if is_away(error) => lent.back(true),
+                // Rolled back.
+                Err(_) => drop(lent),
+            }
+            if !patience.again(&answer, false).await {
+                return answer;
+            }
+        }
+    }
+
+    async fn until_none_left_on(
+        &self,
+        client: &Object,
+        statement: &Statement,
+        left: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<u64> {
+        client.batch_execute(&format!("{BEGIN}; {SEARCHING}")).await.map_err(from_driver)?;
+        self.sessions.make_ready_within(client).await?;
+        let mut sum = 0;
+        loop {
+            let (done, more) = tokio::join!(
+                biased;
+                query_fresh(client, statement, params),
+                query_fresh(client, left, params)
+            );
+            sum += only::<i64>(&done?)?.cast_unsigned();
+            if !only::<bool>(&more?)? {
+                client.batch_execute("commit").await.map_err(from_driver)?;
+                return Ok(sum);
+            }
+        }
+    }
+}
+
+/// Does all of these, each of which is sent when it is first polled: in their order, and before anything that comes behind. `until_error`: what
+/// has failed ends it, and nothing behind that is sent any more.
+async fn in_order<T>(
+    until_error: bool,
+    all: impl Iterator<Item = impl Future<Output = Result<T>>>,
+) -> Vec<Result<T>> {
+    let mut open: Vec<(Pin<Box<_>>, Option<Result<T>>)> = all.map(|one| (Box::pin(one), None)).collect();
+    poll_fn(|context| {
+        for (one, answer) in &mut open {
+            if answer.is_none()
+                && let Poll::Ready(ready) = one.as_mut().poll(context)
+                && answer.insert(ready).is_err()
+                && until_error
+            {
+                return Poll::Ready(());
+            }
+        }
+        if open.iter().all(|(_, answer)| answer.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    open.into_iter().filter_map(|(_, answer)| answer).collect()
+}
+
+/// The one value of the one row.
+fn only<T: FromSqlOwned>(rows: &[Row]) -> Result<T> {
+    Columns::new(rows.first().ok_or_else(no_row)?).take()
+}
+
+fn no_row() -> Error {
+    Error::internal("the database gave no row where one was due")
+}
+
+#[cfg(test)]
+mod tests {
+    use omniq_testkit::TestDb;
+
+    use super::*;
+    use crate::AsyncPostgresEventStorage;
+    use crate::settings::Settings;
+
+    /// Found by a hostile reader: a statement that was too large to be sent was left out, and the others beside it were committed.
+    #[tokio::test]
+    async fn what_cannot_be_sent_undoes_what_was_sent_with_it() {
+        let test = TestDb::new().await;
+        let settings = Settings::builder().url(test.url()).build().unwrap();
+        AsyncPostgresEventStorage::with_settings(&settings).await.unwrap();
+        let db = Db::open(&settings).await.unwrap();
+        let (ahead, step) = (1e7, 86_400.0);
+        let good: Call<'_> = (&db.sql.make_events_partition, &[&ahead, &step]);
+        // Without its parameters the driver does not send it.
+        let unsent: Call<'_> = (&db.sql.make_events_partition, &[]);
+        let witness = test.client().await;
+        let count = async || {
+            let sql =
+                "select count(*) from omniq.events_partitions where starts > now() + interval '100 days'";
+            witness.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+        };
+        for calls in [[good, unsent], [unsent, good]] {
+            db.all_or_none(&mut db.patience(), &calls).await.unwrap_err();
+            db.in_transaction(BEGIN, &calls).await.unwrap_err();
+            assert_eq!(count().await, 0);
+        }
+        db.all_or_none(&mut db.patience(), &[good]).await.unwrap();
+        assert_eq!(count().await, 1);
+        db.close().await;
+    }
+}

@@ -1,0 +1,146 @@
+//! The event storage on PostgreSQL.
+
+mod batch;
+mod decode;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use omniq_core::{BlockingEvents, EventFilter, EventStorage, Location, Result, TaskEvent};
+use uuid::Uuid;
+
+pub(crate) use self::batch::EventBatch;
+use crate::db::{Db, Param};
+use crate::migrate::{self, Part};
+use crate::partitions::Missing;
+use crate::sql::count_of;
+use crate::settings::Settings;
+use crate::sql::time::{Time, optional};
+
+/// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits for a lock that others hold on the events for a
+/// second at most (`is_timeout`, SQLSTATE 55P03).
+#[derive(Debug, Clone)]
+pub struct AsyncPostgresEventStorage {
+    db: Arc<Db>,
+}
+
+/// The blocking twin of [`AsyncPostgresEventStorage`].
+pub type PostgresEventStorage = BlockingEvents<AsyncPostgresEventStorage>;
+
+impl AsyncPostgresEventStorage {
+    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(&Settings::from_url(url)?).await
+    }
+
+    /// Connects with these settings.
+    pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        let db = Db::open(settings).await?;
+        migrate::on_connect(&db, &[Part::Events]).await?;
+        Ok(Self::on(db))
+    }
+
+    pub(crate) fn on(db: Arc<Db>) -> Self {
+        Self { db }
+    }
+}
+
+/// The filter of `event_filter.sql`, in the database's types.
+struct Filter<'a> {
+    task: Option<Uuid>,
+    kind: Option<&'a str>,
+    since: Option<Time>,
+    until: Option<Time>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(filter: &'a EventFilter) -> Self {
+        Self {
+            task: filter.task_id.map(|id| id.as_uuid()),
+            kind: filter.kind.as_ref().map(|kind| kind.name()),
+            since: optional(filter.since),
+            until: optional(filter.until),
+        }
+    }
+}
+
+#[async_trait]
+impl EventStorage for AsyncPostgresEventStorage {
+    async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
+        let mut batch = EventBatch::default();
+        for event in events {
+            batch.push(event)?;
+        }
+        if batch.is_empty() {
+            return self.db.check_open();
+        }
+        let db = &self.db;
+        let params: [Param<'_>; 8] = [
+            &batch.ats,
+            &batch.kinds,
+            &batch.tasks,
+            &batch.queues,
+            &batch.funcs,
+            &batch.workers,
+            &batch.attempts,
+            &batch.data,
+        ];
+        let mut missing = Missing::new(std::iter::empty());
+        loop {
+            // A write that waits for a lock longer than that is given back, and does not stand in the way of others.
+            let answer = db.bounded(&db.sql.log_many, &params).await;
+            if !missing.made(db, &answer).await? {
+                return answer.map(drop);
+            }
+        }
+    }
+
+    async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
+        let Filter { task, kind, since, until } = Filter::new(filter);
+        let limit = i64::from(filter.page_size());
+        let sql = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
+        let rows = self
+            .db
+            .search(
+                sql,
+                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit],
+            )
+            .await?;
+        let mut events: Vec<_> = rows.iter().map(decode::event).collect::<Result<_>>()?;
+        if filter.latest {
+            events.reverse();
+        }
+        Ok(events)
+    }
+
+    async fn count(&self, filter: &EventFilter) -> Result<u64> {
+        let Filter { task, kind, since, until } = Filter::new(filter);
+        self.db
+            .search_count(
+                &self.db.sql.count_events,
+                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after],
+            )
+            .await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        let rows =
+            self.db.bounded_search(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await?;
+        count_of(&rows)
+    }
+
+    async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
+        self.db.maintain_events(keep).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.db.close().await;
+        Ok(())
+    }
+
+    fn location(&self) -> Location {
+        self.db.location()
+    }
+}

@@ -1,0 +1,183 @@
+//! The claims of this process's workers: so that a worker that leaves can release its tasks without a scan of the table, and so that
+//! orphaned claims are detected. `docs/decisions/0006-orphaned-claims.md`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard};
+
+use foldhash::fast::RandomState;
+use omniq_core::{Claim, Task, TaskId, WorkerId};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Which tasks each worker of this process holds.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimTracker {
+    known: Mutex<Known>,
+    /// Read-locked while a claim is in flight, write-locked by the search for orphaned claims, which must not see a claim that is still in
+    /// flight.
+    in_flight: RwLock<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    claims: HashMap<WorkerId, HashMap<TaskId, u32, RandomState>>,
+    /// Workers that may hold tasks that are not known here.
+    uncertain: HashSet<WorkerId>,
+    /// The epochs of workers that had to reconcile. The others are in epoch 0.
+    epochs: HashMap<WorkerId, i32>,
+}
+
+impl ClaimTracker {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Begins a claim. If it is sent and then dropped without an answer, because the connection broke or the caller gave up, its worker
+    /// may hold orphaned claims. `None`: that is so already, and the worker must reconcile first.
+    pub(super) async fn begin(&self, worker: WorkerId) -> Option<ClaimGuard<'_>> {
+        let shared = self.in_flight.read().await;
+        let known = self.lock();
+        if known.uncertain.contains(&worker) {
+            return None;
+        }
+        let epoch = known.epochs.get(&worker).copied().unwrap_or(0);
+        Some(ClaimGuard { tracker: self, worker, epoch, sent: false, answered: false, _shared: shared })
+    }
+
+    /// From now on this worker may hold tasks that are not known here.
+    pub(crate) fn lose_track(&self, worker: WorkerId) {
+        self.lock().uncertain.insert(worker);
+    }
+
+    /// Keeps reconciliations away, so that tasks that were handed off can be added.
+    pub(crate) async fn shared(&self) -> SharedGuard<'_> {
+        SharedGuard { tracker: self, _shared: self.in_flight.read().await }
+    }
+
+    pub(super) fn is_uncertain(&self, worker: WorkerId) -> bool {
+        self.lock().uncertain.contains(&worker)
+    }
+
+    /// Waits for all claims in flight, and keeps new ones of this process back until the answer is dropped.
+    pub(super) async fn reconcile(&self, worker: WorkerId) -> Reconcile<'_> {
+        Reconcile { tracker: self, worker, _exclusive: self.in_flight.write().await }
+    }
+
+    fn add(&self, worker: WorkerId, tasks: &[Task]) {
+        if tasks.is_empty() {
+            return;
+        }
+        let numbers = tasks.iter().filter_map(|task| Some((task.id, task.claim?.number)));
+        self.lock().claims.entry(worker).or_default().extend(numbers);
+    }
+
+    pub(super) fn remove(&self, settled: impl Iterator<Item = (TaskId, Claim)>) {
+        let mut known = self.lock();
+        for (id, claim) in settled {
+            if let Some(tasks) = known.claims.get_mut(&claim.worker)
+                && tasks.get(&id) == Some(&claim.number)
+            {
+                tasks.remove(&id);
+            }
+        }
+    }
+
+    /// Takes all claims of this worker.
+    pub(super) fn take(&self, worker: WorkerId) -> Vec<(TaskId, Claim)> {
+        let mut known = self.lock();
+        known.uncertain.remove(&worker);
+        known.epochs.remove(&worker);
+        let tasks = known.claims.remove(&worker).unwrap_or_default();
+        tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
+    }
+}
+
+/// A claim in flight.
+#[derive(Debug)]
+pub(super) struct ClaimGuard<'a> {
+    tracker: &'a ClaimTracker,
+    worker: WorkerId,
+    pub(super) epoch: i32,
+    sent: bool,
+    answered: bool,
+    _shared: RwLockReadGuard<'a, ()>,
+}
+
+impl ClaimGuard<'_> {
+    /// From now on the server may carry it out.
+    pub(super) fn sent(&mut self) {
+        self.sent = true;
+    }
+
+    /// The answer has arrived: these tasks, or none because the claim was refused.
+    pub(super) fn answered(mut self, tasks: &[Task]) {
+        self.answered = true;
+        self.tracker.add(self.worker, tasks);
+    }
+}
+
+impl Drop for ClaimGuard<'_> {
+    fn drop(&mut self) {
+        if self.sent && !self.answered {
+            self.tracker.lock().uncertain.insert(self.worker);
+        }
+    }
+}
+
+/// While there is one, no reconciliation runs.
+#[derive(Debug)]
+pub(crate) struct SharedGuard<'a> {
+    tracker: &'a ClaimTracker,
+    _shared: RwLockReadGuard<'a, ()>,
+}
+
+impl SharedGuard<'_> {
+    /// Adds a task that was handed off to a worker. `false` if it is known already, or if a reconciliation, which began the worker's
+    /// present epoch, has found it before its notification arrived, and has released it.
+    pub(crate) fn add_handed_off(&self, worker: WorkerId, epoch: i32, task: &Task) -> bool {
+        let mut known = self.tracker.lock();
+        let Some(claim) = task.claim else { return false };
+        epoch == known.epochs.get(&worker).copied().unwrap_or(0)
+            && known.claims.entry(worker).or_default().insert(task.id, claim.number).is_none()
+    }
+
+    pub(crate) fn lose_track(&self, worker: WorkerId) {
+        self.tracker.lose_track(worker);
+    }
+}
+
+/// The search for the orphaned claims of a worker.
+#[derive(Debug)]
+pub(super) struct Reconcile<'a> {
+    tracker: &'a ClaimTracker,
+    pub(super) worker: WorkerId,
+    _exclusive: RwLockWriteGuard<'a, ()>,
+}
+
+impl Reconcile<'_> {
+    /// Whether the worker knows that it holds this task by this claim.
+    pub(super) fn knows(&self, task: TaskId, number: u32) -> bool {
+        let known = self.tracker.lock();
+        known.claims.get(&self.worker).is_some_and(|tasks| tasks.get(&task) == Some(&number))
+    }
+
+    /// Adds claims that could not be released yet.
+    pub(super) fn keep(&self, claims: &[(TaskId, Claim)]) {
+        let numbers = claims.iter().map(|(task, claim)| (*task, claim.number));
+        self.tracker.lock().claims.entry(self.worker).or_default().extend(numbers);
+    }
+
+    /// Whether it is still needed: an earlier one may have found everything.
+    pub(super) fn is_needed(&self) -> bool {
+        self.tracker.is_uncertain(self.worker)
+    }
+
+    /// The worker is in this epoch now: claims of earlier ones are refused.
+    pub(super) fn in_epoch(&self, epoch: i32) {
+        self.tracker.lock().epochs.insert(self.worker, epoch);
+    }
+
+    /// Everything was found and released.
+    pub(super) fn finish(&self) {
+        self.tracker.lock().uncertain.remove(&self.worker);
+    }
+}

@@ -1,0 +1,63 @@
+//! Which database the queue is in, so that a connection to another one is refused.
+
+use std::sync::{Mutex, PoisonError};
+
+use omniq_core::{Error, DatabaseId, Result};
+
+use crate::db::Db;
+use crate::sql::Columns;
+
+/// Remembers the identity of the database. It changes when the server restarts.
+#[derive(Debug, Default)]
+pub(super) struct DatabaseIds(Mutex<Option<DatabaseId>>);
+
+impl DatabaseIds {
+    /// The identity, asked for at the first call, and again if `stale` is what is remembered.
+    pub(super) async fn get(&self, db: &Db, stale: Option<&DatabaseId>) -> Result<DatabaseId> {
+        db.check_open()?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(known) if stale != Some(&known) => Ok(known),
+            _ => {
+                let id = ask(db).await?;
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
+                Ok(id)
+            }
+        }
+    }
+}
+
+/// The identity at this moment.
+pub(super) async fn ask(db: &Db) -> Result<DatabaseId> {
+    let row = db.one(&db.sql.database_id, &[]).await?;
+    let mut columns = Columns::new(&row);
+    Ok(DatabaseId {
+        database: columns.take()?,
+        server: columns.take()?,
+        schema: db.schema.name().to_owned(),
+        limits: db.settings().limits(),
+    })
+}
+
+/// The refusal of a connection that leads to another database than the queue's.
+pub(crate) fn another(database: &str, queue: &DatabaseId) -> Error {
+    let DatabaseId { database: ours, schema, .. } = queue;
+    Error::invalid(format!(
+        "the connection leads to database {database:?}, and the queue (schema {schema:?}) is in database {ours:?}{}: give a \
+         connection to the queue's own database; nothing was written",
+        if database == ours { " of another server" } else { "" }
+    ))
+}
+
+/// The same where the database lacks the schema or its functions. As any failed statement, this one has aborted the transaction.
+pub(super) fn without_tables(error: Error, queue: &DatabaseId) -> Error {
+    if !error.is_schema_missing() {
+        return error;
+    }
+    let DatabaseId { database, schema, .. } = queue;
+    let message = format!(
+        "the connection leads to a database without OmniQ's schema {schema:?}, and the queue is in database {database:?}: give a \
+         connection to the queue's own database; nothing was written"
+    );
+    Error::invalid(message).with_source(error)
+}

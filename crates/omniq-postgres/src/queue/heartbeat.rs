@@ -1,0 +1,74 @@
+//! The connection of the heartbeat, which the heartbeat's own thread drives.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use omniq_core::{Error, Heartbeat, HeartbeatConnection, Result, TaskId, TaskQueue, WorkerId};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Statement};
+use uuid::Uuid;
+
+use crate::db::Db;
+use crate::error::from_driver;
+use crate::sql::Columns;
+
+pub(super) struct PostgresHeartbeat {
+    /// Weak, so that a forgotten heartbeat does not keep a pool open.
+    db: Weak<Db>,
+    open: Option<(Client, Option<Statement>, JoinHandle<()>)>,
+    /// The last heartbeat's row, which the next one deletes. `None` if it is not known, as after a broken connection.
+    last: Option<(WorkerId, i64)>,
+}
+
+impl PostgresHeartbeat {
+    pub(super) fn new(db: &Arc<Db>) -> Self {
+        Self { db: Arc::downgrade(db), open: None, last: None }
+    }
+
+    async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
+        let heartbeat = &db.sql.heartbeat;
+        if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
+            let (client, connection) = db.sessions.connect_in_haste().await?;
+            let driver = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "the heartbeat's connection broke");
+                }
+            });
+            db.sessions.make_ready(&client).await?;
+            let statement = if db.sessions.keeps() {
+                let prepared = client.prepare_typed(&heartbeat.text, &heartbeat.types).await;
+                Some(prepared.map_err(from_driver)?)
+            } else {
+                None
+            };
+            self.open = Some((client, statement, driver));
+        }
+        let Some((client, statement, _)) = &self.open else {
+            return Err(Error::internal("the heartbeat has no connection"));
+        };
+        let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
+        let rows = match statement {
+            Some(prepared) => client.query(prepared, &[&worker.0, &last]).await.map_err(from_driver)?,
+            None => db.sessions.query(client, heartbeat, &[&worker.0, &last]).await?,
+        };
+        let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
+        let mut columns = Columns::new(row);
+        let cancelled = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
+        self.last = Some((worker, columns.take()?));
+        Ok(Heartbeat { alive: true, cancelled })
+    }
+}
+
+#[async_trait]
+impl HeartbeatConnection for PostgresHeartbeat {
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+        let Some(db) = self.db.upgrade().filter(|db| !db.is_closed()) else {
+            return Err(<dyn TaskQueue>::closed());
+        };
+        let beat = self.beat(&db, worker).await;
+        if beat.is_err() {
+            self.open = None;
+        }
+        beat
+    }
+}

@@ -1,0 +1,124 @@
+//! An enqueue whose answer was lost. Its ids show whether it was carried out.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use omniq_core::{Error, Result};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::db::patience::Patience;
+use crate::db::{Db, Param};
+use crate::results;
+use crate::segments::decode;
+use crate::segments::enqueue::{EnqueueBatch, Piece};
+use crate::settings::Placement;
+use crate::sql::time::Time;
+use crate::sql::{Columns, Statement};
+
+/// The most by which the clocks of a server and its successor may differ.
+const SKEW: Duration = Duration::from_millis(100);
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// All of it was carried out: it is one statement, or one transaction.
+    Done,
+    /// Nothing was, and it may be sent again: an id that is written meanwhile is refused as a duplicate.
+    Nothing,
+    /// One of its ids was in use before.
+    Duplicate(Uuid),
+    /// It cannot be known.
+    Unknown,
+}
+
+/// An enqueue that may have been carried out.
+pub(super) struct Uncertain<'a> {
+    batch: &'a EnqueueBatch,
+    /// The ids that the user chose, which others may have used, too. The rest was made for this call: if one is there, this call has added
+    /// it.
+    chosen: HashSet<Uuid>,
+    began: Instant,
+}
+
+/// What is there under an id.
+struct Trace {
+    added: Timestamp,
+    /// Else the task was there, and has left its result.
+    is_task: bool,
+}
+
+impl<'a> Uncertain<'a> {
+    pub(super) fn new(batch: &'a EnqueueBatch, began: Instant) -> Self {
+        let mut chosen = HashSet::new();
+        for piece in &batch.pieces {
+            if let Piece::Rows(rows) = piece {
+                let ids = rows.ids.iter().zip(&rows.chosen).filter(|(_, chosen)| **chosen);
+                chosen.extend(ids.map(|(id, _)| *id));
+            }
+        }
+        Self { batch, chosen, began }
+    }
+
+    /// Whether all ids were made for this call.
+    pub(super) fn is_all_made(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Where the user chose the ids, a task counts as this call's if it was added since the call began.
+    pub(super) async fn look(&self, db: &Db, patience: &mut Patience) -> Result<Found> {
+        let there = match self.find(db, patience).await {
+            Ok(there) => there,
+            // Who may enqueue need not be able to look. An id that was made for this call is refused if it is there.
+            Err(error) if error.is_permission_denied() => {
+                return Ok(if self.is_all_made() { Found::Nothing } else { Found::Unknown });
+            }
+            Err(error) => return Err(error),
+        };
+        if there.keys().any(|id| !self.chosen.contains(id)) {
+            return Ok(Found::Done);
+        }
+        if there.is_empty() || self.chosen.len() < self.batch.ids.len() {
+            return Ok(Found::Nothing);
+        }
+        let began = self.server_time(db, patience).await?;
+        let since = there.values().filter(|trace| trace.added >= began).count();
+        Ok(match since {
+            0 => match there.iter().find(|(_, trace)| trace.is_task) {
+                Some((id, _)) => Found::Duplicate(*id),
+                // The result of an earlier task: the next try is refused for it, in the server's own words.
+                None => Found::Nothing,
+            },
+            since if since == self.chosen.len() => Found::Done,
+            _ => Found::Unknown,
+        })
+    }
+
+    async fn find(&self, db: &Db, patience: &mut Patience) -> Result<HashMap<Uuid, Trace>> {
+        let ids: Vec<_> = self.batch.ids.iter().map(|id| id.as_uuid()).collect();
+        let tasks = db.query_with(patience, &db.sql.get, &[&ids]).await?;
+        let trace = |added, is_task| Trace { added, is_task };
+        let tasks = decode::tasks(&tasks)?.into_iter();
+        let mut there: HashMap<_, _> =
+            tasks.map(|task| (task.id.as_uuid(), trace(task.created_at, true))).collect();
+        if db.settings().results == Placement::Postgres && there.len() < ids.len() {
+            for result in results::fetch(db, &ids).await? {
+                let added = result.enqueued_at.unwrap_or(Timestamp::MIN);
+                there.entry(result.task_id.as_uuid()).or_insert(trace(added, false));
+            }
+        }
+        Ok(there)
+    }
+
+    /// By the server's clock, when this call began.
+    async fn server_time(&self, db: &Db, patience: &mut Patience) -> Result<Timestamp> {
+        let text = include_str!("../../sql/session/now.sql").to_owned();
+        let now = Statement { text, types: vec![Type::FLOAT8], reads: true };
+        let ago = (self.began.elapsed() + SKEW).as_secs_f64();
+        let params: [Param<'_>; 1] = [&ago];
+        let rows = db.query_with(patience, &now, &params).await?;
+        let row = rows.first().ok_or_else(|| Error::internal("the server does not tell the time"))?;
+        Columns::new(row).take::<Time>().map(|time| time.0)
+    }
+}

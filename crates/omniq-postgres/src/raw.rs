@@ -1,0 +1,84 @@
+//! An enqueue as SQL text and parameters, for another driver to execute on the user's connection.
+
+use omniq_core::{DatabaseId, NewTask, Result, TaskId};
+
+use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::sql::schema::Schema;
+
+const SQL: &str = include_str!("../sql/queries/enqueue_raw.sql");
+const HERE: &str = include_str!("../sql/queries/here.sql");
+
+/// The most bytes of payloads in one call: a driver may write each byte as two digits, and PostgreSQL takes no message above 1 GiB.
+const MOST: usize = 400_000_000;
+
+/// One statement with an array for each of its parameters `$1` to `$13`, and texts for the last two. It adds the tasks, all or none, and
+/// answers with one row: the name of the database that the connection leads to, and the number of tasks that it has added, which is null
+/// if that is not the queue's database. Then it has done nothing.
+#[derive(Debug)]
+pub struct RawEnqueue {
+    /// The statement.
+    pub sql: String,
+    /// The tasks' ids, in the order in which the tasks were given.
+    pub ids: Vec<TaskId>,
+    rows: Rows,
+    database: DatabaseId,
+}
+
+/// The parameters in their order.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "they are the parameters of the function enqueue_many of the schema")]
+pub struct RawParams<'a> {
+    pub ids: Vec<String>,
+    pub queues: &'a [String],
+    pub funcs: &'a [String],
+    pub codecs: &'a [String],
+    pub payloads: Vec<&'a [u8]>,
+    pub priorities: &'a [i16],
+    pub max_retries: &'a [i32],
+    pub run_ats: &'a [Option<String>],
+    pub delays: &'a [Option<f64>],
+    pub ttls: &'a [Option<f64>],
+    pub options: &'a [Option<String>],
+    pub metadata: &'a [Option<String>],
+    pub chosen: &'a [bool],
+    pub database: &'a str,
+    pub server: &'a str,
+}
+
+impl RawEnqueue {
+    /// Checks the tasks and writes the call for the queue in this database. Error `is_invalid` for bad tasks.
+    pub fn new(database: DatabaseId, tasks: Vec<NewTask>) -> Result<Self> {
+        for task in &tasks {
+            task.check(&database.limits)?;
+        }
+        let sql = Schema::new(&database.schema)?.fill(SQL, &[("{here}", HERE)]);
+        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST)?;
+        let rows = batch.pieces.into_iter().find_map(|piece| match piece {
+            Piece::Rows(rows) => Some(rows),
+            Piece::Segment(_) => None,
+        });
+        Ok(Self { sql, ids: batch.ids, rows: rows.unwrap_or_default(), database })
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> RawParams<'_> {
+        let rows = &self.rows;
+        RawParams {
+            ids: rows.ids.iter().map(ToString::to_string).collect(),
+            queues: &rows.queues,
+            funcs: &rows.funcs,
+            codecs: &rows.codecs,
+            payloads: rows.payloads(),
+            priorities: &rows.priorities,
+            max_retries: &rows.max_retries,
+            run_ats: &rows.run_ats,
+            delays: &rows.delays,
+            ttls: &rows.ttls,
+            options: &rows.options,
+            metadata: &rows.metadata,
+            chosen: &rows.chosen,
+            database: &self.database.database,
+            server: &self.database.server,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The result storage on PostgreSQL.
+
+mod decode;
+mod waiters;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
+use uuid::Uuid;
+
+use crate::segments::result_batch::ResultBatch;
+use crate::db::{Db, Param};
+use crate::migrate::{self, Part};
+use crate::partitions::Missing;
+use crate::sql::{Columns, count_of};
+use crate::segments::Spans;
+use crate::sql::schema::hash;
+use crate::db::sessions::BEGIN;
+use crate::settings::Settings;
+use crate::sql::time::{Time, optional};
+use self::waiters::Waiters;
+
+/// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
+#[derive(Debug, Clone)]
+pub struct AsyncPostgresResultStorage {
+    db: Arc<Db>,
+    waiters: Waiters,
+}
+
+/// The blocking twin of [`AsyncPostgresResultStorage`].
+pub type PostgresResultStorage = BlockingResults<AsyncPostgresResultStorage>;
+
+impl AsyncPostgresResultStorage {
+    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(&Settings::from_url(url)?).await
+    }
+
+    /// Connects with these settings.
+    pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        let db = Db::open(settings).await?;
+        migrate::on_connect(&db, &[Part::Results]).await?;
+        Ok(Self::on(db))
+    }
+
+    pub(crate) fn on(db: Arc<Db>) -> Self {
+        Self { waiters: Waiters::new(&db), db }
+    }
+}
+
+/// The filter of `result_filter.sql`, in the database's types.
+struct Filter {
+    status: Option<&'static str>,
+    since: Option<Time>,
+    after: Option<Time>,
+    after_id: Option<Uuid>,
+}
+
+impl Filter {
+    fn new(filter: &ResultFilter) -> Self {
+        Self {
+            status: filter.status.map(|status| status.name()),
+            since: optional(filter.since),
+            after: optional(filter.after.map(|(time, _)| time)),
+            after_id: filter.after.map(|(_, id)| id.as_uuid()),
+        }
+    }
+}
+
+/// Results by task id.
+pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
+    let Spans { firsts, lasts, masks } = Spans::of(ids);
+    let rows = db.query(&db.sql.get_results, &[&firsts, &lasts, &masks]).await?;
+    rows.iter().map(decode::result).collect()
+}
+
+/// In how many groups tasks are locked: a lock each would fill the server's table of locks.
+const GROUPS: u64 = 64;
+
+/// The groups of these tasks, in an order that is the same for all.
+fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
+    let base = hash(&format!("omniq results {}", db.schema.name())).cast_signed();
+    let groups: BTreeSet<_> = ids.iter().map(|id| hash(&id.to_string()) % GROUPS).collect();
+    groups.into_iter().map(|group| base.wrapping_add_unsigned(group)).collect()
+}
+
+#[async_trait]
+impl ResultStorage for AsyncPostgresResultStorage {
+    async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
+        let mut batch = ResultBatch::default();
+        let limits = self.db.settings().limits();
+        for result in results {
+            limits.check_result(&result)?;
+            batch.push(result)?;
+        }
+        if batch.is_empty() {
+            return self.db.check_open();
+        }
+        let (db, values, shapes) = (&self.db, batch.values(), &batch.shapes);
+        let keys = lock_keys(db, &batch.ids);
+        let params: [Param<'_>; 15] = [
+            &batch.ids,
+            &batch.shape_of,
+            &values,
+            &batch.errors,
+            &batch.metadata,
+            &batch.enqueued,
+            &batch.started,
+            &batch.finished,
+            &shapes.statuses,
+            &shapes.codecs,
+            &shapes.queues,
+            &shapes.funcs,
+            &shapes.workers,
+            &shapes.attempts,
+            &shapes.ttls,
+        ];
+        let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
+        let calls: [(_, &[Param<'_>]); 3] = [
+            (&db.sql.lock_results, &[&keys]),
+            (&db.sql.delete_results, &[&firsts, &masks]),
+            (&db.sql.store_many, &params),
+        ];
+        let mut missing = Missing::new(batch.ttls());
+        loop {
+            let answer = db.in_transaction(BEGIN, &calls).await;
+            if !missing.made(db, &answer).await? {
+                return answer.map(drop);
+            }
+        }
+    }
+
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
+        let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
+        let found: HashMap<TaskId, TaskResult> =
+            fetch(&self.db, &uuids).await?.into_iter().map(|result| (result.task_id, result)).collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        self.waiters.wait(id, timeout).await
+    }
+
+    async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
+        let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
+        let Spans { firsts, masks, .. } = Spans::of(&uuids);
+        let row = self.db.one(&self.db.sql.delete_results, &[&firsts, &masks]).await?;
+        Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
+    }
+
+    async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
+        let Filter { status, since, after, after_id } = Filter::new(filter);
+        let limit = i64::from(filter.page_size());
+        let params: [Param<'_>; 7] =
+            [&status, &filter.queue, &filter.func, &since, &after, &after_id, &limit];
+        let rows = self.db.search(&self.db.sql.list_results, &params).await?;
+        rows.iter().map(decode::result).collect()
+    }
+
+    async fn count(&self, filter: &ResultFilter) -> Result<u64> {
+        let Filter { status, since, after, after_id } = Filter::new(filter);
+        let params: [Param<'_>; 6] = [&status, &filter.queue, &filter.func, &since, &after, &after_id];
+        self.db.search_count(&self.db.sql.count_results, &params).await
+    }
+
+    async fn purge_expired(&self, limit: u32) -> Result<u64> {
+        count_of(&self.db.bounded_search(&self.db.sql.purge_results, &[&i64::from(limit)]).await?)
+    }
+
+    async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
+        self.db.maintain_results(keep).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.db.close().await;
+        Ok(())
+    }
+
+    fn location(&self) -> Location {
+        self.db.location()
+    }
+}

@@ -1,0 +1,154 @@
+//! From rows of `tasks` to tasks.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omniq_core::{Backoff, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::SegmentRow;
+use crate::sql::jsonb::Jsonb;
+use crate::sql::time::Time;
+use crate::sql::{Columns, Faults, stored_error, unsigned};
+
+/// The options of a task that most tasks leave at their defaults, as one JSON column.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Options {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) backoff: Option<Backoff>,
+    /// Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<f64>,
+}
+
+/// `tasks.state`; see the migration.
+pub(crate) mod state {
+    pub(crate) const SCHEDULED: i16 = 0;
+    pub(crate) const READY: i16 = 1;
+    pub(crate) const DEAD: i16 = 3;
+    pub(crate) const COMPLETED: i16 = 4;
+}
+
+/// Reads `task_columns.sql`: the tasks of one row. What somebody has written past all checks does not fail here: the tasks that it
+/// concerns say so (see [`Task::unreadable`]).
+pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
+    let mut faults = Faults::default();
+    let id = columns.take::<Uuid>()?;
+    let seq: i64 = columns.take()?;
+    let queue: String = columns.take()?;
+    let func: String = columns.take()?;
+    let codec: &str = columns.take()?;
+    let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
+    let row = SegmentRow { id, count: columns.take()?, removed: columns.take()? };
+    let payloads: Vec<Option<&[u8]>> = faults.of("payloads", columns.take()).unwrap_or_default();
+    let priority = columns.take()?;
+    let state: i16 = columns.take()?;
+    let run_at = columns.take::<Time>()?.0;
+    let expires_at = columns.time()?;
+    let attempt: i32 = columns.take()?;
+    let claims: i32 = columns.take()?;
+    let max_retries: i32 = columns.take()?;
+    let options = options(id, columns.take()?);
+    let metadata: Option<Jsonb<'_>> = columns.take()?;
+    let metadata =
+        metadata.and_then(|metadata| faults.of("metadata", metadata.metadata())).unwrap_or_default();
+    let error = stored_error(columns.take()?);
+    let created_at = columns.take::<Time>()?.0;
+    let claimed_at = columns.time()?;
+    let worker: Option<i64> = columns.take()?;
+    faults.of("queue", check_name("the name", &queue));
+    faults.of("func", check_name("the name", &func));
+    faults.check("count", row.has_one_base_id(), || {
+        format!("{} tasks from this one on do not have one base id", row.count)
+    });
+    faults.check("max_retries", max_retries >= 0, || format!("{max_retries} is less than 0"));
+
+    let payload = Payload::new(codec.clone(), Vec::new());
+    let id = TaskId::from(id);
+    let mut task = Task::from_new(omniq_core::NewTask::with_payload(func, payload), id, seq, created_at);
+    task.queue = queue;
+    task.priority = priority;
+    task.state = match (state, worker) {
+        (state::SCHEDULED, _) => TaskState::Scheduled,
+        (state::READY, None) => TaskState::Ready,
+        (state::READY, Some(_)) => TaskState::Running,
+        (state::COMPLETED, _) => TaskState::Completed,
+        (other, _) => {
+            faults.check("state", other == state::DEAD, || format!("{other} is unknown"));
+            TaskState::Dead
+        }
+    };
+    task.run_at = run_at;
+    task.expires_at = expires_at;
+    task.attempt = unsigned(attempt);
+    task.max_retries = unsigned(max_retries);
+    task.backoff = options.backoff.unwrap_or_default();
+    task.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    task.metadata = metadata;
+    task.error = error;
+    task.claimed_at = claimed_at;
+    task.claim = worker.map(|worker| Claim { worker: WorkerId(worker), number: unsigned(claims) });
+    if let Some(what) = faults.text() {
+        task.mark_unreadable(what);
+    }
+    // `seq` is the last task's.
+    let first = seq.saturating_sub(i64::from(row.count) - 1);
+    // One buffer for all: a row holds little, and its tasks are mostly worked together.
+    let payload = |index: usize| payloads.get(index).copied().flatten();
+    let mut rest =
+        Bytes::from(payloads.iter().map(|payload| payload.unwrap_or_default()).collect::<Vec<_>>().concat());
+    let shares: Vec<Bytes> = payloads.iter().map(|payload| rest.split_to(payload.map_or(0, <[u8]>::len))).collect();
+    let own = |(index, id): (usize, TaskId)| {
+        let mut own = task.clone();
+        own.id = id;
+        own.seq = first.saturating_add(index as i64);
+        match (payload(index), shares.get(index)) {
+            (Some(_), Some(share)) => own.payload = Payload::new(codec.clone(), share.clone()),
+            _ if own.unreadable.is_none() => {
+                own.mark_unreadable("column payloads: there are no arguments for it")
+            }
+            _ => {}
+        }
+        own
+    };
+    Ok(row.tasks().map(own).collect())
+}
+
+/// Other clients write them, too: of what cannot be meant the defaults hold.
+fn options(id: Uuid, options: Option<Jsonb<'_>>) -> Options {
+    let read = |options: Jsonb<'_>| {
+        let options: Options = options.value()?;
+        options.backoff.as_ref().map_or(Ok(()), Backoff::check)?;
+        Ok::<_, Error>(options)
+    };
+    options
+        .map(read)
+        .transpose()
+        .unwrap_or_else(|error| {
+            tracing::warn!(task = %id, %error, "a task's options cannot be read: the defaults hold");
+            None
+        })
+        .unwrap_or_default()
+}
+
+pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        tasks.append(&mut segment(&mut Columns::new(row))?);
+    }
+    Ok(tasks)
+}
+
+/// What a claim has brought, in the order in which it is to be worked: by queue as asked for, by priority, then by arrival.
+pub(crate) fn claimed(rows: &[Row], queues: &[String]) -> Result<Vec<Task>> {
+    let mut tasks = tasks(rows)?;
+    tasks.sort_by_cached_key(|task| {
+        let rank = queues.iter().position(|queue| *queue == task.queue);
+        (rank, Reverse(task.priority), task.seq)
+    });
+    Ok(tasks)
+}
+

@@ -1,0 +1,291 @@
+//! Tasks to be enqueued, gathered into segments: those that share everything but their arguments stand in one row.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use omniq_core::{Error, Limits, NewTask, Result, TaskId};
+use uuid::Uuid;
+
+use super::decode::Options;
+use crate::db::Param;
+use crate::sql::{json, object, seconds, signed};
+
+/// How many tasks a segment has at most, and how many bytes of arguments. A claim of a few reads the whole row, so it must not
+/// be too long.
+const MOST: usize = 1_000;
+const MOST_BYTES: usize = 128 * 1024;
+/// How many bytes of arguments one statement of rows takes. PostgreSQL takes no message of more than 1 GiB.
+const MOST_SENT: usize = 64 * 1024 * 1024;
+/// A shorter segment costs more as a statement of its own than its tasks do as single rows in a statement with others.
+const FEWEST: usize = 4;
+
+/// What is sent, in this order: tasks of one queue and priority stand in the order in which they were given.
+#[derive(Debug)]
+pub(crate) struct EnqueueBatch {
+    pub(crate) ids: Vec<TaskId>,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Segment(Segment),
+    Rows(Rows),
+}
+
+#[derive(Debug)]
+struct Open<'a> {
+    shape: &'a NewTask,
+    payloads: Vec<Bytes>,
+    bytes: usize,
+    /// Where in the batch each task stands.
+    ranks: Vec<usize>,
+}
+
+impl EnqueueBatch {
+    pub(crate) fn new(tasks: &[NewTask], limits: &Limits) -> Result<Self> {
+        for task in tasks {
+            task.check(limits)?;
+        }
+        Self::of_checked(tasks)
+    }
+
+    pub(crate) fn of_checked(tasks: &[NewTask]) -> Result<Self> {
+        let mut ids = vec![TaskId::from(Uuid::nil()); tasks.len()];
+        let segments = gather(tasks);
+        let only = segments.len() == 1;
+        let mut pieces = Vec::new();
+        for segment in segments {
+            let base = segment.shape.id.unwrap_or_else(TaskId::new);
+            for (place, rank) in segment.ranks.iter().enumerate() {
+                ids[*rank] = TaskId::from(Uuid::from_u128(base.as_uuid().as_u128() + place as u128));
+            }
+            // An id of the user's may be in use: only the function for rows looks for it within segments.
+            if segment.shape.id.is_none() && (only || segment.payloads.len() >= FEWEST) {
+                pieces.push(Piece::Segment(Segment::new(base, segment.shape, segment.payloads)?));
+            } else {
+                if !matches!(pieces.last(), Some(Piece::Rows(rows)) if rows.bytes < MOST_SENT) {
+                    pieces.push(Piece::Rows(Rows::default()));
+                }
+                if let Some(Piece::Rows(rows)) = pieces.last_mut() {
+                    for (rank, payload) in segment.ranks.iter().zip(segment.payloads) {
+                        rows.push(ids[*rank], segment.shape, payload)?;
+                    }
+                }
+            }
+        }
+        Ok(Self { ids, pieces })
+    }
+
+    /// All as rows, for one statement, which takes so many bytes of arguments.
+    pub(crate) fn rows_of_checked(tasks: &[NewTask], most: usize) -> Result<Self> {
+        let bytes: usize = tasks.iter().map(|task| task.payload.bytes().len()).sum();
+        if bytes > most {
+            return Err(Error::invalid(format!(
+                "the arguments of {} tasks have {bytes} bytes together: one call takes at most {most}; enqueue them in several calls",
+                tasks.len()
+            )));
+        }
+        let mut batch = Self { ids: Vec::with_capacity(tasks.len()), pieces: Vec::new() };
+        let mut rows = Rows::default();
+        for task in tasks {
+            let id = task.id.unwrap_or_else(TaskId::new);
+            batch.ids.push(id);
+            rows.push(id, task, task.payload.bytes().clone())?;
+        }
+        batch.pieces.push(Piece::Rows(rows));
+        Ok(batch)
+    }
+}
+
+/// Runs in the order in which they are to be written. Only the last segment of a queue and priority grows, so that the order
+/// within these stays.
+fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
+    let mut segments: Vec<Open<'_>> = Vec::new();
+    let mut last: HashMap<(&str, i16), usize> = HashMap::new();
+    let mut recent: Option<usize> = None;
+    for (rank, task) in tasks.iter().enumerate() {
+        let bytes = task.payload.bytes().len();
+        let fits = |segment: &Open<'_>| {
+            segment.payloads.len() < MOST && segment.bytes + bytes <= MOST_BYTES && segment.shape.is_alike(task)
+        };
+        // Most often it goes where the one before went.
+        let place = match recent {
+            Some(place) if fits(&segments[place]) => Some(place),
+            _ => last.get(&(task.queue.as_str(), task.priority)).copied().filter(|place| fits(&segments[*place])),
+        };
+        let payload = task.payload.bytes().clone();
+        if let Some(place) = place {
+            let segment = &mut segments[place];
+            segment.payloads.push(payload);
+            segment.ranks.push(rank);
+            segment.bytes += bytes;
+            recent = Some(place);
+        } else {
+            last.insert((&task.queue, task.priority), segments.len());
+            recent = Some(segments.len());
+            segments.push(Open { shape: task, payloads: vec![payload], bytes, ranks: vec![rank] });
+        }
+    }
+    segments
+}
+
+fn options(task: &NewTask) -> Result<Option<String>> {
+    let options = Options { backoff: task.backoff.clone(), timeout: seconds(task.timeout) };
+    if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
+}
+
+/// The parameters of `enqueue_run.sql` and `enqueue_one.sql`.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) id: Uuid,
+    pub(crate) queue: String,
+    pub(crate) func: String,
+    pub(crate) codec: String,
+    payloads: Vec<Bytes>,
+    pub(crate) priority: i16,
+    pub(crate) max_retries: i32,
+    pub(crate) run_at: Option<String>,
+    pub(crate) delay: Option<f64>,
+    pub(crate) ttl: Option<f64>,
+    pub(crate) options: Option<String>,
+    pub(crate) metadata: Option<String>,
+}
+
+impl Segment {
+    fn new(id: TaskId, shape: &NewTask, payloads: Vec<Bytes>) -> Result<Self> {
+        Ok(Self {
+            id: id.as_uuid(),
+            options: options(shape)?,
+            metadata: object(&shape.metadata)?,
+            codec: shape.payload.codec().name().to_owned(),
+            queue: shape.queue.clone(),
+            func: shape.func.clone(),
+            payloads,
+            priority: shape.priority,
+            max_retries: signed(shape.max_retries),
+            run_at: shape.run_at.map(|time| time.to_string()),
+            delay: seconds(shape.delay),
+            ttl: seconds(shape.ttl),
+        })
+    }
+
+    pub(crate) fn payloads(&self) -> Vec<&[u8]> {
+        self.payloads.iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
+        vec![
+            &self.id,
+            &self.queue,
+            &self.func,
+            &self.codec,
+            payloads,
+            &self.priority,
+            &self.max_retries,
+            &self.run_at,
+            &self.delay,
+            &self.ttl,
+            &self.options,
+            &self.metadata,
+        ]
+    }
+}
+
+/// The parameters of `enqueue_many.sql`: one array per column.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) funcs: Vec<String>,
+    pub(crate) codecs: Vec<String>,
+    payloads: Vec<Bytes>,
+    bytes: usize,
+    pub(crate) priorities: Vec<i16>,
+    pub(crate) max_retries: Vec<i32>,
+    pub(crate) run_ats: Vec<Option<String>>,
+    pub(crate) delays: Vec<Option<f64>>,
+    pub(crate) ttls: Vec<Option<f64>>,
+    pub(crate) options: Vec<Option<String>>,
+    pub(crate) metadata: Vec<Option<String>>,
+    /// Whether the id is the user's own choice.
+    pub(crate) chosen: Vec<bool>,
+}
+
+impl Rows {
+    fn push(&mut self, id: TaskId, task: &NewTask, payload: Bytes) -> Result<()> {
+        self.ids.push(id.as_uuid());
+        self.queues.push(task.queue.clone());
+        self.funcs.push(task.func.clone());
+        self.codecs.push(task.payload.codec().name().to_owned());
+        self.bytes += payload.len();
+        self.payloads.push(payload);
+        self.priorities.push(task.priority);
+        self.max_retries.push(signed(task.max_retries));
+        self.run_ats.push(task.run_at.map(|time| time.to_string()));
+        self.delays.push(seconds(task.delay));
+        self.ttls.push(seconds(task.ttl));
+        self.options.push(options(task)?);
+        self.metadata.push(object(&task.metadata)?);
+        self.chosen.push(task.id.is_some());
+        Ok(())
+    }
+
+    pub(crate) fn payloads(&self) -> Vec<&[u8]> {
+        self.payloads.iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
+        vec![
+            &self.ids,
+            &self.queues,
+            &self.funcs,
+            &self.codecs,
+            payloads,
+            &self.priorities,
+            &self.max_retries,
+            &self.run_ats,
+            &self.delays,
+            &self.ttls,
+            &self.options,
+            &self.metadata,
+            &self.chosen,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omniq_core::{Codec, Payload};
+
+    use super::*;
+
+    fn tasks(count: usize, bytes: usize) -> Vec<NewTask> {
+        let payload = Payload::new(Codec::Raw, vec![0; bytes]);
+        (0..count).map(|_| NewTask::with_payload("f", payload.clone())).collect()
+    }
+
+    /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, for which the server closed the connection.
+    #[test]
+    fn large_arguments_are_sent_in_several_statements() {
+        let batch = EnqueueBatch::of_checked(&tasks(10, MOST_SENT / 4)).unwrap();
+        let counts: Vec<_> = batch
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Rows(rows) => rows.ids.len(),
+                Piece::Segment(_) => panic!("large ones stand alone"),
+            })
+            .collect();
+        assert_eq!(counts, [4, 4, 2]);
+    }
+
+    #[test]
+    fn one_statement_takes_no_more_than_it_can() {
+        let error = EnqueueBatch::rows_of_checked(&tasks(3, 100), 299).unwrap_err();
+        assert!(error.is_invalid());
+        for words in ["3 tasks", "300 bytes", "at most 299", "several calls"] {
+            assert!(error.message().contains(words), "{words} in: {error}");
+        }
+        EnqueueBatch::rows_of_checked(&tasks(3, 100), 300).unwrap();
+    }
+}

@@ -1,0 +1,124 @@
+//! Results of tasks that were settled together, gathered into rows: those that share all but their values stand in one.
+
+use bytes::Bytes;
+use omniq_core::{Codec, TaskResult};
+
+use super::Bitmap;
+
+/// Fewer cost more as a row of many than as rows of one; and a look at one of them reads all.
+const FEWEST: usize = 8;
+/// How many bytes of values a row has at most: a look at one reads all.
+const MOST_BYTES: usize = 128 * 1024;
+/// A offset without a result costs a bit, and a moment where the row is read: so many of them for each result at most.
+const MOST_SPARSE: usize = 4;
+/// How many rows are open at once, for results of several kinds by turns.
+const MOST_OPEN: usize = 4;
+
+/// Results to be stored as one row.
+#[derive(Debug)]
+pub(crate) enum ResultRow {
+    One(TaskResult),
+    /// `shared` is the first one, without its value; offsets and values are counted from it.
+    Many {
+        shared: TaskResult,
+        codec: Option<Codec>,
+        mask: Bitmap,
+        values: Vec<Option<Bytes>>,
+    },
+}
+
+/// Gathers the results of a group, given with their tasks' offsets, none twice. Answers with rows and the offset of each one's first task.
+pub(crate) fn gather(mut results: Vec<(usize, TaskResult)>) -> Vec<(usize, ResultRow)> {
+    if results.len() < FEWEST {
+        return results.into_iter().map(|(offset, result)| (offset, ResultRow::One(result))).collect();
+    }
+    results.sort_by_key(|(offset, _)| *offset);
+    let (mut open, mut rows): (Vec<Open>, _) = (Vec::new(), Vec::new());
+    for (offset, result) in results {
+        match open.iter().position(|row| row.takes(offset, &result)) {
+            Some(found) => open[found].push(offset, result),
+            None => {
+                if open.len() == MOST_OPEN {
+                    open.remove(0).close(&mut rows);
+                }
+                open.push(Open::new(offset, result));
+            }
+        }
+    }
+    open.into_iter().for_each(|row| row.close(&mut rows));
+    rows
+}
+
+#[derive(Debug)]
+struct Open {
+    codec: Option<Codec>,
+    bytes: usize,
+    results: Vec<(usize, TaskResult)>,
+}
+
+fn size(result: &TaskResult) -> usize {
+    result.value.as_ref().map_or(0, |value| value.bytes().len())
+}
+
+fn number(result: &TaskResult) -> u128 {
+    result.task_id.as_uuid().as_u128()
+}
+
+fn codec(result: &TaskResult) -> Option<&Codec> {
+    result.value.as_ref().map(omniq_core::Payload::codec)
+}
+
+impl Open {
+    fn new(offset: usize, result: TaskResult) -> Self {
+        Self { codec: codec(&result).cloned(), bytes: size(&result), results: vec![(offset, result)] }
+    }
+
+    /// Whether this result can stand in the row.
+    fn takes(&self, offset: usize, result: &TaskResult) -> bool {
+        let (first, one) = &self.results[0];
+        let codecs = (self.codec.as_ref(), codec(result));
+        (self.results.len() + 1) * MOST_SPARSE > offset - first
+            && self.bytes + size(result) <= MOST_BYTES
+            // A result without a value has no codec, and fits to any.
+            && (codecs.0.is_none() || codecs.1.is_none() || codecs.0 == codecs.1)
+            && one.status == result.status
+            && one.attempt == result.attempt
+            && one.ttl == result.ttl
+            && one.started_at == result.started_at
+            && one.enqueued_at == result.enqueued_at
+            && one.queue == result.queue
+            && one.func == result.func
+            && one.worker == result.worker
+            && one.error == result.error
+            && one.metadata == result.metadata
+            && number(result).wrapping_sub(number(one)) == (offset - first) as u128
+    }
+
+    fn push(&mut self, offset: usize, result: TaskResult) {
+        if self.codec.is_none() {
+            self.codec = codec(&result).cloned();
+        }
+        self.bytes += size(&result);
+        self.results.push((offset, result));
+    }
+
+    fn close(self, rows: &mut Vec<(usize, ResultRow)>) {
+        if self.results.len() < FEWEST {
+            rows.extend(self.results.into_iter().map(|(offset, result)| (offset, ResultRow::One(result))));
+            return;
+        }
+        let first = self.results[0].0;
+        let span = self.results[self.results.len() - 1].0 - first + 1;
+        let finished = self.results.iter().map(|(_, result)| result.finished_at).max();
+        let (mut mask, mut values) = (Bitmap::zeros(span), vec![None; span]);
+        let mut shared = None;
+        for (offset, mut result) in self.results {
+            mask.set(offset - first);
+            values[offset - first] = result.value.take().map(|value| value.bytes().clone());
+            shared.get_or_insert(result);
+        }
+        let mut shared = shared.expect("there are results");
+        shared.finished_at = finished.unwrap_or(shared.finished_at);
+        rows.push((first, ResultRow::Many { shared, codec: self.codec, mask, values }));
+    }
+}

@@ -1,0 +1,174 @@
+//! Settlements as `settle.sql` takes them: those that have a claim and an outcome in common are one group.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId, TaskResult};
+use uuid::Uuid;
+
+use super::result_batch::ResultBatch;
+use super::results::gather;
+use super::{Bitmap, base_id, offset_of};
+use crate::events::EventBatch;
+use crate::sql::{json, signed};
+
+/// What the settlements of a group share: the first id that their run can have, claim, outcome, its delay and its error.
+type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
+
+#[derive(Debug, Default)]
+struct Group {
+    first: usize,
+    last: usize,
+    /// Place of the task, and where in the batch it stands.
+    tasks: Vec<(usize, usize)>,
+    /// Place of the task, and its result.
+    results: Vec<(usize, TaskResult)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SettleBatch {
+    pub(crate) firsts: Vec<Uuid>,
+    pub(crate) lasts: Vec<Uuid>,
+    pub(crate) base_ids: Vec<Uuid>,
+    pub(crate) masks: Vec<Bitmap>,
+    pub(crate) workers: Vec<Option<i64>>,
+    pub(crate) numbers: Vec<Option<i32>>,
+    pub(crate) outcomes: Vec<&'static str>,
+    pub(crate) delays: Vec<f64>,
+    pub(crate) errors: Vec<Option<String>>,
+    /// For each row of results, and each event, its group, from 1 on, and how far distance the group's first task it begins.
+    pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
+    pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
+    pub(crate) results: ResultBatch,
+    pub(crate) events: EventBatch,
+    /// Of two settlements by the same claim the first counts; this is the first task of which there are two.
+    pub(crate) twice: Option<TaskId>,
+    groups: Vec<Group>,
+}
+
+impl SettleBatch {
+    pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
+        let mut batch = Self::default();
+        let mut known: HashMap<Key, usize, RandomState> = HashMap::default();
+        let mut seen = HashSet::with_capacity_and_hasher(settlements.len(), RandomState::default());
+        for (rank, settlement) in settlements.into_iter().enumerate() {
+            let settlement = settlement.checked()?;
+            if !seen.insert((settlement.task_id, settlement.claim)) {
+                batch.twice.get_or_insert(settlement.task_id);
+                continue;
+            }
+            let (outcome, delay, error) = parts(settlement.outcome)?;
+            let error = error.as_ref().map(json).transpose()?;
+            let id = settlement.task_id.as_uuid();
+            let key = (base_id(id).as_u128(), settlement.claim, outcome, delay.to_bits(), error);
+            let offset = offset_of(id);
+            let group = match known.get(&key) {
+                Some(group) => *group,
+                None => {
+                    batch.base_ids.push(base_id(id));
+                    batch.workers.push(key.1.map(|claim| claim.worker.0));
+                    batch.numbers.push(key.1.map(|claim| signed(claim.number)));
+                    batch.outcomes.push(outcome);
+                    batch.delays.push(delay);
+                    batch.errors.push(key.4.clone());
+                    batch.groups.push(Group { first: offset, last: offset, ..Group::default() });
+                    known.insert(key, batch.groups.len() - 1);
+                    batch.groups.len() - 1
+                }
+            };
+            let no = group as i32 + 1;
+            for event in settlement.events {
+                batch.events.push_checked(event)?;
+                batch.event_tasks.0.push(no);
+                batch.event_tasks.1.push(offset as i32);
+            }
+            let group = &mut batch.groups[group];
+            // Not by `extend`, which moves a whole result also where there is none.
+            if let Some(result) = settlement.result {
+                group.results.push((offset, result));
+            }
+            group.first = group.first.min(offset);
+            group.last = group.last.max(offset);
+            group.tasks.push((offset, rank));
+        }
+        batch.finish()?;
+        Ok(batch)
+    }
+
+    /// What is known only when all groups are whole.
+    fn finish(&mut self) -> Result<()> {
+        for (no, group) in (1..).zip(&mut self.groups) {
+            for (offset, row) in gather(std::mem::take(&mut group.results)) {
+                self.results.push_row(row)?;
+                self.result_tasks.0.push(no);
+                self.result_tasks.1.push(offset as i32);
+            }
+        }
+        for (group, base) in self.groups.iter().zip(&self.base_ids) {
+            let at = |offset: usize| Uuid::from_u128(base.as_u128() + offset as u128);
+            self.firsts.push(at(group.first));
+            self.lasts.push(at(group.last));
+            let mut mask = Bitmap::zeros(group.last - group.first + 1);
+            group.tasks.iter().for_each(|(offset, _)| mask.set(offset - group.first));
+            self.masks.push(mask);
+        }
+        for (nos, offsets) in [&mut self.result_tasks, &mut self.event_tasks] {
+            for (no, offset) in nos.iter().zip(offsets) {
+                *offset -= self.groups[*no as usize - 1].first as i32;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether tasks stay in the table by it, where completed ones are kept or not.
+    pub(crate) fn keeps(&self, completed: bool) -> bool {
+        self.outcomes.iter().any(|outcome| match *outcome {
+            "complete" => completed,
+            outcome => !["cancel", "discard", "expire"].contains(&outcome),
+        })
+    }
+
+    /// Whether tasks may be ready again by it, at their old offsets.
+    pub(crate) fn brings_back(&self) -> bool {
+        self.outcomes.iter().any(|outcome| ["retry_later", "release", "snooze"].contains(outcome))
+    }
+
+    /// Where in the batch those stand that were settled, by the answer of `settle.sql`.
+    pub(crate) fn settled(&self, nos: &[i64], distances: &[i32], hits: &[Bitmap]) -> Vec<usize> {
+        let mut settled: Vec<Bitmap> = self.masks.iter().map(|mask| Bitmap::zeros(mask.len())).collect();
+        for ((no, distance), hits) in nos.iter().zip(distances).zip(hits) {
+            let settled = &mut settled[*no as usize - 1];
+            // A row can begin before the group does, but none of what is before was asked for.
+            hits.ones()
+                .filter_map(|offset| usize::try_from(offset as i64 + i64::from(*distance)).ok())
+                .for_each(|offset| settled.set(offset));
+        }
+        self.groups
+            .iter()
+            .zip(&settled)
+            .flat_map(|(group, settled)| {
+                let done = |(offset, _): &&(usize, usize)| settled.contains(*offset - group.first);
+                group.tasks.iter().filter(done).map(|(_, rank)| *rank)
+            })
+            .collect()
+    }
+}
+
+fn parts(outcome: Outcome) -> Result<(&'static str, f64, Option<omniq_core::TaskError>)> {
+    let (name, delay, error) = match outcome {
+        Outcome::Complete => ("complete", None, None),
+        Outcome::Fail { error } => ("fail", None, Some(error)),
+        Outcome::RetryLater { delay, error } => ("retry_later", Some(delay), error),
+        Outcome::Release => ("release", None, None),
+        Outcome::Snooze { delay } => ("snooze", Some(delay), None),
+        Outcome::Cancel => ("cancel", None, None),
+        Outcome::Discard => ("discard", None, None),
+        Outcome::Expire => ("expire", None, None),
+        other => {
+            return Err(Error::invalid(format!(
+                "outcome {other:?} is not known to this storage: use one version of OmniQ's crates"
+            )));
+        }
+    };
+    Ok((name, delay.unwrap_or_default().as_secs_f64(), error))
+}

@@ -1,0 +1,98 @@
+//! Where one of the three parts (tasks, results, events) is kept.
+
+use std::fmt;
+use std::str::FromStr;
+
+use omniq_core::{Error, Result};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::DatabaseUrl;
+use super::value::refused;
+
+/// What is taken; tasks have to be somewhere.
+pub(super) fn allowed(name: &str) -> &'static str {
+    match name {
+        "queue" => "postgres, memory, or the postgresql:// URL of another database",
+        _ => "postgres, memory, off, or the postgresql:// URL of another database",
+    }
+}
+
+/// Where one part of the storage lives; each of tasks, results and events is chosen by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// In the database of [`Settings::url`](super::Settings::url). Written `postgres`.
+    Postgres,
+    /// In this process, gone when it ends. Written `memory`.
+    Memory,
+    /// Nowhere: the part is not used, and needs no table. Written `off`; the queue cannot be off.
+    Off,
+    /// In another database. Its URL may set `schema`, the pool's and the connection's settings differently.
+    Url(DatabaseUrl),
+}
+
+impl Placement {
+    /// Flags are taken too, because some YAML readers turn `off` into false.
+    pub(super) fn read(name: &str, value: &Value) -> Result<Self> {
+        match value {
+            Value::Bool(false) => Ok(Self::Off),
+            Value::Bool(true) => Ok(Self::Postgres),
+            Value::String(text) => Self::from_word(text).map_or_else(
+                || match DatabaseUrl::is_address(text) {
+                    true => text.parse().map(Self::Url).map_err(|error: Error| error.context(name)),
+                    false => Err(refused(name, value, allowed(name))),
+                },
+                Ok,
+            ),
+            _ => Err(refused(name, value, allowed(name))),
+        }
+    }
+
+    fn from_word(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "postgres" => Some(Self::Postgres),
+            "memory" => Some(Self::Memory),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Placement {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::read("part", &Value::from(text))
+    }
+}
+
+/// As it is written, without the password.
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres => f.write_str("postgres"),
+            Self::Memory => f.write_str("memory"),
+            Self::Off => f.write_str("off"),
+            Self::Url(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+impl Serialize for Placement {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Url(url) => url.serialize(to),
+            word => to.collect_str(word),
+        }
+    }
+}
+
+/// As it is written, with the password, as what is written is to be read back.
+impl From<Placement> for String {
+    fn from(part: Placement) -> Self {
+        match part {
+            Placement::Url(url) => url.expose(),
+            word => word.to_string(),
+        }
+    }
+}

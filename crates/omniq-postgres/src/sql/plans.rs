@@ -1,0 +1,205 @@
+//! Test: every statement finds its rows by an index, also among 100,000.
+
+use std::fmt::Write;
+
+use omniq_testkit::TestDb;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::AsyncPostgresBackend;
+use crate::db::pins::PLANNING;
+use crate::sql::schema::Schema;
+use crate::db::sending::SEARCHING;
+use crate::settings::{Placement, Settings};
+use crate::sql::{Statement, Statements};
+
+const ID: &str = "'01920000-0000-7000-8000-000000000000'";
+
+/// Filters, and the index that must serve them.
+const SEARCHES: &[(&str, &[&str], &str)] = &[
+    ("list", &["null", "null", "null", "null", "null", "null", "100"], "tasks_id"),
+    ("list", &["null", "null", "null", "null", ID, "0", "100"], "tasks_id"),
+    ("list", &["'rare'", "1", "false", "null", "null", "null", "100"], "tasks_ready"),
+    ("list", &["'rare'", "0", "null", "null", "null", "null", "100"], "tasks_due"),
+    ("list", &["null", "3", "null", "null", "null", "null", "100"], "tasks_over"),
+    ("count_of_func", &["'rare'", "1", "false", "'f'"], "tasks_ready"),
+    ("count_of_func", &["null", "3", "null", "'f'"], "tasks_over"),
+    ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
+    ("purge_left", &["'rare'", "1", "null", "null"], "tasks_ready"),
+    ("lost", &["'{1,2}'", "100"], "tasks_ready"),
+    ("held_up", &["'{1,2}'"], "tasks_ready"),
+    ("forget_workers", &["'{1,2}'"], "tasks_ready"),
+    ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "finished_at_task_id_idx"),
+    (
+        "list_results",
+        &["'failed'", "null", "null", "null", "null", "null", "100"],
+        "status_finished_at_task_id_idx",
+    ),
+    ("list_results", &["null", "null", "null", "now()", "null", "null", "100"], "finished_at_task_id_idx"),
+    ("list_results", &["null", "null", "null", "null", "now()", ID, "100"], "finished_at_task_id_idx"),
+    (
+        "count_results",
+        &["'failed'", "null", "null", "null", "null", "null"],
+        "status_finished_at_task_id_idx",
+    ),
+    ("query_events", &[ID, "null", "null", "null", "null", "null", "null", "100"], "task_id_id_idx"),
+    ("query_events", &["null", "'failed'", "null", "null", "null", "null", "null", "100"], "kind_id_idx"),
+    ("query_events", &["null", "'started'", "null", "null", "null", "null", "null", "100"], "_id_idx"),
+    ("query_events", &["null", "null", "null", "null", "null", "null", "99000", "100"], "_id_idx"),
+    ("query_latest_events", &["null", "null", "'q'", "null", "null", "null", "null", "100"], "_id_idx"),
+    ("purge_results", &["100"], "expires_at_idx"),
+    ("purge_events", &["now() - interval '1 day'", "100"], "_at_idx"),
+    ("count_events", &["null", "null", "null", "null", "now()", "null", "null"], "_at_idx"),
+];
+
+async fn explain(client: &Client, statement: &Statement, arguments: &[&str]) -> String {
+    let types: Vec<_> = statement.types.iter().map(|ty| ty.name().to_owned()).collect();
+    let in_brackets = |list: String| if list.is_empty() { list } else { format!("({list})") };
+    let prepare = format!("prepare probe{} as {}", in_brackets(types.join(", ")), statement.text);
+    client.batch_execute(&prepare).await.unwrap();
+    let sql = format!("explain execute probe{}", in_brackets(arguments.join(", ")));
+    let mut plan = String::new();
+    for message in client.simple_query(&sql).await.unwrap() {
+        if let SimpleQueryMessage::Row(row) = message {
+            writeln!(plan, "{}", row.get(0).unwrap()).unwrap();
+        }
+    }
+    client.batch_execute("deallocate probe").await.unwrap();
+    plan
+}
+
+fn scans_a_table(plan: &str) -> bool {
+    ["tasks", "result", "events", "count_deltas", "count_totals", "count_rollups"]
+        .iter()
+        .any(|table| plan.contains(&format!("Seq Scan on {table}")))
+}
+
+/// A client that plans as the pool's sessions do, on tables of 100,000 rows each.
+async fn filled(db: &TestDb) -> Client {
+    let settings = Settings::builder().url(db.url()).events(Placement::Postgres).build().unwrap();
+    AsyncPostgresBackend::with_settings(&settings).await.unwrap().close().await.unwrap();
+    let client = db.client().await;
+    client.batch_execute(include_str!("../../tests/fill_100000.sql")).await.unwrap();
+    for (name, value) in PLANNING {
+        client.batch_execute(&format!("set {name} = {value}")).await.unwrap();
+    }
+    client
+}
+
+#[tokio::test]
+async fn c19_every_statement_uses_an_index_at_100_000_rows() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    let sql = Statements::new(&Schema::new("omniq").unwrap());
+    let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
+    for (name, statement) in sql.all() {
+        if searches.contains(&name) {
+            continue;
+        }
+        let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
+        assert!(!scans_a_table(&plan), "{name}:\n{plan}");
+    }
+    client.batch_execute(&format!("begin; {SEARCHING}")).await.unwrap();
+    for (name, arguments, index) in SEARCHES {
+        let (_, statement) = sql.all().into_iter().find(|(found, _)| found == name).unwrap();
+        let plan = explain(&client, statement, arguments).await;
+        assert!(
+            plan.contains(index) && !scans_a_table(&plan),
+            "{name} {arguments:?}, not by {index}:\n{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_empty_queue() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    // What a vacuum in a quiet hour leaves behind.
+    client
+        .batch_execute(
+            "create table aside as select * from omniq.tasks; truncate omniq.tasks;
+             insert into omniq.tasks select * from aside limit 5; analyze omniq.tasks;
+             insert into omniq.tasks select * from aside on conflict do nothing",
+        )
+        .await
+        .unwrap();
+    let sql = Statements::new(&Schema::new("omniq").unwrap());
+    let (_, claim) = sql.all().into_iter().find(|(name, _)| *name == "dequeue").unwrap();
+    let plan =
+        explain(&client, claim, &["'{usual}'", "1", "1", "null", "0", "0", "'{null}'", "'{null}'"]).await;
+    assert!(
+        plan.contains("Index Scan using tasks_ready") && !plan.contains("Sort Key: t_1.priority"),
+        "{plan}"
+    );
+}
+
+/// Whether an index of the tasks is read from end to end.
+fn walks_an_index(plan: &str) -> bool {
+    let lines: Vec<_> = plan.lines().collect();
+    let scans = lines.windows(2).filter(|pair| {
+        ["tasks_", "results_", "tallies_", "totals_"]
+            .iter()
+            .any(|index| pair[0].contains(&format!("Scan using {index}")))
+    });
+    scans.into_iter().any(|pair| !pair[1].contains("Index Cond"))
+}
+
+#[tokio::test]
+async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    let emptied = "truncate omniq.tasks, omniq.result_segments; analyze omniq.tasks, omniq.result_segments";
+    client.batch_execute(emptied).await.unwrap();
+    let sql = Statements::new(&Schema::new("omniq").unwrap());
+    let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
+    let mut bad = String::new();
+    for (name, statement) in sql.all() {
+        // For claims that it has not heard of a worker looks through all that is claimable, whatever the plan.
+        if searches.contains(&name) || name == "unheard" {
+            continue;
+        }
+        let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
+        if scans_a_table(&plan) || walks_an_index(&plan) {
+            writeln!(bad, "{name}:\n{plan}").unwrap();
+        }
+    }
+    assert!(bad.is_empty(), "{bad}");
+}
+
+/// Of how many pages a statement reads, by its plan.
+async fn pages(client: &Client, sql: &str) -> u64 {
+    let plan = client.query(&format!("explain (analyze, buffers, timing off) {sql}"), &[]).await.unwrap();
+    let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let buffers = lines.iter().find(|line| line.contains("Buffers:")).unwrap();
+    let numbers = buffers.split(['=', ' ']).filter_map(|word| word.parse::<u64>().ok());
+    numbers.sum()
+}
+
+/// Also within the schema's functions, and from the midst of rows of many; planned as in a session of the user's own.
+#[tokio::test]
+async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_rows() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    client.batch_execute("reset all").await.unwrap();
+    let one = "select task_id from omniq.results where finished_at < now() - interval '2000 s' order by finished_at desc limit 1 offset 7";
+    let ids: Vec<uuid::Uuid> = [
+        client.query_one(one, &[]).await.unwrap().get(0),
+        uuid::Uuid::from_u128(0x0192_0000_0000_7000_9000_0000_0000_0000 + (5_000 << 16) + 30),
+        uuid::Uuid::from_u128(0x0192_0000_0000_7000_9000_0000_0000_0000 + (9_999 << 16)),
+    ]
+    .into();
+    for id in ids {
+        for sql in [
+            format!("select * from omniq.result('{id}')"),
+            format!("select omniq.remove_results(array['{id}'::uuid], array[B'1'::bit varying])"),
+        ] {
+            // The first call of a session reads the catalog as well.
+            client.batch_execute(&format!("begin; {sql}; rollback")).await.unwrap();
+            client.batch_execute("begin").await.unwrap();
+            let pages = pages(&client, &sql).await;
+            client.batch_execute("rollback").await.unwrap();
+            assert!(pages < 300, "{pages} pages: {sql}");
+        }
+    }
+    let latest = pages(&client, "select * from omniq.results order by finished_at desc limit 20").await;
+    assert!(latest < 300, "{latest} pages");
+}

@@ -1,0 +1,26 @@
+//! Values of the models in the form in which statements take them.
+
+use std::time::Duration;
+
+use omniq_core::{Error, Result};
+use serde_json::{Map, Value};
+
+use super::jsonb;
+
+/// Counters of the models are bounded far below.
+pub(crate) fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn object(map: &Map<String, Value>) -> Result<Option<String>> {
+    if map.is_empty() { Ok(None) } else { jsonb::text(map).map(Some) }
+}
+
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::codec(format!("a value cannot be written as JSON: {error}")))
+}
+
+pub(crate) fn seconds(span: Option<Duration>) -> Option<f64> {
+    span.map(|span| span.as_secs_f64())
+}

@@ -1,0 +1,155 @@
+//! A worker's wait for tasks: it ends with a notification, or when the next scheduled task is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use omniq_core::{Result, Subscription, WorkerId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Wake;
+use super::listener::{Listener, ListenerHandle, Wakeups};
+use crate::db::Db;
+use crate::handoff::{Command, Inbox};
+use crate::sql::Columns;
+
+/// The longest wait where there are no notifications.
+const POLL: Duration = Duration::from_millis(500);
+/// The shortest and the longest wait between two looks whether a transaction that does not notify has ended.
+const WRITERS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+
+struct PostgresSubscription {
+    db: Arc<Db>,
+    queues: Vec<String>,
+    listener: ListenerHandle,
+    /// The worker's inbox, if tasks may be handed off to it.
+    inbox: Option<Arc<Inbox>>,
+    wakeups: watch::Receiver<Wakeups>,
+    /// The number of the listening connection that this subscription was made on.
+    connections: u64,
+    /// Transactions that wrote tasks when it was made, and are not known to have ended. They may not notify, as they may have looked
+    /// for listeners before.
+    writers: Vec<String>,
+    /// When the next scheduled task is due, if that was asked since the last wait.
+    due: Option<Option<Instant>>,
+}
+
+pub(super) async fn subscribe(
+    wake: &Wake,
+    worker: WorkerId,
+    queues: &[String],
+) -> Result<Box<dyn Subscription>> {
+    let db = &wake.db;
+    db.check_open()?;
+    if !db.sessions.keeps() {
+        // A pooler gives no session that could listen.
+        return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
+    }
+    let (wakeups, listener) = {
+        let mut listener = wake.listener.lock().await;
+        let listener = listener.get_or_insert_with(|| Listener::start(db, wake.inboxes.clone()));
+        (listener.wakeups(), listener.handle())
+    };
+    let inbox = wake.inboxes.of(worker);
+    if let Some(inbox) = inbox.as_ref().filter(|inbox| !inbox.is_registered()) {
+        db.query(&db.sql.register_inbox, &[&worker.0, &inbox.funcs, &inbox.channel]).await?;
+        inbox.registered();
+    }
+    // Made before the command is sent: a caller that gives up then drops it, which takes the command back.
+    let connections = wakeups.borrow().connections;
+    let mut subscription = PostgresSubscription {
+        db: Arc::clone(db),
+        queues: queues.to_vec(),
+        listener,
+        inbox,
+        connections,
+        wakeups,
+        writers: Vec::new(),
+        due: None,
+    };
+    if let Some(inbox) = &subscription.inbox {
+        subscription.listener.handoff(Command::Open(Arc::clone(inbox)));
+    }
+    subscription.writers = subscription.listener.subscribe(queues).await;
+    Ok(Box::new(subscription))
+}
+
+/// Without notifications: the wait ends when a scheduled task is due, or after a short while.
+struct Polling {
+    db: Arc<Db>,
+    queues: Vec<String>,
+}
+
+#[async_trait]
+impl Subscription for Polling {
+    async fn wait(&mut self, timeout: Duration) {
+        let end = Instant::now() + timeout.min(POLL);
+        let due = next_due(&self.db, &self.queues).await;
+        tokio::time::sleep_until(due.map_or(end, |due| due.min(end))).await;
+    }
+}
+
+/// When the next scheduled task is due.
+async fn next_due(db: &Db, queues: &[String]) -> Option<Instant> {
+    let answer = db.one(&db.sql.next_due, &[&queues]).await;
+    // Without an answer the wait just lasts until the next poll.
+    let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
+    // A day is longer than any wait, and safe to add.
+    Some(Instant::now() + Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()?)
+}
+
+#[async_trait]
+impl Subscription for PostgresSubscription {
+    async fn wait(&mut self, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        let due = match self.due.take() {
+            Some(due) => due,
+            None => next_due(&self.db, &self.queues).await,
+        };
+        let end = due.map_or(end, |due| due.min(end));
+        let mut pause = WRITERS.0;
+        while !self.writers.is_empty() && Instant::now() + pause < end {
+            // A notification, or the end of a transaction, may have brought an earlier scheduled task.
+            if self.wakes_before(Instant::now() + pause).await || self.a_writer_has_ended().await {
+                return;
+            }
+            pause = (pause * 2).min(WRITERS.1);
+        }
+        if !self.wakes_before(end).await {
+            // A task that was due is past.
+            self.due = Some(due).filter(|due| due.is_none_or(|due| due > Instant::now()));
+        }
+    }
+}
+
+impl PostgresSubscription {
+    async fn wakes_before(&mut self, end: Instant) -> bool {
+        if tokio::time::timeout_at(end, self.wakeups.changed()).await.is_err() {
+            return false;
+        }
+        let wakeups = self.wakeups.borrow_and_update();
+        if self.connections != wakeups.connections {
+            self.connections = wakeups.connections;
+            self.writers.clone_from(&wakeups.writers);
+        }
+        true
+    }
+
+    /// Whether one of the transactions that may not notify has ended: what it added can be seen now.
+    async fn a_writer_has_ended(&mut self) -> bool {
+        let answer = self.db.one(&self.db.sql.writers, &[&Some(&self.writers)]).await;
+        // Without an answer the wait ends with the next poll.
+        let left = answer.and_then(|row| Columns::new(&row).take()).unwrap_or_default();
+        std::mem::replace(&mut self.writers, left).len() > self.writers.len()
+    }
+}
+
+impl Drop for PostgresSubscription {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.inbox.take() {
+            self.listener.handoff(Command::Close(inbox));
+        }
+        self.listener.unsubscribe(&self.queues);
+    }
+}
