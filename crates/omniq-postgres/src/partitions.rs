@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use omniq_core::{Error, Result};
 
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::refusal::Refusal;
-use crate::sql::Columns;
+use crate::sql::{Columns, Named};
 use crate::sql::Statement;
 
 const HOUR: f64 = 3600.0;
@@ -59,11 +59,11 @@ impl Missing {
 
 impl Db {
     pub(crate) async fn make_results_partition(&self, ahead: f64, ttl: Duration) -> Result<()> {
-        self.query(&self.sql.make_results_partition, &[&ahead, &step(ttl.as_secs_f64())]).await.map(drop)
+        self.query(&self.sql.make_results_partition, &[("ahead", &ahead), ("step", &step(ttl.as_secs_f64()))]).await.map(drop)
     }
 
     pub(crate) async fn make_events_partition(&self, ahead: f64) -> Result<()> {
-        self.query(&self.sql.make_events_partition, &[&ahead, &DAY]).await.map(drop)
+        self.query(&self.sql.make_events_partition, &[("ahead", &ahead), ("step", &DAY)]).await.map(drop)
     }
 
     /// Makes partitions ahead for results that are kept for so long, and drops those whose time is over.
@@ -81,12 +81,12 @@ impl Db {
         self.make_events_partition(0.0).await?;
         self.make_events_partition(DAY).await?;
         match keep {
-            Some(keep) => self.drop_all(&self.sql.drop_events_partition, &[&keep.as_secs_f64()]).await,
+            Some(keep) => self.drop_all(&self.sql.drop_events_partition, &[("keep", &keep.as_secs_f64())]).await,
             None => Ok(()),
         }
     }
 
-    async fn drop_all(&self, drop: &Statement, params: &[Param<'_>]) -> Result<()> {
+    async fn drop_all(&self, drop: &Statement, params: &[Named<'_>]) -> Result<()> {
         while Columns::new(&self.one(drop, params).await?).take()? {}
         Ok(())
     }

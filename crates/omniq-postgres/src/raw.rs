@@ -3,10 +3,10 @@
 use omniq_core::{DatabaseId, NewTask, Result, TaskId};
 
 use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::sql::Statement;
 use crate::sql::schema::Schema;
 
-const SQL: &str = include_str!("../sql/queries/enqueue_raw.sql");
-const HERE: &str = include_str!("../sql/queries/here.sql");
+const SQL: &str = include_str!("../sql/queries/enqueue/enqueue_raw.sql");
 
 /// The most bytes of payloads in one call: a driver may write each byte as two digits, and PostgreSQL takes no message above 1 GiB.
 const MOST: usize = 400_000_000;
@@ -51,7 +51,7 @@ impl RawEnqueue {
         for task in &tasks {
             task.check(&database.limits)?;
         }
-        let sql = Schema::new(&database.schema)?.fill(SQL, &[("{here}", HERE)]);
+        let sql = Statement::new(&Schema::new(&database.schema)?, SQL, &[]).text;
         let batch = EnqueueBatch::rows_of_checked(&tasks, MOST)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),

@@ -23,6 +23,7 @@ Examples:
   omniq db migrate                              the parts that are configured
   omniq db migrate --part tasks --part events   just these
   omniq db sql --schema jobs > schema.sql       to be applied by other means
+  omniq db statements dequeue                   what OmniQ sends
   omniq db recount                              after changes by SQL of your own";
 
 #[derive(Debug, Args)]
@@ -49,6 +50,12 @@ enum DbCommand {
     /// Print the SQL that makes the schema in an empty database
     #[command(after_help = "Example:\n  omniq db sql --schema jobs > schema.sql")]
     Sql(Parts),
+    /// Print the statements as they are sent, or one of them by its name
+    #[command(after_help = "Examples:\n  omniq db statements\n  omniq db statements settle_results_stays")]
+    Statements {
+        /// The name of a statement
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -111,11 +118,9 @@ pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
                 out.line("Counted anew.")
             }
         }
+        DbCommand::Statements { name } => statements(name.as_deref(), &offline(global)?.schema, out),
         DbCommand::Sql(parts) => {
-            let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
-            if let Some(schema) = &global.schema {
-                settings = Settings::builder().schema(schema).build_over(settings)?;
-            }
+            let settings = offline(global)?;
             let parts = parts.named().unwrap_or_else(|| Part::ALL.to_vec());
             let sql = migrate::sql(&settings.schema, &parts)?;
             if out.is_json() {
@@ -125,6 +130,33 @@ pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
             }
         }
     }
+}
+
+/// The settings, for commands that need no database.
+fn offline(global: &Global) -> Result<Settings> {
+    let settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
+    match &global.schema {
+        Some(schema) => Ok(Settings::builder().schema(schema).build_over(settings)?),
+        None => Ok(settings),
+    }
+}
+
+fn statements(name: Option<&str>, schema: &str, out: &Output) -> Result<()> {
+    let mut all = migrate::statements(schema)?;
+    if let Some(name) = name {
+        let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
+        all.retain(|(found, _)| found == name);
+        if all.is_empty() {
+            let names = names.join(", ");
+            return Err(Failure::usage(format!("there is no statement {name:?}: the names are {names}")));
+        }
+    }
+    if out.is_json() {
+        let all: Vec<_> = all.iter().map(|(name, sql)| serde_json::json!({ "name": name, "sql": sql })).collect();
+        return out.json(&all);
+    }
+    let texts: Vec<_> = all.iter().map(|(name, sql)| format!("-- {name}\n{};", sql.trim_end())).collect();
+    out.line(&texts.join("\n\n"))
 }
 
 impl Parts {

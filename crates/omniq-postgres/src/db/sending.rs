@@ -8,14 +8,12 @@ use omniq_core::{Error, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use crate::db::connection::{Lent, Object};
-use crate::db::{Db, Param};
+use super::connection::{Lent, Object};
+use super::patience::Patience;
+use super::sessions::{BEGIN, BEGIN_READ, query_fresh};
+use super::{Db, unshown};
 use crate::error::{from_driver, is_away};
-use crate::db::patience::Patience;
-use crate::sql::Columns;
-use crate::db::sessions::{BEGIN, BEGIN_READ, query_fresh};
-use crate::sql::Statement;
-use crate::db::unshown;
+use crate::sql::{Columns, Named, Statement};
 
 /// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
@@ -25,7 +23,7 @@ pub(crate) const SEARCHING: &str =
 const BOUNDED: &str = "set local lock_timeout = '1s'";
 
 /// A statement with its parameters.
-pub(crate) type Call<'a> = (&'a Statement, &'a [Param<'a>]);
+pub(crate) type Call<'a> = (&'a Statement, &'a [Named<'a>]);
 
 /// What is sent in one round trip.
 #[derive(Clone, Copy)]
@@ -44,7 +42,7 @@ impl Trip<'_> {
 }
 
 impl Db {
-    pub(crate) async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    pub(crate) async fn query(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         self.query_with(&mut self.patience(), statement, params).await
     }
 
@@ -53,32 +51,32 @@ impl Db {
         &self,
         patience: &mut Patience,
         statement: &Statement,
-        params: &[Param<'_>],
+        params: &[Named<'_>],
     ) -> Result<Vec<Row>> {
         self.send(patience, Trip { calls: &[(statement, params)], begin: None, kept: true }).await
     }
 
     /// For statements that answer with exactly one row.
-    pub(crate) async fn one(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Row> {
+    pub(crate) async fn one(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Row> {
         let mut rows = self.query(statement, params).await?;
         rows.pop().ok_or_else(no_row)
     }
 
     /// For statements with optional filters: planned with the values at hand, on which the best index depends.
-    pub(crate) async fn search(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    pub(crate) async fn search(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         let begin = if statement.reads { BEGIN_READ } else { BEGIN };
         self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
     }
 
     /// For searches that answer with a single count.
-    pub(crate) async fn search_count(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64> {
+    pub(crate) async fn search_count(&self, statement: &Statement, params: &[Named<'_>]) -> Result<u64> {
         let rows = self.search(statement, params).await?;
         rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
     }
 
     /// For upkeep and events: whatever others hold is waited for a second at most (SQLSTATE 55P03). No plan is kept, as to prepare a
     /// statement waits for locks, too, and without a limit.
-    pub(crate) async fn bounded(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    pub(crate) async fn bounded(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         self.in_transaction(&format!("{BEGIN}; {BOUNDED}"), &[(statement, params)]).await
     }
 
@@ -86,7 +84,7 @@ impl Db {
     pub(crate) async fn bounded_search(
         &self,
         statement: &Statement,
-        params: &[Param<'_>],
+        params: &[Named<'_>],
     ) -> Result<Vec<Row>> {
         self.in_transaction(&format!("{BEGIN}; {BOUNDED}; {SEARCHING}"), &[(statement, params)]).await
     }
@@ -135,7 +133,9 @@ impl Db {
             !by_itself,
             trip.calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
                 match prepared {
-                    Some(prepared) => unshown::query(client, prepared, params).await.map_err(from_driver),
+                    Some(prepared) => {
+                        unshown::query(client, prepared, statement, params).await.map_err(from_driver)
+                    }
                     None => query_fresh(client, statement, params).await,
                 }
             }),
@@ -156,7 +156,7 @@ impl Db {
         &self,
         statement: &Statement,
         left: &Statement,
-        params: &[Param<'_>],
+        params: &[Named<'_>],
     ) -> Result<u64> {
         let mut patience = self.patience();
         loop {
@@ -179,7 +179,7 @@ impl Db {
         client: &Object,
         statement: &Statement,
         left: &Statement,
-        params: &[Param<'_>],
+        params: &[Named<'_>],
     ) -> Result<u64> {
         client.batch_execute(&format!("{BEGIN}; {SEARCHING}")).await.map_err(from_driver)?;
         self.sessions.make_ready_within(client).await?;
@@ -247,9 +247,9 @@ mod tests {
         AsyncPostgresEventStorage::with_settings(&settings).await.unwrap();
         let db = Db::open(&settings).await.unwrap();
         let (ahead, step) = (1e7, 86_400.0);
-        let good: Call<'_> = (&db.sql.make_events_partition, &[&ahead, &step]);
-        // Without its parameters the driver does not send it.
-        let unsent: Call<'_> = (&db.sql.make_events_partition, &[]);
+        let good: Call<'_> = (&db.sql.make_events_partition, &[("ahead", &ahead), ("step", &step)]);
+        // A value of another type is refused by the driver, before it sends anything.
+        let unsent: Call<'_> = (&db.sql.make_events_partition, &[("ahead", &"soon"), ("step", &step)]);
         let witness = test.client().await;
         let count = async || {
             let sql =

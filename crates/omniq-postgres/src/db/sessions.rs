@@ -14,7 +14,7 @@ use crate::error::from_driver;
 use crate::db::hosts::{Hosts, Open};
 use crate::db::pins::Pins;
 use crate::sql::Columns;
-use crate::sql::Statement;
+use crate::sql::{Named, Statement};
 use crate::db::unshown;
 
 const SET: &str = include_str!("../../sql/session/set.sql");
@@ -123,7 +123,7 @@ impl Sessions {
         &self,
         client: &Client,
         statement: &Statement,
-        params: &[Param<'_>],
+        params: &[Named<'_>],
     ) -> Result<Vec<Row>> {
         let begin = if statement.reads { BEGIN_READ } else { BEGIN };
         self.in_transaction(client, begin, query_fresh(client, statement, params)).await
@@ -188,7 +188,7 @@ fn no_answer(limit: Duration) -> Error {
 pub(crate) async fn query_fresh(
     client: &Client,
     statement: &Statement,
-    params: &[Param<'_>],
+    params: &[Named<'_>],
 ) -> Result<Vec<Row>> {
     unshown::query_typed(client, statement, params).await.map_err(from_driver)
 }

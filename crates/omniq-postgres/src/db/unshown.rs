@@ -10,7 +10,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::db::Param;
-use crate::sql::Statement;
+use crate::sql::{Named, Statement};
 
 /// How many bytes one message may have: PostgreSQL reads none of a gigabyte, and closes the connection.
 const MOST: usize = 1_000_000_000;
@@ -65,18 +65,19 @@ impl ToSql for Unshown<'_> {
 pub(crate) async fn query(
     client: &Client,
     prepared: &tokio_postgres::Statement,
-    params: &[Param<'_>],
+    statement: &Statement,
+    params: &[Named<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    client.query_raw(prepared, params.iter().map(|param| Unshown(*param))).await?.try_collect().await
+    client.query_raw(prepared, statement.values(params).map(Unshown)).await?.try_collect().await
 }
 
 /// A statement that is not to be prepared.
 pub(crate) async fn query_typed(
     client: &Client,
     statement: &Statement,
-    params: &[Param<'_>],
+    params: &[Named<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let typed = params.iter().zip(&statement.types).map(|(param, ty)| (Unshown(*param), ty.clone()));
+    let typed = statement.values(params).zip(&statement.types).map(|(param, ty)| (Unshown(param), ty.clone()));
     client.query_typed_raw(&statement.text, typed).await?.try_collect().await
 }
 

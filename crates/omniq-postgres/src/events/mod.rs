@@ -12,10 +12,10 @@ use omniq_core::{BlockingEvents, EventFilter, EventStorage, Location, Result, Ta
 use uuid::Uuid;
 
 pub(crate) use self::batch::EventBatch;
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
-use crate::sql::count_of;
+use crate::sql::{Named, count_of};
 use crate::settings::Settings;
 use crate::sql::time::{Time, optional};
 
@@ -64,6 +64,18 @@ impl<'a> Filter<'a> {
             until: optional(filter.until),
         }
     }
+
+    fn params(&'a self, filter: &'a EventFilter) -> [Named<'a>; 7] {
+        [
+            ("task", &self.task),
+            ("kind", &self.kind),
+            ("queue", &filter.queue),
+            ("worker", &filter.worker),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("after", &filter.after),
+        ]
+    }
 }
 
 #[async_trait]
@@ -77,15 +89,15 @@ impl EventStorage for AsyncPostgresEventStorage {
             return self.db.check_open();
         }
         let db = &self.db;
-        let params: [Param<'_>; 8] = [
-            &batch.ats,
-            &batch.kinds,
-            &batch.tasks,
-            &batch.queues,
-            &batch.funcs,
-            &batch.workers,
-            &batch.attempts,
-            &batch.data,
+        let params: [Named<'_>; 8] = [
+            ("ats", &batch.ats),
+            ("kinds", &batch.kinds),
+            ("tasks", &batch.tasks),
+            ("queues", &batch.queues),
+            ("funcs", &batch.funcs),
+            ("workers", &batch.workers),
+            ("attempts", &batch.attempts),
+            ("data", &batch.data),
         ];
         let mut missing = Missing::new(std::iter::empty());
         loop {
@@ -98,16 +110,11 @@ impl EventStorage for AsyncPostgresEventStorage {
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
-        let Filter { task, kind, since, until } = Filter::new(filter);
-        let limit = i64::from(filter.page_size());
-        let sql = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
-        let rows = self
-            .db
-            .search(
-                sql,
-                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after, &limit],
-            )
-            .await?;
+        let (stated, limit) = (Filter::new(filter), i64::from(filter.page_size()));
+        let statement = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
+        let mut params = stated.params(filter).to_vec();
+        params.push(("limit", &limit));
+        let rows = self.db.search(statement, &params).await?;
         let mut events: Vec<_> = rows.iter().map(decode::event).collect::<Result<_>>()?;
         if filter.latest {
             events.reverse();
@@ -116,18 +123,12 @@ impl EventStorage for AsyncPostgresEventStorage {
     }
 
     async fn count(&self, filter: &EventFilter) -> Result<u64> {
-        let Filter { task, kind, since, until } = Filter::new(filter);
-        self.db
-            .search_count(
-                &self.db.sql.count_events,
-                &[&task, &kind, &filter.queue, &filter.worker, &since, &until, &filter.after],
-            )
-            .await
+        self.db.search_count(&self.db.sql.count_events, &Filter::new(filter).params(filter)).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
         let rows =
-            self.db.bounded_search(&self.db.sql.purge_events, &[&Time(before), &i64::from(limit)]).await?;
+            self.db.bounded_search(&self.db.sql.purge_events, &[("before", &Time(before)), ("limit", &i64::from(limit))]).await?;
         count_of(&rows)
     }
 

@@ -14,15 +14,12 @@ pub use recount::recount;
 
 use tokio_postgres::{IsolationLevel, Row};
 
+use crate::db::sessions::BEGIN;
 use crate::db::{Db, Param};
 use crate::error::from_driver;
-use crate::sql::schema::{Schema, hash, quote_identifier};
-use crate::db::sessions::BEGIN;
 use crate::settings::Settings;
-use crate::sql::Statement;
+use crate::sql::schema::{Schema, hash, quote_identifier};
 
-const VERSIONS: &str = include_str!("../../sql/migrate/versions.sql");
-const HAS_TABLE: &str = include_str!("../../sql/migrate/has_table.sql");
 const TABLE: &str = include_str!("../../sql/migrate/table.sql");
 const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
 const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
@@ -141,6 +138,12 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     Ok(text)
 }
 
+/// Every statement as it is sent for this schema, with its name. `settle` comes in the forms that its blocks make. Error `is_config` for a
+/// bad schema name.
+pub fn statements(schema: &str) -> Result<Vec<(String, String)>> {
+    crate::sql::statements(schema)
+}
+
 /// What a storage does when it connects: migrates if it may, else checks that all is there.
 pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
     let applied = applied(db).await?;
@@ -175,7 +178,7 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
         transaction.batch_execute(&schema.fill(SCHEMA, &[])).await.map_err(from_driver)?;
     }
     transaction.batch_execute(&schema.fill(TABLE, &[])).await.map_err(from_driver)?;
-    let applied = read(&query(&schema.fill(VERSIONS, &[]), &[]).await?);
+    let applied = read(&query(&db.sql.migrations.text, &[]).await?);
     check_known(&applied, schema, parts)?;
 
     let mut done = Vec::new();
@@ -210,14 +213,12 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
 
 async fn applied(db: &Db) -> Result<Vec<Applied>> {
     let schema = &db.schema;
-    let statement = |text: String, types| Statement { text, types, reads: true };
     let table = format!("{}.migrations", quote_identifier(schema.name()));
-    let has_table = statement(HAS_TABLE.to_owned(), vec![Type::TEXT]);
-    let there = db.query(&has_table, &[&table]).await?;
+    let there = db.query(&db.sql.has_migrations, &[("table", &table)]).await?;
     if !there.first().is_some_and(|row| row.get(0)) {
         return Ok(Vec::new());
     }
-    match db.query(&statement(schema.fill(VERSIONS, &[]), Vec::new()), &[]).await {
+    match db.query(&db.sql.migrations, &[]).await {
         Ok(rows) => Ok(read(&rows)),
         // Dropped in between.
         Err(error) if error.is_schema_missing() => Ok(Vec::new()),

@@ -5,22 +5,22 @@ use tokio_postgres::Row;
 
 use super::claims::Claims;
 use super::{counts, uuids};
-use crate::db::Param;
 use crate::segments::decode;
 use crate::sql::jsonb::{self, JsonbText};
 use crate::sql::time::{Time, optional};
-use crate::sql::{Columns, Statement};
+use crate::sql::{Columns, Named, Statement};
 
 /// Singles out these tasks, except those that a worker holds, and runs a statement on them, in one transaction.
 async fn singled_out(
     claims: &Claims,
     ids: &[TaskId],
     statement: &Statement,
-    params: &[Param<'_>],
+    params: &[Named<'_>],
 ) -> Result<Vec<Row>> {
     let db = &claims.db;
-    let single_out: [Param<'_>; 1] = [&uuids(ids)];
-    let calls = [(&db.sql.single_out, &single_out as &[Param<'_>]), (statement, params)];
+    let ids = uuids(ids);
+    let single_out: [Named<'_>; 1] = [("ids", &ids)];
+    let calls = [(&db.sql.single_out, &single_out as &[Named<'_>]), (statement, params)];
     let answer = db.all_or_none(&mut db.patience(), &calls).await;
     claims.cursors.clear();
     counts::changed(db);
@@ -33,7 +33,7 @@ pub(super) async fn cancel(
     ids: &[TaskId],
     withdraw: bool,
 ) -> Result<Vec<Cancelled>> {
-    let rows = singled_out(claims, ids, &claims.db.sql.cancel, &[&uuids(ids), &withdraw]).await?;
+    let rows = singled_out(claims, ids, &claims.db.sql.cancel, &[("ids", &uuids(ids)), ("withdraw", &withdraw)]).await?;
     let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
     let mut columns = Columns::new(row);
     let mut answers = vec![Cancelled::NotFound; ids.len()];
@@ -52,16 +52,25 @@ pub(super) async fn update(claims: &Claims, id: TaskId, change: TaskUpdate) -> R
     let retries = change.max_retries.map(|retries| i32::try_from(retries).unwrap_or(i32::MAX));
     let metadata = change.metadata.as_ref().map(jsonb::text).transpose()?.map(JsonbText);
     let run_at: Option<Time> = optional(change.run_at);
-    let params: [Param<'_>; 8] =
-        [&id.as_uuid(), &change.claims, &change.priority, &run_at, &payload, &codec, &retries, &metadata];
+    let uuid = id.as_uuid();
+    let params: [Named<'_>; 8] = [
+        ("id", &uuid),
+        ("queue", &change.queue),
+        ("priority", &change.priority),
+        ("run_at", &run_at),
+        ("payload", &payload),
+        ("codec", &codec),
+        ("max_retries", &retries),
+        ("metadata", &metadata),
+    ];
     let rows = singled_out(claims, &[id], &claims.db.sql.update, &params).await?;
     decode::tasks(&rows)?.pop().ok_or_else(|| Error::internal("an update gave no task"))
 }
 
 pub(super) async fn retry(claims: &Claims, ids: &[TaskId]) -> Result<()> {
-    singled_out(claims, ids, &claims.db.sql.retry, &[&uuids(ids)]).await.map(drop)
+    singled_out(claims, ids, &claims.db.sql.retry, &[("ids", &uuids(ids))]).await.map(drop)
 }
 
 pub(super) async fn delete(claims: &Claims, ids: &[TaskId]) -> Result<()> {
-    singled_out(claims, ids, &claims.db.sql.delete, &[&uuids(ids)]).await.map(drop)
+    singled_out(claims, ids, &claims.db.sql.delete, &[("ids", &uuids(ids))]).await.map(drop)
 }

@@ -8,9 +8,8 @@ use omniq_core::{Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Se
 use super::claim_tracker::Reconcile;
 use super::claims::Claims;
 use super::counts;
-use crate::db::Param;
 use crate::segments::{SegmentRow, decode};
-use crate::sql::Columns;
+use crate::sql::{Columns, Named};
 
 /// How often a claim that got nothing is repeated while there are ready tasks, because others are claiming from the same row; and the
 /// wait in between, which grows by itself each time.
@@ -28,7 +27,7 @@ impl Claims {
             if !tasks.is_empty() || round > AGAIN {
                 return Ok(tasks);
             }
-            let row = self.db.one(&self.db.sql.contended, &[&request.queues, &request.funcs]).await?;
+            let row = self.db.one(&self.db.sql.contended, &[("queues", &request.queues), ("funcs", &request.funcs)]).await?;
             if !Columns::new(&row).take::<bool>()? {
                 break;
             }
@@ -53,16 +52,16 @@ impl Claims {
             let client = db.client().await?;
             guard.sent();
             let from = cursors.from(worker, request);
-            let promote: [Param<'_>; 1] = [&request.queues];
-            let dequeue: [Param<'_>; 8] = [
-                &request.queues,
-                &limit,
-                &worker.0,
-                &request.funcs,
-                &guard.epoch,
-                &overfetch,
-                &from.priorities,
-                &from.seqs,
+            let promote: [Named<'_>; 1] = [("queues", &request.queues)];
+            let dequeue: [Named<'_>; 8] = [
+                ("queues", &request.queues),
+                ("limit", &limit),
+                ("worker", &worker.0),
+                ("funcs", &request.funcs),
+                ("epoch", &guard.epoch),
+                ("overfetch", &overfetch),
+                ("priorities", &from.priorities),
+                ("seqs", &from.seqs),
             ];
             // Tasks that have become due are ready for the claim right after.
             let [promoted, claimed] =
@@ -110,7 +109,7 @@ impl Claims {
             return Ok(());
         }
         let (db, worker) = (&self.db, reconcile.worker);
-        let params: [Param<'_>; 1] = [&worker.0];
+        let params: [Named<'_>; 1] = [("worker", &worker.0)];
         // While this lock is held no claim may hold a connection and wait: claims take theirs after the lock.
         let client = db.client().await?;
         let [epoch, rows] =
@@ -180,7 +179,7 @@ impl Claims {
             )));
         }
         self.cursors.forget(worker);
-        db.query(&db.sql.deregister_worker, &[&worker.0]).await?;
+        db.query(&db.sql.deregister_worker, &[("worker", &worker.0)]).await?;
         Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)
     }
 }

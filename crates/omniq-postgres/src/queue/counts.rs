@@ -12,7 +12,7 @@ const EVERY: u32 = 1_000;
 const AT_LEAST: i32 = 500;
 
 pub(super) async fn roll_up(db: &Db) -> Result<()> {
-    db.bounded(&db.sql.roll_up_counts, &[&AT_LEAST]).await.map(drop)
+    db.bounded(&db.sql.roll_up_counts, &[("at_least", &AT_LEAST)]).await.map(drop)
 }
 
 /// To be called after a statement that changes counts. The rollup runs in the background.

@@ -16,7 +16,7 @@ use super::{AsyncPostgresQueue, counts};
 use crate::db::patience::{Patience, is_unsure};
 use crate::db::{Db, Param};
 use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
-use crate::sql::{Columns, Statement};
+use crate::sql::{Columns, Named, Statement};
 
 /// The most bytes of payloads in one call inside the user's transaction: with everything else the message stays below 1 GiB.
 const MOST_INSIDE: usize = 900_000_000;
@@ -188,7 +188,7 @@ async fn send_once(
         (many, events) => {
             let mut calls: Vec<_> = many.iter().map(|piece| call(db, piece)).collect();
             if let Some(Enqueued { ids, queues, funcs }) = events {
-                calls.push((&db.sql.log_enqueued, vec![ids, queues, funcs]));
+                calls.push((&db.sql.log_enqueued, vec![("ids", ids), ("queues", queues), ("funcs", funcs)]));
             }
             let calls: Vec<_> =
                 calls.iter().map(|(statement, params)| (*statement, params.as_slice())).collect();
@@ -197,7 +197,7 @@ async fn send_once(
     }
 }
 
-fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Param<'a>>) {
+fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Named<'a>>) {
     match piece {
         Piece::Segment(segment) => {
             let statement = if payloads.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_segment };
@@ -253,8 +253,8 @@ macro_rules! driver_target {
                 let EnqueueCall { statement, rows, database } = call;
                 let payloads = rows.payloads();
                 let mut params = rows.params(&payloads);
-                params.extend([&database.database as Param<'_>, &database.server]);
-                let typed: Vec<_> = params.into_iter().zip(statement.types.iter().cloned()).collect();
+                params.extend([("database", &database.database as Param<'_>), ("server", &database.server)]);
+                let typed: Vec<_> = statement.values(&params).zip(statement.types.iter().cloned()).collect();
                 let answer = self.query_typed(&statement.text, &typed).await;
                 answer_of(answer.map_err(crate::error::from_driver), database)
             }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::db::Db;
 use crate::error::from_driver;
-use crate::sql::Columns;
+use crate::sql::{Columns, Named};
 
 pub(super) struct PostgresHeartbeat {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
@@ -47,9 +47,13 @@ impl PostgresHeartbeat {
             return Err(Error::internal("the heartbeat has no connection"));
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
+        let params: [Named<'_>; 2] = [("worker", &worker.0), ("last", &last)];
         let rows = match statement {
-            Some(prepared) => client.query(prepared, &[&worker.0, &last]).await.map_err(from_driver)?,
-            None => db.sessions.query(client, heartbeat, &[&worker.0, &last]).await?,
+            Some(prepared) => {
+                let values: Vec<_> = heartbeat.values(&params).collect();
+                client.query(prepared, &values).await.map_err(from_driver)?
+            }
+            None => db.sessions.query(client, heartbeat, &params).await?,
         };
         let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
         let mut columns = Columns::new(row);

@@ -10,16 +10,16 @@ use omniq_core::{Result, Task, TaskFilter, TaskId, TaskState};
 use uuid::Uuid;
 
 use super::{counts, uuids};
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::segments::decode::{self, state};
 use crate::segments::{SegmentRow, base_id};
-use crate::sql::Columns;
+use crate::sql::{Columns, Named};
 
-/// The filter of `task_filter.sql`: queue, state, whether held, function. `None`: no task can be in that state.
+/// The filter of `task_filter.sql`: queue, state, whether running, function. `None`: no task can be in that state.
 type FilterParams<'a> = Option<(&'a Option<String>, Option<i16>, Option<bool>, &'a Option<String>)>;
 
 fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
-    let (state, held) = match filter.state {
+    let (state, running) = match filter.state {
         None => (None, None),
         Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
         Some(TaskState::Ready) => (Some(state::READY), Some(false)),
@@ -28,23 +28,23 @@ fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
         Some(TaskState::Completed) => (Some(state::COMPLETED), None),
         Some(_) => return None,
     };
-    Some((&filter.queue, state, held, &filter.func))
+    Some((&filter.queue, state, running, &filter.func))
 }
 
 pub(super) async fn count(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
-    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(0) };
+    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(0) };
     match func {
         None => {
-            let row = db.one(&db.sql.count, &[name, &state, &held]).await?;
+            let row = db.one(&db.sql.count, &[("queue", name), ("state", &state), ("running", &running)]).await?;
             Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
         }
-        Some(_) => db.search_count(&db.sql.count_of_func, &[name, &state, &held, func]).await,
+        Some(_) => db.search_count(&db.sql.count_of_func, &[("queue", name), ("state", &state), ("running", &running), ("func", func)]).await,
     }
 }
 
 pub(super) async fn purge(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
-    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(0) };
-    let params = [name as Param<'_>, &state, &held, func];
+    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(0) };
+    let params: [Named<'_>; 4] = [("queue", name), ("state", &state), ("running", &running), ("func", func)];
     let purged = db.until_none_left(&db.sql.purge, &db.sql.purge_left, &params).await;
     counts::changed(db);
     purged
@@ -58,7 +58,7 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
         let wanted = all - found.len();
         let ids = ids(db, &filter, wanted).await?;
         let Some(last) = ids.last().copied() else { break };
-        let mut tasks = decode::tasks(&db.query(&db.sql.get, &[&uuids(&ids)]).await?)?;
+        let mut tasks = decode::tasks(&db.query(&db.sql.get, &[("ids", &uuids(&ids))]).await?)?;
         // A task that has changed in between may not match any more.
         tasks.retain(|task| {
             filter.state.is_none_or(|state| task.state == state)
@@ -76,14 +76,14 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
 
 /// The first ids after the filter's `after`, in order. Fewer than wanted: there are no more.
 async fn ids(db: &Arc<Db>, filter: &TaskFilter, wanted: usize) -> Result<Vec<TaskId>> {
-    let Some((name, state, held, func)) = filter_params(filter) else { return Ok(Vec::new()) };
+    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(Vec::new()) };
     let rows_at_once = i64::try_from(wanted).unwrap_or(i64::MAX).max(50);
     // The row of the task before may hold more.
     let mut last: (Option<Uuid>, i32) = (filter.after.map(|id| base_id(id.as_uuid())), 0);
     let mut ids: Vec<TaskId> = Vec::new();
     loop {
         let rows = db
-            .search(&db.sql.list, &[name, &state, &held, func, &last.0, &last.1, &rows_at_once])
+            .search(&db.sql.list, &[("queue", name), ("state", &state), ("running", &running), ("func", func), ("after_id", &last.0), ("after_count", &last.1), ("limit", &rows_at_once)])
             .await?;
         for row in &rows {
             let row = SegmentRow::read(&mut Columns::new(row))?;

@@ -35,12 +35,12 @@ pub use enqueue::EnqueueTarget;
 
 use self::claims::Claims;
 use self::enqueue::Enqueuer;
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::handoff;
 use crate::migrate::{self, Part};
 use crate::segments::decode;
 use crate::settings::Settings;
-use crate::sql::{Columns, count_of};
+use crate::sql::{Columns, Named, count_of};
 use crate::wake::Wake;
 
 /// The task queue on PostgreSQL.
@@ -147,7 +147,7 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
-        let rows = self.db().query(&self.db().sql.get, &[&vec![id.as_uuid()]]).await?;
+        let rows = self.db().query(&self.db().sql.get, &[("ids", &vec![id.as_uuid()])]).await?;
         Ok(decode::tasks(&rows)?.pop())
     }
 
@@ -179,7 +179,8 @@ impl TaskQueue for AsyncPostgresQueue {
         let seconds = |ttl: Option<Duration>| ttl.map(|ttl| ttl.as_secs_f64());
         let settings = self.db().settings();
         let (completed, dead) = (seconds(settings.completed_ttl), seconds(settings.dead_ttl));
-        let params: [Param<'_>; 3] = [&completed, &dead, &i64::from(limit)];
+        let limit = i64::from(limit);
+        let params: [Named<'_>; 3] = [("completed_after", &completed), ("dead_after", &dead), ("limit", &limit)];
         let pruned = count_of(&self.db().bounded(&self.db().sql.prune, &params).await?)?;
         counts::changed(self.db());
         Ok(pruned)
@@ -187,12 +188,12 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn pause(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
-        self.db().query(&self.db().sql.pause, &[&queue]).await.map(drop)
+        self.db().query(&self.db().sql.pause, &[("queue", &queue)]).await.map(drop)
     }
 
     async fn resume(&self, queue: &str) -> Result<()> {
         check_name("queue name", queue)?;
-        self.db().query(&self.db().sql.resume, &[&queue]).await.map(drop)
+        self.db().query(&self.db().sql.resume, &[("queue", &queue)]).await.map(drop)
     }
 
     async fn queues(&self) -> Result<Vec<QueueStats>> {
@@ -244,7 +245,7 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
         info.check()?;
         let lease = info.lease.as_secs_f64();
-        let row = self.db().one(&self.db().sql.register_worker, &[&info.name, &info.queues, &lease]).await?;
+        let row = self.db().one(&self.db().sql.register_worker, &[("name", &info.name), ("queues", &info.queues), ("lease", &lease)]).await?;
         Columns::new(&row).take().map(WorkerId)
     }
 
@@ -270,7 +271,7 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
-        let rows = self.db().bounded(&self.db().sql.expired, &[&i64::from(limit)]).await?;
+        let rows = self.db().bounded(&self.db().sql.expired, &[("limit", &i64::from(limit))]).await?;
         decode::tasks(&rows)
     }
 

@@ -10,7 +10,7 @@ use crate::db::Param;
 use crate::partitions::Missing;
 use crate::segments::Bitmap;
 use crate::segments::settle::SettleBatch;
-use crate::sql::{Columns, Extras};
+use crate::sql::{Columns, Named, SettleBlocks};
 
 /// The wait before a batch that is all or nothing is sent again, as others hold some of it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -41,44 +41,49 @@ pub(crate) async fn settle(
     let all = mode == SettleMode::All;
     let (values, many) = (results.values(), results.many());
 
-    let mut params = ends(&batch).to_vec();
-    params.extend([&batch.delays as Param<'_>, &batch.errors, &self.keep_completed, &all]);
-    if with_results || with_events {
+    let mut params = claims_of(&batch).to_vec();
+    params.extend([
+        ("delays", &batch.delays as Param<'_>),
+        ("errors", &batch.errors),
+        ("keep", &self.keep_completed),
+        ("everything", &all),
+    ]);
+    if with_results {
         params.extend([
-            &batch.result_tasks.0 as Param<'_>,
-            &batch.result_tasks.1,
-            &results.ids,
-            &results.shape_of,
-            &results.masks,
-            &values,
-            &results.starts,
-            &many,
-            &results.errors,
-            &results.metadata,
-            &results.enqueued,
-            &results.started,
-            &results.finished,
-            &results.shapes.statuses,
-            &results.shapes.codecs,
-            &results.shapes.queues,
-            &results.shapes.funcs,
-            &results.shapes.workers,
-            &results.shapes.attempts,
-            &results.shapes.ttls,
+            ("result_groups", &batch.result_tasks.0 as Param<'_>),
+            ("result_distances", &batch.result_tasks.1),
+            ("result_ids", &results.ids),
+            ("result_shapes", &results.shape_of),
+            ("result_masks", &results.masks),
+            ("result_values", &values),
+            ("result_starts", &results.starts),
+            ("result_many", &many),
+            ("result_errors", &results.errors),
+            ("result_metadata", &results.metadata),
+            ("result_enqueued", &results.enqueued),
+            ("result_started", &results.started),
+            ("result_finished", &results.finished),
+            ("shape_statuses", &results.shapes.statuses),
+            ("shape_codecs", &results.shapes.codecs),
+            ("shape_queues", &results.shapes.queues),
+            ("shape_funcs", &results.shapes.funcs),
+            ("shape_workers", &results.shapes.workers),
+            ("shape_attempts", &results.shapes.attempts),
+            ("shape_ttls", &results.shapes.ttls),
         ]);
     }
     if with_events {
         params.extend([
-            &batch.event_tasks.0 as Param<'_>,
-            &batch.event_tasks.1,
-            &events.ats,
-            &events.kinds,
-            &events.tasks,
-            &events.queues,
-            &events.funcs,
-            &events.workers,
-            &events.attempts,
-            &events.data,
+            ("event_groups", &batch.event_tasks.0 as Param<'_>),
+            ("event_distances", &batch.event_tasks.1),
+            ("event_ats", &events.ats),
+            ("event_kinds", &events.kinds),
+            ("event_tasks", &events.tasks),
+            ("event_queues", &events.queues),
+            ("event_funcs", &events.funcs),
+            ("event_workers", &events.workers),
+            ("event_attempts", &events.attempts),
+            ("event_data", &events.data),
         ]);
     }
     let (db, holders) = (&self.db, &self.lock_holders);
@@ -87,7 +92,7 @@ pub(crate) async fn settle(
     let mut missing = Missing::new(results.ttls());
     let begun = Instant::now();
     let row = loop {
-        let statement = db.sql.settle(Extras { results: with_results, events: with_events, stays, past });
+        let statement = db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past });
         let answer = db.one(statement, &params).await;
         let answer = match missing.made(db, &answer).await {
             Ok(true) => continue,
@@ -133,7 +138,7 @@ pub(crate) async fn settle(
 /// Which tasks of a batch were skipped and are still held by their claims. Logs the sessions that hold their rows.
 async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
     let db = &self.db;
-    let row = db.one(&db.sql.busy, &ends(batch)).await?;
+    let row = db.one(&db.sql.busy, &claims_of(batch)).await?;
     let mut columns = Columns::new(&row);
     let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
     let hits: Vec<Bitmap> = columns.take()?;
@@ -147,8 +152,16 @@ async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
 }
 
 /// The parameters that `settle.sql` and `busy.sql` share.
-fn ends(batch: &SettleBatch) -> [Param<'_>; 7] {
-    [&batch.firsts, &batch.lasts, &batch.base_ids, &batch.masks, &batch.workers, &batch.numbers, &batch.outcomes]
+fn claims_of(batch: &SettleBatch) -> [Named<'_>; 7] {
+    [
+        ("firsts", &batch.firsts),
+        ("lasts", &batch.lasts),
+        ("base_ids", &batch.base_ids),
+        ("masks", &batch.masks),
+        ("workers", &batch.workers),
+        ("numbers", &batch.numbers),
+        ("outcomes", &batch.outcomes),
+    ]
 }
 
 /// Whether a lock was not granted in time. Nothing was changed then.

@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use omniq_core::{Error, Result};
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::db::patience::Patience;
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::results;
 use crate::segments::decode;
 use crate::segments::enqueue::{EnqueueBatch, Piece};
 use crate::settings::Placement;
 use crate::sql::time::Time;
-use crate::sql::{Columns, Statement};
+use crate::sql::Columns;
 
 /// The most by which the clocks of a server and its successor may differ.
 const SKEW: Duration = Duration::from_millis(100);
@@ -97,7 +96,7 @@ impl<'a> Uncertain<'a> {
 
     async fn find(&self, db: &Db, patience: &mut Patience) -> Result<HashMap<Uuid, Trace>> {
         let ids: Vec<_> = self.batch.ids.iter().map(|id| id.as_uuid()).collect();
-        let tasks = db.query_with(patience, &db.sql.get, &[&ids]).await?;
+        let tasks = db.query_with(patience, &db.sql.get, &[("ids", &ids)]).await?;
         let trace = |added, is_task| Trace { added, is_task };
         let tasks = decode::tasks(&tasks)?.into_iter();
         let mut there: HashMap<_, _> =
@@ -113,11 +112,8 @@ impl<'a> Uncertain<'a> {
 
     /// By the server's clock, when this call began.
     async fn server_time(&self, db: &Db, patience: &mut Patience) -> Result<Timestamp> {
-        let text = include_str!("../../sql/session/now.sql").to_owned();
-        let now = Statement { text, types: vec![Type::FLOAT8], reads: true };
         let ago = (self.began.elapsed() + SKEW).as_secs_f64();
-        let params: [Param<'_>; 1] = [&ago];
-        let rows = db.query_with(patience, &now, &params).await?;
+        let rows = db.query_with(patience, &db.sql.server_time, &[("ago", &ago)]).await?;
         let row = rows.first().ok_or_else(|| Error::internal("the server does not tell the time"))?;
         Columns::new(row).take::<Time>().map(|time| time.0)
     }

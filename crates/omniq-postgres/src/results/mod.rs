@@ -12,10 +12,10 @@ use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage,
 use uuid::Uuid;
 
 use crate::segments::result_batch::ResultBatch;
-use crate::db::{Db, Param};
+use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
-use crate::sql::{Columns, count_of};
+use crate::sql::{Columns, Named, count_of};
 use crate::segments::Spans;
 use crate::sql::schema::hash;
 use crate::db::sessions::BEGIN;
@@ -68,12 +68,23 @@ impl Filter {
             after_id: filter.after.map(|(_, id)| id.as_uuid()),
         }
     }
+
+    fn params<'a>(&'a self, filter: &'a ResultFilter) -> [Named<'a>; 6] {
+        [
+            ("status", &self.status),
+            ("queue", &filter.queue),
+            ("func", &filter.func),
+            ("since", &self.since),
+            ("after", &self.after),
+            ("after_id", &self.after_id),
+        ]
+    }
 }
 
 /// Results by task id.
 pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     let Spans { firsts, lasts, masks } = Spans::of(ids);
-    let rows = db.query(&db.sql.get_results, &[&firsts, &lasts, &masks]).await?;
+    let rows = db.query(&db.sql.get_results, &[("firsts", &firsts), ("lasts", &lasts), ("masks", &masks)]).await?;
     rows.iter().map(decode::result).collect()
 }
 
@@ -101,27 +112,27 @@ impl ResultStorage for AsyncPostgresResultStorage {
         }
         let (db, values, shapes) = (&self.db, batch.values(), &batch.shapes);
         let keys = lock_keys(db, &batch.ids);
-        let params: [Param<'_>; 15] = [
-            &batch.ids,
-            &batch.shape_of,
-            &values,
-            &batch.errors,
-            &batch.metadata,
-            &batch.enqueued,
-            &batch.started,
-            &batch.finished,
-            &shapes.statuses,
-            &shapes.codecs,
-            &shapes.queues,
-            &shapes.funcs,
-            &shapes.workers,
-            &shapes.attempts,
-            &shapes.ttls,
+        let params: [Named<'_>; 15] = [
+            ("ids", &batch.ids),
+            ("shapes", &batch.shape_of),
+            ("values", &values),
+            ("errors", &batch.errors),
+            ("metadata", &batch.metadata),
+            ("enqueued", &batch.enqueued),
+            ("started", &batch.started),
+            ("finished", &batch.finished),
+            ("statuses", &shapes.statuses),
+            ("codecs", &shapes.codecs),
+            ("queues", &shapes.queues),
+            ("funcs", &shapes.funcs),
+            ("workers", &shapes.workers),
+            ("attempts", &shapes.attempts),
+            ("ttls", &shapes.ttls),
         ];
         let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
-        let calls: [(_, &[Param<'_>]); 3] = [
-            (&db.sql.lock_results, &[&keys]),
-            (&db.sql.delete_results, &[&firsts, &masks]),
+        let calls: [(_, &[Named<'_>]); 3] = [
+            (&db.sql.lock_results, &[("keys", &keys)]),
+            (&db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]),
             (&db.sql.store_many, &params),
         ];
         let mut missing = Missing::new(batch.ttls());
@@ -147,27 +158,27 @@ impl ResultStorage for AsyncPostgresResultStorage {
     async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
         let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
         let Spans { firsts, masks, .. } = Spans::of(&uuids);
-        let row = self.db.one(&self.db.sql.delete_results, &[&firsts, &masks]).await?;
+        let row = self.db.one(&self.db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]).await?;
         Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
     }
 
     async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
-        let Filter { status, since, after, after_id } = Filter::new(filter);
+        let stated = Filter::new(filter);
         let limit = i64::from(filter.page_size());
-        let params: [Param<'_>; 7] =
-            [&status, &filter.queue, &filter.func, &since, &after, &after_id, &limit];
+        let mut params = stated.params(filter).to_vec();
+        params.push(("limit", &limit));
         let rows = self.db.search(&self.db.sql.list_results, &params).await?;
         rows.iter().map(decode::result).collect()
     }
 
     async fn count(&self, filter: &ResultFilter) -> Result<u64> {
-        let Filter { status, since, after, after_id } = Filter::new(filter);
-        let params: [Param<'_>; 6] = [&status, &filter.queue, &filter.func, &since, &after, &after_id];
+        let stated = Filter::new(filter);
+        let params = stated.params(filter);
         self.db.search_count(&self.db.sql.count_results, &params).await
     }
 
     async fn purge_expired(&self, limit: u32) -> Result<u64> {
-        count_of(&self.db.bounded_search(&self.db.sql.purge_results, &[&i64::from(limit)]).await?)
+        count_of(&self.db.bounded_search(&self.db.sql.purge_results, &[("limit", &i64::from(limit))]).await?)
     }
 
     async fn maintain(&self, keep: Option<Duration>) -> Result<()> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::decode::Options;
 use crate::db::Param;
-use crate::sql::{json, object, seconds, signed};
+use crate::sql::{Named, json, object, seconds, signed};
 
 /// How many tasks a segment has at most, and how many bytes of arguments. A claim of a few reads the whole row, so it must not
 /// be too long.
@@ -173,20 +173,20 @@ impl Segment {
         self.payloads.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Named<'a>> {
         vec![
-            &self.id,
-            &self.queue,
-            &self.func,
-            &self.codec,
-            payloads,
-            &self.priority,
-            &self.max_retries,
-            &self.run_at,
-            &self.delay,
-            &self.ttl,
-            &self.options,
-            &self.metadata,
+            ("id", &self.id),
+            ("queue", &self.queue),
+            ("func", &self.func),
+            ("codec", &self.codec),
+            ("payloads", payloads),
+            ("priority", &self.priority),
+            ("max_retries", &self.max_retries),
+            ("run_at", &self.run_at),
+            ("delay", &self.delay),
+            ("ttl", &self.ttl),
+            ("options", &self.options),
+            ("metadata", &self.metadata),
         ]
     }
 }
@@ -234,21 +234,21 @@ impl Rows {
         self.payloads.iter().map(AsRef::as_ref).collect()
     }
 
-    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Param<'a>> {
+    pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Named<'a>> {
         vec![
-            &self.ids,
-            &self.queues,
-            &self.funcs,
-            &self.codecs,
-            payloads,
-            &self.priorities,
-            &self.max_retries,
-            &self.run_ats,
-            &self.delays,
-            &self.ttls,
-            &self.options,
-            &self.metadata,
-            &self.chosen,
+            ("ids", &self.ids),
+            ("queues", &self.queues),
+            ("funcs", &self.funcs),
+            ("codecs", &self.codecs),
+            ("payloads", payloads),
+            ("priorities", &self.priorities),
+            ("max_retries", &self.max_retries),
+            ("run_ats", &self.run_ats),
+            ("delays", &self.delays),
+            ("ttls", &self.ttls),
+            ("options", &self.options),
+            ("metadata", &self.metadata),
+            ("chosen", &self.chosen),
         ]
     }
 }

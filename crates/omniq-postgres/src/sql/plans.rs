@@ -26,7 +26,7 @@ const SEARCHES: &[(&str, &[&str], &str)] = &[
     ("purge", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("purge_left", &["'rare'", "1", "null", "null"], "tasks_ready"),
     ("lost", &["'{1,2}'", "100"], "tasks_ready"),
-    ("held_up", &["'{1,2}'"], "tasks_ready"),
+    ("blocked_rescues", &["'{1,2}'"], "tasks_ready"),
     ("forget_workers", &["'{1,2}'"], "tasks_ready"),
     ("list_results", &["null", "null", "null", "null", "null", "null", "100"], "finished_at_task_id_idx"),
     (
@@ -92,7 +92,7 @@ async fn c19_every_statement_uses_an_index_at_100_000_rows() {
     let sql = Statements::new(&Schema::new("omniq").unwrap());
     let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
     for (name, statement) in sql.all() {
-        if searches.contains(&name) {
+        if searches.contains(&name.as_str()) {
             continue;
         }
         let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
@@ -123,7 +123,7 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
         .await
         .unwrap();
     let sql = Statements::new(&Schema::new("omniq").unwrap());
-    let (_, claim) = sql.all().into_iter().find(|(name, _)| *name == "dequeue").unwrap();
+    let (_, claim) = sql.all().into_iter().find(|(name, _)| name == "dequeue").unwrap();
     let plan =
         explain(&client, claim, &["'{usual}'", "1", "1", "null", "0", "0", "'{null}'", "'{null}'"]).await;
     assert!(
@@ -133,10 +133,10 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
 }
 
 /// Whether an index of the tasks is read from end to end.
-fn walks_an_index(plan: &str) -> bool {
+fn scans_an_index(plan: &str) -> bool {
     let lines: Vec<_> = plan.lines().collect();
     let scans = lines.windows(2).filter(|pair| {
-        ["tasks_", "results_", "tallies_", "totals_"]
+        ["tasks_", "results_", "count_deltas_", "count_totals_"]
             .iter()
             .any(|index| pair[0].contains(&format!("Scan using {index}")))
     });
@@ -154,11 +154,11 @@ async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
     let mut bad = String::new();
     for (name, statement) in sql.all() {
         // For claims that it has not heard of a worker looks through all that is claimable, whatever the plan.
-        if searches.contains(&name) || name == "unheard" {
+        if searches.contains(&name.as_str()) || name == "unheard" {
             continue;
         }
         let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
-        if scans_a_table(&plan) || walks_an_index(&plan) {
+        if scans_a_table(&plan) || scans_an_index(&plan) {
             writeln!(bad, "{name}:\n{plan}").unwrap();
         }
     }

@@ -67,6 +67,11 @@ impl Schema {
             ("{schema}", quote_identifier(&self.name)),
             // As a value, for SQL that makes SQL.
             ("{schema_name}", quote_literal(&self.name)),
+            // The states of `tasks.state`. There is no 2.
+            ("{scheduled}", "0".to_owned()),
+            ("{ready}", "1".to_owned()),
+            ("{dead}", "3".to_owned()),
+            ("{completed}", "4".to_owned()),
         ];
         let filled = text.split_inclusive('\n').map(|line| {
             // A quoted name may hold a line break, with which it would escape from a comment.

@@ -53,7 +53,7 @@ pub(super) async fn subscribe(
     };
     let inbox = wake.inboxes.of(worker);
     if let Some(inbox) = inbox.as_ref().filter(|inbox| !inbox.is_registered()) {
-        db.query(&db.sql.register_inbox, &[&worker.0, &inbox.funcs, &inbox.channel]).await?;
+        db.query(&db.sql.register_inbox, &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)]).await?;
         inbox.registered();
     }
     // Made before the command is sent: a caller that gives up then drops it, which takes the command back.
@@ -92,7 +92,7 @@ impl Subscription for Polling {
 
 /// When the next scheduled task is due.
 async fn next_due(db: &Db, queues: &[String]) -> Option<Instant> {
-    let answer = db.one(&db.sql.next_due, &[&queues]).await;
+    let answer = db.one(&db.sql.next_due, &[("queues", &queues)]).await;
     // Without an answer the wait just lasts until the next poll.
     let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
     // A day is longer than any wait, and safe to add.
@@ -138,7 +138,7 @@ impl PostgresSubscription {
 
     /// Whether one of the transactions that may not notify has ended: what it added can be seen now.
     async fn a_writer_has_ended(&mut self) -> bool {
-        let answer = self.db.one(&self.db.sql.writers, &[&Some(&self.writers)]).await;
+        let answer = self.db.one(&self.db.sql.writers, &[("transactions", &Some(&self.writers))]).await;
         // Without an answer the wait ends with the next poll.
         let left = answer.and_then(|row| Columns::new(&row).take()).unwrap_or_default();
         std::mem::replace(&mut self.writers, left).len() > self.writers.len()

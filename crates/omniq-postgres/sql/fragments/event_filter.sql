@@ -1,0 +1,7 @@
+(:task is null or e.task_id = :task)
+  and (:kind is null or e.kind = :kind)
+  and (:queue is null or e.queue = :queue)
+  and (:worker is null or e.worker = :worker)
+  and (:since is null or e.at >= :since)
+  and (:until is null or e.at < :until)
+  and (:after is null or e.id > :after)

@@ -1,0 +1,6 @@
+(:status is null or r.status = :status)
+  and (:queue is null or r.queue = :queue)
+  and (:func is null or r.func = :func)
+  and (:since is null or r.finished_at >= :since)
+  and {result_live}
+  and (:after is null or r.finished_at <= :after)

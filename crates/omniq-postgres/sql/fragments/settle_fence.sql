@@ -1,0 +1,3 @@
+case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
+                   else t.worker is null and t.state in ({scheduled}, {ready})
+                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end

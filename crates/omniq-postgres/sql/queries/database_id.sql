@@ -1,2 +1,0 @@
--- Where this queue is.
-select here.database, here.server from {here}

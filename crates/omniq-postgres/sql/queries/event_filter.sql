@@ -1,7 +1,0 @@
-($1::uuid is null or e.task_id = $1)
-  and ($2::text is null or e.kind = $2)
-  and ($3::text is null or e.queue = $3)
-  and ($4::text is null or e.worker = $4)
-  and ($5::timestamptz is null or e.at >= $5)
-  and ($6::timestamptz is null or e.at < $6)
-  and ($7::bigint is null or e.id > $7)

@@ -1,0 +1,6 @@
+-- How many events, by filter.
+-- params: task uuid, kind text, queue text, worker text, since timestamptz, until timestamptz, after bigint
+-- read only
+select count(*)
+from {schema}.events e
+where {event_filter}

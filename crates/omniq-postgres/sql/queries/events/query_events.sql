@@ -1,0 +1,8 @@
+-- Events by filter, in order.
+-- params: task uuid, kind text, queue text, worker text, since timestamptz, until timestamptz, after bigint, limit bigint
+-- read only
+select {event_columns}
+from {schema}.events e
+where {event_filter}
+order by e.id
+limit :limit

@@ -1,2 +1,0 @@
--- Listens on the channel $1 of a worker.
-select {schema}.listen_on($1)

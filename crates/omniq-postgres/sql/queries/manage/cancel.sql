@@ -1,0 +1,29 @@
+-- Removes tasks that no worker holds, with :withdraw, and asks the workers of the others to stop them. Runs after single_out.sql. Answers with
+-- the positions in :ids of the removed and of the asked ones.
+-- params: ids uuid[], withdraw boolean
+-- locks: the tasks, for update; then their workers, for no key update, in the order of ids
+-- writes: tasks, workers, count_deltas
+with given as (
+    select u.id, u.rank from unnest(:ids) with ordinality as u(id, rank)
+), {locked}, deleted as (
+    delete from {schema}.tasks t using locked h
+    where :withdraw and t.id = any (array[h.id]) and t.count = 1 and h.worker is null and h.state in ({scheduled}, {ready})
+    returning t.id, t.queue, t.state, {present} as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), {deltas}, locked_workers as materialized (
+    -- In the order of their ids, so that two calls never wait for each other.
+    select w.id from {schema}.workers w
+    where w.id = any (array(select h.worker from locked h where h.worker is not null))
+    order by w.id
+    for no key update
+), asked as (
+    update {schema}.workers w
+    set cancelled = array(select distinct unnest(w.cancelled || r.ids))
+    from (select h.worker, array_agg(h.id) as ids
+          from locked h join locked_workers w on w.id = h.worker group by h.worker) r
+    where w.id = any (array[r.worker])
+    returning r.ids
+)
+select array(select g.rank from given g where g.id in (select id from deleted)),
+       array(select g.rank from given g where g.id in (select unnest(ids) from asked))

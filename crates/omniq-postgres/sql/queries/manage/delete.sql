@@ -1,0 +1,19 @@
+-- Removes tasks that no worker holds, all or none. Runs after single_out.sql.
+-- params: ids uuid[]
+-- locks: the tasks, for update
+-- writes: tasks, count_deltas
+with given as (
+    select g.id from unnest(:ids) as g(id)
+), {locked}, deleted as (
+    delete from {schema}.tasks t using locked h
+    where t.id = any (array[h.id]) and t.count = 1 and h.worker is null
+    returning t.queue, t.state, {present} as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), {deltas}
+select case when exists (select from given g where g.id not in (select id from locked))
+            then {schema}.refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from locked) limit 1)))
+            when exists (select from locked where worker is not null)
+            then {schema}.refuse('OQ004', format('task %s is running',
+                 (select id from locked where worker is not null limit 1))) end

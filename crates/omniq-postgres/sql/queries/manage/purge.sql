@@ -1,0 +1,20 @@
+-- Removes tasks that no worker holds, by filter, and counts them. A row that this statement has waited for may have become others, which it
+-- does not see: purge_left.sql says whether there is more.
+-- params: queue text, state smallint, running boolean, func text
+-- locks: the tasks, for update, in the order of ids
+-- writes: tasks, count_deltas
+with mine as materialized (
+    select t.ctid as tid
+    from {schema}.tasks t
+    where {task_filter} and t.worker is null
+    -- One order for all, so that two calls never wait for each other.
+    order by t.id, t.count
+    for update
+), deleted as (
+    delete from {schema}.tasks t using mine m
+    where t.ctid = m.tid
+    returning t.queue, t.state, {present} as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), {deltas}
+select coalesce(sum(tasks), 0)::bigint from deleted

@@ -1,0 +1,5 @@
+-- Whether a purge, in its transaction, has left tasks that were there when it began.
+-- params: queue text, state smallint, running boolean, func text
+select exists (
+    select from {schema}.tasks t
+    where {task_filter} and t.worker is null and t.created_at <= now())

@@ -1,0 +1,36 @@
+-- Makes dead and scheduled tasks ready, all or none; a dead one starts anew. Runs after single_out.sql.
+-- params: ids uuid[]
+-- locks: the tasks, for update
+-- writes: tasks, count_deltas; notifies
+with given as (
+    select g.id from unnest(:ids) as g(id)
+), {locked}, asked as materialized (
+    select h.id, h.state as was, h.worker is not null or h.state not in ({scheduled}, {ready}, {dead}) as busy from locked h
+), changed as (
+    update {schema}.tasks t
+    set state = {ready},
+        attempt = case when t.state = {dead} then 0 else t.attempt end,
+        run_at = clock_timestamp(),
+        ended_at = null,
+        expires_at = {schema}.expiry(t, clock_timestamp())
+    from asked h
+    -- One that is ready already stays as it is: a retry does not lengthen its life. By the locked row: a condition on this one would be
+    -- asked of the row as it was before the lock, and pass over a task that has failed meanwhile.
+    where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> {ready}
+    returning t.queue, h.was, {present} as tasks
+), moved as (
+    select c.queue, m.state, false as running, m.tasks
+    from changed c
+    cross join lateral (values (c.was, -c.tasks), ({ready}::smallint, c.tasks)) as m(state, tasks)
+), {deltas}, notified as (
+    select pg_notify({channel}, q.queue)
+    from (select distinct queue from changed) q
+    where {schema}.has_listener(q.queue)
+)
+select case when exists (select from given g where g.id not in (select id from locked))
+            then {schema}.refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from locked) limit 1)))
+            when exists (select from asked where busy)
+            then {schema}.refuse('OQ004', format('task %s is running or completed',
+                 (select id from asked where busy limit 1))) end,
+       (select count(*) from notified)

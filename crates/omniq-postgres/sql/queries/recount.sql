@@ -1,2 +1,0 @@
--- Counts anew what is there.
-select {schema}.recount()

@@ -1,0 +1,3 @@
+-- Listens on the channel of a worker.
+-- params: channel text
+select {schema}.listen_on(:channel)

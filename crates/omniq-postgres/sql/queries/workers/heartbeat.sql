@@ -1,0 +1,21 @@
+-- Extends a worker's lease and takes the tasks that it is to stop. :last is the id of its last heartbeat, or null if that is not known.
+-- Answers with the tasks and the id of this heartbeat. No row: the worker was declared lost.
+-- params: worker bigint, last bigint
+-- locks: the worker, for no key update
+-- writes: heartbeats, workers
+with me as materialized (
+    select w.id, w.lease, w.cancelled
+    from {schema}.workers w
+    where w.id = :worker and w.ended_at is null
+    for no key update
+), told as (
+    update {schema}.workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
+), beat as (
+    insert into {schema}.heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
+    returning id
+), last as (
+    delete from {schema}.heartbeats b using me where b.worker = :worker and b.id = :last
+), others as (
+    delete from {schema}.heartbeats b using me where :last is null and b.worker = :worker
+)
+select me.cancelled, beat.id from me, beat

@@ -1,2 +1,0 @@
--- The server's time so many seconds ago: $1.
-select pg_catalog.clock_timestamp() operator(pg_catalog.-) pg_catalog.make_interval(secs => $1)
