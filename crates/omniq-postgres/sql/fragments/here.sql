@@ -1,3 +1,4 @@
--- The database of this session, by its name, and its server, by the time when it began: two servers, and a server and its copy, differ in it.
+-- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a
+-- server and its copy.
 (select cast(pg_catalog.current_database() as pg_catalog.text) as database,
         cast(extract(epoch from pg_catalog.pg_postmaster_start_time()) as pg_catalog.text) as server) here

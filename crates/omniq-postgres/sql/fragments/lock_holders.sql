@@ -9,6 +9,6 @@ left join pg_catalog.pg_stat_activity a on a.pid = l.pid
 left join pg_catalog.pg_prepared_xacts p on p.transaction = l.transactionid
 where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
   and l.transactionid in (select o.holder from blocked o)
-  -- One that has just begun is another worker of ours, or a verb of management, and ends in a moment.
+  -- A transaction that has just begun is another worker or a verb, and ends in a moment.
   and coalesce(a.xact_start < now() - interval '1 second', true)
 order by l.pid

@@ -1,7 +1,7 @@
 locked as materialized (
-    -- The tasks in `given` that exist, each in a row of its own by single_out.sql, or in the row that a worker holds. Both are
-    -- locked. What this statement has seen and is not so once the lock is there has moved to another row meanwhile: then all is
-    -- undone, and done anew.
+    -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
+    -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
+    -- repeated.
     select g.id, t.worker, t.state, t.queue
     from (select distinct id from given order by id) g
     cross join lateral {schema}.segment_of(g.id) r

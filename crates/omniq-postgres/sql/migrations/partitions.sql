@@ -1,15 +1,15 @@
--- Partitions of {kind} by time: a table for each span, which goes as a whole when its time is over. Nothing is ever deleted
--- row by row, so nothing has to be vacuumed. There is no partition for whatever else may come: attaching one would have to read it.
+-- Partitions of {kind} by time: a table for each span, which is dropped as a whole. No row is deleted by itself, so none has to be vacuumed.
+-- There is no default partition, because attaching another one would have to read it.
 create table {schema}.{kind}_partitions (
     name   text primary key,
     starts timestamptz not null,
     ends   timestamptz not null
 );
 
--- Makes the partition for the time that lies so far ahead, unless there is one. A new one covers about one step, and fits
--- between its neighbours. With the owner's rights: who writes need not be able to make tables; and so, whatever is asked for, they stay
--- few: the further ahead, the wider, and widths are such that each divides the next. The caller's settings of time write no bounds
--- and add no days, and where tables go is not theirs to say.
+-- Makes the partition for the time that is `ahead` of now, unless there is one. A new one covers about one step, and fits between its
+-- neighbours. With the owner's rights, because a role that writes need not be able to create tables. So partitions stay few whatever is
+-- asked for: the further ahead, the wider, and each width divides the next. The caller's settings of time, tablespace and access method
+-- have no effect.
 create function {schema}.make_{kind}_partition(ahead interval, step interval) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO' set timezone = 'UTC'
 set default_tablespace = '' set default_table_access_method = 'heap' set lock_timeout = '1s' as {body}
@@ -21,8 +21,8 @@ declare
     part text;
 begin
     if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
-        -- A commit is seen before other sessions are told of the new partition, and they would not find it yet. Its lock is held until they
-        -- are. It is let go of again at once: a caller's transaction can last, and must not hold up those that make another partition.
+        -- A commit is visible before other sessions know of the new partition, and they would not find it yet. Its lock is held until they do.
+        -- The lock taken here is released at once, because the caller's transaction may last and must not block the next partition.
         begin
             lock table {schema}.{kind}_partitions in row exclusive mode;
             raise exception using errcode = 'OQ006';
@@ -39,7 +39,7 @@ begin
         hours := case hours when 8 then 24 else 2 * hours end;
     end loop;
     begin
-        -- One at a time; who waited looks again. Where it turns out to be there, the lock is let go of here as well.
+        -- One session at a time; after the wait it looks again. If the partition exists by then, the lock is released as well.
         lock table {schema}.{kind}_partitions in share row exclusive mode;
         if exists (select from {schema}.{kind}_partitions p where p.starts <= at and p.ends > at) then
             raise exception using errcode = 'OQ006';
@@ -49,7 +49,7 @@ begin
         start := greatest(start, (select max(p.ends) from {schema}.{kind}_partitions p where p.ends <= at));
         finish := least(finish, (select min(p.starts) from {schema}.{kind}_partitions p where p.starts > at));
         part := '{kind}_' || to_char(start at time zone 'UTC', 'YYYYMMDD_HH24MI');
-        -- Attached, not made in place: that would have to wait for everybody who reads or writes.
+        -- Attached, not created as a partition, which would wait for all readers and writers.
         execute format(
             'create table %I.%I (like %I.{table} including defaults including constraints including indexes including storage)'
             ' with (autovacuum_vacuum_insert_threshold = -1)',
@@ -60,15 +60,15 @@ begin
         insert into {schema}.{kind}_partitions values (part, start, finish);
     exception
         when sqlstate 'OQ006' then return false;
-        -- A transaction that keeps its first snapshot does not see in {kind}_partitions what was made since; its inserts find the partition.
+        -- A transaction that keeps its first snapshot does not see newer rows of {kind}_partitions; its inserts find the partition.
         when duplicate_table or invalid_object_definition or unique_violation then return false;
     end;
     return true;
 end
 {body};
 
--- Drops the oldest partition whose time was over so long ago, and says whether there was one. One a call, as it holds up everybody
--- until its transaction ends, and it does not wait behind whoever reads: what is in use goes the next time.
+-- Drops the oldest partition that ended at least this long ago. Answers whether there was one. One in each call, because it blocks other
+-- sessions until its transaction ends. It does not wait for readers: a partition in use is dropped by a later call.
 create function {schema}.drop_{kind}_partition(since interval) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as {body}
 declare
@@ -89,5 +89,5 @@ exception when lock_not_available then
     return false;
 end
 {body};
--- Not for everybody: what runs with the owner's rights is granted one by one.
+-- Functions with the owner's rights are granted one by one.
 revoke execute on function {schema}.make_{kind}_partition(interval, interval), {schema}.drop_{kind}_partition(interval) from public;

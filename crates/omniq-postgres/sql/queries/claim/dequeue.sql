@@ -37,7 +37,7 @@ with me as materialized (
                     where {claimable} and t.priority < q.priority
                     order by t.priority desc, t.seq limit :limit for update skip locked) below
             ) r
-            -- Row after row is locked and unrolled, until there are enough tasks.
+            -- One row after the other is locked and unrolled, until there are enough tasks.
             cross join lateral (
                 select s.index
                 from (select generate_series(0, r.count - 1)) as s(index)
@@ -46,7 +46,7 @@ with me as materialized (
             ) s
             limit :limit
         ) p
-        -- Subqueries, not joins: the loop must stay in the order of the queues given.
+        -- Subqueries, not joins, so that the loop keeps the order of the queues.
         where ((select me.id from me) is not null
                or {schema}.refuse('OQ001', format('worker %s is not known (any more): its claims are lost', :worker)))
           and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
@@ -55,7 +55,8 @@ with me as materialized (
     group by p.at, p.count, p.removed, p.rank
 ), whole as (
     update {schema}.tasks t
-    set worker = :worker, attempt = least(greatest(t.attempt, 0), 2147483646) + 1, claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
+    set worker = :worker, attempt = least(greatest(t.attempt, 0), 2147483646) + 1,
+        claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
     from picked p
     where t.ctid = p.at and p.whole
     returning {task_columns}
@@ -75,7 +76,8 @@ with me as materialized (
            case when c.tasks <= c.last - c.first
                 then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,
            c.payloads[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
-           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries, c.options, c.metadata, c.error, c.created_at, :worker, clock_timestamp()
+           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries,
+           c.options, c.metadata, c.error, c.created_at, :worker, clock_timestamp()
     from cut c
     returning *
 ), deltas as (

@@ -6,7 +6,7 @@
 with start as not materialized (
     select coalesce(:run_at::timestamptz, statement_timestamp() + make_interval(secs => :delay), statement_timestamp()) as at
 ), deltas as (
-    -- Not from what the insert returns: who may enqueue need not be able to look.
+    -- Not from what the insert returns, because a role that may enqueue need not be able to read.
     insert into {schema}.count_deltas (queue, ready, scheduled)
     select :queue, case when s.at <= statement_timestamp() then cardinality(:payloads) end,
            case when s.at > statement_timestamp() then cardinality(:payloads) end
@@ -14,7 +14,9 @@ with start as not materialized (
 )
 insert into {schema}.tasks (
     id, queue, func, codec, payloads, count, priority, max_retries, state, run_at, created_at, expires_at, options, metadata)
-select :id, :queue, :func, :codec, :payloads, cardinality(:payloads), :priority, :max_retries, case when s.at <= statement_timestamp() then {ready} else {scheduled} end,
-       s.at, statement_timestamp(), greatest(s.at, statement_timestamp()) + make_interval(secs => :ttl), :options::jsonb, :metadata::jsonb
+select :id, :queue, :func, :codec, :payloads, cardinality(:payloads), :priority, :max_retries,
+       case when s.at <= statement_timestamp() then {ready} else {scheduled} end,
+       s.at, statement_timestamp(), greatest(s.at, statement_timestamp()) + make_interval(secs => :ttl), :options::jsonb,
+       :metadata::jsonb
 from start s
 returning case when {schema}.has_listener(:queue) then pg_notify({channel}, :queue) end

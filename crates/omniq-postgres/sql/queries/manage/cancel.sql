@@ -12,7 +12,7 @@ with given as (
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
 ), {deltas}, locked_workers as materialized (
-    -- In the order of their ids, so that two calls never wait for each other.
+    -- In the order of their ids, so that two calls never deadlock.
     select w.id from {schema}.workers w
     where w.id = any (array(select h.worker from locked h where h.worker is not null))
     order by w.id

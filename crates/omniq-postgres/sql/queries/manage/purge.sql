@@ -7,7 +7,7 @@ with mine as materialized (
     select t.ctid as tid
     from {schema}.tasks t
     where {task_filter} and t.worker is null
-    -- One order for all, so that two calls never wait for each other.
+    -- In one order, so that two calls never deadlock.
     order by t.id, t.count
     for update
 ), deleted as (

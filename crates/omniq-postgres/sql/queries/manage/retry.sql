@@ -14,8 +14,8 @@ with given as (
         ended_at = null,
         expires_at = {schema}.expiry(t, clock_timestamp())
     from asked h
-    -- One that is ready already stays as it is: a retry does not lengthen its life. By the locked row: a condition on this one would be
-    -- asked of the row as it was before the lock, and pass over a task that has failed meanwhile.
+    -- A ready task stays as it is: a retry does not extend its time to live. `was` is of the locked row: a condition on `t` would be
+    -- evaluated on the row before the lock, and miss a task that has failed meanwhile.
     where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> {ready}
     returning t.queue, h.was, {present} as tasks
 ), moved as (

@@ -11,7 +11,7 @@ with wanted as materialized (
     cross join lateral {schema}.segment_of(u.id) r
     where r.count > 1
     group by r.id, r.count
-    -- One order for all, so that two calls never wait for each other.
+    -- In one order, so that two calls never deadlock.
     order by r.id, r.count
 ), found as materialized (
     select t.id, t.count, t.removed, t.worker, w.tasks
@@ -22,7 +22,7 @@ with wanted as materialized (
         where t.id = any (array[w.id]) and t.count = w.count
         for update
     ) t
-), runs as materialized (
+), split as materialized (
     select f.id, f.count, array_agg(p.index) as indexes
     from found f
     cross join lateral unnest(f.tasks) as u(id)
@@ -30,7 +30,7 @@ with wanted as materialized (
     where f.worker is null and (f.removed is null or get_bit(f.removed, p.index) = 0)
     group by f.id, f.count
 ), deleted as (
-    delete from {schema}.tasks t using runs r where t.id = any (array[r.id]) and t.count = r.count
+    delete from {schema}.tasks t using split r where t.id = any (array[r.id]) and t.count = r.count
     returning t.*, r.indexes
 ), pieces as (
     select p.id, p.count, min(p.index) as first, max(p.index) as last

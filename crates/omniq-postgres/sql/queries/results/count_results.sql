@@ -2,7 +2,7 @@
 -- params: status text, queue text, func text, since timestamptz, after timestamptz, after_id uuid
 -- read only
 select coalesce(sum(case when r.finished_at = :after then (
-        -- Of a row that the page before may have ended in, those behind that place.
+        -- The last page may have ended within this row: only the results after that point count.
         select count(*) from generate_series(0, r.count - 1) as p(index)
         where {schema}.id_after(r.task_id, p.index) < :after_id
           and (r.removed is null or get_bit(r.removed, p.index) = 0)) else {result_present} end), 0)::bigint

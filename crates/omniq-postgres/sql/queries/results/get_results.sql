@@ -4,7 +4,7 @@
 -- read only
 select distinct on (t.task_id) {result_columns}
 from unnest(:firsts, :lasts, :masks) as g(first, last, mask)
--- The rows that can hold results of the run's tasks between these two.
+-- The rows that can hold results of tasks between these two.
 cross join lateral (
     select * from {schema}.result_segments r
     where r.count > 1 and r.task_id <= g.last and r.task_id >= {schema}.id_after(g.first, -{schema}.offset_of(g.first))
@@ -12,7 +12,7 @@ cross join lateral (
     union all
     select * from {schema}.result_segments r where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
 ) r
--- How far behind the first task the row begins.
+-- The distance of the row from the first task.
 cross join lateral (select {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first) as distance) b
 cross join lateral (
     select {schema}.id_after(r.task_id, p.index) as task_id, v.value

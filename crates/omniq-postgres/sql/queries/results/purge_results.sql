@@ -17,7 +17,7 @@ with over as materialized (
 ), marked as (
     update {schema}.result_segments r
     set removed = coalesce(r.removed, {schema}.zeros(r.count)) | (
-        -- As many of the first ones as are still to go.
+        -- The first ones, as many as are still to be removed.
         select string_agg(case when p.no <= :limit - s.before then '1' else '0' end, '' order by p.index)::bit varying
         from (select i.index, sum(case when s.removed is null or get_bit(s.removed, i.index) = 0 then 1 else 0 end)
                               over (order by i.index) as no

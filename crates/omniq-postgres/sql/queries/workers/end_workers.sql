@@ -9,7 +9,7 @@ with ended as (
         select o.id from {schema}.workers o
         where o.ended_at is null and {schema}.lease_end(o.id) < now()
         for update skip locked)
-      -- Once more, now that the row is locked: it may have been renewed in between.
+      -- Once more, now that the row is locked: the lease may have been extended in between.
       and {schema}.lease_end(w.id) < clock_timestamp()
     returning w.id
 )

@@ -8,7 +8,7 @@ with me as materialized (
     from {schema}.workers w
     where w.id = :worker and w.ended_at is null
     for no key update
-), told as (
+), taken as (
     update {schema}.workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
 ), beat as (
     insert into {schema}.heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me

@@ -1,8 +1,8 @@
--- What happened, in the order in which it was taken. Only ever added to.
+-- Events, in the order in which they were taken. Rows are only added.
 create table {schema}.events (
     id       bigint generated always as identity,
     at       timestamptz not null,
-    -- By the database's clock, for retention; `at` is whatever the writer says.
+    -- By the database's clock, for retention. `at` is the writer's time.
     taken_at timestamptz not null default now(),
     task_id  uuid,
     attempt  integer,
@@ -15,16 +15,16 @@ create table {schema}.events (
 
 create index events_id on {schema}.events (id);
 create index events_task on {schema}.events (task_id, id) where task_id is not null;
--- The kinds that few tasks meet are found without walking over those that all meet.
+-- Rare kinds are found without scanning those that every task has.
 create index events_rare on {schema}.events (kind, id) where kind not in ('enqueued', 'started', 'completed');
 create index events_at on {schema}.events using brin (at) with (autosummarize = on);
--- Where tables are published, for `purge`; each partition for itself.
+-- For logical replication, because of `purge`; each partition needs it.
 alter table {schema}.events replica identity full;
 
 {partitions}
 
--- Logs that tasks were enqueued, in the transaction that does it, as one event each. Called by enqueue_many where this part of the schema is
--- there, and by the library. What goes wrong here, a right that is missing among it, costs the events, never the tasks.
+-- Logs that tasks were enqueued, in the same transaction, one event each. Called by enqueue_many where the schema has events, and by the
+-- library. If it fails, for example for a missing right, the events are lost, never the tasks.
 create function {schema}.log_enqueued(ids uuid[], queues text[], funcs text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as {body}
 declare
@@ -38,7 +38,7 @@ begin
             order by e.ord;
             return;
         exception
-            -- There is no partition for the time of the transaction's begin.
+            -- There is no partition for the start of the transaction.
             when check_violation then fault := sqlerrm;
             when others then fault := sqlerrm; exit;
         end;

@@ -1,19 +1,19 @@
--- What came of tasks, kept until its time is over; without end: until infinity. A row holds one result, or those of many tasks of one
--- run that were settled together. That there is one result only per task is seen to by whoever writes: see remove_results() and
--- store_many.sql.
+-- Results, kept until they expire; for ever: until infinity. A row holds one result, or those of several tasks with one base id that were
+-- settled together. The statements that write keep to one result for each task: see remove_results() and store_many.sql.
+-- docs/decisions/0018-results-in-segments.md.
 
 {segments}
 
 create table {schema}.result_segments (
     enqueued_at timestamptz,
     started_at  timestamptz,
-    -- Of many: the latest.
+    -- Of several: the latest.
     finished_at timestamptz not null,
     expires_at  timestamptz not null,
-    -- Of many: the first.
+    -- Of several: the first.
     task_id     uuid not null,
     attempt     integer not null default 0,
-    -- How many places of the run the row spans.
+    -- The number of tasks that the row spans.
     count       integer not null default 1,
     -- completed, failed, cancelled, expired, discarded
     status      text not null,
@@ -21,27 +21,27 @@ create table {schema}.result_segments (
     func        text not null,
     worker      text,
     codec       text,
-    -- Which places have no result here: never had, or removed since. Null: all have.
+    -- A bit for each task without a result in this row: it never had one, or it was removed. Null: all have one.
     removed        bit varying,
-    -- One element for each place; null where the task left no value.
+    -- One element for each task; null where it has no value.
     "values"    bytea[] not null default '{null}',
     error       jsonb,
     metadata    jsonb
 ) partition by range (expires_at);
--- Compressing values costs more than it saves for the usual sizes.
+-- For the usual sizes compression costs more than it saves.
 alter table {schema}.result_segments alter column "values" set storage external;
 
 create index results_task on {schema}.result_segments (task_id);
--- A task in the midst of a row is looked for among the rows of many that begin before it.
-create index results_run on {schema}.result_segments (task_id) where count > 1;
--- Ascending, so that what is new goes to its end, which is the cheapest place; the latest first is a walk backwards.
+-- A task within a row is searched for among the rows of several that begin before it.
+create index results_segment on {schema}.result_segments (task_id) where count > 1;
+-- Ascending, so that new rows are added at its end, which is cheapest. The latest first is a backward scan.
 create index results_finished on {schema}.result_segments (finished_at, task_id);
--- Most results are completions: the others are found without walking over them.
+-- Most results are completions. The others are found without scanning those.
 create index results_uncompleted on {schema}.result_segments (status, finished_at, task_id) where status <> 'completed';
 create index results_expiring on {schema}.result_segments using brin (expires_at) with (autosummarize = on);
 
--- What the statements rely on: how long arrays and bits of a row are; and names that the library knows. A trigger for the same reasons as
--- that of tasks, and left out in the library's own sessions.
+-- The rules that the statements rely on: the length of arrays and bitmaps, and names that the library knows. A trigger for the same reason as
+-- that of tasks. In the library's sessions it does not fire.
 create function {schema}.check_result() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -77,13 +77,13 @@ for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_result();
 
 create table {schema}.results_kept partition of {schema}.result_segments for values from ('infinity') to (maxvalue);
--- Where tables are published; each partition for itself. A key would be one more index for each result.
+-- For logical replication; each partition needs it. A key would be one more index for each result.
 alter table {schema}.result_segments replica identity full;
 alter table {schema}.results_kept replica identity full;
 
 {partitions}
 
--- Results as people see them, one row each.
+-- Results, one row each.
 create view {schema}.results as
 select {schema}.id_after(r.task_id, v.ord::integer - 1) as task_id, r.status, r.queue, r.func, r.worker, r.attempt,
        r.codec, v.value, r.error, r.metadata, r.enqueued_at, r.started_at, r.finished_at, r.expires_at
@@ -91,8 +91,8 @@ from {schema}.result_segments r
 cross join lateral unnest(r."values") with ordinality as v(value, ord)
 where r.removed is null or substring(r.removed from v.ord::integer for 1) = B'0';
 
--- The result of one task, if it has one, as the view shows it: by index, however many there are. The table is named by the statement that
--- is kept, not by a function in SQL, which would become part of other statements' plans: docs/decisions/0035-partitions-and-plans.md.
+-- The result of one task, as the view shows it, found by index. In PL/pgSQL, because a function in SQL would become part of other statements'
+-- plans: docs/decisions/0035-partitions-and-plans.md.
 create function {schema}.result(task uuid) returns setof {schema}.results
 language plpgsql stable parallel safe rows 1 set search_path = pg_catalog, pg_temp as {body}
 begin
@@ -113,8 +113,8 @@ begin
 end
 {body};
 
--- Removes results of tasks and answers with how many there were whose time was not over. The tasks are given by their runs, each named
--- once: the first task of a run, and mask from it on. A row goes with the last of its results.
+-- Removes results and returns the number of those that had not expired. The tasks are grouped by base id, each group once: its first task,
+-- and a mask that begins there. A row is deleted with the last of its results.
 create function {schema}.remove_results(firsts uuid[], masks bit varying[]) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -127,8 +127,8 @@ begin
     into base_ids, lasts
     from unnest(firsts, masks) with ordinality as g(first, mask, no);
 
-    -- All are locked before any is changed, so that what others remove meanwhile is seen; everybody in the same order: by runs, and
-    -- of a run the rows of many first.
+    -- All rows are locked before any is changed, so that what other sessions remove meanwhile is visible. All sessions lock in one order: by
+    -- base id, and of each the rows of several first.
     select coalesce(sum(bit_count(f.hits)) filter (where f.expires_at > now()), 0)::bigint as live,
            bool_or(f.count = 1) as alone, bool_or(f.count > 1 and bit_count(f.hits) > 0) as in_rows
     into seen

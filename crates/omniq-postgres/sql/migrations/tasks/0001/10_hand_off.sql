@@ -1,7 +1,7 @@
--- Hands a lone task straight to a worker that sleeps: it is added as claimed, and the worker is told all of it by the
--- notification that would wake it anyway. That spares the claim: a statement, a commit and two ways through the network.
+-- Hand-off: a lone task is added as claimed by an idle worker, which gets all of it in the notification that would wake it anyway. That saves
+-- the claim: a statement, a commit and two network trips. docs/decisions/0016-hand-off.md.
 
--- Says that a worker takes what is handed to it: a lock, as for sleepers, held by its listening connection.
+-- Opens the inbox of a worker: a lock, as for listeners, that the listening connection holds.
 create function {schema}.open_inbox(worker bigint) returns void
 language sql volatile
 begin atomic
@@ -14,8 +14,7 @@ begin atomic
     select pg_advisory_unlock_shared(hashtext({channel} || ' inboxes'), (worker & 2147483647)::integer);
 end;
 
--- Whether this worker takes what is handed to it just now. Until the transaction ends nobody else gets yes for it: two tasks at once
--- could be one too many.
+-- Whether the inbox of a worker is open. Until this transaction ends every other one gets false: two tasks could be one too many.
 create function {schema}.inbox_is_open(worker bigint) returns boolean
 language sql volatile
 begin atomic
@@ -24,7 +23,7 @@ begin atomic
                 else not pg_advisory_unlock(hashtext({channel} || ' inboxes'), (worker & 2147483647)::integer) end;
 end;
 
--- Listens on a worker's channel. As a statement it would show the name to those who may see what sessions do, and to logs.
+-- Listens on a worker's channel. In a plain statement the name would show in pg_stat_activity and in logs.
 create function {schema}.listen_on(channel text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
@@ -32,8 +31,8 @@ begin
 end
 {body};
 
--- Waits until nobody is handing over to this worker who saw its offer before it was withdrawn, then tells its channel so: behind all that was
--- handed over, for notifications keep their order.
+-- Waits for all hand-offs to this worker that are in flight, then sends an empty notification. It arrives last, because notifications keep
+-- their order.
 create function {schema}.end_handoff(worker bigint, channel text) returns void
 language sql volatile
 begin atomic
@@ -41,8 +40,8 @@ begin atomic
     from pg_advisory_xact_lock(hashtext({channel} || ' hand-offs'), (worker & 2147483647)::integer);
 end;
 
--- Adds a task and hands it to a sleeping worker; false if there is none that takes it, and nothing was done. With the owner's rights, for
--- who enqueues need not be able to look: to be called by those alone who may enqueue.
+-- Adds a task and hands it off to an idle worker. False: no worker takes it, and nothing was done. With the owner's rights, because a role
+-- that may enqueue need not be able to read; only such roles may call it.
 create function {schema}.hand_off(
     id uuid, queue text, func text, codec text, payload bytea, priority smallint, max_retries integer,
     ttl double precision, options jsonb, metadata jsonb
@@ -51,7 +50,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set enab
 set plan_cache_mode = force_generic_plan as {body}
 declare
     at constant timestamptz := clock_timestamp();
-    -- From here on, so that not always the same one is asked first.
+    -- A random start, so that not always the same worker is asked first.
     start constant bigint := random() * (select max(k.id) from {schema}.workers k);
     inbox record;
 begin
@@ -65,7 +64,7 @@ begin
     from {schema}.workers k
     where k.id >= start
       and case when k.ended_at is null and k.channel is not null and hand_off.queue = any (k.queues) and hand_off.func = any (k.funcs)
-                    -- One that has missed a heartbeat may not be well.
+                    -- A worker that has missed a heartbeat may be lost.
                     and {schema}.lease_end(k.id) > at + k.lease / 2
                then {schema}.inbox_is_open(k.id) end
     order by k.id limit 1

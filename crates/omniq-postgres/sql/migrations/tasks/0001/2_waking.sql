@@ -1,8 +1,8 @@
 -- Waking idle workers: which queues have a listener.
 
--- Who sleeps until a task arrives: each process holds a shared lock for each queue that it sleeps on, by the connection that listens.
--- Locks, not rows: dead rows under an old snapshot would make every enqueue look through them, and a lost process's lock goes
--- with its connection. Two queues with one hash ring each other's bell.
+-- The listeners: the listening connection of each process holds a shared lock for each queue that it has a subscription to. Locks, not rows:
+-- every enqueue would have to read dead rows while an old snapshot keeps them, and the lock of a lost process ends with its connection.
+-- Two queues with the same hash notify each other's listeners.
 create view {schema}.listeners as
 select l.pid, l.objid as queue_hash
 from pg_catalog.pg_locks l
@@ -10,9 +10,9 @@ where l.locktype = 'advisory' and l.objsubid = 2 and l.mode = 'ShareLock' and l.
   and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
   and l.classid = (hashtext({channel})::bigint & 4294967295)::oid;
 
--- Whether anybody sleeps on this queue, or on so many that he has not listed them: then its bell is to be rung. A notification
--- takes a lock over the whole server, so there is none where nobody sleeps. The setting omniq.notify = off leaves all bells out: a
--- transaction that has rung one cannot be prepared (PREPARE TRANSACTION).
+-- Whether a listener has subscribed to this queue, or to more queues than it takes locks for. Only then an enqueue notifies, because a
+-- notification takes a lock on the whole server. The setting omniq.notify = off suppresses notifications: a transaction that has notified
+-- cannot be prepared (PREPARE TRANSACTION).
 create function {schema}.has_listener(queue text) returns boolean
 language sql volatile
 begin atomic

@@ -1,6 +1,6 @@
 -- Errors, and when a task expires.
 
--- Raises an error with a class of OmniQ's own.
+-- Raises an error with one of OmniQ's SQLSTATEs.
 create function {schema}.refuse(code text, message text, hint text default null) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
@@ -11,8 +11,8 @@ begin
 end
 {body};
 
--- When a task expires if it starts anew at this time: its time to live counts from the later of creation and start. Total: times that
--- somebody has written past all checks, such as infinity, must not fail the statement that settles many.
+-- When a task expires that starts again at this time: its time to live counts from the later of creation and start. It fails for no input: a
+-- bad time, such as infinity, that another program has written must not fail the statement that settles many.
 create function {schema}.expiry(expires_at timestamptz, run_at timestamptz, created_at timestamptz, start timestamptz)
 returns timestamptz language sql immutable
 begin atomic

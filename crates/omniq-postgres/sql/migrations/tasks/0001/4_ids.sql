@@ -15,7 +15,7 @@ end;
 
 {segments}
 
--- The row that holds this task: its first task and its length; none if there is no such task.
+-- The row that holds this task: its first task and its count. No row: there is no such task.
 create function {schema}.segment_of(task uuid) returns table (id uuid, count integer)
 language sql stable parallel safe
 begin atomic
@@ -29,7 +29,7 @@ begin atomic
     limit 1;
 end;
 
--- One of these ids that a task has, if any has. With the owner's rights: who may enqueue need not be able to look.
+-- One of these ids that is in use by a task. With the owner's rights, because a role that may enqueue need not be able to read.
 create function {schema}.id_in_use(ids uuid[]) returns uuid
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -37,15 +37,15 @@ begin atomic
 end;
 revoke execute on function {schema}.id_in_use(uuid[]) from public;
 
--- An id of these of which a result is kept, if there is any; none where results are not kept in this schema. With the owner's rights:
--- who may enqueue need not be able to look.
+-- One of these ids of which a result is kept; null also where this schema has no results. With the owner's rights, because a role that may
+-- enqueue need not be able to read.
 create function {schema}.id_with_result(ids uuid[]) returns uuid
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
 begin
     if to_regclass(format('%I.result_segments', {schema_name})) is null then
         return null;
     end if;
-    -- As result() looks, but for all in one statement.
+    -- The same search as in result(), for all ids in one statement.
     return (
         select i.id
         from unnest(ids) as i(id)

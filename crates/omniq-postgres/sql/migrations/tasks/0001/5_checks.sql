@@ -1,7 +1,7 @@
 -- The rules of a task, checked where another client than the library writes.
 
--- Refuses JSON that readers of 64-bit numbers and bounded depth cannot read, or would read as something else. `exact`: a number without
--- fraction must be an integer of 64 bits.
+-- Refuses JSON that a reader with 64-bit numbers and bounded depth cannot read, or would change. `exact`: a number without a fraction must
+-- be an integer of 64 bits.
 create function {schema}.check_json(what text, given jsonb, exact boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -24,14 +24,13 @@ begin
 end
 {body};
 
--- The same rules as in the library, which could not settle what it would refuse itself, and what the statements rely on: how
--- long arrays and bits of a row are. A trigger, not constraints: each statement that
--- writes would read and prepare these anew (measured: 30 microseconds), though the library has checked before; in its own
--- sessions it is left out.
+-- The rules of a task: those of the library, which could not settle what it would refuse itself, and those that the statements rely on, such
+-- as the length of arrays and bitmaps. A trigger, not constraints, which each writing statement would read and prepare (measured: 30
+-- microseconds) although the library has checked before. In the library's sessions it does not fire: docs/decisions/0019-checks-by-trigger.md.
 create function {schema}.check_task() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    -- The rule, and what is wrong.
+    -- The rule, and the message.
     broken constant text[] := case
         when octet_length(new.queue) not between 1 and 128
             then array['queue_name_length', format('the queue name has %s bytes: 1 to 128 are allowed', octet_length(new.queue))]
@@ -65,7 +64,7 @@ declare
             then array['seq_range', format('seq %s is out of range', new.seq)]
     end;
 begin
-    -- What was there before is no fault of the statement that moves the row on, be it one that takes many.
+    -- A statement that only moves a row that was bad before must not fail, as it may move many.
     if broken is not null and tg_op = 'UPDATE' then
         if new.state in (0, 1, 3, 4)
            and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.payloads, old.removed, old.max_retries, old.options, old.metadata)
@@ -79,7 +78,7 @@ begin
         raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = broken[1],
             message = format('%s (rule %s)', broken[2], broken[1]);
     end if;
-    -- By itself: who may enqueue need not be able to look at workers. What a lost worker holds is looked for by its row there.
+    -- Asked for inserts only, because a role that may enqueue need not be able to read workers. The rescue finds a worker's tasks by its row.
     if tg_op = 'INSERT' and new.worker is not null then
         if not exists (select from {schema}.workers w where w.id = new.worker) then
             raise exception using errcode = 'check_violation', schema = {schema_name}, table = 'tasks', constraint = 'known_worker',
@@ -96,7 +95,7 @@ on {schema}.tasks
 for each row when (current_setting('omniq.direct', true) is distinct from 'on')
 execute function {schema}.check_task();
 
--- Refuses options of a task that the library does not know, or would read as something else.
+-- Refuses options of a task that the library does not know, or would change.
 create function {schema}.check_options(options jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -123,7 +122,7 @@ begin
 end
 {body};
 
--- Refuses arguments that are said to be JSON and are none.
+-- Refuses a payload of codec json that is not JSON.
 create function {schema}.check_payload(payload bytea) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
@@ -134,7 +133,7 @@ exception when data_exception then
 end
 {body};
 
--- Refuses what the library could not read, or would refuse itself: of other clients alone, for it has checked its own.
+-- Refuses what the library could not read, or would refuse itself. Only for other clients: the library has checked its own input.
 create function {schema}.check_input(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
     run_ats timestamptz[], delays double precision[], ttls double precision[], options text[], metadata text[]

@@ -1,9 +1,8 @@
 -- The functions by which SQL clients enqueue.
 
--- One way into the table, for every client and language. All or nothing. Arrays have one element per task;
--- an element of ids, run_ats, delays, ttls, options and metadata may be null. Delays and ttls are seconds. Chosen are ids that
--- may have been in use before, by tasks that have ended; null: those that are given. Of such there must be no result any more. Logged:
--- with an `enqueued` event each, where this schema has events.
+-- Adds tasks, all or none, from any client and language. Arrays have one element for each task; those of ids, run_ats, delays, ttls, options
+-- and metadata may be null. Delays and ttls are seconds. `chosen`: ids that the user chose, which a task that has ended may have had; null:
+-- all that are given. No result of such an id may be kept. `logged`: with an `enqueued` event each, where this schema has events.
 create function {schema}.enqueue_many(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
@@ -11,7 +10,7 @@ create function {schema}.enqueue_many(
 ) returns setof uuid
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    -- Not now(): inside a long transaction of the user that is long past.
+    -- Not now(), which in a long transaction is long past.
     at constant timestamptz := clock_timestamp();
     all_ids uuid[] := ids;
     chosen_ids constant uuid[] := case when chosen is null then array_remove(ids, null)
@@ -41,7 +40,7 @@ begin
             'A delay is 0 or more, a ttl more than 0, both at most 100 years.');
     end if;
 
-    -- The index knows the first tasks of rows only.
+    -- The unique index knows the first tasks of rows only.
     in_use := {schema}.id_in_use(ids);
     if in_use is not null then
         raise exception using errcode = 'unique_violation', constraint = 'tasks_id',
@@ -55,7 +54,7 @@ begin
            case when s.start > at then 0 else 1 end,
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
            i.options::jsonb, i.metadata::jsonb,
-           -- More claims than attempts: there may be a result from an earlier life (see settle.sql).
+           -- More claims than attempts: there may be a result of an earlier life (see settle.sql).
            case when i.id = any (chosen_ids) then 1 else 0 end
     from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
                 run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
@@ -64,7 +63,7 @@ begin
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.ord;
 
-    -- Behind the insert: who has waited there for the end of an earlier task sees its result now.
+    -- After the insert, which may have waited for the end of an earlier task: its result is visible now.
     if cardinality(chosen_ids) > 0 then
         in_use := {schema}.id_with_result(chosen_ids);
         if in_use is not null then
@@ -74,7 +73,7 @@ begin
         end if;
     end if;
 
-    -- Not from what the insert returns: who may enqueue need not be able to look.
+    -- Not from what the insert returns, because a role that may enqueue need not be able to read.
     insert into {schema}.count_deltas (queue, ready, scheduled)
     select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
     from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
@@ -85,7 +84,7 @@ begin
         perform {schema}.log_enqueued(all_ids, queues, funcs);
     end if;
 
-    -- Ready ones ring the bell where somebody sleeps, once per queue.
+    -- Notifies once for each queue that has a listener.
     perform pg_notify({channel}, q.name)
     from (select distinct unnest(queues)) as q(name)
     where {schema}.has_listener(q.name);

@@ -1,6 +1,6 @@
 -- The view of tasks.
 
--- Tasks as people see them, one row each.
+-- Tasks, one row each.
 create view {schema}.task_list as
 select {schema}.id_after(t.id, b.ord::integer - 1) as id, t.seq - t.count + b.ord as seq, t.queue, t.func, t.priority,
        case when t.state = 0 then 'scheduled'

@@ -1,9 +1,9 @@
--- How many tasks there are, by queue and state, without looking at each: whoever changes that notes by how much, and notes are
--- rolled up into totals. Why so: docs/decisions/0011-counts.md.
+-- The number of tasks by queue and state, without scanning them: a statement that changes it adds a delta, and a rollup sums deltas into
+-- totals. docs/decisions/0011-counts.md.
 
--- Changes: one row per queue and statement, only ever added. Null is none.
+-- A row for each queue and statement that changes counts; rows are only added. Null is 0.
 create table {schema}.count_deltas (
-    -- Who changed it, which tells whether totals already hold it.
+    -- The transaction, which tells whether the totals contain the delta.
     tx        xid8 not null default pg_current_xact_id(),
     queue     text not null,
     ready     bigint,
@@ -13,13 +13,13 @@ create table {schema}.count_deltas (
     completed bigint
 ) with (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index count_deltas_tx on {schema}.count_deltas (tx);
--- Where tables are published; a key would be one more index for each change.
+-- For logical replication. A key would be one more index for each delta.
 alter table {schema}.count_deltas replica identity full;
 
--- The totals of a rollup hold all changes that its snapshot saw. There is one rollup; an older one is being replaced.
+-- The totals of a rollup contain all deltas that its snapshot saw. There is one rollup, except while a new one replaces it.
 create table {schema}.count_rollups (
     rollup   bigint primary key,
-    -- Numbers of transactions mean nothing in another cluster, to which a dump may take the table.
+    -- Transaction ids mean nothing in another cluster, to which a dump may take the table.
     cluster  bigint not null,
     snapshot pg_snapshot not null default pg_current_snapshot()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
@@ -35,7 +35,7 @@ create table {schema}.count_totals (
     primary key (rollup, queue)
 ) with (autovacuum_vacuum_scale_factor = 1, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 
--- The database cluster that this is. It is the same again after a restart, and another one after a restore from a dump.
+-- The identity of the database cluster. A restart keeps it; a restore from a dump is another cluster.
 create function {schema}.this_cluster() returns bigint
 language sql stable
 begin atomic
@@ -44,10 +44,9 @@ end;
 
 insert into {schema}.count_rollups (rollup, cluster) values (1, {schema}.this_cluster());
 
--- Changes that are in no totals. That is every row one can see; but read from end to end, the table would lead over all that was
--- rolled up and could not be vacuumed yet, and over what open transactions wrote. So: transactions that were open at the rollup
--- and are not now, and those that began later, from one that is open still to the next. It plans by itself, once and by
--- index, for sessions that would plan otherwise.
+-- The deltas that no total contains. These are all visible rows, but a scan of the table would read everything that was rolled up and could
+-- not be vacuumed yet, and the rows of open transactions. So the index is read for the transactions that were open at the rollup and are
+-- not now, and for those that began later, in the gaps between transactions that are open. It pins its own planning settings.
 create function {schema}.deltas_since_rollup() returns table (
     row_tid tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
@@ -84,13 +83,13 @@ begin
         select t.ctid as row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
         from {schema}.count_deltas t
         where t.tx > g.after and t.tx < g.before
-        -- Its own look into the index, whatever the planner thinks of a join.
+        -- An index scan for each gap, not a join.
         offset 0
     ) t;
 end
 {body};
 
--- The figures of a queue, or (null) of each that holds tasks.
+-- The counts of a queue, or with null of each that holds tasks.
 create function {schema}.counts_of(name text) returns table (
     queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
@@ -114,11 +113,11 @@ begin
 end
 {body};
 
--- The figures of each queue that holds tasks, exact and at once.
+-- The counts of each queue that holds tasks, exact and without a scan.
 create view {schema}.queue_counts as
 select c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed from {schema}.counts_of(null) c;
 
--- The same, by looking at every task.
+-- The same, by scanning all tasks.
 create view {schema}.scanned_counts as
 select t.queue,
        coalesce(sum(p.tasks) filter (where t.state = 1 and t.worker is null), 0)::bigint as ready,
@@ -129,9 +128,8 @@ select t.queue,
 from {schema}.tasks t, lateral (select t.count - coalesce(bit_count(t.removed), 0) as tasks) p
 group by t.queue;
 
--- Makes new totals of the old ones and all changes since, if there are at least so many, and one; returns how many it rolled up. One at a
--- time: whoever finds another at it, or that another has just done it, leaves it at that. With the owner's rights: every
--- role that changes counts may do it.
+-- Makes new totals of the old ones and all deltas since, if there are at least this many, and at least one. Returns how many it rolled up.
+-- One session at a time: a second one returns at once. With the owner's rights, because every role that changes counts may call it.
 create function {schema}.roll_up_counts(at_least integer default 1) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
@@ -174,15 +172,15 @@ end
 {body};
 revoke execute on function {schema}.roll_up_counts(integer) from public;
 
--- Counts anew what is there, for those who changed tasks by SQL of their own. Writers wait meanwhile.
+-- Makes the totals anew by scanning all tasks, after changes by SQL. Writers wait meanwhile.
 create function {schema}.recount() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
 begin
-    -- A snapshot from before the locks would miss what was written until they were there.
+    -- A snapshot from before the locks would miss what was written until they were granted.
     if current_setting('transaction_isolation') <> 'read committed' then
         perform {schema}.refuse('25001', 'recount() works in transactions that are read committed only');
     end if;
-    -- Writers wait, and folders; readers do not. The changes are not locked beside: writers lock both, in no order of their own.
+    -- Writers and rollups wait, readers do not. The deltas are not locked as well, because writers lock both tables in no fixed order.
     lock table {schema}.tasks in share row exclusive mode;
     lock table {schema}.count_rollups in share row exclusive mode;
     with changes as (
@@ -203,7 +201,7 @@ end
 {body};
 revoke execute on function {schema}.recount() from public;
 
--- A truncation is the one change by hand that can be noticed at no cost.
+-- A truncation is the one change by SQL that can be detected at no cost.
 create function {schema}.recount_truncated() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as {body}
 begin
@@ -211,7 +209,7 @@ begin
     return null;
 end
 {body};
--- Else a trigger on a table of one's own would recount.
+-- Otherwise a trigger on any table could recount.
 revoke execute on function {schema}.recount_truncated() from public;
 create trigger tasks_truncated after truncate on {schema}.tasks
 for each statement execute function {schema}.recount_truncated();

@@ -1,8 +1,8 @@
--- Completes a task within a transaction of the user's own.
+-- Completes a task inside the user's transaction. docs/decisions/0015-transactional-tasks.md.
 
--- Completes one task that stands in a row of its own, fenced by its claim: a claim that was lost fails the user's transaction. `run`
--- has id, worker and number of the claim, whether it is kept, and where they are wanted `result` {worker, codec, ttl and step in
--- seconds} and `event` {worker}; value is the result's.
+-- Completes a task that has a row of its own, checked against its claim: a lost claim fails the user's transaction. `run` has the task's id,
+-- worker and number of the claim, and whether the task is kept; where they are on, `result` {worker, codec, ttl and step in seconds} and
+-- `event` {worker}. `value` is the result's.
 create function {schema}.complete(run jsonb, value bytea default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -36,7 +36,7 @@ begin
 
     if run->'result' is not null then
         if ttl is not null then
-            -- Counted from the transaction's begin, as the function does; most often it is there.
+            -- Counted from the start of the transaction, as the function does. Most often the partition exists.
             perform {schema}.make_results_partition(
                 at - now() + ttl, make_interval(secs => (run->'result'->>'step')::double precision));
         end if;
@@ -51,7 +51,7 @@ begin
     end if;
 
     if run->'event' is not null then
-        -- Its partition is by the transaction's begin.
+        -- Its partition is chosen by the start of the transaction.
         perform {schema}.make_events_partition(interval '0', interval '1 day');
         insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
         values (at, 'completed', task, done.queue, done.func, run->'event'->>'worker', done.attempt);
