@@ -9,3 +9,4 @@ mod c09_twins;
 mod c11_drop;
 mod c30_logging;
 mod c30_payloads;
+mod promises;
