@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures OmniQ and its peers on a private server and writes docs/benchmarks. `--help` names the options.
 
-Needs Python 3.11 and nothing beside its standard library; the peers are installed by peers/install.sh.
+Needs Python 3.11 and only its standard library. peers/install.sh installs the peers.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def measure(options, raw):
     try:
         about.write(raw, bench.server.version, sys.argv[1:])
         for workload in workloads:
-            # Python's peers are slow: a plain run has them in the Python part alone.
+            # Python peers are slow, so a plain run measures them only in the Python part.
             every = options.full or options.peers or workload.startswith(PYTHON)
             turns(
                 options.reps, workload, bench, [peer for peer in peers if peer.takes(workload) and (every or peer.fast)]
@@ -80,7 +80,7 @@ def measure(options, raw):
 
 
 def turns(reps, workload, bench, peers):
-    """All peers in turn, so that a slow minute of the machine falls on all; up to two turns more for those it disturbed."""
+    """Measures all peers in turn, so that a slow minute affects all. Disturbed peers get up to two more turns."""
     quiet = dict.fromkeys(peers, 0)
     for turn in range(reps + RETRIES):
         due = [peer for peer in peers if turn < reps or quiet[peer] < reps]
@@ -93,7 +93,7 @@ def turns(reps, workload, bench, peers):
 
 
 def one(function, bench, peer, workload):
-    """A queue that fails is said and left out; the others go on."""
+    """Measures one queue. If it fails, the error is printed, and the others are still measured."""
     try:
         function(bench, peer)
     except Exception as error:
@@ -117,5 +117,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        # What still runs is ended by scripts/contain.py.
+        # scripts/contain.py ends the processes that still run.
         sys.exit("interrupted")

@@ -7,7 +7,7 @@ source scripts/lib.sh
 
 seeds=${1:-1} minutes=${2:-2}
 shift $(($# < 2 ? $# : 2))
-# Set where everything is built already, as in the tests.
+# Set by scripts/test.sh, where everything is built already.
 [[ -n ${OMNIQ_CHAOS_BUILT:-} ]] || scripts/python.sh wheel
 for seed in ${seeds//,/ }; do
   target/debug/omniq-chaos --seed "$seed" --minutes "$minutes" --python .venv/bin/python "$@"

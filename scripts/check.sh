@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, lints and documentation: everything that can be told without running a test.
+# Formatting, lints and documentation: the checks that run no test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh

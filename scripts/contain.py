@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs a command, and ends every process that it has started, however it ends: contain.py COMMAND [ARGUMENT…]
 
-Servers, daemons and process groups of their own are found as well: what loses its parent becomes a child of this program (Linux).
-Ctrl-C gives the command ten seconds to end by itself; a second one ends all at once.
+Servers, daemons and separate process groups are found as well: a process that loses its parent becomes a child of this
+program (Linux). Ctrl-C gives the command ten seconds to end by itself; a second Ctrl-C ends all at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REST = GRACE / 2
 
 
 def descendants() -> dict[int, str]:
-    """The processes below this one by their ids, with their names; without those that have ended."""
+    """The descendants of this process: their ids and names, without those that have ended."""
     parents: dict[int, tuple[int, str]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -47,7 +47,7 @@ def send(number: int) -> None:
 
 
 class Command:
-    """The command under way, with all that comes below it."""
+    """The running command, with all its descendants."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.asked: list[float] = []
@@ -58,12 +58,12 @@ class Command:
 
     def ask(self, number: int, _: object) -> None:
         self.asked.append(time.monotonic())
-        # A terminal sends Ctrl-C to the command, too; the others come here alone.
+        # A terminal sends Ctrl-C to the command as well; the other signals reach only this program.
         if number != signal.SIGINT and self.status is None:
             os.kill(self.pid, signal.SIGTERM)
 
     def reap(self) -> bool:
-        """Takes note of what has ended; whether anything is left."""
+        """Collects the children that have ended. Returns whether any are left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -75,7 +75,7 @@ class Command:
                 self.status = os.waitstatus_to_exitcode(status)
 
     def wait(self) -> None:
-        """Until the command has ended, or its time is over."""
+        """Waits until the command has ended, or its time is over."""
         while self.reap() and self.status is None:
             if len(self.asked) > 1 or (self.asked and time.monotonic() > self.asked[0] + GRACE):
                 return

@@ -1,6 +1,6 @@
-# What the scripts share: one line per part of the work, with its time.
+# Functions that the scripts share.
 
-# part TITLE COMMAND…: says what begins, runs it, says how long it took.
+# part TITLE COMMAND…: prints the title, runs the command, prints how long it took.
 part() {
   local title=$1 started=$SECONDS
   shift
@@ -9,13 +9,13 @@ part() {
   printf '── %s: done in %s s\n' "$title" "$((SECONDS - started))"
 }
 
-# Where the tests of this checkout keep their servers; `omniq-testkit` knows it by the same rule.
+# Where the tests of this checkout keep their servers; `omniq-testkit` uses the same rule.
 test_base() {
   echo "${TMPDIR:-/tmp}/omniq-test-${USER:-root}${PWD//\//_}"
 }
 
-# Libraries, programs and the Python module. The same packages and features as for the tests, the examples for the sake of what they
-# depend on: or all would be built twice.
+# Libraries, programs and the Python module. Packages and features are the same as for the tests, and the examples are
+# included for what they depend on; otherwise all would be built twice.
 build() {
   cargo build --workspace --all-features --lib --bins --examples
 }

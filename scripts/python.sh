@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Python package: what it needs goes into .venv, then what is asked for is done.
+# The Python package: installs what it needs in .venv, then does the given part.
 #   scripts/python.sh tools     nothing more
 #   scripts/python.sh dev       build for the source tree: .venv imports python/omniq as it stands
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
@@ -18,7 +18,7 @@ have_tools() {
 }
 
 tools() {
-  # `make test` installs them beside this.
+  # In scripts/test.sh, a parallel process installs them.
   if [[ -n ${OMNIQ_TOOLS_BESIDE:-} ]]; then
     until have_tools; do sleep 1; done
   fi
@@ -47,7 +47,7 @@ wheel() {
   install_wheel debug
 }
 
-# The command and the module in one build; what is in .venv already is left if nothing has changed.
+# Builds the command and the module together. The wheel in .venv is kept if nothing has changed.
 demo() {
   cargo build --release -p omniq-cli -p omniq-python
   if [[ $(cat .venv/omniq-wheel 2>/dev/null) == release ]] &&
@@ -59,13 +59,13 @@ demo() {
   install_wheel release
 }
 
-# install_wheel PROFILE: packs the wheel from the module that was built, and puts it into .venv.
+# install_wheel PROFILE: packs the wheel from the built module, and installs it in .venv.
 install_wheel() {
   local profile=$1 folder=target/wheels/$1
   rm -f .venv/omniq-wheel
   rm -rf "$folder"
   mkdir -p "$folder/content"
-  # It talks even where all is well.
+  # maturin prints messages even on success, so its output goes to a file.
   PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin pep517 write-dist-info --metadata-directory "$folder/content" \
     --interpreter "$python" --compatibility linux >"$folder/maturin.log" 2>&1 || { cat "$folder/maturin.log" >&2; return 1; }
   tar -C python --exclude='*.so' --exclude=__pycache__ -cf - omniq | tar -C "$folder/content" -xf -

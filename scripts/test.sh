@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# All checks and tests, the database tests on each PostgreSQL version that is here. Servers are private, and stopped at the end.
+# All checks and tests, the database tests on each installed PostgreSQL version. Servers are private, and stopped at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 
-# The distribution's newest server programs, and those of the Python package: two versions, as far apart as they are.
+# The distribution's newest server programs, and those of the Python package: two versions of PostgreSQL.
 debian=$(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | sort -V | tail -n 1 || true)
 package=$(ls -d .venv/lib/python*/site-packages/*/bin .venv/lib/python*/site-packages/*/*/bin 2>/dev/null |
   while read -r bin; do [[ -x $bin/postgres && -x $bin/initdb ]] && realpath "$bin"; done | head -n 1 || true)
 
-# Databases are made and dropped by the thousand: in memory, where there is room for them, that takes half the time.
+# Thousands of databases are created and dropped. In memory, if there is room, that takes half the time.
 room=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || true)
 if ((${room:-0} >= 8)); then export TMPDIR=/dev/shm; fi
 
-# What makes a second build quick makes the first one slower: only where it is used already.
+# Incremental builds make the second build faster and the first slower, so they are used only where they are used already.
 [[ -d target/debug/incremental ]] || export CARGO_INCREMENTAL=0
 
-# What runs beside the rest, each in a process group of its own. Whatever becomes of the tests, nothing is left running.
+# The parallel processes, each in a process group of its own. They are ended at the exit, whatever the result of the tests.
 beside=() said=()
 tidy_up() {
   local group
@@ -26,7 +26,7 @@ tidy_up() {
 }
 trap tidy_up EXIT
 
-# run_beside COMMAND…: starts it, and leaves its process id in `started`.
+# run_beside COMMAND…: starts the command in parallel, and stores its process id in `started`.
 run_beside() {
   set -m
   "$@" &
@@ -35,7 +35,8 @@ run_beside() {
   beside+=("$started")
 }
 
-# wait_for ID: how it ended; it is not to be ended any more then, as its id may be another's by that time.
+# wait_for ID: waits for a process and returns its status. Its id is then removed from `beside`, because it may belong
+# to another process by the exit.
 wait_for() {
   local id=$1 status=0 left=() group
   wait "$id" || status=$?
@@ -44,22 +45,22 @@ wait_for() {
   return "$status"
 }
 
-# Builds end on one core, and tests wait more than they compute: the checks use what is left of the machine, in a build folder of
-# their own.
+# The end of a build uses one core, and tests wait more than they compute. So the checks run in parallel on what is left
+# of the machine, with a build folder of their own.
 checked=$(mktemp)
 said+=("$checked")
 run_beside env OMNIQ_TOOLS_BESIDE=yes nice -n 19 \
   bash -ec 'CARGO_TARGET_DIR=$PWD/target/checks scripts/check.sh; scripts/python.sh checks' >"$checked" 2>&1
 checks=$started
 
-# Little but waiting for the network: beside the examples.
+# This mostly waits for the network, so it runs beside the build.
 run_beside scripts/python.sh tools >/dev/null
 tools=$started
 
 part "Build" build
 part "Test programs" cargo test --workspace --all-features --no-run
 
-# The examples of README and guide run on a server, as a reader's would.
+# The examples of README and guide run on a server, as they would for a reader.
 examples() {
   local data
   data=$(test_base)/pg-examples
@@ -68,7 +69,7 @@ examples() {
 }
 part "Examples in the documentation" examples
 
-# see ID FILE: waits for what runs beside, and shows what it said.
+# see ID FILE: waits for a parallel process, and prints its output.
 see() {
   local status=0
   wait_for "$1" || status=$?
@@ -76,15 +77,15 @@ see() {
   return "$status"
 }
 
-# Ten thousand histories of verbs at the same time, five thousand on each version.
+# Ten thousand histories of concurrent verbs, five thousand on each version.
 if [[ -n $debian && -n $package ]]; then
   export OMNIQ_HISTORIES=5000
-  # The suite of queues runs in six ways, half of them on each version.
+  # The suite of queues runs in six variants, half of them on each version.
   export OMNIQ_TEST_PG_BIN=$debian
   part "All tests on $("$debian/postgres" --version)" cargo nextest run --workspace --all-features \
     -E 'not test(/^(c05_crowded_queue|c05_unprepared_queue|c06_hostile_pooled)::/)'
   export OMNIQ_TEST_PG_BIN=$package OMNIQ_SEED=2
-  # And once more what concerns the server: results, events, rows, partitions, counts, plans.
+  # Repeats what depends on the server: results, events, rows, partitions, counts, plans.
   part "Database tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features \
     -E 'package(omniq-postgres) and not test(/^(c05_queue|c05_blocking_.*|c05_unprepared_(results|events)|c06_hostile)::/)'
 else
@@ -94,8 +95,8 @@ fi
 
 wait_for "$tools"
 scripts/python.sh wheel
-# They wait for leases, locks and restarts more than they compute, and hold on a busy machine: beside the Python tests, behind them in
-# line.
+# The chaos runs wait for leases, locks and restarts more than they compute, and pass on a busy machine. So they run
+# beside the Python tests, at lower priority.
 troubles=()
 for seed in 1 2; do
   said+=("$(mktemp)")

@@ -1,4 +1,4 @@
-"""How a run was made: kept beside its records, and said at the head of the report."""
+"""How a run was made: stored beside its records, and shown at the head of the report."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.server import ROOT, settings
 
-NOTES = ROOT / "docs/benchmarks/notes.md"  # written by hand, kept when the report is written anew
+NOTES = ROOT / "docs/benchmarks/notes.md"  # written by hand, kept when the report is written again
 
 
 def _file(raw):
@@ -35,7 +35,7 @@ def _without_places(command):
 
 
 def write(raw, postgres, command):
-    """Notes the machine, the versions and the command; a second run that appends adds its command."""
+    """Stores the machine, the versions and the command. A second run that appends adds its command."""
     earlier = json.loads(_file(raw).read_text())["commands"] if raw.exists() and _file(raw).exists() else []
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     said = {

@@ -1,4 +1,4 @@
-"""The bars that OmniQ is to clear: ratios of medians of one run. `check` says of each whether it is met, missed or not measured."""
+"""The bars that OmniQ must meet: ratios of medians of one run. `check` reports each as met, missed or not measured."""
 
 JOB_QUEUES_NOT = ("omniq", "pgmq", "pgbench")  # pgmq is a message queue: it has no jobs, retries or workers
 OURS = ("omniq", "omniq-python")
@@ -6,9 +6,9 @@ LOWER, HIGHER = "at most", "at least"
 
 
 def check(medians, disturbed=()):
-    """Rows of (what, bar, figure, verdict) from {(workload, peer): median}; costs stand under (workload, peer, cost).
+    """Rows of (what, bar, figure, verdict) from {(workload, peer): median}; costs have the key (workload, peer, cost).
 
-    A verdict gets a star if a workload that it rests on is among the disturbed.
+    A verdict gets a star if it uses a workload that was disturbed.
     """
     rows = []
     for bar in BARS:
@@ -61,7 +61,7 @@ def _against(what, workload, bar, against, of=None, sense=HIGHER, jobs=False, pe
 
 
 def _half(what, workload, cost):
-    """One half of the bulk path, for whose whole the bar is: a figure without a verdict."""
+    """One half of the bulk path: a figure without a verdict, because the bar is for the whole path."""
     bar = _against(f"of that, {what}, best job queue", workload, 1, workload, sense=LOWER, jobs=True, cost=cost)
 
     def rows(medians):
@@ -80,7 +80,7 @@ def _itself(what, workload, base, bar):
 
 
 def _python(what, workload, bar, instead=None, sense=HIGHER):
-    """OmniQ's Python package to the best Python peer; one that has no such workload stands there with `instead`."""
+    """OmniQ's Python package to the best Python peer. A peer without this workload is compared by `instead`."""
 
     def rows(medians):
         found = {}

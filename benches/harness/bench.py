@@ -1,4 +1,4 @@
-"""One run of the benchmark: its server, its databases, and the records that it keeps."""
+"""One run of the benchmark: its server, its databases and its records."""
 
 import json
 import time
@@ -10,20 +10,20 @@ PATIENCE = 300  # seconds that may pass after the last handler until the databas
 
 
 class Bench:
-    """Makes databases for measurements, and writes each record down at once."""
+    """Makes databases for measurements, and writes each record at once."""
 
     def __init__(self, work, out, scale=1.0, seconds=5.0, patience=30, overrides=None):
         self.server = Server(work)
         self.out, self.scale, self.seconds, self.patience = out, scale, seconds, patience
         self.overrides = overrides or {}
         self.made = set()
-        self.others = 0.0  # the most that others used during a record of this turn
+        self.others = 0.0  # the most cores that other programs used during a record of this turn
 
     def close(self):
         self.server.stop()
 
     def count(self, wanted, peer=None):
-        """How many tasks a workload of `wanted` takes here."""
+        """How many tasks a workload of `wanted` tasks has in this run."""
         limit = peer.drain_count if peer and peer.drain_count else wanted
         return max(1_000, int(min(wanted, limit) * self.scale))
 
@@ -38,7 +38,7 @@ class Bench:
         return self._copy(peer, name)
 
     def loaded(self, peer, workload, extra, how, count):
-        """A fresh copy of a database with `count` tasks, which the queue's own calls have put there (`bulk` or `load`)."""
+        """A fresh copy of a database with `count` tasks, which the queue's own calls enqueued (`bulk` or `load`)."""
         name = f"{peer.name}-{how}-{count}-{extra.get('RESULTS', 0)}-{extra.get('QUEUES', 1)}"
         if name not in self.made:
             start = self.empty(peer, workload, extra)
@@ -83,7 +83,7 @@ class Bench:
         print(f"{workload:<24}{peer.name:<20}{value:>12,.1f} {unit:<8} {shown}", flush=True)
 
     def _quiet(self):
-        """Waits for others to leave the machine alone, within reason."""
+        """Waits until other programs leave the machine alone, or until the patience is over."""
         for _ in range(self.patience):
             before = busy()
             time.sleep(0.5)

@@ -6,7 +6,7 @@ from harness.bench import wait_finished
 
 
 def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
-    """Measures one drain of `count` tasks; with `first`, it is frozen when that many handlers have run."""
+    """Measures one drain of `count` tasks; with `first`, the worker is frozen when that many handlers have run."""
     extra = {**(extra or {}), **bench.overrides}
     database = bench.loaded(peer, name, extra, how, count)
     session = bench.session(database)
@@ -16,7 +16,7 @@ def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
         end = worker.reached()
         end = worker.freeze() if first else wait_finished(session, peer)
         used, memory = worker.used()
-        # Before the count, which costs the server more than the tasks did where most of them are left.
+        # Read before the count, which costs the server more than the tasks did if most of them are left.
         cost.read(used)
         finished = count - int(session.ask(peer.unfinished())) if first else count
         said = worker.end()
@@ -30,8 +30,8 @@ def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
 def shape(bench, peer, name, count, extra):
     """One drain under a snapshot that another session holds: how the last quarter compares with the first.
 
-    The quarters are timed by handler runs, which a worker's claims are ahead of the database by at most; that all tasks
-    were finished is seen in the database.
+    The quarters are timed by handler runs, which are ahead of the database by no more than the worker's claims. The
+    database shows whether all tasks were finished.
     """
     extra = {**extra, **bench.overrides}
     database = bench.loaded(peer, name, extra, "bulk", count)

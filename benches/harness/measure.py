@@ -1,10 +1,10 @@
-"""What a piece of work costs: CPU of server and client, WAL, dead row versions, memory; and how busy others were."""
+"""The cost of work: CPU of server and client, WAL, dead row versions, memory; and the load by other programs."""
 
 import os
 import time
 from pathlib import Path
 
-NOISY = 0.3  # cores that others used, from which on a figure is not to be trusted
+NOISY = 0.3  # cores that other programs used, above which a figure is not reliable
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,13 +30,13 @@ def tree(pid):
 
 
 def cpu(pid):
-    """CPU seconds of a process, its descendants, and those that it has waited for."""
+    """CPU seconds of a process, its descendants, and the children that they have waited for."""
     fields = [fields for one in tree(pid) if (fields := _stat(one))]
     return sum(int(value) for one in fields for value in one[11:15]) / TICK
 
 
 def peak_mb(pid):
-    """The most memory that a process has had resident, in megabytes."""
+    """The peak resident memory of a process, in megabytes."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -51,7 +51,7 @@ def busy():
 
 
 class Cost:
-    """From its making to `read`: what the work on this database cost."""
+    """The cost of the work on this database, from the creation of this object to `read`."""
 
     def __init__(self, server, database):
         self.server, self.database = server, database
@@ -61,7 +61,7 @@ class Cost:
         self.cpu, self.busy, self.began = cpu(self.pid), busy(), time.monotonic()
 
     def read(self, client_cpu):
-        """Call it at the end of the timed part; `client_cpu` is what our programs used in it."""
+        """Call it at the end of the timed part; `client_cpu` is what the measured programs used in it."""
         server_cpu = cpu(self.pid) - self.cpu
         took = max(time.monotonic() - self.began, 0.001)
         others = max(0.0, (busy() - self.busy - server_cpu - client_cpu) / took)
@@ -73,7 +73,7 @@ class Cost:
         }
 
     def per_task(self, tasks):
-        """The cost of each task. Call it when the programs have ended: only then are their row counts complete."""
+        """The cost per task. Call it after the programs have ended, because only then are their row counts complete."""
         tasks = max(tasks, 1)
         return {
             "server_us": round(self.taken["server_cpu"] / tasks * 1e6, 2),
@@ -87,6 +87,6 @@ class Cost:
         return int(self.server.sql("select pg_current_wal_insert_lsn() - '0/0'").split(".")[0])
 
     def _dead(self):
-        # Versions that updates and deletes have left, whether they were cleared away since or not.
+        # Versions that updates and deletes have left, even if they were removed since then.
         query = "select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint from pg_stat_user_tables"
         return int(self.server.sql(query, self.database))

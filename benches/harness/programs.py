@@ -1,4 +1,4 @@
-"""The measured programs: what peers.toml says of each, and how one is run."""
+"""The measured programs: their entries in peers.toml, and how one is run."""
 
 import json
 import resource
@@ -12,8 +12,8 @@ from pathlib import Path
 from harness.measure import cpu, peak_mb
 from harness.server import BENCHES, ROOT, environment, kill_later
 
-PYTHON = "python-"  # how the names of the Python part's workloads begin
-LIMIT = 900  # seconds after which a program that has not ended is ended
+PYTHON = "python-"  # the prefix of the workloads of the Python part
+LIMIT = 900  # seconds after which a program that still runs is killed
 
 
 def catalogue():
@@ -23,7 +23,7 @@ def catalogue():
 
 
 class Peer:
-    """One queue: its program, its best settings, its query for what is unfinished."""
+    """One queue: its program, its best settings, its query for unfinished tasks."""
 
     def __init__(self, name, entry):
         self.name, self.entry = name, entry
@@ -45,12 +45,12 @@ class Peer:
         self.command = [part.format(**places) for part in entry["command"]]
 
     def missing(self):
-        """Why it cannot be run here, or None."""
+        """Why it cannot run on this machine, or None."""
         absent = [part for part in self.command if "/" in part and not Path(part).exists()]
         return f"{absent[0].rsplit('/', 1)[-1]} is not there; benches/peers/install.sh builds it" if absent else None
 
     def takes(self, workload):
-        """Whether it belongs into the part of the benchmark that this workload is of."""
+        """Whether it belongs to the part of the benchmark that has this workload."""
         return self.language == "python" if workload.startswith(PYTHON) else self.part != "python"
 
     def unfinished(self, what="count(*)"):
@@ -89,7 +89,7 @@ class Peer:
 
 
 class Worker:
-    """A worker program under way. Use it with `with`: it is ended whatever happens."""
+    """A running worker program. Use it with `with`, which ends it in any case."""
 
     def __init__(self, peer, url, workload, extra, wanted):
         self.peer = peer
@@ -110,7 +110,7 @@ class Worker:
         self.errors.close()
 
     def reached(self):
-        """Waits until as many handlers have run as were wanted."""
+        """Waits until the wanted number of handlers have run."""
         return self._wait("REACHED")
 
     def used(self):
@@ -118,7 +118,7 @@ class Worker:
         return cpu(self.process.pid) - self.cpu_before, peak_mb(self.process.pid)
 
     def freeze(self):
-        """Stops the process where it stands, lets the server end what it was sent, and returns the time of the stop."""
+        """Suspends the process, lets the server finish what it has received, and returns the time of the suspension."""
         self.process.send_signal(signal.SIGSTOP)
         at = time.monotonic_ns()
         time.sleep(0.05)

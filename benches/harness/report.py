@@ -1,4 +1,4 @@
-"""From the records of a run: results.csv, README.md (tables, bars) and the plots, in one folder."""
+"""Writes from the records of a run: results.csv, README.md (tables, bars) and the plots, in one folder."""
 
 import csv
 import json
@@ -14,11 +14,11 @@ LEGEND = (
     "and of the measured program in microseconds, WAL in bytes, row versions left dead by updates and deletes. A star marks",
     "figures during which other programs used more than 0.3 cores.",
 )
-ENOUGH = 3  # quiet runs, from which on those beside other load are left out
+ENOUGH = 3  # if there are this many quiet runs, the runs under other load are left out
 
 
 def read(raw):
-    """The records by (workload, peer), in the order in which they first came."""
+    """The records by (workload, peer), in the order of each pair's first record."""
     groups = {}
     for line in Path(raw).read_text().splitlines():
         row = json.loads(line)
@@ -49,7 +49,7 @@ def summary(rows):
 
 
 def write(raw, folder, about):
-    """Writes everything; `about` is (title, text) of how the run was made."""
+    """Writes everything; `about` is a text on how the run was made."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lines = [summary(rows) for rows in read(raw).values()]

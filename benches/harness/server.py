@@ -1,4 +1,4 @@
-"""The private server: started for a run, asked by psql, ended with it."""
+"""The private server: started for a run, queried by psql, ended with the run."""
 
 import json
 import os
@@ -40,7 +40,10 @@ class Server:
         self.lend_extensions(Path(work) / "extensions")
 
     def lend_extensions(self, folder):
-        """Makes the stand-ins of peers/extension known to a server that lacks them, in a folder that it can read; from PostgreSQL 18 on."""
+        """Gives a server that lacks pgcrypto the stand-ins of peers/extension; from PostgreSQL 18 on.
+
+        They are copied to a folder that the server can read.
+        """
         there = self.sql("select count(*) from pg_available_extensions where name = 'pgcrypto'") != "0"
         if there or int(self.sql("show server_version_num")) < 180000:
             return
@@ -78,7 +81,7 @@ class Server:
         self.sql(f'drop database if exists "{database}" with (force)')
 
     def copy(self, database, template):
-        """`database` as a fresh copy of `template`, file by file, so that the copy writes no WAL of its own."""
+        """Makes `database` a fresh copy of `template`, file by file, so that the copy writes no WAL of its own."""
         self.drop(database)
         self.sql(f'create database "{database}" template "{template}" strategy file_copy')
 
@@ -89,7 +92,7 @@ class Server:
 
 
 class Session:
-    """One psql kept open: for cheap polling, and for a snapshot that is held."""
+    """One open psql: for cheap polling, and to hold a snapshot."""
 
     def __init__(self, server, database):
         self.process = subprocess.Popen(
@@ -108,7 +111,7 @@ class Session:
 
 
 def kill_later(process, seconds):
-    """Ends a program that hangs, so that a run cannot last for ever. Cancel it when the program has ended."""
+    """Kills a program that hangs, so that a run cannot last forever. Cancel the timer when the program has ended."""
     timer = threading.Timer(seconds, process.kill)
     timer.daemon = True
     timer.start()
@@ -116,7 +119,7 @@ def kill_later(process, seconds):
 
 
 def environment(extra):
-    """The environment of a measured program: ours and its settings."""
+    """The environment of a measured program: that of this process, and its settings."""
     return {
         **os.environ,
         **{key: str(value) for key, value in extra.items()},

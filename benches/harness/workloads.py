@@ -14,7 +14,7 @@ CALLERS = 32
 
 def bulk(bench, peer, prefix=""):
     """Bulk enqueue of 100,000 tasks by the queue's bulk call, in chunks of 5,000 (or what it takes best)."""
-    # Python's peers have their smaller count in Python's part, so that a plain run does not wait for them.
+    # Python peers have their smaller count only in the Python part, so that a plain run does not wait for them.
     count = bench.count(DRAIN, peer if prefix else None)
     database = bench.empty(peer, "bulk", {})
     cost = bench.cost(database)
@@ -52,9 +52,9 @@ def drain_variants(bench, peer):
 
 
 def path(bench, peer):
-    """What a task costs on the bulk path, from one end to the other: 100,000 enqueued in bulk, and drained in the same database.
+    """The whole cost of a task on the bulk path: 100,000 enqueued in bulk, and drained in the same database.
 
-    Nothing is copied and no checkpoint comes in between, as it is where tasks do not lie for long.
+    Nothing is copied and no checkpoint is made in between, as in a queue whose tasks do not wait for long.
     """
     count = bench.count(DRAIN, peer)
     database = bench.empty(peer, "drain", bench.overrides)
@@ -75,7 +75,7 @@ def path(bench, peer):
 
 
 def latency(bench, peer, prefix=""):
-    """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle between."""
+    """From the start of the enqueue call to the start of the handler, one task each 20 ms, the worker idle in between."""
     database = bench.empty(peer, "latency", {})
     url = bench.server.url(database)
     cost = bench.cost(database)
@@ -94,7 +94,7 @@ def latency(bench, peer, prefix=""):
 
 
 def mixed(bench, peer):
-    """32 producers of single tasks and one worker at once; what was finished in the database when the time was up."""
+    """32 producers of single tasks and one worker at once: the tasks finished in the database when the time was up."""
     database = bench.empty(peer, "mixed", {})
     url = bench.server.url(database)
     session = bench.session(database)
@@ -113,7 +113,7 @@ def mixed(bench, peer):
 
 
 def backlog(bench, peer, sizes=(100_000, 1_000_000)):
-    """The first 50,000 tasks of a backlog: what was finished in the database when that many handlers had run."""
+    """The first 50,000 tasks of a backlog: the tasks finished in the database when that many handlers had run."""
     for size in sizes:
         count = bench.count(size)
         drain(bench, peer, f"backlog-{count}", count, first=min(50_000, count // 2))
@@ -122,7 +122,7 @@ def backlog(bench, peer, sizes=(100_000, 1_000_000)):
 
 
 def backlog_10m(bench, peer):
-    """The same with 10 million, and with 100,000 beside it: rates of different minutes are not to be compared."""
+    """The same with 10 million, and with 100,000 in turn: rates of different minutes cannot be compared."""
     backlog(bench, peer, (100_000, 10_000_000))
 
 
@@ -154,7 +154,7 @@ def slots(bench, peer):
 
 
 def python_drain(bench, peer):
-    """The drain of `async def` tasks; of `def` tasks and with results stored, where the queue has that."""
+    """The drain of `async def` tasks; also of `def` tasks and with results stored, if the queue has that."""
     count = bench.count(DRAIN, peer)
     drain(bench, peer, f"{PYTHON}drain", count)
     if "def" in peer.variants:

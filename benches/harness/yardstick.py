@@ -11,7 +11,7 @@ INSERT = """insert into tasks (queue, payload) values ('default',
 
 
 class Plain:
-    """Stands in the records where a queue's name stands."""
+    """Takes the place of a queue in the records."""
 
     name = "pgbench"
 
@@ -20,7 +20,7 @@ class Plain:
 
 
 def yardstick(bench):
-    """One record for 1 and one for 32 clients; none where pgbench is not installed."""
+    """One record for 1 and one for 32 clients; none if pgbench is not installed."""
     program = bench.server.program("pgbench")
     if not program:
         print("pgbench is not installed: no yardstick")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the peers that the benchmark measures beside OmniQ: install.sh [rust] [python] [wheel] [node]; without a name, all.
-# `wheel` is OmniQ's own: the newest that scripts/python.sh release has built, beside the Python peers.
-# Everything goes below benches/peers; nothing of the machine's own is changed.
+# Installs the peers that the benchmark compares with OmniQ: install.sh [rust] [python] [wheel] [node]; without a name, all.
+# `wheel` is OmniQ's own: the newest wheel that scripts/python.sh release has built, installed beside the Python peers.
+# Everything goes below benches/peers; the rest of the machine is not changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -15,8 +15,9 @@ install_python() {
   install_oban
 }
 
-# oban asks for Python 3.12 because of one type alias, which only annotations use. Where Python is older, that one line is
-# written in the older way; all that runs is as published. Its erlpack is compiled here: it needs a C compiler and Python's headers.
+# oban requires Python 3.12 because of one type alias, which only annotations use. For an older Python, that one line is
+# rewritten in the older form; all code that runs is as published. Its erlpack is compiled here, which needs a C
+# compiler and Python's headers.
 install_oban() {
   local python=python/venv/bin/python packages
   "$python" -m pip install --quiet --ignore-requires-python --requirement python/requirements-oban.txt || {

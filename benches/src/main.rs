@@ -1,4 +1,4 @@
-//! OmniQ's program in the benchmark, and `server`, which keeps the private server for all of them.
+//! OmniQ's program in the benchmark, and `server`, which runs the private server for all of them.
 //!
 //! `benches/run.py` starts it; see `benches/README.md`.
 
@@ -7,7 +7,7 @@ mod server;
 
 use bench_protocol::Mode;
 
-/// Whatever goes wrong ends the program with a message.
+/// Any error ends the program with a message.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failed> {

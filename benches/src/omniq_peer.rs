@@ -1,16 +1,16 @@
-//! OmniQ as a measured queue: the crate's public calls, nothing beside them.
+//! OmniQ as a measured queue, by the crate's public calls alone.
 
 use std::sync::Arc;
 
 use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
-use omniq::backend::postgres::Part;
+use omniq::backend::postgres::Placement;
 use omniq::prelude::*;
 
 use crate::Failed;
 
-/// Does what the command line asks for on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events.
+/// Runs the mode of the command line on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events.
 pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
-    let part = |key: &str| if setting(key, 0) == 1 { Part::Postgres } else { Part::Off };
+    let part = |key: &str| if setting(key, 0) == 1 { Placement::Postgres } else { Placement::Off };
     let settings = Settings::builder()
         .url(database_url())
         .pool_max(mode.connections(8))
@@ -43,7 +43,7 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
             .await;
         }
         Mode::Load(_) => {
-            // With ids of their own tasks stand alone, however many of them travel together.
+            // Tasks with chosen ids are stored one to a row, even if many of them are sent together.
             produce(mode, move |job| {
                 let (queue, task) = (queue.clone(), task(job).id(TaskId::new()));
                 async move {

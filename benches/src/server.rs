@@ -1,4 +1,4 @@
-//! The private server: one cluster in a folder of its own, with the settings it is given, until its starter hangs up.
+//! The private server: one cluster in a folder of its own, with the given settings, until standard input ends.
 
 use std::io::Read;
 use std::path::PathBuf;

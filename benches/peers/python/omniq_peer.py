@@ -36,7 +36,7 @@ async def one(number, at):
 
 
 def options():
-    """Those of the worker that the environment names."""
+    """The worker options that the environment sets."""
     known = {"SLOTS": "concurrency", "THREADS": "threads", "PREFETCH": "prefetch"}
     return {option: int(os.environ[key]) for key, option in known.items() if key in os.environ}
 

@@ -1,6 +1,6 @@
 """What the Python programs of the benchmark share: command line, clock, the job, producers, counts of handler runs.
 
-The same commands and lines as the Rust ones (`benches/protocol`); see benches/README.md.
+Commands and output lines are those of the Rust programs (`benches/protocol`); see benches/README.md.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ def job(i, t=0):
 
 
 def queues():
-    """The names of the queues that jobs go to in turn: `bench0`, `bench1` …; `QUEUES` says how many."""
+    """The names of the queues that jobs go to in turn: `bench0`, `bench1` …; `QUEUES` sets the number."""
     return [f"bench{number}" for number in range(setting("QUEUES", 1))]
 
 
 def connections(otherwise):
-    """How many connections a producer of this kind is given, as in the Rust programs."""
+    """How many connections the program gets in this mode, as in the Rust programs."""
     known = {"single": max(2, int(ARGS[0]) if ARGS else 2), "load": 32, "setup": 4, "bulk": 4, "paced": 4}
     return known.get(MODE, setting("CONNECTIONS", otherwise))
 
@@ -67,7 +67,7 @@ async def _callers(callers, call, goes_on):
 
 
 async def produce(call):
-    """`load`, `single` or `paced`, around the queue's own `call(number, time)`."""
+    """Runs `load`, `single` or `paced`, around the queue's own `call(number, time)`."""
     if MODE == "load":
         start = now()
         report(await _callers(32, call, lambda number: number < ARGS[0]), start)
@@ -89,7 +89,7 @@ async def produce(call):
 
 
 class _Seen:
-    runs = itertools.count(1)  # its steps are whole, so that handlers in threads need no lock
+    runs = itertools.count(1)  # `next` is atomic, so handlers in threads need no lock
     wanted = 0
     sleep = 0.0
     marks = []
@@ -122,7 +122,7 @@ def handle_blocking(enqueued_at):
 
 
 def serve():
-    """Says READY; a line on standard input ends the program, after the counts."""
+    """Prints READY. A line on standard input ends the program, after the counts."""
     _Seen.wanted, _Seen.sleep = int(ARGS[0]), setting("SLEEP_MS", 0.0) / 1e3
     ready = now()
     say(f"READY {ready}")

@@ -20,7 +20,7 @@ pub struct Noop {
     pub t: u64,
     /// A running number.
     pub i: u64,
-    /// Makes the job as large as it is.
+    /// Pads the job to that size.
     pub pad: String,
 }
 
@@ -37,10 +37,10 @@ pub fn now() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
-/// One line for the program that measures.
+/// Prints one line for the driver.
 pub(crate) fn say(line: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    // If nobody listens any more there is nobody to tell.
+    // If the driver has ended, no program reads the line, so errors are ignored.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

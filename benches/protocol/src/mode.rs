@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// What the program is asked to do.
+/// The command of a measured program.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
     /// `setup`: make the schema and the queues in an empty database.
@@ -11,16 +11,16 @@ pub enum Mode {
     Bulk(u64),
     /// `load N`: enqueue this many one by one, from 32 callers.
     Load(u64),
-    /// `single CALLERS SECONDS`: enqueue one by one for so long.
+    /// `single CALLERS SECONDS`: enqueue one by one for this many seconds.
     Single(usize, f64),
-    /// `paced N MS`: enqueue one each so many milliseconds.
+    /// `paced N MS`: enqueue N, one each MS milliseconds.
     Paced(u64, u64),
-    /// `work COUNT`: work until told to stop, and say when this many handlers have run (0: never).
+    /// `work COUNT`: work until stopped, and report when this many handlers have run (0: never).
     Work(u64),
 }
 
 impl Mode {
-    /// The mode that the command line names, or a sentence on what it may name.
+    /// The mode that the command line names, or a message with the valid modes.
     pub fn from_args() -> Result<Self, String> {
         let args: Vec<String> = std::env::args().skip(1).collect();
         let number = |at: usize| args.get(at).and_then(|text| text.parse::<f64>().ok());
@@ -41,7 +41,7 @@ impl Mode {
         })
     }
 
-    /// How many connections a producer of this kind is given.
+    /// How many connections the program gets in this mode.
     pub fn connections(self, otherwise: usize) -> usize {
         match self {
             Self::Single(callers, _) => callers.max(2),
@@ -52,7 +52,7 @@ impl Mode {
     }
 }
 
-/// The database that the program is given.
+/// The URL of the database to use.
 ///
 /// # Panics
 /// Without `DATABASE_URL` in the environment.
@@ -65,7 +65,7 @@ pub fn setting<T: FromStr>(key: &str, otherwise: T) -> T {
     std::env::var(key).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// The names of the queues that jobs go to in turn: `bench0`, `bench1` …; `QUEUES` says how many.
+/// The names of the queues that jobs go to in turn: `bench0`, `bench1` …; `QUEUES` sets the number.
 pub fn queues() -> Vec<String> {
     (0..setting("QUEUES", 1)).map(|number| format!("bench{number}")).collect()
 }

@@ -1,5 +1,5 @@
-//! A pause that is exact and cheap. Tokio's own timer rounds up to whole milliseconds, which doubles a task of one, and a system
-//! timer for each pause costs more than the queues do: so all pauses share one.
+//! A pause that is exact and cheap. Tokio's timer rounds up to whole milliseconds, which doubles a task of one
+//! millisecond, and a system timer for each pause costs more than the queues do. So all pauses share one system timer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -29,7 +29,7 @@ struct Pause {
     over: oneshot::Sender<()>,
 }
 
-/// Waits for so long, give or take some tens of microseconds.
+/// Waits for this long, to within some tens of microseconds.
 pub(crate) async fn pause(time: Duration) -> io::Result<()> {
     let until = now() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
     let (over, wait) = oneshot::channel();
@@ -50,7 +50,7 @@ fn timer() -> io::Result<&'static Timer> {
     Ok(timer)
 }
 
-/// Ends pauses as their time comes.
+/// Ends pauses when they are due.
 async fn ring(fd: OwnedFd) {
     #[expect(deprecated, reason = "unsound only for types that do not own their descriptor; this one does")]
     let fd = AsyncFd::with_interest(fd, Interest::READABLE).expect("a timer can be watched");
@@ -59,7 +59,7 @@ async fn ring(fd: OwnedFd) {
         let _ = ready.try_io(|fd| Ok(rustix::io::read(fd, &mut [0_u8; 8])?));
         let timer = TIMER.get().expect("it was made before it was set");
         timer.end_due().expect("a timer can be set").into_iter().for_each(|pause| {
-            // A handler that was dropped waits no more.
+            // A handler that was dropped does not wait any more, so the error is ignored.
             let _ = pause.over.send(());
         });
     }

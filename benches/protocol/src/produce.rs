@@ -1,4 +1,4 @@
-//! The producers: how jobs are made, counted and timed, around a queue's own enqueue call.
+//! The producers: they make, count and time jobs around a queue's own enqueue call.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ where
     report(count, start);
 }
 
-/// `load`, `single` or `paced`, whichever is asked for, around the queue's own `call` for one job.
+/// Runs `load`, `single` or `paced`, as the mode says, around the queue's own `call` for one job.
 ///
 /// # Panics
 /// For any other mode, which has no such call.
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// Enqueues one by one from `callers` at once for `seconds`.
+/// Enqueues one by one from this many `callers` at once, for `seconds`.
 async fn single<F, Fut>(callers: usize, seconds: f64, call: F)
 where
     F: Fn(Noop) -> Fut + Clone + Send + 'static,
@@ -101,7 +101,7 @@ where
     total
 }
 
-/// Enqueues one job each `ms` milliseconds, with the time of its call in it. One before, to connect.
+/// Enqueues one job each `ms` milliseconds, with the time of its call in it. One job goes before them, to connect.
 async fn paced<F, Fut>(count: u64, ms: u64, call: F)
 where
     F: Fn(Noop) -> Fut,

@@ -1,4 +1,4 @@
-//! What a worker program counts: handler runs, the time of every hundredth, and latencies.
+//! The counts of a worker program: handler runs, the time of every hundredth, and latencies.
 
 use std::io::BufRead;
 use std::sync::Mutex;
@@ -42,7 +42,7 @@ pub async fn handle(enqueued_at: u64) {
     }
 }
 
-/// Says READY, so call it right before the worker is run. A line on standard input ends the program, after the counts.
+/// Prints READY, so call it right before the worker is run. A line on standard input ends the program, after the counts.
 pub fn serve(wanted: u64) {
     WANTED.store(wanted, Ordering::Relaxed);
     SLEEP_US.store((setting("SLEEP_MS", 0.0) * 1e3) as u64, Ordering::Relaxed);

@@ -6,20 +6,20 @@ use clap::Parser;
 
 use crate::part::Part;
 
-/// Breaks everything around a running queue for some minutes, and checks that what was promised holds.
+/// Breaks everything around a running queue for some minutes, and checks that the promises hold.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "omniq-chaos")]
 pub struct Args {
     /// Chooses loads and faults; the same seed makes the same plan
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How long the load goes on
+    /// How long the load lasts, in minutes
     #[arg(long, default_value_t = 2.0)]
     pub minutes: f64,
-    /// What is left out
+    /// The parts to leave out
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     pub without: Vec<Part>,
-    /// Of the faults, these alone
+    /// Only these faults
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT")]
     pub only: Vec<Part>,
     /// Seconds from one fault to the next, on average

@@ -1,4 +1,5 @@
-//! Time that all processes of a run share: the machine's monotonic clock, in nanoseconds. Python's `time.monotonic_ns` is the same.
+//! The time that all processes of a run share: the machine's monotonic clock, in nanoseconds. Python's
+//! `time.monotonic_ns` is the same.
 
 use rustix::time::{ClockId, clock_gettime};
 

@@ -16,7 +16,7 @@ use crate::team::Team;
 use crate::world::World;
 use crate::{Fallible, clock, history, nemesis, plan, report};
 
-/// How long the rest of the work may take once nothing is disturbed any more.
+/// How long the rest of the work may take after the last fault.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Whether every promise was kept.
@@ -65,7 +65,7 @@ async fn course(args: &Args, folder: PathBuf) -> Fallible<bool> {
     Ok(kept)
 }
 
-/// Ends the faults and the load, waits until the work is done, sends the workers home, and reads what there is.
+/// Ends the faults and the load, waits until the work is done, stops the workers, and reads the tables.
 async fn settle(world: &World) -> Fallible<Facts> {
     nemesis::calm(world).await?;
     let mut team = world.team.replace(Team::new(PathBuf::new()));
@@ -85,7 +85,7 @@ async fn settle(world: &World) -> Fallible<Facts> {
         Ok(listed) => (listed, None),
         Err(error) => (0, Some(error.to_string())),
     };
-    // The last sessions may be on their way out.
+    // The last sessions may not have ended yet.
     let others =
         "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and backend_type = 'client backend'";

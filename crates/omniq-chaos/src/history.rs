@@ -1,5 +1,5 @@
-//! The history: what each actor asked, what it was answered, and which runs began and ended, with times. An actor appends JSON lines to
-//! a file of its own. A line is one `write`, so it survives the end of its process, whatever that is.
+//! The history: each actor's calls and their answers, and the begin and end of each run, with times. An actor appends
+//! JSON lines to a file of its own. A line is one `write`, so it survives any end of its process.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::clock::{self, Nanos};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
     pub at: Nanos,
-    /// Which process, with the number of its life: `rust-1#3`.
+    /// The process, with the number of its life: `rust-1#3`.
     pub who: String,
     #[serde(flatten)]
     pub what: What,
@@ -27,21 +27,22 @@ pub struct Line {
 pub enum What {
     /// A call is made.
     Asked { op: u64, call: Call },
-    /// It has come back.
+    /// A call has returned.
     Answered { op: u64, answer: Answer },
-    /// A run begins. `v`: which version of the arguments it got.
+    /// A run begins. `v`: the version of its arguments.
     Begun { run: Uuid, task: Uuid, n: u64, v: u64, attempt: u32, func: String },
-    /// It ends: `value`, `error`, `snooze`, `discard`; `stopped` if it was broken off.
+    /// A run ends: `value`, `error`, `snooze`, `discard`; `stopped` if it was broken off.
     Ended { run: Uuid, how: String },
-    /// The nemesis did something, to `target` if to one process, until this time.
+    /// The nemesis caused a fault until this time, on `target` if it concerned one process.
     Fault { fault: String, target: Option<String>, until: Nanos, note: String },
 }
 
-/// What is asked of the queue.
+/// A call to the queue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Call {
-    /// Tasks with the numbers from `first` on. `ids`: those chosen by the caller. `inside`: in a transaction with rows of `orders`.
+    /// Tasks with the numbers from `first` on. `ids`: those that the caller chose. `inside`: in a transaction with rows
+    /// of `orders`.
     Enqueue {
         first: u64,
         count: u64,
@@ -78,7 +79,7 @@ pub struct Spec {
     pub max_retries: u32,
     /// How many attempts fail.
     pub fails: u32,
-    /// May expire.
+    /// Whether they may expire.
     pub ttl: bool,
 }
 
@@ -93,19 +94,19 @@ pub enum Answer {
     Each {
         each: Vec<String>,
     },
-    /// A task, or that there is none.
+    /// The task, or `None` if there is none.
     Task {
         found: Option<Found>,
     },
     Count {
         count: u64,
     },
-    /// An error that says that nothing was done.
+    /// An error that means that nothing was done.
     Refused {
         kind: String,
         message: String,
     },
-    /// An error after which it may have been done.
+    /// An error that leaves open whether it was done.
     Unknown {
         message: String,
     },
@@ -154,11 +155,11 @@ impl Writer {
         let line = Line { at, who: self.who.clone(), what };
         let mut text = serde_json::to_string(&line).expect("plain data");
         text.push('\n');
-        // Without its history a run proves nothing.
+        // Without its history, a run proves nothing.
         (&self.file).write_all(text.as_bytes()).expect("the history can be written");
     }
 
-    /// Notes a call before it is made; the number is for [`answered`](Self::answered).
+    /// Logs a call before it is made. The returned number is for [`answered`](Self::answered).
     pub fn asked(&self, call: Call) -> u64 {
         let op = self.ops.fetch_add(1, Ordering::Relaxed);
         self.write(What::Asked { op, call });
@@ -186,7 +187,7 @@ pub fn read(folder: &Path) -> Fallible<Vec<Line>> {
     Ok(lines)
 }
 
-/// What an error of the library says about whether the call was carried out.
+/// Whether the call was carried out, as far as an error of the library tells.
 pub fn error(error: &omniq::Error) -> Answer {
     let message = error.to_string();
     let of = |kind: &str| Answer::Refused { kind: kind.to_owned(), message: message.clone() };

@@ -1,7 +1,8 @@
-//! `omniq-chaos`: breaks everything around a running queue, and checks that what was promised holds. See docs/chaos.md.
+//! `omniq-chaos`: breaks everything around a running queue, and checks that the promises hold. See docs/chaos.md.
 //!
-//! In reading order: `plan` says what happens when, `world` starts server, pooler and `team`, whose processes play an `actor`'s part
-//! and write their `history`; the `nemesis` carries out the plan; the `checker` judges, and the `report` tells.
+//! In reading order: `plan` decides what happens when, `world` starts the server, the pooler and the `team`, whose
+//! processes each run an `actor` and write their `history`; the `nemesis` carries out the plan; the `checker` gives the
+//! verdict, and the `report` prints it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks")]
 
@@ -26,7 +27,7 @@ use clap::Parser;
 
 use args::Args;
 
-/// Here every error ends what it happens in: its text is enough.
+/// In this program every error ends the operation in which it happens, so its text is enough.
 type Fallible<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 fn run() -> Fallible<bool> {
     let args = Args::parse();
     if rustix::process::geteuid().is_root() && std::env::var_os(world::MOUNTS).is_none() {
-        // In a mount namespace of its own, what is mounted goes with the processes, however they end.
+        // In a separate mount namespace, mounts end with the processes, however those end.
         let possible = Command::new("unshare").args(["--mount", "true"]).status();
         if possible.is_ok_and(|status| status.success()) {
             let mut again = Command::new("unshare");
@@ -56,14 +57,14 @@ fn run() -> Fallible<bool> {
             return Err(again.env(world::MOUNTS, "own").exec().into());
         }
     }
-    // One thread: the death of the thread that started them is what ends the processes of the load.
+    // One thread, because the processes of the load end when the thread that started them ends.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = args.folder.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("omniq-chaos-{}-{}", args.seed, std::process::id()))
     });
     let local = tokio::task::LocalSet::new();
     let done = runtime.block_on(local.run_until(course::run(args.clone(), folder.clone())));
-    // What is still under way ends with these, and all processes with it.
+    // Dropping these ends everything that is still running, with all processes.
     drop(local);
     drop(runtime);
     if !args.keep && !matches!(done, Ok(false)) && args.folder.is_none() {

@@ -1,13 +1,12 @@
-//! What a process of the load is told. It comes by an environment variable; `worker.py` reads the same.
+//! The orders of a process of the load. They are passed in an environment variable; `worker.py` reads the same.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The variable.
 pub const VARIABLE: &str = "OMNIQ_CHAOS_ORDERS";
 
-/// How long claims hold without a heartbeat, in seconds: short, so that what is lost comes back often.
+/// How long claims hold without a heartbeat, in seconds. It is short, so that tasks of lost workers come back often.
 pub const LEASE: f64 = 3.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,23 +21,23 @@ pub enum Role {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
     pub role: Role,
-    /// `rust-1#3`
+    /// The name and life of the process: `rust-1#3`.
     pub who: String,
     pub seed: u64,
-    /// For OmniQ, perhaps through a pooler or a proxy.
+    /// The URL for OmniQ, perhaps through a pooler or a proxy.
     pub url: String,
-    /// Another way for the same, for a second connection.
+    /// Another URL for OmniQ, for a second connection.
     pub other_url: String,
-    /// For what the handlers do themselves: the server without anything between.
+    /// The URL for the handlers' own connections: the server without a pooler or proxy.
     pub direct: String,
     pub history: PathBuf,
     pub lease: f64,
-    /// Numbers of tasks begin here: no other process has them.
+    /// The first number of its tasks. Each life of a process has numbers of its own.
     pub first: u64,
-    /// For workers: in this order.
+    /// For workers, in this order.
     pub queues: Vec<String>,
     pub payments: bool,
-    /// For the manager: how many connections.
+    /// For the manager: how many connections it uses.
     pub callers: u32,
     pub python: Option<PathBuf>,
     pub script: Option<PathBuf>,

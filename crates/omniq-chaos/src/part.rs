@@ -1,4 +1,4 @@
-//! What a run is made of, so that each part can be left out: faults and loads.
+//! The parts of a run, each of which can be left out: faults and loads.
 
 use clap::ValueEnum;
 

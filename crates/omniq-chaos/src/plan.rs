@@ -1,4 +1,4 @@
-//! What happens when: made from the seed alone, and printed, so that a run can be repeated.
+//! What happens when. The plan depends on the seed alone and is printed, so that a run can be repeated.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ pub struct Step {
     /// Seconds from the beginning of the load.
     pub at: f64,
     pub fault: Part,
-    /// Chooses among what it can be done to.
+    /// Chooses the target among the possible ones.
     pub pick: u32,
-    /// How long it lasts, for those that last.
+    /// How long the fault lasts, in seconds, if it lasts.
     pub secs: f64,
 }
 
-/// Faults in a random order in which all kinds come equally often, from the second second of the load until shortly before its end.
+/// Faults in a random order in which all kinds come equally often, from 2 s after the load begins until 2 s before its end.
 pub fn plan(args: &Args) -> Vec<Step> {
     let mut random = StdRng::seed_from_u64(args.seed);
     let faults: Vec<_> = Part::FAULTS.into_iter().filter(|fault| args.has(*fault)).collect();
@@ -34,14 +34,14 @@ pub fn plan(args: &Args) -> Vec<Step> {
         }
         let Some(fault) = bag.pop() else { break };
         let secs: f64 = match fault {
-            // Around the lease: some keep it, some lose it.
+            // Around the lease: some processes keep it, some lose it.
             Part::Stop | Part::Network => random.random_range(0.3..9.0),
             Part::Lock => random.random_range(0.5..6.0),
             Part::Snapshot => random.random_range(3.0..20.0),
             Part::Disk => random.random_range(1.0..4.0),
             _ => 0.0,
         };
-        // None goes on for long after the load.
+        // No fault lasts longer than the load.
         let secs = secs.min(args.minutes * 60.0 - at);
         steps.push(Step { at, fault, pick: random.random(), secs });
         at += random.random_range(0.1..2.0) * args.pause;

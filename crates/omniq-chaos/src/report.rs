@@ -1,4 +1,4 @@
-//! What is told at the end: figures, faults, verdict; on failure the history of an offending task for each broken promise.
+//! The report at the end: figures, faults and verdict; on failure, for each kind of broken promise, the history of one task.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use crate::part::Part;
 /// How many lines of a history are shown.
 const LINES: usize = 40;
 
-/// What went on, in a few lines.
+/// The run in a few lines.
 pub fn summary(args: &Args, done: &[(Part, bool)], verdict: &Verdict, lines: &[Line], took: f64) -> String {
     let mut text = String::new();
     let figures: Vec<_> = verdict.figures.iter().map(|(name, count)| format!("{count} {name}")).collect();
@@ -54,7 +54,7 @@ pub fn summary(args: &Args, done: &[(Part, bool)], verdict: &Verdict, lines: &[L
     text
 }
 
-/// For each kind of broken promise: how often, and one task's whole history.
+/// For each kind of broken promise: how often it was broken, and the whole history of one task.
 pub fn details(verdict: &Verdict, lines: &[Line], facts: &Facts, begun: Nanos) -> String {
     let mut kinds: BTreeMap<&str, Vec<&Broken>> = BTreeMap::new();
     for broken in &verdict.broken {
@@ -67,7 +67,7 @@ pub fn details(verdict: &Verdict, lines: &[Line], facts: &Facts, begun: Nanos) -
             let task = broken.n.map(|n| format!("task {n}: ")).unwrap_or_default();
             let _ = writeln!(text, "  {task}{}", broken.what);
         }
-        // The one with the shortest history says most.
+        // The shortest history shows the fault most clearly.
         let histories = all.iter().filter_map(|broken| broken.n).take(20);
         let shortest =
             histories.map(|n| (n, checker::history_of(n, lines, facts))).min_by_key(|(_, lines)| lines.len());
@@ -119,7 +119,7 @@ fn short(id: uuid::Uuid) -> String {
     id.simple().to_string()[..8].to_owned()
 }
 
-/// Writes it beside the histories.
+/// Writes the report beside the histories.
 pub fn keep(folder: &Path, text: &str) -> Fallible {
     Ok(std::fs::write(folder.join("report.txt"), text)?)
 }

@@ -1,4 +1,4 @@
-//! The processes of the load: started, and started anew when one has ended.
+//! The processes of the load: started, and started again when one has ended.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Fallible;
 use crate::orders::{Orders, Role, VARIABLE};
 
-/// How many numbers of tasks one life of a process may use.
+/// How many task numbers one life of a process may use.
 const NUMBERS: u64 = 1_000_000;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Team {
     pub members: Vec<Member>,
     logs: PathBuf,
     next: u64,
-    /// Ends that were not asked for, and ends that were not good.
+    /// Unexpected ends, and ends with an error.
     pub complaints: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Team {
         self.next += NUMBERS;
         orders.first = self.next;
         let log = File::create(self.logs.join(format!("{}.log", orders.who)))?;
-        // Ctrl-C in the terminal is the run's, whose end is theirs.
+        // Ctrl-C in the terminal ends the run, and the processes end with it.
         Ok(Command::new(std::env::current_exe()?)
             .env(VARIABLE, serde_json::to_string(orders)?)
             .env("OMNIQ_LOG_LEVEL", "info")
@@ -59,29 +59,29 @@ impl Team {
             .spawn()?)
     }
 
-    /// The places of the members with one of these roles.
+    /// The indexes of the members with one of these roles.
     pub fn of(&self, roles: &[Role]) -> Vec<usize> {
         (0..self.members.len()).filter(|place| roles.contains(&self.members[*place].orders.role)).collect()
     }
 
-    /// Which life this is: the name in the history.
+    /// The name of the current life in the history.
     pub fn who(&self, place: usize) -> String {
         self.members[place].orders.who.clone()
     }
 
     pub fn signal(&self, place: usize, signal: Signal) {
-        // One that has ended has heard enough.
+        // A signal to a process that has ended is ignored.
         let pid = i32::try_from(self.members[place].child.id()).ok().and_then(Pid::from_raw);
         let _ = pid.map(|pid| kill_process(pid, signal));
     }
 
-    /// Kills it and waits until it is gone.
+    /// Kills a process and waits until it has ended.
     pub fn kill(&mut self, place: usize) {
         let _ = self.members[place].child.kill();
         let _ = self.members[place].child.wait();
     }
 
-    /// Another one in its place.
+    /// Starts the next life of a member.
     pub fn revive(&mut self, place: usize) -> Fallible {
         let mut orders = self.members[place].orders.clone();
         let lives = self.members[place].lives + 1;
@@ -93,8 +93,8 @@ impl Team {
         Ok(())
     }
 
-    /// Those that have ended by themselves are written down as such, and started anew.
-    /// Those that a fault is at are left to it.
+    /// Logs each process that has ended by itself as a complaint, and starts it again. Members that a fault concerns
+    /// are left to that fault.
     pub fn mend(&mut self, busy: &[usize]) -> Fallible {
         for place in (0..self.members.len()).filter(|place| !busy.contains(place)) {
             if let Ok(Some(status)) = self.members[place].child.try_wait() {
@@ -116,11 +116,12 @@ impl Team {
         !matches!(self.members[place].child.try_wait(), Ok(None))
     }
 
-    /// After `waited` since it was told to go: it should have ended, and well. One that has not is killed.
+    /// Checks a process that was signalled to stop `waited` ago. It should have ended, and well; if it still runs, it
+    /// is killed.
     pub fn judge_end(&mut self, place: usize, waited: Duration) {
         match self.members[place].child.try_wait() {
             Ok(Some(status)) if status.success() => {}
-            // It was not at work yet.
+            // It had not started its work yet.
             Ok(Some(status)) if status.signal() == Some(Signal::TERM.as_raw()) => {}
             Ok(Some(status)) => self.complain(place, status),
             _ => {
@@ -131,7 +132,7 @@ impl Team {
         }
     }
 
-    /// Tells all with these roles to go, and waits for it.
+    /// Signals all members with these roles to stop, and waits for them.
     pub async fn dismiss(&mut self, roles: &[Role], within: Duration) {
         let (places, begun) = (self.of(roles), Instant::now());
         for place in &places {

@@ -1,4 +1,4 @@
-//! What the load runs on: a server of its own, perhaps on a small disk of its own, a pooler, a proxy, and the team.
+//! The environment of the load: a private server, perhaps on a small disk of its own, a pooler, a proxy, and the team.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::orders::{LEASE, Orders, Role};
 use crate::part::Part;
 use crate::team::Team;
 
-/// Whether this process has mounts of its own by now.
+/// Set if this process already runs in a mount namespace of its own.
 pub const MOUNTS: &str = "OMNIQ_CHAOS_MOUNTS";
 
-/// How large the server's disk is where it can be full.
+/// The size of the server's disk, where it can be full.
 const DISK: &str = "1g";
 
 pub struct World {
-    /// Where the server's disk is mounted, if it has one of its own.
+    /// Where the server's disk is mounted, if it has its own.
     pub disk: Option<PathBuf>,
     pub server: Arc<Mutex<Server>>,
     pub db: TestDb,
@@ -34,7 +34,7 @@ pub struct World {
     pub history: Writer,
     /// How often each fault was carried out, and how often it could not be.
     pub done: RefCell<Vec<(Part, bool)>>,
-    /// Members that a fault is at, one fault at a time.
+    /// Members that a fault concerns. At most one fault at a time concerns a member.
     pub busy: RefCell<Vec<usize>>,
     /// Whether the server may be away.
     pub restarting: Cell<bool>,
@@ -81,7 +81,7 @@ impl World {
             script: Some(folder.join("worker.py")),
         };
         std::fs::write(folder.join("worker.py"), include_str!("actor/worker.py"))?;
-        // The first connect makes the schema, which is not the point here.
+        // The first connect makes the schema, which is not under test here.
         omniq::backend::postgres::AsyncPostgresBackend::connect(&format!("{}?events=postgres", db.url()))
             .await?
             .close()
@@ -112,7 +112,7 @@ impl World {
         })
     }
 
-    /// A connection of the nemesis's own, within a few seconds.
+    /// A connection for the nemesis; fails after three seconds.
     pub async fn client(&self) -> Fallible<Client> {
         let (client, connection) =
             tokio::time::timeout(Duration::from_secs(3), tokio_postgres::connect(&self.db.url(), NoTls))
@@ -133,13 +133,13 @@ impl World {
     }
 }
 
-/// Every second worker begins with what is being managed, so that verbs and claims meet.
+/// Every second worker begins with the queues of the manager, so that verbs and claims meet.
 fn queues(name: &str) -> Vec<String> {
     let order = if name.ends_with('2') { ["bulk", "purge", "main"] } else { ["main", "bulk", "purge"] };
     order.map(str::to_owned).into()
 }
 
-/// A small file system in memory, which the nemesis can fill, and where restarts are quick; it goes with this process.
+/// A small file system in memory, which the nemesis can fill and on which restarts are quick. It ends with this process.
 fn own_disk(folder: &Path) -> Fallible<Option<PathBuf>> {
     if std::env::var_os(MOUNTS).is_none() {
         return Ok(None);
@@ -153,12 +153,12 @@ fn own_disk(folder: &Path) -> Fallible<Option<PathBuf>> {
     Ok(mounted.is_ok_and(|status| status.success()).then_some(disk))
 }
 
-/// Removes what a run kept, its disk first.
+/// Removes the folder of a run, after its disk.
 pub fn remove(folder: &Path) {
     let disk = folder.join("disk");
     if disk.exists() && std::env::var_os(MOUNTS).is_some() {
         let _ = Command::new("umount").arg("--lazy").arg(disk).status();
     }
-    // A folder that stays does no harm but for its size.
+    // A leftover folder does no harm except for its size.
     let _ = std::fs::remove_dir_all(folder);
 }

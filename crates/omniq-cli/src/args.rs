@@ -58,13 +58,13 @@ pub struct Global {
     /// The schema that holds the tables [default: omniq]
     #[arg(long, global = true, value_name = "NAME")]
     pub schema: Option<String>,
-    /// JSON for programs: one document, or one line each for what has no end
+    /// JSON for programs: one document, or one line per item for a stream
     #[arg(long, global = true)]
     pub json: bool,
     /// Log more to stderr: -v info, -vv debug, -vvv trace; and the causes of an error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say nothing but what was asked for, and errors
+    /// Print only the requested output and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// No colours
@@ -74,33 +74,33 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A real job: find the duplicate files below a folder, one task per file
+    /// An example: find the duplicate files below a folder, one task per file
     Demo(demo::DemoArgs),
     /// Show the queues and their figures; pause and resume them
     Queues(queues::QueuesArgs),
     /// Look at tasks; cancel, retry and enqueue them
     Tasks(tasks::TasksArgs),
-    /// Look at what came of tasks
+    /// Show the results of tasks
     Results(results::ResultsArgs),
-    /// Look at what happened to tasks, and when
+    /// Show what happened to tasks, and when
     Events(events::EventsArgs),
     /// The schema: migrate it, or show where it stands
     Db(db::DbArgs),
     /// The embedded PostgreSQL server: start, stop, status, url, psql
     Dev(dev::DevArgs),
-    /// A worker process of the demo; it takes its orders from its standard input
+    /// A worker process of the demo; it reads its orders from standard input
     #[command(hide = true)]
     DemoWorker,
 }
 
 impl Cli {
-    /// Reads the arguments; `--help` and mistakes are errors that know how to be shown.
+    /// Reads the arguments. `--help` and usage mistakes are returned as errors that clap can print.
     pub fn read(arguments: Vec<OsString>, host: Host) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         for (name, about) in host.commands {
             command = command.subcommand(clap::Command::new(*name).about(*about));
         }
-        // The help itself is printed before the options have been read.
+        // The help is printed before the options are read.
         if arguments.iter().any(|argument| argument == "--no-color") {
             command = command.color(clap::ColorChoice::Never);
         }
@@ -125,7 +125,8 @@ impl Global {
         self.colors_wanted() && std::io::stderr().is_terminal()
     }
 
-    /// The options that lead another call of this command to the same place, without the URL, which may hold a password.
+    /// The options that lead another call of this command to the same database. The URL is left out because it may hold
+    /// a password.
     pub fn repeated(&self) -> String {
         let mut text = String::new();
         if let Some(config) = &self.config {

@@ -1,4 +1,4 @@
-//! Finds the database: the configured one, or the embedded server, which is started if need be.
+//! Finds the database: the configured one, or the embedded server, which is started if necessary.
 
 use omniq::backend::postgres::{AsyncPostgresBackend, Placement, Settings};
 use omniq::migrate::{self, Part};
@@ -8,7 +8,8 @@ use crate::args::Global;
 use crate::fail::{Exit, Failure, Result};
 use crate::output::Output;
 
-/// A command that was meant for another database must not look as if that were empty.
+/// Part of a note that names the database in use. Without it, a command meant for another database would look as if
+/// that database were empty.
 const UNSET: &str = "No database is set (--url, OMNIQ_URL, --config)";
 
 pub struct Database {
@@ -26,7 +27,8 @@ impl Database {
         Ok(found)
     }
 
-    /// The same, where the private server is as good as any other.
+    /// The same, but without the note about a server that already runs, for commands that work equally well on the
+    /// private server.
     pub fn find_or_private(global: &Global, out: &Output) -> Result<Self> {
         let mut settings = Settings::load(global.config.as_deref(), global.url.as_deref())?;
         if let Some(schema) = &global.schema {
@@ -45,7 +47,7 @@ impl Database {
             ));
         }
         let mut settings = Settings::builder().url(server.url()).build_over(settings)?;
-        // It is there to look around in: what happened should be there to see.
+        // The private server is for exploring, so events are kept even if the settings turn them off.
         if settings.events == Placement::Off {
             settings.events = Placement::Postgres;
         }
@@ -56,7 +58,7 @@ impl Database {
         self.server.is_some()
     }
 
-    /// Stops the server if it was started by this very command.
+    /// Stops the server if this command started it.
     pub fn leave(self) -> Result<()> {
         match self.server {
             Some(mut server) if self.started => Ok(server.stop(StopMode::Fast)?),
@@ -64,8 +66,8 @@ impl Database {
         }
     }
 
-    /// Opens the parts that are there, and changes nothing in the schema: a look must not migrate a database that others
-    /// work on. (The embedded server is the user's own, and begins empty.)
+    /// Opens the parts that exist and changes nothing in the schema, because a command that only reads must not migrate
+    /// a database that others use. (The embedded server belongs to the user and begins empty, so its schema is made.)
     pub async fn look(&self) -> Result<AsyncPostgresBackend> {
         let mut settings = self.settings.clone();
         if self.is_embedded() {
@@ -103,7 +105,7 @@ impl Database {
         Ok(AsyncPostgresBackend::with_settings(&settings).await?)
     }
 
-    /// Opens all that is configured, and makes or migrates the schema as the settings say.
+    /// Opens all configured parts, and creates or migrates the schema as the settings say.
     pub async fn work(&self) -> Result<AsyncPostgresBackend> {
         Ok(AsyncPostgresBackend::with_settings(&self.settings).await?)
     }

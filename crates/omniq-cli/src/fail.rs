@@ -1,14 +1,14 @@
-//! Why a command failed, in words for people and as an exit code for programs.
+//! Why a command failed: a message for people and an exit code for programs.
 
 use std::fmt;
 use std::io;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// The exit codes. They are part of the command's interface and stand in its help.
+/// The exit codes. They are part of the command's interface, and its help lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Whoever read our output has gone, as `head` does: nothing is wrong.
+    /// The reader of the output has closed the pipe, as `head` does. This is no error.
     Quiet = 0,
     Failure = 1,
     Usage = 2,
@@ -42,7 +42,7 @@ impl Failure {
         self.exit
     }
 
-    /// What lay behind it, for `--verbose`.
+    /// The causes of the error, for `--verbose`.
     pub fn causes(&self) -> &[String] {
         &self.causes
     }

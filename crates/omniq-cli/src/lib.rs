@@ -23,12 +23,12 @@ pub fn main() -> ExitCode {
     run(std::env::args_os().collect(), Host::default()).into()
 }
 
-/// Runs the command with these arguments, the first of which is its name, and gives its exit code.
+/// Runs the command with these arguments, the first of which is its name, and returns its exit code.
 pub fn run(arguments: Vec<OsString>, host: Host) -> u8 {
     let cli = match Cli::read(arguments, host) {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody is left to be told if the help cannot be written.
+            // If the help cannot be written, there is nowhere to report it.
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(1);
         }

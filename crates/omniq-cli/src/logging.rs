@@ -1,4 +1,4 @@
-//! Log lines on stderr, as loud as `OMNIQ_LOG_LEVEL` or `--verbose` asks for.
+//! Log lines on stderr, at the level that `OMNIQ_LOG_LEVEL`, `--verbose` or `--quiet` asks for.
 
 use std::io;
 

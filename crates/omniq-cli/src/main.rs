@@ -1,4 +1,4 @@
-//! The `omniq` command; all of it is in the library.
+//! The `omniq` command. All of its code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Spans of time and points in time as people type them.
+//! Spans of time and points in time, in the forms that users type.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the worker itself costs: empty tasks over the in-memory storage, drained by one worker.
+//! The cost of the worker itself: empty tasks on the in-memory storage, drained by one worker.
 //!
 //! `cargo bench -p omniq-core --bench worker -- [TASKS]`
 

@@ -1,4 +1,4 @@
-//! The three parts in one object, and the verbs that keep them in step.
+//! The queue, the results and the events in one object, and the verbs that keep them consistent.
 
 mod cancel;
 mod events;
@@ -20,14 +20,17 @@ use crate::model::*;
 use crate::port::{EventStorage, ResultStorage, TaskQueue};
 use crate::{Error, Result, verbs};
 
-/// A task queue with, where wanted, a result storage and an event storage, each on whatever it is kept on.
+/// A task queue with an optional result storage and an optional event storage. Each of them may be kept in another
+/// place.
 ///
-/// Cheap to clone; all clones share the same parts. Where results or events are kept in the same place as the
-/// queue, a task's end is written with them in one transaction. Where results are kept elsewhere, a result is stored
-/// first and the task settled then: after a crash in between, the task runs again and its result is replaced.
+/// Cheap to clone; all clones share the same parts. If results or events are in the queue's location, the end of a task
+/// is written with them in one transaction. If results are kept elsewhere, a result is stored first and its task
+/// settled afterwards: after a crash in between, the task runs again and its result is replaced.
 ///
-/// Events are a log beside the work: an event that cannot be written is dropped with a warning in the log, and never
-/// fails or holds up a task.
+/// An event that cannot be written is dropped with a warning in the log, and never fails a task. An event store
+/// elsewhere delays the work by at most 2 seconds a write. If events are in the queue's location, a worker holds the
+/// end of a run back for up to 15 seconds while the disk is full or the events are locked, and then settles it without
+/// its event.
 #[derive(Debug, Clone)]
 pub struct Backend {
     queue: Arc<dyn TaskQueue>,
@@ -39,10 +42,10 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// How long results are kept if nothing else is said: seven days.
+    /// How long results are kept by default: seven days.
     pub const RESULT_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
-    /// How long events are kept if nothing else is said: thirty days.
+    /// How long events are kept by default: thirty days.
     pub const EVENT_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
     /// A backend with a queue alone: no results, no events.
@@ -72,14 +75,14 @@ impl Backend {
         self
     }
 
-    /// Sets how long events are kept; `None`: without end. Default: thirty days. Workers clear them away.
+    /// Sets how long events are kept; `None`: without end. Default: thirty days. Workers remove older ones.
     #[must_use]
     pub fn with_event_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.event_ttl = ttl;
         self
     }
 
-    /// Sets the limits of what tasks return, as a rule those of the queue. Default: [`Limits::default`].
+    /// Sets the limits of the values that tasks return, as a rule those of the queue. Default: [`Limits::default`].
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -129,10 +132,11 @@ impl Backend {
 
 #[blocking(BlockingBackend)]
 impl Backend {
-    /// Adds a task and returns its id; it is durable then. The `enqueued` event goes with it where events are kept in the queue's own
-    /// place, else it follows, as well as it can.
+    /// Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
+    /// the `enqueued` event is written in the same transaction; otherwise it is written afterwards, best effort.
     ///
-    /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or of which a result is still kept; nothing is written then.
+    /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or under which a result is still stored; nothing
+    /// is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
         let chosen = self.chosen_ids(std::slice::from_ref(&task));
         self.check_ids(&chosen).await?;
@@ -150,7 +154,8 @@ impl Backend {
         Ok(id)
     }
 
-    /// Adds tasks, all or none, and returns their ids in the same order.
+    /// Adds tasks, all or none, and returns their ids in the same order. Events and errors as for
+    /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         let chosen = self.chosen_ids(&tasks);
         self.check_ids(&chosen).await?;
@@ -171,8 +176,8 @@ impl Backend {
         Ok(ids)
     }
 
-    /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none until it ends
-    /// again. Error `is_config` if results are off.
+    /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none
+    /// until it ends again. Error `is_config` if results are off.
     pub async fn result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         self.latest_result(id).await
     }
@@ -197,26 +202,31 @@ impl Backend {
         Ok(state)
     }
 
-    /// Withdraws a task: a waiting one leaves the queue and gets a `cancelled` result, a running one is asked to stop.
+    /// Cancels a task: a waiting one leaves the queue and gets a `cancelled` result, a running one is asked to stop.
+    /// Errors as for [`cancel_many`](Self::cancel_many).
     pub async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
         verbs::only(self.cancel_many(&[id]).await?)
     }
 
-    /// Withdraws tasks; an answer for each in the same order.
+    /// Cancels tasks; one answer for each in the same order.
+    ///
+    /// Errors, if results or events are on: `is_timeout` if another session locks the row of a task for 30 seconds,
+    /// `is_conflict` if a task begins or ends a run at each of 100 tries. After an error some of the tasks may be
+    /// cancelled.
     pub async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         self.cancel_with_records(ids).await
     }
 
-    /// Settles runs with their results and events, and returns an answer for each in the same order.
+    /// Settles runs with their results and events, and returns one answer for each in the same order.
     ///
-    /// Results and events that are kept in the queue's own place are written in the queue's transaction. Results kept
-    /// elsewhere are stored before the queue settles, events kept elsewhere after it, and only of what was settled.
-    /// What belongs to a part that is off is left out.
+    /// Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
+    /// stored before the queue settles, events kept elsewhere after it, and only those of tasks that were settled.
+    /// Results or events are left out if they are off.
     ///
-    /// A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept
-    /// elsewhere can come from a run whose claim proves lost: it is stored by then, until the run that holds the task
-    /// stores its own. If that one was faster, the lost run's result stays; workers keep this from happening by
-    /// stopping their work when they lose their lease, before others may take it over.
+    /// A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept elsewhere
+    /// is stored before the claim is checked, so it can come from a run whose claim is lost. It stays until the run
+    /// that holds the task stores its own; if that run has stored first, the lost run's result stays. Workers prevent
+    /// this: they stop their runs when they lose their lease, before other workers may take the tasks.
     ///
     /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
     /// event storage.
@@ -224,7 +234,7 @@ impl Backend {
         self.settle_all_of(&batch, mode).await
     }
 
-    /// Closes all parts, even if one of them fails to; the first error is returned. A second call does nothing.
+    /// Closes all parts, even if one of them fails to close, and returns the first error. A second call does nothing.
     pub async fn close(&self) -> Result<()> {
         let queue = self.queue.close().await;
         let results = match &self.results {
@@ -251,22 +261,22 @@ impl Backend {
         Ok(())
     }
 
-    /// Logs events as well as it can: never an error. A store elsewhere is waited for two seconds; one that is with the tasks as long as
-    /// they would be. Nothing if events are off.
+    /// Logs events, best effort: never an error. A store elsewhere is waited for two seconds; one in the queue's
+    /// location as long as a settlement would be. Nothing if events are off.
     pub(crate) async fn log_events(&self, events: Vec<TaskEvent>) {
         if let Some(sink) = &self.events {
             sink.log(events).await;
         }
     }
 
-    /// Ends and events that wait for room in the event store, or for a lock on it, wait no longer.
+    /// Ends the wait of settlements and events for room in the event store, or for a lock on it.
     pub(crate) fn wait_for_events_no_longer(&self) {
         if let Some(sink) = &self.events {
             sink.wait_no_longer();
         }
     }
 
-    /// As `log_events`, for events of runs under way; gives back what is to be tried again.
+    /// As `log_events`, for events of runs that go on; returns the events to write again.
     pub(crate) async fn log_of_runs(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
         match &self.events {
             Some(sink) => sink.log_or_give_back(events).await,

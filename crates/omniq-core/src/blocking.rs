@@ -1,5 +1,5 @@
-//! What the blocking twins stand on: one shared runtime, and a wait that never blocks a thread that an async
-//! runtime needs.
+//! The base of the blocking twins: one shared runtime, and a wait that never blocks a thread that an async runtime
+//! needs.
 
 use std::future::Future;
 use std::pin::pin;
@@ -28,8 +28,8 @@ fn runtime() -> Result<&'static Runtime> {
 
 /// Whether this thread is polling futures of a Tokio runtime right now.
 ///
-/// Tokio gives every task that it polls a budget, and none to code on its blocking threads; a budget that can be used up
-/// tells the two apart without a panic. Using it up only makes the task that called us yield at its next await.
+/// Tokio gives a budget to every task that it polls, and none to code on its blocking threads; a budget that can be
+/// used up tells the two apart without a panic. Using it up only makes the calling task yield at its next await.
 fn on_the_loop() -> bool {
     if tokio::runtime::Handle::try_current().is_err() {
         return false;

@@ -1,4 +1,4 @@
-//! The one error type of the library: opaque, with questions.
+//! The one error type of the library: opaque. Callers test its kind with the `is_…` methods.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 /// `Result` with OmniQ's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in a form that a program can ask about and a person can read.
+/// An error: a kind that a program tests with the `is_…` methods, and a message for people.
 ///
-/// The message names the value, the limit and, where there is one, the remedy. It never holds a payload or
-/// a password. An error of the database keeps its SQLSTATE and its cause.
+/// The message names the value, the limit and, if there is one, the remedy. It never contains a payload or a password.
+/// A database error keeps its SQLSTATE and its cause.
 ///
 /// ```
 /// use omniq_core::Error;
@@ -36,7 +36,7 @@ macro_rules! kinds {
         enum Kind { $($variant),* }
 
         impl Error {
-            /// The names of all kinds, such as `duplicate`; for front doors in other languages.
+            /// The names of all kinds, such as `duplicate`; for bindings to other languages.
             #[doc(hidden)]
             pub const KINDS: &'static [&'static str] = &[$(stringify!($make)),*];
 
@@ -79,13 +79,14 @@ kinds! {
     NotFound, not_found, is_not_found;
     /// The task is in a state that forbids the verb (such as deleting a running task).
     Conflict, conflict, is_conflict;
-    /// The claim was lost: another worker may have the task by now; nothing was changed.
+    /// The claim no longer holds: another worker may have the task by now; nothing was changed.
     ClaimLost, claim_lost, is_claim_lost;
-    /// The database cannot be reached, or broke off; a later try may succeed.
+    /// The database cannot be reached, or the connection broke. The call may have been carried out; a later try may
+    /// succeed.
     Unavailable, unavailable, is_unavailable;
-    /// No connection of the pool became free within the acquire timeout.
+    /// No connection of the pool became free within the acquire timeout; nothing was sent to the database.
     PoolTimeout, pool_timeout, is_pool_timeout;
-    /// The time given by the caller ran out.
+    /// A time limit ran out, such as the caller's timeout.
     Timeout, timeout, is_timeout;
     /// The database's schema is newer than this version of the library knows.
     SchemaTooNew, schema_too_new, is_schema_too_new;
@@ -99,13 +100,14 @@ kinds! {
     Closed, closed, is_closed;
     /// A payload cannot be encoded or decoded.
     Codec, codec, is_codec;
-    /// A setting was refused, or a part that is not configured was asked for.
+    /// A setting was refused, or the call needs a part that is not configured, such as a result storage.
     Config, config, is_config;
-    /// None of the others; see the cause.
+    /// Any other error; see the cause.
     Internal, internal, is_internal;
 }
 
-/// Cancelled or out of time, a lock that was not had in time, a serialization failure, a deadlock.
+/// SQLSTATEs of statements that the server rolled back for a passing reason: cancelled or timed out, a lock that was
+/// not granted in time, a serialization failure, a deadlock.
 const UNDONE: &[&str] = &["57014", "55P03", "40001", "40P01"];
 
 impl Error {
@@ -113,13 +115,13 @@ impl Error {
         Self(Box::new(Inner { kind, message, sqlstate: None, unsent: false, source: None }))
     }
 
-    /// The error for an id that a task has; for storages.
+    /// The error for an id that another task has. For storages.
     #[doc(hidden)]
     pub fn id_in_use(id: impl fmt::Display) -> Self {
         Self::duplicate(format!("the id {id} is in use already: give another, or none"))
     }
 
-    /// The error for an id of which the result of an earlier task is kept; for storages.
+    /// The error for an id under which the result of an earlier task is still stored. For storages.
     #[doc(hidden)]
     pub fn id_has_result(id: impl fmt::Display) -> Self {
         Self::duplicate(format!(
@@ -134,14 +136,14 @@ impl Error {
         self
     }
 
-    /// Adds the five characters of SQLSTATE that the database gave.
+    /// Adds the SQLSTATE (five characters) that the database reported.
     #[must_use]
     pub fn with_sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
         self.0.sqlstate = Some(sqlstate.into());
         self
     }
 
-    /// Says that nothing was sent to the database, as no connection to it was had.
+    /// Marks the error: nothing was sent to the database, because no connection was obtained.
     #[doc(hidden)]
     #[must_use]
     pub fn unsent(mut self) -> Self {
@@ -149,20 +151,20 @@ impl Error {
         self
     }
 
-    /// Whether nothing was sent to the database: nothing was written, whatever the error is.
+    /// Whether nothing was sent to the database, so that nothing was written, whatever the kind of the error.
     #[doc(hidden)]
     pub fn is_unsent(&self) -> bool {
         self.0.unsent
     }
 
-    /// Puts words in front of the message, such as what was being done.
+    /// Prefixes the message with `words` and a colon, such as with the operation that failed.
     #[must_use]
     pub fn context(mut self, words: impl fmt::Display) -> Self {
         self.0.message = format!("{words}: {}", self.0.message);
         self
     }
 
-    /// The SQLSTATE, where the database gave one.
+    /// The SQLSTATE (five characters), if the database reported one.
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.sqlstate.as_deref()
     }
@@ -172,13 +174,14 @@ impl Error {
         &self.0.message
     }
 
-    /// Whether the same call may succeed later without any change: the server was away, the pool was full, or the server undid
-    /// the statement for a reason that passes (cancelled or out of time, a lock that others held, a deadlock).
+    /// Whether the same call may succeed later without any change: the server was unreachable, the pool was exhausted,
+    /// or the server rolled the statement back for a passing reason (cancelled or timed out, a lock of another session,
+    /// a serialization failure, a deadlock).
     pub fn is_transient(&self) -> bool {
         matches!(self.0.kind, Kind::Unavailable | Kind::PoolTimeout) || self.is_undone()
     }
 
-    /// Whether the server said that it undid the statement for a reason that passes: nothing was written.
+    /// Whether the server rolled the statement back for a passing reason ([`UNDONE`]): nothing was written.
     pub(crate) fn is_undone(&self) -> bool {
         self.sqlstate().is_some_and(|code| UNDONE.contains(&code))
     }

@@ -1,5 +1,5 @@
-//! A worker's lease: registered once, kept by a heartbeat from a thread of its own, and given up by itself when it
-//! cannot be renewed before others may take its tasks.
+//! A worker's lease: registered once, renewed by a heartbeat from its own thread, and given up by the worker itself if
+//! it cannot be renewed, before other workers may take the tasks.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,27 +12,29 @@ use crate::model::*;
 use crate::port::{HeartbeatConnection, TaskQueue};
 use crate::{Error, Result};
 
-/// Where a lease stands.
+/// The state of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// The claims of the worker hold.
+    /// The worker's claims hold.
     Held,
-    /// They may be others' by now; whatever runs under them must stop.
+    /// Other workers may have the claims by now: runs under them must stop.
     Lost,
 }
 
-/// Until when a lease holds by this process's own clock. Cheap to clone.
+/// When a lease ends by this process's own clock. Cheap to clone.
 ///
-/// A process that was stopped and goes on finds its lease over here at once; its heartbeat says so only when its thread runs again.
+/// A process that was suspended sees here at once that its lease is over. The heartbeat reports the loss only once its
+/// thread runs again.
 #[derive(Debug, Clone)]
 pub(crate) struct Term {
     epoch: Instant,
-    /// Nanoseconds from the epoch.
+    /// Nanoseconds after `epoch`.
     end: Arc<AtomicU64>,
 }
 
 impl Term {
-    /// A term for a lease whose last good heartbeat was sent at this time: nine tenths of the lease.
+    /// The term of a lease whose last successful heartbeat was sent at `last_good`: it ends nine tenths of the lease
+    /// later.
     fn new(last_good: Instant, lease: Duration) -> Self {
         let term = Self { epoch: last_good, end: Arc::default() };
         term.renew(last_good, lease);
@@ -48,7 +50,7 @@ impl Term {
         self.epoch + Duration::from_nanos(self.end.load(Ordering::Acquire))
     }
 
-    /// Whether others may have the claims at this time.
+    /// Whether other workers may have the claims at this time.
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         now >= self.end()
     }
@@ -56,9 +58,9 @@ impl Term {
 
 /// A registered worker whose heartbeat runs in the background until this is stopped or dropped.
 ///
-/// The heartbeat comes three times per lease span from a thread that no handler can hold up. If none gets through for nine
-/// tenths of the span, counted from when the last good one was sent, the lease is lost: before anybody else may
-/// take the tasks.
+/// The heartbeat is sent three times per lease span, from a thread that no handler can hold up. If none succeeds for
+/// nine tenths of the span, counted from when the last successful one was sent, the lease is lost: other workers may
+/// take the tasks only once the whole span is over.
 #[derive(Debug)]
 pub struct Lease {
     worker: WorkerId,
@@ -70,7 +72,10 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Registers a worker and starts its heartbeat.
+    /// Registers a worker and starts its heartbeat. After a crash the worker stays registered until its lease ends.
+    ///
+    /// Errors: `is_invalid` for bad names or a lease below 100 ms; those of [`TaskQueue::register_worker`];
+    /// `is_internal` if the heartbeat's thread cannot start.
     pub async fn start<Q: TaskQueue + ?Sized>(queue: &Q, info: &WorkerInfo) -> Result<Self> {
         info.check()?;
         let sent = Instant::now();
@@ -101,34 +106,36 @@ impl Lease {
         self.worker
     }
 
-    /// Whether the claims still hold. Not without a heartbeat, whatever has ended it, and not once its time is over.
+    /// Whether the claims still hold. False once the heartbeat has ended for any reason, and once the term is over.
     pub fn is_held(&self) -> bool {
         *self.state.borrow() == LeaseState::Held
             && self.state.has_changed().is_ok()
             && !self.term.is_over(Instant::now())
     }
 
-    /// Until when the claims hold.
+    /// When the claims end.
     pub(crate) fn term(&self) -> Term {
         self.term.clone()
     }
 
-    /// Tells of the loss of the lease.
+    /// A receiver whose value becomes [`LeaseState::Lost`] when the lease is lost. Its sender is dropped when the
+    /// heartbeat ends.
     pub fn state(&self) -> watch::Receiver<LeaseState> {
         self.state.clone()
     }
 
-    /// Changes whenever users have asked for tasks of this worker to be stopped.
+    /// A receiver that changes whenever users have asked for tasks of this worker to be stopped. The ids are in
+    /// [`take_cancelled`](Self::take_cancelled).
     pub fn cancel_signal(&self) -> watch::Receiver<u64> {
         self.cancel_signal.clone()
     }
 
-    /// Takes the ids of tasks to be stopped.
+    /// Takes the ids of tasks to stop that were reported since the last call.
     pub fn take_cancelled(&self) -> HashSet<TaskId> {
         std::mem::take(&mut *self.cancelled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
-    /// Ends the heartbeat; the worker stays registered until it is removed or its lease runs out.
+    /// Ends the heartbeat. The worker stays registered until it is removed or its lease ends.
     pub fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
@@ -136,7 +143,7 @@ impl Lease {
     }
 }
 
-/// The side of the heartbeat thread.
+/// The heartbeat thread's side of a lease.
 struct Keeper {
     worker: WorkerId,
     lease: Duration,
@@ -168,7 +175,7 @@ impl Keeper {
             let end = self.term.end();
             tokio::time::sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
             let sent = Instant::now();
-            // A process that was paused wakes here with its time long over.
+            // If the process was suspended, the term may be long over here.
             if sent >= end {
                 break;
             }

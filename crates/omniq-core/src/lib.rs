@@ -1,6 +1,6 @@
-//! The core of OmniQ: models, interfaces, worker and the in-memory backend. It knows no database driver.
+//! The core of OmniQ: models, interfaces, worker and the in-memory backend. It depends on no database driver.
 //!
-//! Users take the `omniq` crate, which offers all of this together with the PostgreSQL storage.
+//! Applications depend on the `omniq` crate, which offers all of this together with the PostgreSQL storage.
 
 mod backend;
 pub mod blocking;

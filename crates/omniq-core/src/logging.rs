@@ -1,32 +1,34 @@
-//! What the library logs and how it is switched on; apart from task events, which are data.
+//! What the library logs, and how logging is switched on. Task events are data, and separate from this.
 //!
 //! OmniQ logs with [`tracing`] under targets that all begin with `omniq`: `omniq_core::worker` (claims, settlements,
-//! outages, the stop of a worker), `omniq_core::lease` (heartbeats), `omniq_core::backend` (events that were
-//! dropped), `omniq_core::handler`, and `omniq_postgres`. Runs of handlers are inside the span `run` with the fields `task`,
-//! `func` and `attempt`, so that what a handler logs can be told apart.
+//! outages, the stop of a worker), `omniq_core::lease` (heartbeats), `omniq_core::backend` (events that were dropped),
+//! `omniq_core::handler`, `omniq_core::verbs` (tasks that cannot be read), and `omniq_postgres`. Handlers run inside
+//! the span `run` with the fields `task`, `func` and `attempt`, which attribute what a handler logs to its run.
 //!
 //! | level | what |
 //! |---|---|
-//! | error | a panic of a handler; what cannot be settled |
-//! | warn | outages (once each), lost leases and claims, lost workers, failed runs |
+//! | error | a panic of a handler; a task that cannot be settled or read |
+//! | warn | outages (once each), lost leases and claims, lost workers, failed runs, dropped events |
 //! | info | start and stop of workers, the end of an outage |
-//! | debug | each try during an outage, dropped events of a resting store |
+//! | debug | each try during an outage, writes of events that are tried again |
 //!
-//! No payload and no password is ever logged, not even by the driver (`tokio_postgres` shows no parameters that OmniQ sends). Of a failed run the error's type is logged, not its message, which can
-//! hold arguments; the message stands in the task's record. A panic's message is logged, as it would otherwise have gone to stderr.
+//! No payload and no password is ever logged, not even by the driver (`tokio_postgres` shows no parameters that OmniQ
+//! sends). A failed run is logged with the type of its error but without the message, which can contain arguments; the
+//! message is in the task's record. A panic's message is logged, because it would otherwise have gone to stderr.
 //!
-//! A library installs no subscriber; the `omniq` crate and the command do, with [`level_from_env`] and [`directive`].
+//! This crate installs no subscriber. The `omniq` crate and the command do, with [`level_from_env`] and [`directive`].
 
 use tracing::level_filters::LevelFilter;
 
 use crate::{Error, Result};
 
-/// What all targets begin with.
+/// The prefix of all targets.
 pub const TARGET: &str = "omniq";
 /// The environment variable that sets the level: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 pub const LEVEL_VARIABLE: &str = "OMNIQ_LOG_LEVEL";
 
-/// Reads a level by its name, whatever its case. Error `is_config` for another word.
+/// Reads a level by its name, in upper or lower case; `critical` and `warning` mean error and warn. Error `is_config`
+/// for another word.
 pub fn parse_level(name: &str) -> Result<LevelFilter> {
     match name.trim().to_ascii_lowercase().as_str() {
         "off" => Ok(LevelFilter::OFF),

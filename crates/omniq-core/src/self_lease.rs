@@ -10,7 +10,7 @@ use crate::lease::Lease;
 use crate::model::*;
 use crate::port::TaskQueue;
 
-/// How often a dequeue that found nothing looks for tasks of lost workers.
+/// The shortest time between two searches for tasks of lost workers. A dequeue searches when it has claimed nothing.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The lease of a queue object's own worker, started at the first dequeue.
@@ -18,7 +18,7 @@ const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
 pub struct SelfLease {
     span: Duration,
     lease: Mutex<Option<Lease>>,
-    /// When this object looked for tasks of lost workers.
+    /// When this object last searched for tasks of lost workers.
     rescued: StdMutex<Option<Instant>>,
 }
 
@@ -29,12 +29,12 @@ impl Default for SelfLease {
 }
 
 impl SelfLease {
-    /// An empty cell for a lease of this span.
+    /// Starts no lease yet: the first dequeue does, with this span.
     pub fn new(span: Duration) -> Self {
         Self { span, lease: Mutex::new(None), rescued: StdMutex::new(None) }
     }
 
-    /// The span that was set for this queue object; workers on it take it for theirs.
+    /// The lease span that was set for this queue object. It is the default of workers on it.
     pub fn span(&self) -> Duration {
         self.span
     }
@@ -55,7 +55,7 @@ impl SelfLease {
         Ok(worker)
     }
 
-    /// Whether it is time to look for tasks of lost workers; true once per interval.
+    /// Whether a search for tasks of lost workers is due; true once per interval.
     pub(crate) fn rescue_is_due(&self) -> bool {
         let mut rescued = self.rescued.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let due = rescued.is_none_or(|at| at.elapsed() >= RESCUE_INTERVAL);
@@ -72,7 +72,8 @@ impl SelfLease {
         }
     }
 
-    /// Ends the heartbeat and returns the worker that is to be removed; storages call it when they close.
+    /// Ends the heartbeat and returns the worker that the storage must remove, if there is one. Storages call it when
+    /// they close.
     pub async fn take(&self) -> Option<WorkerId> {
         self.lease.lock().await.take().map(|lease| lease.worker())
     }

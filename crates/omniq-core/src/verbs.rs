@@ -1,4 +1,4 @@
-//! Verbs of the interfaces that are made from others, the same for every storage.
+//! Verbs of the interfaces that are implemented by other verbs, the same for every storage.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::model::*;
 use crate::port::TaskQueue;
 use crate::{Error, Result};
 
-/// How often an idle worker looks without a notification: notifications can be lost, and some connections have none.
+/// How often an idle worker claims without a notification: notifications can be lost, and some connections have none.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 
 /// How many tasks a rescue takes back at a time.
 const RESCUE: u32 = 500;
 
-/// The most that one step of clean-up takes: short transactions, which others pass by.
+/// The most entries that one step of clean-up removes, so that its transaction is short and holds up no other.
 pub(crate) const STEP: u32 = 500;
-/// The most steps in a row, so that a long-neglected store keeps nothing else waiting.
+/// The most steps in a row, so that a large backlog delays nothing else.
 const STEPS: u32 = 10;
 
-/// Cleans up in bounded steps.
+/// Repeats `step` until one removes less than [`STEP`], at most [`STEPS`] times.
 pub(crate) async fn in_steps<F: Future<Output = Result<u64>>>(step: impl Fn(u32) -> F) -> Result<()> {
     for _ in 0..STEPS {
         if step(STEP).await? < u64::from(STEP) {
@@ -37,7 +37,7 @@ pub(crate) fn wait_over(id: TaskId, timeout: Duration) -> Error {
     Error::timeout(format!("no result of task {id} within {timeout:?}: it may still come, wait longer"))
 }
 
-/// Claims, and waits until there is something to claim, up to the request's timeout.
+/// Claims tasks. If there are none, waits for them up to the request's timeout.
 pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
     queue: &Q,
     worker: WorkerId,
@@ -62,14 +62,15 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
             return Ok(tasks);
         }
         match &mut subscription {
-            // Claims once more before it waits: what became ready before the subscription has notified nothing.
+            // Claim once more before the wait: what became ready before the subscription has notified nothing.
             None => subscription = Some(queue.subscribe(worker, &request.queues).await?),
             Some(subscription) => subscription.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
         }
     }
 }
 
-/// Settles as failed what the storage cannot read of a claim, and returns the rest: one row must not stop a queue.
+/// Settles claimed tasks that the storage cannot read as failed, and returns the others: one bad row must not stop a
+/// queue.
 async fn without_unreadable<Q: TaskQueue + ?Sized>(queue: &Q, claimed: Vec<Task>) -> Result<Vec<Task>> {
     if claimed.iter().all(|task| task.unreadable.is_none()) {
         return Ok(claimed);
@@ -80,21 +81,21 @@ async fn without_unreadable<Q: TaskQueue + ?Sized>(queue: &Q, claimed: Vec<Task>
         .filter_map(|task| unreadable(task).map(|outcome| settlement(task, outcome)))
         .collect::<Result<_>>()?;
     if let Err(error) = queue.settle(batch, SettleMode::Each).await {
-        // They stay held, and return when the lease ends; the others are here.
+        // They stay held and return when the lease ends. The readable tasks are returned now.
         tracing::warn!(%error, "tasks that cannot be read could not be settled");
     }
     Ok(good)
 }
 
-/// What becomes of a claimed task that the storage cannot read; none if it can. Says so in the log.
+/// The outcome of a claimed task that the storage cannot read, which is logged; `None` if it can be read.
 pub(crate) fn unreadable(task: &Task) -> Option<Outcome> {
     let what = task.unreadable.as_ref()?;
     tracing::error!(task = %task.id, func = task.func, what, "a task cannot be read: it fails for good");
     Some(Outcome::Fail { error: TaskError::unreadable(what) })
 }
 
-/// Takes back tasks of lost workers where no worker process may be there to do it; says whether there were any. Without a
-/// backend there is no result and no event to write.
+/// Takes back tasks of lost workers, because no worker process may be there to do it. Returns whether any was taken
+/// back. Without a backend there is no result and no event to write.
 async fn rescue<Q: TaskQueue + ?Sized>(queue: &Q) -> Result<bool> {
     let lost = queue.lost(RESCUE).await?;
     let batch: Vec<_> = lost
@@ -108,7 +109,7 @@ pub(crate) async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) 
     request.check()?;
     let worker = queue.self_lease().worker(queue, &request.queues).await?;
     match claim_or_wait(queue, worker, &request).await {
-        // The lease ended unnoticed, as after a long pause of the process: start over with a new one.
+        // The lease ended unnoticed, as during a long suspension of the process: start over with a new one.
         Err(error) if error.is_claim_lost() => {
             queue.self_lease().forget(worker).await;
             let worker = queue.self_lease().worker(queue, &request.queues).await?;
@@ -141,7 +142,7 @@ pub(crate) async fn settle_all<Q: TaskQueue + ?Sized>(
     Ok(())
 }
 
-/// What follows from a failure: another run after the task's backoff, or the end.
+/// The outcome of a failure: another run after the task's backoff, or a dead letter.
 pub(crate) fn after_failure(task: &Task, error: TaskError) -> Outcome {
     if task.may_retry() {
         Outcome::RetryLater { delay: task.backoff.delay(task.attempt), error: Some(error) }
@@ -150,8 +151,8 @@ pub(crate) fn after_failure(task: &Task, error: TaskError) -> Outcome {
     }
 }
 
-/// What follows from the loss of a task's worker: another run at once, or the end. The attempt counts, so that a task that
-/// kills its workers ends as a dead letter.
+/// The outcome of the loss of a task's worker: another run at once, or a dead letter. The attempt counts, so that a
+/// task that kills its workers ends as a dead letter.
 pub(crate) fn after_loss(task: &Task, worker: &str) -> Outcome {
     let error = TaskError::new("worker_lost", format!("worker {worker} was lost during the run"));
     match after_failure(task, error) {

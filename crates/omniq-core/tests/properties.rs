@@ -1,4 +1,4 @@
-//! Laws that hold for every input: ids, codecs, payloads, errors, backoff, schedules.
+//! Properties that hold for every input: ids, codecs, payloads, errors, backoff, schedules.
 
 use std::time::Duration;
 

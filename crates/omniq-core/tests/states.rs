@@ -1,4 +1,4 @@
-//! `docs/states.md` and the code say the same.
+//! `docs/states.md` and the code agree.
 
 use omniq_core::{Step, TaskState, Verb};
 

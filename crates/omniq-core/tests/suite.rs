@@ -1,4 +1,4 @@
-//! The suite's lists are whole: every behaviour that is written is run.
+//! The suite's lists are complete: every behaviour in the source is run.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn every_behaviour_is_in_the_list() {
         for file in fs::read_dir(root.join(part)).unwrap() {
             let path = file.unwrap().path();
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            // A module of several files has its behaviours in the first.
+            // The behaviours of a module of several files are in its `mod.rs`.
             let path = if path.is_dir() { path.join("mod.rs") } else { path };
             for line in fs::read_to_string(&path).unwrap().lines() {
                 let Some(rest) = line.strip_prefix("pub async fn c") else { continue };

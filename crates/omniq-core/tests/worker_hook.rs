@@ -1,4 +1,4 @@
-//! The panic hook of the process, in a process of its own: the library's hook goes in front of it once and for all.
+//! The panic hook of the process, in a process of its own: the library's hook is put before it once.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ async fn the_hook_that_was_there_before_hears_of_other_panics_only() {
     let task = NewTask::new("f", &()).unwrap().max_retries(0);
     let id = backend.enqueue(task).await.unwrap();
     let worker = Worker::builder(backend.clone()).register("f", |(): (), _| async {
-        // A panic elsewhere while a handler runs is not the handler's.
+        // A panic on another thread while a handler runs is not the handler's.
         assert!(std::thread::spawn(|| panic!("beside a handler")).join().is_err());
         panic!("in a handler");
         #[allow(unreachable_code)]

@@ -1,4 +1,4 @@
-//! The user the server runs as: ourselves, or an unprivileged one when we are root.
+//! The user that the server runs as: the current user, or an unprivileged one if that is root.
 
 use std::fs;
 use std::io;
@@ -30,11 +30,11 @@ impl Account {
         Ok(found.ok_or(Kind::NoAccount)?)
     }
 
-    /// A command that runs as this user, free of the caller's `PG…` variables and working folder.
+    /// A command that runs as this user, without the caller's `PG…` variables and working folder.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env_clear().current_dir("/").stdin(Stdio::null());
-        // Messages have to be in English, as some are looked for in the log.
+        // Messages must be in English, because this crate searches for some of them.
         command.env("LC_ALL", "C");
         for key in ["PATH", "LD_LIBRARY_PATH"] {
             if let Some(value) = std::env::var_os(key) {
@@ -48,13 +48,13 @@ impl Account {
         command
     }
 
-    /// Makes this user the owner of a file or folder that we made.
+    /// Makes this user the owner of a file or folder that this process made.
     pub(crate) fn give(&self, path: &Path) -> io::Result<()> {
         if self.switched { chown(path, Some(self.uid), Some(self.gid)) } else { Ok(()) }
     }
 
-    /// Whether this user can enter a folder. Asked of the system, since access lists and mount
-    /// options count as well as mode bits.
+    /// Whether this user can enter a folder. The system is asked, because access lists and mount options count as well
+    /// as mode bits.
     pub(crate) fn can_enter(&self, folder: &Path) -> bool {
         let mut shell = self.command("/bin/sh");
         shell.args(["-c", "cd -- \"$1\"", "sh"]).arg(folder);
@@ -62,7 +62,7 @@ impl Account {
         shell.status().is_ok_and(|status| status.success())
     }
 
-    /// An error that names the folder which keeps this user out, if one does.
+    /// An error that names the folder that this user cannot enter, if there is one.
     pub(crate) fn check_reach(&self, path: &Path) -> Result<()> {
         if !self.switched || self.can_enter(path) {
             return Ok(());

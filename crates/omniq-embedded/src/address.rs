@@ -1,4 +1,4 @@
-//! What a server tells about itself: its addresses, its folders, its state.
+//! What a server reports about itself: its addresses, its folders, its state.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -56,8 +56,8 @@ impl Server {
         format!("postgresql://omniq:{}@127.0.0.1:{}/{name}", self.password, self.running.port)
     }
 
-    /// The program `psql`, connected to the database `omniq`; arguments may be added. The password
-    /// goes by a file, so that it is in no list of processes.
+    /// The program `psql`, connected to the database `omniq`; arguments may be added. The password goes through a file,
+    /// so that it is in no list of processes.
     pub fn psql_command(&self) -> Command {
         let programs = Programs::locate_for(&self.options).ok();
         let beside = programs.map(|programs| programs.program("psql")).filter(|psql| psql.is_file());

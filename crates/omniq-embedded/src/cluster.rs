@@ -1,4 +1,4 @@
-//! The making of a database cluster, with its user and its database.
+//! The creation of a database cluster, with its user and its database.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::error::{At, Kind, Result};
 use crate::folder::{Folder, write_private};
 use crate::programs::Programs;
 
-/// Makes the cluster unless it is there. It is made aside and renamed when it is complete, so that an
+/// Makes the cluster if it does not exist. It is made under another name and renamed when it is complete, so that an
 /// interruption leaves nothing half done.
 pub(crate) fn ensure(folder: &Folder, programs: &Programs, account: &Account, careless: bool) -> Result<()> {
     let data = folder.data();
@@ -40,7 +40,7 @@ fn initialize(
     account: &Account,
     careless: bool,
 ) -> Result<()> {
-    // The server's user cannot read our own file with the password.
+    // The server's user cannot read the folder's own password file, so it gets a temporary one.
     let passfile = folder.root().join("initial-password");
     write_private(&passfile, &folder.make_password()?)?;
     account.give(&passfile).at("give away", &passfile)?;
@@ -63,7 +63,7 @@ fn initialize(
     result.map(|_| ())
 }
 
-/// In single-user mode, which needs no client program and no password.
+/// Uses single-user mode, which needs no client program and no password.
 fn create_database(fresh: &Path, programs: &Programs, account: &Account, careless: bool) -> Result<()> {
     let program = programs.program("postgres");
     let mut command = account.command(&program);
@@ -78,7 +78,7 @@ fn create_database(fresh: &Path, programs: &Programs, account: &Account, careles
     }
     let output = child.wait_with_output().at("run", &program)?;
     let said = String::from_utf8_lossy(&output.stderr);
-    // A failed statement does not end this mode with a failure.
+    // In this mode, a failed statement does not change the exit status.
     if !output.status.success() || said.contains("ERROR:") {
         return Err(failed(&program, &output).into());
     }

@@ -1,4 +1,4 @@
-//! The server's settings: ours, then the caller's, written anew at each start.
+//! The server's settings: the defaults, then the caller's, written again at each start.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::{At, Kind, Result};
 use crate::folder::Folder;
 
-/// Room for many workers, and nothing given up of durability.
+/// Room for many workers, at full durability.
 const DEFAULTS: [(&str, &str); 9] = [
     ("listen_addresses", "127.0.0.1"),
     ("unix_socket_permissions", "0700"),
@@ -19,7 +19,7 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("log_timezone", "UTC"),
 ];
 
-/// What the supervisor relies on to find the server again and to keep others out.
+/// Settings that this crate needs to find the server again and to keep others out.
 const RESERVED: [&str; 11] = [
     "config_file",
     "data_directory",
@@ -34,7 +34,7 @@ const RESERVED: [&str; 11] = [
     "unix_socket_permissions",
 ];
 
-/// Refuses what would not be a setting of its own line, or would take the server out of our hands.
+/// Refuses what would not be one setting on one line, or would take the server out of this crate's control.
 pub(crate) fn check(settings: &[(String, String)]) -> Result<()> {
     for (key, value) in settings {
         let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
@@ -71,7 +71,7 @@ pub(crate) fn write(
     let path = folder.settings();
     let fresh = path.with_extension("new");
     fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).at("write the settings", &path)?;
-    // The server's user reads it, whatever the umask: there is no secret in it.
+    // The server's user must be able to read it, whatever the umask. It holds no secret.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&path, readable).at("set the mode of", &path)
 }

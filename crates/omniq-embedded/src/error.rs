@@ -1,4 +1,4 @@
-//! The one error type: what was tried, with which value, and what to do about it.
+//! The one error type: it says what was tried, with which value, and what to do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl Error {
         matches!(self.0, Kind::Timeout { .. } | Kind::StopTimeout { .. } | Kind::Lock { .. })
     }
 
-    /// True if an owned server was asked for in a folder in which a server already runs.
+    /// True if an owned server was requested in a folder in which a server already runs.
     pub fn is_already_running(&self) -> bool {
         matches!(self.0, Kind::Running { .. })
     }
@@ -98,7 +98,7 @@ pub(crate) enum Kind {
     Io { what: &'static str, path: PathBuf, source: io::Error },
 }
 
-/// Says which file an operation failed on, since `io::Error` does not.
+/// Adds the file on which an operation failed, because `io::Error` does not name it.
 pub(crate) trait At<T> {
     fn at(self, what: &'static str, path: &Path) -> Result<T>;
 }

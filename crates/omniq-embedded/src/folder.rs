@@ -1,7 +1,7 @@
-//! The data folder: what stands where in it, its lock, and its password.
+//! The data folder: its layout, its lock and its password.
 //!
-//! The folder itself is ours; only `data` and `socket` belong to the user the server runs as, so that a
-//! server of another user can neither read the password nor plant files for us to follow.
+//! The folder belongs to the current user. Only `data` and `socket` belong to the user the server runs as, so that the
+//! server of another user can neither read the password nor plant files for this process to follow.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The folder as it is; nothing is made. `None` if it does not exist.
+    /// The folder as it is, or `None` if it does not exist. Nothing is created.
     pub(crate) fn existing(path: &Path) -> Option<Self> {
         path.canonicalize().ok().map(|root| Self { root })
     }
@@ -31,7 +31,7 @@ impl Folder {
             return Err(Kind::LineBreak { path: path.into() }.into());
         }
         home::create(path, account)?;
-        // One spelling for all processes, whatever symbolic link or working folder they came by.
+        // One spelling for all processes, whatever symbolic link or working folder the path came from.
         let root = path.canonicalize().at("find", path)?;
         let folder = Self { root };
         let mut entries = fs::read_dir(folder.root()).at("read", folder.root())?;
@@ -70,8 +70,8 @@ impl Folder {
         self.root.join("lock")
     }
 
-    /// Starting and stopping is for one process at a time. The lock ends with the returned file, or
-    /// with the process.
+    /// Locks the folder, so that only one process at a time starts or stops the server. The lock ends when the returned
+    /// file is closed, or with the process.
     pub(crate) fn lock(&self, limit: Duration) -> Result<File> {
         let path = self.lock_file();
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -95,7 +95,7 @@ impl Folder {
         Ok(line.trim_end().rsplit(':').next().unwrap_or_default().to_owned())
     }
 
-    /// A new random password, readable by us alone.
+    /// Makes a new random password, readable only by the current user.
     pub(crate) fn make_password(&self) -> Result<String> {
         let mut random = [0_u8; 24];
         let source = Path::new("/dev/urandom");
@@ -108,7 +108,7 @@ impl Folder {
 
 /// Writes a file that only its owner can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
-    // A file left over with a wider mode would keep it.
+    // A leftover file would keep its wider mode.
     let _ = fs::remove_file(path);
     let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
     let write = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());

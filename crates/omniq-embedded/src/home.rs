@@ -1,4 +1,4 @@
-//! Where embedded servers live when the caller names no folder, and how folders are made.
+//! Where embedded servers are kept if the caller names no folder, and how folders are made.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::error::{At, Kind, Result};
 
-/// The folder that holds the default data folders: it is made, or only looked for.
+/// The folder that holds the default data folders. With `make` it is created, otherwise it is only looked for.
 pub(crate) fn folder(account: &Account, make: bool) -> Result<PathBuf> {
     if let Some(home) = absolute("OMNIQ_HOME") {
         return Ok(home);
     }
     let usual = if account.switched {
-        // Not below /root, which the server's user cannot enter.
+        // Not below /root, because the server's user cannot enter that.
         Some(PathBuf::from("/var/lib/omniq"))
     } else {
         let home = absolute("HOME").map(|home| home.join(".local/share"));
@@ -35,13 +35,13 @@ pub(crate) fn folder(account: &Account, make: bool) -> Result<PathBuf> {
 
 fn absolute(key: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os(key).filter(|value| !value.is_empty())?);
-    // A relative OMNIQ_HOME would be another folder for each working folder.
+    // A relative path would mean another folder in each working folder, and this crate's commands run in `/`.
     std::path::absolute(path).ok()
 }
 
-/// Makes a folder, and those above it that are missing, so that the server's user can pass through.
-/// Folders that already exist are left as they are; this one has to be ours, as someone else's could be
-/// swapped under us.
+/// Makes a folder, and those above it that are missing, so that the server's user can pass through. Folders that
+/// already exist are left as they are. The folder itself must belong to the current user, because another owner could
+/// swap it.
 pub(crate) fn create(folder: &Path, account: &Account) -> Result<()> {
     let folder = std::path::absolute(folder).at("find", folder)?;
     if let Some(parent) = folder.parent() {
@@ -51,7 +51,7 @@ pub(crate) fn create(folder: &Path, account: &Account) -> Result<()> {
         account.check_reach(parent)?;
     }
     match fs::create_dir(&folder) {
-        // The mode is set apart from the creation, which the umask has a say in.
+        // The mode is set after the creation, because the umask limits the mode at creation.
         Ok(()) => open_to(&folder, account).at("set the mode of", &folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {
             let owner = fs::metadata(&folder).at("read", &folder)?.uid();
@@ -62,7 +62,7 @@ pub(crate) fn create(folder: &Path, account: &Account) -> Result<()> {
     }
 }
 
-/// Lets only us in, and the server's user through.
+/// Lets only the current user in, and the server's user through.
 pub(crate) fn open_to(folder: &Path, account: &Account) -> io::Result<()> {
     let mode = if account.switched { 0o711 } else { 0o700 };
     fs::set_permissions(folder, fs::Permissions::from_mode(mode))

@@ -1,4 +1,4 @@
-//! The start of the server process, up to the moment it takes connections.
+//! The start of the server process, until it takes connections.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -20,11 +20,11 @@ use crate::process::{self, Running, State};
 use crate::programs::Programs;
 use crate::{config, port, socket};
 
-/// A log that has grown beyond this is set aside at a start.
+/// A log that has grown beyond this is renamed at a start.
 const LOG_LIMIT: u64 = 20 << 20;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Starts the server. The caller holds the folder's lock and knows that none runs.
+/// Starts the server. The caller holds the folder's lock and has checked that none runs.
 pub(crate) fn launch(
     folder: &Folder,
     programs: &Programs,
@@ -50,7 +50,7 @@ pub(crate) fn launch(
             if let Some(watcher) = watcher {
                 return Ok((running, Some(Bond::new(child, watcher))));
             }
-            // Someone has to collect it, should it end before us.
+            // If the server ends before this process, this thread collects it.
             std::thread::spawn(move || child.wait());
             return Ok((running, None));
         }
@@ -58,8 +58,7 @@ pub(crate) fn launch(
         let _ = watcher.map(Watcher::release);
         let output = tail(folder, from);
         if let Outcome::Ended(status) = outcome {
-            // Another program was faster with the port; or the last server was killed, and a
-            // session of it is still on its way out.
+            // Another program took the port first; or the last server was killed, and a session of it has not ended yet.
             if output.contains("could not bind") {
                 wanted = None;
             } else if !output.contains("shared memory block") {
@@ -88,7 +87,7 @@ fn spawn(
         Lifetime::Owned => owner::command(account, &program),
     };
     let copy = log.try_clone().at("open the log", &folder.log())?;
-    // A group of its own: Ctrl-C in the starter's terminal is not meant for the server.
+    // A group of its own: Ctrl-C in the starter's terminal must not reach the server.
     command.arg("-D").arg(folder.data()).stdout(copy).stderr(log).process_group(0);
     command.spawn().at("run", &program)
 }
@@ -154,7 +153,7 @@ fn open_log(folder: &Folder) -> Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(&path).at("open the log", &path)
 }
 
-/// What the log says since this start, at most its last 2,000 bytes.
+/// What was logged since this start, at most its last 2,000 bytes.
 fn tail(folder: &Folder, from: u64) -> String {
     let mut text = Vec::new();
     if let Ok(mut file) = File::open(folder.log()) {

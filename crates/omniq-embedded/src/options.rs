@@ -1,4 +1,4 @@
-//! What a caller may choose about a server.
+//! The options of a server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,9 +29,8 @@ pub enum StopMode {
 
 /// Where and how a server is started.
 ///
-/// `Options::default()` is the user's own development server, in `OMNIQ_HOME`, else
-/// `$XDG_DATA_HOME/omniq` or `~/.local/share/omniq`, for root `/var/lib/omniq`, each in a subfolder of
-/// its major version such as `pg-18`.
+/// `Options::default()` is the current user's development server, in `OMNIQ_HOME`, else `$XDG_DATA_HOME/omniq` or
+/// `~/.local/share/omniq`, for root `/var/lib/omniq`, each in a subfolder of its major version such as `pg-18`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) data_dir: Option<PathBuf>,
@@ -47,7 +46,7 @@ impl Options {
         Self { data_dir: Some(data_dir.as_ref().into()), ..Self::default() }
     }
 
-    /// Takes the server programs from this folder, whatever else is installed.
+    /// Takes the server programs from this folder, even if others are installed.
     pub fn bin_dir(mut self, bin_dir: impl AsRef<Path>) -> Self {
         self.bin_dir = Some(bin_dir.as_ref().into());
         self
@@ -78,7 +77,7 @@ impl Options {
         self.timeout.unwrap_or(Duration::from_secs(60))
     }
 
-    /// True if the caller has given up durability, so that waiting for the disk gains nothing.
+    /// True if the caller has turned durability off, so that waiting for the disk gains nothing.
     pub(crate) fn careless(&self) -> bool {
         let fsync = self.settings.iter().rfind(|(key, _)| key.eq_ignore_ascii_case("fsync"));
         fsync.is_some_and(|(_, value)| {

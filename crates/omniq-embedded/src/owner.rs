@@ -1,8 +1,8 @@
-//! The bond of an owned server to its owner: when the owner is gone, so is the server.
+//! Ties an owned server to its owner: when the owner ends, the server ends.
 //!
-//! A shell stays beside the server and reads from a pipe that only the owner can write to. The
-//! end of the pipe means that the owner has ended, even by SIGKILL. (The kernel's own parent-death
-//! signal would tie the server to the one thread that started it, and exists on Linux only.)
+//! A shell runs beside the server and reads from a pipe that only the owner can write to. The end of the pipe means
+//! that the owner has ended, even by SIGKILL. (The kernel's parent-death signal would tie the server to the one thread
+//! that started it, and exists on Linux only.)
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -11,10 +11,11 @@ use std::process::{Child, Command, Stdio};
 
 use crate::account::Account;
 
-/// The server begins only when it is told to, and thus never before it is watched.
+/// The server starts only after a line on its standard input, so it never runs before it is watched.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
-/// Learns the server's pid. A second line says that all is well, the end of the pipe that it is not.
+/// Reads the server's pid. A second line means that all is well. The end of the pipe without it means that the owner
+/// has ended, so the server is interrupted.
 const WATCH: &str = r#"read -r pid && { read -r done || kill -INT "$pid"; }"#;
 
 /// The server process and the shell that watches over it.
@@ -28,7 +29,7 @@ pub(crate) struct Bond {
 #[derive(Debug)]
 pub(crate) struct Watcher(Child);
 
-/// A command that waits at the gate with `program`, to be let go by [`Watcher::set`].
+/// A command that waits at the gate with `program`, until [`Watcher::set`] lets it go.
 pub(crate) fn command(account: &Account, program: &Path) -> Command {
     let mut command = account.command("/bin/sh");
     command.args(["-c", GATE, "sh"]).arg(program).stdin(Stdio::piped());
@@ -36,7 +37,7 @@ pub(crate) fn command(account: &Account, program: &Path) -> Command {
 }
 
 impl Watcher {
-    /// Sets a watcher on the process that waits at the gate, and lets that go.
+    /// Starts a watcher for the process that waits at the gate, and lets that process go.
     pub(crate) fn set(account: &Account, server: &mut Child) -> io::Result<Self> {
         let mut command = account.command("/bin/sh");
         command.args(["-c", WATCH]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -46,7 +47,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Sends the watcher home, once the server has ended.
+    /// Ends the watcher, after the server has ended.
     pub(crate) fn release(mut self) {
         let _ = self.say("done\n");
         let _ = self.0.wait();
@@ -62,14 +63,14 @@ impl Bond {
         Self { server, watcher, owner: std::process::id() }
     }
 
-    /// False in a process that was forked from the owner: there the server is not ours to end.
+    /// False in a process that was forked from the owner, which must not end the server.
     pub(crate) fn is_ours(&self) -> bool {
         self.owner == std::process::id()
     }
 
     /// Collects the ended server.
     pub(crate) fn release(mut self) {
-        // Last, as its pid may go to another process once it is collected.
+        // The watcher ends first: once the server is collected, its pid may belong to another process.
         self.watcher.release();
         let _ = self.server.wait();
     }

@@ -11,7 +11,7 @@ use crate::error::{Kind, Result};
 const RANGE: std::ops::Range<u16> = 15_000..32_000;
 const TRIES: u32 = 200;
 
-/// The port wanted if it is free, else a random free one.
+/// Returns the wanted port if it is free, else a random free one.
 pub(crate) fn choose(wanted: Option<u16>) -> Result<u16> {
     if let Some(port) = wanted.filter(|port| is_free(*port)) {
         return Ok(port);
@@ -27,7 +27,7 @@ fn is_free(port: u16) -> bool {
 
 fn random() -> u16 {
     let mut bytes = [0; 2];
-    // Without a source of randomness the search merely begins at the same port each time.
+    // Without a source of randomness, the search begins at the same port each time.
     let _ = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     u16::from_ne_bytes(bytes)
 }

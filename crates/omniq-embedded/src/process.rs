@@ -1,4 +1,4 @@
-//! Is the server of a data folder running? Its pid file, checked against the process it names.
+//! Whether the server of a data folder runs: its pid file, checked against the process that it names.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -24,16 +24,15 @@ pub(crate) enum State {
     Stopping,
 }
 
-/// The live server of this cluster. `None` also if the pid file is a leftover whose number has since
-/// gone to another process.
+/// The live server of this cluster. `None` also if the pid file is a leftover and its pid now belongs to another process.
 pub(crate) fn running(data: &Path) -> Option<Running> {
     let file = fs::read(data.join("postmaster.pid")).ok()?;
     let found = parse(&file, data)?;
     is_server(found.pid, data).then_some(found)
 }
 
-/// Removes a pid file whose process is not this cluster's server, but exists: PostgreSQL itself
-/// would take it for a live server and refuse to start. (It clears the other leftovers by itself.)
+/// Removes a pid file whose process exists but is not this cluster's server. PostgreSQL would take that process for a
+/// live server and refuse to start. (It clears the other leftovers by itself.)
 pub(crate) fn clear_leftover(data: &Path) {
     let path = data.join("postmaster.pid");
     let Some(pid) = fs::read(&path).ok().and_then(|file| first_pid(&file)) else {
@@ -52,12 +51,12 @@ pub(crate) fn signal(pid: u32, data: &Path, signal: Signal) {
     }
 }
 
-/// Whether this process is a server that was started for exactly this cluster. A pid alone says
-/// nothing: after a crash or a reboot it may belong to anyone.
+/// Whether this process is a server that was started for exactly this cluster. A pid alone proves nothing: after a
+/// crash or a reboot it may belong to any process.
 pub(crate) fn is_server(pid: u32, data: &Path) -> bool {
     let wanted = data.as_os_str().as_bytes();
     if Path::new("/proc/self/cmdline").exists() {
-        // Empty for a process that has ended and waits for its parent.
+        // Empty for a process that has ended and that its parent has not collected.
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
         return arguments.windows(2).any(|pair| pair[0] == b"-D" && pair[1] == wanted);

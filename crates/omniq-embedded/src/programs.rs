@@ -1,4 +1,4 @@
-//! A set of server programs: which one is taken, and its version.
+//! A set of server programs: which one is used, and its version.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,12 +30,12 @@ impl Programs {
         Ok(usable.next().ok_or(Kind::NoPrograms)?)
     }
 
-    /// The caller's own choice before everything else.
+    /// The caller's choice goes before everything else.
     pub(crate) fn locate_for(options: &Options) -> Result<Self> {
         options.bin_dir.as_ref().map_or_else(Self::locate, Self::in_folder)
     }
 
-    /// All usable programs on this machine, the preferred ones first. `OMNIQ_PG_BIN` is not looked at.
+    /// All usable programs on this machine, the preferred ones first. `OMNIQ_PG_BIN` is ignored.
     pub fn installed() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for programs in search::candidates().filter_map(|bin_dir| Self::probe(&bin_dir, None).ok()) {
@@ -99,8 +99,8 @@ impl Programs {
     }
 }
 
-/// The installation behind a folder of links such as /usr/local/bin: one name for each, and the one
-/// that has the libraries beside it.
+/// The installation that a folder of links such as /usr/local/bin leads to. So each installation has one name, and the
+/// folder is the one with the libraries beside it.
 fn real(bin_dir: &Path) -> std::io::Result<PathBuf> {
     let program = bin_dir.join("postgres").canonicalize()?;
     let behind = program.parent().filter(|parent| parent.join("initdb").is_file());

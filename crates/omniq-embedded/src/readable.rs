@@ -1,4 +1,4 @@
-//! Copies of server programs for a user who cannot read the original, such as one below /root.
+//! Copies of server programs for a user that cannot read the original, such as one below /root.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ use crate::error::{At, Kind, Result};
 use crate::home;
 use crate::programs::Programs;
 
-/// These programs, or a copy of them that the server's user can run.
+/// Returns these programs, or a copy of them that the server's user can run.
 pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Programs> {
     if !account.switched || programs.run_as(account) {
         return Ok(programs);
@@ -22,7 +22,7 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
         path: bin.into(),
         reason: format!("user `{}`, who has to run them as you are root, cannot: {reason}", account.user),
     };
-    // The programs find their libraries and time zones by relative paths: the layout has to stay.
+    // The programs find their libraries and time zones by relative paths, so the layout must stay.
     let prefix = bin.parent().ok_or_else(|| refused("it has no parent folder"))?;
     let package = prefix.parent().ok_or_else(|| refused("it has no parent folder"))?;
     let names = (package.file_name(), prefix.file_name(), bin.file_name());
@@ -35,7 +35,7 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
     if !target.exists() {
         let fresh = cache.join(format!("new-{}-{}", std::process::id(), fingerprint(bin)?));
         let inner = fresh.join(package_name);
-        // Only these, as the folder above may hold anything, such as a whole home folder.
+        // Only these parts, because the folder above may hold anything, such as a whole home folder.
         for part in ["bin", "lib", "lib64", "share"].map(Path::new) {
             let source = prefix.join(part);
             if source.is_dir() {
@@ -52,7 +52,7 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
         for folder in [&fresh, &inner, &inner.join(prefix_name)] {
             set_mode(folder, 0o755).at("open to all", folder)?;
         }
-        // Another process may have been faster with the same copy.
+        // Another process may have made the same copy first.
         if fs::rename(&fresh, &target).is_err() {
             let _ = fs::remove_dir_all(&fresh);
         }
@@ -62,7 +62,7 @@ pub(crate) fn for_account(programs: Programs, account: &Account) -> Result<Progr
     if programs.run_as(account) { Ok(programs) } else { Err(refused("nor the copy in the cache").into()) }
 }
 
-/// Changes when another installation, or another release, stands at the same place.
+/// Differs if another installation, or another release, is at the same place.
 fn fingerprint(bin: &Path) -> Result<String> {
     let meta = fs::metadata(bin.join("postgres")).at("read", bin)?;
     let mut hasher = DefaultHasher::new();

@@ -1,4 +1,4 @@
-//! The places where server programs may stand, best first.
+//! The places where server programs may be, best first.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ const DISTRIBUTIONS: [(&str, &str); 4] = [
     ("/usr/local/opt", "postgresql@"),
 ];
 
-/// Lazy, so that a hit in front saves the search behind it.
+/// Lazy, so that an early hit saves the rest of the search.
 pub(crate) fn candidates() -> impl Iterator<Item = PathBuf> {
     environments()
         .into_iter()
@@ -26,7 +26,7 @@ pub(crate) fn candidates() -> impl Iterator<Item = PathBuf> {
         .filter(|bin| bin.join("postgres").is_file() && bin.join("initdb").is_file())
 }
 
-/// The Python virtual environments in reach.
+/// The Python virtual environments: `VIRTUAL_ENV`, and `.venv` in the working folder or one above it.
 fn environments() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from).into_iter().collect();
     let here = std::env::current_dir().unwrap_or_default();
@@ -34,7 +34,7 @@ fn environments() -> Vec<PathBuf> {
     found
 }
 
-/// In a shared folder such as /tmp anyone could lay out a `.venv` with programs for us to run.
+/// In a shared folder such as /tmp, another user could place a `.venv` with programs for this process to run.
 fn trusted(folder: &Path) -> bool {
     let me = rustix::process::geteuid().as_raw();
     fs::metadata(folder).is_ok_and(|meta| meta.uid() == me || meta.uid() == 0)
@@ -78,7 +78,7 @@ fn distributions() -> Vec<PathBuf> {
     found.into_iter().map(|(_, bin)| bin).collect()
 }
 
-/// The entries of a folder whose name begins so; none if it cannot be read.
+/// The entries of a folder whose names begin with `prefix`; none if the folder cannot be read.
 fn list(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().as_bytes().starts_with(prefix.as_bytes()));

@@ -1,4 +1,4 @@
-//! The handle of a running server: its start, stop and restart. What it tells stands in `address`.
+//! The handle of a running server: its start, stop and restart. What it reports about itself is in `address`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Server {
     /// if it is missing.
     ///
     /// Any number of processes may call this at once: one of them starts the server and all get it.
-    /// The port of the last time is taken again if it is still free.
+    /// The port of the last start is taken again if it is still free.
     ///
     /// # Errors
     /// If there are no server programs, if the folder cannot be used, if the server does not become
@@ -54,7 +54,7 @@ impl Server {
         Ok(Self { folder, options, running, password, bond })
     }
 
-    /// The server that runs in the data folder, if one does; nothing is started or made.
+    /// The server that runs in the data folder, if there is one. Nothing is started or made.
     ///
     /// # Errors
     /// If no folder was named and there are no server programs, or if its password cannot be read.
@@ -141,7 +141,7 @@ impl Drop for Server {
         }
         let patience = Duration::from_secs(10);
         let _lock = self.folder.lock(patience);
-        // Stopped by someone else, and perhaps started anew: then it is not ours any more.
+        // Another process stopped it, and perhaps started it again. Then it is no longer this handle's.
         if self.pid().is_some_and(|pid| pid != self.running.pid) {
             let _ = self.bond.take().map(Bond::release);
         } else if self.stop_locked(StopMode::Fast, patience).is_err() {

@@ -1,4 +1,4 @@
-//! The folder of the server's Unix socket, which has to have a short and plain name.
+//! The folder of the server's Unix socket, which must have a short and plain name.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,7 +33,7 @@ pub(crate) fn make(folder: &Folder, account: &Account) -> Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error).at("create the socket folder", path),
     }
-    // In the shared temporary folder someone else may have taken the name on purpose.
+    // In the shared temporary folder, another user may have taken the name on purpose.
     let meta = fs::symlink_metadata(path).at("read", path)?;
     if !meta.is_dir() || meta.uid() != account.uid || meta.mode() & 0o077 != 0 {
         return Err(Kind::Foreign { path: path.clone(), owner: meta.uid(), me: account.uid }.into());
@@ -41,7 +41,7 @@ pub(crate) fn make(folder: &Folder, account: &Account) -> Result<PathBuf> {
     Ok(path.clone())
 }
 
-/// Takes away a folder that was made outside the data folder.
+/// Removes a folder that was made outside the data folder.
 pub(crate) fn remove(path: &Path, folder: &Folder) {
     let ours = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"omniq-"));
     if ours && !path.starts_with(folder.root()) {

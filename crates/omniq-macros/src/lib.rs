@@ -1,4 +1,4 @@
-//! The blocking twins: one attribute on an async interface makes the blocking type from it.
+//! The blocking twins: an attribute on an async interface generates the blocking type from it.
 //!
 //! The trait is the only list of verbs. `#[blocking(BlockingQueue)]` on `trait TaskQueue` adds a struct
 //! `BlockingQueue<T>` with one `…_sync` method for each async method, its documentation included, and an
@@ -21,7 +21,7 @@ struct Verb<'a> {
     names: Vec<&'a Ident>,
     types: Vec<&'a Type>,
     output: &'a syn::ReturnType,
-    /// Marked `#[async_only]`: for workers, not for users, hence without a blocking form.
+    /// Marked `#[async_only]`: for workers and not for users, so without a blocking form.
     async_only: bool,
 }
 
@@ -56,7 +56,7 @@ fn verb<'a>(sig: &'a Signature, attrs: &'a [Attribute]) -> Option<Verb<'a>> {
     })
 }
 
-/// Makes the blocking twin of an async interface, or of the async methods of a type; see the crate's documentation.
+/// Generates the blocking twin of an async interface, or of the async methods of a type; see the crate's documentation.
 #[proc_macro_attribute]
 pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
     let twin = parse_macro_input!(attribute as Ident);
@@ -108,7 +108,7 @@ fn twin_of_impl(twin: &Ident, item: &ItemImpl) -> TokenStream2 {
                 Self(inner)
             }
 
-            /// The async object behind this one.
+            /// The async object that this one wraps.
             pub fn as_async(&self) -> &#ty {
                 &self.0
             }
@@ -192,7 +192,7 @@ fn twin_of_trait(twin: &Ident, item: &ItemTrait) -> TokenStream2 {
                 Self(inner)
             }
 
-            /// The async object behind this one.
+            /// The async object that this one wraps.
             pub fn as_async(&self) -> &std::sync::Arc<T> {
                 &self.0
             }

@@ -17,13 +17,13 @@ use crate::queue::{AsyncPostgresQueue, EnqueueTarget};
 use crate::settings::{Placement, Settings};
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
 
-/// The pause of a patient connect, beside the waiting of each try itself.
+/// The pause between two attempts of a patient connect. Each attempt also waits by itself, for `acquire_timeout`.
 const AWAY: Duration = Duration::from_millis(500);
 
-/// Tasks, results and events on PostgreSQL, or each wherever the [`Settings`] put it.
+/// Tasks, results and events on PostgreSQL, or each where the [`Settings`] place it.
 ///
-/// Parts in one database share one pool and one transaction. All verbs of [`Backend`] are at hand by `Deref`; workers take
-/// the backend itself ([`backend`](Self::backend)).
+/// Parts that are placed `postgres` share one pool and one transaction. `Deref` gives all methods of [`Backend`]; a worker takes the
+/// backend itself ([`backend`](Self::backend)). Cheap to clone: clones share the pool.
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresBackend {
     backend: Backend,
@@ -39,22 +39,27 @@ impl Deref for AsyncPostgresBackend {
 }
 
 impl AsyncPostgresBackend {
-    /// Connects by URL; see [`Settings`] for all that can be set in the URL.
+    /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings`](Self::with_settings).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(&Settings::from_url(url)?).await
     }
 
-    /// Connects as a TOML or YAML file says.
+    /// Connects with the settings of a TOML or YAML file. Errors as for [`Settings::from_file`] and
+    /// [`with_settings`](Self::with_settings).
     pub async fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         Self::with_settings(&Settings::from_file(path)?).await
     }
 
-    /// Connects as the `OMNIQ_…` variables of the environment say.
+    /// Connects with the settings of the environment variables `OMNIQ_…`. Errors as for [`Settings::from_env`] and
+    /// [`with_settings`](Self::with_settings).
     pub async fn from_env() -> Result<Self> {
         Self::with_settings(&Settings::from_env()?).await
     }
 
     /// Connects with these settings and brings the schema of each part up to date.
+    ///
+    /// Errors: `is_config` for settings that cannot be used, `is_unavailable` if no server can be reached within `acquire_timeout`,
+    /// `is_schema_missing` if `migrate` is off and a migration is missing, `is_schema_too_new` if a newer OmniQ has migrated the schema.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         settings.check()?;
         let mut opener = Opener { settings, shared: None };
@@ -65,8 +70,8 @@ impl AsyncPostgresBackend {
         connected
     }
 
-    /// As [`with_settings`](Self::with_settings), but waits for a server that is away for as long as it takes, with a word in the log: for
-    /// workers, which may be started before their database.
+    /// As [`with_settings`](Self::with_settings), but waits without limit for a server that is away, and logs that it waits. For workers,
+    /// which may be started before their database.
     pub async fn with_settings_patiently(settings: &Settings) -> Result<Self> {
         let mut waited = false;
         loop {
@@ -87,20 +92,21 @@ impl AsyncPostgresBackend {
         }
     }
 
-    /// The parts without the database: what workers take.
+    /// The parts without the database: the argument of a worker.
     pub fn backend(&self) -> &Backend {
         &self.backend
     }
 
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
-    /// not on PostgreSQL. The `enqueued` event is written by the same transaction if the schema has events.
+    /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
     pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
         let queue = self.postgres_queue()?;
         self.backend.check_chosen(std::slice::from_ref(&task)).await?;
         queue.enqueue_in(target, task).await
     }
 
-    /// Adds tasks in the user's own transaction, all or none.
+    /// Adds tasks in the user's own transaction, all or none. Returns their ids in the order of `tasks`. Errors as for
+    /// [`enqueue_in`](Self::enqueue_in).
     pub async fn enqueue_many_in(
         &self,
         target: &mut dyn EnqueueTarget,
@@ -118,7 +124,7 @@ impl AsyncPostgresBackend {
     }
 }
 
-/// Opens databases, one for all parts that are kept in the main one.
+/// Opens databases: one for all parts that are placed in the main database.
 struct Opener<'a> {
     settings: &'a Settings,
     shared: Option<Arc<Db>>,
@@ -182,7 +188,7 @@ impl Opener<'_> {
     }
 }
 
-/// The blocking twin of [`AsyncPostgresBackend`]: all verbs of [`BlockingBackend`] by `Deref`.
+/// The blocking twin of [`AsyncPostgresBackend`]: all methods of [`BlockingBackend`] by `Deref`.
 #[derive(Debug, Clone)]
 pub struct PostgresBackend {
     blocking: BlockingBackend,
@@ -197,23 +203,25 @@ impl Deref for PostgresBackend {
 }
 
 impl PostgresBackend {
-    /// Connects by URL; see [`Settings`] for all that can be set in the URL.
+    /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings_sync`](Self::with_settings_sync).
     pub fn connect_sync(url: &str) -> Result<Self> {
         Self::with_settings_sync(&Settings::from_url(url)?)
     }
 
-    /// Connects as a TOML or YAML file says.
+    /// Connects with the settings of a TOML or YAML file. Errors as for [`Settings::from_file`] and
+    /// [`with_settings_sync`](Self::with_settings_sync).
     pub fn from_file_sync(path: impl AsRef<Path>) -> Result<Self> {
         Self::with_settings_sync(&Settings::from_file(path)?)
     }
 
-    /// Connects as the `OMNIQ_…` variables of the environment say.
+    /// Connects with the settings of the environment variables `OMNIQ_…`. Errors as for [`Settings::from_env`] and
+    /// [`with_settings_sync`](Self::with_settings_sync).
     pub fn from_env_sync() -> Result<Self> {
         Self::with_settings_sync(&Settings::from_env()?)
     }
 
     /// Connects with these settings and brings the schema of each part up to date. Error `is_blocking_in_async` on a thread that
-    /// an async runtime needs.
+    /// an async runtime needs; the other errors are those of [`AsyncPostgresBackend::with_settings`].
     pub fn with_settings_sync(settings: &Settings) -> Result<Self> {
         let inner = blocking::wait(AsyncPostgresBackend::with_settings(settings))??;
         Ok(Self { blocking: BlockingBackend::new(inner.backend) })

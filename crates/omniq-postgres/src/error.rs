@@ -1,11 +1,11 @@
-//! What the driver, the pool and the server report, in the library's own error.
+//! Turns reports of the driver, the pool and the server into the library's own error.
 
 use deadpool::managed::{PoolError, TimeoutType};
 use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::refusal::{Refusal, detail};
-use crate::queue::taken;
+use crate::queue::duplicates;
 use crate::db::unshown::TooLarge;
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
@@ -25,7 +25,7 @@ pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
     from_report(&Report::of(db)).with_source(Refusal::of(db))
 }
 
-/// The same for an error of connecting to `host`.
+/// As [`from_driver`], for an error of connecting to `host`.
 pub(crate) fn from_connect(error: tokio_postgres::Error, host: &str) -> Error {
     if error.as_db_error().is_some() {
         return from_driver(error);
@@ -36,14 +36,14 @@ pub(crate) fn from_connect(error: tokio_postgres::Error, host: &str) -> Error {
     made.with_source(error)
 }
 
-/// Whether the session is of no use any more, or the server cannot be used for now. Such a connection is parted with.
+/// Whether the session cannot be used any more, or the server cannot be used for now. Such a connection is discarded.
 pub(crate) fn is_away(error: &Error) -> bool {
-    // Others than these leave the session as it was: a rollback that asks for another try.
+    // SQLSTATE class 40, a rollback that asks for a retry, leaves the session usable.
     error.is_unavailable() && !error.sqlstate().is_some_and(|code| code.starts_with("40"))
 }
 
-/// Whether nothing was sent, or the server said that it has done nothing: a server that takes no writes, or none for now, or no more
-/// sessions; or a session that has lost what was prepared in it.
+/// Whether nothing was done: nothing was sent, or the server says that it takes no writes, none for now, or no more sessions, or that the
+/// session has lost its prepared statements.
 pub(crate) fn was_not_done(error: &Error) -> bool {
     let codes = [READ_ONLY, NOT_PREPARED, NOT_NOW, STARTING, TOO_MANY];
     error.is_unavailable()
@@ -52,20 +52,20 @@ pub(crate) fn was_not_done(error: &Error) -> bool {
 
 /// The server takes no writes, as after a failover.
 const READ_ONLY: &str = "25006";
-/// The session does not know a prepared statement, as behind a pooler that was changed.
+/// The session does not know a prepared statement, as after a change of the pooler.
 const NOT_PREPARED: &str = "26000";
-/// What was prepared has another result since a table was changed; or a transaction that is to write began on a standby. Others with this
-/// code are told apart by the server's function.
+/// The result type of a prepared statement has changed because a table was altered, or a transaction that must write began on a standby.
+/// Other errors with this code are distinguished by the name of the server's function.
 const NOT_NOW: &str = "0A000";
-/// The server starts, recovers or shuts down.
+/// The server is starting, recovering or shutting down.
 const STARTING: &str = "57P03";
-/// The server, or the role, has no more room for a session.
+/// The server, or the role, has no free connection slot.
 const TOO_MANY: &str = "53300";
 
-/// What the server said, whichever driver brought it.
+/// A report of the server, from either driver.
 struct Report<'a> {
     code: &'a str,
-    /// The server's function that said it, which is in no language.
+    /// The server's function that reported it. It is not translated, unlike the message.
     routine: Option<&'a str>,
     message: &'a str,
     detail: Option<&'a str>,
@@ -122,7 +122,7 @@ fn from_report(db: &Report<'_>) -> Error {
         "OQ003" => Error::not_found(message),
         "OQ004" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
-        _ if code == SqlState::UNIQUE_VIOLATION.code() => taken::error(db.constraint, db.detail, db.message),
+        _ if code == SqlState::UNIQUE_VIOLATION.code() => duplicates::error(db.constraint, db.detail, db.message),
         _ if code == SqlState::CHECK_VIOLATION.code() => Error::invalid(format!(
             "the database refused a value by its rule {:?}: {}",
             db.constraint.unwrap_or_default(),
@@ -137,17 +137,17 @@ fn from_report(db: &Report<'_>) -> Error {
         )),
         "3D000" => Error::config(message),
         NOT_NOW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
-        // What a standby says to a transaction that is to write.
+        // What a standby reports for a transaction that must write.
         NOT_NOW if db.routine == Some("call_bool_check_hook") => {
             Error::unavailable(takes_no_writes(&message))
         }
         READ_ONLY => Error::unavailable(takes_no_writes(&message)),
         NOT_PREPARED => Error::unavailable(message),
-        // The session was ended: it stood idle in a transaction, or the transaction took too long.
+        // The server ended the session: it was idle in a transaction, or the transaction took too long.
         "25P03" | "25P04" => Error::unavailable(message),
         "57014" => Error::timeout(format!("{message}: the server ended the statement")),
         "55P03" => Error::timeout(format!("{message}: another session holds the lock")),
-        // Connection troubles, no room, shutdown, and rollbacks that ask for another try.
+        // Connection failures, no free slot, shutdown, and rollbacks that ask for a retry.
         _ if code.starts_with("08")
             || code.starts_with("53")
             || code.starts_with("57P")
@@ -181,7 +181,7 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
     error.to_string().contains("timeout") || error.to_string().contains("connect")
 }
 
-/// The cause, which says what happened, without the driver's words around it.
+/// The innermost cause, without the driver's words around it.
 fn innermost(error: &tokio_postgres::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
@@ -190,7 +190,7 @@ fn innermost(error: &tokio_postgres::Error) -> String {
     cause.to_string()
 }
 
-/// The driver's message with the innermost cause, which says what happened.
+/// The driver's message with its causes.
 fn root(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);
@@ -225,7 +225,7 @@ mod tests {
         from_report(&Report { code, routine, message: "", detail: None, hint: None, constraint: None })
     }
 
-    /// Issue 12, C4: what ends the use of a session, and after what of that a statement may be sent again.
+    /// Issue 12, C4: which errors end the use of a session, and after which of those a statement may be sent again.
     #[test]
     fn sessions_of_no_use_are_known_by_their_sqlstate() {
         for code in ["25006", "26000", "53300", "57P03"] {

@@ -1,6 +1,6 @@
 //! The PostgreSQL storage of OmniQ: task queue, result storage and event storage, and the backend that holds them.
 //!
-//! Users take the `omniq` crate, which offers all of this together with the core.
+//! Applications use the crate `omniq`, which offers all of this together with the core.
 
 mod backend;
 mod db;
@@ -20,7 +20,7 @@ mod tls;
 mod wake;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
-pub use elsewhere::{Columns, RawEnqueue};
+pub use raw::{RawEnqueue, RawParams};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
 pub use queue::{AsyncPostgresQueue, CompleteIn, EnqueueTarget, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

@@ -1,5 +1,5 @@
-//! Results and events are kept by time: the partitions are made when they are needed, ahead of time where a worker looks after
-//! them, and dropped as a whole when their time is over.
+//! Results and events are partitioned by time. A partition is made when a row needs it, or ahead of time by a worker's maintenance. It is
+//! dropped as a whole when its time is over.
 
 use std::time::Duration;
 
@@ -11,36 +11,36 @@ use crate::sql::{Columns, Named};
 use crate::sql::Statement;
 
 const HOUR: f64 = 3600.0;
-/// What an events' partition covers.
+/// The time that a partition of events covers.
 const DAY: f64 = 24.0 * HOUR;
-/// About as many partitions are there for one time to live: looks by id go into each.
+/// About how many partitions one time to live is divided into. A lookup by id searches each of them.
 const AT_ONCE: f64 = 8.0;
 
-/// Which table had no partition for a row; `None` if that is not what the error says.
+/// The table that had no partition for a row. `None` if the error says something else.
 fn lacking(error: &Error) -> Option<&str> {
     let refusal = std::error::Error::source(error)?.downcast_ref::<Refusal>()?;
     (refusal.code == "23514" && refusal.constraint.is_none()).then_some(refusal.table.as_deref()).flatten()
 }
 
-/// How much time a partition covers of results with this time to live, in whole hours.
+/// The time that a partition covers of results with this time to live: whole hours, in seconds.
 pub(crate) fn step(ttl: f64) -> f64 {
     (ttl / AT_ONCE / HOUR).ceil().max(1.0) * HOUR
 }
 
-/// Makes up for partitions that are missing, which is only seen by trying: nothing was written then.
+/// Makes partitions that turn out to be missing. Only a failed write shows that; it has written nothing.
 pub(crate) struct Missing {
     ttls: Vec<Duration>,
-    /// Once for either table, and once more.
+    /// The attempts that are left: one for each of the two tables, and one more.
     tries: u32,
 }
 
 impl Missing {
-    /// For what stores results with these times to live, and logs events.
+    /// For a call that stores results with these times to live, and logs events.
     pub(crate) fn new(ttls: impl Iterator<Item = Duration>) -> Self {
         Self { ttls: ttls.collect(), tries: 3 }
     }
 
-    /// Whether the call failed for want of a partition, which is there now: then it is to be repeated.
+    /// Whether the call failed because a partition was missing, and the partition is there now: the caller then repeats the call.
     pub(crate) async fn made<T>(&mut self, db: &Db, answer: &Result<T>) -> Result<bool> {
         let Some(table) = answer.as_ref().err().and_then(lacking).filter(|_| self.tries > 0) else {
             return Ok(false);
@@ -66,7 +66,7 @@ impl Db {
         self.query(&self.sql.make_events_partition, &[("ahead", &ahead), ("step", &DAY)]).await.map(drop)
     }
 
-    /// Makes partitions ahead for results that are kept for so long, and drops those whose time is over.
+    /// Makes partitions ahead for results with this time to live, and drops those whose time is over.
     pub(crate) async fn maintain_results(&self, keep: Option<Duration>) -> Result<()> {
         if let Some(ttl) = keep {
             let seconds = ttl.as_secs_f64();
@@ -76,7 +76,7 @@ impl Db {
         self.drop_all(&self.sql.drop_results_partition, &[]).await
     }
 
-    /// Makes tomorrow's partition of events, and drops those whose events were all taken longer ago.
+    /// Makes the partitions of events of today and tomorrow, and drops those whose events are all older than `keep`.
     pub(crate) async fn maintain_events(&self, keep: Option<Duration>) -> Result<()> {
         self.make_events_partition(0.0).await?;
         self.make_events_partition(DAY).await?;

@@ -1,4 +1,4 @@
-//! An enqueue as SQL text and parameters, for another driver to execute on the user's connection.
+//! An enqueue as SQL text and parameters, which another driver executes on the user's connection.
 
 use omniq_core::{DatabaseId, NewTask, Result, TaskId};
 
@@ -11,20 +11,20 @@ const SQL: &str = include_str!("../sql/queries/enqueue/enqueue_raw.sql");
 /// The most bytes of payloads in one call: a driver may write each byte as two digits, and PostgreSQL takes no message above 1 GiB.
 const MOST: usize = 400_000_000;
 
-/// One statement with an array for each of its parameters `$1` to `$13`, and texts for the last two. It adds the tasks, all or none, and
-/// answers with one row: the name of the database that the connection leads to, and the number of tasks that it has added, which is null
-/// if that is not the queue's database. Then it has done nothing.
+/// One statement with the parameters `$1` to `$13`, which are arrays, and `$14` and `$15`, which are texts. It adds the tasks, all or none,
+/// and returns one row: the name of the database that the connection leads to, and the number of tasks that were added. That number is
+/// null, and nothing was written, if the connection leads to another database than the queue's.
 #[derive(Debug)]
 pub struct RawEnqueue {
-    /// The statement.
+    /// The text of the statement.
     pub sql: String,
-    /// The tasks' ids, in the order in which the tasks were given.
+    /// The ids of the tasks, in the order in which the tasks were given.
     pub ids: Vec<TaskId>,
     rows: Rows,
     database: DatabaseId,
 }
 
-/// The parameters in their order.
+/// The parameters, in their order. All arrays have one element for each task.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "they are the parameters of the function enqueue_many of the schema")]
 pub struct RawParams<'a> {
@@ -46,7 +46,8 @@ pub struct RawParams<'a> {
 }
 
 impl RawEnqueue {
-    /// Checks the tasks and writes the call for the queue in this database. Error `is_invalid` for bad tasks.
+    /// Checks the tasks and builds the call for the queue in this database. Error `is_invalid` for a task that is not valid, or for more
+    /// than 400,000,000 bytes of payloads together.
     pub fn new(database: DatabaseId, tasks: Vec<NewTask>) -> Result<Self> {
         for task in &tasks {
             task.check(&database.limits)?;
@@ -60,7 +61,7 @@ impl RawEnqueue {
         Ok(Self { sql, ids: batch.ids, rows: rows.unwrap_or_default(), database })
     }
 
-    /// The parameters.
+    /// The parameters of [`sql`](Self::sql), in their order.
     pub fn params(&self) -> RawParams<'_> {
         let rows = &self.rows;
         RawParams {

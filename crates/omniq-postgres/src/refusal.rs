@@ -1,10 +1,10 @@
-//! What the server reported, as the cause of an error: without the contents of rows and parameters, for errors are logged.
+//! The server's report as the cause of an error. It leaves out the contents of rows and parameters, because errors are logged.
 
 use std::fmt;
 
 use tokio_postgres::error::DbError;
 
-/// A report of the server. Of its details those are left out that show a row, and with them where in its functions it happened,
+/// A report of the server, without details that show a row, and without the place in the server's functions where the error occurred,
 /// which can show parameters.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -17,7 +17,7 @@ pub(crate) struct Refusal {
     pub(crate) constraint: Option<String>,
 }
 
-/// The detail of a report, unless it shows a whole row, as where a column must not be null, a check fails, or a view's own.
+/// The detail of a report, unless it shows a whole row: a null in a column that takes none, a failed check, a view's check option.
 pub(crate) fn detail<'a>(code: &str, detail: Option<&'a str>) -> Option<&'a str> {
     detail.filter(|_| !matches!(code, "23502" | "23514" | "44000"))
 }

@@ -1,4 +1,4 @@
-//! TLS as the connection address asks for it, in libpq's terms.
+//! TLS as the connection address asks for it, in the terms of libpq.
 
 mod files;
 #[cfg(test)]
@@ -20,10 +20,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::settings::DatabaseUrl;
 use verify::Verifier;
 
-/// What `sslmode` may be.
+/// The values of `sslmode`.
 pub(crate) const MODES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
 
-/// Makes connections secure, or leaves them plain, as the address says.
+/// Encrypts connections, or leaves them plain, as the address says.
 ///
 /// | `sslmode` | encrypted | certificate of the server |
 /// |---|---|---|
@@ -33,15 +33,15 @@ pub(crate) const MODES: &str = "disable, allow, prefer, require, verify-ca or ve
 /// | `verify-ca` | always | must be signed by `sslrootcert` |
 /// | `verify-full` | always | the same, and its name must be the host's |
 ///
-/// `sslrootcert` is a PEM file, or `system` for the roots of the machine, which asks for (and implies)
-/// `verify-full`; `verify-full` without it takes them too. A certificate that itself stands in `sslrootcert`
+/// `sslrootcert` is a PEM file, or `system` for the machine's root certificates, which requires (and implies)
+/// `verify-full`; `verify-full` without `sslrootcert` uses them too. A certificate that is itself in `sslrootcert`
 /// is trusted, self-signed or not. `sslcert` and `sslkey` are the client's own certificate and key, PEM
 /// files without a passphrase.
 ///
-/// Where it differs from libpq: `allow` does what `prefer` does, and a failed handshake is an error, never
-/// followed by a try without encryption. Names are looked up in the certificate's list of alternative names
-/// alone, and certificates of X.509 version 1 pass only where they are not checked (and under TLS 1.3). A list
-/// of hosts that mixes sockets and names needs `prefer` or weaker. Files in `~/.postgresql` are not looked for.
+/// Differences from libpq: `allow` does what `prefer` does, and a failed handshake is an error, never
+/// followed by an attempt without encryption. Only the certificate's list of alternative names is searched for the host's
+/// name. Certificates of X.509 version 1 are accepted only where certificates are not checked (and under TLS 1.3). A list
+/// of hosts that mixes sockets and names needs `prefer` or weaker. Files in `~/.postgresql` are not read.
 #[derive(Clone)]
 pub struct Tls(Option<MakeRustlsConnect>);
 
@@ -51,7 +51,7 @@ impl Tls {
         Self(None)
     }
 
-    /// What the address asks for. Errors: `is_config`, naming the parameter and the file.
+    /// The TLS that the address asks for, with the driver's mode. Errors: `is_config`, naming the parameter and the file.
     pub(crate) fn of(url: &DatabaseUrl) -> Result<(SslMode, Self)> {
         let root = url.get("sslrootcert");
         let system = root == Some("system");
@@ -105,7 +105,7 @@ fn client_config(url: &DatabaseUrl, verifier: Verifier) -> Result<ClientConfig> 
         (None, Some(_)) => return Err(Error::config("sslkey needs sslcert, the file of its certificate")),
     };
     if url.get("sslnegotiation") == Some("direct") {
-        // Without the two parties naming the protocol the server refuses such a connection.
+        // Without ALPN, which names the protocol, the server refuses a direct TLS connection.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(config)
@@ -113,7 +113,7 @@ fn client_config(url: &DatabaseUrl, verifier: Verifier) -> Result<ClientConfig> 
 
 type Rustls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
 
-/// One connection's share of [`Tls`].
+/// The part of [`Tls`] for one connection.
 pub struct Connector(Option<Rustls>);
 
 impl MakeTlsConnect<Socket> for Tls {

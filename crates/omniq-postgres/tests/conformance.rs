@@ -1,4 +1,4 @@
-//! The one suite of the interfaces on PostgreSQL: async, through the blocking twins, as behind a pooler, and under a role whose
+//! The suite of the interfaces on PostgreSQL: async, through the blocking twins, as through a pooler, and under a role whose
 //! settings would change what statements mean.
 
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use omniq_postgres::{AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgre
 use omniq_testkit::{Pooler, TestDb};
 use tokio::sync::OnceCell;
 
-/// A database of its own, made when the first store is asked for.
+/// A database for each fixture, made when the first storage is asked for.
 struct Postgres {
     db: OnceCell<TestDb>,
     statement_cache: bool,
     crowded: bool,
-    /// All tables are published, for logical replication.
+    /// All tables are published for logical replication.
     published: bool,
-    // Behind the database: its role can be removed only then.
+    // After `db`, because fields are dropped in order, and a role can be removed only after its database.
     hostile: Option<Hostile>,
 }
 
-/// By a role whose settings are hostile; directly, or through a pooler with two server connections of that role.
+/// A role with hostile settings, used directly, or through a pooler with two server connections of that role.
 struct Hostile {
     pooled: bool,
     role: OnceCell<Role>,
 }
 
-/// A role outlives its database, unless it is removed.
+/// A role, which is removed on drop because it would outlive its database.
 struct Role {
     name: String,
     url: String,
@@ -58,12 +58,13 @@ fn unprepared() -> Postgres {
     Postgres { statement_cache: false, ..postgres() }
 }
 
-/// Every task that is enqueued alone stands at the head of a row with others that are removed; all tables are published.
+/// Every task that is enqueued alone becomes the first of a segment whose other tasks are removed; all tables are published.
 fn crowded() -> Postgres {
     Postgres { crowded: true, published: true, ..postgres() }
 }
 
-/// A row of two to four, but for what is taken out of a run, which is older than its statement; of which length depends on the id, so that an id that is used twice is found as ever.
+/// Makes a row of two to four tasks, except for tasks that are singled out: these are older than their statement. The length
+/// depends on the id, so that an id that is used again is still detected.
 const CROWD: &str = "
     create or replace function omniq.crowd() returns trigger language plpgsql as $$
     declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
@@ -108,7 +109,7 @@ impl Drop for Role {
     }
 }
 
-/// With the tables of all parts.
+/// Makes the tables of all parts.
 async fn migrated(url: String) {
     let settings = Settings::from_url(&url).unwrap();
     AsyncPostgresQueue::with_settings(&settings).await.unwrap().close().await.unwrap();
@@ -119,7 +120,7 @@ async fn migrated(url: String) {
 impl Postgres {
     async fn settings(&self) -> Builder {
         let db = self.db.get_or_init(async || {
-            // A hostile role makes the schema by itself.
+            // A hostile role makes the schema itself.
             let db = match self.hostile {
                 Some(_) => TestDb::new().await,
                 None => TestDb::copy_of("migrated", migrated).await,
@@ -161,7 +162,7 @@ impl QueueFixture for Postgres {
         self.open(self.settings().await.keep_completed(true).completed_ttl(ttl).dead_ttl(ttl)).await
     }
 
-    /// The counts are those of the tasks, before and after a fold.
+    /// The counts are those of the tasks, before and after a rollup.
     async fn check(&self) {
         let client = self.db.get().unwrap().client().await;
         let differ = "select (select count(*) from (select * from omniq.queue_counts except select * from omniq.scanned_counts) a)
@@ -231,7 +232,8 @@ mod c05_unprepared_events {
     omniq_core::event_conformance!(super::unprepared());
 }
 
-/// Issue 12, C6: a choice of the tasks' behaviours, which take the most time and each a database and a role; all of the others.
+/// Issue 12, C6: a selection of the tests of the queue, because they take the most time, and each takes a database and a role; all tests of
+/// results and events.
 macro_rules! hostile_conformance {
     ($fixture:path) => {
         mod queue {

@@ -10,7 +10,7 @@ use crate::server_url;
 /// How long the end of a test waits for its database to be dropped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A fresh, empty database that goes with this value.
+/// A fresh database, which is dropped with this value.
 #[derive(Debug)]
 pub struct TestDb {
     server: String,
@@ -18,12 +18,12 @@ pub struct TestDb {
 }
 
 impl TestDb {
-    /// A fresh database on the shared server.
+    /// A fresh, empty database on the shared server.
     pub async fn new() -> Self {
         Self::on(&server_url()).await
     }
 
-    /// A fresh database on the server with this URL.
+    /// A fresh, empty database on the server with this URL.
     pub async fn on(server: &str) -> Self {
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
         let client = client(server).await;
@@ -34,8 +34,8 @@ impl TestDb {
         Self { server: server.to_owned(), name }
     }
 
-    /// A fresh database that begins as a copy of a model: `prepare` makes it of an empty one, given its URL, once for each build of the
-    /// test program, and leaves no session in it. A copy takes a tenth of the time of the migrations.
+    /// A fresh database as a copy of a model. `prepare` makes the model from an empty database, given its URL, once for
+    /// each build of the test program, and leaves no session in it. A copy takes a tenth of the time of the migrations.
     pub async fn copy_of(model: &str, prepare: impl AsyncFnOnce(String)) -> Self {
         let server = server_url();
         let copy = Self { server, name: format!("t_{}", uuid::Uuid::new_v4().simple()) };
@@ -49,7 +49,7 @@ impl TestDb {
                 return copy;
             }
         }
-        // One at a time, over all processes.
+        // One model is made at a time, over all processes.
         client.batch_execute("select pg_advisory_lock(hashtext('models'))").await.expect("a lock");
         let there = client.query("select from pg_database where datname = $1", &[&model]).await;
         if there.expect("databases can be listed").is_empty() {
@@ -74,12 +74,12 @@ impl TestDb {
         &self.name
     }
 
-    /// A plain connection of the driver: an independent witness.
+    /// A plain connection of the driver, independent of the library under test.
     pub async fn client(&self) -> Client {
         client(&self.url()).await
     }
 
-    /// How many sessions there are in this database, the asking one left out.
+    /// How many sessions there are in this database. The session that asks is in another database.
     pub async fn sessions(&self) -> i64 {
         let sql = "select count(*) from pg_stat_activity where datname = $1";
         client(&self.server)
@@ -91,7 +91,7 @@ impl TestDb {
     }
 }
 
-/// Tells this build of the test program from others, whose migrations may be other ones.
+/// Identifies this build of the test program, because other builds may have other migrations.
 fn build() -> u128 {
     let program = std::env::current_exe().and_then(std::fs::metadata).and_then(|data| data.modified());
     let since = program.expect("the test program is a file").duration_since(UNIX_EPOCH);
@@ -116,8 +116,9 @@ impl Drop for TestDb {
                 client.batch_execute(&format!("drop database if exists {name} with (force)")).await.ok()
             })
         });
-        // A leftover database does no harm, and the server may be down on purpose. Nor is the end worth waiting for: a server process that is
-        // stuck behind a stalled proxy of another test holds up every drop on its server, for a minute; a drop that was sent goes on by itself.
+        // A leftover database does no harm, and the server may be down on purpose. The wait is short because a server
+        // process that is stuck on a stalled proxy of another test holds up every drop on its server for a minute. A
+        // drop that was sent continues by itself.
         let patience = Instant::now() + PATIENCE;
         while !dropped.is_finished() && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(2));

@@ -1,14 +1,14 @@
-//! What is logged, to be looked at.
+//! Captured log lines, for tests to check.
 
 use std::io::{Result, Write};
 use std::sync::{Arc, Mutex};
 
-/// Takes log lines; its clones share them. For `tracing_subscriber::fmt().with_writer(…)`.
+/// A writer that keeps log lines; its clones share them. For `tracing_subscriber::fmt().with_writer(…)`.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// All that has come.
+    /// All log lines so far.
     ///
     /// # Panics
     /// If it is not UTF-8.

@@ -1,4 +1,4 @@
-//! A PgBouncer in front of the test server, which hands out its connections by transaction.
+//! A PgBouncer in front of the test server, which assigns server connections by transaction.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +29,7 @@ fn program() -> PathBuf {
 }
 
 impl Pooler {
-    /// Starts one for this database, with two connections for whoever comes. `more`: further lines of its configuration.
+    /// Starts one for this database, with two server connections for all clients. `more`: further lines of its configuration.
     pub fn start(db: &TestDb, more: &str) -> Self {
         Self::at(&db.url(), more)
     }
@@ -50,7 +50,7 @@ impl Pooler {
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let folder = std::env::temp_dir().join(format!("omniq-pooler-{database}-{own}"));
         std::fs::create_dir_all(&folder).expect("a folder");
-        // Under root it runs as another user.
+        // Under root, it runs as another user.
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).expect("open to all");
         let file = folder.join("pgbouncer.ini");
         let log = folder.join("log");
@@ -72,7 +72,7 @@ impl Pooler {
         self.child = run(&self.folder, self.port);
     }
 
-    /// Where it answers.
+    /// The URL that leads through it.
     pub fn url(&self) -> &str {
         &self.url
     }

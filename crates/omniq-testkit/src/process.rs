@@ -15,10 +15,10 @@ pub struct Process {
     child: Child,
 }
 
-/// In a child, runs the role that it was started in. To be called by the test `process_entry`.
+/// In a child, runs the role that it was started in. The test `process_entry` must call it.
 pub fn enter(run: impl FnOnce(&str)) {
     let Ok(role) = std::env::var(ROLE) else { return };
-    // A test program that is killed must not leave workers behind.
+    // A killed test program must not leave workers running.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     run(&role);
 }
@@ -52,18 +52,18 @@ impl Process {
         self.child.id()
     }
 
-    /// SIGKILL: it ends at once and knows nothing of it.
+    /// SIGKILL: it ends at once, without a chance to clean up.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         let _ = self.child.wait();
     }
 
-    /// SIGSTOP: it stands still.
+    /// SIGSTOP: it is suspended.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// SIGCONT: it goes on.
+    /// SIGCONT: it continues.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
@@ -73,7 +73,7 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// Waits until it has ended by itself; whether it ended well. Panics after a minute.
+    /// Waits until it has ended by itself. Returns whether it ended well. Panics after a minute.
     pub fn join(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -85,7 +85,7 @@ impl Process {
         }
     }
 
-    /// Whether it runs (or stands still).
+    /// Whether it runs or is suspended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -98,7 +98,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Also ends one that stands still; one that has ended already is no error.
+        // Also ends a suspended process. A process that has already ended is no error.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A TCP proxy that cuts, stalls and delays on command.
+//! A TCP proxy that cuts, stalls and delays connections on command.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,10 +21,10 @@ pub struct Proxy {
 struct State {
     target: Mutex<String>,
     delay_ms: AtomicU64,
-    /// Connections of an earlier generation end.
+    /// Connections of an earlier generation are closed.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
-    /// How many connections there have been, and of how many of them, the oldest ones, nothing passes.
+    /// How many connections there have been. On the oldest `held` of them nothing passes.
     opened: AtomicU64,
     held: watch::Sender<u64>,
     deaf: AtomicBool,
@@ -53,12 +53,12 @@ impl Proxy {
         Self { port, state, task }
     }
 
-    /// Where it answers, on loopback.
+    /// The loopback port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A proxy in front of the server of this URL, and the URL that leads through it.
+    /// Starts a proxy in front of the server of this URL. Returns it, and the URL that leads through it.
     pub async fn in_front_of(url: &str) -> (Self, String) {
         let (start, rest) = url.rsplit_once('@').expect("a URL with user and host");
         let (address, database) = rest.split_once('/').expect("a URL with a database");
@@ -67,12 +67,12 @@ impl Proxy {
         (proxy, through)
     }
 
-    /// How many connections it has taken so far, also such as came to nothing.
+    /// How many connections it has accepted so far, including failed ones.
     pub fn opened(&self) -> u64 {
         self.state.opened.load(Ordering::Relaxed)
     }
 
-    /// From now on new connections go to this address; those that are open stay where they are.
+    /// From now on, new connections go to this address; open ones keep theirs.
     pub fn retarget(&self, target: &str) {
         target.clone_into(&mut self.state.target.lock().expect("no test panics with it"));
     }
@@ -82,23 +82,23 @@ impl Proxy {
         self.state.generation.send_modify(|generation| *generation += 1);
     }
 
-    /// While true nothing passes, in either direction, and no connection ends.
+    /// While true, nothing passes in either direction, and no connection ends.
     pub fn stall(&self, stalled: bool) {
         self.state.stalled.send_replace(stalled);
     }
 
-    /// While true nothing passes over the connections that are open now; new ones are not concerned.
+    /// While true, nothing passes on the connections that are open now; new ones are not affected.
     pub fn hold_open_ones(&self, held: bool) {
         let count = if held { self.state.opened.load(Ordering::Relaxed) } else { 0 };
         self.state.held.send_replace(count);
     }
 
-    /// While true what the server says goes nowhere; what it is told still comes to it.
+    /// While true, the server's answers are dropped; requests still reach it.
     pub fn lose_answers(&self, lost: bool) {
         self.state.deaf.store(lost, Ordering::Relaxed);
     }
 
-    /// Holds back each piece of data for so long.
+    /// Delays each piece of data by this much.
     pub fn delay(&self, delay: Duration) {
         self.state.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -117,7 +117,7 @@ async fn carry(client: TcpStream, state: Arc<State>) {
     let mut generation = state.generation.subscribe();
     generation.mark_unchanged();
     let Ok(server) = TcpStream::connect(&target).await else { return };
-    // Small packets must not wait for each other: that would be a delay nobody asked for.
+    // Small packets must not wait for each other, because that delay would not be the one that a test set.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();

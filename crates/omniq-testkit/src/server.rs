@@ -15,8 +15,8 @@ fn programs() -> Programs {
     .expect("PostgreSQL server programs: run scripts/setup.sh")
 }
 
-/// A folder that every user of the machine can reach, because under root the server runs as another user; each checkout has
-/// its own. `scripts/lib.sh` knows it by the same rule.
+/// A folder that every user of the machine can reach, because under root the server runs as another user. Each checkout
+/// has its own. `scripts/lib.sh` uses the same rule.
 fn folder(programs: &Programs) -> PathBuf {
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     let checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,7 +36,7 @@ pub fn server_url() -> String {
             return url;
         }
         let programs = programs();
-        // Nothing here needs to survive a power cut.
+        // The data of tests need not survive a power cut.
         let options = Options::new(folder(&programs))
             .bin_dir(programs.bin_dir())
             .setting("fsync", "off")
@@ -48,7 +48,7 @@ pub fn server_url() -> String {
     .clone()
 }
 
-/// A private server that goes with this value, its folder too.
+/// A private server that is removed with this value, including its folder.
 #[derive(Debug)]
 pub struct FaultServer {
     server: Option<Server>,
@@ -69,7 +69,8 @@ pub fn fault_server(name: &str) -> FaultServer {
 }
 
 impl FaultServer {
-    /// A copy of this server with all its data, as a standby of no primary: it can be read, and promoted. This one is restarted for it.
+    /// A copy of this server with all its data, as a standby without a primary: it can be read, and promoted. This
+    /// server is restarted for that.
     pub fn standby(&mut self, name: &str) -> Self {
         let programs = programs();
         let folder = self.folder.with_file_name(format!("fault-{name}-{}", std::process::id()));
@@ -77,25 +78,25 @@ impl FaultServer {
         let copied = Command::new("cp").arg("-a").args([&self.folder, &folder]).status();
         assert!(copied.is_ok_and(|status| status.success()), "the data folder can be copied");
         std::fs::write(folder.join(STANDBY), "").expect("a file in the data folder");
-        // First, so that it keeps its port.
+        // This server starts first, so that it keeps its port.
         self.restart(StopMode::Fast).expect("the server starts again");
         let options = Options::new(&folder)
             .bin_dir(programs.bin_dir())
             .lifetime(Lifetime::Owned)
-            // No less than the server has that it is a copy of.
+            // No lower than on the server that was copied.
             .setting("max_prepared_transactions", "10")
             .setting("max_connections", "300");
         let server = Server::start(options).expect("a standby starts");
         Self { server: Some(server), folder }
     }
 
-    /// Makes a standby of it, at its next start.
+    /// Makes this server a standby at its next start.
     pub fn demote(&self) {
         std::fs::write(self.folder.join(STANDBY), "").expect("a file in the data folder");
     }
 }
 
-/// A server that finds this in its data folder starts as a standby.
+/// A server with this file in its data folder starts as a standby.
 const STANDBY: &str = "data/standby.signal";
 
 impl Deref for FaultServer {
@@ -115,7 +116,7 @@ impl DerefMut for FaultServer {
 impl Drop for FaultServer {
     fn drop(&mut self) {
         drop(self.server.take());
-        // A folder that stays does no harm but for its size.
+        // A leftover folder does no harm except for its size.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,10 +1,10 @@
-//! Waiting in tests: for a condition with a deadline, and for the turn of a test that needs the machine for itself.
+//! Waiting in tests: for a condition with a deadline, and for the turn of a test that needs the whole machine.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-/// Asks again and again until the answer is `Some`, and returns it. Panics when the time is over: bounds are for
-/// hangs, so give plenty.
+/// Asks again and again until the answer is `Some`, and returns it. Panics after `within`. The limit is for hangs, so
+/// make it generous.
 pub async fn eventually<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
@@ -16,9 +16,9 @@ pub async fn eventually<T>(what: &str, within: Duration, mut ask: impl AsyncFnMu
     }
 }
 
-/// One heavy test at a time, over all test programs of this machine, for as long as the answer lives.
+/// Lets one heavy test run at a time, over all test programs of this machine, until the returned value is dropped.
 ///
-/// Heavy tests start many processes or keep to times; side by side they would only slow each other down.
+/// Heavy tests start many processes or depend on times; side by side they would only slow each other down.
 pub fn heavy() -> impl Drop {
     struct Turn(File);
     impl Drop for Turn {

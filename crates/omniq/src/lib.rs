@@ -1,5 +1,5 @@
-//! OmniQ: a task queue on PostgreSQL. Tasks, results and events are three independent stores behind common
-//! interfaces; async first, with blocking twins.
+//! OmniQ: a task queue on PostgreSQL. Tasks, results and events are three independent storages behind common
+//! interfaces. The library is async, with blocking twins.
 //!
 //! ```no_run
 //! use omniq::prelude::*;
@@ -33,9 +33,9 @@ pub use omniq_core::{
 #[cfg(feature = "logging")]
 pub mod logging;
 
-/// The storages, by what they keep their data on.
+/// The storages, by where they keep their data.
 pub mod storage {
-    /// In this process, gone when it ends: for tests and for parts that need not last.
+    /// In the memory of this process, lost when it ends: for tests, and for parts that need not last.
     pub mod memory {
         pub use omniq_core::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
     }
@@ -49,7 +49,7 @@ pub mod storage {
     }
 }
 
-/// The backends: all stores in one object.
+/// The backends: all storages in one object.
 pub mod backend {
     /// On PostgreSQL.
     pub mod postgres {
@@ -63,7 +63,7 @@ pub mod backend {
 /// Migrations of the schema on PostgreSQL.
 pub use omniq_postgres::migrate;
 
-/// What most programs need.
+/// The types that most programs need.
 pub mod prelude {
     pub use crate::backend::postgres::{AsyncPostgresBackend, PostgresBackend, Settings};
     pub use crate::storage::postgres::{
@@ -76,7 +76,7 @@ pub mod prelude {
     };
 }
 
-/// The README and the guide, whose examples run as tests on the server that `OMNIQ_URL` names.
+/// The README and the guide, whose examples are tests on the server that `OMNIQ_URL` names.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../../../README.md")]

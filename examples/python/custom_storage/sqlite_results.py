@@ -1,4 +1,4 @@
-"""A result storage of one's own: results in a SQLite file, tasks where they were."""
+"""A custom result storage: results in a SQLite file, tasks still in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SqliteResults(ResultStorage):
         self._db.execute(TABLE)
 
     def _run(self, sql: str, *rows: Any) -> tuple[builtins.list[Any], int]:
-        """Runs the statement for each of the rows, all or none; gives what it found, and how many rows it changed."""
+        """Runs the statement once for each row, all or none. Returns what it found, and how many rows it changed."""
         with self._lock:
             if self._closed:
                 raise OmniQError("the SQLite storage is closed", "closed")

@@ -25,7 +25,7 @@ app = AsyncOmniQ(URL)
 
 @app.task(retries=5)
 async def confirm(order: int, email: str) -> str:
-    # Send the e-mail here. A crash may bring the task here a second time.
+    # Send the e-mail here. After a crash, the task may run a second time.
     return f"order {order} confirmed to {email}"
 
 
@@ -60,7 +60,7 @@ async def order(new: Order, request: Request) -> dict[str, str]:
 
 @web.get("/tasks/{id}")
 async def result(id: UUID) -> dict[str, Any]:
-    # The task first: if it ends between the two looks, its result is there at the second.
+    # The task is read first: if it ends between the two reads, the second finds its result.
     task = await app.backend.queue.get(id)
     found = await app.backend.result(id)
     if found is not None:

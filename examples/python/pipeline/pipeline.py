@@ -27,23 +27,23 @@ async def convert(line: str) -> tuple[str, float]:
     try:
         return station, (float(fahrenheit) - 32) / 1.8
     except ValueError:
-        raise Discard(f"no number: {line!r}") from None  # No retry would mend it.
+        raise Discard(f"no number: {line!r}") from None  # A retry would fail as well.
 
 
 def readings(items: int) -> Iterator[str]:
-    """In place of your file. One in a thousand is broken."""
+    """Takes the place of your file. One reading in a thousand is broken."""
     for n in range(items):
         yield f"station-{n % 3},{'?' if n % 1000 == 999 else 50 + n % 3 * 18}"
 
 
 async def left() -> int:
-    """How many readings are still to be converted, by whichever worker."""
+    """How many readings are not converted yet, by any worker."""
     queues = await app.backend.queue.queues()
     return sum(queue.ready + queue.scheduled + queue.running for queue in queues if queue.name == "readings")
 
 
 async def follow(ids: list[UUID], bar: tqdm[None]) -> None:
-    """Moves the bar until everything that was put in has ended."""
+    """Moves the bar until all enqueued tasks have ended."""
     while todo := await left():
         bar.update(max(0, len(ids) - todo - bar.n))
         await asyncio.sleep(0.2)

@@ -1,4 +1,5 @@
-//! What tasks do. Each run notes its beginning and its end, and gives back its own number as the value, so that it can be told whose value counted.
+//! The handlers of the tasks. Each run logs its begin and its end to the history. Its value contains the run's id, so
+//! that the checker can tell which run's value counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,15 +20,15 @@ pub struct Value {
     run: Uuid,
 }
 
-/// What the handlers of a process share.
+/// The state that the handlers of a process share.
 pub struct Desk {
     history: Arc<Writer>,
     direct: String,
-    /// Connections that wait for use.
+    /// Connections that are not in use.
     idle: Mutex<Vec<Client>>,
 }
 
-/// A run that is under way; its end is noted when this goes, so also if it is broken off.
+/// A run that is under way. Its end is logged when this value is dropped, so a run that is broken off is logged as well.
 struct Run<'a> {
     id: Uuid,
     history: &'a Writer,
@@ -64,7 +65,7 @@ impl Desk {
         Run { id, history: &self.history, how: "stopped" }
     }
 
-    /// The async ones.
+    /// The async handlers.
     pub async fn run(&self, arguments: Arguments, context: Context) -> Result<Value, Failure> {
         let mut run = self.begin(&arguments, &context);
         if arguments.ms > 0 {
@@ -74,7 +75,7 @@ impl Desk {
             "flaky" if context.attempt() <= arguments.fails => {
                 (Err(Failure::error("flaky", "not this time")), "error")
             }
-            // Every second run, by its number.
+            // Half of the runs, by their ids.
             "nap" if run.id.as_u128() & 1 == 0 => (Err(Failure::snooze(Duration::from_millis(50))), "snooze"),
             "drop" => (Err(Failure::discard("not wanted")), "discard"),
             "effect" => (self.effect(&arguments, &context, run.id).await, "error"),
@@ -85,7 +86,7 @@ impl Desk {
         answer.map(|()| Value { n: arguments.n, run: run.id })
     }
 
-    /// A blocking one: it looks now and then whether it should stop.
+    /// A blocking handler, which checks again and again whether it should stop.
     pub fn hold(&self, arguments: &Arguments, context: &Context) -> Result<Value, Failure> {
         let mut run = self.begin(arguments, context);
         let end = Instant::now() + Duration::from_millis(arguments.ms);
@@ -99,7 +100,7 @@ impl Desk {
         Ok(Value { n: arguments.n, run: run.id })
     }
 
-    /// A row in a table, by a connection that the queue knows nothing of.
+    /// Inserts a row on a connection that the queue does not manage.
     async fn effect(&self, arguments: &Arguments, context: &Context, run: Uuid) -> Result<(), Failure> {
         let client = self.connection().await?;
         let sql = "insert into effects values ($1, $2, $3)";

@@ -1,4 +1,5 @@
-//! Management verbs on bulks of 1 to 1000 tasks, by several connections at once, while workers may be at them.
+//! Management verbs on bulks of 1 to 1000 tasks, by several connections at once, while workers may have claimed some of
+//! the tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,9 @@ use crate::history::{self, Answer, Arguments, Call, Found, Spec, Writer};
 use crate::orders::Orders;
 
 const SIZES: [u64; 7] = [1, 2, 3, 7, 50, 300, 1000];
-/// How many calls a connection's owner makes at once.
+/// How many calls a caller makes at once.
 const AT_ONCE: usize = 8;
-/// How many tasks may wait before no more are added.
+/// No more tasks are added while this many wait.
 const ENOUGH: u64 = 2000;
 
 pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
@@ -84,7 +85,7 @@ impl Bulk {
             fails: if dies { 1000 } else { 0 },
             ttl: false,
         };
-        // Scheduled ones are left alone by workers until then; the others are taken at once.
+        // Workers leave scheduled tasks alone until they are due, and take the others at once.
         let delay = random.random_bool(0.6).then(|| Duration::from_millis(random.random_range(300..2500)));
         let ms = if random.random_bool(0.3) { 40 } else { 0 };
         let tasks = (0..count).map(|i| {
@@ -115,7 +116,7 @@ struct Caller {
 }
 
 impl Caller {
-    /// Some rounds of calls, those of a round all at once.
+    /// Makes some rounds of calls; the calls of a round run at once.
     async fn run(self, mut random: StdRng) {
         let caller = Arc::new(self);
         for _ in 0..random.random_range(1..64 / caller.at_once) {

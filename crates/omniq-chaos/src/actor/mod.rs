@@ -22,12 +22,12 @@ use crate::orders::{Orders, Role, VARIABLE};
 
 /// Plays the role until SIGTERM.
 pub fn play(orders: Orders) -> Fallible {
-    // A killed run leaves nothing behind.
+    // A killed run must leave no processes running.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if orders.role == Role::Python {
         let (python, script) =
             orders.python.as_ref().zip(orders.script.as_ref()).ok_or("no Python was named")?;
-        // It goes on as this process does: same pid, same death with the parent.
+        // `exec` keeps the pid and the death with the parent.
         let error = Command::new(python).arg(script).env(VARIABLE, serde_json::to_string(&orders)?).exec();
         return Err(error.into());
     }
@@ -41,12 +41,12 @@ pub fn play(orders: Orders) -> Fallible {
             Role::Worker | Role::Python => worker::run(&orders, history).await,
         }
     })?;
-    // A blocking handler that has not heard must not hold up the end.
+    // A blocking handler that does not notice the stop must not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(())
 }
 
-/// Connects as orders say; goes on trying, as the server may be away.
+/// Connects as the orders say. Transient errors are retried, because the server may be away.
 async fn connect(url: &str, pool: usize) -> Fallible<AsyncPostgresBackend> {
     let settings = Settings::builder()
         .url(url)
@@ -66,7 +66,7 @@ async fn connect(url: &str, pool: usize) -> Fallible<AsyncPostgresBackend> {
     Ok(AsyncPostgresBackend::with_settings(&settings).await?)
 }
 
-/// How many tasks of these queues wait, as far as can be told.
+/// How many tasks of these queues wait; 0 if the queue cannot be read.
 async fn waiting(backend: &AsyncPostgresBackend, queues: &[&str]) -> u64 {
     let figures = backend.queue().queues().await.unwrap_or_default();
     figures

@@ -17,7 +17,7 @@ impl Desk {
     ) -> Result<(), Failure> {
         let mut client = self.connection().await?;
         let mut transaction = client.transaction().await?;
-        // One statement for both accounts, locked in one order: payments must not wait for each other in a circle.
+        // One statement locks both accounts in one order, so that payments do not deadlock.
         let sql = "with held as materialized (select id from accounts where id in ($1, $2) order by id for update)
             update accounts a set balance = balance
                 + case when a.id = $2 then $3::bigint else 0 end - case when a.id = $1 then $3::bigint else 0 end
@@ -25,7 +25,7 @@ impl Desk {
         transaction.execute(sql, &[&arguments.payer, &arguments.payee, &arguments.amount]).await?;
         let sql = "insert into payments values ($1, $2, $3)";
         transaction.execute(sql, &[&context.id().as_uuid(), &arguments.n.cast_signed(), &run]).await?;
-        // Some change their mind.
+        // One run in sixteen rolls back and fails.
         if run.as_u128() & 15 == 0 {
             context.complete_in(&mut transaction, &json!({ "n": arguments.n, "run": run })).await?;
             transaction.rollback().await?;

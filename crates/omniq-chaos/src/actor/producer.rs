@@ -1,4 +1,5 @@
-//! Enqueues tasks in every way there is, and notes what was answered. What is not known to be in is sent again if its ids were chosen here.
+//! Enqueues tasks in every possible way, and logs the answers. An enqueue whose outcome is unknown is sent again if its
+//! ids were chosen here.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::history::{self, Answer, Arguments, Call, Spec, Writer};
 use crate::orders::Orders;
 
 const QUEUE: &str = "main";
-/// How many tasks may wait before no more are added: the end of a run should not be a long drain.
+/// No more tasks are added while this many wait, because the end of a run should not be a long drain.
 const ENOUGH: u64 = 1000;
 
 pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
@@ -63,7 +64,7 @@ impl Producer<'_> {
             2..5 => {
                 let tasks: Vec<_> = tasks.into_iter().map(|task| task.id(TaskId::new())).collect();
                 let ids: Vec<Uuid> = tasks.iter().filter_map(|task| task.id.map(Into::into)).collect();
-                // As users do it: the same ids again until it is in.
+                // As users do: the same ids are sent again until the tasks are in the queue.
                 for _ in 0..100 {
                     let op = self.history.asked(call(ids.clone(), false));
                     let answer = self.enqueue(tasks.clone()).await;
@@ -82,7 +83,7 @@ impl Producer<'_> {
         }
     }
 
-    /// Tasks of one kind: alike, so that the queue may keep them together.
+    /// Tasks of one kind. They are alike, so that the queue may keep them in one segment.
     fn tasks(&mut self) -> (Spec, Vec<NewTask>) {
         let random = &mut self.random;
         let kinds = ["note", "note", "slow", "hold", "flaky", "nap", "drop", "effect", "ttl", "pay"];
@@ -145,7 +146,7 @@ impl Producer<'_> {
         }
     }
 
-    /// In a transaction that also writes rows of `orders`: they tell later whether it was committed.
+    /// Enqueues in a transaction that also writes rows of `orders`, which show later whether it was committed.
     async fn inside(&mut self, tasks: Vec<NewTask>, first: u64) -> Answer {
         let refused = |message: String| Answer::Refused { kind: "driver".to_owned(), message };
         if self.client.as_ref().is_none_or(Client::is_closed) {
@@ -182,7 +183,7 @@ impl Producer<'_> {
     }
 }
 
-/// A task as the spec says.
+/// Makes a task from the spec.
 pub fn task(spec: &Spec, arguments: &Arguments) -> NewTask {
     let task = NewTask::new(&*spec.func, arguments).expect("plain data");
     task.queue(&*spec.queue)

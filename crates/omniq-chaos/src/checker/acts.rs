@@ -1,4 +1,4 @@
-//! Verbs as they concern one task: what was asked of it, and whether that was done.
+//! The verbs that concern one task: what was asked, and whether it was done.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,14 +17,14 @@ pub enum Kind {
     Purge,
 }
 
-/// Whether it was done, by its answer.
+/// Whether the verb was carried out, by its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sure {
     Done,
     Requested,
     /// Refused: nothing was done.
     No,
-    /// Not answered, or answered with an error that leaves it open; a purge may have met the task or not.
+    /// Not answered, or answered with an error that leaves it open. A purge may have met the task or not.
     Maybe,
 }
 
@@ -32,18 +32,18 @@ pub enum Sure {
 pub struct Act {
     pub kind: Kind,
     pub asked: Nanos,
-    /// `Nanos::MAX` if never.
+    /// `Nanos::MAX` if it was never answered.
     pub answered: Nanos,
     pub sure: Sure,
 }
 
 impl Act {
-    /// Whether it may have taken the task away.
+    /// Whether it may have removed the task.
     pub fn may_remove(&self) -> bool {
         matches!(self.kind, Kind::Cancel | Kind::Delete | Kind::Purge) && self.sure != Sure::No
     }
 
-    /// Whether it has, for certain, while it was waiting.
+    /// Whether it certainly removed the task while that was waiting.
     pub fn removed(&self) -> bool {
         matches!(self.kind, Kind::Cancel | Kind::Delete) && self.sure == Sure::Done
     }

@@ -1,4 +1,4 @@
-//! Events: in their order, and one for each end.
+//! Events: in the right order, and one for each end.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use super::facts::{Event, Facts};
 use super::story::{Run, Told};
 use crate::clock::{Nanos, SECOND};
 
-/// No process stands still for longer.
+/// No process is suspended for longer.
 const STANDSTILL: Nanos = 10 * SECOND;
 
-/// Ends wait no longer for room in the event store.
+/// Completions wait no longer than this for room in the event store.
 const LACK: Nanos = 15 * SECOND;
 
 pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
@@ -32,9 +32,9 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
                 format!("`enqueued` comes behind: {}", kinds(events)),
             );
         }
-        // A dead letter that a user retries begins anew with attempt 1, and says so by no event.
+        // A dead letter that a user retries begins again with attempt 1, and no event says so.
         let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
-        // A worker that was stopped between taking a task and beginning it learns too late that its lease is over.
+        // A worker that was suspended between claiming a task and beginning it learns too late that its lease is over.
         let stood_still = |event: &Event| {
             let late = |run: &Run<'_>| told.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
             story.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))
@@ -44,7 +44,7 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
                 && !again
                 && !stood_still(event)
                 && events[..place].iter().any(|other| is_end(other) && other.attempt == event.attempt)
-                // The same attempt may begin again after one that was not counted.
+                // The same attempt may begin again after a run that was not counted.
                 && !events[..place].iter().any(|other| matches!(&*other.kind, "released" | "snoozed"))
         };
         if events.iter().enumerate().any(begins_late) {
@@ -54,7 +54,8 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
                 format!("`started` comes behind its end: {}", kinds(events)),
             );
         }
-        // A worker that stops does not wait with its ends for room in the event store until its lease is over.
+        // A worker that stops does not wait for room in the event store until its lease is over, so the event of its
+        // end may be missing.
         let stopped = |run: &Run<'_>| {
             let told_to_go = told.lives.get(run.who).and_then(|life| life.told_to_go);
             told_to_go.zip(run.ended).is_some_and(|(told, (ended, _))| ended.abs_diff(told) < LACK)
@@ -70,7 +71,8 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     verdict.figure("events", facts.events.len());
 }
 
-/// Not that of a rescue, be it the last one: what a worker that was lost had sent before may be written behind it.
+/// Leaves out the events of a rescue, even its last one, because events that the lost worker had sent before may be
+/// written after them.
 fn is_end(event: &Event) -> bool {
     !event.rescue && matches!(&*event.kind, "completed" | "failed" | "retried" | "cancelled" | "discarded")
 }

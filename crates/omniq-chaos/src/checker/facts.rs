@@ -29,7 +29,7 @@ pub struct Event {
     pub task: Uuid,
     pub kind: String,
     pub attempt: i32,
-    /// Whether another worker wrote it, which has taken the task from a lost one.
+    /// Whether a worker that took the task from a lost one wrote this event.
     pub rescue: bool,
 }
 
@@ -44,21 +44,21 @@ pub struct Facts {
     pub effects: Vec<(Uuid, u64, Uuid)>,
     pub orders: BTreeMap<u64, u32>,
     pub money: (i64, i64),
-    /// Queue and state, by the figures of the queues and by the rows.
+    /// The counts by queue and state: from the queues' figures, and from the rows.
     pub counted: Vec<(String, String, i64)>,
     pub figures: Vec<(String, String, i64)>,
-    /// How many tasks a walk over all pages of the library's list gave; its error, if it failed.
+    /// How many tasks the pages of the library's list hold in total; and the error, if the list failed.
     pub listed: usize,
     pub unreadable: Option<String>,
-    /// What was left to do when the patience was over.
+    /// How many tasks were still open when the time limit was over.
     pub left: i64,
     /// Sessions of processes that have ended.
     pub sessions: i64,
-    /// Processes that ended when they should not have, or not when they should.
+    /// Processes that ended unexpectedly, or did not end when they should have.
     pub complaints: Vec<String>,
 }
 
-/// Reads all but what only the run itself knows.
+/// Reads everything except what only the run itself knows.
 pub async fn read(client: &Client) -> Fallible<Facts> {
     let text = |value: Option<Vec<u8>>| {
         value.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)

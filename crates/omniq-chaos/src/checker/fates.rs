@@ -1,11 +1,11 @@
-//! What became of each task: nothing is lost, nothing is there twice, and each end is one that was promised.
+//! The fate of each task: nothing is lost, nothing exists twice, and each end is a promised one.
 
 use super::Verdict;
 use super::acts::{Kind, Sure};
 use super::story::{Story, Told};
 use crate::history::Answer;
 
-/// What its enqueues say.
+/// What the answers of its enqueues prove.
 #[derive(Debug, PartialEq)]
 enum Exists {
     Surely,
@@ -40,7 +40,7 @@ fn exists(story: &Story<'_>) -> Exists {
     for enqueue in &story.enqueues {
         match enqueue.answer {
             Some((_, Answer::Ids { .. })) => return Exists::Surely,
-            // The same ids were sent before.
+            // The same ids were sent before, so an earlier attempt stored them.
             Some((_, Answer::Refused { kind, .. })) if kind == "duplicate" && tried => return Exists::Surely,
             Some((_, Answer::Refused { .. })) => {}
             _ => all_refused = false,
@@ -68,7 +68,7 @@ fn end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
         }
         (None, None) => {}
         (None, Some("dead")) => verdict.breaks(n, "ends are recorded", "it is dead, but has no result"),
-        // What still waits is told of by the check of the tables.
+        // A task that still waits is reported by the check of the tables.
         (None, Some(_)) => {}
         (Some("failed"), Some("dead")) => {}
         (Some("failed"), None) if !may_be_removed => {
@@ -128,7 +128,7 @@ fn as_its_kind(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
                     format!("attempt {attempt}, but the value is of attempt {}", run.attempt),
                 );
             }
-            // A payment is done with its commit, whatever becomes of its run.
+            // A payment is done at its commit, whatever the end of its run.
             if spec.func != "pay" && !matches!(run.ended, Some((_, "value"))) {
                 verdict.breaks(
                     n,
@@ -159,7 +159,7 @@ fn as_its_kind(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// A finish that came after others had the task must not count, and once one has counted, nothing begins any more.
+/// A completion of a run must not count if another run had begun meanwhile. Once one has counted, no further run begins.
 fn late(story: &Story<'_>, told: &Told<'_>, counted: uuid::Uuid, verdict: &mut Verdict) {
     let Some(run) = story.runs.iter().find(|run| run.id == counted) else { return };
     let Some(end) = told.end(run) else { return };

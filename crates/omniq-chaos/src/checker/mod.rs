@@ -1,4 +1,5 @@
-//! The checker: holds what happened against what was promised. It knows histories and final tables, and nothing of the code.
+//! The checker: compares what happened with what was promised. It uses only histories and final tables, and none of the
+//! library's internals.
 
 mod acts;
 mod events;
@@ -21,18 +22,18 @@ use crate::part::Part;
 /// A promise that was broken.
 #[derive(Debug, Clone)]
 pub struct Broken {
-    /// Of which task, by its number.
+    /// The number of the task.
     pub n: Option<u64>,
-    /// What kind of promise, for counting.
+    /// The kind of promise, for counting.
     pub promise: &'static str,
     pub what: String,
 }
 
-/// What the checker found, and how much it looked at.
+/// The broken promises, and how much was checked.
 #[derive(Debug, Default)]
 pub struct Verdict {
     pub broken: Vec<Broken>,
-    /// Figures, with their names.
+    /// Named figures.
     pub figures: Vec<(&'static str, usize)>,
 }
 

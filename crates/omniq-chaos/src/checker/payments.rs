@@ -1,5 +1,5 @@
-//! What handlers did in the database: each payment once and no money made or lost; effects of runs that counted are there;
-//! tasks that were enqueued in a transaction are there exactly if it was committed.
+//! What handlers and producers did in the database: each payment exists once and the total of money is unchanged; the
+//! effects of runs that counted exist; tasks that were enqueued in a transaction exist exactly if it was committed.
 
 use std::collections::HashMap;
 
@@ -51,7 +51,7 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
             let committed = facts.orders.get(&n).copied().unwrap_or_default();
             let said = matches!(enqueue.answer, Some((_, Answer::Ids { .. })));
             let seen = !(story.runs.is_empty() && story.rows.is_empty() && story.results.is_empty());
-            // One that was never seen may have expired, unless it cannot.
+            // A task that was never seen may have expired, if it has a time to live.
             if committed > 1
                 || (said && committed == 0)
                 || (seen && committed == 0)

@@ -1,4 +1,5 @@
-//! Runs: never two of one task at once, never more than its retries allow, never after its end, always with the latest arguments.
+//! Runs: never two of one task at once, never more than its retries allow, never after its end, always with the latest
+//! arguments.
 
 use super::Verdict;
 use super::acts::{Kind, Sure};
@@ -21,7 +22,7 @@ pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// A worker that loses its lease stops its runs by itself; only one that stood still may be late.
+/// A worker that loses its lease stops its runs by itself. Only one that was suspended may be late.
 fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     for (place, first) in story.runs.iter().enumerate() {
         for second in &story.runs[place + 1..] {
@@ -30,7 +31,7 @@ fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
             if over <= second.begun
                 || told.frozen(first.who, from, second.begun)
                 || told.frozen_at_its_end(first.who, second.begun)
-                // It was the second that was late: it had the task before, and had stood still.
+                // The second worker was late: it had claimed the task before and was suspended.
                 || told.frozen(second.who, from, second.begun)
             {
                 continue;
@@ -51,7 +52,7 @@ fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
 fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     let most = story.spec.max_retries + 1;
     let again = story.acts.iter().filter(|act| act.kind == Kind::Retry && act.sure != Sure::No).count();
-    // What was broken off, put off or handed back at the end of a worker was not counted, or is counted by another.
+    // A run that was broken off, snoozed, or released at the end of a worker was not counted, or is counted by another worker.
     let counted = |run: &&Run<'_>| {
         let told_to_go = told.lives.get(run.who).is_some_and(|life| life.told_to_go.is_some());
         matches!(run.ended, Some((_, "value" | "error"))) && !told_to_go
@@ -65,7 +66,7 @@ fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Once a verb has said that the task is gone, it does not begin.
+/// After a verb has answered that the task is removed, no run begins.
 fn after_its_end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     for act in story.acts.iter().filter(|act| act.removed()) {
         for run in story.runs.iter().filter(|run| run.begun > act.answered) {
@@ -78,8 +79,8 @@ fn after_its_end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// The versions of its arguments that a run at this time may get: those of updates that were asked for before, and that no
-/// other update has surely replaced by then.
+/// The versions of the arguments that a run at this time may get: those of updates that were asked for before, unless
+/// another update had surely replaced them by then.
 pub fn versions(story: &Story<'_>, at: Nanos) -> Vec<u64> {
     let updates: Vec<_> = story
         .acts

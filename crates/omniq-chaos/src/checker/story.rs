@@ -1,4 +1,4 @@
-//! The story of each task: all that was asked, answered and seen about it, put together.
+//! The story of each task: everything that was asked, answered and observed about it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -20,7 +20,7 @@ pub struct Run<'a> {
     pub ended: Option<(Nanos, &'a str)>,
 }
 
-/// One attempt to enqueue it.
+/// One call that enqueues it.
 #[derive(Debug)]
 pub struct Enqueue<'a> {
     pub asked: Nanos,
@@ -34,20 +34,20 @@ pub struct Story<'a> {
     pub spec: &'a Spec,
     pub ids: BTreeSet<Uuid>,
     pub enqueues: Vec<Enqueue<'a>>,
-    /// By their beginnings.
+    /// In the order of their beginnings.
     pub runs: Vec<Run<'a>>,
     pub acts: Vec<Act>,
     pub rows: Vec<&'a Row>,
     pub results: Vec<&'a Outcome>,
 }
 
-/// What was done to one life of a process.
+/// The faults of one life of a process.
 #[derive(Debug, Default)]
 pub struct Life {
-    /// When it was surely dead.
+    /// When it was certainly dead.
     pub killed: Option<Nanos>,
     pub frozen: Vec<(Nanos, Nanos)>,
-    /// When it was told to stop by a signal.
+    /// When it got the signal to stop.
     pub told_to_go: Option<Nanos>,
 }
 
@@ -56,7 +56,7 @@ pub struct Told<'a> {
     pub stories: BTreeMap<u64, Story<'a>>,
     pub by_id: HashMap<Uuid, u64>,
     pub lives: HashMap<&'a str, Life>,
-    /// Calls with their answers: when asked, the call, when answered, the answer.
+    /// All calls: when asked, the call, when answered, the answer.
     pub calls: Vec<Asked<'a>>,
 }
 
@@ -117,7 +117,7 @@ pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> T
                 by_id.insert(result.id, story.n);
                 story.results.push(result);
             }
-            // Of a task whose enqueue was not answered, and that ended without a run.
+            // The task's enqueue was not answered, and it ended without a run.
             None if matches!(&*result.status, "expired" | "cancelled" | "failed") => {}
             None => verdict.breaks(None, "no strangers", format!("a result of no known task: {result:?}")),
         }
@@ -199,8 +199,8 @@ fn lives(lines: &[Line]) -> HashMap<&str, Life> {
 }
 
 impl Told<'_> {
-    /// Whether this process stood still long enough to lose its lease, at some time between these. A third of the lease is what may be
-    /// left of it when the process is stopped.
+    /// Whether this process was suspended long enough to lose its lease, at some time within this span. At least a
+    /// third of the lease is left when a process is suspended.
     pub fn frozen(&self, who: &str, from: Nanos, until: Nanos) -> bool {
         let enough = (crate::orders::LEASE / 3.0 * 1e9) as Nanos;
         self.lives.get(who).is_some_and(|life| {
@@ -208,14 +208,14 @@ impl Told<'_> {
         })
     }
 
-    /// Whether it stood still, however briefly, in the time in which it should have stopped its runs: the last tenth of a lease that ended
-    /// at this time, and a moment for the machine's own delays.
+    /// Whether it was suspended, however briefly, while it should have stopped its runs: in the last tenth of a lease
+    /// that ended at this time, which includes a moment for delays of the machine.
     pub fn frozen_at_its_end(&self, who: &str, end: Nanos) -> bool {
         let from = end.saturating_sub((crate::orders::LEASE / 10.0 * 1e9) as Nanos);
         self.lives.get(who).is_some_and(|life| life.frozen.iter().any(|(a, b)| *a <= end && *b >= from))
     }
 
-    /// When a run was surely over.
+    /// When a run was certainly over.
     pub fn end(&self, run: &Run<'_>) -> Option<Nanos> {
         let killed = self.lives.get(run.who).and_then(|life| life.killed);
         run.ended.map(|(at, _)| at).or(killed)

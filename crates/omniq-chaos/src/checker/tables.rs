@@ -1,4 +1,4 @@
-//! The tables as a whole: all worked off, figures true, everything can be read, nothing left behind.
+//! The tables as a whole: all tasks are done, the figures are true, everything can be read, nothing is left over.
 
 use super::Verdict;
 use super::facts::Facts;

@@ -1,4 +1,4 @@
-//! The checker finds what it is there for: small histories, each with one fault, and what is said of it.
+//! The checker detects each kind of fault: small histories with one fault each, and the promises that it reports as broken.
 
 use clap::Parser;
 use serde_json::json;
@@ -40,7 +40,7 @@ impl Sketch {
         self
     }
 
-    /// Task number 1, of this function.
+    /// Task number 1, with this function.
     fn task(self, func: &str) -> Self {
         self.enqueued(func, Answer::Ids { ids: vec![id(1)] })
     }
@@ -68,13 +68,13 @@ impl Sketch {
         self
     }
 
-    /// For the last two seconds, or as long as one run takes.
+    /// A fault of this process that lasts two seconds.
     fn fault(mut self, fault: &str, target: &str) -> Self {
         let now = (self.lines.len() as u64 + 100) * SECOND / 10;
         let (fault, target) = (fault.to_owned(), Some(target.to_owned()));
         let what = What::Fault { fault, target, until: now + 2 * SECOND, note: String::new() };
         self.lines.push(Line { at: now, who: "nemesis".to_owned(), what });
-        // Time goes on.
+        // Three seconds pass.
         for _ in 0..30 {
             self.line("nobody", What::Answered { op: 0, answer: Answer::Done });
         }
@@ -107,7 +107,7 @@ impl Sketch {
         self
     }
 
-    /// The promises that the checker says were broken.
+    /// The promises that the checker reports as broken.
     fn broken(self) -> Vec<&'static str> {
         let args = Args::parse_from(["omniq-chaos"]);
         let mut promises: Vec<_> =
@@ -212,7 +212,7 @@ fn answers_that_are_not_true() {
     let not_found = Answer::Each { each: vec!["not_found".to_owned()] };
     let sketch = task().call(cancel(), not_found).begins(1, "a", 1).ends(1, "a", "value");
     assert_eq!(sketch.result("completed", 1, 1).broken(), ["answers are true"]);
-    // Dead, as its only worker was lost before it began the run.
+    // Dead, because its only worker was lost before it began the run.
     let not_found = Answer::Each { each: vec!["not_found".to_owned()] };
     let lost = task().call(cancel(), not_found).result("failed", 1, 3).row("dead", 0);
     let told = |facts: &mut super::Facts| facts.results[0].error = "worker_lost: gone".to_owned();
@@ -256,6 +256,6 @@ fn tables_and_events() {
     assert_eq!(well().with(|facts| facts.listed = 1).broken(), ["everything can be read"]);
     assert_eq!(well().with(|facts| facts.events.reverse()).broken(), ["events in order"]);
     assert_eq!(well().with(|facts| facts.events.clear()).broken(), ["ends are recorded"]);
-    // But a worker that stops does not wait for room for them.
+    // But a worker that stops does not wait for room for its events.
     assert!(well().fault("term", "a").with(|facts| facts.events.clear()).broken().is_empty());
 }

@@ -19,7 +19,7 @@ pub fn check(story: &Story<'_>, _told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// What is to be told call by call.
+/// Checks the answers that can be judged call by call.
 pub fn check_bulks(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     for asked in &told.calls {
         let Some((answered, answer)) = asked.answer else { continue };
@@ -64,13 +64,13 @@ fn same(told: &Told<'_>, id: uuid::Uuid, found: &Found, v: Option<u64>, verdict:
     }
 }
 
-/// One of these tasks was not there at some moment before this: it had ended, or something may have removed it.
+/// One of these tasks must have been absent at some moment before this: it had begun a run, or something may have removed it.
 fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>, verdict: &mut Verdict) {
     let stories = ids.iter().filter_map(|id| told.stories.get(told.by_id.get(id)?));
     let mut n = None;
     for story in stories {
         let ran = story.runs.iter().any(|run| run.begun < before);
-        // Claimed by a worker that was lost before it began the run, or before it heard of the claim.
+        // Claimed by a worker that was lost before it began the run, or before it received the claim.
         let lost = story.results.iter().any(|result| result.error.contains("worker_lost"));
         if ran || lost || story.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
             return;
@@ -87,7 +87,7 @@ fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>,
     verdict.breaks(n, "answers are true", format!("{verb} did not find it, though it waited all the time"));
 }
 
-/// What purges say that they removed, and what is gone.
+/// Compares what purges say that they removed with what is missing.
 fn purges(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     let _ = facts;
     let (mut said, mut open) = (0, false);
@@ -99,7 +99,8 @@ fn purges(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
             _ => {}
         }
     }
-    // A task that a purge may have taken: gone, or failed and its dead letter gone; and no other verb says that it was its doing.
+    // A task that a purge may have removed: it is gone, or it failed and its dead letter is gone, and no other verb
+    // says that it removed it.
     let (mut gone, mut perhaps) = (0, 0);
     for story in told.stories.values().filter(|story| story.spec.queue == "purge") {
         let left =

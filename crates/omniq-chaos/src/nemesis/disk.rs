@@ -1,4 +1,4 @@
-//! The server's disk is full for some seconds. It needs a file system of its own, which only root can mount.
+//! The server's disk is full for some seconds. It needs a separate file system, which only root can mount.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,18 +12,18 @@ use crate::world::World;
 
 pub async fn fill(world: &World, step: Step) -> Fallible<Done> {
     let disk = world.disk.as_ref().ok_or("the server has no disk of its own (that needs root)")?;
-    // Two at once are two files.
+    // Two such faults at once need two files.
     let ballast = disk.join(format!("ballast-{}", step.pick));
     let path = ballast.clone();
     let written = tokio::task::spawn_blocking(move || write_until_full(&path)).await?;
     tokio::time::sleep(Duration::from_secs_f64(step.secs)).await;
     std::fs::remove_file(&ballast)?;
-    // Without room for its log the server gives up, and may not come back by itself.
+    // Without room for its log the server stops, and may not restart by itself.
     restart::ensure(world).await?;
     Ok((None, format!("{} MB for {:.1} s", written? >> 20, step.secs)))
 }
 
-/// In smaller and smaller pieces, to the last page.
+/// Writes in smaller and smaller pieces, to the last page.
 fn write_until_full(path: &Path) -> std::io::Result<usize> {
     let mut file = File::create(path)?;
     let (mut piece, mut written) = (vec![0_u8; 1 << 20], 0);

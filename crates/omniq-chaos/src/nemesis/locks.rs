@@ -16,7 +16,7 @@ pub async fn lock(world: &World, step: Step) -> Fallible<Done> {
         .batch_execute(&format!("begin; set local lock_timeout = '5s'; lock table {table} in {mode} mode"))
         .await?;
     tokio::time::sleep(Duration::from_secs_f64(step.secs)).await;
-    // The session may have been terminated meanwhile, which unlocks as well.
+    // The session may have been terminated meanwhile, which unlocks the table as well.
     let _ = client.batch_execute("rollback").await;
     Ok((None, format!("{table} {mode} {:.1} s", step.secs)))
 }

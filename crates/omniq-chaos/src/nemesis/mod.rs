@@ -1,4 +1,4 @@
-//! The nemesis: carries out the plan. One file a kind of fault.
+//! The nemesis: carries out the plan. There is one file for each kind of fault.
 
 mod disk;
 mod locks;
@@ -22,7 +22,7 @@ use crate::part::Part;
 use crate::plan::Step;
 use crate::world::World;
 
-/// Carries out all steps, each at its time, whatever the ones before are still at.
+/// Carries out all steps, each at its time, even if earlier ones are still under way.
 pub async fn carry_out(world: &Rc<World>, plan: &[Step], load: Duration) -> Fallible {
     let begun = Instant::now();
     let mut faults = JoinSet::new();
@@ -49,7 +49,7 @@ pub async fn carry_out(world: &Rc<World>, plan: &[Step], load: Duration) -> Fall
     Ok(())
 }
 
-/// What it was done to, if to one process, and what there is to say.
+/// The process that the fault concerned, if it was one process, and a note.
 type Done = (Option<String>, String);
 
 async fn one(world: &World, step: Step) -> Fallible<Done> {
@@ -70,7 +70,7 @@ async fn one(world: &World, step: Step) -> Fallible<Done> {
     }
 }
 
-/// Everything is as it should be again: nothing stands still, nothing is away.
+/// Restores everything: the server runs, the proxy passes data, and all processes run.
 pub async fn calm(world: &World) -> Fallible {
     restart::ensure(world).await?;
     world.proxy.stall(false);

@@ -1,4 +1,4 @@
-//! The network of the worker behind the proxy: cut, or standing still without a word.
+//! The network of the worker that uses the proxy: cut, or silently stalled.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::world::World;
 
 const ALL: [Role; 4] = [Role::Producer, Role::Worker, Role::Python, Role::Manager];
 
-/// A member that no other fault is at; it is this fault's until the guard goes.
+/// A member that no other fault concerns. It is reserved until this guard is dropped.
 struct Held<'a>(&'a World, usize);
 
 impl Drop for Held<'_> {
@@ -51,7 +51,7 @@ pub async fn stop(world: &World, step: Step) -> Fallible<Done> {
     Ok((Some(who), format!("{:.1} s", step.secs)))
 }
 
-/// It is to end well, however much is broken around it.
+/// The worker must end well, whatever faults are under way.
 pub async fn term(world: &World, step: Step) -> Fallible<Done> {
     let held = choose(world, &[Role::Worker, Role::Python], step)?;
     let who = world.team.borrow().who(held.1);

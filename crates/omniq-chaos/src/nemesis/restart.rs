@@ -1,4 +1,4 @@
-//! The server is restarted without any warning.
+//! The server is restarted without warning.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub async fn restart(world: &World) -> Fallible<Done> {
     done.map(|()| (None, String::new()))
 }
 
-/// On a full disk it may not come up at once.
+/// Retried, because the server may not start at once on a full disk.
 async fn again(world: &World) -> Fallible {
     let mut last = String::new();
     for _ in 0..60 {
@@ -36,7 +36,7 @@ async fn again(world: &World) -> Fallible {
     Err(last.into())
 }
 
-/// Starts it if it is not there, as after a full disk.
+/// Starts the server if it is away, as after a full disk.
 pub async fn ensure(world: &World) -> Fallible {
     for _ in 0..20 {
         if world.client().await.is_ok() {

@@ -1,11 +1,11 @@
-//! Faults of sessions: a share of them is terminated, or what they are at is cancelled.
+//! Faults of sessions: a share of them is terminated, or their statements are cancelled.
 
 use super::Done;
 use crate::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 
-/// `function` is applied to a share of the sessions in the database, from one to all.
+/// Applies `function` to a share of the sessions in the database, up to all of them.
 pub async fn hit(world: &World, step: Step, function: &str) -> Fallible<Done> {
     let client = world.client().await?;
     let share = [0.1, 0.3, 1.0][step.pick as usize % 3];

@@ -41,16 +41,16 @@ enum DbCommand {
     /// Show which migrations the database has
     #[command(after_help = "Example:\n  omniq db status")]
     Status(Parts),
-    /// Count the tasks anew, after changes to them by SQL of your own
+    /// Count the tasks again, after you changed them with your own SQL
     #[command(
         after_help = "Tasks cannot be added, claimed or settled until it is done: some seconds for ten million.\n\n\
                       Example:\n  omniq db recount"
     )]
     Recount,
-    /// Print the SQL that makes the schema in an empty database
+    /// Print the SQL that creates the schema in an empty database
     #[command(after_help = "Example:\n  omniq db sql --schema jobs > schema.sql")]
     Sql(Parts),
-    /// Print the statements as they are sent, or one of them by its name
+    /// Print the statements as they are sent, or one of them by name
     #[command(after_help = "Examples:\n  omniq db statements\n  omniq db statements settle_results_stays")]
     Statements {
         /// The name of a statement
@@ -60,7 +60,7 @@ enum DbCommand {
 
 #[derive(Debug, Args)]
 struct Parts {
-    /// A part, instead of those that are configured; may be given more than once
+    /// A part, instead of the configured ones; may be given more than once
     #[arg(long = "part", value_name = "PART", value_enum)]
     parts: Vec<PartName>,
 }
@@ -165,7 +165,7 @@ impl Parts {
         (!named.is_empty()).then_some(named)
     }
 
-    /// Each database with the parts that are kept there.
+    /// Each database, with the parts that are kept there.
     fn targets(&self, settings: &Settings) -> Result<Vec<(Settings, Vec<Part>)>> {
         let named = self.named();
         let mut here = Vec::new();
@@ -178,7 +178,7 @@ impl Parts {
             match place {
                 Placement::Url(url) => targets.push((settings.at(url)?, vec![part])),
                 Placement::Postgres => here.push(part),
-                // Whoever names a part means it, whatever is configured for programs.
+                // A part named with `--part` is included, even if the settings keep it in memory or turn it off.
                 Placement::Memory | Placement::Off if named.is_some() => here.push(part),
                 Placement::Memory | Placement::Off => {}
             }

@@ -47,10 +47,10 @@ enum DevCommand {
     /// Show whether it runs, its version, port and data folder
     #[command(after_help = "Example:\n  omniq dev status --json")]
     Status(Folder),
-    /// Print the URL of its database, password and all
+    /// Print the URL of its database, including the password
     #[command(after_help = "Example:\n  export OMNIQ_URL=$(omniq dev url)")]
     Url(Folder),
-    /// Open psql on its database; what follows goes to psql, options that omniq has as well behind `--`
+    /// Open psql on its database; what follows goes to psql, after `--` for options that omniq has as well
     #[command(
         after_help = "Examples:\n  omniq dev psql -c 'select * from omniq.task_list limit 5'\n  omniq dev psql -- -v ON_ERROR_STOP=1 -f script.sql"
     )]
@@ -186,7 +186,7 @@ fn status(folder: &Folder, out: &Output) -> Result<()> {
     line("log", state.log.display().to_string())
 }
 
-/// What the folder holds. Files come and go while the server runs: what is gone counts nothing.
+/// The size of the folder's files in bytes. Files that vanish meanwhile are skipped, because the server may be running.
 fn size_of(folder: &Path) -> u64 {
     let files = walkdir::WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok);
     files.filter_map(|entry| fs::symlink_metadata(entry.path()).ok()).map(|meta| meta.len()).sum()

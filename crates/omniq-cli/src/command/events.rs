@@ -40,16 +40,16 @@ enum EventsCommand {
     List {
         #[command(flatten)]
         which: Which,
-        /// Only since: a span before now such as 10m, or a time
+        /// Only events since then: a span before now such as 10m, or a time
         #[arg(long, value_name = "TIME", value_parser = span::moment)]
         since: Option<Timestamp>,
-        /// At most so many; if there are more, that is said on stderr
+        /// At most this many; if there are more, a note on stderr says so
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// All of them
         #[arg(long, conflicts_with = "limit")]
         all: bool,
-        /// The first ones behind this event, by its number, instead of the last ones
+        /// The first events after this one, by its number, instead of the last ones
         #[arg(long, value_name = "NUMBER")]
         after: Option<i64>,
     },
@@ -60,7 +60,7 @@ enum EventsCommand {
     Tail {
         #[command(flatten)]
         which: Which,
-        /// Begin with the last events, so many
+        /// How many of the last events to begin with
         #[arg(long, default_value_t = 10)]
         last: u32,
     },
@@ -124,7 +124,7 @@ pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()>
                 (filter.latest, filter.limit) = (after.is_none(), Some(limit.saturating_add(1)));
                 let mut events = store.query(&filter).await?;
                 let more = if filter.latest {
-                    // The oldest is the one too many.
+                    // The query asked for one event more than the limit. The surplus one is the oldest.
                     events.reverse();
                     let more = cut(&mut events, *limit);
                     events.reverse();
@@ -161,7 +161,7 @@ pub fn table(events: &[TaskEvent], out: &Output) -> String {
     table.render()
 }
 
-/// An event on a line of its own, for a stream: there is no telling how wide the next one will be.
+/// An event as one line of a stream. It is not a table row, because the width of later events is unknown.
 pub fn line(event: &TaskEvent, out: &Output) -> String {
     let kind = format!("{:<9}", event.kind.name());
     let kind = tint(&event.kind).map_or_else(|| kind.clone(), |tint| out.paint(&kind, tint));

@@ -1,23 +1,23 @@
-//! Lists that may be longer than a page: the page with a word that there is more, or all of it.
+//! Lists that may be longer than a page: one page with a note that there is more, or all entries.
 
 use crate::fail::Result;
 use crate::output::Output;
 
-/// So many are read at a time where all are wanted.
+/// How many entries are read at a time when all are wanted.
 pub const PAGE: u32 = 1000;
 
 /// How the entries of a list are shown.
 pub struct Listing<'a, T> {
     pub out: &'a Output,
-    /// A JSON array of them.
+    /// Makes a JSON array of the entries.
     pub json: fn(&[T]) -> Result<String>,
     pub table: fn(&[T], &Output) -> String,
-    /// What is said of none.
+    /// The text for an empty list.
     pub none: &'a str,
 }
 
 impl<T> Listing<'_, T> {
-    /// One page. `more`: how to see the rest, if there is one; programs that read the JSON document are not told by it.
+    /// Prints one page. `more` says how to see the rest, if there is one. It is a note on stderr and not in the JSON document.
     pub fn page(&self, entries: &[T], more: Option<String>) -> Result<()> {
         if self.out.is_json() {
             self.out.line((self.json)(entries)?)?;
@@ -32,7 +32,7 @@ impl<T> Listing<'_, T> {
         Ok(())
     }
 
-    /// All, of which `next` gives up to [`PAGE`] behind one of them. JSON is written as they come.
+    /// Prints all entries. `next` returns up to [`PAGE`] entries after the given one. JSON is written page by page.
     pub async fn all(&self, mut next: impl AsyncFnMut(Option<&T>) -> Result<Vec<T>>) -> Result<()> {
         let (mut entries, mut written) = (Vec::new(), false);
         loop {
@@ -61,7 +61,7 @@ impl<T> Listing<'_, T> {
     }
 }
 
-/// Cuts what was read with a limit one too high; whether there was more.
+/// Cuts a list that was read with a limit one too high. Returns whether there was more.
 pub fn cut<T>(entries: &mut Vec<T>, limit: u32) -> bool {
     let more = entries.len() > limit as usize;
     entries.truncate(limit as usize);

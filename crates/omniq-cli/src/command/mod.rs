@@ -32,7 +32,7 @@ pub async fn run(cli: &Cli, out: &Output) -> Result<()> {
     }
 }
 
-/// Opens the database to look at it, and closes it again whatever came of the look.
+/// Opens the database without a change of its schema, runs `look`, and closes the database whatever the outcome.
 async fn with_backend<T>(
     global: &Global,
     out: &Output,

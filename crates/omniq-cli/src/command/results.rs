@@ -1,4 +1,4 @@
-//! `omniq results`: what came of tasks.
+//! `omniq results`: the results of tasks.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ enum ResultsCommand {
     Show {
         /// The task's id
         id: TaskId,
-        /// Wait for it so long, in seconds or such as 10m; exit code 5 if it has not come by then
+        /// Wait up to this long for it, in seconds or such as 10m; exit code 5 if it has not come by then
         #[arg(long, value_name = "SPAN", value_parser = span::duration)]
         wait: Option<Duration>,
     },
@@ -57,16 +57,16 @@ struct ListArgs {
     /// Only of this function
     #[arg(long)]
     func: Option<String>,
-    /// Only finished since: a span before now such as 10m, or a time
+    /// Only results that finished since then: a span before now such as 10m, or a time
     #[arg(long, value_name = "TIME", value_parser = span::moment)]
     since: Option<Timestamp>,
-    /// At most so many; if there are more, that is said on stderr
+    /// At most this many; if there are more, a note on stderr says so
     #[arg(long, default_value_t = 100)]
     limit: u32,
     /// All of them
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Go on behind the result of this task: the last one of the page before
+    /// Continue after the result of this task: the last one of the previous page
     #[arg(long, value_name = "ID")]
     after: Option<TaskId>,
 }

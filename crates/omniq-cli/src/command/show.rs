@@ -1,4 +1,4 @@
-//! All about one task: what the queue holds of it, its result, its events.
+//! Everything about one task: its row in the queue, its result, its events.
 
 use jiff::Timestamp;
 use omniq::backend::postgres::AsyncPostgresBackend;
@@ -10,10 +10,10 @@ use crate::fail::Result;
 use crate::output::{Output, Tint, ago, printable, printable_lines, shorten, stamp, took};
 use crate::record::{self, EventRecord, ResultRecord, TaskRecord, preview};
 
-/// So much of a payload is shown; `--json` has it all.
+/// How many characters of a payload are shown; `--json` has all of it.
 const PREVIEW: usize = 2000;
 
-/// So many events are shown, the last ones.
+/// How many events are shown: the last ones.
 const EVENTS: u32 = 1000;
 
 pub struct Whole {
@@ -42,7 +42,8 @@ impl Whole {
         Ok(Self { id, task, result, events })
     }
 
-    /// The events that are shown; the first one is too many if there are more.
+    /// The events to show. One more than [`EVENTS`] is read; if it is there, it is left out and a note says that there
+    /// are more.
     fn last_events(&self, out: &Output) -> &[TaskEvent] {
         let events = &self.events;
         if events.len() <= EVENTS as usize {
@@ -116,7 +117,7 @@ fn show_task(task: &Task, out: &Output) -> Result<()> {
     task.error.as_ref().map_or(Ok(()), |error| show_error(error, out))
 }
 
-/// A result alone, as `omniq results show` has it.
+/// Prints a result alone, for `omniq results show`.
 pub fn show_result(result: &TaskResult, out: &Output) -> Result<()> {
     field(out, "status", result.status.name(), results::tint(result.status))?;
     field(out, "queue", &result.queue, None)?;

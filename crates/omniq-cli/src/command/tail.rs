@@ -1,5 +1,6 @@
-//! Following events. They are numbered when they are written and seen when they are committed, so a lower number can
-//! show up after a higher one: the look goes back to the first gap, until that is old enough to be a hole for good.
+//! Following events. An event gets its number when it is written and becomes visible at commit, so a lower number can
+//! appear after a higher one. Each read therefore starts at the first gap, until that gap is old enough to be
+//! permanent.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,9 +13,9 @@ use crate::output::Output;
 use crate::record::EventRecord;
 
 const PAUSE: Duration = Duration::from_millis(300);
-/// A gap that is older than this is taken for a hole: its writer has rolled back, or its event is none of those wanted.
+/// A gap that is older than this is taken as permanent: its writer has rolled back, or the filter does not select its event.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How far back from the newest event a late one is still waited for at the start.
+/// How far before the newest event a late one is still waited for at the start.
 const REACH: i64 = 1000;
 const PAGE: u32 = 1000;
 
@@ -29,7 +30,7 @@ pub async fn follow(store: &dyn EventStorage, filter: EventFilter, last: u32, ou
             seen.is_new(event.id);
         }
     }
-    // What was there before is not news.
+    // Events from before the start are not new.
     for event in look(store, &filter, &seen).await? {
         if event.id <= newest {
             seen.is_new(event.id);
@@ -81,7 +82,7 @@ fn show(events: &[TaskEvent], out: &Output) -> Result<()> {
     Ok(())
 }
 
-/// The numbers that were seen: all up to the floor (or given up), and single ones above it.
+/// The numbers that were seen: all up to `floor` (seen or given up), and single ones above it.
 struct Seen {
     floor: i64,
     above: BTreeMap<i64, Instant>,
@@ -100,7 +101,7 @@ impl Seen {
         true
     }
 
-    /// Raises the floor over what has no gap before it, or only old ones.
+    /// Raises the floor over numbers that have no gap before them, or only old gaps.
     fn advance(&mut self, now: Instant) {
         while let Some(next) = self.above.first_entry() {
             let (id, since) = (*next.key(), *next.get());

@@ -1,5 +1,5 @@
-//! The worker processes, seen from the demo. Each has a pipe to its standard input: the orders come through it, and its end
-//! says that the work is over, or that the demo is gone, even by SIGKILL.
+//! The worker processes, as the demo manages them. Each gets its orders through a pipe to its standard input. The end
+//! of that pipe means that the work is over, or that the demo has ended, even by SIGKILL.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,10 +15,10 @@ use super::work::Orders;
 use crate::fail::{Exit, Failure, Result};
 use crate::host::Host;
 
-/// How many workers may die before it is given up.
+/// How many workers may die before the demo gives up.
 const DEATHS: u32 = 10;
 
-/// What a worker is written in.
+/// The language of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     Rust,
@@ -35,7 +35,7 @@ impl fmt::Display for Language {
 }
 
 impl Language {
-    /// What the names of its workers begin with; the results tell by it who did what.
+    /// The prefix of its workers' names. The results show by it which language ran a task.
     pub fn key(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -43,13 +43,13 @@ impl Language {
         }
     }
 
-    /// The name of this process as a worker.
+    /// The worker name of this process.
     pub fn worker_name(self) -> String {
         format!("{}:{}", self.key(), std::process::id())
     }
 }
 
-/// How the workers are started: the program and its arguments.
+/// The commands that start the workers: program and arguments.
 #[derive(Debug, Clone)]
 pub struct Programs {
     rust: Vec<OsString>,
@@ -57,7 +57,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Errors: a Python that cannot be started, or has no package `omniq`.
+    /// Fails if a Python cannot be started, or has no package `omniq`.
     pub async fn find(host: &Host, python: Option<&PathBuf>) -> Result<Self> {
         if let Some(python) = python {
             has_package(python).await?;
@@ -107,12 +107,12 @@ pub struct Crew {
 struct Worker {
     language: Language,
     process: Child,
-    /// Kept apart: a wait for the process would close it.
+    /// Kept apart from `process`, because a wait for the process would close it.
     pipe: Option<ChildStdin>,
 }
 
 impl Crew {
-    /// Starts the processes, and gives them their orders.
+    /// Starts the processes and sends them their orders.
     pub async fn start(orders: &Orders, programs: Programs, team: Vec<(Language, u16)>) -> Result<Self> {
         let mut orders = serde_json::to_vec(orders)?;
         orders.push(b'\n');
@@ -131,19 +131,19 @@ impl Crew {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            // Ctrl-C in the terminal is the demo's, which tells its workers in its own way.
+            // Ctrl-C in the terminal must reach only the demo, which then stops its workers through their pipes.
             .process_group(0)
             .spawn()?;
         let mut pipe = process.stdin.take();
         if let Some(pipe) = &mut pipe {
-            // One that has died already is found by its death.
+            // A worker that has already died is noticed by `death`.
             let _ = pipe.write_all(&self.orders).await;
         }
         self.workers.push(Worker { language, process, pipe });
         Ok(())
     }
 
-    /// Waits until a worker ends that was not told to.
+    /// Waits until a worker ends by itself.
     pub async fn death(&mut self) -> Result<(Language, ExitStatus)> {
         let waits = self.workers.iter_mut().map(|worker| Box::pin(worker.process.wait()));
         let (status, place, _) = select_all(waits).await;
@@ -151,7 +151,7 @@ impl Crew {
         Ok((worker.language, status?))
     }
 
-    /// Another worker in place of one that has died.
+    /// Starts another worker in place of one that has died.
     pub async fn replace(&mut self, language: Language, status: ExitStatus) -> Result<()> {
         self.deaths += 1;
         if self.deaths > DEATHS {
@@ -165,7 +165,7 @@ impl Crew {
         self.add(language).await
     }
 
-    /// Sends all home and waits until they are gone; at once if another signal asks for it.
+    /// Closes the pipes and waits until all workers have ended. A further signal kills them at once.
     pub async fn stop(mut self, stop: &mut Stop) -> Result<()> {
         for worker in &mut self.workers {
             drop(worker.pipe.take());

@@ -1,4 +1,4 @@
-//! Enqueues a task for each file that is found, except for those that the run has already.
+//! Enqueues a task for each file found, except for those that the run already has.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ use super::hash::FUNC;
 use super::round::{Ids, Round};
 use crate::fail::Result;
 
-/// How long a chunk is tried while the database is away, or somebody else enqueues the same files.
+/// How long a chunk is retried while the database is away, or while another demo enqueues the same files.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 const PAGE: u32 = 5000;
-/// How many chunks the walk may be ahead: far enough to know soon how many files there are, and no memory without end.
+/// How many chunks the walk may be ahead: enough to know the number of files early, with bounded memory.
 const AHEAD: usize = 200;
 
 pub struct Feed {
@@ -28,7 +28,7 @@ pub struct Feed {
     task: Option<JoinHandle<Result<()>>>,
 }
 
-/// How many files are found, are in the queue or done, and were done before.
+/// How many files were found, are in the queue or done, and were done before.
 #[derive(Debug, Clone, Copy)]
 pub struct Counts {
     pub found: u64,
@@ -73,7 +73,7 @@ impl Feed {
         self.shared.ended.load(Ordering::Acquire)
     }
 
-    /// The error that ended it, if one did.
+    /// Returns the error that ended the task, if there was one.
     pub async fn check(&mut self) -> Result<()> {
         match self.task.take_if(|task| task.is_finished()) {
             Some(task) => task.await.unwrap_or_else(|error| {
@@ -106,9 +106,9 @@ struct Source {
     backend: Backend,
     queue: String,
     ids: Ids,
-    /// What the queue held when it was last looked at.
+    /// The ids that the queue held when it was last read.
     queued: HashSet<TaskId>,
-    /// Whether the queue is to be looked at before the next chunk.
+    /// Whether the queue must be read before the next chunk.
     look_first: bool,
     /// Whether there may be tasks and results of this run already.
     compare: bool,
@@ -146,7 +146,7 @@ impl Source {
             if !(error.is_duplicate() || error.is_transient()) || begun.elapsed() > PATIENCE {
                 return Err(error.into());
             }
-            // Another demo of the same folder was faster, or nobody knows whether the chunk has arrived: look again.
+            // Another demo of the same folder was faster, or it is unknown whether the chunk has arrived: read the queue again.
             self.look_first = true;
             tokio::time::sleep(PAUSE).await;
         }
@@ -163,8 +163,8 @@ impl Source {
         self.backend.enqueue_many(missing).await.map(drop)
     }
 
-    /// Tasks for the files that are neither in the queue nor done. The queue was looked at first: what has left it since
-    /// then has a result by now.
+    /// Tasks for the files that are neither in the queue nor done. The queue was read first, so a task that has left it
+    /// since then has a result by now.
     async fn missing(&self, files: &[(TaskId, PathBuf)]) -> omniq::Result<Vec<NewTask>> {
         let mut missing: Vec<_> = files.iter().filter(|(id, _)| !self.queued.contains(id)).collect();
         if self.compare {

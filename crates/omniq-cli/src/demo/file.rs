@@ -1,4 +1,4 @@
-//! What a task of the demo is given, and what it gives back.
+//! The argument and the result of a demo task.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The path of a file. A name need not be text: the bytes are added where the text alone would not lead back to the file.
+/// The path of a file. A name need not be valid text: `bytes` is set where the text alone does not lead back to the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePath {
     pub path: String,
@@ -35,7 +35,7 @@ impl FilePath {
     }
 }
 
-/// What was found out about a file.
+/// The result of a task: the facts about its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     #[serde(flatten)]
@@ -43,7 +43,7 @@ pub struct Facts {
     pub size: u64,
     pub lines: u64,
     pub sha256: String,
-    /// Names with the same device and inode are one file: they waste no space.
+    /// Paths with the same device and inode are one file, so they waste no space.
     pub device: u64,
     pub inode: u64,
 }

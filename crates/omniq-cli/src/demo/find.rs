@@ -1,4 +1,4 @@
-//! The walk through the folder. Symbolic links are not followed; what is no regular file is counted and left.
+//! The walk through the folder. Symbolic links are not followed. Links and special files are counted and skipped.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,17 +8,17 @@ use walkdir::WalkDir;
 
 use crate::fail::{Failure, Result};
 
-/// So many files travel in one statement.
+/// How many files are enqueued in one statement.
 pub const CHUNK: usize = 2000;
 
-/// What the walk hands over.
+/// A message from the walk.
 #[derive(Debug)]
 pub enum Found {
     Files(Vec<PathBuf>),
     Done(Skipped),
 }
 
-/// What was met on the way and is no task.
+/// Entries that get no task.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Skipped {
     pub links: u64,
@@ -28,7 +28,7 @@ pub struct Skipped {
     pub folders: Vec<(PathBuf, String)>,
 }
 
-/// The folder by its one true name, so that all ways to it lead to the same run.
+/// The canonical path of the folder, so that all paths to it lead to the same run.
 pub fn folder(path: &Path) -> Result<PathBuf> {
     let real = path
         .canonicalize()
@@ -39,7 +39,7 @@ pub fn folder(path: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-/// Walks until the end, or until nobody listens any more, and counts the files that it finds.
+/// Walks to the end, or until the receiver is closed, and counts the files.
 pub fn walk(folder: &Path, count: &AtomicU64, to: &mpsc::Sender<Found>) {
     let mut files = Vec::with_capacity(CHUNK);
     let mut skipped = Skipped::default();

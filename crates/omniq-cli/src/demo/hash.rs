@@ -1,4 +1,4 @@
-//! The handler: reads a file once, and tells its SHA-256, size and lines.
+//! The handler: reads a file once, and returns its SHA-256, size and lines.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub fn hash_file(file: FilePath, context: Context) -> Result<Facts, Failure> {
     BUFFER.with_borrow_mut(|buffer| read(opened, file, buffer, &context))
 }
 
-/// Neither a link that has taken the file's place is followed, nor a pipe waited for.
+/// Does not follow a link and does not wait for a pipe's writer, because either may have replaced the file.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
@@ -58,7 +58,7 @@ fn read(mut opened: File, file: FilePath, buffer: &mut [u8], context: &Context) 
     Ok(Facts { file, size, lines, sha256, device: meta.dev(), inode: meta.ino() })
 }
 
-/// Only what may pass by itself is worth another run.
+/// Only errors that may pass by themselves are worth another run.
 fn failure(what: &str, file: &FilePath, error: &io::Error) -> Failure {
     let message = format!("cannot {what} {:?}: {error}", file.path);
     match Errno::from_io_error(error) {
@@ -67,7 +67,7 @@ fn failure(what: &str, file: &FilePath, error: &io::Error) -> Failure {
         }
         Some(Errno::NOENT | Errno::NOTDIR) => Failure::fatal("not_found", message),
         Some(Errno::ACCESS | Errno::PERM) => Failure::fatal("permission_denied", message),
-        // A link, or a pipe without a writer's end, has taken its place.
+        // A link (`LOOP`) or a socket (`NXIO`) has replaced the file. The caller detects a pipe by its metadata.
         Some(Errno::LOOP | Errno::NXIO) => Failure::fatal("not_a_file", message),
         _ => Failure::fatal("unreadable", message),
     }

@@ -1,9 +1,9 @@
-//! `omniq demo`: finds the duplicate files below a folder, one task per file, worked by processes of their own, in Rust and,
-//! where there is one, in Python.
+//! `omniq demo`: finds the duplicate files below a folder, one task per file. Separate worker processes run the tasks,
+//! in Rust and, where there is a Python with the package, in Python.
 //!
-//! In reading order: `find` walks the folder, `feed` enqueues a task per file, `crew` keeps the worker processes (`work`) that
-//! run `hash`, `watch` waits for the end, `report` reads the results and `show` prints them. `round` is what makes
-//! an interrupted demo go on where it was.
+//! In reading order: `find` walks the folder, `feed` enqueues a task per file, `crew` manages the worker processes
+//! (`work`), which run `hash`, `watch` waits for the end, `report` reads the results and `show` prints them. `round`
+//! makes an interrupted demo resume where it was.
 
 mod crew;
 mod feed;
@@ -66,7 +66,7 @@ pub struct DemoArgs {
     /// How many worker processes in Rust
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
-    /// A Python with the package omniq: one worker process of it joins in [default: the one that runs this command, if any]
+    /// A Python with the package omniq: one more worker process runs in it [default: the one that runs this command, if any]
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
     /// How many files a worker process reads at once
@@ -91,7 +91,7 @@ pub async fn run(args: &DemoArgs, global: &Global, host: &Host, out: &Output) ->
     let mut stop = Stop::listen()?;
     let mut database = Database::find_or_private(global, out)?;
     for place in [&mut database.settings.results, &mut database.settings.events] {
-        // Both are part of what is to be shown.
+        // The demo shows both, so neither may be off.
         if *place == Placement::Off {
             *place = Placement::Postgres;
         }
@@ -142,7 +142,7 @@ impl Demo<'_> {
         if matches!(end, Ok(End::Interrupted)) {
             self.out.note("Stopping: the workers finish the files they are reading (Ctrl-C again: at once).");
         }
-        // Also after an error: what the workers hold is handed back, and they end before the database does.
+        // Also after an error: the workers must release their tasks and end before the database closes.
         let stopped = crew.stop(stop).await;
         let end = end?;
         stopped?;

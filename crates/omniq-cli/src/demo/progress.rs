@@ -19,7 +19,7 @@ pub struct Progress<'a> {
     said: Instant,
 }
 
-/// What was done by this very call of the command.
+/// The work of this call of the command.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
     pub done: u64,
@@ -85,7 +85,7 @@ impl<'a> Progress<'a> {
         self.last
     }
 
-    /// Up to the last file that was seen to be done: what the demo did afterwards is no work of the queue.
+    /// Measured up to the last finished file, because the queue has no part in what the demo does afterwards.
     pub fn session(&self) -> Session {
         Session {
             done: self.last.done.saturating_sub(self.last.done_before),

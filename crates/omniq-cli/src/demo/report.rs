@@ -1,4 +1,4 @@
-//! What the results of a run add up to.
+//! The sums over the results of a run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +17,7 @@ const PAGE: u32 = 5000;
 pub struct Group {
     pub sha256: String,
     pub size: u64,
-    /// What would be gained if one copy were kept. Several names of one file waste nothing.
+    /// The bytes that would be freed if only one copy were kept. Several names of one file waste nothing.
     pub wasted: u64,
     pub paths: Vec<String>,
 }
@@ -39,13 +39,13 @@ pub struct Report {
     pub groups: Vec<Group>,
     pub wasted: u64,
     pub ids: HashSet<TaskId>,
-    /// How many tasks were done by workers of each language, by what their names begin with.
+    /// How many tasks the workers of each language ran, by the prefix of their names.
     pub done_by: BTreeMap<String, u64>,
-    /// One that completed, to be looked at.
+    /// A task that completed, to suggest to the user.
     pub example: Option<TaskId>,
 }
 
-/// The copies of one content, while they are collected.
+/// The copies of one content while results are read.
 #[derive(Default)]
 struct Copies {
     paths: Vec<String>,
@@ -57,7 +57,7 @@ pub async fn read(backend: &Backend, round: &Round) -> Result<Report> {
     let mut filter = ResultFilter {
         queue: Some(round.queue().to_owned()),
         func: Some(FUNC.to_owned()),
-        // A clock that was set back a little in between must not lose any.
+        // An hour earlier, so that no result is lost if the clock was set back a little in between.
         since: round.begun().checked_sub(SignedDuration::from_hours(1)).ok(),
         limit: Some(PAGE),
         ..ResultFilter::default()

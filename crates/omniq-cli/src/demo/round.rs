@@ -1,6 +1,6 @@
-//! A run of the demo over a folder: its record is a result of its own, under an id that the folder alone determines, so
-//! that an interrupted run is found again. Each file's task has an id that run and path determine, so that no file is
-//! enqueued twice.
+//! A run of the demo over a folder. Its record is a result of its own, under an id that depends on the folder alone, so
+//! that an interrupted run is found again. The id of each file's task depends on the run and the path, so that no file
+//! is enqueued twice.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::report::Report;
 use crate::fail::Result;
 use crate::output::ago;
 
-/// The function of the record, apart from the files' own.
+/// The `func` of the record, to tell it from the results of files.
 const FUNC: &str = "demo";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// The run that was interrupted, or a new one.
+    /// Returns the run that was interrupted, or a new one.
     pub async fn begin(backend: &Backend, folder: &Path, keep: Duration) -> Result<Self> {
         let id = id_of(&[b"omniq demo", folder.as_os_str().as_bytes()]);
         let last = backend.require_results()?.get(id).await?;
@@ -47,7 +47,7 @@ impl Round {
         match last {
             Some(record) if record.finished.is_none() => return Ok(Self { id, record, resumed: true }),
             Some(record) => {
-                // The dead letters of the last run would be in nobody's figures any more.
+                // No report would count the dead letters of the last run any more.
                 let its = TaskFilter { queue: Some(record.queue), ..TaskFilter::default() };
                 backend.queue().purge(&its).await?;
             }
@@ -70,7 +70,7 @@ impl Round {
         Ok(round)
     }
 
-    /// From here on the next demo of this folder begins anew.
+    /// From now on, the next demo of this folder begins a new run.
     pub async fn finish(&mut self, backend: &Backend, report: &Report, keep: Duration) -> Result<()> {
         self.record.finished = Some(Timestamp::now());
         self.record.files = report.files;
@@ -80,7 +80,8 @@ impl Round {
         self.store(backend, keep).await
     }
 
-    /// The record expires with the run's first results at the earliest: a run is never resumed without them.
+    /// The record is stored before the first result, with the same time to live. So it expires first, and a run is
+    /// never resumed without its results.
     async fn store(&self, backend: &Backend, keep: Duration) -> Result<()> {
         let mut result = TaskResult::new(self.id, ResultStatus::Completed);
         result.queue.clone_from(&self.record.queue);
@@ -117,7 +118,7 @@ impl Ids {
     }
 }
 
-/// A UUID of version 8 whose bits are those of a hash.
+/// A UUID of version 8, made of the bits of a hash.
 fn id_of(parts: &[&[u8]]) -> TaskId {
     let mut hash = Sha256::new();
     for part in parts {
@@ -129,7 +130,7 @@ fn id_of(parts: &[&[u8]]) -> TaskId {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().into()
 }
 
-/// A queue of its own for each run, with a name that people recognize: `demo-share-3f9c1a`.
+/// A queue for each run, with a recognizable name: `demo-share-3f9c1a`.
 fn queue_name(folder: &Path, run: TaskId) -> String {
     let name = folder.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy());
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };

@@ -1,4 +1,4 @@
-//! The end of the demo, as a person or a program reads it.
+//! Prints the end of the demo, as text or as JSON.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The signals that end the demo: the first one gracefully, the second one at once.
+//! The signals that end the demo: the first ends it gracefully, the second at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,4 +1,4 @@
-//! Waits until the queue is empty, and keeps the progress and the crew up.
+//! Waits until the queue is empty, updates the progress and replaces workers that die.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use super::stop::Stop;
 use crate::fail::Result;
 
 const PAUSE: Duration = Duration::from_millis(150);
-/// A look at a long queue takes a while: only a small share of the time should go into looks, but there should be some.
+/// Reading the counts of a long queue takes a while. The pause after it is this many times as long, so that reading
+/// takes only a small share of the time; but no pause exceeds [`LONGEST_PAUSE`].
 const SHARE: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -22,15 +23,15 @@ pub enum End {
     Interrupted,
 }
 
-/// Where the run stands.
+/// The state of the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     pub found: u64,
     pub done: u64,
-    /// How many of them were done before this part of the run.
+    /// How many of them were done before this call of the command.
     pub done_before: u64,
     pub failed: u64,
-    /// Whether all files are found.
+    /// Whether all files have been found.
     pub all_found: bool,
 }
 
@@ -43,7 +44,7 @@ pub async fn until_done(
     stop: &mut Stop,
 ) -> Result<End> {
     loop {
-        // Read in this order: what is placed before the look is in the look.
+        // Read in this order: a task that is placed before the queue is read is in the counts.
         let ended = feed.has_ended();
         let Counts { found, placed, done_before } = feed.counts();
         let looked = Instant::now();
@@ -72,7 +73,7 @@ pub async fn until_done(
     }
 }
 
-/// The figures of all queues. Workers wait out an outage of the database, and so does this.
+/// The figures of all queues. It waits out an outage of the database, as workers do.
 async fn look(backend: &Backend, progress: &Progress<'_>) -> Result<Vec<QueueStats>> {
     let mut away = false;
     loop {

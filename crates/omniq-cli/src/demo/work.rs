@@ -1,4 +1,4 @@
-//! A worker process of the demo in Rust: reads its orders from stdin, works until stdin ends.
+//! A worker process of the demo in Rust: reads its orders from stdin, and works until stdin ends.
 
 use std::io::{BufRead, Read};
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::fail::{Failure, Result};
 
 type Seconds = u64;
 
-/// A worker that dies is noticed, and its tasks taken over, after about so long.
+/// About this long after a worker died, its tasks are taken over.
 pub const LEASE: Seconds = 5;
-/// A large file may be read to its end after a stop.
+/// After a stop, a large file may still be read to its end within this time.
 pub const GRACE: Seconds = 10;
 
-/// What a worker process is told, whichever language it is written in (`python/omniq/cli/demo.py` reads them too).
+/// What a worker process reads from stdin, in either language (`python/omniq/cli/demo.py` reads it too).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Orders {
-    /// With the password: hence by a pipe, where no list of processes shows it.
+    /// Includes the password. Orders go through a pipe because a list of processes shows arguments.
     pub settings: Settings,
     pub queue: String,
     pub concurrency: usize,
@@ -34,7 +34,7 @@ pub struct Orders {
 pub async fn work() -> Result<()> {
     let (orders, told) = oneshot::channel();
     let (end, ended) = oneshot::channel::<()>();
-    // A thread of its own, as nothing can interrupt a read from stdin.
+    // A thread of its own, because a read from stdin cannot be interrupted.
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
         let mut line = String::new();

@@ -17,7 +17,7 @@ pub use time::{ago, rough, stamp, took};
 use crate::args::Global;
 use crate::fail::{Exit, Failure, Result};
 
-/// The few colours there are.
+/// The colours of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tint {
     Bold,
@@ -59,7 +59,7 @@ impl Output {
         io::stderr().is_terminal()
     }
 
-    /// A line of what was asked for.
+    /// Prints a line of the requested output.
     pub fn line(&self, text: impl AsRef<str>) -> Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_ref().as_bytes())?;
@@ -67,7 +67,7 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// The one document of `--json`, or a line of a stream.
+    /// Prints the one document of `--json`, or a line of a stream.
     pub fn json(&self, value: &impl Serialize) -> Result<()> {
         self.line(serde_json::to_string(value)?)
     }
@@ -76,7 +76,8 @@ impl Output {
         Table::new(headers, self.colors)
     }
 
-    /// A word beside what was asked for. It may go unread without harm.
+    /// Prints a note to stderr, beside the requested output. A failed write is ignored because the output is complete
+    /// without it.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());

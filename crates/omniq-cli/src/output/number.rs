@@ -28,7 +28,7 @@ pub fn bytes(number: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// So many in so long, per second.
+/// `number` in this many seconds, as a rate per second.
 pub fn rate(number: u64, seconds: f64) -> String {
     let per_second = number as f64 / seconds.max(0.001);
     if per_second < 10.0 { format!("{per_second:.1}") } else { count(per_second as u64) }

@@ -1,4 +1,4 @@
-//! Tables: columns of words without lines, as wide as the terminal, or as wide as they are for a program.
+//! Tables: columns without lines. They are as wide as the terminal, or as wide as their contents in a file or a pipe.
 
 use std::io::IsTerminal;
 
@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, pre
 
 use super::{Tint, printable};
 
-/// Below this width columns would be of one letter each. (A terminal without a size says 0.)
+/// Below this width, columns would be one letter wide. (A terminal without a size reports 0.)
 const NARROW: u16 = 60;
 
 pub struct Table {
@@ -20,7 +20,7 @@ impl Table {
     pub(super) fn new(headers: &[&str], colors: bool) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.load_style(presets::NOTHING);
-        // On a screen a long cell is wrapped; in a file, or where there is hardly a screen, each row stays one line.
+        // On a screen a long cell is wrapped. In a file, or on a very narrow screen, each row stays one line.
         let screen = std::io::stdout().is_terminal() && inner.width().is_some_and(|width| width >= NARROW);
         inner.set_content_arrangement(if screen {
             ContentArrangement::Dynamic
@@ -38,7 +38,7 @@ impl Table {
         Self { inner, colors, right: Vec::new(), rows: 0 }
     }
 
-    /// Sets these columns to the right, as figures want it.
+    /// Aligns these columns to the right, for figures.
     #[must_use]
     pub fn right(mut self, columns: &[usize]) -> Self {
         for index in columns {

@@ -1,6 +1,6 @@
-//! Text from outside, made fit to be shown: what a file or an error is called must not steer the terminal.
+//! Text from outside, made safe to show: file names and error messages must not control the terminal.
 
-/// Control characters, line breaks among them, as escapes such as `\n` or `\u{1b}`.
+/// Replaces control characters, including line breaks, with escapes such as `\n` or `\u{1b}`.
 pub fn printable(text: &str) -> String {
     let unfit = |c: char| {
         c.is_control()
@@ -13,12 +13,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// The same for text of several lines, which stay lines.
+/// The same for text of several lines: its line breaks stay.
 pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// At most so many characters, the last one an ellipsis if some were left out.
+/// At most `limit` characters; the last one is an ellipsis if the text was cut.
 pub fn shorten(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -28,7 +28,7 @@ pub fn shorten(text: &str, limit: usize) -> String {
     short
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell if necessary.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

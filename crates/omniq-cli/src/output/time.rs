@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// `12 s ago`, `in 5 min`: as exact as one cares to know at that distance.
+/// `12 s ago`, `in 5 min`: less exact at a greater distance.
 pub fn ago(time: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(time).as_secs_f64();
     match seconds {

@@ -143,7 +143,7 @@ impl<'a> From<&'a QueueStats> for QueueRecord<'a> {
     }
 }
 
-/// Records of all of these.
+/// One record for each item.
 pub fn all<'a, T, R: From<&'a T>>(items: &'a [T]) -> Vec<R> {
     items.iter().map(R::from).collect()
 }

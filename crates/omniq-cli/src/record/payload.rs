@@ -1,4 +1,4 @@
-//! Payloads: what can be read is shown as what it is, anything else as bytes.
+//! Payloads: shown as values where the codec can be read here, otherwise as bytes.
 
 use std::fmt::{self, Write};
 
@@ -27,7 +27,8 @@ impl From<&Payload> for PayloadRecord {
     }
 }
 
-/// The value as JSON text, its numbers as they are; none for a codec that cannot be read here, or a value that JSON cannot hold.
+/// The value as JSON text, with its numbers as they are. `None` for a codec that cannot be read here, or a value that
+/// JSON cannot hold.
 fn json_of(payload: &Payload) -> Option<String> {
     if *payload.codec() == Codec::Json {
         let text = std::str::from_utf8(payload.bytes()).ok()?;
@@ -37,7 +38,7 @@ fn json_of(payload: &Payload) -> Option<String> {
     payload.decode::<Value>().ok().map(|value| value.to_string())
 }
 
-/// JSON text without the blanks between its parts.
+/// JSON text without the blanks between its tokens.
 pub fn compact(json: &str) -> String {
     let (mut inside, mut escaped) = (false, false);
     let kept = json.chars().filter(|one| {

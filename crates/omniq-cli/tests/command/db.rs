@@ -1,4 +1,4 @@
-//! `omniq db`: migrate, status, recount, sql; and that a look changes nothing.
+//! `omniq db`: migrate, status, recount, sql; and that commands that only read change nothing.
 
 use omniq_testkit::Pooler;
 
@@ -89,7 +89,8 @@ async fn c19_db_recount_counts_what_was_changed_by_hand() {
     bench.run(&["db", "recount", "--schema", "other"]).fails_with(1, "omniq db migrate");
 }
 
-/// Issue 12, C7. In each process the first statement that is prepared has the same name: none is before the pooler is known.
+/// Issue 12, C7. The first statement that is prepared has the same name in each process, so none is prepared before the
+/// pooler is detected.
 #[tokio::test(flavor = "multi_thread")]
 async fn c29_processes_that_connect_at_once_through_a_pooler_do_not_meet() {
     let bench = Bench::ready().await;

@@ -67,7 +67,7 @@ async fn c18_tasks_enqueue_list_show_cancel_retry() {
     let whole = bench.json(&["tasks", "show", &broken]);
     assert_eq!(whole["task"]["error"]["type"], "broken");
     assert_eq!(whole["result"]["status"], "failed");
-    // Started and failed; that it was enqueued was logged by nobody, as the settings of this test turn events off.
+    // Started and failed. The enqueue was not logged, because the command ran with events off, the default.
     assert_eq!(whole["events"].as_array().map(Vec::len), Some(2));
     let done = bench.run(&["tasks", "show", &add]).good().stdout;
     assert!(done.contains("not in the queue") && done.contains("completed"), "{done}");
@@ -84,7 +84,7 @@ async fn c18_tasks_enqueue_list_show_cancel_retry() {
     backend.close().await.expect("it closes");
 }
 
-/// Issue 12, E8: of 600 dead tasks the command that `--help` advised took 100, without a word.
+/// Issue 12, E8: of 600 dead tasks, the command that `--help` advised took 100 and did not say so.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_say_that_there_is_more_and_commands_take_all() {
     let bench = Bench::ready().await;
@@ -137,7 +137,8 @@ async fn lists_say_that_there_is_more_and_commands_take_all() {
     backend.close().await.expect("it closes");
 }
 
-/// Issue 12, E8: one that goes away while its page is retried keeps none of the others from it. The page was read before.
+/// Issue 12, E8: a task that is deleted while its page is retried does not keep the others from the retry. The page was
+/// read before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_deleted_meanwhile_keeps_no_other_from_its_retry() {
     const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";

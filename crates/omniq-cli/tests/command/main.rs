@@ -1,4 +1,4 @@
-//! The command as its users run it. One program, as each takes its time to build.
+//! The command as its users run it. One test program, because each takes its time to build.
 
 mod db;
 mod demo;

@@ -44,7 +44,7 @@ fn a_mistake_in_the_usage_is_exit_code_2() {
     run(&["tasks", "list", "--state", "lost"]).fails_with(2, "use one of scheduled, ready");
     run(&["results", "list", "--status", "good"]).fails_with(2, "use one of completed");
     run(&["events", "list", "--since", "yesterday"]).fails_with(2, "such as 10m or 2h");
-    // Issue 12, errors: a parser's own words, and a wait for the server.
+    // Issue 12, errors: these showed a parser's own words, or waited for the server.
     let enqueue = ["tasks", "enqueue", "f", "--url", "postgresql://127.0.0.1:1/x"];
     let with = |more: [&'static str; 2]| run(&[&enqueue[..], &more].concat());
     with(["--run-at", "2030-13-01"]).fails_with(2, "write one such as 2026-11-24T10:00:00Z");

@@ -1,4 +1,4 @@
-//! Cancel, with the result and the event that belong to it.
+//! Cancels tasks, with the results and the events that belong to it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,19 +9,19 @@ use super::{Backend, Report};
 use crate::model::*;
 use crate::{Error, Result};
 
-/// How many tasks are looked up at a time; a pool of connections must not be emptied by one call.
+/// How many tasks are looked up at a time, so that one call does not use up a pool of connections.
 const LOOKUPS: usize = 4;
 
-/// How often a task may begin or end a run between a look and the verb that follows, before its cancel is given up.
+/// How often a task may begin or end a run between its lookup and the verb that follows, before its cancel fails.
 const ROUNDS: usize = 100;
-/// How long a cancel waits for a task whose row another session holds by a lock, and how long it pauses in between.
+/// How long a cancel waits for a task whose row another session has locked, and how long it pauses between two tries.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Backend {
-    /// A waiting task is withdrawn by a settlement, which writes its result and its event in the same transaction; a running one is
-    /// asked to stop. Each verb touches a task in its own state only, so one that changes between the look and the verb
-    /// is looked at again: nothing is withdrawn without a record.
+    /// Cancels a waiting task by a settlement, which writes its result and its event in the same transaction, and asks
+    /// a running one to stop. Each verb acts only on a task in its own state, so a task that changes between the lookup
+    /// and the verb is looked up again: none is cancelled without a record.
     pub(super) async fn cancel_with_records(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         if self.results.is_none() && self.events.is_none() {
             return self.queue.cancel_many(ids).await;
@@ -58,13 +58,14 @@ impl Backend {
         )))
     }
 
-    /// One round: what was done is noted, and what has changed meanwhile stays open. `false`: another session held the row of one of them.
+    /// One round: adds what was done to `answers`, and leaves in `open` what has changed meanwhile. `false`: another
+    /// session has locked the row of one of the tasks.
     async fn cancel_open(
         &self,
         open: &mut Vec<TaskId>,
         answers: &mut HashMap<TaskId, Cancelled>,
     ) -> Result<bool> {
-        // The result tells of the task, and the queue forgets it: hence the look before.
+        // Looked up first, because the result describes the task and the cancel removes it from the queue.
         let found: Vec<Option<Task>> =
             stream::iter(open.clone()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
         let (running, waiting): (Vec<Task>, Vec<Task>) = found
@@ -83,7 +84,7 @@ impl Backend {
             let asked = running.iter().copied().zip(self.queue.stop_many(&running).await?);
             answers.extend(asked.filter(|(_, answer)| *answer != Cancelled::NotFound));
         }
-        // What was neither waiting nor running is not there to be cancelled.
+        // Tasks that were neither waiting nor running cannot be cancelled, and are not found.
         *open = waiting
             .iter()
             .map(|task| task.id)
@@ -98,7 +99,8 @@ fn besides(done: usize) -> String {
     if done == 0 { String::new() } else { format!("; {done} other tasks were cancelled or asked to stop") }
 }
 
-/// Some of the tasks may be cancelled by now: an error that says that nothing was done, such as that of a pool, would not be true.
+/// Some of the tasks may be cancelled by now, so an error that means that nothing was done, such as that of a pool,
+/// would be untrue.
 fn in_part(done: usize, all: usize, error: Error) -> Error {
     if done == 0 {
         return error;

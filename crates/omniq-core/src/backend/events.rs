@@ -1,4 +1,4 @@
-//! Events beside the work: what goes wrong here is logged and forgotten.
+//! Writes events that no settlement writes. Failures are logged, and fail nothing else.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::rest::{Rest, Write};
 use crate::model::TaskEvent;
 use crate::port::{EventStorage, Location};
 
-/// The longest that a write to a store elsewhere may hold up the work.
+/// The longest that a write to a store elsewhere may delay the work.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long runs wait with their events for room on the disk, or for a lock on the events.
 pub(crate) const LACK: Duration = Duration::from_secs(15);
@@ -16,10 +16,10 @@ pub(crate) const LACK: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub(super) struct EventSink {
     store: Arc<dyn EventStorage>,
-    /// Whether the store is in the place of the tasks.
+    /// Whether the store is in the queue's location.
     with_tasks: bool,
     rest: Rest,
-    /// Since when events that are kept with their tasks have lacked room, or a lock, and when that was last seen.
+    /// Since when events in the queue's location have lacked room, or a lock, and when that was last seen.
     lacking: Arc<Mutex<Option<(Instant, Instant)>>>,
 }
 
@@ -38,19 +38,19 @@ impl EventSink {
         self.with_tasks
     }
 
-    /// Writes events, or drops them with a word in the log.
+    /// Writes events, or drops them with a warning in the log.
     pub(super) async fn log(&self, events: Vec<TaskEvent>) {
         self.write(events, false).await;
     }
 
-    /// The same; of events that are kept with their tasks, what certainly was not written, for a lack that may pass, is given back for another
-    /// try, for as long as ends wait with their events.
+    /// The same, but returns events for another try if they are in the queue's location and were certainly not written,
+    /// for a lack that may pass. It does so for as long as settlements wait with their events.
     pub(super) async fn log_or_give_back(&self, events: Vec<TaskEvent>) -> Vec<TaskEvent> {
         self.write(events, self.with_tasks).await
     }
 
     async fn write(&self, mut events: Vec<TaskEvent>, gives_back: bool) -> Vec<TaskEvent> {
-        // One event that no store could hold must not take the others with it.
+        // One event that no store accepts must not fail the others.
         events.retain(|event| match event.check() {
             Ok(()) => true,
             Err(error) => {
@@ -62,7 +62,7 @@ impl EventSink {
             return events;
         }
         let count = events.len();
-        // A store that is with the tasks is away when they are: nobody is spared by leaving it alone.
+        // A store in the queue's location is away when the queue is, so leaving it alone would save nothing.
         if !self.with_tasks && self.rest.takes_none(count) {
             return Vec::new();
         }
@@ -70,7 +70,8 @@ impl EventSink {
         let store = Arc::clone(&self.store);
         let mut write = Write::new(self.rest.clone(), async move { store.log_many(events).await });
         let answer = if self.with_tasks {
-            // As long as the settling of the same place would be waited for: given up, it could be carried out behind later events.
+            // Without a limit, as a settlement in the same place: a write that is given up could be carried out after
+            // later events.
             write.answer().await
         } else {
             match tokio::time::timeout(PATIENCE, write.answer()).await {
@@ -101,20 +102,20 @@ impl EventSink {
         Vec::new()
     }
 
-    /// Takes note of a lack of room; whether it has lasted for so long that it may be the events' own.
+    /// Records a lack of room. Returns whether it has lasted for [`LACK`], so that it may concern the events alone.
     pub(super) fn lacks_for_long(&self) -> bool {
         let now = Instant::now();
         let mut lacking = self.lacking();
         let since = match *lacking {
             Some((since, seen)) if now.duration_since(seen) < LACK => since,
-            // Another one: what came of the last one was not tried.
+            // A new lack: nothing was tried since the last one, so it is unknown how long that one lasted.
             _ => now,
         };
         *lacking = Some((since, now));
         now.duration_since(since) >= LACK
     }
 
-    /// What is lacking now is waited for no longer.
+    /// Treats a present lack as one that has lasted for [`LACK`].
     pub(super) fn wait_no_longer(&self) {
         if let (Some((since, _)), Some(past)) = (&mut *self.lacking(), Instant::now().checked_sub(LACK)) {
             *since = past.min(*since);
@@ -130,8 +131,8 @@ impl EventSink {
     }
 }
 
-/// Whether nothing was written, for a reason that may pass: no room (SQLSTATE class 53), a lock or a connection that was not had in
-/// time, a statement that was cancelled.
+/// Whether nothing was written, for a reason that may pass: no room (SQLSTATE class 53), a lock or a connection that
+/// was not obtained in time, a statement that was cancelled.
 fn is_lack(error: &crate::Error) -> bool {
     error.is_undone()
         || error.is_unsent()

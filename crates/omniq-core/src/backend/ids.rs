@@ -1,19 +1,20 @@
-//! Ids that users choose may have been used before: while the result of the earlier task is kept, it would be taken for that of the
-//! new one.
+//! Ids that users choose may have been used before. As long as the result of the earlier task is stored, it would be
+//! taken for that of the new one.
 
 use super::Backend;
 use crate::model::*;
 use crate::{Error, Result};
 
 impl Backend {
-    /// Those of the ids that a result is to be looked for here: where results share the queue's place, the queue sees to it itself.
+    /// The ids for which results must be looked up here. None if results are in the queue's location: the queue checks
+    /// then.
     pub(super) fn chosen_ids(&self, tasks: &[NewTask]) -> Vec<TaskId> {
         let elsewhere =
             self.results.as_ref().is_some_and(|results| results.location() != self.queue.location());
         if elsewhere { tasks.iter().filter_map(|task| task.id).collect() } else { Vec::new() }
     }
 
-    /// Refuses (`is_duplicate`) ids of these tasks of which a result is kept elsewhere than the queue.
+    /// Error `is_duplicate` if a result with the id of one of these tasks is stored elsewhere than the queue.
     #[doc(hidden)]
     pub async fn check_chosen(&self, tasks: &[NewTask]) -> Result<()> {
         self.check_ids(&self.chosen_ids(tasks)).await
@@ -27,8 +28,9 @@ impl Backend {
         }
     }
 
-    /// Looks once more when they are enqueued: an earlier task may have ended in between. Takes all back then, unless one has begun,
-    /// whose own result comes. Where the look fails they are enqueued all the same, and the log says so.
+    /// Looks once more after the enqueue, because an earlier task may have ended in between. Then all tasks are removed
+    /// again, unless one has begun, whose own result will follow. If the lookup fails, they stay enqueued, and the log
+    /// says so.
     pub(super) async fn check_enqueued(&self, chosen: &[TaskId], all: &[TaskId]) -> Result<()> {
         let (Some(results), false) = (&self.results, chosen.is_empty()) else { return Ok(()) };
         let look = async {

@@ -1,22 +1,22 @@
-//! The end of a run as it is written down: the settlement with the result and the event that belong to it.
+//! The settlement of a run, with the result and the event that belong to it.
 
 use serde_json::json;
 
 use super::Backend;
 use crate::model::*;
 
-/// What came of a task.
+/// The end of a run, or of a waiting task.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) task: &'a Task,
     pub(crate) outcome: Outcome,
-    /// What the handler returned.
+    /// The value that the handler returned.
     pub(crate) value: Option<Payload>,
-    /// Why, where the outcome itself has no place for it.
+    /// The reason, if the outcome itself has no field for it.
     pub(crate) reason: Option<TaskError>,
     /// The name of the worker that ran it.
     pub(crate) worker: Option<&'a str>,
-    /// The event's kind, where the outcome alone does not tell it.
+    /// The event's kind, if the outcome alone does not determine it.
     pub(crate) kind: Option<EventKind>,
 }
 
@@ -83,7 +83,7 @@ fn event(report: &Report<'_>) -> TaskEvent {
     event
 }
 
-/// The event of a task that is about to be enqueued; its id follows.
+/// The event of a task that is about to be enqueued; its id is set afterwards.
 pub(super) fn enqueued(task: &NewTask) -> TaskEvent {
     let mut event = TaskEvent::new(EventKind::Enqueued);
     event.queue = Some(task.queue.clone());

@@ -1,4 +1,5 @@
-//! Writes of events that are given up, and the rest of a store that failed or does not answer.
+//! Writes of events that are given up, and the rest of a store that failed or does not answer. A resting store is given
+//! no events: they are dropped.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,12 +9,12 @@ use tokio::runtime::Handle;
 
 use crate::Result;
 
-/// How long a store that failed is left alone, so that its failures cost the work nothing.
+/// How long a store rests after a failure, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
 /// How long the answer to a write that was given up is waited for.
 const LAST_ANSWER: Duration = Duration::from_secs(60);
 
-/// The rest of a store. Clones share it.
+/// Whether and until when a store rests. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rest(Arc<Mutex<State>>);
 
@@ -22,12 +23,12 @@ struct State {
     until: Option<Instant>,
     /// Writes that were given up and may still be carried out.
     given_up: usize,
-    /// Events that were dropped meanwhile.
+    /// Events that were dropped during the rest.
     dropped: usize,
 }
 
 impl Rest {
-    /// Whether the store rests, and events are dropped: so many now.
+    /// Whether the store rests. If so, `count` events are dropped now, which the log reports after the rest.
     pub(super) fn takes_none(&self, count: usize) -> bool {
         let mut state = self.state();
         let rests = state.until.is_some_and(|until| Instant::now() < until);
@@ -40,7 +41,7 @@ impl Rest {
         rests
     }
 
-    /// The store has failed.
+    /// Begins a rest, because the store has failed.
     pub(super) fn begin(&self) {
         let mut state = self.state();
         state.until = state.until.max(Some(Instant::now() + REST));
@@ -67,8 +68,8 @@ impl Rest {
 
 type Answer = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// A write. Given up on the way it goes on by itself, and the store rests until it is over: a write that is dropped may be carried out
-/// all the same, behind what is written later.
+/// A write. If it is dropped before its answer, it goes on in the background, and the store rests until it is over: a
+/// dropped write may still be carried out, after what is written later.
 pub(super) struct Write {
     rest: Rest,
     open: Option<Answer>,
@@ -79,7 +80,7 @@ impl Write {
         Self { rest, open: Some(Box::pin(write)) }
     }
 
-    /// To be asked for once.
+    /// The answer, which can be awaited once.
     pub(super) async fn answer(&mut self) -> Result<()> {
         let Some(write) = &mut self.open else { return Ok(()) };
         let answer = write.await;
@@ -106,7 +107,7 @@ impl Drop for Write {
     }
 }
 
-/// A write that was given up, until it is over, however.
+/// A write that was given up. It is dropped when the write is over, however it ended.
 struct Over(Rest);
 
 impl Over {

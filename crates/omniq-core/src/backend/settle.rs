@@ -1,4 +1,4 @@
-//! Where the parts of a settlement go: together in one transaction, or in an order in which a crash loses nothing.
+//! Writes the parts of a settlement: together in one transaction, or in an order in which a crash loses nothing.
 
 use super::Backend;
 use super::events::EventSink;
@@ -45,20 +45,21 @@ impl Backend {
         Ok(settled)
     }
 
-    /// An outage or a lost claim would fail the call without events just as well. A cancelled statement passes, and so does a full disk
-    /// (SQLSTATE class 53), which is waited out with the event; but it may be that of the events alone, so not for ever.
+    /// Whether a settlement that failed with its events is repeated without them. An outage or a lost claim would fail
+    /// that call as well. A cancelled statement passes, and so does a full disk (SQLSTATE class 53), which is waited
+    /// out with the event; but not for ever, because it may be the disk of the events alone.
     fn goes_without_events(&self, error: &crate::Error, mode: SettleMode) -> bool {
-        // Rows of tasks that others hold are passed over (`Busy`): a lock that was not had in time is one on another table, such as
-        // that of the events.
+        // Locked rows of tasks are skipped (`Busy`), so a lock that was not granted in time is one on another table,
+        // such as that of the events.
         if error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03") {
-            // Whoever settles all or nothing does not try again by himself.
+            // A caller of `SettleMode::All` does not try again itself.
             return mode == SettleMode::All || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
         }
         !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }
 }
 
-/// What the queue is to write.
+/// The parts of a batch that the queue writes.
 fn part(batch: &[Settlement], results: bool, events: bool) -> Vec<Settlement> {
     batch
         .iter()

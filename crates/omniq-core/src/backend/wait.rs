@@ -1,4 +1,4 @@
-//! Results of tasks that may live on: a dead letter that was retried has its old result until it ends anew.
+//! Results of tasks that may run again: a dead letter that was retried has its old result until it ends again.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,11 @@ use super::Backend;
 use crate::model::*;
 use crate::{Error, Result};
 
-/// How often it is looked again whether a retried task has ended.
+/// How often a wait checks whether a retried task has ended.
 const POLL: Duration = Duration::from_millis(100);
 
 impl Backend {
-    /// The result, unless the task has gone on since.
+    /// The result, unless the task was retried since.
     pub(super) async fn latest_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         match self.require_results()?.get(id).await? {
             Some(result) => self.if_latest(result).await,
@@ -36,15 +36,15 @@ impl Backend {
         }
     }
 
-    /// This result, or the one that has taken its place since; `None` if the task goes on. Only tasks that failed for good can. Who
-    /// may not look at tasks gets what there is.
+    /// This result, or the one that has replaced it since; `None` if the task was retried and has not ended again. Only
+    /// tasks that failed for good can be retried. A role that may not read tasks gets the stored result.
     async fn if_latest(&self, result: TaskResult) -> Result<Option<TaskResult>> {
         if result.status != ResultStatus::Failed {
             return Ok(Some(result));
         }
         match self.queue.get(result.task_id).await {
             Ok(Some(task)) if !task.state.is_final() => Ok(None),
-            // It may have ended anew between the two looks; its result was there before its end.
+            // It may have ended again between the two lookups. Its result was stored before its end.
             Ok(_) => Ok(self.require_results()?.get(result.task_id).await?.or(Some(result))),
             Err(error) if error.is_permission_denied() => Ok(Some(result)),
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! What an implementation gives to the suite.
+//! What an implementation provides to the suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub trait QueueFixture: Send + Sync {
     /// An object with these limits; `keep_completed`: completed tasks stay in the queue.
     async fn queue_with(&self, limits: Limits, keep_completed: bool) -> Arc<dyn TaskQueue>;
 
-    /// An object that keeps completed tasks, and clears ended ones away after this time.
+    /// An object that keeps completed tasks, and prunes ended ones after this time.
     async fn pruning_queue(&self, ttl: Duration) -> Arc<dyn TaskQueue>;
 
     /// An object with defaults.
@@ -22,7 +22,7 @@ pub trait QueueFixture: Send + Sync {
         self.queue_with(Limits::default(), false).await
     }
 
-    /// Looks whether what the store keeps beside the tasks themselves is right, after many steps of all kinds.
+    /// Checks that the store's data beside the tasks themselves is right, after many steps of all kinds.
     async fn check(&self) {}
 }
 

@@ -1,4 +1,4 @@
-//! The macros that make a test of each behaviour. The lists are checked against the behaviours that are written.
+//! The macros that make a test of each behaviour. A test checks their lists against the behaviours in the source.
 
 /// Makes one `#[test]` of each behaviour of a [`TaskQueue`](crate::TaskQueue). The expression is evaluated in an async
 /// block for each test and gives a fresh [`QueueFixture`](crate::conformance::QueueFixture).

@@ -1,6 +1,6 @@
 //! One suite of behaviours for every implementation of an interface.
 //!
-//! An implementation gives a fixture, a fresh and empty store for each test, and names the suite once:
+//! An implementation provides a fixture, a fresh and empty store for each test, and names the suite once:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use crate::*;
 
-/// An upper bound that only a hang reaches.
+/// A limit that only a hang reaches.
 const HANG: Duration = Duration::from_secs(120);
 
-/// Runs one behaviour; a hang becomes a failure. Boxed, or the runtime would be compiled anew for each of some hundred tests.
+/// Runs one behaviour; a hang becomes a failure. Boxed, because the runtime would otherwise be compiled anew for each
+/// of some hundred tests.
 pub fn run(behaviour: Pin<Box<dyn Future<Output = ()> + '_>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -97,7 +98,7 @@ pub(super) async fn lost(queue: &Arc<dyn TaskQueue>) -> Vec<Lost> {
     panic!("no worker was found to be lost within 20 seconds");
 }
 
-/// What maintenance does with the tasks of lost workers.
+/// Does what maintenance does with the tasks of lost workers.
 pub(super) async fn rescue(queue: &Arc<dyn TaskQueue>, lost: &[Lost]) -> Vec<Settled> {
     let error = || TaskError::new("worker_lost", "its worker was lost");
     let batch = lost.iter().map(|Lost { task, .. }| {
@@ -116,7 +117,7 @@ pub(super) fn settlement(task: &Task, outcome: Outcome) -> Settlement {
     Settlement { task_id: task.id, claim: task.claim, outcome, result: None, events: Vec::new() }
 }
 
-/// Clocks of two processes may differ, and slow machines take their time.
+/// Two times that are near each other: clocks of two processes may differ, and slow machines take their time.
 pub(super) fn assert_near(left: Timestamp, right: Timestamp) {
     let apart = left.duration_since(right).abs();
     assert!(apart.as_secs() < 10, "{left} and {right} should be the same time");

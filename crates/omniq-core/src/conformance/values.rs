@@ -1,4 +1,4 @@
-//! Values that a storage must give back as they were.
+//! Values that a storage must return unchanged.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ pub(super) fn json_values() -> Vec<Value> {
     ]
 }
 
-/// Numbers that come back from JSON as the very same, of the same kind.
+/// Numbers that come back from JSON as the same numbers of the same kind.
 pub(super) fn exact_numbers() -> Value {
     json!([
         i64::MIN,
@@ -100,7 +100,7 @@ pub(super) fn byte_payloads() -> Vec<Payload> {
     [Codec::Raw, Codec::Pickle, Codec::Dill, own, Codec::Json, Codec::MessagePack]
         .into_iter()
         .flat_map(|codec| {
-            // The core never looks inside, so bytes that their codec could not read are kept too.
+            // The core never reads payloads, so bytes that their codec could not read are kept too.
             [Vec::new(), vec![0], (0..=255).collect(), vec![255; 70_000]]
                 .into_iter()
                 .map(move |bytes: Vec<u8>| Payload::new(codec.clone(), bytes))

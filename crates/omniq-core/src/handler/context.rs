@@ -1,4 +1,4 @@
-//! What a handler knows of its run, and what it can do beside its work.
+//! The context of a run: what a handler can know of it and do in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +21,7 @@ struct Inner {
     origin: Arc<Origin>,
     deadline: Option<Instant>,
     signal: StopSignal,
-    /// How many transactions of the user's own may have completed the task.
+    /// How many transactions of the user may have completed the task.
     completions: AtomicU32,
 }
 
@@ -45,7 +45,7 @@ impl Context {
         }))
     }
 
-    /// The task: id, queue, attempt, metadata and all the rest.
+    /// The task with its id, queue, attempt, metadata and all other fields.
     pub fn task(&self) -> &Task {
         &self.0.task
     }
@@ -86,10 +86,11 @@ impl Context {
         blocking::wait(async move { backend.enqueue(task).await })?
     }
 
-    /// What completes the task once it is carried out in a transaction of the user's own; for drivers that have no
-    /// `complete_in`. From here on the end of the run is booked as a failure, unless the transaction was committed.
+    /// The statement that completes the task in a transaction of the user; for drivers that have no `complete_in`. From
+    /// here on the end of the run is recorded as a failure, unless the transaction was committed.
     ///
-    /// Error `is_invalid` if the queue's storage cannot, or if results or events are kept elsewhere.
+    /// Error `is_invalid` if the queue's storage has no such statement, if results or events are kept elsewhere, or if
+    /// the value is too large.
     pub async fn completion(&self, value: Option<Payload>) -> Result<Completion> {
         let backend = self.backend();
         let here = backend.queue().location();
@@ -101,15 +102,16 @@ impl Context {
         }
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
-        // The user's transaction writes the end: what went before it must stand before it.
+        // The user's transaction writes the end, so earlier events of the run must be written before it.
         self.0.origin.outbox.flush(self.id()).await;
         let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
         self.0.completions.fetch_add(1, Ordering::AcqRel);
         Ok(completion)
     }
 
-    /// Takes a [`completion`](Self::completion) back that was certainly not carried out, such as one on a connection that leads to another
-    /// database: what the run comes to counts as before. To be called once for each at most.
+    /// Takes a [`completion`](Self::completion) back that was certainly not carried out, such as one on a connection
+    /// that leads to another database: what the run returns counts as before. Must be called at most once for each
+    /// completion.
     pub fn completion_refused(&self) {
         let _ = self
             .0
@@ -117,17 +119,19 @@ impl Context {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
     }
 
-    /// Whether a transaction of the user's own may have completed the task: `completion` has succeeded, and was not refused.
+    /// Whether a transaction of the user may have completed the task: `completion` has succeeded, and was not taken
+    /// back.
     pub fn completed_inside(&self) -> bool {
         self.0.completions.load(Ordering::Acquire) > 0
     }
 
-    /// When the run's time is over; `None` if it has no timeout.
+    /// When the run's timeout is over; `None` if it has no timeout.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
-    /// Whether the run should stop: the task was cancelled, its time is over, the worker lost its lease, or the worker stops.
+    /// Whether the run should stop: the task was cancelled, its time is over, the worker lost its lease, or the worker
+    /// stops.
     pub fn is_cancelled(&self) -> bool {
         self.stop_reason().is_some()
     }
@@ -137,16 +141,17 @@ impl Context {
         self.0.signal.reason()
     }
 
-    /// Waits until the run should stop. An async handler is dropped at about the same time, so this is for what it has spawned.
+    /// Waits until the run should stop, and returns why. An async handler is dropped at about the same time, so this is
+    /// for tasks that it has spawned.
     pub async fn cancelled(&self) -> StopReason {
         self.0.signal.stopped().await
     }
 
-    /// Logs an event about this run: a name of your own for its kind, and data. Returns at once.
+    /// Logs an event about this run: a user-defined kind, and data. Returns at once.
     ///
-    /// It is written within moments, at the latest with the end of the run; it is dropped if events are off, if their storage fails, if a
-    /// thousand of the run wait for it, or if the process crashes. Error `is_invalid` for a bad kind, such as one that OmniQ
-    /// logs by itself, or bad data, and nothing else.
+    /// It is written soon, at the latest with the end of the run. It is dropped if events are off, if their storage
+    /// fails, if a thousand events of the run are waiting, or if the process crashes. Error `is_invalid` for a bad
+    /// kind, such as one that OmniQ logs itself, or for bad data; there are no other errors.
     pub fn log_event(&self, kind: &str, data: Map<String, Value>) -> Result<()> {
         let kind: EventKind = kind.parse()?;
         if !matches!(kind, EventKind::Custom(_)) {

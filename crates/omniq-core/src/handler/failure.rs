@@ -1,12 +1,13 @@
-//! What a handler answers instead of a value.
+//! What a handler returns instead of a value.
 
 use std::time::Duration;
 
 use crate::model::{TaskError, check_delay};
 
-/// An error of a run, or a wish about what should become of the task.
+/// An error of a run, or a request for what becomes of the task.
 ///
-/// Any error converts into it, so `?` works in handlers that return `Result<T, Failure>`. It is itself no `Error`.
+/// Any error converts into it, so `?` works in handlers that return `Result<T, Failure>`. It does not implement `Error`
+/// itself.
 ///
 /// ```
 /// use omniq_core::Failure;
@@ -29,7 +30,7 @@ pub(crate) enum Answer {
     Error(TaskError),
     /// Not retried.
     Fatal(TaskError),
-    /// After the task's backoff unless a delay is given.
+    /// Retried after the task's backoff, or after `delay` if it is given.
     Retry {
         delay: Option<Duration>,
         error: Option<TaskError>,
@@ -49,19 +50,21 @@ impl Failure {
         Self(Answer::Error(TaskError::new(kind, message)))
     }
 
-    /// The run failed and no other would do better: the task becomes a dead letter at once.
+    /// The run failed, and another run would not help: the task becomes a dead letter at once.
     pub fn fatal(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Answer::Fatal(TaskError::new(kind, message)))
     }
 
-    /// Run again after this wait instead of the task's backoff. It counts as any other retry: where none is left, the task becomes a
-    /// dead letter; see [`unlimited`](Self::unlimited).
+    /// Runs the task again after this wait instead of its backoff. It counts as any other retry: if none is left, the
+    /// task becomes a dead letter; see [`unlimited`](Self::unlimited). A wait above 100 years becomes the error
+    /// `bad_delay`.
     pub fn retry_in(delay: Duration) -> Self {
         Self::delayed(delay, Answer::Retry { delay: Some(delay), error: None, unlimited: false })
     }
 
-    /// Run again whatever the task's number of retries says; the attempt is counted. For [`Failure::retry_in`] and
-    /// [`Failure::error`]; the others stay what they are. Workers slow a task down that runs again and again without a pause.
+    /// Runs the task again even if no retries are left; the attempt counts. For [`Failure::retry_in`] and
+    /// [`Failure::error`]; other failures are unchanged. Workers slow down a task that runs again and again without a
+    /// pause.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
         match self.0 {
@@ -74,17 +77,19 @@ impl Failure {
         }
     }
 
-    /// Put off for this long; the attempt is not counted. Workers slow a task down that is put off again and again without a pause.
+    /// Postpones the task by this delay; the attempt is not counted. A delay above 100 years becomes the error
+    /// `bad_delay`. Workers slow down a task that is postponed again and again without a pause.
     pub fn snooze(delay: Duration) -> Self {
         Self::delayed(delay, Answer::Snooze { delay })
     }
 
-    /// Drop the task: it is neither retried nor kept as a dead letter. The reason is kept in its result.
+    /// Drops the task: it is neither retried nor kept as a dead letter. The reason is kept in its result.
     pub fn discard(reason: impl Into<String>) -> Self {
         Self(Answer::Discard { reason: Some(TaskError::new("discarded", reason)) })
     }
 
-    /// Says why, for what has no message of its own yet ([`Failure::retry_in`]), or in other words.
+    /// Sets the message: for a [`Failure::retry_in`], which has none yet, or in place of an earlier one. A snooze has
+    /// none.
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         match &mut self.0 {
@@ -98,7 +103,7 @@ impl Failure {
         self
     }
 
-    /// Adds a trace to an error, such as a stack in another language.
+    /// Adds a trace to an error, such as a stack in another language. Ignored if there is no error.
     #[must_use]
     pub fn trace(mut self, trace: impl Into<String>) -> Self {
         if let Answer::Error(error) | Answer::Fatal(error) | Answer::Retry { error: Some(error), .. } =
@@ -109,7 +114,7 @@ impl Failure {
         self
     }
 
-    /// A delay that no storage takes is the handler's fault, not the queue's.
+    /// A delay that no storage accepts is an error of the handler, not of the queue.
     fn delayed(delay: Duration, answer: Answer) -> Self {
         match check_delay(delay) {
             Ok(()) => Self(answer),

@@ -1,4 +1,4 @@
-//! Handlers: the user's functions by name, whatever their types, behind one shape.
+//! Handlers: the user's functions by name, of any types, in one common form.
 
 mod context;
 mod failure;
@@ -23,7 +23,7 @@ pub use signal::StopReason;
 
 use crate::model::{Codec, Payload};
 
-/// What a run gives back: a value to be stored, or why not.
+/// The answer of a run: a value to store, or a failure.
 pub(crate) type Answer = Result<Option<Payload>, Failure>;
 type AsyncFn = dyn Fn(Context) -> BoxFuture<'static, Answer> + Send + Sync;
 type BlockingFn = dyn Fn(Context) -> Answer + Send + Sync;
@@ -42,10 +42,10 @@ pub(crate) enum Shape {
 impl Handler {
     /// An async function of typed arguments.
     ///
-    /// Arguments are read from JSON or MessagePack and the returned value is written in the same. Arguments that do not fit the
-    /// type make the task a dead letter (`bad_arguments`) without a retry, and so does a value that cannot be
+    /// Arguments are read from JSON or MessagePack and the returned value is written in the same. Arguments that do not
+    /// fit the type make the task a dead letter (`bad_arguments`) without a retry, and so does a value that cannot be
     /// written (`bad_result`). The future is dropped when the task is cancelled, runs out of time, or its worker loses
-    /// its lease or stops; what must be undone then belongs into a `Drop`.
+    /// its lease or stops; cleanup for this case belongs in a `Drop`.
     pub fn new<A, O, E, F, Fut>(function: F) -> Self
     where
         A: DeserializeOwned,
@@ -68,7 +68,8 @@ impl Handler {
 
     /// A blocking function of typed arguments, run on a thread that may block; otherwise like [`Handler::new`].
     ///
-    /// It cannot be stopped from outside: it is told by [`Context::is_cancelled`], and its slot stays taken until it returns.
+    /// It cannot be stopped from outside: it must check [`Context::is_cancelled`], and its slot stays used until it
+    /// returns.
     pub fn blocking<A, O, E, F>(function: F) -> Self
     where
         A: DeserializeOwned,
@@ -83,10 +84,10 @@ impl Handler {
         })))
     }
 
-    /// An async function of the run as it is, for work that goes on elsewhere, such as in another language's runtime.
+    /// An async function of the run itself, for work that goes on elsewhere, such as in another language's runtime.
     ///
-    /// Its future is never dropped: the function learns of a stop by [`Context::cancelled`], like a blocking one, and its slot stays used
-    /// until it answers. `None` completes the task without a value.
+    /// Its future is never dropped: like a blocking function, it must heed a stop itself, by [`Context::cancelled`],
+    /// and its slot stays used until it answers. `None` completes the task without a value.
     pub fn cooperative<F, Fut>(function: F) -> Self
     where
         F: Fn(Context) -> Fut + Send + Sync + 'static,
@@ -95,7 +96,7 @@ impl Handler {
         Self(Shape::Cooperative(Arc::new(move |context: Context| Box::pin(function(context)))))
     }
 
-    /// An async function of the payload as it is, for codecs that the core cannot read.
+    /// An async function of the undecoded payload, for codecs that the core cannot decode.
     pub fn raw<E, F, Fut>(function: F) -> Self
     where
         E: Into<Failure>,
@@ -108,7 +109,7 @@ impl Handler {
         })))
     }
 
-    /// A blocking function of the payload as it is.
+    /// A blocking function of the undecoded payload.
     pub fn raw_blocking<E, F>(function: F) -> Self
     where
         E: Into<Failure>,

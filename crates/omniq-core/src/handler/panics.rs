@@ -1,4 +1,4 @@
-//! Panics of handlers become failures: with message, place and backtrace, and without a word on stderr.
+//! Turns panics of handlers into failures with message, location and backtrace, without output on stderr.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -22,13 +22,13 @@ thread_local! {
     static WATCH: RefCell<Watch> = RefCell::default();
 }
 
-/// Puts a hook in front of the process's panic hook, once. Panics outside of handlers go to the hook that was there before.
+/// Puts a hook before the process's panic hook, once. Panics outside of handlers go to the hook that was there before.
 pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // A panic in the midst of this very bookkeeping, or at the thread's end, is not a handler's.
+            // A panic inside this bookkeeping, or at the thread's end, is not a handler's.
             let ours = WATCH.try_with(|watch| watch.try_borrow().is_ok_and(|watch| watch.depth > 0));
             if !ours.unwrap_or(false) {
                 return before(info);
@@ -40,12 +40,12 @@ pub(crate) fn install_hook() {
     });
 }
 
-/// Calls a function, and makes an error of its panic.
+/// Calls a function, and turns its panic into an error.
 // Its frame in the backtrace marks where the handler's own frames end.
 #[inline(never)]
 pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, TaskError> {
     WATCH.with(|watch| watch.borrow_mut().depth += 1);
-    // What a panic left half done is dropped, and never looked at again.
+    // State that a panic left inconsistent is dropped, and never used again.
     let answer = catch_unwind(AssertUnwindSafe(function));
     let caught = WATCH.with(|watch| {
         let mut watch = watch.borrow_mut();
@@ -69,7 +69,7 @@ fn error_of(payload: &(dyn Any + Send), caught: Option<(String, Backtrace)>) -> 
     }
 }
 
-/// The frames from the panic down to the handler; what is above and below it says nothing.
+/// The frames from the panic down to the handler; those above and below say nothing about the handler.
 fn own_frames(trace: &str) -> &str {
     let end = trace.find("omniq_core::handler::panics::catch").unwrap_or(trace.len());
     let begin = trace[..end].find("core::panicking::panic_fmt").unwrap_or(0);

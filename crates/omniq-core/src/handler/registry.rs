@@ -13,12 +13,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// An empty one.
+    /// An empty registry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a handler. Errors: `is_invalid` for a bad name, `is_config` for a name that has one already.
+    /// Adds a handler. Errors: `is_invalid` for a bad name, `is_config` for a name that is registered already.
     pub fn add(&mut self, name: impl Into<String>, handler: Handler) -> Result<()> {
         let name = name.into();
         check_name("function name", &name)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 
-/// Why a run is to stop.
+/// Why a run must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -18,7 +18,7 @@ pub enum StopReason {
     Shutdown,
 }
 
-/// Set once; the first reason counts. Without an allocation of its own: there is one for each run.
+/// Set once; the first reason counts. It allocates nothing, because there is one for each run.
 #[derive(Debug, Default)]
 pub(crate) struct StopSignal {
     reason: AtomicU8,
@@ -50,7 +50,7 @@ impl StopSignal {
 
     pub(crate) async fn stopped(&self) -> StopReason {
         loop {
-            // Made before the look, so that a stop right after it still wakes this.
+            // Made before the check, so that a stop right after the check still wakes this.
             let notified = self.notify.notified();
             if let Some(reason) = self.reason() {
                 return reason;

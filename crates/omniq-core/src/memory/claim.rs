@@ -1,4 +1,4 @@
-//! From waiting to running.
+//! Claims: from waiting to running.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::tasks::Tasks;
 use crate::model::*;
 
 impl Tasks {
-    /// Makes ready what is due.
+    /// Makes due tasks ready.
     pub(super) fn promote(&mut self, now: Timestamp) {
         while let Some((_, id)) = self.next_scheduled().filter(|(due, _)| *due <= now) {
             self.change(id, |entry| entry.task.state = TaskState::Ready);

@@ -48,7 +48,7 @@ impl MemoryEventStorage {
         Self { shared: Arc::new(shared), closed: Arc::default() }
     }
 
-    /// A further object on the same log, to be closed by itself.
+    /// Another object on the same log, which is closed separately.
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), closed: Arc::default() }

@@ -1,4 +1,4 @@
-//! Workers and how long their claims hold.
+//! Workers and their leases.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ struct Worker {
     name: String,
     lease: Duration,
     until: Instant,
-    /// Others have been told that its tasks are theirs; it cannot come back.
+    /// Its tasks were reported as lost; it cannot come back.
     lost: bool,
 }
 
@@ -52,7 +52,7 @@ impl Workers {
         Heartbeat { alive: true, cancelled }
     }
 
-    /// What workers hold whose lease has ended. Those without tasks are forgotten.
+    /// The tasks of workers whose lease has ended. Such workers are removed if they hold no tasks.
     pub(super) fn lost(&mut self, tasks: &Tasks, limit: usize) -> Vec<Lost> {
         let now = Instant::now();
         let mut lost = Vec::new();

@@ -1,4 +1,4 @@
-//! What users do to tasks that no worker holds, and what they look at.
+//! The verbs of users: cancel, retry, update, list and count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ impl Tasks {
         }
     }
 
-    /// Refuses unless the verb is allowed for every task, so that the caller may then change all of them.
+    /// Error unless the verb is allowed for every task, so that the caller may then change all of them.
     pub(super) fn check_all(&self, ids: &[TaskId], verb: Verb, done: &str) -> Result<()> {
         for id in ids {
             let state = self.get(*id).ok_or_else(|| not_found(*id))?.task.state;
@@ -75,12 +75,12 @@ impl Tasks {
         self.get(id).map(|entry| entry.task.clone()).ok_or_else(|| not_found(id))
     }
 
-    /// All that the filter names, its page aside.
+    /// All tasks that the filter selects, without paging.
     pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
         self.behind(None).filter(|entry| matches(filter, &entry.task))
     }
 
-    /// The page that the filter names.
+    /// The page that the filter selects.
     pub(super) fn page<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
         let all = self.behind(filter.after).filter(|entry| matches(filter, &entry.task));
         all.take(filter.page_size() as usize)

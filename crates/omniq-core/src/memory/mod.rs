@@ -23,13 +23,13 @@ pub use store::MemoryQueue;
 
 use crate::Location;
 
-/// A panic in another thread must not take the store away from this one: every change under the lock is made only
-/// after all that can fail.
+/// Ignores the poisoning of the lock by a panic in another thread: every change under the lock is made only after all
+/// that can fail.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// No two stores share a location, so nobody hopes for one transaction over both.
+/// A new location for each store: no transaction covers two stores.
 fn new_location() -> Location {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     Location::new(format!("memory:{}", NEXT.fetch_add(1, Ordering::Relaxed)))

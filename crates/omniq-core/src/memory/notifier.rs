@@ -1,4 +1,4 @@
-//! Wakes what waits when something was added.
+//! Wakes waiting calls when something was added.
 
 use std::time::Duration;
 

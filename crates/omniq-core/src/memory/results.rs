@@ -15,7 +15,7 @@ use super::{locked, new_location};
 use crate::model::*;
 use crate::{Error, Location, Result, ResultStorage};
 
-/// Latest first; of those of one instant the greatest id.
+/// Latest first; of those of one instant the greatest id first.
 type Position = Reverse<(Timestamp, TaskId)>;
 
 #[derive(Debug, Default)]
@@ -89,13 +89,13 @@ impl MemoryResultStorage {
         Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
     }
 
-    /// A further object on the same results, to be closed by itself.
+    /// Another object on the same results, which is closed separately.
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), closed: Arc::default(), limits: self.limits.clone() }
     }
 
-    /// A further object on the same results with these limits.
+    /// Another object on the same results with these limits.
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
         Self { limits, ..self.reopen() }

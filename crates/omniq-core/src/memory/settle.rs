@@ -1,4 +1,4 @@
-//! The end of a run.
+//! Settlements.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::*;
 use crate::{Error, Result};
 
 impl Tasks {
-    /// Settles each, or all or none.
+    /// Settles each by itself, or all or none.
     pub(super) fn settle(
         &mut self,
         batch: &[Settlement],
@@ -74,7 +74,7 @@ impl Tasks {
         }
     }
 
-    /// As if it had not been claimed; its time to live goes on.
+    /// Makes the task ready as if it had not been claimed; its time to live is unchanged.
     pub(super) fn hand_back(&mut self, id: TaskId) {
         self.change(id, |entry| {
             end_run(entry, TaskState::Ready);

@@ -1,4 +1,4 @@
-//! The in-memory queue object: the tasks it shares, and what is its own.
+//! The in-memory queue object: the tasks that objects share, and what belongs to one object.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,12 +28,12 @@ pub(super) struct Store {
     pub(super) location: Location,
 }
 
-/// What belongs to one queue object, as a connection pool would.
+/// What belongs to one queue object, comparable to a connection pool.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     pub(super) limits: Limits,
     pub(super) keep_completed: bool,
-    /// For how long completed tasks and dead letters stay.
+    /// How long completed tasks and dead letters are kept.
     pub(super) completed_ttl: Option<Duration>,
     pub(super) dead_ttl: Option<Duration>,
     pub(super) lease: SelfLease,
@@ -63,7 +63,7 @@ pub struct MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// An empty queue with default limits, which forgets completed tasks.
+    /// An empty queue with default limits, which removes completed tasks at once.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self::with_options(Limits::default(), false)
@@ -75,20 +75,21 @@ impl MemoryQueue {
         Self { store: Arc::new(store), object: Arc::default() }.reopen(limits, keep_completed)
     }
 
-    /// A further object on the same tasks, with a lease and a life of its own.
+    /// Another object on the same tasks, with its own lease, which is closed separately.
     #[must_use]
     pub fn reopen(&self, limits: Limits, keep_completed: bool) -> Self {
         self.with(Object { limits, keep_completed, ..Object::default() })
     }
 
-    /// A further object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10 seconds.
+    /// Another object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10
+    /// seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
         self.with(Object { lease: SelfLease::new(lease), ..self.options() })
     }
 
-    /// A further object on the same tasks with this one's options, which removes completed tasks and dead letters after these
-    /// times; `None`: never, which is the default.
+    /// Another object on the same tasks with this one's options, which removes completed tasks and dead letters after
+    /// these times; `None`: never, which is the default.
     #[must_use]
     pub fn with_retention(&self, completed: Option<Duration>, dead: Option<Duration>) -> Self {
         self.with(Object { completed_ttl: completed, dead_ttl: dead, ..self.options() })
@@ -110,7 +111,7 @@ impl MemoryQueue {
         Self { store: Arc::clone(&self.store), object: Arc::new(object) }
     }
 
-    /// The state as it is now: what is due is ready.
+    /// The locked state, with due tasks made ready, and the present time.
     pub(super) fn open(&self) -> Result<(MutexGuard<'_, State>, Timestamp)> {
         if self.object.closed.load(Ordering::Acquire) {
             return Err(<dyn TaskQueue>::closed());
@@ -121,7 +122,8 @@ impl MemoryQueue {
         Ok((state, now))
     }
 
-    /// Removes the worker and hands back what it holds; works on a closed object too, as the last step of its close.
+    /// Removes the worker and hands back its tasks; returns how many. Works on a closed object too, as the last step of
+    /// its close.
     pub(super) fn give_up(&self, worker: WorkerId) -> u64 {
         let mut state = locked(&self.store.state);
         let held = state.tasks.held_by(worker);

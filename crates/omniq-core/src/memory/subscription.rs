@@ -21,7 +21,7 @@ impl MemorySubscription {
         Self { queue, listener }
     }
 
-    /// How long until the next scheduled task is due, which notifies nothing.
+    /// How long until the next scheduled task is due. A task that becomes due sends no notification.
     fn until_due(&self) -> Option<Duration> {
         let state = locked(&self.queue.store.state);
         let (due, _) = state.tasks.next_scheduled()?;

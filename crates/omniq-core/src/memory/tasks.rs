@@ -1,4 +1,4 @@
-//! The tasks and their indices, which follow every change by themselves.
+//! The tasks and their indices, which each change updates.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,13 +8,13 @@ use jiff::Timestamp;
 
 use crate::model::*;
 
-/// A task with what only the store knows of it.
+/// A task with fields that only the store has.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) task: Task,
-    /// How often it was claimed; never reset, so that no claim's number comes twice.
+    /// How often it was claimed; never reset, so that no claim number is used twice.
     pub(super) claims: u32,
-    /// A user wants it stopped, and its worker has not been told yet.
+    /// A user wants it stopped, and no heartbeat has reported this yet.
     pub(super) stop: bool,
     /// When it completed or failed for good.
     pub(super) ended_at: Option<Timestamp>,
@@ -37,7 +37,7 @@ pub(super) struct Tasks {
     ready: HashMap<String, BTreeMap<(Reverse<i16>, i64), TaskId>>,
     scheduled: BTreeSet<(Timestamp, TaskId)>,
     expiring: BTreeSet<(Timestamp, TaskId)>,
-    /// Completed and dead ones, by when they ended.
+    /// Completed and dead tasks, by when they ended.
     ended: BTreeSet<(Timestamp, TaskId)>,
     held: HashMap<WorkerId, BTreeSet<TaskId>>,
     last_seq: i64,
@@ -58,7 +58,7 @@ impl Tasks {
         self.put(Entry { task, claims: 0, stop: false, ended_at: None });
     }
 
-    /// Changes a task, and the indices with it.
+    /// Changes a task, and updates the indices.
     pub(super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Entry)) {
         if let Some(mut entry) = self.take(id) {
             change(&mut entry);
@@ -121,7 +121,7 @@ impl Tasks {
         Some(entry)
     }
 
-    /// In the order of ids, behind this one.
+    /// The entries after this id, in the order of ids.
     pub(super) fn behind(&self, after: Option<TaskId>) -> impl Iterator<Item = &Entry> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries.range((from, Bound::Unbounded)).map(|(_, entry)| entry)
@@ -142,7 +142,7 @@ impl Tasks {
             .filter_map(|(_, id)| self.entries.get(id))
     }
 
-    /// Those that ended in this state before that time, the longest ago first.
+    /// The tasks that ended in this state before that time, the oldest first.
     pub(super) fn ended_before(&self, state: TaskState, end: Timestamp) -> impl Iterator<Item = TaskId> {
         let ended = self.ended.iter().take_while(move |(at, _)| *at < end).map(|(_, id)| *id);
         ended.filter(move |id| self.entries.get(id).is_some_and(|entry| entry.task.state == state))

@@ -1,17 +1,18 @@
-//! Where a queue is, for statements that connections of the user's own carry out.
+//! The identity of a queue's database, for statements that connections of the user carry out.
 
 use super::Limits;
 
-/// The database of a queue on PostgreSQL, by what tells it from any other that a connection may lead to.
+/// The database of a queue on PostgreSQL, by the properties that distinguish it from any other that a connection may
+/// lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseId {
     /// The database's name.
     pub database: String,
-    /// When its server was started, in seconds since 1970, to the microsecond: no two servers have it in common, not even a server
-    /// and its copy. It is another one after a restart.
+    /// When its server was started, in seconds since 1970, to the microsecond. No two servers share it, not even a
+    /// server and its copy. It changes with a restart.
     pub server: String,
     /// The schema of the tables.
     pub schema: String,
-    /// What its tasks must keep to.
+    /// The limits that its tasks must keep.
     pub limits: Limits,
 }

@@ -27,11 +27,11 @@ pub enum EventKind {
     Failed,
     /// A run failed; another will follow.
     Retried,
-    /// The task was handed back, the attempt not counted.
+    /// The task was handed back; the attempt does not count.
     Released,
-    /// The task was put off, the attempt not counted.
+    /// The task was postponed; the attempt does not count.
     Snoozed,
-    /// The task was withdrawn.
+    /// The task was cancelled.
     Cancelled,
     /// The task was not started within its time to live.
     Expired,
@@ -39,7 +39,7 @@ pub enum EventKind {
     Discarded,
     /// The task's worker was lost; the task was taken back.
     Rescued,
-    /// A kind of the user's own: 1 to 128 bytes.
+    /// A user-defined kind: 1 to 128 bytes.
     Custom(String),
 }
 
@@ -109,17 +109,17 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// One thing that happened. Events are only ever added.
+/// One event. Events are only ever added.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TaskEvent {
-    /// The place in the storage's order, given by the storage; 0 before.
+    /// The position in the storage's order, assigned by the storage; 0 before.
     pub id: i64,
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
-    /// To which task, if to one.
+    /// The task, if the event is about one.
     pub task_id: Option<TaskId>,
     /// The task's queue.
     pub queue: Option<String>,
@@ -127,11 +127,11 @@ pub struct TaskEvent {
     pub func: Option<String>,
     /// The worker's name.
     pub worker: Option<String>,
-    /// The number of the run.
+    /// The attempt: the number of the run.
     pub attempt: Option<u32>,
-    /// More, such as an error or a delay.
+    /// Further values, such as `error` (an object with `type` and `message`) or `delay` (seconds).
     pub data: Map<String, Value>,
-    /// Why data could not be taken.
+    /// Why a value of `data` was refused; [`check`](Self::check) reports it.
     #[doc(hidden)]
     pub refused: Option<String>,
 }
@@ -171,14 +171,15 @@ impl TaskEvent {
         self
     }
 
-    /// Adds a value to the data. One that JSON does not keep, such as NaN, is refused when the event is logged.
+    /// Adds a value to the data. One that JSON cannot represent, such as NaN, is refused when the event is logged.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         add_note(&mut self.data, &mut self.refused, "event data", key.into(), value);
         self
     }
 
-    /// Refuses (`is_invalid`) what a storage could not hold.
+    /// Error `is_invalid` for a bad name, and for data that JSON or PostgreSQL cannot represent: NaN, NUL characters,
+    /// -0.0.
     pub fn check(&self) -> Result<()> {
         check_name("event kind", self.kind.name())?;
         for (what, name) in

@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 
 /// An error of a handler as it is stored: type, message and trace, all plain text.
 ///
-/// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD; each text is cut at 64 KiB.
+/// NUL characters, which PostgreSQL's text cannot hold, are replaced by U+FFFD. A text longer than 64 KiB is cut and
+/// ends with `…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
     /// The error's type, such as `std::io::Error`, `panic`, `timeout`, `worker_lost` or `unreadable`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it says.
+    /// The message.
     pub message: String,
-    /// Causes or stack, if known.
+    /// The causes, one a line, or a stack trace, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
 }
@@ -25,7 +26,7 @@ impl TaskError {
         Self { kind: clean(kind.into()), message: clean(message.into()), trace: None }
     }
 
-    /// The error of a task or result, of type `unreadable`, of which this cannot be read; for storages.
+    /// The error of a task or result that cannot be read, of type `unreadable`; `what` names the part. For storages.
     pub fn unreadable(what: &str) -> Self {
         Self::new("unreadable", format!("it cannot be read: {what}"))
     }
@@ -37,13 +38,13 @@ impl TaskError {
         self
     }
 
-    /// The same, fit to be stored, for errors whose fields were set by hand.
+    /// The same in storable form, for errors whose fields were set directly.
     #[must_use]
     pub fn cleaned(self) -> Self {
         Self { kind: clean(self.kind), message: clean(self.message), trace: self.trace.map(clean) }
     }
 
-    /// From any error: its type, its message, and its causes as trace.
+    /// From any error: its type, its message, and its causes as the trace.
     pub fn from_error<E: std::error::Error>(error: &E) -> Self {
         let mut causes = Vec::new();
         let mut next = error.source();

@@ -1,10 +1,11 @@
-//! What to list and count.
+//! Filters for lists and counts.
 
 use jiff::Timestamp;
 
 use super::{EventKind, ResultStatus, TaskId, TaskState};
 
-/// Which tasks; `None` means any. Order: by id, ascending, which for ids made by OmniQ is the order of creation.
+/// Selects tasks; a field that is `None` selects any. Order: by id, ascending, which for ids made by OmniQ is the order
+/// of creation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TaskFilter {
     /// Of this queue.
@@ -13,13 +14,14 @@ pub struct TaskFilter {
     pub state: Option<TaskState>,
     /// Of this function.
     pub func: Option<String>,
-    /// Behind this id: the last one of the page before. Ignored by count and purge.
+    /// After this id, for paging: that of the last task of the previous page. Ignored by count and purge.
     pub after: Option<TaskId>,
-    /// At most so many; `None`: 100. Ignored by count and purge.
+    /// The page size. `None`: 100. Ignored by count and purge.
     pub limit: Option<u32>,
 }
 
-/// Which results; `None` means any. Order: latest `finished_at` first, then by id.
+/// Selects results; a field that is `None` selects any. Order: latest `finished_at` first, of equal ones the greatest
+/// id first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResultFilter {
     /// With this status.
@@ -30,13 +32,14 @@ pub struct ResultFilter {
     pub func: Option<String>,
     /// Finished at or after this time.
     pub since: Option<Timestamp>,
-    /// Behind this (finished_at, id): the last one of the page before.
+    /// After this (finished_at, id) in that order, for paging: that of the last result of the previous page.
     pub after: Option<(Timestamp, TaskId)>,
-    /// At most so many; `None`: 100. Ignored by count.
+    /// The page size. `None`: 100. Ignored by count.
     pub limit: Option<u32>,
 }
 
-/// Which events; `None` means any. Order: `id`, ascending, which is the order in which the storage took them.
+/// Selects events; a field that is `None` selects any. Order: by `id`, ascending, which is the order in which the
+/// storage accepted them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventFilter {
     /// About this task.
@@ -51,11 +54,11 @@ pub struct EventFilter {
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// Behind this event: the last one of the page before.
+    /// After the event with this `id`, for paging: that of the last event of the previous page.
     pub after: Option<i64>,
-    /// The last ones instead of the first; the order stays ascending.
+    /// Selects the last events instead of the first ones; the order stays ascending.
     pub latest: bool,
-    /// At most so many; `None`: 100. Ignored by count.
+    /// The page size. `None`: 100. Ignored by count.
     pub limit: Option<u32>,
 }
 

@@ -1,16 +1,16 @@
-//! Whether a value holds a float that JSON cannot write: `serde_json` makes null of NaN and of the infinities without a word.
+//! Detects floats that JSON cannot represent: `serde_json` silently writes null for NaN and the infinities.
 
 use std::fmt;
 
 use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
 
-/// Fails for NaN and infinities, at any depth; all else passes.
+/// Fails for NaN and infinities, at any depth; everything else passes.
 pub(super) fn check(value: &(impl Serialize + ?Sized)) -> Result<(), String> {
     value.serialize(Finite).map_err(|error| error.to_string())
 }
 
-/// Writes nothing.
+/// A serializer that writes nothing.
 #[derive(Clone, Copy)]
 struct Finite;
 

@@ -10,8 +10,8 @@ use crate::{Error, Result};
 
 /// The id of a task: a UUID.
 ///
-/// [`TaskId::new`] makes a UUIDv7 (ordered by time of creation) whose last 16 bits are zero: they are the
-/// task's place in a run of tasks that are stored together. Any other UUID may be given by the user.
+/// [`TaskId::new`] makes a UUIDv7 (ordered by time of creation) whose last 16 bits are zero: they are the task's offset
+/// in a segment, that is, among tasks that are stored together. The caller may give any other UUID instead.
 ///
 /// ```
 /// use omniq_core::TaskId;
@@ -72,7 +72,7 @@ impl fmt::Debug for TaskId {
     }
 }
 
-/// The id of a registered worker, given by the queue; never used twice in one queue's database.
+/// The id of a registered worker, assigned by the queue; never used twice in one queue's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub i64);

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// Reads a JSON object. Fails (`is_invalid`) for other text, for what is nested deeper than 127 levels, and for an integer beyond 64
-/// bits, which would become another number.
+/// Reads a JSON object. Error `is_invalid` for other text, for nesting deeper than 127 levels, and for an integer
+/// beyond 64 bits, which would become another number.
 pub fn read_object(text: &[u8]) -> Result<Map<String, Value>> {
     let object = serde_json::from_slice(text).map_err(|error| {
-        // Not the parser's words for a value of another type: they hold the value.
+        // The parser's message for a value of another type contains the value, so it is not used.
         let words = if error.is_data() { "it is no JSON object".to_owned() } else { error.to_string() };
         Error::invalid(words)
     })?;
@@ -30,7 +30,7 @@ fn start_of(number: &str) -> String {
     if number.len() <= SHOWN { number.to_owned() } else { format!("{}…", &number[..SHOWN]) }
 }
 
-/// The first of the integers in valid JSON text that 64 bits do not hold.
+/// The first integer in valid JSON text that does not fit into 64 bits.
 fn integer_beyond_64_bits(text: &[u8]) -> Option<&str> {
     let mut place = 0;
     while place < text.len() {
@@ -58,7 +58,7 @@ fn integer_beyond_64_bits(text: &[u8]) -> Option<&str> {
     None
 }
 
-/// Whether a float of this object is the negative zero, which `jsonb` does not know.
+/// Whether a float of this object, at any depth, is -0.0, which `jsonb` cannot represent.
 pub(super) fn holds_negative_zero(object: &Map<String, Value>) -> bool {
     fn in_value(value: &Value) -> bool {
         match value {

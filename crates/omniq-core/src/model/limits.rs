@@ -1,4 +1,4 @@
-//! What is accepted: checks that run before anything is written.
+//! Limits, and checks that run before anything is written.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest payload, arguments and results alike, in bytes. Default: 16 MiB; PostgreSQL itself takes up to about 1 GiB.
+    /// The largest payload in bytes, for arguments and results alike. Default: 16 MiB; PostgreSQL itself takes up to
+    /// about 1 GiB.
     pub max_payload: usize,
 }
 
 impl Limits {
-    /// Refuses (`is_invalid`) a payload, `what` of whatever it says, that is larger than allowed.
+    /// Error `is_invalid` for a payload that is larger than allowed. The message names `what` it is, and the function.
     pub fn check_payload(&self, what: &str, func: &str, payload: &Payload) -> Result<()> {
         let size = payload.bytes().len();
         if size > self.max_payload {
@@ -30,7 +31,7 @@ impl Limits {
         Ok(())
     }
 
-    /// The same for a result's value.
+    /// The same for the value of a result, if it has one.
     pub fn check_result(&self, result: &TaskResult) -> Result<()> {
         result.value.as_ref().map_or(Ok(()), |value| self.check_payload("result", &result.func, value))
     }
@@ -51,7 +52,7 @@ pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3
 /// The shortest lease of a worker.
 const MIN_LEASE: Duration = Duration::from_millis(100);
 
-/// Checks a name (`what` says of what): 1 to 128 bytes, no control characters.
+/// Error `is_invalid` unless the name has 1 to 128 bytes and no control character. The message names `what` it is.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid(format!("{what} is empty: give it 1 to {MAX_NAME} bytes")));
@@ -71,8 +72,8 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The name itself if it passes [`check_name`], else what can be kept of it: somebody may have written it past all checks, and what
-/// came of the task must be stored all the same.
+/// The name itself if it passes [`check_name`] or is empty, else a storable form of it. A row that was written past all
+/// checks can have a bad name, and the result of its task must still be stored.
 pub(super) fn storable_name(name: &str) -> String {
     if name.is_empty() || check_name("", name).is_ok() {
         return name.to_owned();
@@ -82,9 +83,9 @@ pub(super) fn storable_name(name: &str) -> String {
     kept
 }
 
-/// Refuses a time span that is not within its bounds; `allowed` says which these are.
+/// The error for a time span outside its bounds; `allowed` names them.
 fn refuse_span(what: &str, value: Duration, allowed: &str) -> Error {
-    // In seconds, as users give them.
+    // In seconds, because users give spans in seconds.
     Error::invalid(format!("{what} = {} seconds is refused: give {allowed}", value.as_secs_f64()))
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn check_duration(what: &str, value: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Checks a time span that must not be zero, and that is needed.
+/// Checks a time span that must be given: more than zero, at most a hundred years.
 pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
     if value.is_zero() || value > MAX_DURATION {
         return Err(refuse_span(what, value, "more than 0 seconds and at most 100 years"));
@@ -104,7 +105,7 @@ pub(crate) fn check_positive(what: &str, value: Duration) -> Result<()> {
     Ok(())
 }
 
-/// The same for one that may be left out, which means no limit.
+/// The same for an optional one, whose absence means no limit.
 pub(crate) fn check_limit(what: &str, value: Duration) -> Result<()> {
     if value.is_zero() || value > MAX_DURATION {
         return Err(refuse_span(
@@ -116,7 +117,7 @@ pub(crate) fn check_limit(what: &str, value: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Checks a worker's lease: a heartbeat comes three times in it.
+/// Checks a worker's lease: 100 ms to a hundred years. A heartbeat is sent three times per span.
 pub(crate) fn check_lease(value: Duration) -> Result<()> {
     if value < MIN_LEASE || value > MAX_DURATION {
         return Err(refuse_span("lease", value, "at least 0.1 seconds and at most 100 years"));
@@ -124,8 +125,8 @@ pub(crate) fn check_lease(value: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Checks a JSON object (`what` says of what) for what PostgreSQL would not keep, at any depth: NUL characters, also in keys, and
-/// the float -0.0.
+/// Checks a JSON object for what PostgreSQL cannot keep, at any depth: NUL characters, also in keys, and the float
+/// -0.0. The message names `what` it is.
 pub(crate) fn check_kept(what: &str, object: &Map<String, Value>) -> Result<()> {
     fn in_value(value: &Value) -> bool {
         match value {

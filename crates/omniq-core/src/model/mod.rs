@@ -1,4 +1,4 @@
-//! The models: what users and all parts of the library speak of.
+//! The models: the data types that users and all parts of the library share.
 
 mod event;
 mod failure;

@@ -1,4 +1,4 @@
-//! What is asked for: a task before it is enqueued.
+//! A task before it is enqueued.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check
 use super::{Backoff, Codec, Limits, Payload, TaskId, finite};
 use crate::{Error, Result};
 
-/// A task to be enqueued: function, arguments and options.
+/// A task to enqueue: function, arguments and options.
 ///
 /// ```
 /// use omniq_core::NewTask;
@@ -30,32 +30,34 @@ pub struct NewTask {
     pub func: String,
     /// The arguments.
     pub payload: Payload,
-    /// Higher first. Default: 0.
+    /// Tasks of higher priority are claimed first. Default: 0.
     pub priority: i16,
-    /// Not before this time. Default: at once. Not together with `delay`.
+    /// The earliest start time. Default: at once. Refused together with `delay`.
     pub run_at: Option<Timestamp>,
-    /// Not before this span from now, by the database's clock.
+    /// The earliest start, as a span from now by the database's clock: at most 100 years.
     pub delay: Option<Duration>,
-    /// If no worker has begun within this span from the later of creation and start time, the task expires.
+    /// The task expires if no worker has begun it within this span from the later of creation and start time. More than
+    /// zero, at most 100 years. Default: no end.
     pub ttl: Option<Duration>,
-    /// Extra runs after a failure: 3 allows 4 executions. Default: 3.
+    /// How many times the task may be retried: 3 allows 4 runs. At most 1,000,000. Default: 3.
     pub max_retries: u32,
     /// The wait before a retry. Default: [`Backoff::default`].
     pub backoff: Option<Backoff>,
-    /// The longest that one run may take. Default: no limit.
+    /// The longest that one run may take: more than zero, at most 100 years. Default: no limit.
     pub timeout: Option<Duration>,
-    /// The user's own notes, at most 64 KiB as JSON.
+    /// The user's data about the task: a JSON object, at most 64 KiB as text.
     pub metadata: Map<String, Value>,
-    /// Why a note could not be taken.
+    /// Why a value of `metadata` was refused; [`check`](Self::check) reports it.
     #[doc(hidden)]
     pub refused: Option<String>,
 }
 
 impl NewTask {
-    /// Whether a storage may keep both together: neither came with an id, and they share everything but their arguments.
+    /// Whether a storage may keep both in one segment: neither came with an id, and they share everything but their
+    /// arguments.
     #[doc(hidden)]
     pub fn is_alike(&self, other: &Self) -> bool {
-        // Taken apart, so that a field added later is not forgotten here.
+        // Destructured, so that a field added later is not forgotten here.
         let Self {
             id,
             queue,
@@ -88,7 +90,7 @@ impl NewTask {
             && other.refused.is_none()
     }
 
-    /// A task with these arguments, written as JSON. Fails (`is_codec`) for what JSON cannot hold.
+    /// A task with these arguments, written as JSON. Error `is_codec` for what JSON cannot represent.
     pub fn new(func: impl Into<String>, args: &(impl Serialize + ?Sized)) -> Result<Self> {
         Ok(Self::with_payload(func, Payload::json(args)?))
     }
@@ -133,14 +135,14 @@ impl NewTask {
         self
     }
 
-    /// Not before this time, in place of a delay that was set before; a time that has passed means at once.
+    /// Sets the earliest start time, in place of a delay that was set before; a time that has passed means at once.
     #[must_use]
     pub fn run_at(mut self, time: Timestamp) -> Self {
         (self.run_at, self.delay) = (Some(time), None);
         self
     }
 
-    /// Not before this span from now, in place of a time that was set before.
+    /// Sets the earliest start as a span from now, in place of a time that was set before.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         (self.delay, self.run_at) = (Some(delay), None);
@@ -154,7 +156,7 @@ impl NewTask {
         self
     }
 
-    /// Sets how many extra runs a failure allows.
+    /// Sets how many times the task may be retried.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
@@ -175,14 +177,16 @@ impl NewTask {
         self
     }
 
-    /// Adds a note. One that JSON does not keep, such as NaN or an integer beyond 64 bits, is refused at enqueue.
+    /// Adds a value to the metadata. One that JSON cannot represent, such as NaN or an integer beyond 64 bits, is
+    /// refused at enqueue.
     #[must_use]
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         add_note(&mut self.metadata, &mut self.refused, "metadata", key.into(), value);
         self
     }
 
-    /// Refuses (`is_invalid`) what a queue could not store or would not mean; every enqueue calls it first.
+    /// Checks everything that can be checked before the enqueue; every enqueue calls it first. Errors: `is_invalid` for
+    /// a value outside its bounds, or for `run_at` together with `delay`; `is_codec` for a bad codec name.
     pub fn check(&self, limits: &Limits) -> Result<()> {
         check_name("queue name", &self.queue)?;
         check_name("function name", &self.func)?;
@@ -219,7 +223,7 @@ impl NewTask {
     }
 }
 
-/// Adds a value to an object (`what` says to which), or says why it cannot be added.
+/// Adds a value to an object, or sets `refused` to the reason why it cannot be added; `what` names the object.
 pub(super) fn add_note(
     object: &mut Map<String, Value>,
     refused: &mut Option<String>,
@@ -239,7 +243,7 @@ fn note(value: &impl Serialize) -> Result<Value, String> {
     Ok(note)
 }
 
-/// Checks a task's notes: at most 64 KiB as JSON, and nothing that a storage would change.
+/// Checks a task's metadata: at most 64 KiB as JSON, and nothing that a storage would change. Error `is_invalid`.
 pub fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
     if metadata.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Bytes with the name of what wrote them. The core stores them and never looks inside.
+//! Bytes with the name of the codec that wrote them. Storages keep them and never look inside.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::finite;
 use crate::{Error, Result};
 
-/// How deep decoded values may be nested: what `serde_json` allows. A payload from outside must not overflow the stack.
+/// The deepest nesting of decoded values, the same as `serde_json`'s limit: a payload from outside must not overflow
+/// the stack.
 const MAX_DEPTH: usize = 128;
 
-/// How a payload's bytes were made; its name is stored beside them.
+/// The encoding of a payload's bytes; its name is stored beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -27,12 +28,12 @@ pub enum Codec {
     Pickle,
     /// `dill`: Python only, opt-in on both ends.
     Dill,
-    /// `x-…`: a codec of the user's own, 3 to 32 characters of `a-z`, `0-9`, `-` and `_`.
+    /// `x-…`: a user-defined codec, 3 to 32 characters of `a-z`, `0-9`, `-` and `_`, the `x-` included.
     Custom(String),
 }
 
 impl Codec {
-    /// The name that is stored.
+    /// The name, as stored.
     pub fn name(&self) -> &str {
         match self {
             Self::Json => "json",
@@ -108,31 +109,31 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Takes bytes that the codec named has written.
+    /// Wraps bytes that the named codec has written. They are not checked.
     pub fn new(codec: Codec, bytes: impl Into<Bytes>) -> Self {
         Self { codec, bytes: bytes.into() }
     }
 
-    /// Encodes a value as JSON. Fails (`is_codec`) for what JSON cannot hold, such as a map with keys that are no strings.
-    /// JSON knows no NaN and no infinity: they are refused, too; MessagePack keeps them.
+    /// Encodes a value as JSON. Error `is_codec` for what JSON cannot represent, such as a map whose keys are not
+    /// strings, NaN and the infinities. MessagePack keeps NaN and the infinities.
     pub fn json(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         let bad = |words: String| Error::codec(format!("the value cannot be written as JSON: {words}"));
         let bytes = serde_json::to_vec(value).map_err(|error| bad(error.to_string()))?;
-        // A null may have been such a number.
+        // A null may stand for NaN or an infinity.
         if bytes.windows(4).any(|four| four == b"null") {
             finite::check(value).map_err(bad)?;
         }
         Ok(Self::new(Codec::Json, bytes))
     }
 
-    /// Encodes a value as MessagePack, structs as maps.
+    /// Encodes a value as MessagePack, structs as maps. Error `is_codec` for what cannot be serialized.
     pub fn msgpack(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         rmp_serde::to_vec_named(value)
             .map(|bytes| Self::new(Codec::MessagePack, bytes))
             .map_err(|error| Error::codec(format!("the value cannot be written as MessagePack: {error}")))
     }
 
-    /// Decodes JSON or MessagePack, nested at most 128 deep. Fails (`is_codec`) if the bytes do not fit the type, or for
+    /// Decodes JSON or MessagePack, nested at most 128 deep. Error `is_codec` if the bytes do not fit the type, or for
     /// another codec.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         let wrong = |error: &dyn fmt::Display| {
@@ -165,7 +166,7 @@ impl Payload {
     }
 }
 
-/// Shows codec and length; the content may be the user's secret.
+/// Shows the codec and the length only: the content may be the user's secret.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({}, {} bytes)", self.codec, self.bytes.len())

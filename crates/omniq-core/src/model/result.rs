@@ -1,4 +1,4 @@
-//! What came of a task.
+//! Results: how a task ended, and its value or error.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,13 +20,13 @@ use crate::{Error, Result};
 pub enum ResultStatus {
     /// The handler returned a value.
     Completed,
-    /// All runs failed.
+    /// The task failed for good.
     Failed,
-    /// It was withdrawn.
+    /// The task was cancelled.
     Cancelled,
-    /// It was not started within its time to live.
+    /// The task was not started within its time to live.
     Expired,
-    /// Its handler dropped it.
+    /// The task's handler dropped it.
     Discarded,
 }
 
@@ -72,15 +72,15 @@ pub struct TaskResult {
     pub task_id: TaskId,
     /// How it ended.
     pub status: ResultStatus,
-    /// What the handler returned, if it completed.
+    /// The value that the handler returned, if the task completed.
     pub value: Option<Payload>,
-    /// Why it failed, if it did.
+    /// The error of a failed task, or the reason of a discarded one.
     pub error: Option<TaskError>,
     /// The task's queue.
     pub queue: String,
     /// The task's function.
     pub func: String,
-    /// The name of the worker that ran it last.
+    /// The name of the worker of the last run.
     pub worker: Option<String>,
     /// The number of the last run.
     pub attempt: u32,
@@ -94,12 +94,12 @@ pub struct TaskResult {
     pub finished_at: Timestamp,
     /// How long the record is kept from when it is stored; `None`: without end.
     pub ttl: Option<Duration>,
-    /// When the record ends; set by the storage from `ttl`.
+    /// When the record expires; set by the storage from `ttl`.
     pub expires_at: Option<Timestamp>,
 }
 
 impl TaskResult {
-    /// A record for a task that ended like this just now; add value or error by the fields.
+    /// A record for a task that ended just now with this status; set `value` or `error` by the fields.
     pub fn of(task: &Task, status: ResultStatus) -> Self {
         Self {
             queue: storable_name(&task.queue),
@@ -112,7 +112,7 @@ impl TaskResult {
         }
     }
 
-    /// A record with nothing but id, status and the present time.
+    /// A record with only an id, a status and the present time.
     pub fn new(task_id: TaskId, status: ResultStatus) -> Self {
         Self {
             task_id,
@@ -132,8 +132,8 @@ impl TaskResult {
         }
     }
 
-    /// The same, fit to be stored; every store calls it first. Refuses (`is_invalid`, `is_codec`) what a storage could not
-    /// hold.
+    /// The same in storable form; every store calls it first. Errors (`is_invalid`, `is_codec`): what a storage cannot
+    /// hold, such as a bad name, a `ttl` of zero or bad metadata.
     pub fn checked(mut self) -> Result<Self> {
         for (what, name) in [
             ("queue name", Some(&self.queue)),

@@ -26,7 +26,7 @@ pub struct Backoff {
     /// The wait before the first retry, in seconds where serialized.
     #[serde(with = "seconds")]
     pub initial: Duration,
-    /// By what each further wait is longer; at least 1.
+    /// The factor from each wait to the next: 1 to 1000.
     pub factor: f64,
     /// The longest wait, before jitter; in seconds where serialized.
     #[serde(with = "seconds")]
@@ -42,10 +42,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// What a factor may be.
+    /// The range of `factor`.
     #[doc(hidden)]
     pub const FACTOR: RangeInclusive<f64> = 1.0..=1000.0;
-    /// What a jitter may be.
+    /// The range of `jitter`.
     #[doc(hidden)]
     pub const JITTER: RangeInclusive<f64> = 0.0..=1.0;
 
@@ -54,19 +54,20 @@ impl Backoff {
         Self { initial: wait, factor: 1.0, max: wait, jitter: 0.0 }
     }
 
-    /// The wait before retry number `retry` (from 1).
+    /// The wait before retry number `retry` (from 1), with random jitter; at most a hundred years.
     pub fn delay(&self, retry: u32) -> Duration {
         let exponent = f64::from(retry.saturating_sub(1));
-        // The power may be infinite, which no wait of 0 survives.
+        // The power may be infinite, and an infinity times a wait of 0 would be NaN.
         let power = self.factor.powf(exponent).min(f64::MAX);
         let plain = (self.initial.as_secs_f64() * power).min(self.max.as_secs_f64());
         let jitter = if self.jitter > 0.0 { rand::random_range(0.0..=self.jitter) } else { 0.0 };
-        // With its jitter, too, a wait stays within what a settlement may hold.
+        // With its jitter, too, a wait must not exceed what a settlement accepts.
         let wait = Duration::try_from_secs_f64(plain * (1.0 + jitter)).unwrap_or(super::limits::MAX_DURATION);
         wait.min(super::limits::MAX_DURATION)
     }
 
-    /// Refuses what makes no sense, naming it.
+    /// Error `is_invalid`, which names the field, for a factor outside 1 to 1000, a jitter outside 0 to 1, and a wait
+    /// above a hundred years.
     pub fn check(&self) -> Result<()> {
         for (name, value, range) in
             [("factor", self.factor, Self::FACTOR), ("jitter", self.jitter, Self::JITTER)]
@@ -83,7 +84,7 @@ impl Backoff {
     }
 }
 
-/// Durations as seconds, so that they read well in JSON and SQL.
+/// Durations as seconds, which are readable in JSON and SQL.
 pub(crate) mod seconds {
     use std::time::Duration;
 

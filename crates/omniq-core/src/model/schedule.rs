@@ -1,4 +1,4 @@
-//! Schedules: tasks that come back by the clock. The model only; workers do not fire them yet.
+//! Schedules: tasks that are enqueued at set times. The model only; workers do not fire them yet.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Timing {
-    /// By a cron expression of five fields (minute, hour, day, month, weekday), in an IANA time zone such as `Europe/Berlin`.
+    /// By a cron expression of five fields (minute, hour, day, month, weekday), in an IANA time zone such as
+    /// `Europe/Berlin`.
     Cron {
         /// The expression.
         expression: String,
@@ -40,7 +41,7 @@ impl Timing {
     }
 }
 
-/// A task that is enqueued by the clock.
+/// A task that is enqueued at set times.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Schedule {
@@ -50,7 +51,7 @@ pub struct Schedule {
     pub timing: Timing,
     /// What it enqueues.
     pub task: NewTask,
-    /// Whether it rests.
+    /// Whether it is paused.
     pub paused: bool,
     /// When it fires next, if that is known.
     pub next_at: Option<Timestamp>,
@@ -69,7 +70,7 @@ impl Schedule {
     }
 }
 
-/// Five fields and no more: seconds, years and names such as `@daily` would mean something else to other readers.
+/// Five fields and no more: seconds, years and names such as `@daily` would mean something else to other parsers.
 fn check_cron(expression: &str) -> Result<()> {
     if expression.split_whitespace().count() != 5 {
         return Err(Error::invalid(format!(

@@ -1,22 +1,23 @@
-//! The end of a run: who held it, what came of it, and what the queue answered.
+//! The end of a run: its claim, its outcome, and the queue's answer.
 
 use std::time::Duration;
 
 use super::{DatabaseId, TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
 use crate::Result;
 
-/// The hold of a worker on a task. `number` grows with every claim of the task, so that a finish from an earlier
-/// claim, even by the same worker, is refused.
+/// A worker's hold on a task. `number` grows with every claim of the task, so that a settlement by an earlier claim,
+/// even one of the same worker, is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim {
-    /// Who holds it.
+    /// The worker that holds the task.
     pub worker: WorkerId,
-    /// Which claim of the task this is, from 1.
+    /// The number of this claim of the task, from 1.
     pub number: u32,
 }
 
-/// A statement that completes a task once it is carried out in a transaction: `$1` is text, `$2` bytes or null. It answers with one
-/// row: the name of the database that the connection leads to, and null if that is not the queue's; it has done nothing then.
+/// A statement that completes a task when it is executed in a transaction: `$1` is text, `$2` bytes or null. It returns
+/// one row of two columns: the name of the database that the connection leads to, and null if that is not the queue's
+/// database. If it is null, nothing was done.
 #[derive(Debug, Clone)]
 pub struct Completion {
     /// The statement.
@@ -25,36 +26,36 @@ pub struct Completion {
     pub run: String,
     /// `$2`.
     pub value: Option<Vec<u8>>,
-    /// Where the connection must lead to.
+    /// The database that the connection must lead to.
     pub database: DatabaseId,
 }
 
-/// What came of a run, or of a task that no worker held.
+/// The outcome of a run, or of a task that no worker held.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Done: the task leaves the queue.
+    /// Completed: the task leaves the queue, unless the queue keeps completed tasks.
     Complete,
     /// Failed for good: the task becomes a dead letter.
     Fail {
         /// Why.
         error: TaskError,
     },
-    /// Failed, runs again.
+    /// Failed: the task runs again.
     RetryLater {
-        /// After this wait.
+        /// The wait before the next run, at most 100 years.
         delay: Duration,
         /// Why, if there was an error.
         error: Option<TaskError>,
     },
-    /// Handed back, the attempt not counted.
+    /// Handed back; the attempt does not count.
     Release,
-    /// Put off, the attempt not counted.
+    /// Postponed; the attempt does not count.
     Snooze {
-        /// For so long.
+        /// The wait before the next run, at most 100 years.
         delay: Duration,
     },
-    /// Withdrawn: the task leaves the queue.
+    /// Cancelled: the task leaves the queue.
     Cancel,
     /// Dropped by its handler: the task leaves the queue.
     Discard,
@@ -63,7 +64,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The verb of the state machine that this is; `held`: a worker holds the task.
+    /// The verb of the state machine for this outcome; `held`: a worker holds the task.
     pub const fn verb(&self, held: bool) -> Verb {
         match self {
             Self::Complete => Verb::Complete,
@@ -79,14 +80,14 @@ impl Outcome {
     }
 }
 
-/// One task to be settled, with all that is to be written in the same breath.
+/// One task to settle, with everything that is written in the same transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
     /// The task.
     pub task_id: TaskId,
     /// The claim that must still hold; `None`: no worker may hold the task.
     pub claim: Option<Claim>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The result to store, if results are on.
     pub result: Option<TaskResult>,
@@ -95,8 +96,8 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// The same, fit to be stored; every settle calls it first. Refuses (`is_invalid`, `is_codec`) a delay of more than a
-    /// hundred years, and results and events that could not be stored.
+    /// The same in storable form; every settle calls it first. Errors (`is_invalid`, `is_codec`): a delay of more than
+    /// a hundred years, and results and events that cannot be stored.
     pub fn checked(mut self) -> Result<Self> {
         match &mut self.outcome {
             Outcome::RetryLater { delay, error } => {
@@ -118,31 +119,32 @@ impl Settlement {
 /// How a batch is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettleMode {
-    /// Each by itself: what is lost is answered with [`Settled::Lost`], what others hold with
-    /// [`Settled::Busy`], and the rest is done.
+    /// Each by itself: a lost claim is answered with [`Settled::Lost`], a row that another session has locked with
+    /// [`Settled::Busy`], and the rest is settled.
     Each,
     /// All or nothing: one lost claim fails the call (`is_claim_lost`) and nothing is written.
     All,
 }
 
-/// What became of one settlement.
+/// The answer to one settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// Written.
     Done,
     /// The claim no longer held; nothing was changed.
     Lost,
-    /// The claim holds, but another session holds the task's row by a lock; nothing was changed. The same call can succeed later.
+    /// The claim holds, but another session has locked the task's row; nothing was changed. The same call can succeed
+    /// later.
     Busy,
 }
 
-/// What a cancel did.
+/// The answer to a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// The task was withdrawn.
+    /// The task was cancelled.
     Done,
     /// The task is running; its worker has been asked to stop it.
     Requested,
-    /// There is no such task waiting or running.
+    /// No task with this id is waiting or running.
     NotFound,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -20,9 +20,9 @@ pub enum TaskState {
     Running,
     /// Failed for good; stays as a dead letter until it is retried, deleted or purged.
     Dead,
-    /// Done. Kept in the queue only if the queue was told so.
+    /// Completed. Kept in the queue only if the queue was set to keep completed tasks.
     Completed,
-    /// Withdrawn before its end. Not kept.
+    /// Cancelled before its end. Not kept.
     Cancelled,
     /// Not started within its time to live. Not kept.
     Expired,
@@ -30,7 +30,7 @@ pub enum TaskState {
     Discarded,
 }
 
-/// What can happen to a task.
+/// The verbs: what can happen to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verb {
@@ -44,9 +44,9 @@ pub enum Verb {
     Fail,
     /// Its worker reports failure and it will run again later.
     RetryLater,
-    /// Its worker hands it back, the attempt not counted.
+    /// Its worker hands it back; the attempt does not count.
     Release,
-    /// Its worker puts it off, the attempt not counted.
+    /// Its worker postpones it; the attempt does not count.
     Snooze,
     /// Its worker drops it.
     Discard,
@@ -54,11 +54,11 @@ pub enum Verb {
     Rescue,
     /// Its worker was lost and no retry is left.
     RescueLast,
-    /// A user withdraws it. A running one is only asked to stop.
+    /// A user cancels it. A running task is only asked to stop.
     Cancel,
     /// Its worker stops it because it was asked to.
     StopCancelled,
-    /// A user sets it to run again, or at once.
+    /// A user makes it run again, or at once.
     Retry,
     /// A user removes it.
     Delete,
@@ -87,14 +87,14 @@ impl Verb {
     ];
 }
 
-/// What a verb does to a task in a state.
+/// The effect of a verb on a task in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The task is in this state afterwards.
     To(TaskState),
-    /// The task is gone, its record removed without a final state.
+    /// The task is removed without a final state.
     Gone,
-    /// Refused, or without effect.
+    /// The verb is refused, or has no effect.
     No,
 }
 
@@ -111,7 +111,7 @@ impl TaskState {
         TaskState::Discarded,
     ];
 
-    /// The table of transitions.
+    /// The state transition table: the effect of the verb on a task in this state.
     pub const fn after(self, verb: Verb) -> Step {
         use Step::{Gone, No, To};
         use TaskState::*;
@@ -125,7 +125,7 @@ impl TaskState {
             (Running, Verb::Release | Verb::Rescue) => To(Ready),
             (Running, Verb::Discard) => To(Discarded),
             (Running, Verb::StopCancelled) => To(Cancelled),
-            // The request is noted; the state changes when the worker stops it.
+            // The request is recorded; the state changes when the worker stops the run.
             (Running, Verb::Cancel) => To(Running),
 
             (Scheduled | Ready, Verb::Cancel) => To(Cancelled),
@@ -138,7 +138,7 @@ impl TaskState {
         }
     }
 
-    /// Whether nothing but a user's own verb can happen any more.
+    /// Whether the task has ended: only a user's verb can change or remove it.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Scheduled | Self::Ready | Self::Running)
     }

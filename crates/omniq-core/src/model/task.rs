@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub struct Task {
     /// The id.
     pub id: TaskId,
-    /// The place in the order of arrival.
+    /// The position in the order of arrival.
     pub seq: i64,
     /// The queue.
     pub queue: String,
@@ -22,23 +22,23 @@ pub struct Task {
     pub func: String,
     /// The arguments.
     pub payload: Payload,
-    /// Higher first.
+    /// Tasks of higher priority are claimed first.
     pub priority: i16,
-    /// Where it stands.
+    /// The state.
     pub state: TaskState,
-    /// Not before this time.
+    /// The earliest start time.
     pub run_at: Timestamp,
-    /// Not after this time.
+    /// When the task expires unless a worker has begun it; `None`: never.
     pub expires_at: Option<Timestamp>,
     /// The number of the present or last run, from 1; 0 before the first.
     pub attempt: u32,
-    /// Extra runs that a failure allows.
+    /// How many times the task may be retried.
     pub max_retries: u32,
     /// The wait before a retry.
     pub backoff: Backoff,
     /// The longest that one run may take.
     pub timeout: Option<Duration>,
-    /// The user's own notes.
+    /// The user's data about the task.
     pub metadata: Map<String, Value>,
     /// The error of the last run that failed.
     pub error: Option<TaskError>,
@@ -46,16 +46,16 @@ pub struct Task {
     pub created_at: Timestamp,
     /// When the present run was claimed.
     pub claimed_at: Option<Timestamp>,
-    /// By whom it is held: with this, and only this, its run can be settled.
+    /// The claim that holds the task, if one does. Only this claim can settle its run.
     pub claim: Option<Claim>,
-    /// What of it the storage cannot read, by the name of the column, because somebody wrote it past all checks; what stands there is
-    /// empty then, and `error` says the same. `None`: it is whole. Such a task is never run: it is settled as failed when it
-    /// is claimed.
+    /// The parts that the storage cannot read, by the names of their columns, because the row was written past all
+    /// checks. The fields of these parts are empty, and `error` says the same. `None`: everything was read. Such a task
+    /// is never run: it is settled as failed when it is claimed.
     pub unreadable: Option<String>,
 }
 
 impl Task {
-    /// The task as it stands right after it was enqueued; for storages.
+    /// The task right after it was enqueued; for storages.
     pub fn from_new(new: NewTask, id: TaskId, seq: i64, now: Timestamp) -> Self {
         let run_at =
             new.run_at.or_else(|| new.delay.and_then(|delay| now.checked_add(delay).ok())).unwrap_or(now);
@@ -83,8 +83,8 @@ impl Task {
         }
     }
 
-    /// Makes the task wait for this start time; for storages. A time that has passed means now. The end of the time to
-    /// live moves along, because it counts from the later of creation and start time.
+    /// Sets the start time; for storages. A time that has passed means now. The end of the time to live moves by the
+    /// same span, because it counts from the later of creation and start time.
     pub fn start_at(&mut self, time: Timestamp, now: Timestamp) {
         let before = self.run_at.max(self.created_at);
         self.run_at = time.max(now);
@@ -99,7 +99,7 @@ impl Task {
         self.attempt <= self.max_retries
     }
 
-    /// Notes what of it cannot be read; for storages.
+    /// Sets `unreadable` and `error` to the parts that cannot be read; for storages.
     pub fn mark_unreadable(&mut self, what: impl Into<String>) {
         let what = what.into();
         self.error = Some(TaskError::unreadable(&what));

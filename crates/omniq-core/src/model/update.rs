@@ -1,4 +1,4 @@
-//! Changes to a task that waits.
+//! Changes to a waiting task.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -17,14 +17,14 @@ pub struct TaskUpdate {
     pub run_at: Option<Timestamp>,
     /// Other arguments.
     pub payload: Option<Payload>,
-    /// Another number of extra runs.
+    /// Another number of retries.
     pub max_retries: Option<u32>,
-    /// Other notes, in place of all.
+    /// Another metadata object, which replaces the old one.
     pub metadata: Option<Map<String, Value>>,
 }
 
 impl TaskUpdate {
-    /// Carries the change out on a waiting task; for storages.
+    /// Applies the change to a waiting task; for storages.
     pub fn apply(self, task: &mut Task, now: Timestamp) {
         if let Some(time) = self.run_at {
             task.start_at(time, now);
@@ -40,7 +40,7 @@ impl TaskUpdate {
         }
     }
 
-    /// Refuses (`is_invalid`) what could not be stored; every update calls it first.
+    /// Errors as of [`NewTask::check`] for values that cannot be stored; every update calls it first.
     pub fn check(&self, limits: &Limits) -> Result<()> {
         let payload = self.payload.clone().unwrap_or_else(|| Payload::new(Codec::Raw, Vec::new()));
         let mut probe = NewTask::with_payload("update", payload);

@@ -1,4 +1,4 @@
-//! What workers tell and ask.
+//! What workers send to the queue, and its answers.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::TaskId;
 use super::limits::{check_duration, check_lease, check_name};
 use crate::{Error, Result};
 
-/// What a worker says of itself when it registers.
+/// What a worker registers with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerInfo {
     /// A name for people; default `host:pid`. It appears in results and events.
     pub name: String,
-    /// The queues it serves, for people and for the rescue of its tasks.
+    /// The queues that it serves. They are shown to people, and select the tasks that may be handed off to it.
     pub queues: Vec<String>,
-    /// How long its claims hold without a heartbeat. Default: 10 seconds.
+    /// How long its claims hold without a heartbeat: 100 ms to 100 years. Default: 10 seconds.
     pub lease: Duration,
 }
 
@@ -33,7 +33,7 @@ impl WorkerInfo {
         }
     }
 
-    /// Refuses (`is_invalid`) bad names and a lease below a tenth of a second.
+    /// Error `is_invalid` for bad names, and for a lease below 100 ms or above 100 years.
     pub fn check(&self) -> Result<()> {
         check_name("worker name", &self.name)?;
         for queue in &self.queues {
@@ -46,13 +46,13 @@ impl WorkerInfo {
 /// The answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeat {
-    /// Whether the worker is still known. If not, its tasks are others' by now.
+    /// Whether the worker is still registered. If not, other workers may have its tasks by now.
     pub alive: bool,
-    /// Tasks that it holds and that a user wants stopped.
+    /// Tasks that it holds and that a user wants stopped, since the last heartbeat.
     pub cancelled: Vec<TaskId>,
 }
 
-/// What is to be dequeued.
+/// A request for tasks.
 ///
 /// ```
 /// use omniq_core::Dequeue;
@@ -63,19 +63,21 @@ pub struct Heartbeat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dequeue {
-    /// Queues, the first served first.
+    /// The queues, in the order in which they are served.
     pub queues: Vec<String>,
-    /// At most so many. Default: 1.
+    /// The most tasks to return: 1 to 10,000. Default: 1.
     pub limit: u32,
-    /// So many more are welcome if they are stored together with the last one and would have to be parted from it. Default: 0.
+    /// How many more tasks the caller accepts if they are in one segment with the last one, which would otherwise be
+    /// split: 0 to 10,000. Default: 0.
     pub overfetch: u32,
-    /// Goes on where this worker's last claim ended, and looks only now and then whether there is anything before: then a claim
-    /// does not walk over what was claimed and finished, also where an old snapshot keeps the database from clearing it away.
-    /// What comes back to its old place is found a moment later. Default: no, the order is strict.
+    /// Resumes the scan where this worker's last claim ended, and only occasionally checks for tasks before that
+    /// position. Such a claim does not rescan what was claimed and finished, even if an old snapshot keeps the database
+    /// from removing it. A task that returns to an earlier position is claimed a moment later. Default: false, which
+    /// keeps the order strict.
     pub resume: bool,
-    /// How long to wait for the first task. Default: not at all.
+    /// How long to wait for the first task. Default: zero, which means no wait.
     pub timeout: Duration,
-    /// Only tasks of these functions; others are left for workers that know them. Default: any.
+    /// Only tasks of these functions; others are left for workers that know them. Default: `None`, any function.
     pub funcs: Option<Vec<String>>,
 }
 
@@ -93,45 +95,46 @@ impl<S: Into<String>, I: IntoIterator<Item = S>> From<I> for Dequeue {
 }
 
 impl Dequeue {
-    /// The most that one call may ask for.
+    /// The largest `limit` and `overfetch` of one call.
     pub const MAX: u32 = 10_000;
 
-    /// At most so many.
+    /// Sets the most tasks to return.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
     }
 
-    /// So many more are welcome, if that spares the storage to part what it holds together.
+    /// Sets how many more tasks are accepted if that saves the storage the split of a segment; see the field.
     #[must_use]
     pub fn overfetch(mut self, overfetch: u32) -> Self {
         self.overfetch = overfetch;
         self
     }
 
-    /// Goes on where this worker's last claim ended; see the field.
+    /// Resumes the scan where this worker's last claim ended; see the field.
     #[must_use]
     pub fn resume(mut self) -> Self {
         self.resume = true;
         self
     }
 
-    /// Waits so long for the first task.
+    /// Sets how long to wait for the first task.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Only tasks of these functions.
+    /// Selects tasks of these functions only.
     #[must_use]
     pub fn funcs<S: Into<String>>(mut self, funcs: impl IntoIterator<Item = S>) -> Self {
         self.funcs = Some(funcs.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Refuses (`is_invalid`) no queue, bad names, and limits outside 1 to 10,000.
+    /// Error `is_invalid` for no queue, bad names, a limit outside 1 to 10,000, an overfetch above 10,000, and a
+    /// timeout above 100 years.
     pub fn check(&self) -> Result<()> {
         if self.queues.is_empty() {
             return Err(Error::invalid("no queue was named: name at least one"));
@@ -157,7 +160,7 @@ impl Dequeue {
     }
 }
 
-/// The figures of one queue.
+/// The counts of one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueStats {
     /// Its name.
@@ -166,7 +169,7 @@ pub struct QueueStats {
     pub paused: bool,
     /// Tasks that may be claimed.
     pub ready: u64,
-    /// Tasks that wait for their time.
+    /// Tasks that wait for their start time.
     pub scheduled: u64,
     /// Tasks held by workers.
     pub running: u64,
@@ -176,7 +179,7 @@ pub struct QueueStats {
     pub completed: u64,
 }
 
-/// A task whose worker was lost; it is still held by that worker's claim until it is settled.
+/// A task whose worker was lost. It stays held by that worker's claim until it is settled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lost {
     /// The task, with the lost worker's claim.

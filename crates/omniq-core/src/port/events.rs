@@ -1,4 +1,4 @@
-//! The event storage: what happened, and when.
+//! The event storage: the interface of a log of events.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::Location;
 use crate::model::*;
 use crate::{Result, verbs};
 
-/// A log of events that is only ever added to.
+/// A log of events that are only ever added, until they are too old.
 ///
 /// Every call is durable once it has returned. Bulk calls are all or nothing.
 #[blocking(BlockingEvents)]
@@ -25,17 +25,18 @@ pub trait EventStorage: Debug + Send + Sync + 'static {
     /// Adds events, all or none; they keep their order.
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()>;
 
-    /// The events that the filter names, in the order in which they were taken.
+    /// The events that the filter selects, in the order in which they were accepted.
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>>;
 
-    /// How many events the filter names.
+    /// How many events the filter selects, regardless of its `limit`.
     async fn count(&self, filter: &EventFilter) -> Result<u64>;
 
     /// Removes events from before this time, at most `limit`; returns how many.
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
-    /// What is to be done now and then so that the store keeps its speed; workers do it. Events older than `keep` go, if any
-    /// is given, some of them perhaps later, such as when a day is over. By itself it removes some by [`purge`](Self::purge).
+    /// The upkeep that the store needs to keep its speed; workers call it at intervals. Removes events older than
+    /// `keep`, if it is given; some of them perhaps later, such as when a day is over. The default removes some by
+    /// [`purge`](Self::purge).
     #[async_only]
     async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
         let Some(before) = keep.and_then(|keep| Timestamp::now().checked_sub(keep).ok()) else {

@@ -1,4 +1,4 @@
-//! The interfaces: what a storage must be able to do. One file each.
+//! The interfaces that a storage implements, one file each.
 
 mod events;
 mod queue;
@@ -37,7 +37,7 @@ impl fmt::Debug for Location {
 /// A storage that is opened by URL or settings; the blocking twins open theirs through it.
 #[async_trait]
 pub trait Connect: Sized {
-    /// All that can be set.
+    /// The settings.
     type Settings: Sync;
 
     /// Connects by URL.

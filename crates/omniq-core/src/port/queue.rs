@@ -13,11 +13,11 @@ use crate::{Error, Result, verbs};
 
 /// A queue of tasks.
 ///
-/// Every call is durable once it has returned, and leaves nothing behind if it fails, except that a call whose
-/// connection broke (`is_unavailable`) may or may not have been carried out. Bulk calls are all or nothing.
-/// Time is the storage's own: the database's clock decides what is due and what has expired.
+/// Every call is durable once it has returned, and has no effect if it fails, except that a call whose connection broke
+/// (`is_unavailable`) may or may not have been carried out. Bulk calls are all or nothing. Time is the storage's own:
+/// the database's clock decides what is due and what has expired.
 ///
-/// A storage writes the methods without a body; the others are made from them.
+/// A storage implements the methods without a body; the others are made from them.
 #[blocking(BlockingQueue)]
 #[async_trait]
 pub trait TaskQueue: Debug + Send + Sync + 'static {
@@ -31,14 +31,15 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Adds tasks, all or none, and returns their ids in the same order.
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>>;
 
-    /// Whether [`enqueue_logged`](Self::enqueue_logged) logs to the events that are kept there.
+    /// Whether [`enqueue_logged`](Self::enqueue_logged) logs to the event storage in this location. Default: false.
     fn logs_enqueues(&self, events: &Location) -> bool {
         let _ = events;
         false
     }
 
-    /// Adds tasks as [`enqueue_many`](Self::enqueue_many) does, and logs their `enqueued` events in the same transaction, so that they
-    /// stand before all others of these tasks. Asked for only where [`logs_enqueues`](Self::logs_enqueues) says so.
+    /// Adds tasks as [`enqueue_many`](Self::enqueue_many) does, and logs their `enqueued` events in the same
+    /// transaction, so that these precede all other events of the tasks. Called only if
+    /// [`logs_enqueues`](Self::logs_enqueues) is true.
     #[async_only]
     async fn enqueue_logged(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         self.enqueue_many(tasks).await
@@ -47,9 +48,9 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
     /// Waits up to the request's timeout, and returns `None` if there was none.
     ///
-    /// At the first call the queue object registers as a worker, whose lease it keeps by a heartbeat in the
-    /// background until it is closed; what it has not settled by then is handed back. After a crash the task
-    /// returns within seconds, the attempt counted.
+    /// At the first call the queue object registers as a worker. A heartbeat in the background extends its lease until
+    /// the object is closed, which hands back what is not settled by then. After a crash a task returns once the lease
+    /// has ended (by default 10 seconds) and its loss is detected; the attempt counts.
     async fn dequeue(&self, request: Dequeue) -> Result<Option<Task>> {
         Ok(self.dequeue_many(request.limit(1)).await?.pop())
     }
@@ -95,7 +96,7 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         verbs::settle_all(self, tasks.iter().map(|task| (task, Outcome::Release))).await
     }
 
-    /// Puts the task off for a while; the attempt is not counted.
+    /// Postpones the task by `delay`, at most 100 years; the attempt is not counted.
     async fn snooze(&self, task: &Task, delay: Duration) -> Result<()> {
         verbs::settle_one(self, task, Outcome::Snooze { delay }).await
     }
@@ -105,15 +106,15 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         verbs::settle_one(self, task, Outcome::Discard).await
     }
 
-    /// Settles runs, each fenced by its claim, and returns an answer for each in the same order. Results and events in the
-    /// settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. A settlement without
-    /// a claim is answered `Lost` also if another call has changed the task, or one that is stored beside it, at that moment:
-    /// to know, look again.
+    /// Settles runs, each fenced by its claim, and returns one answer for each in the same order. Results and events in
+    /// the settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. A
+    /// settlement without a claim is answered `Lost` also if another call changes the task, or another task of its
+    /// segment, at that moment: only another lookup shows which.
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
 
-    /// What completes a task that is held in a transaction of the user's own; with result and events as for `settle`.
-    /// `elsewhere`: the part, results or events, that is on but kept where no transaction of the queue's reaches. Error `is_invalid` if
-    /// there is one, or if the queue's storage cannot.
+    /// The statement that completes a held task in the user's transaction, with result and events as for `settle`.
+    /// `elsewhere`: the part, results or events, that is on but kept where no transaction of the queue's reaches. Error
+    /// `is_invalid` if there is one, or if the storage has no such statement.
     #[async_only]
     async fn completion(
         &self,
@@ -126,8 +127,9 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         ))
     }
 
-    /// Where a connection of the user's own must lead to, so that a transaction on it can add tasks here. `known` is the place that
-    /// was given before and turned out to be another one: it is looked up anew. Error `is_invalid` if no transaction reaches this queue.
+    /// The database that a connection of the user must lead to, so that a transaction on it can add tasks here. `known`
+    /// is an earlier answer that turned out to be another database: the answer is looked up anew. Error `is_invalid` if
+    /// no transaction reaches this queue.
     #[async_only]
     async fn database_id(&self, known: Option<DatabaseId>) -> Result<DatabaseId> {
         let _ = known;
@@ -136,20 +138,20 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         ))
     }
 
-    /// Withdraws a task: a waiting one leaves the queue, a running one is asked to stop.
+    /// Cancels a task: a waiting one leaves the queue, a running one is asked to stop.
     async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
         verbs::only(self.cancel_many(&[id]).await?)
     }
 
-    /// Withdraws tasks; an answer for each in the same order.
+    /// Cancels tasks; one answer for each in the same order.
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>>;
 
-    /// Asks the workers of tasks that are running to stop them, and leaves all others as they are; an answer for each in the same order:
-    /// `Requested`, or `NotFound` if the task is not running. [`Backend`](crate::Backend) withdraws the others by settling
-    /// them, so that their results and events are written.
+    /// Asks the workers of running tasks to stop them, and leaves all other tasks as they are; one answer for each in
+    /// the same order: `Requested`, or `NotFound` if the task is not running. [`Backend`](crate::Backend) cancels the
+    /// others by settling them, so that their results and events are written.
     ///
-    /// A storage that writes none of this itself takes [`cancel_many`](Self::cancel_many) for it: then a task that is waiting again
-    /// by that time is withdrawn (`Done`) without a result.
+    /// The default is [`cancel_many`](Self::cancel_many), for storages that write no results and events: a task that is
+    /// waiting again by that time is then cancelled (`Done`) without a result.
     #[async_only]
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         self.cancel_many(ids).await
@@ -158,7 +160,8 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// The task, or `None` if the queue does not hold it (any more).
     async fn get(&self, id: TaskId) -> Result<Option<Task>>;
 
-    /// Changes a task that no worker holds and returns it. Errors: `is_not_found`, `is_conflict` if it is running or ended.
+    /// Changes a task that no worker holds and returns it. Errors: `is_not_found`, `is_conflict` if it is running or
+    /// ended.
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task>;
 
     /// Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0. Errors: `is_not_found`,
@@ -167,7 +170,7 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
         self.retry_many(&[id]).await
     }
 
-    /// The same for many, all or none.
+    /// The same for several tasks, all or none.
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()>;
 
     /// Removes a task that is not running. Errors: `is_not_found`, `is_conflict` if it is running.
@@ -178,30 +181,30 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// Removes tasks that are not running, all or none.
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()>;
 
-    /// The tasks that the filter names, by id.
+    /// The tasks that the filter selects, by id.
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>>;
 
-    /// How many tasks the filter names.
+    /// How many tasks the filter selects.
     async fn count(&self, filter: &TaskFilter) -> Result<u64>;
 
-    /// Removes all tasks that the filter names and that are not running; returns how many.
+    /// Removes all tasks that the filter selects and that are not running; returns how many.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64>;
 
-    /// Removes tasks that ended longer ago than they are to stay, about `limit`; returns how many. For how long completed tasks
-    /// and dead letters stay is set where the queue is opened. Workers call it now and then.
+    /// Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. The retention
+    /// is set where the queue is opened. Workers call this at intervals.
     async fn prune(&self, limit: u32) -> Result<u64>;
 
-    /// Stops claims from a queue; enqueue and running tasks go on.
+    /// Stops claims from a queue. Tasks can still be enqueued, and running ones go on.
     async fn pause(&self, queue: &str) -> Result<()>;
 
     /// Allows claims from a queue again.
     async fn resume(&self, queue: &str) -> Result<()>;
 
-    /// The figures of all queues that hold tasks or are paused, by name.
+    /// The counts of all queues that hold tasks or are paused, by name.
     async fn queues(&self) -> Result<Vec<QueueStats>>;
 
-    /// Hands back what this object holds, and frees its connections. A second call does nothing; any other verb
-    /// afterwards fails with `is_closed`.
+    /// Hands back the tasks that this object holds, and frees its connections. A second call does nothing; any other
+    /// verb afterwards fails with `is_closed`.
     async fn close(&self) -> Result<()>;
 
     /// Where the tasks are kept.
@@ -210,10 +213,10 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     /// The lease of this object's own worker, for [`dequeue`](Self::dequeue).
     fn self_lease(&self) -> &SelfLease;
 
-    /// A connection for heartbeats alone: neither a full pool nor a busy runtime may delay them.
+    /// A connection for heartbeats alone, because neither a full pool nor a busy runtime may delay them.
     fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection>;
 
-    /// Adds a worker; its claims hold for `info.lease` from now and from each heartbeat.
+    /// Adds a worker. Its claims hold for `info.lease` from now and from each heartbeat.
     #[async_only]
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
 
@@ -225,28 +228,29 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
     #[async_only]
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>>;
 
-    /// Subscribes an idle worker to these queues. What becomes ready after this call wakes it, so the caller claims once more before it
-    /// waits.
+    /// Subscribes an idle worker to these queues. What becomes ready after this call wakes it, so the caller claims
+    /// once more before it waits.
     #[async_only]
     async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>>;
 
-    /// Subscribes to direct hand-off: a storage may assign a new task of these functions to an idle worker on insert, which spares the
-    /// claim. Call before [`subscribe`](Self::subscribe). By default nothing is handed off.
+    /// Subscribes to direct hand-off: a storage may assign a new task of these functions to an idle worker on insert,
+    /// which saves the claim. Call it before [`subscribe`](Self::subscribe). By default nothing is handed off.
     fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
         let _ = (worker, funcs);
         Box::new(NoHandoff)
     }
 
-    /// Tasks held by workers whose lease has ended, about `limit`: those that are stored together come together. Such
-    /// workers are marked so that they cannot come back; each task is to be settled by its claim.
+    /// Tasks held by workers whose lease has ended, about `limit`, because the tasks of a segment come together. These
+    /// workers are marked as lost and cannot come back. The caller settles each task by its claim.
     #[async_only]
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
 
-    /// Waiting tasks whose time to live has ended, about `limit` as above; to be settled with [`Outcome::Expire`].
+    /// Waiting tasks whose time to live has ended, about `limit` as above. The caller settles them with
+    /// [`Outcome::Expire`].
     #[async_only]
     async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
 
-    /// Upkeep that a storage may need, in short transactions; every worker asks for it now and then.
+    /// The upkeep that a storage needs, in short transactions; every worker calls it at intervals.
     #[async_only]
     async fn maintain(&self) -> Result<()> {
         Ok(())
@@ -256,18 +260,19 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
 /// The subscription of an idle worker. Dropping it ends the subscription.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits until tasks may be there, or the time is over. It may return although there is none.
+    /// Waits until tasks may be there, or the timeout is over. It may return although there are none.
     async fn wait(&mut self, timeout: Duration);
 }
 
-/// Receives what is handed off to a worker. Dropping it ends that.
+/// Receives the tasks that are handed off to a worker. Dropping it ends the hand-off.
 #[async_trait]
 pub trait Handoff: Send {
-    /// Waits for tasks that this worker holds, as if it had claimed them. Dropping the future loses nothing.
+    /// Waits for tasks that were handed off: this worker holds them as if it had claimed them. Dropping the future
+    /// loses nothing.
     async fn next(&mut self) -> Vec<Task>;
 }
 
-/// For storages that hand nothing off.
+/// The hand-off of storages that have none.
 struct NoHandoff;
 
 #[async_trait]
@@ -277,10 +282,10 @@ impl Handoff for NoHandoff {
     }
 }
 
-/// Keeps a worker's lease.
+/// Extends a worker's lease.
 #[async_trait]
 pub trait HeartbeatConnection: Send {
-    /// Extends the lease, and takes the ids of tasks to be stopped.
+    /// Extends the lease, and returns the ids of tasks to stop.
     async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
 }
 

@@ -1,4 +1,4 @@
-//! The result storage: what came of tasks.
+//! The result storage: the interface of a store of results.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -12,17 +12,18 @@ use crate::{Result, verbs};
 
 /// A store of results, one per task id.
 ///
-/// Every call is durable once it has returned. Bulk calls are all or nothing. A result whose time is over is not
-/// returned, counted or listed, whether it was cleaned up already or not.
+/// Every call is durable once it has returned. Bulk calls are all or nothing. An expired result is not returned,
+/// counted or listed, whether it was removed already or not.
 #[blocking(BlockingResults)]
 #[async_trait]
 pub trait ResultStorage: Debug + Send + Sync + 'static {
-    /// Stores a result, in place of an earlier one of the same task.
+    /// Stores a result, in place of an earlier one of the same task. Error `is_invalid` or `is_codec` for one that
+    /// cannot be stored.
     async fn store(&self, result: TaskResult) -> Result<()> {
         self.store_many(vec![result]).await
     }
 
-    /// Stores results, all or none. Of two for the same task in one call the later one counts.
+    /// Stores results, all or none. Of two for the same task in one call the later one is kept.
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()>;
 
     /// The result, or `None` if there is none (yet, or any more).
@@ -36,7 +37,7 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     /// Waits for the result. Error `is_timeout` if it has not come in time.
     async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult>;
 
-    /// Removes the result; says whether there was one.
+    /// Removes the result; returns whether there was one.
     async fn delete(&self, id: TaskId) -> Result<bool> {
         Ok(self.delete_many(&[id]).await? > 0)
     }
@@ -44,18 +45,18 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     /// Removes results; returns how many there were.
     async fn delete_many(&self, ids: &[TaskId]) -> Result<u64>;
 
-    /// The results that the filter names, the latest finished first.
+    /// The results that the filter selects, the latest finished first.
     async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>>;
 
-    /// How many results the filter names.
+    /// How many results the filter selects.
     async fn count(&self, filter: &ResultFilter) -> Result<u64>;
 
-    /// Removes results whose time is over, at most `limit`; returns how many. Workers call it now and then.
+    /// Removes expired results, at most `limit`; returns how many. Workers call it at intervals.
     async fn purge_expired(&self, limit: u32) -> Result<u64>;
 
-    /// What is to be done now and then so that the store keeps its speed, such as making and dropping partitions; workers do it.
-    /// `keep`: for how long those are kept that are stored now. May leave results whose time is over for a while, which
-    /// no verb shows. By itself it removes some of them by [`purge_expired`](Self::purge_expired).
+    /// The upkeep that the store needs to keep its speed, such as making and dropping partitions; workers call it at
+    /// intervals. `keep`: how long results that are stored now are kept. Expired results, which no verb shows, may stay
+    /// for a while. The default removes some of them by [`purge_expired`](Self::purge_expired).
     #[async_only]
     async fn maintain(&self, keep: Option<Duration>) -> Result<()> {
         let _ = keep;
@@ -70,7 +71,7 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
 }
 
 impl dyn ResultStorage {
-    /// The error of a wait that was too short; for storages.
+    /// The error of a wait that ran out of time; for storages.
     pub fn wait_over(id: TaskId, timeout: Duration) -> crate::Error {
         verbs::wait_over(id, timeout)
     }

@@ -73,28 +73,29 @@ impl WorkerBuilder {
         self
     }
 
-    /// The queues, served in this order: one is looked at only when nothing is ready in those before it. Default: `default`.
+    /// The queues, served in this order: a queue is served only if nothing is ready in those before it. Default:
+    /// `default`.
     pub fn queues<S: Into<String>>(mut self, queues: impl IntoIterator<Item = S>) -> Self {
         self.settings.info.queues = queues.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How many runs may go on at once. Default: four for each processor, at least 8. Blocking functions take a thread each,
-    /// of which Tokio makes up to 512 by default.
+    /// How many runs may go on at once: 1 to 10,000. Default: four for each processor, at least 8. Blocking functions
+    /// take a thread each, of which Tokio makes up to 512 by default.
     pub fn concurrency(mut self, runs: usize) -> Self {
         self.settings.concurrency = runs;
         self
     }
 
-    /// The most tasks that are claimed beyond the free slots. Default: 1000; 0 turns it off. Only what is expected to begin
-    /// within 20 ms is claimed ahead, and nothing where runs take longer than that.
+    /// The most tasks that are claimed beyond the free slots: 0 to 10,000. Default: 1000; 0 turns it off. Only what is
+    /// expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.settings.prefetch = tasks;
         self
     }
 
-    /// How long tasks that were claimed ahead may lie there while no slot becomes free, before they are handed back for others,
-    /// the attempt not counted. Default: 100 ms.
+    /// How long prefetched tasks may wait while none is begun, before they are released for other workers, the attempt
+    /// not counted. At least 1 ms. Default: 100 ms.
     pub fn prefetch_wait(mut self, wait: Duration) -> Self {
         self.settings.prefetch_wait = wait;
         self
@@ -106,35 +107,39 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long claims hold without a heartbeat. Default: as set for the queue, which is 10 seconds; at least 100 ms. The heartbeat comes three times in it.
+    /// How long claims hold without a heartbeat, which is sent three times in this span. At least 100 ms. Default: the
+    /// queue's, which is 10 seconds unless set.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.info.lease = lease;
         self
     }
 
-    /// How long runs may go on after a stop. Default: 30 seconds. After it async handlers are dropped and their tasks handed
-    /// back; blocking ones are told, and left alone after one more second: their tasks come back when the lease ends. (A Tokio
-    /// runtime that is dropped waits for such threads; end the process, or use `Runtime::shutdown_background`.)
+    /// How long runs may go on after a stop. Default: 30 seconds. After it async handlers are dropped and their tasks
+    /// released. Blocking ones are asked to stop, and given up after one more second: their tasks return when the lease
+    /// ends. (A Tokio runtime that is dropped waits for such threads; end the process, or use
+    /// `Runtime::shutdown_background`.)
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
     }
 
-    /// Says that the process ends as soon as a stopped worker has. What goes on in it in spite of the stop
-    /// ([`WorkerHandle::left`]) ends with the process, so its tasks are handed back, the attempt not counted; otherwise they are left
-    /// to the lease. Default: false; [`Worker::run_with_signals`] says so by itself.
+    /// Declares that the process ends right after the stopped worker. Runs that go on in spite of the stop
+    /// ([`WorkerHandle::left`]) end with the process, so their tasks are released, the attempt not counted; otherwise
+    /// the tasks return when the lease ends. Default: false; [`Worker::run_with_signals`] sets it.
     pub fn ends_process(mut self, ends: bool) -> Self {
         self.settings.ends_process = ends;
         self
     }
 
-    /// How often tasks of lost workers, expired tasks and expired results are looked for. Default: 2 seconds, give or take a quarter.
+    /// How often each maintenance step runs: the rescue of tasks of lost workers, the expiry and removal of tasks, and
+    /// the upkeep of queue, results and events. At least 1 ms. Default: 2 seconds; each wait differs at random by up to
+    /// a quarter.
     pub fn maintenance_interval(mut self, interval: Duration) -> Self {
         self.settings.maintenance = interval;
         self
     }
 
-    /// How often an idle worker looks without a notification. Default: 500 ms.
+    /// How often an idle worker claims without a notification. At least 1 ms. Default: 500 ms.
     pub fn poll(mut self, interval: Duration) -> Self {
         self.settings.poll = interval;
         self
@@ -146,7 +151,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// The worker. Errors: `is_invalid` for bad names and settings, `is_config` for a name registered twice, or no handler at all.
+    /// The worker. Errors: `is_invalid` for bad names and settings, `is_config` for a name registered twice, or no
+    /// handler at all.
     pub fn build(self) -> Result<Worker> {
         if let Some(error) = self.error {
             return Err(error);

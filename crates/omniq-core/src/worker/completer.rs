@@ -1,4 +1,4 @@
-//! The completer: gathers what is in the outbox and writes it, as much at a time as there is.
+//! The completer: takes entries from the outbox and writes them in batches, each of as many entries as are waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const WRITERS: usize = 2;
 const WORTH_A_WRITER: usize = 500;
 /// The shortest and the longest wait before a write is repeated.
 const DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// How often a completer that is closed says that nothing waits for the event store any more.
+/// How often a completer that is being closed ends the waits for the event store.
 const HURRY: Duration = Duration::from_millis(500);
 /// How long writes are repeated after the outbox was closed.
 const LAST_TRIES: Duration = Duration::from_secs(2);
@@ -56,11 +56,12 @@ impl Completer {
         Self { outbox, due_times, backend, task: Some(tokio::spawn(batcher.run())) }
     }
 
-    /// Waits until all is written, or the lease is lost. `false`: some ends could not be written in time; their tasks return when the lease
-    /// ends.
+    /// Waits until all is written, or the lease is lost. `false`: some ends could not be written in time; their tasks
+    /// return when the lease ends.
     pub(super) async fn close(&mut self, patience: Duration) -> bool {
         let backend = self.backend.clone();
-        // A full disk can last for longer than the lease, after which the tasks would run again. Then they are settled without their events.
+        // A full disk can last for longer than the lease, after which the tasks would run again. Then they are settled
+        // without their events.
         let hurry = async {
             tokio::time::sleep(patience * 2 / 3).await;
             loop {
@@ -106,8 +107,8 @@ impl Drop for Completer {
     }
 }
 
-/// Gathers entries into batches. Completions accumulate while a write is in flight, which makes large batches of many small ends; a second
-/// writer starts only when [`WORTH_A_WRITER`] are waiting.
+/// Gathers entries into batches. Completions accumulate while a write is in flight, which makes large batches of many
+/// small ends; a second writer starts only when [`WORTH_A_WRITER`] are waiting.
 struct Batcher {
     from: mpsc::Receiver<OutboxEntry>,
     overflow: Overflow,
@@ -223,7 +224,7 @@ impl Delayed {
         }
         let longest = if in_haste { DELAY.0 } else { DELAY.1 };
         self.pause = (self.pause * 2).clamp(DELAY.0, longest);
-        // What has waited longer is not put off by what has just come.
+        // New entries do not delay those that wait already.
         if self.entries.is_empty() || self.until.is_none() {
             self.until = Some(Instant::now() + self.pause);
         }

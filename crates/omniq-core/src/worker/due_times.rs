@@ -1,4 +1,5 @@
-//! When the next task is due that this worker has put off by its own settlements: a wait that began before does not know of it.
+//! The next due time of the tasks that this worker's own settlements have postponed: a wait that began before does not
+//! know of it.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,4 +1,4 @@
-//! From the end of a run to what becomes of its task.
+//! Turns the end of a run into the settlement of its task.
 
 use std::time::Duration;
 
@@ -68,7 +68,8 @@ pub(super) fn settlement(context: &Context, ending: Ending) -> Option<Settlement
     Some(context.backend().record(report))
 }
 
-/// The failure of a run whose value is too large for any storage. `None` where results are off, because the value is ignored then.
+/// The failure of a run whose value is too large for any storage. `None` where results are off, because the value is
+/// ignored then.
 fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
     let backend = context.backend();
     backend.results()?;

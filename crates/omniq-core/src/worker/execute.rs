@@ -77,7 +77,7 @@ async fn run_async(future: impl Future<Output = Answer> + Unpin, context: &Conte
     }
 }
 
-/// A thread cannot be stopped from outside: the function is told to stop, and its end is waited for.
+/// A thread cannot be stopped from outside: the function is asked to stop, and its end is waited for.
 async fn run_blocking(
     work: impl FnOnce() -> Result<Answer, TaskError> + Send + 'static,
     context: &Context,
@@ -99,7 +99,7 @@ async fn run_blocking(
     Some(ending_of_cooperative(answer, context))
 }
 
-/// The function is told to stop, and its end is waited for.
+/// The function is asked to stop, and its end is waited for.
 async fn run_cooperative(future: impl Future<Output = Answer> + Unpin, context: &Context) -> Ending {
     let mut future = CatchPanic::new(future);
     let answer = tokio::select! {
@@ -115,7 +115,8 @@ async fn run_cooperative(future: impl Future<Output = Answer> + Unpin, context: 
 
 fn ending_of_cooperative(answer: Result<Answer, TaskError>, context: &Context) -> Ending {
     match (answer, context.stop_reason()) {
-        // A value counts although the run was told to stop; anything else is taken as its answer to that.
+        // A value counts even if the worker's stop was signalled to the run. Any other answer after a stop counts as
+        // the stop.
         (Ok(Ok(value)), None | Some(StopReason::Shutdown)) => Ending::Answered(Ok(value)),
         (_, Some(reason)) => Ending::Stopped(reason),
         (Ok(answer), None) => Ending::Answered(answer),

@@ -37,7 +37,8 @@ impl Executors {
 
     fn run_of(&self, task: Task) -> Option<(Context, Handler)> {
         let Some(handler) = self.registry.get(&task.func).cloned() else {
-            // The claim asked for registered functions only. This is the storage's fault, and the task must not fail for it.
+            // The claim asked for registered functions only. This is the storage's fault, and the task must not fail
+            // for it.
             tracing::error!(task = %task.id, func = task.func, "no such handler; left until this worker stops");
             return None;
         };

@@ -1,4 +1,4 @@
-//! Where tasks come from: one claim after the other, and a wait for a notification in between.
+//! Fetches tasks: one claim after another, with waits for a notification in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::model::{Dequeue, Task, WorkerId};
 use crate::port::{Subscription, TaskQueue};
 use crate::{Error, Result};
 
-/// What a fetch, or a wait, has brought.
+/// The result of a fetch or of a wait.
 pub(super) enum Fetched {
     Tasks(Vec<Task>),
     /// No task. The subscription wakes when there may be one.
     Nothing(Box<dyn Subscription>),
-    /// A wait has ended: that of a subscription, which goes on, or a pause.
+    /// A wait has ended: that of a subscription, which stays open, or a pause.
     Awake(Option<Box<dyn Subscription>>),
     Failed(Error),
 }
@@ -22,7 +22,7 @@ pub(super) enum Fetched {
 /// Fetches tasks, one call at a time.
 pub(super) enum Fetcher {
     Idle,
-    /// Woken by this subscription, which the next fetch goes on with.
+    /// Woken by this subscription, which the next fetch reuses.
     SubscribedIdle(Box<dyn Subscription>),
     /// Must not be dropped: it may hold claims that are not known yet.
     Fetching(BoxFuture<'static, Fetched>),

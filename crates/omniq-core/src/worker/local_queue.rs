@@ -1,5 +1,5 @@
-//! The local queue of a worker: the tasks that it has claimed and not begun, those that run, and its slots, under one lock. So a claimed
-//! task is always in one of them. `docs/decisions/0020-local-queue.md`.
+//! The local queue of a worker: the tasks that it has claimed and not begun, those that run, and its slots, under one
+//! lock. So a claimed task is always in one of them. See `docs/decisions/0020-local-queue.md`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use crate::handler::{Context, StopReason};
 use crate::lease::Term;
 use crate::model::{Task, TaskId};
 
-/// What outlives a lease: a blocking handler whose lease is lost keeps its slot until it returns. Cheap to clone.
+/// It outlives a lease, because a blocking handler whose lease is lost keeps its slot until it returns. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct LocalQueue {
     shared: Arc<Shared>,
@@ -30,7 +30,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The number of the present session. The tasks of earlier ones are not begun any more, and their runs do not count as running.
+    /// The number of the present session. The tasks of earlier ones are not begun any more, and their runs do not count
+    /// as running.
     session: u64,
     /// How long its tasks are held. `None`: nothing is begun.
     term: Option<Term>,
@@ -74,7 +75,8 @@ impl LocalQueue {
         queue
     }
 
-    /// Ends the session: nothing is begun any more, what is buffered is dropped, and what runs is told that the lease is lost.
+    /// Ends the session: nothing is begun any more, what is buffered is dropped, and runs are stopped because the lease
+    /// is lost.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         if state.session != self.session {
@@ -119,8 +121,8 @@ impl LocalQueue {
         begun
     }
 
-    /// Also whether the session is to be woken. Nothing is begun once the lease is over: others may have the tasks by then, even if this
-    /// process was paused for so long that nothing has said so.
+    /// Also returns whether the session must be woken. Nothing is begun once the lease is over: other workers may have
+    /// the tasks by then, even if this process was suspended for so long that no part of it has reported the loss.
     fn take<R>(
         &self,
         state: &mut State,
@@ -194,7 +196,8 @@ impl LocalQueue {
         std::mem::take(&mut self.lock().buffered)
     }
 
-    /// Stops these tasks: takes out those that were not begun, and tells those that run. Also returns the ids that are neither.
+    /// Stops these tasks: takes out those that were not begun, and signals those that run. Also returns the ids that
+    /// are neither.
     pub(super) fn cancel(&self, mut ids: HashSet<TaskId>) -> (VecDeque<Task>, HashSet<TaskId>) {
         let mut state = self.lock();
         let (out, stay) =
@@ -232,8 +235,8 @@ impl Shared {
 }
 
 impl State {
-    /// Takes out everything of the last session. A handler can leave the last clone of its context here, which must not be dropped under
-    /// the lock.
+    /// Takes out everything of the last session. A handler can leave the last clone of its context here, which must not
+    /// be dropped under the lock.
     fn clear(&mut self) -> (VecDeque<Task>, HashMap<TaskId, Context, RandomState>) {
         self.low = None;
         (std::mem::take(&mut self.buffered), std::mem::take(&mut self.running))

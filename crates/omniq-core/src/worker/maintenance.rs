@@ -1,4 +1,5 @@
-//! What every worker does beside its work: takes back the tasks of lost workers, and clears away what is over.
+//! Maintenance, which every worker does beside its work: takes back tasks of lost workers, and removes what is expired
+//! or old.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use crate::backend::{Backend, Report};
 use crate::model::*;
 use crate::verbs::{self, STEP};
 
-/// How many of many are named in the log.
+/// The most tasks and workers that one log line names.
 const NAMED: usize = 5;
 
-/// Goes on until it is dropped, which may be at any time. Each step goes its own way: one that has to wait holds up no other.
+/// Runs until it is dropped, which may be at any time. The steps are independent: one that waits holds up no other.
 pub(super) async fn run(backend: Backend, interval: Duration) {
     let events = async {
         if let Some(store) = backend.events() {
@@ -43,12 +44,12 @@ async fn now_and_then<F: Future<Output = Result<()>>>(
                 outage.failed(&error);
             }
         }
-        // Workers that were started together should not look together.
+        // The wait is random, so that workers that were started together do not do this at the same time.
         tokio::time::sleep(interval.mul_f64(rand::random_range(0.75..1.25))).await;
     }
 }
 
-/// One round of what concerns tasks and results; the first error of those steps that failed.
+/// One round of the steps for tasks and results. Returns the first error of those that failed.
 pub(super) async fn pass(backend: &Backend) -> Result<()> {
     let upkeep = backend.queue().maintain();
     let (rescued, expired, pruned, kept, cleared) =
@@ -86,7 +87,7 @@ async fn rescue(backend: &Backend) -> Result<()> {
     }
 }
 
-/// One line for all, however many they are; without those that another worker took back meanwhile.
+/// Logs one line for all tasks that were taken back, without those that another worker took back meanwhile.
 fn tell_rescued(lost: &[Lost], settled: &[Settled]) {
     let rescued: Vec<&Lost> = lost
         .iter()
@@ -113,7 +114,8 @@ async fn expire(backend: &Backend) -> Result<()> {
     }
 }
 
-/// After a full step there may be more; but if none of it could be settled, others are at it, and it is their turn.
+/// After a full step there may be more. If none of it could be settled, other workers are settling the same tasks, and
+/// this one leaves the rest to them.
 fn is_more(found: usize, settled: &[Settled]) -> bool {
     found >= STEP as usize && settled.contains(&Settled::Done)
 }

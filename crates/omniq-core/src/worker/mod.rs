@@ -1,8 +1,8 @@
 //! The worker: claims tasks, runs their handlers, settles them.
 //!
-//! One task's life, in reading order: `session` waits for what happens, `session/dispatch` fetches tasks (`fetch`) and fills the
-//! `local_queue`, from which `executors` take them, one for each slot; `execute` runs the handler to its `ending`; the `outbox` carries the
-//! end to the `completer`, whose `writer` settles it.
+//! The life of a task, in reading order: `session` waits for events, `session/dispatch` fetches tasks (`fetch`) and
+//! fills the `local_queue`, from which `executors` take them, one for each slot; `execute` runs the handler to its
+//! `ending`; the `outbox` carries the end to the `completer`, whose `writer` settles it.
 
 mod builder;
 mod completer;
@@ -40,14 +40,15 @@ use crate::{Error, Result};
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
 ///
-/// - A task is claimed, run, and settled under its claim. If the worker dies on the way, the task is taken back by
-///   another worker within about 15 seconds (by default: 10 of the lease, up to 2.5 until the next look), the attempt
-///   counted. Handlers thus run at least once, and should bear to run again.
-/// - If the worker loses its lease, as after a long pause of the process or without the database, it stops its runs by
-///   itself before others may take them, registers anew and goes on.
-/// - Outages of the database are waited out, with one line in the log.
-/// - [`WorkerHandle::stop`] ends it gracefully: nothing is lost and nothing runs twice for it.
-/// - Dropping the future of a `run` method is like a crash: handlers are stopped, and tasks come back after the lease.
+/// - A task is claimed, run, and settled under its claim. If the worker crashes before the settlement, another worker
+///   takes the task back within about 15 seconds (by default: 10 of the lease, up to 2.5 until the next maintenance);
+///   the attempt counts. Handlers thus run at least once, and must tolerate another run.
+/// - If the worker loses its lease, as after a long suspension of the process or without the database, it stops its
+///   runs by itself before other workers may take the tasks, registers anew and goes on.
+/// - Outages of the database are waited out. The log has one line when an outage begins and one when it ends.
+/// - [`WorkerHandle::stop`] ends it gracefully: no task is lost, and none runs twice because of it.
+/// - Dropping the future of a `run` method is like a crash: handlers are stopped, and their tasks return when the lease
+///   ends.
 ///
 /// ```
 /// use omniq_core::{Backend, Context, Failure, MemoryQueue, MemoryResultStorage, NewTask, Worker};
@@ -98,20 +99,20 @@ impl Worker {
         WorkerBuilder::new(backend)
     }
 
-    /// What stops this worker from outside.
+    /// A handle that stops this worker from outside.
     pub fn handle(&self) -> WorkerHandle {
         self.handle.clone()
     }
 
-    /// Its name, as it stands in results and events.
+    /// Its name, as shown in results and events.
     pub fn name(&self) -> &str {
         &self.settings.info.name
     }
 
     /// Runs until it is stopped by its handle.
     ///
-    /// Errors: what no waiting can mend, such as `is_permission_denied`, `is_schema_missing` or `is_closed`; what runs may end
-    /// before (up to the grace time), as in a stop.
+    /// Errors: those that do not pass by waiting, such as `is_permission_denied`, `is_schema_missing` or `is_closed`.
+    /// As in a stop, runs may end before it returns, up to the grace time.
     pub async fn run(self) -> Result<()> {
         let maintenance =
             AbortOnDrop(tokio::spawn(maintenance::run(self.backend.clone(), self.settings.maintenance)));
@@ -131,11 +132,13 @@ impl Worker {
         run.await
     }
 
-    /// Runs until the process gets SIGTERM or SIGINT (on other systems than Unix: Ctrl-C), then stops gracefully; a second
-    /// signal stops it at once. Signals within a tenth of a second are one. Error `is_internal` if signals cannot be listened to.
+    /// Runs until the process gets SIGTERM or SIGINT (on other systems than Unix: Ctrl-C), then stops gracefully; a
+    /// second signal stops it at once. Signals within a tenth of a second are one. Error `is_internal` if signals
+    /// cannot be listened to.
     ///
-    /// A handler that blocks its thread and heeds no stop would keep the process from ending: a second after the grace time its task is
-    /// handed back, the attempt not counted, and the process ended with exit code 0. Otherwise this returns.
+    /// A handler that blocks its thread and ignores a stop would keep the process from ending. A second after the grace
+    /// time its task is released, the attempt not counted, and the process exits with code 0. Without such handlers
+    /// this returns.
     pub async fn run_with_signals(mut self) -> Result<()> {
         self.settings.ends_process = true;
         let handle = self.handle();
@@ -149,8 +152,8 @@ impl Worker {
         ended
     }
 
-    /// Runs until nothing is left to claim and nothing runs any more. Tasks that are to start later, among them retries after a
-    /// wait, and those of functions that are not registered, are left.
+    /// Runs until nothing is left to claim and nothing runs any more. Tasks that start later, among them retries after
+    /// a wait, and those of functions that are not registered, are left.
     ///
     /// Before it begins, tasks of lost workers are taken back. Errors as in [`run`](Self::run).
     pub async fn run_until_idle(self) -> Result<()> {
@@ -160,8 +163,8 @@ impl Worker {
         self.at_work(true).await
     }
 
-    /// On the runtime's own threads, where what the listener hears and what a session begins need not change from one thread to
-    /// another; a caller's future may be elsewhere.
+    /// Works in a task on the runtime's own threads, where neither notifications nor the runs that a session begins
+    /// need to move to another thread. The caller's future may be polled elsewhere.
     async fn at_work(self, until_idle: bool) -> Result<()> {
         let mut work = AbortOnDrop(tokio::spawn(self.work(until_idle)));
         match (&mut work.0).await {
@@ -189,7 +192,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A lease, or nothing if the worker was stopped before.
+    /// A lease; `None` if the worker was stopped before.
     async fn register(&self) -> Result<Option<Lease>> {
         let mut outage = outage::Outage::new("registering the worker");
         loop {
@@ -212,7 +215,7 @@ impl Worker {
     }
 }
 
-/// A Tokio task that ends with the worker.
+/// A Tokio task that is aborted with the worker.
 struct AbortOnDrop<T = ()>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

@@ -1,4 +1,4 @@
-//! Waiting through an outage: longer and longer, with a word in the log when it begins and when it is over.
+//! Waits through an outage: with growing pauses, a log line when it begins and another when it is over.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::Error;
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A row of failures of one kind of call.
+/// Consecutive failures of one kind of call.
 #[derive(Debug)]
 pub(super) struct Outage {
     what: &'static str,
@@ -20,7 +20,7 @@ impl Outage {
         Self { what, since: None, pause: FIRST }
     }
 
-    /// Notes a failure and says how long to wait before the next try.
+    /// Records a failure and returns how long to wait before the next try.
     pub(super) fn failed(&mut self, error: &Error) -> Duration {
         let what = self.what;
         if self.since.is_none() {
@@ -43,7 +43,7 @@ impl Outage {
     }
 }
 
-/// Whether no waiting can mend it.
+/// Whether the error does not pass by waiting.
 pub(super) fn is_fatal(error: &Error) -> bool {
     let misused = error.is_closed() || error.is_invalid() || error.is_config();
     misused || error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()

@@ -1,4 +1,4 @@
-//! The outbox: what runs have to write, their ends and their events, on the way to the completer.
+//! The outbox: the ends and the events of runs, on their way to the completer.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::overflow::Overflow;
 use crate::model::*;
 
-/// The most entries that may wait: a storage that is slower than the handlers slows them down in the end.
+/// The most entries that may wait. A storage that is slower than the handlers thereby slows them down.
 pub(super) const ROOM: usize = 1000;
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) enum OutboxEntry {
     Event(TaskEvent),
     /// Answered once the events before it have been written.
     Flush(oneshot::Sender<()>),
-    /// The end of a run, and whether the user's own transaction may have completed the task.
+    /// The end of a run, and whether the user's transaction may have completed the task.
     Ended(Box<Settlement>, bool),
     /// The last entry. Later ones are ignored.
     Close,
@@ -27,7 +27,7 @@ pub(super) enum OutboxEntry {
 /// The runs' side. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    to: mpsc::Sender<Note>,
+    to: mpsc::Sender<OutboxEntry>,
     open: OpenEnds,
     events_on: bool,
     overflow: Overflow,
@@ -100,11 +100,12 @@ impl Outbox {
         self.events_on
     }
 
-    /// Adds an end. Waits while too many entries wait. After the lease is lost or the worker has stopped it is ignored.
+    /// Adds an end. Waits while the outbox is full. After the lease is lost or the worker has stopped it is ignored.
     pub(super) async fn ended(&self, mut settlement: Settlement, completed_inside: bool) {
         self.open.0.fetch_add(1, Ordering::AcqRel);
         if completed_inside {
-            // This end may be refused, because the user's transaction has completed the task; its events would go with it.
+            // This end may be refused, because the user's transaction has completed the task. Its events would be lost
+            // with it.
             self.catch_up(settlement.task_id).await;
         } else {
             self.join_overflow(&mut settlement);
@@ -114,7 +115,7 @@ impl Outbox {
         }
     }
 
-    /// Puts the overflow of its run in front of the events of an end.
+    /// Puts the overflow of a run before the events of its end.
     pub(super) fn join_overflow(&self, settlement: &mut Settlement) {
         if self.events_on {
             settlement.events.splice(0..0, self.overflow.lock().take(settlement.task_id));
@@ -141,7 +142,7 @@ pub(super) struct Batch {
     /// Events of runs that go on.
     pub(super) events: Vec<TaskEvent>,
     pub(super) ended: Vec<Settlement>,
-    /// Those of `ended` that the user's own transaction may have completed.
+    /// Those of `ended` whose tasks the user's transaction may have completed.
     pub(super) completed_inside: HashSet<TaskId>,
     /// Answered once `events` are written.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
@@ -149,8 +150,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Events of a finished run are written with its settlement, before the final event, unless the user's transaction may have completed
-    /// the task, since that settlement may be refused.
+    /// Events of a finished run are written with its settlement, before the final event, unless the user's transaction
+    /// may have completed the task, since that settlement may be refused.
     pub(super) fn new(entries: impl Iterator<Item = OutboxEntry>) -> Self {
         let mut batch = Self::default();
         for entry in entries {
@@ -211,7 +212,7 @@ mod tests {
         events.iter().map(|event| (event.task_id.unwrap(), event.kind.clone())).collect()
     }
 
-    /// Issue 12, C15: what the user's transaction has completed is refused when it is settled, with all that travels with it.
+    /// Issue 12, C15: the end of a task that the user's transaction has completed is refused, with all that it carries.
     #[test]
     fn events_are_written_with_the_end_of_their_run_unless_it_may_be_refused() {
         let (settled, inside, running) = (task(), task(), task());

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// How long a task may wait in one worker's local queue while another worker might have a free slot.
 const AHEAD: Duration = Duration::from_millis(20);
-/// The rate is measured anew after this time of work and this number of runs, at the latest after [`AHEAD`].
+/// The rate is measured anew after this time of work and this number of runs, at the latest after [`AHEAD`] of work.
 const WINDOW: Duration = Duration::from_millis(1);
 const SAMPLE: u64 = 16;
 
-/// Measures both how long a run takes and how many runs end in a time. The first alone overrates a worker whose runs wait for the
-/// processor; the second alone prefetches slow tasks, too.
+/// Measures both how long a run takes and how many runs end in a second. The first alone overrates a worker whose runs
+/// wait for the processor; the second alone prefetches slow tasks, too.
 #[derive(Debug, Default)]
 pub(super) struct PrefetchEstimator {
     times: Arc<RunTimes>,
@@ -45,9 +45,9 @@ impl PrefetchEstimator {
         Arc::clone(&self.times)
     }
 
-    /// How many tasks to prefetch: those that will begin within [`AHEAD`], at most `bound`, and none where a run takes longer than
-    /// that. `busy` is how long at least one slot was used so far: the time in which a worker waits for tasks says nothing about its
-    /// speed.
+    /// How many tasks to prefetch: those that will begin within [`AHEAD`], at most `bound`, and none where a run takes
+    /// longer than that. `busy` is how long at least one slot was used so far: the time in which a worker waits for
+    /// tasks says nothing about its speed.
     pub(super) fn tasks(&mut self, busy: Duration, concurrency: usize, bound: usize) -> usize {
         let passed = busy.saturating_sub(self.busy);
         let ended = self.times.ended.load(Ordering::Relaxed);

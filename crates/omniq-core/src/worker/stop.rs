@@ -11,7 +11,7 @@ pub(super) enum Phase {
     Running,
     /// No more claims; what runs may end.
     Draining,
-    /// What runs is told to stop.
+    /// Runs are asked to stop.
     Now,
 }
 
@@ -27,18 +27,19 @@ impl WorkerHandle {
         Self { phase: watch::Sender::new(Phase::Running), left: Arc::default() }
     }
 
-    /// Stops the worker gracefully: it claims no more, hands back what it has not begun, and lets what runs go on until the
+    /// Stops the worker gracefully: it claims no more, releases what it has not begun, and lets runs go on until the
     /// grace time is over. Returns at once; the worker's `run` returns when it is done.
     pub fn stop(&self) {
         self.raise(Phase::Draining);
     }
 
-    /// Stops the worker without the grace time: async handlers are dropped and their tasks handed back, blocking ones are told.
+    /// Stops the worker without the grace time: async handlers are dropped and their tasks released, blocking ones are
+    /// asked to stop.
     pub fn stop_now(&self) {
         self.raise(Phase::Now);
     }
 
-    /// How many runs went on when the worker had ended: they heeded no stop.
+    /// How many runs were going on when the worker had ended, because they ignored the stop; 0 before.
     pub fn left(&self) -> usize {
         self.left.load(Ordering::Acquire)
     }

@@ -1,4 +1,5 @@
-//! Writes one batch at a time: repeats it until it is written or the lease is lost, and returns the ends whose rows others hold.
+//! Writes one batch at a time: repeats it until it is written or the lease is lost, and returns the ends whose rows
+//! others hold.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::{Error, Result};
 /// The wait before a write of events is repeated.
 const EVENTS_PAUSE: Duration = Duration::from_millis(200);
 
-/// How often a batch is written that fails although the storage is there: within about seven seconds.
+/// How often a batch is tried that fails although the storage can be reached: within about seven seconds.
 const TRIES: u32 = 8;
 
 /// The most bytes of results in one call: PostgreSQL takes no message above 1 GiB, and memory is limited as well.
@@ -27,7 +28,7 @@ pub(super) struct Writer {
     lease: watch::Receiver<LeaseState>,
     outage: Outage,
     due_times: DueTimes,
-    /// Which tasks of the batch the user's own transaction may have completed.
+    /// The tasks of the batch that the user's transaction may have completed.
     completed_inside: HashSet<TaskId>,
     /// Ends that are to be written again later.
     again: Vec<Settlement>,
@@ -57,8 +58,8 @@ impl Writer {
             .collect()
     }
 
-    /// Writes events that belong to no end of this batch, before its ends. The ends would fail for the same reason, and an event must not
-    /// follow a later one of its task.
+    /// Writes events that belong to no end of this batch, before its ends. The ends would fail for the same reason, and
+    /// an event must not follow a later one of its task.
     async fn log(&mut self, mut events: Vec<TaskEvent>) {
         let (until, mut tried) = (Instant::now() + LACK, false);
         while !events.is_empty() {
@@ -109,8 +110,8 @@ impl Writer {
         self.again.extend(busy.map(|(settlement, _)| settlement));
     }
 
-    /// The end of a run cannot be written, such as a value that is too large. Another run would end the same way, so the task fails for
-    /// good.
+    /// The end of a run cannot be written, such as a value that is too large. Another run would end the same way, so
+    /// the task fails for good.
     async fn settle_refused(&mut self, mut settlement: Settlement, refused: Error) {
         let task = settlement.task_id;
         tracing::error!(%task, error = %refused, "the end of a run was refused; the task fails for good");
@@ -130,8 +131,8 @@ impl Writer {
         }
     }
 
-    /// Repeats the call until it succeeds or the lease is lost. An outage is waited out; after another error there are `tries` in all. The
-    /// first settlements of a batch may be answered when it gives up.
+    /// Repeats the call until it succeeds or the lease is lost. An outage is waited out; after another error there are
+    /// `tries` in all. The first settlements of a batch may be answered when it gives up.
     async fn try_to_settle(
         &mut self,
         batch: &[Settlement],
@@ -167,7 +168,8 @@ impl Writer {
                 }
             }
             if error.is_undone() && part.len() == 1 && tried_before {
-                // Others hold a row or a table that this end needs, perhaps for long. It is written again later, and delays no other.
+                // Others hold a row or a table that this end needs, perhaps for long. It is written again later, and
+                // delays no other.
                 tracing::debug!(task = %part[0].task_id, %error, "the end of a run waits for a lock of another session");
                 answers.push(Settled::Busy);
                 continue;
@@ -207,7 +209,8 @@ fn fitting(batch: &[Settlement]) -> usize {
     batch.iter().take_while(fits).count().max(1)
 }
 
-/// After a broken connection it is not known whether the first try was carried out: then "lost" is likely our own doing.
+/// After a broken connection it is unknown whether the first try was carried out. A `Lost` then most likely stems from
+/// that try.
 fn log_lost(
     batch: &[Settlement],
     answers: &[Settled],
@@ -243,7 +246,7 @@ mod tests {
         Task::from_new(NewTask::new("f", &()).unwrap(), TaskId::new(), 1, jiff::Timestamp::now())
     }
 
-    /// Found by chaos: others had ended the task before `started` was written.
+    /// A chaos test has shown it: other workers had ended the task before `started` was written.
     #[tokio::test]
     async fn a_lost_lease_writes_no_events() {
         let events = Arc::new(MemoryEventStorage::new());

@@ -1,4 +1,4 @@
-//! Claim, run, settle: order, bounds, codecs, and every task once.
+//! Claim, run, settle: order, limits, codecs, and every task run once.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -140,7 +140,8 @@ async fn ten_thousand_tasks_run_exactly_once_with_several_workers() {
     for worker in workers {
         soon(worker).await.unwrap().unwrap();
     }
-    // Each worker ends when nothing is left to claim, others' runs included: what was claimed is then settled.
+    // Each worker ends when nothing is left to claim and no worker runs anything, so everything that was claimed is
+    // settled.
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), TASKS);
     assert_eq!(seen.iter().collect::<HashSet<_>>().len(), TASKS);

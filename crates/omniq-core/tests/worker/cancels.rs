@@ -1,4 +1,4 @@
-//! Tasks that users withdraw: waiting, in a worker's stock, and running.
+//! Tasks that users cancel: waiting, prefetched by a worker, and running.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use omniq_core::*;
 
 use crate::support::*;
 
-/// The heartbeat, which brings word of cancels, comes three times in it.
+/// The heartbeat, which reports cancels, is sent three times in it.
 const LEASE: Duration = Duration::from_millis(600);
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn what_a_handler_has_spawned_hears_of_the_cancel() {
     soon(running).await.unwrap().unwrap();
 }
 
-/// An error that says that nothing was done, as that of a pool does, is not given for what was done in part.
+/// An error that means that nothing was done, as that of a pool does, is not returned when a part was done.
 #[tokio::test]
 async fn a_bulk_cancel_that_fails_half_way_says_so() {
     let rig = Rig::new();

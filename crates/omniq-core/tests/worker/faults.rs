@@ -190,7 +190,7 @@ fn locked(text: &str) -> Error {
     Error::internal(text).with_sqlstate("55P03")
 }
 
-/// Issue 12, C8: what a run gave is not given up because the server keeps undoing the statement.
+/// Issue 12, C8: the result of a run is not given up because the server keeps rolling the statement back.
 #[tokio::test(start_paused = true)]
 async fn statements_that_the_server_undoes_are_tried_without_end() {
     for make in [undone as fn(&str) -> Error, locked] {
@@ -208,7 +208,7 @@ async fn statements_that_the_server_undoes_are_tried_without_end() {
     }
 }
 
-/// Issue 12, C8: where the time of a statement is limited, fewer ends go with it.
+/// Issue 12, C8: if the time of a statement is limited, fewer ends are written in one.
 #[tokio::test(start_paused = true)]
 async fn ends_that_the_server_undoes_together_are_written_a_few_at_a_time() {
     let rig = Rig::new();
@@ -229,7 +229,7 @@ async fn ends_that_the_server_undoes_together_are_written_a_few_at_a_time() {
     }
 }
 
-/// Issue 12, C8: an error of another kind does not make a run forgotten either.
+/// Issue 12, C8: an error of another kind does not lose a run either.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {
     let rig = Rig::new();
@@ -242,7 +242,7 @@ async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {
     assert_eq!(rig.result(id).await.error.unwrap().kind, "not_recorded");
 }
 
-/// Issue 12, C11: one task whose row another session holds costs only itself.
+/// Issue 12, C11: a task whose row another session has locked delays only itself.
 #[tokio::test]
 async fn an_end_that_others_hold_up_comes_later_and_holds_up_no_other() {
     let rig = Rig::new();
@@ -265,7 +265,8 @@ async fn an_end_that_others_hold_up_comes_later_and_holds_up_no_other() {
     assert_eq!(rig.kinds(held).await, ["enqueued", "started", "completed"]);
 }
 
-/// Issue 12, C11: nor does it keep a worker from its end. The lease goes on, and others take the task back when it is over.
+/// Issue 12, C11: nor does it keep a worker from its end. The lease goes on until it is over, and other workers take
+/// the task back then.
 #[tokio::test]
 async fn an_end_that_others_hold_up_for_ever_does_not_freeze_a_stop() {
     let rig = Rig::new();

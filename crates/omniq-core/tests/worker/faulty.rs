@@ -10,7 +10,7 @@ use omniq_core::*;
 
 type MakeError = fn(&str) -> Error;
 
-/// Calls fail as often as was asked for; everything else is the in-memory queue's.
+/// Calls fail as often as requested; otherwise it behaves as the in-memory queue.
 #[derive(Debug)]
 pub(crate) struct FaultyQueue {
     pub(crate) inner: MemoryQueue,
@@ -21,7 +21,7 @@ pub(crate) struct FaultyQueue {
     busy: Mutex<HashMap<TaskId, usize>>,
     undone: Mutex<Option<(TaskId, MakeError)>>,
     most: AtomicUsize,
-    /// What was called, for tests of the order.
+    /// The calls in order, for tests.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -40,8 +40,8 @@ impl FaultyQueue {
         }
     }
 
-    /// The next calls of this verb fail without effect. `settled` fails a settle after it was carried out, as a
-    /// connection does that breaks during a commit.
+    /// The next `times` calls of this verb fail without effect. The verb `settled` fails a settle after it was carried
+    /// out, as a connection does that breaks during a commit.
     pub(crate) fn fail(&self, verb: &'static str, times: usize, error: MakeError) {
         self.faults.lock().unwrap().entry(verb).or_default().extend(vec![error; times]);
     }
@@ -55,22 +55,22 @@ impl FaultyQueue {
         *self.refused.lock().unwrap() = Some(id);
     }
 
-    /// From now on the server undoes a settle of more tasks than this.
+    /// From now on a settle of more tasks than this fails as one that the server rolled back.
     pub(crate) fn undo_settles_of_more_than(&self, most: usize) {
         self.most.store(most, Ordering::SeqCst);
     }
 
-    /// From now on bells do not ring, nor when a task is due.
+    /// From now on no notification arrives, not even when a task is due.
     pub(crate) fn deafen(&self) {
         self.deaf.store(true, Ordering::SeqCst);
     }
 
-    /// The next settlements of this task find its row held by another session.
+    /// The next `times` settlements of this task find its row locked by another session.
     pub(crate) fn hold(&self, id: TaskId, times: usize) {
         self.busy.lock().unwrap().insert(id, times);
     }
 
-    /// From now on each settle that this task is in fails without effect; `None`: no longer.
+    /// From now on each settle that includes this task fails without effect; `None`: no longer.
     pub(crate) fn undo(&self, undone: Option<(TaskId, MakeError)>) {
         *self.undone.lock().unwrap() = undone;
     }
@@ -81,7 +81,7 @@ impl FaultyQueue {
         held.map(|times| *times -= 1).is_some()
     }
 
-    /// From now on no heartbeat gets through, or again.
+    /// From now on no heartbeat succeeds (`true`), or all do again (`false`).
     pub(crate) fn stop_heart(&self, stopped: bool) {
         self.heart_stopped.store(stopped, Ordering::SeqCst);
     }

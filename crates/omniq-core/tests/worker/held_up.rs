@@ -1,4 +1,4 @@
-//! Ends of runs that others hold up, though not by the row of the task itself.
+//! Ends of runs that other sessions hold up, though not by a lock on the row of the task itself.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ fn undone(text: &str) -> Error {
     Error::timeout(text).with_sqlstate("57014")
 }
 
-/// The server undoes each statement that this one end is in: the others of its batch are written, and those behind it; it comes
-/// when the trouble is over, by the same run.
+/// The server rolls back each statement that includes this one end. The other ends of its batch are written, and so are
+/// later ones. This end is written when the fault is over, without another run.
 #[tokio::test]
 async fn an_end_that_is_undone_time_and_again_holds_up_no_other() {
     for make in [locked as fn(&str) -> Error, undone] {

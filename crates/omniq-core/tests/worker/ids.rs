@@ -1,4 +1,5 @@
-//! Ids that users choose, where results are kept elsewhere than tasks (issue 12, E1): what comes between an enqueue and its looks.
+//! Ids that users choose, with results elsewhere than the tasks (issue 12, E1): what happens between an enqueue and its
+//! lookups.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use omniq_core::*;
 use crate::stores::results_on_inner;
 use crate::support::task;
 
-/// A store whose next looks find that this has happened meanwhile; the last one first.
+/// A store in which these actions happen before its next lookups, one each; the last one first.
 #[derive(Clone)]
 struct Results {
     inner: MemoryResultStorage,
@@ -95,7 +96,7 @@ async fn an_earlier_task_that_ends_meanwhile_takes_the_enqueue_back() {
     }
 }
 
-/// A worker may be faster than the second look.
+/// A worker may be faster than the second lookup.
 #[tokio::test]
 async fn the_result_of_the_new_task_itself_takes_nothing_back() {
     let rig = rig();

@@ -1,4 +1,5 @@
-//! Three parts in one place: a queue that writes results and events in its own settle, as PostgreSQL's does.
+//! Queue, results and events in one location: a queue that writes results and events in its own settle, as PostgreSQL's
+//! does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ pub(crate) struct Joint {
     events_fail: Arc<AtomicBool>,
     undone: Arc<Mutex<Vec<&'static str>>>,
     logs_undone: Arc<Mutex<Vec<&'static str>>>,
-    /// The event store takes no events by its own verbs, so that what it holds came with a settle.
+    /// The event store accepts no events by its own verbs, so that all that it holds came with a settle.
     only_by_settle: bool,
 }
 
@@ -40,7 +41,7 @@ impl Joint {
             .with_events(all)
     }
 
-    /// From now on a settle with events fails, for a reason that no waiting mends.
+    /// From now on a settle with events fails, for a reason that does not pass by waiting.
     pub(crate) fn break_events(&self) {
         self.events_fail.store(true, Ordering::SeqCst);
     }
@@ -50,7 +51,7 @@ impl Joint {
         self.undone.lock().unwrap().extend(codes);
     }
 
-    /// And the next writes of events alone.
+    /// The next writes of events alone fail with these SQLSTATEs, the last one first.
     pub(crate) fn undo_logs(&self, codes: &[&'static str]) {
         self.logs_undone.lock().unwrap().extend(codes);
     }

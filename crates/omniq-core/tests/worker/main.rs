@@ -1,4 +1,4 @@
-//! The worker, its handlers and the backend, each over the in-memory storage: one module a subject.
+//! The worker, its handlers and the backend, each on the in-memory storage: one module a subject.
 
 mod basics;
 mod cancels;

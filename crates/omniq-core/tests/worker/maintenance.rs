@@ -1,4 +1,4 @@
-//! What workers do for all: rescue, expiry, clean-up.
+//! Maintenance by workers: rescue, expiry, clean-up.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use omniq_testkit::Log;
 
 use crate::support::*;
 
-/// A worker that claims a task and is never heard of again.
+/// A worker that claims a task and then crashes.
 async fn claim_and_die(rig: &Rig, id: TaskId) {
     let info =
         WorkerInfo { name: "gone".into(), lease: Duration::from_millis(100), ..WorkerInfo::new(["default"]) };
@@ -40,7 +40,7 @@ async fn tasks_of_a_lost_worker_are_taken_back_with_the_attempt_counted() {
     assert_eq!(rescued[0].data["error"]["type"], "worker_lost");
 }
 
-/// Issue 12, E11: found by chaos with a full disk, where each try said that it had taken them back.
+/// Issue 12, E11: detected by a chaos test with a full disk, where each try logged that it had taken the tasks back.
 #[tokio::test]
 async fn tasks_are_said_to_be_taken_back_when_they_are() {
     let rig = Rig::new();
@@ -132,7 +132,7 @@ async fn maintenance_that_fails_is_tried_again() {
     soon(running).await.unwrap().unwrap();
 }
 
-/// Issue 12, C11: one step that has to wait, or fails, keeps no other from its turn.
+/// Issue 12, C11: a step that has to wait, or fails, holds up no other.
 #[tokio::test]
 async fn steps_of_maintenance_do_not_wait_for_each_other() {
     let rig = Rig::new();

@@ -1,4 +1,4 @@
-//! What handlers answer, and what becomes of the task.
+//! The answers of handlers, and what becomes of the task.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ async fn handlers_can_enqueue_and_log_events() {
     assert_eq!(rig.result(third).await.value.unwrap().decode::<String>().unwrap(), "end");
 }
 
-/// Issue 12, E4: a worker that sleeps, and that no bell wakes, looks when a task is due that its own run put off.
+/// Issue 12, E4: an idle worker that receives no notification claims when a task is due that its own run postponed.
 #[tokio::test]
 async fn a_short_wait_is_kept_by_the_worker_that_put_the_task_off() {
     for make in [Failure::retry_in as fn(Duration) -> Failure, Failure::snooze] {
@@ -225,7 +225,7 @@ async fn a_short_wait_is_kept_by_the_worker_that_put_the_task_off() {
     }
 }
 
-/// What a dead letter left is not the answer any more once it is retried.
+/// The result of a dead letter is not returned any more once it is retried.
 #[tokio::test]
 async fn a_wait_for_a_retried_dead_letter_gets_the_new_result() {
     let rig = Rig::new();

@@ -1,4 +1,4 @@
-//! Panics of handlers: caught, told, and without harm to others.
+//! Panics of handlers: caught, logged, and without harm to other runs.
 
 use omniq_core::*;
 

@@ -1,4 +1,4 @@
-//! Results and events beside the queue: together with it, elsewhere, failing.
+//! Results and events beside the queue: in its location, elsewhere, failing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn c26_events_that_break_a_common_settle_are_left_out_of_it() {
     }
 }
 
-/// Issue 12, C15: with a full disk, or a cancelled statement, an end waits for its event where they share the database.
+/// Issue 12, C15: with a full disk, or a cancelled statement, an end waits for its event if they share the database.
 #[tokio::test]
 async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
     let joint = Joint::new(true);
@@ -73,7 +73,7 @@ async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
     assert_eq!(joint.events.count(&filter).await.unwrap(), 1);
 }
 
-/// Issue 12, C15: so do events on the way, and stay before those that come behind.
+/// Issue 12, C15: so do events of runs that go on, and they stay before later ones.
 #[tokio::test]
 async fn events_of_runs_under_way_are_kept_through_a_full_disk_and_locks() {
     let joint = Joint::new(false);
@@ -92,7 +92,8 @@ async fn events_of_runs_under_way_are_kept_through_a_full_disk_and_locks() {
     assert_eq!(kinds, ["enqueued", "started", "halfway", "completed"]);
 }
 
-/// Issue 12, C15: but not for ever, as it may be the disk of the events alone; who settles by hand does not wait at all.
+/// Issue 12, C15: but not for ever, because it may be the disk of the events alone. A caller that settles a task itself
+/// does not wait at all.
 #[tokio::test]
 async fn ends_do_without_their_events_when_a_disk_stays_full() {
     let joint = Joint::new(true);

@@ -41,7 +41,7 @@ async fn no_event_of_a_run_is_lost_or_late_where_their_storage_is_behind() {
     }
 }
 
-/// A run of 3.2 s whose first event takes 4 s to be written: what its task's events are then.
+/// The events of a task whose run takes 3.2 s, and whose first event takes 4 s to be written.
 async fn kinds_with_a_slow_start(
     backend: Backend,
     events: Arc<MemoryEventStorage>,
@@ -62,8 +62,8 @@ async fn kinds_with_a_slow_start(
     events.into_iter().map(|event| event.kind.to_string()).collect()
 }
 
-/// Issue 12, C15. Found by chaos: a write of `started` was given up after 2 s, waited on for a lock in the server, and was carried out
-/// behind the end.
+/// Issue 12, C15. Detected by a chaos test: a write of `started` was given up after 2 s, went on waiting for a lock in
+/// the server, and was carried out after the end.
 #[tokio::test]
 async fn c15_events_kept_with_the_tasks_wait_for_a_slow_write_of_earlier_ones() {
     let joint = Joint::new(false);
@@ -71,7 +71,7 @@ async fn c15_events_kept_with_the_tasks_wait_for_a_slow_write_of_earlier_ones() 
     assert_eq!(kinds_with_a_slow_start(joint.backend(), events, here).await, ["started", "completed"]);
 }
 
-/// The same kind in a store elsewhere, which the ends do not wait for.
+/// The same write to a store elsewhere, for which the ends do not wait.
 #[tokio::test]
 async fn c15_a_store_elsewhere_takes_nothing_while_a_write_that_was_given_up_goes_on() {
     let (rig, elsewhere) = (Rig::new(), Location::new("elsewhere"));
@@ -81,7 +81,7 @@ async fn c15_a_store_elsewhere_takes_nothing_while_a_write_that_was_given_up_goe
     );
 }
 
-/// The same, where the write's caller is dropped: it goes on, and what comes meanwhile does not get before it.
+/// The same, with a write whose caller is dropped: it goes on, and no later event gets before it.
 #[tokio::test]
 async fn c15_a_store_elsewhere_takes_nothing_while_the_write_of_a_dropped_caller_goes_on() {
     let rig = Rig::new();

@@ -1,4 +1,4 @@
-//! Settings of a worker: what is refused, and what an idle one costs.
+//! Settings of a worker: what is refused, and the cost of an idle worker.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tasks that a worker has claimed ahead: they lie there only as long as it makes sense.
+//! Prefetched tasks: they stay in the local queue only as long as that is useful.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::*;
 
 const LEASE: Duration = Duration::from_millis(600);
 
-/// A worker with one slot and a stock: many fast runs make it claim ahead, then a slow one takes the slot.
+/// A worker with one slot and prefetched tasks: many fast runs make it prefetch, then a slow one takes the slot.
 struct Stocked {
     rig: Rig,
     /// The ten slow tasks.
@@ -115,19 +115,20 @@ async fn when_the_lease_is_lost_none_of_it_is_begun() {
     let mut all = stocked(PATIENCE).await;
     assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
     all.rig.queue.stop_heart(true);
-    // The run is stopped, its slot is free; the worker registers anew and finds nothing that is not held by its old claims.
+    // The run is stopped and its slot is free. The worker registers anew and finds only tasks that its old claims hold.
     soon(&mut all.running).await.unwrap().unwrap();
     assert_eq!(all.begun.get(), 1);
     assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
 }
 
-/// Issue 12, D: a process that was stopped goes on in the middle of its runs, before anything can tell it that its lease is over.
+/// Issue 12, D: a process that was suspended resumes in the middle of its runs, before it has notice that its lease is
+/// over.
 #[tokio::test]
 async fn when_the_process_stood_still_beyond_the_lease_none_of_it_is_begun() {
     let mut all = stocked(PATIENCE).await;
     assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
     all.rig.queue.stop_heart(true);
-    // The run wakes first: the worker has had no turn yet when the next task would begin.
+    // The run wakes first: the session is not polled before the next task would begin.
     all.gate.add_permits(1);
     std::thread::sleep(LEASE * 2);
     soon(&mut all.running).await.unwrap().unwrap();

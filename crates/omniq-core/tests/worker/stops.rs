@@ -1,4 +1,4 @@
-//! The end of a worker: gracefully, in haste, and by being dropped.
+//! The end of a worker: gracefully, at once, and by being dropped.
 
 use std::time::Duration;
 

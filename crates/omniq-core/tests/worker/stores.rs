@@ -1,4 +1,4 @@
-//! Stores for results and events with habits of their own.
+//! Stores for results and events with special behaviour.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use omniq_core::*;
 
-/// An event store that takes nothing: it fails, or gives no answer.
+/// An event store that accepts nothing: it fails, or gives no answer.
 #[derive(Debug)]
 pub(crate) struct Broken {
     pub(crate) hangs: bool,
@@ -44,12 +44,12 @@ impl EventStorage for Broken {
     }
 }
 
-/// An event store that takes its time, and carries out what it was given even when nobody waits for it any more.
+/// A slow event store, which carries out what it was given even after the caller stopped waiting.
 #[derive(Debug)]
 pub(crate) struct Slow {
     pub(crate) inner: Arc<MemoryEventStorage>,
     pub(crate) pause: Duration,
-    /// Only the first write takes so long.
+    /// If set, only the first write is slow.
     pub(crate) once: Option<AtomicBool>,
     pub(crate) location: Location,
 }
@@ -133,7 +133,7 @@ macro_rules! results_on_inner {
 
 pub(crate) use results_on_inner;
 
-/// Results elsewhere, in a store that notes when it is written.
+/// Results elsewhere, in a store that records when it is written.
 #[derive(Debug)]
 pub(crate) struct Noting {
     pub(crate) inner: MemoryResultStorage,

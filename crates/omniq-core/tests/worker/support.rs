@@ -1,4 +1,4 @@
-//! What the tests share: a backend of parts that can be looked into, and patience instead of timing.
+//! Shared by the tests: a backend whose parts can be inspected, and long time limits instead of exact timing.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::faulty::FaultyQueue;
 /// Long enough for the slowest machine; a test that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A backend on the in-memory storage, with faults at hand.
+/// A backend on the in-memory storage, with faults that can be switched on.
 pub(crate) struct Rig {
     pub(crate) queue: Arc<FaultyQueue>,
     pub(crate) results: Arc<MemoryResultStorage>,
@@ -75,7 +75,7 @@ pub(crate) fn at_once() -> Backoff {
     Backoff::constant(Duration::ZERO)
 }
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let start = std::time::Instant::now();
     while !is_so().await {
@@ -84,7 +84,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl 
     }
 }
 
-/// Waits for a future that must not take for ever.
+/// Waits for a future, which must be ready within [`PATIENCE`].
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it takes far too long")
 }

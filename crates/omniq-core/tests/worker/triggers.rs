@@ -1,4 +1,4 @@
-//! What stops a worker: a future, a signal, a stop before the start.
+//! Triggers that stop a worker: a future, a signal, a stop before the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,13 +41,13 @@ async fn a_signal_stops_it_and_a_second_one_hurries_it() {
     let (gated, handler) = Gated::new();
     let worker = rig.worker().grace(100 * PATIENCE).handler("f", handler).build().unwrap();
     let running = tokio::spawn(worker.run_with_signals());
-    // The run shows that the listener, which comes before it, is there; without it the signal would end the tests.
+    // The run shows that the listener, which is started before it, is there; without it the signal would end the tests.
     gated.begun.reaches(1).await;
     let signal = |name: &str| {
         let pid = std::process::id().to_string();
         assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     };
-    // Two that come together are one (issue 12, D1): as `timeout` of coreutils sends them.
+    // Two that come together are one (issue 12, D1): `timeout` of coreutils sends two.
     let twice = format!("kill -s TERM {pid}; kill -s TERM {pid}", pid = std::process::id());
     assert!(std::process::Command::new("sh").args(["-c", &twice]).status().unwrap().success());
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -63,7 +63,7 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
     let text = fs::read_to_string(&pid_file).expect("a pid file");
     let pid = server.pid().expect("it runs").to_string();
     server.stop(StopMode::Immediate).expect("a stop");
-    // The number has gone to nobody, to another user's process, and to one of the server's user.
+    // The pid belongs to no process, to another user's process, and to a process of the server's user.
     let owner = fs::metadata(data_dir.join("data")).expect("the cluster").uid();
     let mut bystander = as_server_user(owner);
     for other in ["4194303".to_owned(), "1".to_owned(), bystander.id().to_string()] {

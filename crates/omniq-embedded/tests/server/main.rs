@@ -1,4 +1,4 @@
-//! The private server as a program that uses it meets it. One program, as each takes its time to build.
+//! The private server, as a program uses it. One test program, because each takes its time to build.
 #![allow(missing_docs, clippy::print_stdout)]
 
 mod folders;

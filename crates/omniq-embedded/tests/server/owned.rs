@@ -10,7 +10,7 @@ use omniq_embedded::{Server, StopMode};
 #[test]
 fn owner() {
     if let Some(data_dir) = handed_over() {
-        // From a thread that ends at once: its end must not be the server's.
+        // Started by a thread that ends at once: the end of the thread must not end the server.
         let start = move || Server::start(owned(&data_dir)).expect("an owned start");
         let server = std::thread::spawn(start).join().expect("no panic");
         std::thread::sleep(Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! One server for all who name the same folder.
+//! One server for all processes that name the same folder.
 
 use std::collections::HashSet;
 use std::process::Stdio;

@@ -1,5 +1,5 @@
-//! Attempts to connect. One whose caller gives up goes on, and the next caller takes it over: so a short `acquire_timeout` is kept,
-//! and a host that takes longer to answer, or one behind it in the list, is reached all the same.
+//! Attempts to connect. An attempt whose caller gives up continues, and the next caller takes it over. So a short `acquire_timeout` is
+//! kept, and a slow host, or one later in the list, is still reached.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -10,21 +10,21 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 type Attempt = JoinHandle<Result<ClientWrapper>>;
 
-/// With the pool's own connections they are never more than the pool may have: a new one is begun only where none is left.
+/// Together with the pool's connections they never exceed the pool's maximum: a new attempt begins only if none is left to take over.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Those that nobody waits for, and whether each was over at the last sweep.
+    /// Attempts without a caller, and whether each had finished at the last sweep.
     left: VecDeque<(Attempt, bool)>,
-    /// Those that callers wait for.
+    /// Attempts that callers wait for.
     waited_for: Vec<AbortHandle>,
     closed: bool,
 }
 
 impl Attempts {
-    /// Takes over an attempt, or begins this one. Dropped on the way, it leaves the attempt to the next caller.
+    /// Takes over an attempt, or begins this one. If this future is dropped, it leaves the attempt to the next caller.
     pub(crate) async fn take_over_or(
         &self,
         connect: impl Future<Output = Result<ClientWrapper>> + Send + 'static,
@@ -33,7 +33,7 @@ impl Attempts {
             let over = left.is_finished();
             match self.outcome(left).await {
                 Some(Ok(client)) if !client.is_closed() => return Ok(client),
-                // What went wrong some time ago says nothing of now.
+                // An old failure says nothing about the present.
                 Some(Err(error)) if !over => return Err(error),
                 _ => {}
             }
@@ -46,7 +46,7 @@ impl Attempts {
         self.outcome(tokio::spawn(connect)).await.ok_or_else(broken)?
     }
 
-    /// One that is over, else the one that was begun first.
+    /// An attempt that has finished, else the oldest one.
     fn next(&self) -> Result<Option<Attempt>> {
         let mut state = self.state();
         if state.closed {
@@ -56,7 +56,7 @@ impl Attempts {
         Ok(state.left.remove(place).map(|(attempt, _)| attempt))
     }
 
-    /// `None`: it panicked, or it was ended with the pool or with the runtime on which it was begun.
+    /// The outcome. `None`: the attempt panicked, or it was aborted with the pool or with the runtime on which it began.
     async fn outcome(&self, attempt: Attempt) -> Option<Result<ClientWrapper>> {
         let mut waiting = Waiting::new(self, attempt);
         let outcome = waiting.attempt.as_mut()?.await;
@@ -64,7 +64,7 @@ impl Attempts {
         outcome.ok()
     }
 
-    /// Closes connections that no caller wanted from one sweep to the next.
+    /// Closes connections that no caller has taken since the last sweep.
     pub(crate) fn sweep(&self) {
         self.state().left.retain_mut(|(attempt, was_over)| {
             let over = attempt.is_finished();
@@ -72,7 +72,7 @@ impl Attempts {
         });
     }
 
-    /// Ends all, also those that callers wait for; from now on none is begun or left.
+    /// Aborts all attempts, also those that callers wait for. From now on none is begun or left.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;

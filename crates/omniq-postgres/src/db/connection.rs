@@ -1,4 +1,4 @@
-//! The pool's connections: how one is made, how a call uses one, and how the pool knows when the last of its own is gone.
+//! The pool's connections: how one is made, how a call uses one, and how the pool detects that its last one is closed.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,33 +17,33 @@ use crate::db::sessions::Sessions;
 pub(crate) type Pool = managed::Pool<Connector>;
 pub(crate) type Object = managed::Object<Connector>;
 
-/// For so long after a failure no other connection is tried: callers that wait need not all ask a server that is away, or full.
+/// For this long after a failure no other connection is tried: otherwise every waiting caller would ask a server that is away or full.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// For so long the statement of a call that was given up may go on before its connection is closed.
+/// How long the statement of a dropped call may continue before its connection is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A connection of the pool while a call uses it. If the call is given up on the way, its statement is still under way, and may
-/// wait for a lock: no other call gets the connection before that is over.
+/// A connection of the pool while a call uses it. If the call is dropped, its statement is still in flight and may wait for a lock: no
+/// other call gets the connection before it has ended.
 pub(crate) struct Lent {
     client: Option<Object>,
-    /// What is sent behind the statement of a call that was given up.
+    /// Sent after the statement of a call that was dropped.
     end: &'static str,
 }
 
 impl Lent {
-    /// For what is sent at once, its `commit` along with it.
+    /// For a call that is sent at once, with its `commit`.
     pub(crate) fn new(client: Object) -> Self {
         Self { client: Some(client), end: "" }
     }
 
-    /// For a transaction of several round trips: it is rolled back unless the connection is given back.
+    /// For a transaction of several round trips: it is rolled back unless the connection is returned.
     pub(crate) fn to_transaction(client: Object) -> Self {
         Self { client: Some(client), end: "rollback" }
     }
 
-    /// The call is over. A connection that is `broken` is closed: the driver may notice a moment later, and the next caller must not
-    /// get it until then.
+    /// Returns the connection to the pool, or closes it if it is `broken`: the driver may notice that later, and until then the next caller
+    /// must not get the connection.
     pub(crate) fn back(mut self, broken: bool) {
         if let Some(client) = self.client.take()
             && broken
@@ -65,7 +65,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let (end, mut left) = (self.end, Left(Some(client)));
-        // As long as this goes on the connection counts as in use.
+        // Until this ends the connection counts as in use.
         let over = async move {
             let Some(client) = &left.0 else { return };
             let ended = tokio::time::timeout(GRACE, client.batch_execute(end)).await;
@@ -80,7 +80,8 @@ impl Drop for Lent {
     }
 }
 
-/// A connection whose statement may still be under way: closed unless it is taken out, also where no runtime waits, or one that ends.
+/// A connection whose statement may still be in flight. It is closed unless it is taken out, also if there is no runtime, or if the runtime
+/// ends.
 struct Left(Option<Object>);
 
 impl Drop for Left {
@@ -95,7 +96,7 @@ impl Drop for Left {
 pub(crate) struct Connector {
     sessions: Arc<Sessions>,
     count: Count,
-    /// The connection by which the server was got to know.
+    /// The connection by which the server was probed.
     first: Mutex<Option<ClientWrapper>>,
     attempts: Attempts,
     failed: Arc<Failed>,
@@ -111,7 +112,7 @@ impl Failed {
     }
 }
 
-/// The connections that are open; goes on when the pool is gone.
+/// The number of open connections. It outlives the pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Count(watch::Sender<usize>);
 
@@ -120,7 +121,7 @@ impl Count {
         Self(watch::channel(0).0)
     }
 
-    /// Waits until no connection is open any more, but not for ever: a caller may hold one beyond the end.
+    /// Waits until no connection is open, for 5 seconds at most: a caller may hold one for longer.
     pub(crate) async fn all_gone(&self) {
         let mut open = self.0.subscribe();
         let gone = open.wait_for(|count| *count == 0);
@@ -164,7 +165,7 @@ impl Connector {
         Self { sessions, count: count.clone(), first, attempts: Attempts::default(), failed: Arc::default() }
     }
 
-    /// Connections that were asked for and are not wanted any more.
+    /// The attempts to connect that have no caller any more.
     pub(crate) fn attempts(&self) -> &Attempts {
         &self.attempts
     }

@@ -1,4 +1,4 @@
-//! The hosts of an address, tried one after the other, each within the time set, its log-in included.
+//! The hosts of an address, tried one after the other, each within the connect timeout, which includes its log-in.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -15,17 +15,17 @@ use crate::tls::Tls;
 
 pub(crate) type Open = (Client, Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>);
 
-/// A host that did not answer is tried behind the others for so long.
+/// For this long a host that did not answer is tried after the others.
 const LATE: Duration = Duration::from_secs(60);
-/// Who takes longer did not answer.
+/// A host that takes longer counts as one that did not answer.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Where to connect to.
 pub(crate) struct Hosts {
     list: Vec<(Config, Tls)>,
-    /// The user's own options for the start of sessions.
+    /// The user's own `options` for the start of sessions.
     options: String,
-    /// When each was last found not to answer.
+    /// When each host last failed to answer.
     late: Arc<Mutex<Vec<Option<Instant>>>>,
     limit: Duration,
 }
@@ -41,12 +41,12 @@ impl Hosts {
         &self.options
     }
 
-    /// How long each may take.
+    /// How long each host may take.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// The same, with what sessions ask for at their start.
+    /// The same hosts, with these options for the start of sessions.
     pub(crate) fn asking_for(&self, start: Option<&str>) -> Self {
         let mut list = self.list.clone();
         if let Some(start) = start {
@@ -61,7 +61,7 @@ impl Hosts {
         self.late.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// In the order in which they are to be tried.
+    /// The hosts in the order in which they are tried.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.list.len()).collect();
         if self
@@ -76,13 +76,13 @@ impl Hosts {
         order
     }
 
-    /// It gave a connection, but no more than that.
+    /// Notes that a host gave a connection but did not answer on it.
     pub(crate) fn did_not_answer(&self, host: usize) {
         self.late()[host] = Some(Instant::now());
     }
 
-    /// A connection to the first host that gives one within this time, and which one that is; the caller drives it. Errors: `is_unavailable` if
-    /// there is hope for later.
+    /// Connects to the first host that answers within this time. Returns its index and the connection, which the caller drives. Errors:
+    /// `is_unavailable` if a later attempt may succeed.
     pub(crate) async fn connect(&self, limit: Duration) -> Result<(usize, Open)> {
         let mut failed: Vec<Error> = Vec::new();
         for host in self.order() {
@@ -111,7 +111,7 @@ impl Hosts {
     }
 }
 
-/// To the first address of a host that answers, else the last one's error; each has the whole time.
+/// Connects to the first address of a host that answers, else returns the last address's error. Each address has the whole time.
 async fn connect_to_one_of(addresses: Vec<Config>, tls: &Tls, limit: Duration) -> Option<Result<Open>> {
     let mut failed = None;
     for one in addresses {
@@ -128,7 +128,7 @@ async fn connect_to_one_of(addresses: Vec<Config>, tls: &Tls, limit: Duration) -
     failed
 }
 
-/// A host that is asked; if that takes long, and also if it is given up for long, the host counts as one that does not answer.
+/// A host that is being asked. If that takes long, even if the caller gives up, the host counts as one that does not answer.
 struct Waiting<'a> {
     hosts: &'a Hosts,
     host: usize,
@@ -150,7 +150,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// One configuration for each address of a host's name: the time set holds for each of them.
+/// One configuration for each address of a host's name: the connect timeout holds for each address.
 async fn addresses(config: &Config, limit: Duration) -> Result<Vec<Config>> {
     let ([Host::Tcp(name)], []) = (config.get_hosts(), config.get_hostaddrs()) else {
         return Ok(vec![config.clone()]);
@@ -173,7 +173,7 @@ async fn addresses(config: &Config, limit: Duration) -> Result<Vec<Config>> {
     Ok(found)
 }
 
-/// As the user knows it.
+/// The host as the user has named it.
 fn named(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     match (config.get_hosts().first(), config.get_hostaddrs().first()) {
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// Issue 12, C5: a name has two addresses; the first one takes the connection and says nothing.
+    /// Issue 12, C5: a name has two addresses; the first one accepts the connection and never answers.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_next_address_of_a_name_is_tried_when_the_first_one_does_not_answer() {
@@ -202,7 +202,7 @@ mod tests {
         let server = tokio::spawn(async move {
             let (mut client, _) = answering.accept().await.unwrap();
             let read = client.read(&mut [0; 1024]).await.unwrap();
-            // The log-in is taken, and the session ready.
+            // Accepts the log-in and reports that the session is ready.
             client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.unwrap();
             (client, read)
         });

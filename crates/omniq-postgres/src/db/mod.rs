@@ -1,4 +1,4 @@
-//! The database as the storages see it: one pool, one schema, the statements, and what they share.
+//! The database as the storages see it: one pool, one schema, the statements, and what the storages share.
 
 mod attempts;
 mod connection;
@@ -24,18 +24,18 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
 
-use crate::db::connection::{Connector, Count, Object, Pool};
+use self::connection::{Connector, Count, Object, Pool};
 use crate::error::{from_driver, from_pool, is_away};
-use crate::db::opening::{self, Opened};
-use crate::db::patience::Patience;
+use self::opening::Opened;
+use self::patience::Patience;
 use crate::sql::schema::Schema;
-use crate::db::sessions::Sessions;
+use self::sessions::Sessions;
 use crate::settings::Settings;
 use crate::sql::{Statement, Statements};
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// How long a connection that is being opened is waited for, before the pool is looked at again.
+/// How long to wait for a connection that is being opened before checking the pool again.
 const ROUND: Duration = Duration::from_millis(20);
 
 /// One database and schema, with a pool of connections to it. Shared by the storages of one backend.
@@ -49,7 +49,7 @@ pub(crate) struct Db {
     count: Count,
     keeper: JoinHandle<()>,
     closed: AtomicBool,
-    /// Whether callers wait for a server that is away.
+    /// Whether callers are waiting for a server that is away.
     away: AtomicBool,
     changes: AtomicU32,
 }
@@ -107,20 +107,20 @@ impl Db {
         if self.is_closed() { Err(Error::closed("the storage is closed: open a new one")) } else { Ok(()) }
     }
 
-    /// How long a call that begins now may go on trying.
+    /// How long a call that begins now may keep trying.
     pub(crate) fn patience(&self) -> Patience {
         Patience::new(self.settings.acquire_timeout)
     }
 
-    /// A connection of the pool; a server that is away is waited for.
+    /// A connection of the pool. Waits for a server that is away.
     pub(crate) async fn client(&self) -> Result<Object> {
         self.patience().client(self).await
     }
 
-    /// A connection of the pool, one that becomes free or a new one; a server that is away is not waited for.
+    /// A connection of the pool, one that becomes free or a new one. Does not wait for a server that is away.
     pub(crate) async fn client_within(&self, wait: Duration) -> Result<Object> {
         self.check_open()?;
-        // Boxed: the futures of whole calls become too deep for the compiler.
+        // Boxed, because otherwise the futures of whole calls are nested too deeply for the compiler.
         let answer = Box::pin(self.next_client(Instant::now() + wait)).await;
         match &answer {
             Ok(_) => {
@@ -138,7 +138,7 @@ impl Db {
         answer.map_err(Error::unsent)
     }
 
-    /// One that is being opened is waited for a round at a time: another one may be given back meanwhile.
+    /// Waits for a connection that is being opened one round at a time, because another one may be returned in the meantime.
     async fn next_client(&self, end: Instant) -> Result<Object> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -160,7 +160,7 @@ impl Db {
         ))
     }
 
-    /// `None`: statements are not to be kept.
+    /// The prepared statement. `None` if sessions do not keep prepared statements.
     pub(crate) async fn prepared(
         &self,
         client: &Object,
@@ -173,19 +173,19 @@ impl Db {
         prepared.map(Some).map_err(from_driver)
     }
 
-    /// Closes the pool and waits until its sessions are gone. A second call does nothing.
+    /// Closes the pool and waits until its sessions have ended. A second call does nothing.
     pub(crate) async fn close(&self) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         self.keeper.abort();
         self.pool.close();
-        // The keeper and callers that wait for an attempt leave it to nobody any more.
+        // The keeper and callers that wait for an attempt leave none behind from now on.
         self.pool.manager().attempts().close();
         self.count.all_gone().await;
     }
 
-    /// Counts a statement that changed how many tasks there are; whether it is the last of this many.
+    /// Counts a statement that changed the counts of tasks. True for every `many`-th one.
     pub(crate) fn is_nth_change(&self, many: u32) -> bool {
         self.changes.fetch_add(1, Ordering::Relaxed) % many == many - 1
     }
@@ -201,7 +201,7 @@ impl Drop for Db {
     }
 }
 
-/// Keeps the minimum open and closes what has been idle for long.
+/// Keeps the minimum open and closes connections that were idle for too long.
 async fn keep(pool: Pool, settings: Settings) {
     let pause = (settings.idle_timeout / 4).clamp(Duration::from_millis(250), Duration::from_secs(15));
     loop {
@@ -218,13 +218,13 @@ async fn keep(pool: Pool, settings: Settings) {
     }
 }
 
-/// Opens connections until the minimum is there, each within the time given; a server that is away is asked again at the next round. Calls
-/// lack those that are held meanwhile: so what takes longer is looked at again at the next round as well.
+/// Opens connections until the minimum is reached, each within the time given. A server that is away is asked again at the next round.
+/// Callers cannot use the connections that are held here, so a slow one is left to the next round as well.
 async fn fill(pool: &Pool, min: usize, each: Option<Duration>) {
     let timeouts = Timeouts { wait: each, create: each, recycle: None };
     let mut held = Vec::new();
     while pool.status().size < min && pool.status().size < pool.status().max_size {
-        // Held together, or the pool would hand out the same one again.
+        // All are held until the end, because otherwise the pool would return the same one again.
         let Ok(client) = pool.timeout_get(&timeouts).await else { break };
         held.push(client);
         if held.len() >= min {

@@ -1,4 +1,4 @@
-//! Getting to know a server: which version it is, and whether a pooler stands between that keeps no sessions.
+//! Probes a server: its version, and whether there is a pooler in between that does not keep sessions.
 
 use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
@@ -12,7 +12,7 @@ use crate::db::probe::are_sessions;
 use crate::db::sessions::{Server, Sessions, Way};
 use crate::settings::Settings;
 
-/// How sessions of a server are made, and a first one.
+/// How to make sessions of a server, and the first session.
 pub(crate) struct Opened {
     pub(crate) sessions: Sessions,
     pub(crate) first: ClientWrapper,
@@ -39,8 +39,8 @@ pub(crate) async fn open(settings: &Settings, count: &Count) -> Result<Opened> {
     }
 }
 
-/// Nothing is prepared under a name before it is known that sessions are kept: a name that a pooler carries to another session is
-/// in use there, or unknown.
+/// Nothing is prepared under a name before it is known that sessions are kept: a pooler may send the name to another session, where it is
+/// in use or unknown.
 async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Opened> {
     if !may_keep {
         return in_transactions(hosts, count).await;
@@ -50,7 +50,7 @@ async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Ope
     let connected = sessions.connect_and_look(count).await;
     match connected {
         Ok((first, server)) if server.token == token => at_start(hosts, first, server, &token).await,
-        // A pooler swallowed what was asked for. It may have no other session to give.
+        // A pooler dropped the options. It may have no second session to give.
         Ok((first, _)) => {
             drop(first);
             behind_a_pooler(hosts, count).await
@@ -60,7 +60,8 @@ async fn get_to_know(hosts: &Hosts, may_keep: bool, count: &Count) -> Result<Ope
     }
 }
 
-/// Poolers refuse in words and codes of their own; what the server itself would say of every session is left out.
+/// Whether the options were refused. Poolers refuse with words and codes of their own; codes that the server itself gives for any session
+/// are excluded.
 fn is_about_options(error: &Error) -> bool {
     let others = ["28", "3D", "53", "57"];
     error.sqlstate().is_some_and(|code| !others.iter().any(|class| code.starts_with(class)))
@@ -69,7 +70,7 @@ fn is_about_options(error: &Error) -> bool {
 async fn at_start(hosts: &Hosts, first: ClientWrapper, server: Server, token: &str) -> Result<Opened> {
     let version = Some(server.version);
     let sessions = Sessions::new(hosts, Way::AtStart, version, token)?;
-    // What can be asked for at the start only once the version is known.
+    // Settings that can be asked for at the start only once the version is known.
     let (known, unknown) = (Pins::of_session("", version)?, Pins::of_session("", None)?);
     if known.names.len() > unknown.names.len() {
         sessions.pin(&first, &Pins::of_session(hosts.options(), version)?, false).await?;
@@ -85,7 +86,7 @@ async fn behind_a_pooler(hosts: &Hosts, count: &Count) -> Result<Opened> {
         Err(_) => false,
     };
     if !are_sessions {
-        // Not by another connection: this one may have the only session.
+        // Keeps this connection: it may hold the pooler's only session.
         return Ok(Opened { sessions: Sessions::new(hosts, Way::InTransactions, None, "")?, first });
     }
     let sessions = Sessions::new(hosts, Way::AfterStart, Some(server.version), "")?;

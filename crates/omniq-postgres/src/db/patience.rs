@@ -1,4 +1,4 @@
-//! What is repeated while the server is away, and for how long: the one place that decides it.
+//! Decides, for all calls, what is repeated while the server is away, and for how long.
 
 use std::time::Duration;
 
@@ -9,18 +9,19 @@ use crate::db::connection::Object;
 use crate::db::Db;
 use crate::error::{is_away, was_not_done};
 
-/// The shortest and the longest wait between two tries.
+/// The shortest and the longest wait between two attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
-/// After how many tries a call is given up that was undone each time: each of them let another transaction get on, so this is out of reach.
+/// How often a call is repeated that the server has undone each time. Each time another transaction has made progress, so the limit is out
+/// of reach.
 const TRIES: u32 = 1_000;
 
-/// How long one call may go on trying: for as long as it may wait for a connection.
+/// How long one call may keep trying: as long as it may wait for a connection.
 ///
-/// A connection that cannot be had is tried for again, whatever it is for. A statement is sent again if the server said that
-/// it did nothing, or if doing it twice is as good as once: that is for the caller to say. What may have been done is never
-/// repeated otherwise. What the server undid for the sake of another transaction is done again whatever the time is: the other one has
-/// got on by that.
+/// A connection that cannot be opened is always tried again. A statement is sent again if the server says that it did nothing, or if the
+/// caller declares that executing it twice is harmless. Otherwise a statement that may have been executed is never repeated. A statement
+/// that the server has undone in favour of another transaction is repeated regardless of the time, because that transaction has made
+/// progress.
 #[derive(Debug)]
 pub(crate) struct Patience {
     end: Instant,
@@ -33,7 +34,7 @@ impl Patience {
         Self { end: Instant::now() + limit, pause: PAUSE.0, undone: 0 }
     }
 
-    /// Waits a while; `false` if the time is over.
+    /// Waits for a while. `false` if the time is over.
     pub(crate) async fn pause(&mut self) -> bool {
         let pause = self.pause.mul_f64(rand::random_range(0.5..1.0));
         if Instant::now() + pause >= self.end {
@@ -58,13 +59,13 @@ impl Patience {
         }
     }
 
-    /// Whether to send again what failed like this, after a wait.
+    /// Whether to send again a statement that failed with this answer. Waits before it returns `true`.
     pub(crate) async fn again<T>(&mut self, answer: &Result<T>, harmless: bool) -> bool {
         let Err(error) = answer else { return false };
         if is_undone(error) {
             self.undone += 1;
             tracing::debug!(%error, times = self.undone, "undone for another transaction: it is done again");
-            // Those that undid each other should not meet again.
+            // A random wait, so that transactions that undid each other do not meet again.
             let most = u64::from(self.undone.min(20)) * 500;
             tokio::time::sleep(Duration::from_micros(rand::random_range(0..most))).await;
             return self.undone < TRIES;
@@ -73,13 +74,13 @@ impl Patience {
     }
 }
 
-/// Whether all was undone for the sake of another transaction, which has got on by that: a deadlock, a failure of serialization, or a
-/// task that moved to another row (see `held.sql`). To do the same again is harmless.
+/// Whether everything was undone in favour of another transaction, which has made progress: a deadlock, a serialization failure, or a task
+/// that moved to another row (see `locked.sql`). Repeating it is harmless.
 fn is_undone(error: &Error) -> bool {
     matches!(error.sqlstate(), Some("40P01" | "40001" | "OQ005"))
 }
 
-/// Whether an enqueue, say, may have been carried out although it failed.
+/// Whether a statement that failed may have been executed all the same.
 pub(crate) fn is_unsure(error: &Error) -> bool {
     is_away(error) && !was_not_done(error)
 }

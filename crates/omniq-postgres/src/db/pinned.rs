@@ -1,4 +1,4 @@
-//! Test: what a role sets reaches no statement, whichever way its sessions are made.
+//! Test: no setting of a role reaches a statement, in whichever way its sessions are made.
 
 use omniq_testkit::{Pooler, TestDb};
 
@@ -10,7 +10,7 @@ use crate::sql::Statement;
 
 const HOSTILE: &str = include_str!("../../tests/hostile.sql");
 
-/// More than the suite of the interfaces is run under.
+/// Settings beyond those that the interface tests use.
 const MORE: &str = "
     alter role {role} set idle_session_timeout = '1min';
     alter role {role} set timezone_abbreviations = 'Australia';
@@ -21,15 +21,15 @@ const MORE: &str = "
     alter role {role} set enable_bitmapscan = on;
     alter role {role} set jit = on";
 
-/// What is the user's affair.
+/// Settings that are left to the user.
 const LEFT: [&str; 2] = ["escape_string_warning", "lc_messages"];
 
-/// The settings that a statement has from the role, and the library's own, which is not listed there.
+/// The settings that a statement takes from the role, and `omniq.direct`, which that view does not list.
 const OF_THE_ROLE: &str = "
     select array_agg(name order by name) filter (where source = 'user'), current_setting('omniq.direct')
     from pg_catalog.pg_settings";
 
-/// Issue 12, C6. Directly, and through poolers that hand out sessions, or transactions.
+/// Issue 12, C6. Directly, and through poolers that hand out whole sessions, or single transactions.
 #[tokio::test]
 async fn a_role_sets_nothing_that_statements_rely_on() {
     let modes = [None, Some("pool_mode = session\ndefault_pool_size = 20"), Some("")];
@@ -51,7 +51,7 @@ async fn a_role_sets_nothing_that_statements_rely_on() {
         let (found, direct): (Vec<String>, String) = (columns.take().unwrap(), columns.take().unwrap());
         let mut left: Vec<&str> = LEFT.to_vec();
         if mode == Some("") {
-            // Statements that are not kept are planned with the values at hand.
+            // Statements that are not prepared are planned with the actual values.
             left.extend(PLANNING.map(|(name, _)| name));
         }
         left.sort_unstable();

@@ -1,12 +1,13 @@
-//! What the statements rely on in a session, whatever role, database or server have set: pinned, unless the user's own `options` say otherwise.
+//! The settings that the statements rely on, pinned in each session whatever role, database or server have set, unless the user's own
+//! `options` say otherwise.
 
 use omniq_core::{Error, Result};
 
-/// Settings that change what a statement means, or whether it is carried out at all. Timeouts are off: calls have bounds of
-/// their own, and an end that was cut off on the server is a run that nobody knows of. What is left out is the user's affair, such as
-/// `synchronous_commit`, `work_mem`, or the language of messages: errors are told apart by their SQLSTATE.
+/// Settings that change what a statement means, or whether it is executed at all. Timeouts are off: calls have limits of their own, and if
+/// the server cut a settlement off, its outcome would be unknown. Settings that do not matter to the statements are left to the user, such
+/// as `synchronous_commit`, `work_mem`, or the language of messages: errors are distinguished by their SQLSTATE.
 const RELIED_ON: [(&str, &str); 22] = [
-    // Nothing of the user's comes before the system's own names.
+    // No object of the user comes before the system's own names.
     ("search_path", "pg_catalog, pg_temp"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
@@ -28,16 +29,16 @@ const RELIED_ON: [(&str, &str); 22] = [
     ("row_security", "on"),
     ("exit_on_error", "off"),
     ("check_function_bodies", "on"),
-    // What the triggers check, the library has checked: docs/decisions/0019-checks-by-trigger.md.
+    // The library has already checked what the triggers check: docs/decisions/0019-checks-by-trigger.md.
     ("omniq.direct", "on"),
 ];
 
-/// How the sessions plan. Every statement finds its rows by an index and takes arrays whose length says nothing of the best
-/// plan: so plans are made once and kept, and one that was made while a table was small stays right when it has grown.
-/// A bitmap scan in particular looks cheap as long as the statistics know of few tasks; in a claim it then reads and
-/// sorts the whole backlog (measured: 40 ms a claim at 40,000 tasks). And where the table was empty at that time, its index
-/// read from end to end looks cheaper than a look by id. That plan exists for joins on `t.id = x.id` alone, whose order it
-/// has; so the statements write `t.id = any (array[x.id])` (measured: a drain of 43,000 tasks in 4 s instead of 60 s).
+/// How the sessions plan. Every statement finds its rows by an index, and takes arrays whose length says nothing about the best plan. So
+/// plans are made once and kept, and a plan that was made while a table was small stays right when the table has grown.
+/// In particular, a bitmap scan looks cheap as long as the statistics show few tasks; a claim by it reads and sorts the whole backlog
+/// (measured: 40 ms a claim at 40,000 tasks). And if the table was empty when the plan was made, a full scan of its index looks cheaper
+/// than a lookup by id. The planner considers that plan only for joins on `t.id = x.id`, whose order the scan gives; so the statements
+/// write `t.id = any (array[x.id])` (measured: a drain of 43,000 tasks in 4 s instead of 60 s).
 pub(crate) const PLANNING: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
@@ -45,13 +46,13 @@ pub(crate) const PLANNING: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
-/// By the value of this a session shows that what it asked for at its start holds.
+/// The value of this setting shows that a session was started with the options asked for.
 const TOKEN: &str = "omniq.session";
 
-/// The first version that can end transactions by a timeout, by its major number.
+/// The first major version that can end transactions by a timeout.
 const WITH_TRANSACTION_TIMEOUT: i32 = 17;
 
-/// Settings by name, in the order in which they are made.
+/// Settings by name, in the order in which they are set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pins {
     pub(crate) names: Vec<String>,
@@ -63,7 +64,7 @@ impl Pins {
         list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// For a whole session; `options` are the user's own, `version` that of the server where it is known.
+    /// For a whole session. `options` are the user's own; `version` is the server's major version if it is known.
     pub(crate) fn of_session(options: &str, version: Option<i32>) -> Result<Self> {
         let planned = PLANNING.iter().copied();
         let mut list: Vec<_> = RELIED_ON.into_iter().chain(planned).collect();
@@ -73,12 +74,13 @@ impl Pins {
         Self::of(&list).with(options)
     }
 
-    /// For a single transaction of a session that is others' as well. Its statements are not kept: they are planned with the values at hand.
+    /// For a single transaction of a session that is shared with other clients. Its statements are not prepared: they are planned with the
+    /// actual values.
     pub(crate) fn of_transaction(options: &str) -> Result<Self> {
         Self::of(&RELIED_ON).with(options)
     }
 
-    /// Lays the user's own over them.
+    /// Appends the user's own settings, which win.
     fn with(mut self, options: &str) -> Result<Self> {
         for (name, value) in read(options)? {
             self.names.push(name);
@@ -87,8 +89,8 @@ impl Pins {
         Ok(self)
     }
 
-    /// As options for the start of a session, with the user's own, which may say more than settings, behind them.
-    /// `token`: what [`TOKEN`] is to be.
+    /// As options for the start of a session, followed by the user's own, which may be more than settings.
+    /// `token`: the value for [`TOKEN`].
     pub(crate) fn at_start(options: &str, version: Option<i32>, token: &str) -> Result<String> {
         let pins = Self::of_session("", version)?;
         let own = pins.names.iter().zip(&pins.values);
@@ -109,8 +111,8 @@ impl FromIterator<(String, String)> for Pins {
     }
 }
 
-/// Takes options of the command line apart: `-c name=value`, `-cname=value` or `--name=value`, a backslash before a space that
-/// belongs to a value. Errors: `is_config` for any other, which only the start of a session takes.
+/// Parses command-line options: `-c name=value`, `-cname=value` or `--name=value`, with a backslash before a space that
+/// belongs to a value. Errors: `is_config` for any other option, which only the start of a session takes.
 fn read(options: &str) -> Result<Vec<(String, String)>> {
     let mut words = split(options).into_iter();
     let mut found = Vec::new();
@@ -131,7 +133,7 @@ fn read(options: &str) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// As the server does it.
+/// Splits options into words as the server does.
 fn split(options: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

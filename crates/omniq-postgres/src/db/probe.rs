@@ -9,24 +9,24 @@ use crate::sql::Columns;
 
 const PROCESS: &str = include_str!("../../sql/session/process.sql");
 
-/// How long it may take: a pooler whose connections are all in use does not answer.
+/// How long the probe may take: a pooler whose connections are all in use does not answer.
 const BOUND: Duration = Duration::from_secs(2);
-/// Which of two clients asks, in this order: a pooler that gives each transaction the connection that was used last shows itself by
-/// the change from one to the other, and one that gives them in turn by two of the same behind each other.
+/// Which of the two clients sends each statement, in this order. A pooler that gives each transaction the connection that was used last
+/// shows itself when the client changes; one that gives connections in turn shows itself when the same client sends twice in a row.
 const ASKED: [usize; 16] = [0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0];
 
-/// Whether each of two clients is served by one process of its own for as long as it is open. In doubt, `false`: without sessions of
-/// its own a caller polls, but all is right.
+/// Whether each of two clients is served by one process of its own for as long as it is open. In doubt `false`: without sessions of its
+/// own a caller polls, which is slower but correct.
 ///
-/// A crowd in the pooler can hide that the processes change: each client is then given the same one by chance. But whoever was given it
-/// in between has left a statement there, so each client looks at the last statement of the other's process too.
+/// Other clients of the pooler can hide that the processes change, because each client may get the same process by chance. But a client
+/// that used the process in between has left its statement there, so each client also checks the last statement of the other's process.
 pub(crate) async fn are_sessions(clients: [&Client; 2]) -> bool {
     let probe = async {
         let token: u64 = rand::random();
         let mut seen = [const { None }; 2];
         for (number, asked) in ASKED.into_iter().enumerate() {
             let (own, other): (&Option<Seen>, &Option<Seen>) = (&seen[asked], &seen[1 - asked]);
-            // First, as the server shows the beginning of a statement only.
+            // At the beginning, because the server shows only the beginning of a statement.
             let statement = format!("/* {token:016x} {number} */ {PROCESS}");
             let asks_of = other.as_ref().map(|other| other.process);
             let rows = clients[asked].query_typed(&statement, &[(&asks_of, Type::INT4)]).await.ok()?;
@@ -45,14 +45,14 @@ pub(crate) async fn are_sessions(clients: [&Client; 2]) -> bool {
     matches!(tokio::time::timeout(BOUND, probe).await, Ok(Some(())))
 }
 
-/// Which process served a client, by which statement.
+/// The process that served a client, and the statement.
 struct Seen {
     process: i32,
     statement: String,
 }
 
 impl Seen {
-    /// Whether the process has done nothing since. The server shows at least 99 bytes, and none where it was told to keep none.
+    /// Whether the process has executed nothing since. The server shows at least 99 bytes, and nothing if it is configured to keep none.
     fn is_last(&self, shown: Option<String>) -> bool {
         shown.is_some_and(|shown| shown.len() >= 64 && self.statement.starts_with(&shown))
     }
@@ -74,7 +74,7 @@ mod tests {
         client
     }
 
-    /// How many of eight pairs that ask side by side, 25 times each, were taken for sessions. Others use the pooler meanwhile.
+    /// How many of eight concurrent pairs, 25 times each, were taken for sessions, while other clients use the pooler.
     async fn taken_for_sessions(more: &str) -> usize {
         let db = TestDb::new().await;
         let pooler = Pooler::start(&db, more);
@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(taken, 200);
     }
 
-    /// Found by a run of the suite: a storage that was opened through a busy pooler by transaction was given the same process each time
-    /// by chance, and kept statements in the sessions of others. Here it always is.
+    /// Found by a run of the suite: a storage that was opened through a busy pooler by transaction got the same process each time by
+    /// chance, and kept statements in sessions of other clients. Here it always gets the same process.
     #[tokio::test]
     async fn what_others_do_in_between_shows() {
         let db = TestDb::new().await;

@@ -1,4 +1,4 @@
-//! How statements are sent: in one round trip, each by itself or all in one transaction, and again where that is harmless.
+//! Sends statements: in one round trip, each by itself or all in one transaction, and again where that is harmless.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -15,23 +15,23 @@ use super::{Db, unshown};
 use crate::error::{from_driver, is_away};
 use crate::sql::{Columns, Named, Statement};
 
-/// How a search is planned: with the values at hand, and also by the indexes that only a bitmap scan can use.
+/// How a search is planned: with the actual values, and also by indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
     "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
 
-/// Upkeep waits for nothing that others hold for long.
+/// Maintenance does not wait long for locks of others.
 const BOUNDED: &str = "set local lock_timeout = '1s'";
 
 /// A statement with its parameters.
 pub(crate) type Call<'a> = (&'a Statement, &'a [Named<'a>]);
 
-/// What is sent in one round trip.
+/// The statements of one round trip.
 #[derive(Clone, Copy)]
 struct Trip<'a> {
     calls: &'a [Call<'a>],
-    /// Begins the transaction that holds all of them; `None`: each is a transaction of its own where sessions allow it.
+    /// Begins the transaction that holds all of them. `None`: each is a transaction of its own where sessions allow it.
     begin: Option<&'a str>,
-    /// Whether their plans are kept.
+    /// Whether the statements are prepared, so that their plans are kept.
     kept: bool,
 }
 
@@ -46,7 +46,7 @@ impl Db {
         self.query_with(&mut self.patience(), statement, params).await
     }
 
-    /// Sent again while the server is away if that is harmless; see [`Patience`].
+    /// Sends a statement, and again while the server is away if that is harmless; see [`Patience`].
     pub(crate) async fn query_with(
         &self,
         patience: &mut Patience,
@@ -62,7 +62,7 @@ impl Db {
         rows.pop().ok_or_else(no_row)
     }
 
-    /// For statements with optional filters: planned with the values at hand, on which the best index depends.
+    /// For statements with optional filters: planned with the actual values, which decide on the best index.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         let begin = if statement.reads { BEGIN_READ } else { BEGIN };
         self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
@@ -74,8 +74,8 @@ impl Db {
         rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
     }
 
-    /// For upkeep and events: whatever others hold is waited for a second at most (SQLSTATE 55P03). No plan is kept, as to prepare a
-    /// statement waits for locks, too, and without a limit.
+    /// For maintenance and events: waits for a lock for a second at most (SQLSTATE 55P03). Nothing is prepared, because preparing a
+    /// statement waits for locks, too, without that limit.
     pub(crate) async fn bounded(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         self.in_transaction(&format!("{BEGIN}; {BOUNDED}"), &[(statement, params)]).await
     }
@@ -89,17 +89,17 @@ impl Db {
         self.in_transaction(&format!("{BEGIN}; {BOUNDED}; {SEARCHING}"), &[(statement, params)]).await
     }
 
-    /// All or nothing, and no plan is kept. The answer is the last one's.
+    /// All or nothing, and nothing is prepared. Returns the rows of the last statement.
     pub(crate) async fn in_transaction(&self, begin: &str, calls: &[Call<'_>]) -> Result<Vec<Row>> {
         self.send(&mut self.patience(), Trip { calls, begin: Some(begin), kept: false }).await
     }
 
-    /// All or nothing. The answer is the last one's.
+    /// All or nothing. Returns the rows of the last statement.
     pub(crate) async fn all_or_none(&self, patience: &mut Patience, calls: &[Call<'_>]) -> Result<Vec<Row>> {
         self.send(patience, Trip { calls, begin: Some(BEGIN), kept: true }).await
     }
 
-    /// Two statements in this order, each by itself where sessions allow it: sent once, and each has its own answer.
+    /// Two statements in this order, each by itself where sessions allow it. They are sent once, and each has its own answer.
     pub(crate) async fn query_both(&self, client: Object, calls: [Call<'_>; 2]) -> [Result<Vec<Row>>; 2] {
         let lent = Lent::new(client);
         let answers = self.answers(&lent, Trip { calls: &calls, begin: None, kept: true }).await;
@@ -123,7 +123,7 @@ impl Db {
     }
 
     async fn answers(&self, client: &Object, trip: Trip<'_>) -> Result<Vec<Result<Vec<Row>>>> {
-        // Prepared before the first is sent: the order of sending is the order of execution.
+        // Prepared before the first one is sent: the order of sending is the order of execution.
         let mut prepared = Vec::with_capacity(trip.calls.len());
         for (statement, _) in trip.calls {
             prepared.push(if trip.kept { self.prepared(client, statement).await? } else { None });
@@ -150,8 +150,8 @@ impl Db {
         self.sessions.all_or_nothing(client, begin, all).await
     }
 
-    /// Counts what `statement` does, in one transaction: again and again, until `left` says that nothing is left. Each round sees what
-    /// others have made of the rows that the round before waited for.
+    /// Executes `statement` repeatedly in one transaction until `left` returns false, and sums the counts that it returns. Each round sees
+    /// what other transactions have made of the rows that the round before waited for.
     pub(crate) async fn until_none_left(
         &self,
         statement: &Statement,
@@ -165,7 +165,7 @@ impl Db {
             match &answer {
                 Ok(_) => lent.back(false),
                 Err(error) if is_away(error) => lent.back(true),
-                // Rolled back.
+                // The drop rolls back.
                 Err(_) => drop(lent),
             }
             if !patience.again(&answer, false).await {
@@ -199,8 +199,8 @@ impl Db {
     }
 }
 
-/// Does all of these, each of which is sent when it is first polled: in their order, and before anything that comes behind. `until_error`: what
-/// has failed ends it, and nothing behind that is sent any more.
+/// Polls all futures in their order, each of which sends its statement when it is first polled: so they are sent in this order, and before
+/// anything that the caller sends later. `until_error`: the first failure ends it, and nothing after it is sent.
 async fn in_order<T>(
     until_error: bool,
     all: impl Iterator<Item = impl Future<Output = Result<T>>>,
@@ -222,7 +222,7 @@ async fn in_order<T>(
     open.into_iter().filter_map(|(_, answer)| answer).collect()
 }
 
-/// The one value of the one row.
+/// The only value of the only row.
 fn only<T: FromSqlOwned>(rows: &[Row]) -> Result<T> {
     Columns::new(rows.first().ok_or_else(no_row)?).take()
 }
@@ -239,7 +239,8 @@ mod tests {
     use crate::AsyncPostgresEventStorage;
     use crate::settings::Settings;
 
-    /// Found by a hostile reader: a statement that was too large to be sent was left out, and the others beside it were committed.
+    /// Found by a hostile reader: a statement that was too large to be sent was left out, and the other statements of its transaction were
+    /// committed.
     #[tokio::test]
     async fn what_cannot_be_sent_undoes_what_was_sent_with_it() {
         let test = TestDb::new().await;
@@ -248,7 +249,7 @@ mod tests {
         let db = Db::open(&settings).await.unwrap();
         let (ahead, step) = (1e7, 86_400.0);
         let good: Call<'_> = (&db.sql.make_events_partition, &[("ahead", &ahead), ("step", &step)]);
-        // A value of another type is refused by the driver, before it sends anything.
+        // The driver refuses a value of another type before it sends anything.
         let unsent: Call<'_> = (&db.sql.make_events_partition, &[("ahead", &"soon"), ("step", &step)]);
         let witness = test.client().await;
         let count = async || {

@@ -1,4 +1,4 @@
-//! Sessions: how one is made in which the statements mean what they say, and whether a pooler stands between that keeps none.
+//! Sessions: how to make one in which the statements keep their meaning, and whether a pooler in between keeps sessions.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,23 +19,23 @@ use crate::db::unshown;
 
 const SET: &str = include_str!("../../sql/session/set.sql");
 
-/// What transactions begin with, whatever the session's defaults are.
+/// The beginning of a transaction, independent of the session's defaults.
 pub(crate) const BEGIN: &str = "begin isolation level read committed read write";
-/// Also on a server that takes no writes.
+/// As [`BEGIN`], also for a server that takes no writes.
 pub(crate) const BEGIN_READ: &str = "begin isolation level read committed read only";
 
-/// Where what the statements rely on is pinned.
+/// Where the settings that the statements rely on are pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// At the start of the session, which costs nothing.
+    /// At the start of the session, at no cost.
     AtStart,
-    /// By the session's first statement: a pooler stands between that hands out whole sessions.
+    /// By the session's first statement: there is a pooler in between that hands out whole sessions.
     AfterStart,
-    /// In each transaction: sessions are others' as well. Nothing can be kept in them or listened to.
+    /// In each transaction: sessions are shared with other clients. Nothing can be kept in them, and they cannot listen.
     InTransactions,
 }
 
-/// How long a host may take for a heartbeat's connection: with `connect_timeout`, a lease could be over before the second host is asked.
+/// How long a host may take for a heartbeat's connection: with `connect_timeout` a lease could end before the second host is asked.
 const BEAT: Duration = Duration::from_secs(2);
 
 /// Makes sessions.
@@ -46,8 +46,8 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// `options` are the user's own; `version` is the server's where it is known; `token` is how to find out that a session was
-    /// started as asked.
+    /// `options` are the user's own; `version` is the server's major version if it is known; `token` shows later that a session was started
+    /// with the options asked for.
     pub(crate) fn new(hosts: &Hosts, way: Way, version: Option<i32>, token: &str) -> Result<Self> {
         let options = hosts.options();
         let (start, pins) = match way {
@@ -75,8 +75,8 @@ impl Sessions {
         Ok(open)
     }
 
-    /// A first connection, with a look at the server behind it. What a pooler does with a first statement that it has no session for is to
-    /// wait: the statement is part of the log-in.
+    /// The first connection, with a probe of the server. A pooler without a free session lets the first statement wait, so the statement
+    /// counts as part of the log-in.
     pub(crate) async fn connect_and_look(&self, count: &Count) -> Result<(ClientWrapper, Server)> {
         let limit = self.hosts.limit();
         let (host, open) = self.hosts.connect(limit).await?;
@@ -90,8 +90,8 @@ impl Sessions {
         }
     }
 
-    /// To be done before any other statement of a session. A pooler takes more connections than it has sessions for, and holds the first
-    /// statement of the others until it has one.
+    /// Must come before any other statement of a session. A pooler takes more connections than it has sessions for, and lets the first
+    /// statement of the others wait until it has a session.
     pub(crate) async fn make_ready(&self, client: &Client) -> Result<()> {
         let first = async {
             match self.way {
@@ -104,7 +104,7 @@ impl Sessions {
         tokio::time::timeout(limit, first).await.unwrap_or_else(|_| Err(no_answer(limit)))
     }
 
-    /// To be done at the beginning of each transaction; it may be sent with what follows.
+    /// Must come at the beginning of each transaction. It may be sent together with the statements that follow.
     pub(crate) async fn make_ready_within(&self, client: &Client) -> Result<()> {
         match self.way {
             Way::InTransactions => self.pin(client, &self.pins, true).await,
@@ -118,7 +118,7 @@ impl Sessions {
         client.query_typed(SET, &params).await.map(drop).map_err(from_driver)
     }
 
-    /// One statement that is not kept.
+    /// Executes one statement without preparing it.
     pub(crate) async fn query(
         &self,
         client: &Client,
@@ -129,7 +129,7 @@ impl Sessions {
         self.in_transaction(client, begin, query_fresh(client, statement, params)).await
     }
 
-    /// What may be sent each by itself, but in a transaction where that is needed for what the statements rely on.
+    /// Sends statements each by itself, or in a transaction where the settings that they rely on need one.
     pub(crate) async fn in_transaction<T>(
         &self,
         client: &Client,
@@ -139,14 +139,15 @@ impl Sessions {
         if self.keeps() { work.await } else { self.all_or_nothing(client, begin, work).await }
     }
 
-    /// What is sent within a transaction, all in one round trip; after an error the end of the transaction undoes it.
+    /// Sends statements within one transaction, all in one round trip. After an error the end of the transaction undoes them.
     pub(crate) async fn all_or_nothing<T>(
         &self,
         client: &Client,
         begin: &str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        // What fails before it is sent, the server does not know of, and would commit the rest. It has failed when the end is first polled.
+        // The server does not know of a statement that fails before it is sent, and would commit the others. It has failed by the time the
+        // end is first polled.
         let failed = AtomicBool::new(false);
         let work = async {
             let answer = work.await;
@@ -156,7 +157,7 @@ impl Sessions {
         let end = async {
             client.batch_execute(if failed.load(Ordering::Relaxed) { "rollback" } else { "commit" }).await
         };
-        // The order in which they are first polled is the order in which they are sent.
+        // The futures are sent in the order in which they are first polled.
         let (begun, ready, answer, ended) = tokio::join!(
             biased;
             client.batch_execute(begin),
@@ -166,7 +167,7 @@ impl Sessions {
         );
         if let Err(error) = begun {
             let error = from_driver(error);
-            // Without the beginning, the end undoes nothing: whatever the error says, it is not known to have done nothing.
+            // Without the beginning the end undoes nothing. Whatever the error says, the statements may have been executed.
             let unsure = || Error::unavailable(format!("{error}: what was sent behind it was carried out"));
             return Err(if answer.is_ok() { unsure() } else { error });
         }
@@ -184,7 +185,7 @@ fn no_answer(limit: Duration) -> Error {
     ))
 }
 
-/// Sent unprepared: one round trip, and nothing stays behind.
+/// Sends a statement unprepared: one round trip, and nothing stays in the session.
 pub(crate) async fn query_fresh(
     client: &Client,
     statement: &Statement,
@@ -193,18 +194,18 @@ pub(crate) async fn query_fresh(
     unshown::query_typed(client, statement, params).await.map_err(from_driver)
 }
 
-/// Which server answers, and whether a session was started as asked.
+/// The version of the server, and whether a session was started with the options asked for.
 pub(crate) struct Server {
-    /// The major number.
+    /// The major version.
     pub(crate) version: i32,
     pub(crate) token: String,
 }
 
-/// The oldest server that the tests run on.
+/// The oldest version that the tests use.
 const OLDEST: i32 = 15;
 
 impl Server {
-    /// Refuses a server that may lack what the statements need, before anything is written.
+    /// Refuses a server that may lack features that the statements need, before anything is written.
     pub(crate) async fn behind(client: &Client) -> Result<Self> {
         let sql = include_str!("../../sql/session/server.sql");
         let rows = client.query_typed(sql, &[]).await.map_err(from_driver)?;

@@ -1,5 +1,5 @@
-//! How statements are sent: the driver writes each one's parameters into its log, by their `Debug`, and arguments of tasks are among
-//! them. So none of them shows itself, whatever level and subscriber a program has.
+//! Keeps parameters out of logs. The driver logs each statement's parameters by their `Debug`, and arguments of tasks are among them. So no
+//! parameter shows its value, whatever level and subscriber a program has.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row};
 use crate::db::Param;
 use crate::sql::{Named, Statement};
 
-/// How many bytes one message may have: PostgreSQL reads none of a gigabyte, and closes the connection.
+/// The most bytes of one message: PostgreSQL refuses a message of a gigabyte and closes the connection.
 const MOST: usize = 1_000_000_000;
 
 /// A statement whose parameters are too large together; nothing of it was sent.
@@ -31,7 +31,7 @@ impl fmt::Display for TooLarge {
 
 impl Error for TooLarge {}
 
-/// A parameter that says nothing of itself but on its way to the server.
+/// A parameter whose value is shown to nothing but the server.
 struct Unshown<'a>(Param<'a>);
 
 impl fmt::Debug for Unshown<'_> {
@@ -45,14 +45,14 @@ impl ToSql for Unshown<'_> {
         self.to_sql_checked(ty, out)
     }
 
-    /// What is inside is asked, when it is written.
+    /// The inner parameter checks its type when it is written.
     fn accepts(_: &Type) -> bool {
         true
     }
 
     fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         let is_null = self.0.to_sql_checked(ty, out)?;
-        // The message so far.
+        // `out` holds the whole message so far.
         if out.len() > MOST { Err(Box::new(TooLarge(out.len()))) } else { Ok(is_null) }
     }
 
@@ -61,7 +61,7 @@ impl ToSql for Unshown<'_> {
     }
 }
 
-/// A statement that was prepared.
+/// Sends a prepared statement.
 pub(crate) async fn query(
     client: &Client,
     prepared: &tokio_postgres::Statement,
@@ -71,7 +71,7 @@ pub(crate) async fn query(
     client.query_raw(prepared, statement.values(params).map(Unshown)).await?.try_collect().await
 }
 
-/// A statement that is not to be prepared.
+/// Sends a statement without preparing it.
 pub(crate) async fn query_typed(
     client: &Client,
     statement: &Statement,
@@ -85,7 +85,7 @@ pub(crate) async fn query_typed(
 mod tests {
     use super::*;
 
-    /// What is there already is of parameters before.
+    /// The bytes that are there already belong to earlier parameters.
     #[test]
     fn a_message_that_is_too_large_is_not_sent() {
         let write =

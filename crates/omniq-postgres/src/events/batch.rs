@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::sql::time::Time;
 use crate::sql::{object, signed};
 
-/// Events to be logged.
+/// Events that are to be logged.
 #[derive(Debug, Default)]
 pub(crate) struct EventBatch {
     pub(crate) ats: Vec<Time>,

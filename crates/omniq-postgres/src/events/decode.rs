@@ -1,4 +1,4 @@
-//! From rows of events to events.
+//! Decodes rows of events.
 
 use omniq_core::{EventKind, Result, TaskEvent, TaskId};
 use tokio_postgres::Row;
@@ -8,7 +8,7 @@ use crate::sql::jsonb::Jsonb;
 use crate::sql::time::Time;
 use crate::sql::{Columns, Faults, unsigned};
 
-/// Reads `event_columns.sql`. In place of data that cannot be read it says why.
+/// Reads `event_columns.sql`. A column that cannot be read does not fail the call: the entry `unreadable` of the event's data names it.
 pub(crate) fn event(row: &Row) -> Result<TaskEvent> {
     let mut columns = Columns::new(row);
     let mut faults = Faults::default();

@@ -19,8 +19,8 @@ use crate::sql::{Named, count_of};
 use crate::settings::Settings;
 use crate::sql::time::{Time, optional};
 
-/// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits for a lock that others hold on the events for a
-/// second at most (`is_timeout`, SQLSTATE 55P03).
+/// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits at most a second for a lock that another session
+/// holds on the events; then it fails (`is_timeout`, SQLSTATE 55P03) and has written nothing.
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresEventStorage {
     db: Arc<Db>,
@@ -30,12 +30,14 @@ pub struct AsyncPostgresEventStorage {
 pub type PostgresEventStorage = BlockingEvents<AsyncPostgresEventStorage>;
 
 impl AsyncPostgresEventStorage {
-    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings`](Self::with_settings).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(&Settings::from_url(url)?).await
     }
 
-    /// Connects with these settings.
+    /// Connects with these settings and brings the part of events of the schema up to date. Errors: `is_config` for settings that cannot
+    /// be used, `is_unavailable` if no server can be reached within `acquire_timeout`, `is_schema_missing` if `migrate` is off and a
+    /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
         migrate::on_connect(&db, &[Part::Events]).await?;
@@ -101,7 +103,7 @@ impl EventStorage for AsyncPostgresEventStorage {
         ];
         let mut missing = Missing::new(std::iter::empty());
         loop {
-            // A write that waits for a lock longer than that is given back, and does not stand in the way of others.
+            // A write that waits longer for a lock fails, so that it does not block others.
             let answer = db.bounded(&db.sql.log_many, &params).await;
             if !missing.made(db, &answer).await? {
                 return answer.map(drop);

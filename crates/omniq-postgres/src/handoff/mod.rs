@@ -1,6 +1,6 @@
 //! Hand-off: a lone task that is claimed for an idle worker as it is enqueued, and sent to it in the notification.
 //!
-//! `inbox` holds what arrived for a worker, `offers` is the part that runs on the listening connection, `receive` is what the worker
+//! `inbox` holds what arrived for a worker, `offers` is the part that uses the listening connection, `receive` is what the worker
 //! sees. Why so: `docs/decisions/0016-hand-off.md`.
 
 mod inbox;

@@ -1,4 +1,5 @@
-//! The listening connection's part of the hand-off: it listens on the workers' channels and holds a lock for each open inbox.
+//! The part of the hand-off that uses the listening connection: it listens on the workers' channels and holds a lock for each open
+//! inbox.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     Forget(Arc<Inbox>),
 }
 
-/// The open inboxes, and what of them the server knows.
+/// The open inboxes, and which of them the server knows.
 pub(crate) struct Offers {
     listen_on: String,
     open_inbox: String,
@@ -64,7 +65,7 @@ impl Offers {
         self.inboxes.disconnected();
     }
 
-    /// Tells a new connection's server of all open inboxes.
+    /// Opens all open inboxes on a new connection.
     pub(crate) async fn connected(&mut self, client: &Client) -> Result<()> {
         self.channels.clear();
         let inboxes: Vec<_> = self.open.values().map(|(_, inbox)| Arc::clone(inbox)).collect();
@@ -118,7 +119,7 @@ impl Offers {
         }
     }
 
-    /// Listens before it says that the inbox is open.
+    /// Listens first, so that no notification is missed once the inbox is open.
     async fn open(&mut self, client: &Client, inbox: &Inbox) -> Result<()> {
         if self.channels.insert(inbox.channel.clone()) {
             let listening = client.query_typed(&self.listen_on, &[(&inbox.channel, Type::TEXT)]).await;

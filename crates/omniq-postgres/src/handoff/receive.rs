@@ -1,4 +1,4 @@
-//! What a worker receives by hand-off: from the notification to the task.
+//! The worker's side of the hand-off: from the notification to the task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +97,7 @@ impl Drop for PostgresHandoff {
     }
 }
 
-/// The task, if it is this worker's and was not known before.
+/// The task, if it belongs to this worker and was not known before.
 fn accept(shared: &SharedGuard<'_>, worker: WorkerId, text: &str) -> Option<Task> {
     match read(worker, text) {
         Ok((epoch, task)) => shared.add_handed_off(worker, epoch, &task).then_some(task),
@@ -110,7 +110,7 @@ fn accept(shared: &SharedGuard<'_>, worker: WorkerId, text: &str) -> Option<Task
     }
 }
 
-/// As the function `hand_off` writes it.
+/// A task in the form in which the function `hand_off` writes it.
 #[derive(Deserialize)]
 struct Handed {
     epoch: i32,

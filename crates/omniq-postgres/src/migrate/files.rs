@@ -1,12 +1,12 @@
-//! The migration files, by part: a part that is not used is not made.
+//! The migration files, by part: a part that is not used has no tables.
 
 use std::fmt;
 
 use crate::sql::schema::{Schema, hash};
 
-/// What the parts have in common that are kept in partitions by time.
+/// The SQL that is shared by the parts with partitions by time.
 const PARTITIONS: &str = include_str!("../../sql/migrations/partitions.sql");
-/// What the parts have in common whose rows are segments.
+/// The SQL that is shared by the parts whose rows are segments.
 const SEGMENTS: &str = include_str!("../../sql/migrations/segments.sql");
 
 /// A part of the schema.
@@ -25,7 +25,7 @@ impl Part {
     /// All parts.
     pub const ALL: [Self; 3] = [Self::Tasks, Self::Results, Self::Events];
 
-    /// The name, as stored and shown.
+    /// The name in the database and in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tasks => "tasks",
@@ -49,7 +49,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// One numbered step: a folder of files, run in their order.
+/// One numbered step: files that are executed in this order.
 #[derive(Debug)]
 pub struct Migration {
     pub(super) version: i32,
@@ -59,7 +59,7 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// The text to be run.
+    /// The SQL text for this schema.
     pub(super) fn sql(&self, schema: &Schema) -> String {
         let table = if self.part == "results" { "result_segments" } else { self.part };
         schema.fill(&self.text(), &[("{kind}", self.part), ("{table}", table)])

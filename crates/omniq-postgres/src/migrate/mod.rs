@@ -1,4 +1,4 @@
-//! Migrations: numbered SQL files, embedded, applied once each, under a lock, in one transaction.
+//! Migrations: numbered SQL files, embedded in the library. Each is applied once, under a lock, in one transaction.
 
 mod files;
 mod recount;
@@ -38,7 +38,8 @@ pub struct MigrationStatus {
     pub version: i32,
     /// Its name.
     pub name: String,
-    /// When it was applied, as the database writes times; `None`: not yet.
+    /// When it was applied, as text: [`status`] gives the time as the database writes it, [`migrate`] the time of this process in
+    /// RFC 3339. `None`: not yet.
     pub applied_at: Option<String>,
 }
 
@@ -49,11 +50,12 @@ struct Applied {
     name: String,
     checksum: String,
     at: String,
-    /// What the schema was called when it was made, as its functions call it.
+    /// The name of the schema when it was made, which its functions use.
     home: String,
 }
 
-/// What the database has and has not of these parts. Changes nothing. Errors: `is_schema_too_new`.
+/// The migrations of these parts, each with whether the database has it. Changes nothing. Errors: `is_schema_too_new`; `is_config` if the
+/// schema was renamed, or if a migration differs from the one that this version knows.
 pub async fn status(settings: &Settings, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let db = Db::open(settings).await?;
     let applied = applied(&db).await;
@@ -70,8 +72,8 @@ pub async fn status(settings: &Settings, parts: &[Part]) -> Result<Vec<Migration
         .collect())
 }
 
-/// Brings these parts up to the newest version and returns what was applied. Safe when many processes do it at once:
-/// one applies, the others wait and find it done. On a failure or crash nothing is changed.
+/// Brings these parts up to the newest version and returns the migrations that were applied. Safe when many processes do it at once: one
+/// applies them, the others wait and find them applied. A failure or a crash changes nothing. Errors as for [`status`].
 pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let db = Db::open(settings).await?;
     let done = apply(&db, parts).await;
@@ -79,12 +81,13 @@ pub async fn migrate(settings: &Settings, parts: &[Part]) -> Result<Vec<Migratio
     done
 }
 
-/// Removes the schema with all that is in it: tasks, results and events. Nothing happens if there is none.
+/// Removes the schema with all tasks, results and events in it, in one transaction. Waits for transactions that use its tables. Does
+/// nothing if there is no schema.
 pub async fn drop_schema(settings: &Settings) -> Result<()> {
     drop_within(settings, Duration::ZERO).await
 }
 
-/// The same, unless transactions of others hold its tables for longer than `patience`: it does nothing then, and answers with false.
+/// As [`drop_schema`], unless other transactions hold its tables for longer than `patience`: then it returns `false` and changes nothing.
 pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) -> Result<bool> {
     match drop_within(settings, patience.max(Duration::from_millis(1))).await {
         Ok(()) => Ok(true),
@@ -93,13 +96,13 @@ pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) ->
     }
 }
 
-/// Zero waits without end, as the server has it.
+/// A `patience` of zero waits without limit, as in PostgreSQL.
 async fn drop_within(settings: &Settings, patience: Duration) -> Result<()> {
     let db = Db::open(settings).await?;
     let client = db.client().await?;
     let patience = format!("{}ms", patience.as_millis());
     let drop_it = db.schema.fill(DROP, &[]);
-    // Sent together, as all that is in one transaction here.
+    // Sent together, because both are part of one transaction.
     let work = async {
         let params: [(Param<'_>, Type); 1] = [(&patience, Type::TEXT)];
         let (set, dropped) =
@@ -113,7 +116,7 @@ async fn drop_within(settings: &Settings, patience: Duration) -> Result<()> {
     dropped
 }
 
-/// The SQL that makes these parts in an empty database, for those who apply it by other means.
+/// The SQL that makes these parts in an empty database, to be applied by other means. Error `is_config` for a bad schema name.
 pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     let schema = Schema::new(schema)?;
     let mut text = format!(
@@ -138,13 +141,13 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     Ok(text)
 }
 
-/// Every statement as it is sent for this schema, with its name. `settle` comes in the forms that its blocks make. Error `is_config` for a
-/// bad schema name.
+/// Every statement as it is sent for this schema: its name and its text. `settle` occurs once for each combination of its blocks. Error
+/// `is_config` for a bad schema name.
 pub fn statements(schema: &str) -> Result<Vec<(String, String)>> {
     crate::sql::statements(schema)
 }
 
-/// What a storage does when it connects: migrates if it may, else checks that all is there.
+/// Called when a storage connects. Migrates if the setting `migrate` is on, else checks that no migration is missing.
 pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
     let applied = applied(db).await?;
     check_known(&applied, &db.schema, parts)?;
@@ -168,7 +171,7 @@ async fn apply(db: &Db, parts: &[Part]) -> Result<Vec<MigrationStatus>> {
     let transaction = begin.start().await.map_err(from_driver)?;
     db.sessions.make_ready_within(transaction.client()).await?;
     transaction.batch_execute(PIN).await.map_err(from_driver)?;
-    // Nothing is prepared for a single use, and behind a pooler nothing can be.
+    // A statement for a single use is not prepared, and behind a pooler none can be.
     let query = async |sql: &str, params: &[(Param<'_>, Type)]| {
         transaction.query_typed(sql, params).await.map_err(from_driver)
     };
@@ -220,7 +223,7 @@ async fn applied(db: &Db) -> Result<Vec<Applied>> {
     }
     match db.query(&db.sql.migrations, &[]).await {
         Ok(rows) => Ok(read(&rows)),
-        // Dropped in between.
+        // The schema was dropped in between.
         Err(error) if error.is_schema_missing() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
@@ -247,7 +250,8 @@ fn find<'a>(applied: &'a [Applied], part: Part, migration: &Migration) -> Option
     applied.iter().find(|row| row.part == part.name() && row.version == migration.version)
 }
 
-/// Refuses a database that a newer version of the library has migrated, or whose history is another, or a schema that was renamed.
+/// Refuses a schema that a newer version of the library has migrated, that has other migrations under the same numbers, or that was
+/// renamed.
 fn check_known(applied: &[Applied], schema: &Schema, parts: &[Part]) -> Result<()> {
     if let Some(Applied { home, .. }) = applied.iter().find(|row| row.home != schema.name()) {
         let (now, before) = (quote_identifier(schema.name()), quote_identifier(home));

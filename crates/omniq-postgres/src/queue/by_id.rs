@@ -10,7 +10,7 @@ use crate::sql::jsonb::{self, JsonbText};
 use crate::sql::time::{Time, optional};
 use crate::sql::{Columns, Named, Statement};
 
-/// Singles out these tasks, except those that a worker holds, and runs a statement on them, in one transaction.
+/// Singles out these tasks, except those that a worker holds, and executes a statement on them, in one transaction.
 async fn singled_out(
     claims: &Claims,
     ids: &[TaskId],

@@ -11,8 +11,8 @@ use super::counts;
 use crate::segments::{SegmentRow, decode};
 use crate::sql::{Columns, Named};
 
-/// How often a claim that got nothing is repeated while there are ready tasks, because others are claiming from the same row; and the
-/// wait in between, which grows by itself each time.
+/// How often a claim that returned nothing is repeated while there are ready tasks, because other claims hold the same row; and the wait in
+/// between, which grows by this each time.
 const AGAIN: u32 = 8;
 const PAUSE: Duration = Duration::from_micros(500);
 /// The wait before tasks whose rows others hold are released again.
@@ -146,7 +146,7 @@ impl Claims {
         Ok(busy.map(|(claim, _)| claim).collect())
     }
 
-    /// Repeats the release until no row is held. Does not keep a queue open that is not used any more.
+    /// Repeats the release until no row is held. Does not keep an unused queue open.
     fn release_later(self: &Arc<Self>, mut claims: Vec<(TaskId, Claim)>) -> impl Future<Output = ()> + use<> {
         let this = Arc::downgrade(self);
         async move {

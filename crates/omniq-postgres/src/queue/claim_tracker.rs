@@ -123,7 +123,7 @@ impl Drop for ClaimGuard<'_> {
     }
 }
 
-/// While there is one, no reconciliation runs.
+/// As long as one exists, no reconciliation begins.
 #[derive(Debug)]
 pub(crate) struct SharedGuard<'a> {
     tracker: &'a ClaimTracker,

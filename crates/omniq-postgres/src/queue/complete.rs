@@ -17,8 +17,9 @@ pub trait CompleteIn {
     /// Completes the task in this transaction, with its result and its `completed` event. A commit makes them durable together with the
     /// rest of the transaction; a rollback leaves nothing, and the task runs again as after a failure.
     ///
-    /// The transaction must end before the handler does. If it was committed, what the handler returns afterwards is ignored. Errors: `is_claim_lost` if the task is not held any more, or was completed by this transaction before: that
-    /// aborts it; `is_invalid` if the queue is not on PostgreSQL, or if results or events are kept elsewhere.
+    /// The transaction must end before the handler does. If it was committed, what the handler returns afterwards is ignored. Errors:
+    /// `is_claim_lost` if the task is not held any more, or was completed by this transaction before: that aborts the transaction;
+    /// `is_invalid` if the queue is not on PostgreSQL, or if results or events are kept elsewhere.
     async fn complete_in<R: serde::Serialize + Sync>(
         &self,
         target: &mut dyn EnqueueTarget,
@@ -45,7 +46,7 @@ impl CompleteIn for Context {
     }
 }
 
-/// Gives the task a row of its own, and writes down the call that completes it.
+/// Gives the task a row of its own, and builds the call that completes it.
 pub(super) async fn prepare(
     db: &Arc<Db>,
     keep_completed: bool,
@@ -74,7 +75,7 @@ pub(super) async fn prepare(
     if !events.is_empty() {
         db.make_events_partition(0.0).await?;
     }
-    // Asked for now, because what is remembered may be from before a restart of the server.
+    // Asked for now, because the remembered identity may be from before a restart of the server.
     let database = database_id::ask(db).await?;
     let mut run = json!({
         "id": id, "worker": claim.worker.0, "number": number, "keep": keep_completed,

@@ -15,12 +15,12 @@ pub(super) async fn roll_up(db: &Db) -> Result<()> {
     db.bounded(&db.sql.roll_up_counts, &[("at_least", &AT_LEAST)]).await.map(drop)
 }
 
-/// To be called after a statement that changes counts. The rollup runs in the background.
+/// Must be called after a statement that changes counts. The rollup happens in the background.
 pub(super) fn changed(db: &Arc<Db>) {
     if !db.is_nth_change(EVERY) {
         return;
     }
-    // Does not keep a pool open that is not used any more.
+    // Does not keep an unused pool open.
     let db = Arc::downgrade(db);
     tokio::spawn(async move {
         if let Some(db) = db.upgrade().filter(|db| !db.is_closed())

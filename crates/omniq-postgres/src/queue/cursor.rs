@@ -102,7 +102,7 @@ impl Cursors {
         From { priorities, seqs, begun: Instant::now() }
     }
 
-    /// Notes the tasks that a claim from there has brought.
+    /// Notes the tasks that a claim with these positions has returned.
     pub(super) fn claimed(&self, worker: WorkerId, request: &Dequeue, from: &From, tasks: &[Task]) {
         if !request.resume {
             return;

@@ -1,19 +1,19 @@
-//! What is said of ids that are taken: in our words, as the server names the columns of its index.
+//! The errors for ids that are in use. They do not quote the server, which names the columns of its index.
 
 use omniq_core::Error;
 use uuid::Uuid;
 
-/// The rule by which no two tasks have one id; the schema calls it so.
+/// The index by which task ids are unique, as the schema names it.
 const TASKS: &str = "tasks_id";
-/// The rule by which no new task has the id of a result.
+/// The rule that no new task has the id of a kept result, as the schema names it.
 const RESULTS: &str = "results_task";
 
-/// The error for a rule of uniqueness that was broken, from what the server reported.
+/// The error for a violated rule of uniqueness, from the server's report.
 pub(crate) fn error(rule: Option<&str>, detail: Option<&str>, message: &str) -> Error {
     match (rule, detail.and_then(id_in)) {
         (Some(TASKS), Some(id)) => Error::id_in_use(id),
         (Some(RESULTS), Some(id)) => Error::id_has_result(id),
-        // A server may be told to leave details out.
+        // The server may be configured to leave details out.
         (Some(TASKS | RESULTS), None) => Error::duplicate("the id is in use already: give another, or none"),
         (rule, _) => Error::duplicate(format!(
             "the database refused a value by its rule {:?}: {message}",
@@ -22,7 +22,7 @@ pub(crate) fn error(rule: Option<&str>, detail: Option<&str>, message: &str) -> 
     }
 }
 
-/// The id that a detail names, in whichever language it is.
+/// The id in a detail, in whatever language the detail is.
 fn id_in(detail: &str) -> Option<Uuid> {
     let mut words = detail.split(|letter: char| !letter.is_ascii_hexdigit() && letter != '-');
     words.find_map(|word| word.parse().ok())
@@ -32,7 +32,7 @@ fn id_in(detail: &str) -> Option<Uuid> {
 mod tests {
     use super::*;
 
-    /// Issue 12, errors: the columns of the index stood in the message, and the remedy twice.
+    /// Issue 12, errors: the message named the columns of the index, and gave the remedy twice.
     #[test]
     fn ids_that_are_taken_are_named_in_our_words() {
         let id = "01a225e5-fa21-71b3-882e-7e3108f30000";
@@ -52,7 +52,7 @@ mod tests {
             assert!(!error.message().contains("count"), "{error}");
         }
         assert!(error(Some(TASKS), None, "").message().contains("the id is in use already"));
-        // A rule of the user's own.
+        // A rule that the user has added.
         let detail = Some("Key (customer)=(Ann) already exists.");
         let own = error(Some("one_per_customer"), detail, "a rule was broken");
         assert!(

@@ -45,7 +45,7 @@ pub trait EnqueueTarget: Send {
     async fn complete(&mut self, completion: &Completion) -> Result<Option<String>>;
 }
 
-/// What enqueues need.
+/// What enqueues share.
 #[derive(Debug)]
 pub(super) struct Enqueuer {
     db: Arc<Db>,
@@ -144,7 +144,7 @@ pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqu
     while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
         let duplicate = again && error.is_duplicate();
         if !duplicate && !is_unsure(&error) {
-            // The first try may still be carried out.
+            // The first attempt may still be carried out.
             return Err(if again { unknown(error) } else { error });
         }
         let uncertain = Uncertain::new(batch, began);

@@ -1,5 +1,5 @@
-//! Rows that a settlement or a rescue has skipped because another session holds them by a lock: remembered, so that nothing waits for
-//! them again, and logged with that session.
+//! Rows that a settlement or a rescue has skipped because another session has locked them: remembered, so that nothing waits for them
+//! again, and logged with that session.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
@@ -20,9 +20,9 @@ pub(super) struct LockHolders {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Tasks whose rows were held when they were last to be settled.
+    /// Tasks whose rows were locked at their last settlement.
     tasks: HashSet<TaskId, RandomState>,
-    /// When a session was logged.
+    /// When each session was last logged.
     logged: HashMap<String, Instant>,
 }
 
@@ -31,13 +31,13 @@ impl LockHolders {
         self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Whether the row of one of these was held the last time.
+    /// Whether the row of one of these tasks was locked the last time.
     pub(super) fn hold_any(&self, tasks: impl Iterator<Item = TaskId>) -> bool {
         let known = self.lock();
         !known.tasks.is_empty() && tasks.into_iter().any(|task| known.tasks.contains(&task))
     }
 
-    /// Notes what a settlement has found: each task, and whether its row was held.
+    /// Notes the outcome of a settlement: each task, and whether its row was locked.
     pub(super) fn settled(&self, answers: impl Iterator<Item = (TaskId, bool)>) {
         let mut known = self.lock();
         for (task, busy) in answers {

@@ -65,12 +65,14 @@ struct Inner {
 }
 
 impl AsyncPostgresQueue {
-    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings`](Self::with_settings).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(&Settings::from_url(url)?).await
     }
 
-    /// Connects with these settings.
+    /// Connects with these settings and brings the part of tasks of the schema up to date. Errors: `is_config` for settings that cannot
+    /// be used, `is_unavailable` if no server can be reached within `acquire_timeout`, `is_schema_missing` if `migrate` is off and a
+    /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
         migrate::on_connect(&db, &[Part::Tasks]).await?;
@@ -226,7 +228,7 @@ impl TaskQueue for AsyncPostgresQueue {
         }
         self.inner.wake.stop().await;
         self.db().close().await;
-        // A server that is away has no lease to give back; the tasks return by its end.
+        // A server that is away cannot end the lease now; the tasks come back when the lease ends.
         outcome.or_else(|error| if error.is_transient() { Ok(()) } else { Err(error) })
     }
 

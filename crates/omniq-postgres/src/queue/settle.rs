@@ -12,7 +12,7 @@ use crate::segments::Bitmap;
 use crate::segments::settle::SettleBatch;
 use crate::sql::{Columns, Named, SettleBlocks};
 
-/// The wait before a batch that is all or nothing is sent again, as others hold some of it.
+/// The wait before a batch that is all or nothing is sent again, because other sessions hold some of its rows.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Claims {
@@ -97,12 +97,12 @@ pub(crate) async fn settle(
         let answer = match missing.made(db, &answer).await {
             Ok(true) => continue,
             Ok(false) => answer,
-            // Others hold the table that wants a partition.
+            // Other sessions hold the table that needs a partition.
             Err(error) => Err(error),
         };
         match answer {
             Err(error) if is_held(&error) && !all && !past => past = true,
-            // All or nothing: what others hold is waited for, as a connection would be.
+            // All or nothing: waits for rows that other sessions hold, as long as for a connection.
             Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
                 tokio::time::sleep(PAUSE).await;
             }
@@ -123,7 +123,7 @@ pub(crate) async fn settle(
     }
     if past {
         for rank in self.busy(&batch).await? {
-            // What others hold can have been let go of since, and is tried again then.
+            // The other session may have released the row since; the caller tries the task again.
             if answers[rank] == Settled::Lost {
                 answers[rank] = Settled::Busy;
             }
@@ -135,7 +135,7 @@ pub(crate) async fn settle(
     Ok(answers)
 }
 
-/// Which tasks of a batch were skipped and are still held by their claims. Logs the sessions that hold their rows.
+/// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
 async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
     let db = &self.db;
     let row = db.one(&db.sql.busy, &claims_of(batch)).await?;

@@ -19,14 +19,14 @@ use crate::sql::Columns;
 /// The most by which the clocks of a server and its successor may differ.
 const SKEW: Duration = Duration::from_millis(100);
 
-/// What became of it.
+/// The outcome of such an enqueue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// All of it was carried out: it is one statement, or one transaction.
     Done,
-    /// Nothing was, and it may be sent again: an id that is written meanwhile is refused as a duplicate.
+    /// Nothing was carried out, and it may be sent again: an id that is written meanwhile is refused as a duplicate.
     Nothing,
-    /// One of its ids was in use before.
+    /// One of its ids was already in use.
     Duplicate(Uuid),
     /// It cannot be known.
     Unknown,
@@ -35,16 +35,16 @@ pub(super) enum Found {
 /// An enqueue that may have been carried out.
 pub(super) struct Uncertain<'a> {
     batch: &'a EnqueueBatch,
-    /// The ids that the user chose, which others may have used, too. The rest was made for this call: if one is there, this call has added
-    /// it.
+    /// The ids that the user chose, which other calls may have used, too. The other ids were made for this call: if one of them is there,
+    /// this call has added it.
     chosen: HashSet<Uuid>,
     began: Instant,
 }
 
-/// What is there under an id.
+/// A task, or only its result, that was found under an id.
 struct Trace {
     added: Timestamp,
-    /// Else the task was there, and has left its result.
+    /// `false`: the task is gone, and its result was found.
     is_task: bool,
 }
 
@@ -65,11 +65,11 @@ impl<'a> Uncertain<'a> {
         self.chosen.is_empty()
     }
 
-    /// Where the user chose the ids, a task counts as this call's if it was added since the call began.
+    /// Looks for the ids. A task whose id the user chose counts as this call's if it was added since the call began.
     pub(super) async fn look(&self, db: &Db, patience: &mut Patience) -> Result<Found> {
         let there = match self.find(db, patience).await {
             Ok(there) => there,
-            // Who may enqueue need not be able to look. An id that was made for this call is refused if it is there.
+            // A role that may enqueue need not be allowed to read. An id that was made for this call is refused if it is there.
             Err(error) if error.is_permission_denied() => {
                 return Ok(if self.is_all_made() { Found::Nothing } else { Found::Unknown });
             }
@@ -86,7 +86,7 @@ impl<'a> Uncertain<'a> {
         Ok(match since {
             0 => match there.iter().find(|(_, trace)| trace.is_task) {
                 Some((id, _)) => Found::Duplicate(*id),
-                // The result of an earlier task: the next try is refused for it, in the server's own words.
+                // The result of an earlier task: the server refuses the next attempt for it, with its own message.
                 None => Found::Nothing,
             },
             since if since == self.chosen.len() => Found::Done,
@@ -110,7 +110,7 @@ impl<'a> Uncertain<'a> {
         Ok(there)
     }
 
-    /// By the server's clock, when this call began.
+    /// The server's time when this call began.
     async fn server_time(&self, db: &Db, patience: &mut Patience) -> Result<Timestamp> {
         let ago = (self.began.elapsed() + SKEW).as_secs_f64();
         let rows = db.query_with(patience, &db.sql.server_time, &[("ago", &ago)]).await?;

@@ -1,4 +1,4 @@
-//! From rows of results to results.
+//! Decodes rows of results.
 
 use omniq_core::{Codec, Payload, Result, ResultStatus, TaskId, TaskResult, TaskError};
 use tokio_postgres::Row;
@@ -8,8 +8,8 @@ use crate::sql::jsonb::Jsonb;
 use crate::sql::time::Time;
 use crate::sql::{Columns, Faults, stored_error, unsigned};
 
-/// Reads `result_columns.sql`. What cannot be read does not fail here: a result without its value, or of an unknown status, is
-/// one of a failed task, and its error says why.
+/// Reads `result_columns.sql`. A column that cannot be read does not fail the call: the result's error names it, and if it is the status or
+/// the codec, the status is failed.
 pub(crate) fn result(row: &Row) -> Result<TaskResult> {
     let mut columns = Columns::new(row);
     let mut faults = Faults::default();

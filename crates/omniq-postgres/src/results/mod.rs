@@ -34,12 +34,14 @@ pub struct AsyncPostgresResultStorage {
 pub type PostgresResultStorage = BlockingResults<AsyncPostgresResultStorage>;
 
 impl AsyncPostgresResultStorage {
-    /// Connects by URL and brings the schema `omniq` up to date; see [`Settings`] for all that can be set in the URL.
+    /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings`](Self::with_settings).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(&Settings::from_url(url)?).await
     }
 
-    /// Connects with these settings.
+    /// Connects with these settings and brings the part of results of the schema up to date. Errors: `is_config` for settings that cannot
+    /// be used, `is_unavailable` if no server can be reached within `acquire_timeout`, `is_schema_missing` if `migrate` is off and a
+    /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
         migrate::on_connect(&db, &[Part::Results]).await?;
@@ -81,17 +83,17 @@ impl Filter {
     }
 }
 
-/// Results by task id.
+/// The results of these tasks, in no particular order. Tasks without a result are left out.
 pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     let Spans { firsts, lasts, masks } = Spans::of(ids);
     let rows = db.query(&db.sql.get_results, &[("firsts", &firsts), ("lasts", &lasts), ("masks", &masks)]).await?;
     rows.iter().map(decode::result).collect()
 }
 
-/// In how many groups tasks are locked: a lock each would fill the server's table of locks.
+/// The number of groups in which tasks are locked: a lock for each task would fill the server's lock table.
 const GROUPS: u64 = 64;
 
-/// The groups of these tasks, in an order that is the same for all.
+/// The lock keys of the groups of these tasks, in the same order for every caller.
 fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
     let base = hash(&format!("omniq results {}", db.schema.name())).cast_signed();
     let groups: BTreeSet<_> = ids.iter().map(|id| hash(&id.to_string()) % GROUPS).collect();

@@ -13,20 +13,20 @@ use uuid::Uuid;
 use crate::db::Db;
 use crate::results::fetch;
 
-/// The shortest and the longest pause between two looks. A pause grows while nothing comes.
+/// The shortest and the longest pause between two queries. The pause grows while no result arrives.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-/// The first look gets so much time, also for one who does not want to wait.
+/// The least time for the first query, even if the caller does not want to wait.
 const FIRST: Duration = Duration::from_secs(1);
-/// Longer than anyone waits, and safe to add to a time.
+/// Longer than any wait, and safe to add to a time.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
-/// How many ids one query asks for at most.
+/// The most ids in one query.
 const CHUNK: usize = 5_000;
 
 fn closed() -> Error {
     Error::closed("the result storage is closed: open a new one")
 }
 
-/// Whether another look would fail alike. One that was cancelled, or met an outage, a lock or a full pool, would not.
+/// Whether another query would fail the same way. After a cancellation, an outage, a lock or a full pool it may succeed.
 fn is_final(error: &Error) -> bool {
     !error.is_transient() && !error.is_timeout()
 }
@@ -34,7 +34,7 @@ fn is_final(error: &Error) -> bool {
 type Answer = Result<TaskResult>;
 type Waiting = HashMap<TaskId, Vec<oneshot::Sender<Answer>>>;
 
-/// Who waits for what. A single background task looks for all, and ends when nobody waits.
+/// The waiters of each task. One background task queries for all of them, and ends when none is left.
 #[derive(Clone)]
 pub(crate) struct Waiters {
     db: Weak<Db>,
@@ -92,7 +92,7 @@ impl Waiters {
         }
     }
 
-    /// Strikes off waiters of this task that have gone.
+    /// Removes waiters of this task whose callers are gone.
     fn forget(&self, id: TaskId) {
         let mut waiting = self.lock();
         if let Some(answers) = waiting.get_mut(&id) {
@@ -130,7 +130,7 @@ impl Waiters {
         }
     }
 
-    /// Whether something came. What fails for good fails for those alone that it concerns: a look for many is taken apart.
+    /// Whether a result arrived. A permanent error fails only the waiters that it concerns: a query for several ids is split in two.
     async fn look_for(&self, db: &Db, ids: &[Uuid]) -> bool {
         let mut came = false;
         let mut parts = vec![ids];
@@ -141,7 +141,7 @@ impl Waiters {
                     self.answer(results);
                 }
                 Err(error) if !is_final(&error) => {
-                    // The waiters' own timeouts bound how long it is borne.
+                    // The waiters' own timeouts limit how long this is retried.
                     tracing::debug!(%error, "a look for results failed; trying again");
                     return came;
                 }

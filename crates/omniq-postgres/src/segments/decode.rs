@@ -1,4 +1,4 @@
-//! From rows of `tasks` to tasks.
+//! Decodes rows of `tasks`.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub(crate) mod state {
     pub(crate) const COMPLETED: i16 = 4;
 }
 
-/// Reads `task_columns.sql`: the tasks of one row. What somebody has written past all checks does not fail here: the tasks that it
-/// concerns say so (see [`Task::unreadable`]).
+/// Reads `task_columns.sql`: the tasks of one row. Columns that cannot be read, because other programs have bypassed all checks, do not
+/// fail the call: the tasks that they concern name them (see [`Task::unreadable`]).
 pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let mut faults = Faults::default();
     let id = columns.take::<Uuid>()?;
@@ -94,9 +94,9 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     if let Some(what) = faults.text() {
         task.mark_unreadable(what);
     }
-    // `seq` is the last task's.
+    // `seq` is that of the last task.
     let first = seq.saturating_sub(i64::from(row.count) - 1);
-    // One buffer for all: a row holds little, and its tasks are mostly worked together.
+    // One buffer for all payloads: a row holds few bytes, and its tasks are mostly processed together.
     let payload = |index: usize| payloads.get(index).copied().flatten();
     let mut rest =
         Bytes::from(payloads.iter().map(|payload| payload.unwrap_or_default()).collect::<Vec<_>>().concat());
@@ -117,7 +117,7 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     Ok(row.tasks().map(own).collect())
 }
 
-/// Other clients write them, too: of what cannot be meant the defaults hold.
+/// Other programs write options, too: if they cannot be read, the defaults hold.
 fn options(id: Uuid, options: Option<Jsonb<'_>>) -> Options {
     let read = |options: Jsonb<'_>| {
         let options: Options = options.value()?;
@@ -142,7 +142,7 @@ pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
     Ok(tasks)
 }
 
-/// What a claim has brought, in the order in which it is to be worked: by queue as asked for, by priority, then by arrival.
+/// The tasks of a claim, in the order in which they are to be run: by the given order of queues, by priority, then by arrival.
 pub(crate) fn claimed(rows: &[Row], queues: &[String]) -> Result<Vec<Task>> {
     let mut tasks = tasks(rows)?;
     tasks.sort_by_cached_key(|task| {

@@ -1,4 +1,4 @@
-//! Tasks to be enqueued, gathered into segments: those that share everything but their arguments stand in one row.
+//! Gathers tasks that are enqueued into segments: tasks that share everything but their payloads are one row.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use super::decode::Options;
 use crate::db::Param;
 use crate::sql::{Named, json, object, seconds, signed};
 
-/// How many tasks a segment has at most, and how many bytes of arguments. A claim of a few reads the whole row, so it must not
-/// be too long.
+/// The most tasks of a segment, and the most bytes of its payloads. A claim of a few tasks reads the whole row, so it must not be too
+/// long.
 const MOST: usize = 1_000;
 const MOST_BYTES: usize = 128 * 1024;
-/// How many bytes of arguments one statement of rows takes. PostgreSQL takes no message of more than 1 GiB.
+/// A statement of rows takes no more segments once it has this many bytes of payloads. PostgreSQL takes no message above 1 GiB.
 const MOST_SENT: usize = 64 * 1024 * 1024;
 /// A shorter segment costs more as a statement of its own than its tasks do as single rows in a statement with others.
 const FEWEST: usize = 4;
 
-/// What is sent, in this order: tasks of one queue and priority stand in the order in which they were given.
+/// The pieces of a batch, in the order in which they are sent. Tasks of one queue and priority keep the order in which they were given.
 #[derive(Debug)]
 pub(crate) struct EnqueueBatch {
     pub(crate) ids: Vec<TaskId>,
@@ -37,7 +37,7 @@ struct Open<'a> {
     shape: &'a NewTask,
     payloads: Vec<Bytes>,
     bytes: usize,
-    /// Where in the batch each task stands.
+    /// The index of each task in the batch.
     ranks: Vec<usize>,
 }
 
@@ -59,7 +59,7 @@ impl EnqueueBatch {
             for (place, rank) in segment.ranks.iter().enumerate() {
                 ids[*rank] = TaskId::from(Uuid::from_u128(base.as_uuid().as_u128() + place as u128));
             }
-            // An id of the user's may be in use: only the function for rows looks for it within segments.
+            // An id that the user chose may be in use: only the function for rows looks for it within segments.
             if segment.shape.id.is_none() && (only || segment.payloads.len() >= FEWEST) {
                 pieces.push(Piece::Segment(Segment::new(base, segment.shape, segment.payloads)?));
             } else {
@@ -76,7 +76,7 @@ impl EnqueueBatch {
         Ok(Self { ids, pieces })
     }
 
-    /// All as rows, for one statement, which takes so many bytes of arguments.
+    /// All tasks as rows of one statement, which takes at most `most` bytes of payloads.
     pub(crate) fn rows_of_checked(tasks: &[NewTask], most: usize) -> Result<Self> {
         let bytes: usize = tasks.iter().map(|task| task.payload.bytes().len()).sum();
         if bytes > most {
@@ -97,8 +97,8 @@ impl EnqueueBatch {
     }
 }
 
-/// Runs in the order in which they are to be written. Only the last segment of a queue and priority grows, so that the order
-/// within these stays.
+/// Segments in the order in which they are written. Only the last segment of a queue and priority grows, so that the order within
+/// them is kept.
 fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
     let mut segments: Vec<Open<'_>> = Vec::new();
     let mut last: HashMap<(&str, i16), usize> = HashMap::new();
@@ -108,7 +108,7 @@ fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
         let fits = |segment: &Open<'_>| {
             segment.payloads.len() < MOST && segment.bytes + bytes <= MOST_BYTES && segment.shape.is_alike(task)
         };
-        // Most often it goes where the one before went.
+        // Most often a task belongs to the segment of the one before.
         let place = match recent {
             Some(place) if fits(&segments[place]) => Some(place),
             _ => last.get(&(task.queue.as_str(), task.priority)).copied().filter(|place| fits(&segments[*place])),
@@ -134,7 +134,7 @@ fn options(task: &NewTask) -> Result<Option<String>> {
     if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
 }
 
-/// The parameters of `enqueue_run.sql` and `enqueue_one.sql`.
+/// The parameters of `enqueue_segment.sql` and `enqueue_one.sql`.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) id: Uuid,
@@ -207,7 +207,7 @@ pub(crate) struct Rows {
     pub(crate) ttls: Vec<Option<f64>>,
     pub(crate) options: Vec<Option<String>>,
     pub(crate) metadata: Vec<Option<String>>,
-    /// Whether the id is the user's own choice.
+    /// Whether the user chose the id.
     pub(crate) chosen: Vec<bool>,
 }
 
@@ -264,7 +264,7 @@ mod tests {
         (0..count).map(|_| NewTask::with_payload("f", payload.clone())).collect()
     }
 
-    /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, for which the server closed the connection.
+    /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, on which the server closed the connection.
     #[test]
     fn large_arguments_are_sent_in_several_statements() {
         let batch = EnqueueBatch::of_checked(&tasks(10, MOST_SENT / 4)).unwrap();

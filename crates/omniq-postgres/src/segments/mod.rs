@@ -1,6 +1,6 @@
-//! Segments: rows that hold several tasks or results, and how batches become such rows and rows become tasks again.
+//! Segments: rows that hold several tasks or results, and the conversion of batches into such rows and back into tasks.
 //!
-//! The ids of a segment's tasks differ in their last 16 bits alone: the task's offset. `docs/decisions/0008-segments.md`.
+//! The ids of a segment's tasks differ only in their last 16 bits, the task's offset. `docs/decisions/0008-segments.md`.
 
 mod bitmap;
 pub(crate) mod decode;
@@ -18,7 +18,7 @@ pub(crate) use self::bitmap::Bitmap;
 use crate::sql::Columns;
 
 const OFFSET: u128 = 0xffff;
-/// How many ids have one base id.
+/// The number of ids that share a base id.
 const OFFSETS: i64 = OFFSET as i64 + 1;
 
 /// The offset of a task: the last 16 bits of its id.
@@ -33,7 +33,7 @@ pub(crate) fn base_id(id: Uuid) -> Uuid {
 
 /// The tasks that a row of `tasks` holds.
 pub(crate) struct SegmentRow {
-    /// That of the first task.
+    /// The id of the first task.
     pub(crate) id: Uuid,
     pub(crate) count: i32,
     removed: Option<Bitmap>,

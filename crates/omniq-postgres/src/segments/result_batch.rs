@@ -12,17 +12,17 @@ use super::results::ResultRow;
 use crate::sql::time::{Time, optional};
 use crate::sql::{json, object, seconds, signed};
 
-/// Rows of results to be stored. What most have in common is sent once for all that share it, and each names its shape.
+/// Rows of results that are to be stored. The columns that most of them share are sent once, as a shape that each row refers to.
 #[derive(Debug, Default)]
 pub(crate) struct ResultBatch {
     pub(crate) ids: Vec<Uuid>,
-    /// From 1 on.
+    /// The number of each row's shape, from 1.
     pub(crate) shape_of: Vec<i32>,
-    /// Which indexes have a result; for one result a single bit.
+    /// Which indexes have a result. For a row of one result it is a single bit.
     pub(crate) masks: Vec<Bitmap>,
-    /// Of rows of one result.
+    /// The values of rows of one result.
     values: Vec<Option<Bytes>>,
-    /// Where in `many` the values of a row of several results begin, from 1 on.
+    /// For a row of several results: where its values begin in `many`, from 1.
     pub(crate) starts: Vec<Option<i32>>,
     many: Vec<Option<Bytes>>,
     pub(crate) errors: Vec<Option<String>>,
@@ -73,7 +73,7 @@ impl ResultBatch {
         self.push_shared(result, codec)
     }
 
-    /// Results that have been checked.
+    /// Adds a row of results that have been checked.
     pub(crate) fn push_row(&mut self, row: ResultRow) -> Result<()> {
         match row {
             ResultRow::One(result) => self.push_checked(result),
@@ -109,7 +109,7 @@ impl ResultBatch {
     }
 
     fn number_of(&mut self, shape: Shape) -> i32 {
-        // Most often it is that of the one before.
+        // Most often it is the shape of the row before.
         if let Some((recent, number)) = &self.recent
             && *recent == shape
         {
@@ -132,12 +132,12 @@ impl ResultBatch {
         self.values.iter().map(Option::as_deref).collect()
     }
 
-    /// The values of all rows of several results, one after the other; none where a task has none.
+    /// The values of all rows of several results, one after the other; `None` for a task without a value.
     pub(crate) fn many(&self) -> Vec<Option<&[u8]>> {
         self.many.iter().map(Option::as_deref).collect()
     }
 
-    /// For how long they are to be kept, each span once, none of those without end.
+    /// The different times to live. Results without one are left out.
     pub(crate) fn ttls(&self) -> impl Iterator<Item = Duration> {
         let ttls: HashSet<_> = self.known.keys().filter_map(|shape| shape.ttl).collect();
         ttls.into_iter()

@@ -1,24 +1,24 @@
-//! Results of tasks that were settled together, gathered into rows: those that share all but their values stand in one.
+//! Gathers the results of tasks that were settled together into rows: results that share everything but their values are one row.
 
 use bytes::Bytes;
 use omniq_core::{Codec, TaskResult};
 
 use super::Bitmap;
 
-/// Fewer cost more as a row of many than as rows of one; and a look at one of them reads all.
+/// The fewest results of a row of several: fewer cost less as rows of one, and a read of one result reads the whole row.
 const FEWEST: usize = 8;
-/// How many bytes of values a row has at most: a look at one reads all.
+/// The most bytes of values in a row: a read of one result reads the whole row.
 const MOST_BYTES: usize = 128 * 1024;
-/// A offset without a result costs a bit, and a moment where the row is read: so many of them for each result at most.
+/// The most offsets for each result of a row. An offset without a result costs a bit, and time when the row is read.
 const MOST_SPARSE: usize = 4;
-/// How many rows are open at once, for results of several kinds by turns.
+/// The most rows that are filled at the same time, for results of several kinds in turn.
 const MOST_OPEN: usize = 4;
 
-/// Results to be stored as one row.
+/// Results that are stored as one row.
 #[derive(Debug)]
 pub(crate) enum ResultRow {
     One(TaskResult),
-    /// `shared` is the first one, without its value; offsets and values are counted from it.
+    /// `shared` is the first result, without its value. `mask` and `values` begin at its offset.
     Many {
         shared: TaskResult,
         codec: Option<Codec>,
@@ -27,7 +27,8 @@ pub(crate) enum ResultRow {
     },
 }
 
-/// Gathers the results of a group, given with their tasks' offsets, none twice. Answers with rows and the offset of each one's first task.
+/// Gathers the results of a group. They are given with the offsets of their tasks, each offset once. Returns the rows, each with the
+/// offset of its first task.
 pub(crate) fn gather(mut results: Vec<(usize, TaskResult)>) -> Vec<(usize, ResultRow)> {
     if results.len() < FEWEST {
         return results.into_iter().map(|(offset, result)| (offset, ResultRow::One(result))).collect();
@@ -73,13 +74,13 @@ impl Open {
         Self { codec: codec(&result).cloned(), bytes: size(&result), results: vec![(offset, result)] }
     }
 
-    /// Whether this result can stand in the row.
+    /// Whether this result fits into the row.
     fn takes(&self, offset: usize, result: &TaskResult) -> bool {
         let (first, one) = &self.results[0];
         let codecs = (self.codec.as_ref(), codec(result));
         (self.results.len() + 1) * MOST_SPARSE > offset - first
             && self.bytes + size(result) <= MOST_BYTES
-            // A result without a value has no codec, and fits to any.
+            // A result without a value has no codec, and fits any codec.
             && (codecs.0.is_none() || codecs.1.is_none() || codecs.0 == codecs.1)
             && one.status == result.status
             && one.attempt == result.attempt

@@ -1,4 +1,4 @@
-//! Settlements as `settle.sql` takes them: those that have a claim and an outcome in common are one group.
+//! Settlements in the form that `settle.sql` takes: those with the same claim, outcome and base id are one group.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,16 +12,16 @@ use super::{Bitmap, base_id, offset_of};
 use crate::events::EventBatch;
 use crate::sql::{json, signed};
 
-/// What the settlements of a group share: the first id that their run can have, claim, outcome, its delay and its error.
+/// What the settlements of a group share: base id, claim, outcome, its delay and its error.
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
 
 #[derive(Debug, Default)]
 struct Group {
     first: usize,
     last: usize,
-    /// Place of the task, and where in the batch it stands.
+    /// The offset of each task, and its index in the batch.
     tasks: Vec<(usize, usize)>,
-    /// Place of the task, and its result.
+    /// The offset of each task with a result, and the result.
     results: Vec<(usize, TaskResult)>,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct SettleBatch {
     pub(crate) outcomes: Vec<&'static str>,
     pub(crate) delays: Vec<f64>,
     pub(crate) errors: Vec<Option<String>>,
-    /// For each row of results, and each event, its group, from 1 on, and how far distance the group's first task it begins.
+    /// For each row of results, and for each event: the number of its group, from 1, and its distance from the group's first task.
     pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) results: ResultBatch,
     pub(crate) events: EventBatch,
-    /// Of two settlements by the same claim the first counts; this is the first task of which there are two.
+    /// Of two settlements of a task by the same claim the first one counts. This is the first task that has two.
     pub(crate) twice: Option<TaskId>,
     groups: Vec<Group>,
 }
@@ -83,7 +83,7 @@ impl SettleBatch {
                 batch.event_tasks.1.push(offset as i32);
             }
             let group = &mut batch.groups[group];
-            // Not by `extend`, which moves a whole result also where there is none.
+            // Not by `extend`, which would move a whole result even if there is none.
             if let Some(result) = settlement.result {
                 group.results.push((offset, result));
             }
@@ -95,7 +95,7 @@ impl SettleBatch {
         Ok(batch)
     }
 
-    /// What is known only when all groups are whole.
+    /// Fills the columns that are known only when all groups are complete.
     fn finish(&mut self) -> Result<()> {
         for (no, group) in (1..).zip(&mut self.groups) {
             for (offset, row) in gather(std::mem::take(&mut group.results)) {
@@ -120,7 +120,7 @@ impl SettleBatch {
         Ok(())
     }
 
-    /// Whether tasks stay in the table by it, where completed ones are kept or not.
+    /// Whether tasks stay in the table. `completed`: completed tasks are kept.
     pub(crate) fn keeps(&self, completed: bool) -> bool {
         self.outcomes.iter().any(|outcome| match *outcome {
             "complete" => completed,
@@ -128,17 +128,17 @@ impl SettleBatch {
         })
     }
 
-    /// Whether tasks may be ready again by it, at their old offsets.
+    /// Whether tasks may become ready again, at their old positions in the queue.
     pub(crate) fn brings_back(&self) -> bool {
         self.outcomes.iter().any(|outcome| ["retry_later", "release", "snooze"].contains(outcome))
     }
 
-    /// Where in the batch those stand that were settled, by the answer of `settle.sql`.
+    /// The indexes in the batch of the settlements that were carried out, from the answer of `settle.sql`.
     pub(crate) fn settled(&self, nos: &[i64], distances: &[i32], hits: &[Bitmap]) -> Vec<usize> {
         let mut settled: Vec<Bitmap> = self.masks.iter().map(|mask| Bitmap::zeros(mask.len())).collect();
         for ((no, distance), hits) in nos.iter().zip(distances).zip(hits) {
             let settled = &mut settled[*no as usize - 1];
-            // A row can begin before the group does, but none of what is before was asked for.
+            // A row can begin before the group does, but none of the tasks before it was asked for.
             hits.ones()
                 .filter_map(|offset| usize::try_from(offset as i64 + i64::from(*distance)).ok())
                 .for_each(|offset| settled.set(offset));

@@ -1,4 +1,4 @@
-//! Setting one field by its name: the one place through which files, URLs, variables and dicts go.
+//! Sets one field by its name. Files, URLs, environment variables and dicts all go through here.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) const NAMES: [&str; 20] = [
 ];
 
 impl Settings {
-    /// The defaults with these values laid over them, such as a dict or a JSON object. Errors: `is_config`.
+    /// The defaults with these values applied, such as a dict or a JSON object. Errors: `is_config`, naming the setting.
     pub fn from_values(values: &Values) -> Result<Self> {
         let mut settings = Self::default();
         settings.apply(values)?;
@@ -45,11 +45,11 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Lays values over these settings; what they do not name stays.
+    /// Applies values to these settings; settings that they do not name stay.
     ///
-    /// A setting that stands both by itself and in the query part of the `url` among the values takes the
-    /// value that stands by itself. The result is not checked as a whole until [`check`](Self::check).
-    /// Errors: `is_config`, naming the setting; some of the values may have been taken by then.
+    /// A setting that is given both by itself and in the query part of the `url` among the values takes the
+    /// value that is given by itself. The settings are not checked as a whole before [`check`](Self::check).
+    /// Errors: `is_config`, naming the setting; some of the values may have been applied by then.
     pub fn apply(&mut self, values: &Values) -> Result<()> {
         if let Some(url) = values.get("url") {
             self.set("url", url)?;
@@ -91,7 +91,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Moves what the URL says about our own settings into their fields.
+    /// Moves OmniQ's settings in the URL into their fields.
     pub(super) fn set_url(&mut self, mut url: DatabaseUrl) -> Result<()> {
         for (name, value) in url.take_settings() {
             self.set(&name, &Value::from(value))?;
@@ -101,7 +101,7 @@ impl Settings {
     }
 
     /// These settings for another database, such as that of [`Placement::Url`]: what its URL sets wins, the rest
-    /// stays. Errors: `is_config`.
+    /// stays. Errors: `is_config`, naming the setting.
     pub fn at(&self, url: &DatabaseUrl) -> Result<Self> {
         let mut settings = self.clone();
         settings.set_url(url.clone())?;

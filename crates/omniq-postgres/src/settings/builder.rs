@@ -1,4 +1,4 @@
-//! The chained way to write settings.
+//! Settings by chained calls.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Settings, Values};
 
-/// Collects settings; [`build`](Self::build) reads and checks them all. See [`Settings`] for what each means.
+/// Collects settings; [`build`](Self::build) reads and checks them all. [`Settings`] describes each.
 ///
-/// The order of the calls does not matter: a setting made here wins over the same in the URL's query part.
+/// The order of the calls does not matter: a setting made here wins over the same setting in the query part of the URL.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Builder {
@@ -61,7 +61,7 @@ impl Builder {
         Settings::from_values(&self.values)
     }
 
-    /// Lays what was set here over other settings, such as those of [`Settings::load`], and checks the whole.
+    /// Applies the settings made here to others, such as those of [`Settings::load`], and checks the result.
     /// Errors: `is_config`, naming the setting.
     pub fn build_over(self, mut base: Settings) -> Result<Settings> {
         base.apply(&self.values)?;
@@ -71,7 +71,7 @@ impl Builder {
 }
 
 impl Settings {
-    /// The chained way: `Settings::builder().url("postgresql://…").pool_max(5).build()`.
+    /// Settings by chained calls: `Settings::builder().url("postgresql://…").pool_max(5).build()`.
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -1,4 +1,4 @@
-//! What the settings must keep to, checked before anything is opened.
+//! Checks the settings before anything is opened.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use omniq_core::{Error, Limits, Result};
 use serde_json::Value;
 
 use super::value::{allowed, refused, refused_span};
-use super::{Placement, Settings, part};
+use super::{Placement, Settings, placement};
 
-/// PostgreSQL cuts longer names off, silently.
+/// PostgreSQL truncates longer names silently.
 const MAX_NAME: usize = 63;
 /// More connections than any server takes; a pool reserves room for all of them.
 const MAX_POOL: usize = 10_000;
-/// A value of PostgreSQL has room for 1 GiB, of which a row needs a little for itself.
+/// A value of PostgreSQL has at most 1 GiB, of which a row needs a little for itself.
 const MAX_PAYLOAD: usize = 1_000_000_000;
 const MIN_LEASE: Duration = Duration::from_millis(100);
 /// Beyond this, times overflow in the database.
 const MAX_TIME: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
-/// What the URL of a part can change; the rest belongs to the backend as a whole.
+/// The settings that the URL of a part can change; the others belong to the whole backend.
 const OF_A_PART: [&str; 9] = [
     "schema",
     "pool_min",
@@ -31,15 +31,15 @@ const OF_A_PART: [&str; 9] = [
 ];
 
 impl Settings {
-    /// What a queue accepts.
+    /// The limits of a queue's tasks.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.max_payload = self.max_payload;
         limits
     }
 
-    /// Checks that the values fit and go together. Errors: `is_config`, naming the setting, its value and
-    /// what is allowed.
+    /// Checks that each value is allowed, and that the values are consistent. Errors: `is_config`, naming the setting, its value and
+    /// the allowed values.
     pub fn check(&self) -> Result<()> {
         self.check_fields()?;
         self.check_parts()

@@ -1,4 +1,4 @@
-//! From the settings to what the driver connects with.
+//! From the settings to the driver's configuration.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,17 +11,16 @@ use tokio_postgres::config::{Host, SslMode};
 use super::{DatabaseUrl, Settings, parameters};
 use crate::tls::Tls;
 
-/// A peer that vanished without a word is noticed after about a minute, and not after the two hours that
-/// systems wait by themselves.
+/// A peer that vanished is noticed after about a minute, instead of the two hours that operating systems wait by default.
 const KEEPALIVE: [(&str, &str); 3] =
     [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3")];
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
-/// Where servers put their socket, when the address names no host.
+/// Where servers put their socket. Searched if the address names no host.
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
 impl Settings {
-    /// What connections are opened with: one configuration for each host, in the order in which they are named; see
-    /// [`connect_config`](Self::connect_config). Without the user's own `options`, which not every pooler takes: these come beside.
+    /// The configurations for connecting, one for each host in the order in which they are named, see
+    /// [`connect_config`](Self::connect_config), and the user's own `options`, which they leave out because not every pooler takes them.
     pub(crate) fn connect_configs(&self) -> Result<(Vec<(Config, Tls)>, String)> {
         let Some(url) = &self.url else { return Ok((vec![self.connect_config()?], String::new())) };
         let (url, options) = url.without_options();
@@ -29,11 +28,11 @@ impl Settings {
         Ok((url.each_host()?.into_iter().map(at).collect::<Result<_>>()?, options))
     }
 
-    /// What a connection is opened with. It reads the certificate files, so keep the outcome and do not call
-    /// it for each connection. The connect timeout covers each attempt to reach an address, not the log-in:
-    /// whoever connects puts [`connect_timeout`](Settings::connect_timeout) around the whole.
+    /// The configuration for one connection. It reads the certificate files, so keep it instead of calling this for each
+    /// connection. The driver's connect timeout covers each attempt to reach an address, not the log-in:
+    /// the caller applies [`connect_timeout`](Settings::connect_timeout) to the whole.
     ///
-    /// Without a host the local server's socket is taken, where there is one, else `localhost`. Sockets carry
+    /// Without a host, the socket of the local server is used if there is one, else `localhost`. Sockets carry
     /// no TLS, whatever `sslmode` says.
     ///
     /// Errors: `is_config` for a missing URL, or a certificate file that cannot be used.
@@ -62,7 +61,7 @@ fn driver_config(url: &DatabaseUrl) -> Result<Config> {
     list.retain(|(name, _)| !ours.contains(name));
     let mut config =
         parameters::parse(&list).map_err(|error| Error::config(format!("url is refused: {error}")))?;
-    // The driver reads this one as seconds; libpq's unit is the millisecond, and 0 the system's own.
+    // The driver reads this one as seconds; libpq's unit is milliseconds, and 0 means the system's default.
     match url.get("tcp_user_timeout").and_then(|text| text.parse().ok()) {
         Some(0) => {}
         Some(milliseconds) => {
@@ -75,7 +74,7 @@ fn driver_config(url: &DatabaseUrl) -> Result<Config> {
     Ok(config)
 }
 
-/// The driver wants a host, and for TLS a name even where the address is given by number.
+/// The driver requires a host, and for TLS a host name even if the address is numeric.
 fn add_hosts(config: &mut Config) {
     if !config.get_hosts().is_empty() {
         return;

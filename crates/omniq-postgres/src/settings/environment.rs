@@ -1,4 +1,4 @@
-//! The environment's variables that begin with `OMNIQ_`: a misspelt one must not be passed over in silence.
+//! The environment variables that begin with `OMNIQ_`. A misspelt one is not ignored silently.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,31 +8,31 @@ use omniq_core::{Error, Result};
 
 use super::apply::NAMES;
 
-/// Variables by name, those that begin with [`PREFIX`] alone.
+/// Variables by name: only those that begin with [`PREFIX`].
 pub(super) type Variables = BTreeMap<String, OsString>;
 
 const PREFIX: &str = "OMNIQ_";
-/// Those that are no settings of the database: of the log, the embedded server and the tests.
+/// Variables that are no settings of the database: of the log, the embedded server and the tests.
 const OTHERS: [&str; 4] = ["LOG_LEVEL", "HOME", "PG_BIN", "TEST_URL"];
 
-/// The variable that sets this.
+/// The variable for this setting.
 pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_uppercase())
 }
 
-/// Those of this process.
+/// The variables of this process.
 pub(super) fn ours() -> Variables {
     let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     named.filter(|(name, _)| name.starts_with(PREFIX)).collect()
 }
 
-/// Looks at the environment of this process for misspelt variables, as reading the settings from it does. Error `is_config`, naming the
-/// variable and the one that was meant.
+/// Checks the environment of this process for misspelt variables, as [`Settings::from_env`](super::Settings::from_env) does. Error
+/// `is_config`, naming the variable and the one that was probably meant. Variables that resemble no known one are logged, once.
 pub fn check_environment() -> Result<()> {
     check(&ours())
 }
 
-/// Refuses a variable that is a known one but for a slip; the others that mean nothing are named in the log, once.
+/// Refuses a variable whose name is nearly a known one. Other unknown variables are logged, once.
 pub(super) fn check(variables: &Variables) -> Result<()> {
     let known: Vec<String> =
         NAMES.iter().map(|name| name.to_uppercase()).chain(OTHERS.map(str::to_owned)).collect();
@@ -65,13 +65,13 @@ pub(super) fn check(variables: &Variables) -> Result<()> {
     Ok(())
 }
 
-/// How many letters may differ for a name to be taken for a misspelt one: a third of them, at most three.
+/// How many letters may differ for a name to count as a misspelling: a third of them, at most three.
 fn slips(name: &str) -> usize {
     (name.len() / 3).clamp(1, 3)
 }
 
-/// What tests and orchestrators set: Kubernetes gives each container `OMNIQ_PORT`, `OMNIQ_SERVICE_HOST` and so on for a service
-/// of the name `omniq`.
+/// Variables that tests and orchestrators set: for a service named `omniq`, Kubernetes gives each container `OMNIQ_PORT`,
+/// `OMNIQ_SERVICE_HOST` and so on.
 fn is_of_others(name: &str) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     name.starts_with("TEST_")

@@ -1,5 +1,5 @@
-//! Values as files and programs give them. JSON knows no NaN, no infinity and, here, no number beyond 64 bits: such numbers are kept
-//! as they were written, so that they are refused by what they are, and not taken for null, which means no limit.
+//! Values from files and programs. JSON has no NaN, no infinity and, here, no number beyond 64 bits: such numbers are kept as they were
+//! written, so that the refusal shows them, and they are not taken for null, which means no limit.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The key of an object that stands for what JSON does not hold; no file has one.
+/// The key of an object that stands for a value that JSON cannot hold; no file uses it.
 const WRITTEN: &str = "$omniq::written";
 
-/// A value that JSON does not hold, as it was written. Every setting refuses it, and shows it without quotes.
+/// A value that JSON cannot hold, as it was written. Every setting refuses it, and shows it without quotes.
 #[doc(hidden)]
 pub fn as_written(text: impl Into<String>) -> Value {
     Value::Object(Map::from_iter([(WRITTEN.to_owned(), Value::String(text.into()))]))
 }
 
-/// What was written, if it is such a value.
+/// The text of such a value.
 pub(super) fn written(value: &Value) -> Option<&str> {
     value.as_object()?.get(WRITTEN)?.as_str()
 }

@@ -1,4 +1,4 @@
-//! The one configuration of a PostgreSQL backend: what can be set, and what holds when nothing is set.
+//! The configuration of a PostgreSQL backend: all settings and their defaults.
 
 mod apply;
 mod builder;
@@ -35,11 +35,11 @@ pub use url::DatabaseUrl;
 
 /// Everything that can be set on a PostgreSQL backend.
 ///
-/// There are five ways in, and equal values have equal effect: the [builder](Settings::builder), a
+/// There are five ways to set it, and equal values have equal effect: the [builder](Settings::builder), a
 /// [URL](Settings::from_url) with query parameters, this struct, a TOML or YAML
-/// [file](Settings::from_file), and `OMNIQ_…` [environment variables](Settings::from_env). The names are
-/// those of the fields in all of them. Times are in seconds, whole or with a fraction, wherever they are
-/// written as text or numbers; flags are `true` or `false` (as text also `on`, `off`, `yes`, `no`, `1`, `0`).
+/// [file](Settings::from_file), and `OMNIQ_…` [environment variables](Settings::from_env). All of them use the names
+/// of the fields. Times written as text or numbers are in seconds, whole or with a fraction; flags are `true` or `false`
+/// (as text also `on`, `off`, `yes`, `no`, `1`, `0`).
 ///
 /// ```
 /// use omniq_postgres::settings::Settings;
@@ -50,8 +50,7 @@ pub use url::DatabaseUrl;
 /// # Ok::<(), omniq_core::Error>(())
 /// ```
 ///
-/// `Debug` and `Display` leave passwords out. Serializing writes them, since what is written is to be read
-/// back.
+/// `Debug` and `Display` leave passwords out. Serialization writes them, so that the settings can be read back.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Given>")]
 pub struct Settings {
@@ -65,8 +64,9 @@ pub struct Settings {
     pub pool_min: usize,
     /// How many connections may be open at once, 1 to 10,000. Default: 10.
     pub pool_max: usize,
-    /// How long a caller waits for a connection, one that becomes free or a new one, also where the server is away or takes no more, in
-    /// seconds. To open a queue, store or backend takes one attempt at each host at least, however long that is. Default: 10.
+    /// How long a caller waits for a connection, one that becomes free or a new one, also if the server is away or takes no more
+    /// connections, in seconds. Opening a queue, store or backend takes at least one attempt at each host, even if that takes longer.
+    /// Default: 10.
     #[serde(serialize_with = "value::write_seconds")]
     pub acquire_timeout: Duration,
     /// How long one host may take to give a connection, log-in included, before the next one is tried, in seconds. Default: 10.
@@ -76,26 +76,26 @@ pub struct Settings {
     #[serde(serialize_with = "value::write_seconds")]
     pub idle_timeout: Duration,
     /// Whether statements are prepared once and kept. Default: true; a pooler that hands out connections
-    /// by transaction is found out without it.
+    /// by transaction is detected, and then statements are not kept.
     pub statement_cache: bool,
     /// Whether connecting brings the schema up to the newest version. Default: true.
     pub migrate: bool,
-    /// How the sessions call themselves in `pg_stat_activity`. Default: `omniq`.
+    /// The name of the sessions in `pg_stat_activity`, at most 63 bytes. Default: `omniq`.
     pub application_name: String,
     /// The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
     pub max_payload: usize,
-    /// Whether completed tasks stay in the task table. Default: false, the result is the record.
+    /// Whether completed tasks stay in the task table. Default: false; the result is the record of the task.
     pub keep_completed: bool,
-    /// How long completed tasks stay if they do, in seconds, or `none` for ever. Default: 604,800 (7 days).
+    /// How long completed tasks stay if `keep_completed` is on, in seconds, or `none` for no limit. Default: 604,800 (7 days).
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub completed_ttl: Option<Duration>,
-    /// How long dead letters stay, in seconds, or `none` for ever. Default: none.
+    /// How long dead letters stay, in seconds, or `none` for no limit. Default: none.
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub dead_ttl: Option<Duration>,
-    /// How long results are kept, in seconds, or `none` for ever. Default: 604,800 (7 days).
+    /// How long results are kept, in seconds, or `none` for no limit. Default: 604,800 (7 days).
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub result_ttl: Option<Duration>,
-    /// How long events are kept, in seconds, or `none` for ever. Default: 2,592,000 (30 days). They go by the day.
+    /// How long events are kept, in seconds, or `none` for no limit. Default: 2,592,000 (30 days). They are removed a day at a time.
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub event_ttl: Option<Duration>,
     /// How long a worker's claim holds without a heartbeat, in seconds, at least 0.1. Default: 10.

@@ -1,4 +1,4 @@
-//! The connection parameters of libpq that are understood, and what each may be.
+//! The supported connection parameters of libpq, and their allowed values.
 
 use omniq_core::{Error, Result};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use tokio_postgres::Config;
 use super::value::refused;
 use crate::tls::MODES;
 
-/// Name and allowed values. The names are libpq's own.
+/// Name and allowed values. The names are those of libpq.
 const PARAMETERS: [(&str, &str); 20] = [
     ("user", "a role"),
     ("password", "a password"),
@@ -39,7 +39,7 @@ pub(super) fn known() -> String {
     PARAMETERS.map(|(name, _)| name).join(", ")
 }
 
-/// Refuses a value that would fail, or be misread, once a connection is made.
+/// Refuses a value that would fail, or be misread, when a connection is made.
 pub(super) fn check(name: &str, value: &str) -> Result<()> {
     let allowed = PARAMETERS.iter().find(|(known, _)| *known == name).map_or("", |(_, allowed)| allowed);
     if value.contains('\0') {
@@ -55,11 +55,11 @@ pub(super) fn check(name: &str, value: &str) -> Result<()> {
     if fits { Ok(()) } else { Err(refused(name, &Value::from(value), allowed)) }
 }
 
-/// The driver's configuration of parameters that it knows, under libpq's names.
+/// The driver's configuration for parameters that it knows, under libpq's names.
 pub(super) fn parse(parameters: &[(&str, &str)]) -> Result<Config, tokio_postgres::Error> {
     let mut text = String::new();
     for (name, value) in parameters {
-        // The driver has a name of its own for it.
+        // The driver has a name of its own for this one.
         let name = if *name == "keepalives_count" { "keepalives_retries" } else { name };
         let value = value.replace('\\', "\\\\").replace('\'', "\\'");
         text.push_str(&format!("{name}='{value}' "));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::DatabaseUrl;
 use super::value::refused;
 
-/// What is taken; tasks have to be somewhere.
+/// The allowed values. Tasks must be kept somewhere.
 pub(super) fn allowed(name: &str) -> &'static str {
     match name {
         "queue" => "postgres, memory, or the postgresql:// URL of another database",
@@ -18,21 +18,21 @@ pub(super) fn allowed(name: &str) -> &'static str {
     }
 }
 
-/// Where one part of the storage lives; each of tasks, results and events is chosen by itself.
+/// Where one part of the storage is kept. Tasks, results and events are each placed separately.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Placement {
     /// In the database of [`Settings::url`](super::Settings::url). Written `postgres`.
     Postgres,
-    /// In this process, gone when it ends. Written `memory`.
+    /// In the memory of this process: lost when it ends. Written `memory`.
     Memory,
-    /// Nowhere: the part is not used, and needs no table. Written `off`; the queue cannot be off.
+    /// Nowhere: the part is not used and has no table. Written `off`; the queue cannot be off.
     Off,
-    /// In another database. Its URL may set `schema`, the pool's and the connection's settings differently.
+    /// In another database. Its URL may set another `schema` and other settings of the pool and the connection.
     Url(DatabaseUrl),
 }
 
 impl Placement {
-    /// Flags are taken too, because some YAML readers turn `off` into false.
+    /// Also takes flags, because some YAML readers turn `off` into false.
     pub(super) fn read(name: &str, value: &Value) -> Result<Self> {
         match value {
             Value::Bool(false) => Ok(Self::Off),
@@ -66,7 +66,7 @@ impl FromStr for Placement {
     }
 }
 
-/// As it is written, without the password.
+/// The written form, without the password.
 impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,7 +87,7 @@ impl Serialize for Placement {
     }
 }
 
-/// As it is written, with the password, as what is written is to be read back.
+/// The written form, with the password, so that it can be read back.
 impl From<Placement> for String {
     fn from(part: Placement) -> Self {
         match part {

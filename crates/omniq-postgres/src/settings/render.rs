@@ -1,12 +1,12 @@
-//! Writing an address as a URL, with its password or with stars instead.
+//! Renders an address as a URL, with its password or with stars instead.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::DatabaseUrl;
 
-/// Everything but what RFC 3986 leaves unreserved.
+/// All characters but those that RFC 3986 leaves unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Their values may hold a secret: `options` sets any variable of the session, a part can be a whole URL.
+/// Parameters whose values may hold a secret: `options` sets any variable of the session, a part can be a whole URL.
 const SECRET: [&str; 5] = ["password", "options", "queue", "results", "events"];
 
 impl DatabaseUrl {

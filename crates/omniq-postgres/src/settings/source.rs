@@ -1,4 +1,4 @@
-//! The ways in from outside: a URL, a file, the environment, and all of them in order of precedence.
+//! Settings from a URL, a file, the environment, and all of them in order of precedence.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use super::given::Given;
 use super::{Settings, Values};
 
 impl Settings {
-    /// Reads a `postgresql://` URL or `key=value` pairs; every setting may stand among the query parameters,
-    /// next to those of libpq: `postgresql://me@db/app?schema=jobs&sslmode=require`.
+    /// Reads a `postgresql://` URL or `key=value` pairs. The query parameters may be any settings of OmniQ and libpq:
+    /// `postgresql://me@db/app?schema=jobs&sslmode=require`.
     ///
     /// In the URL, write `@ : / ? # &` and `%` in names and passwords as `%40 %3A %2F %3F %23 %26 %25`.
     /// Errors: `is_config`, naming the parameter.
@@ -20,7 +20,7 @@ impl Settings {
         Self::from_values(&url_values(url))
     }
 
-    /// Reads a file, TOML (`.toml`) or YAML (`.yaml`, `.yml`): the table `omniq`, where there is one, else
+    /// Reads a TOML (`.toml`) or YAML (`.yaml`, `.yml`) file: the table `omniq` if there is one, else
     /// the top level. Errors: `is_config`, naming the file and the setting or the line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -28,15 +28,15 @@ impl Settings {
     }
 
     /// Reads `OMNIQ_URL`, `OMNIQ_SCHEMA`, `OMNIQ_POOL_MAX` and so on: `OMNIQ_` and the name in capitals.
-    /// An empty variable counts as not set. One that is a setting's name but for a slip, such as `OMNIQ_ULR`, is refused; other
-    /// variables that begin with `OMNIQ_` and mean nothing are named in the log.
+    /// An empty variable counts as not set. A variable whose name is nearly a setting's, such as `OMNIQ_ULR`, is refused; other unknown
+    /// variables that begin with `OMNIQ_` are logged.
     /// Errors: `is_config`, naming the variable or setting.
     pub fn from_env() -> Result<Self> {
         Self::from_values(&env_values(&environment::ours())?)
             .map_err(|error| error.context("environment variables OMNIQ_…"))
     }
 
-    /// All sources at once. What comes later wins: the defaults, the file, the environment, the URL.
+    /// Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL.
     /// Errors: `is_config`, naming the source and the setting.
     pub fn load(file: Option<&Path>, url: Option<&str>) -> Result<Self> {
         Self::load_with(file, url, &environment::ours())
@@ -94,7 +94,7 @@ fn file_values(path: &Path) -> Result<Values> {
     }
 }
 
-/// The parsers' own messages quote the text, and with it perhaps a password: only the place is passed on.
+/// The parsers' own messages quote the text, which may hold a password: only the line is passed on.
 fn parse_toml(text: &str) -> Result<Value, String> {
     toml::from_str(text).map(|given: Given| given.0).map_err(|error| {
         let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
@@ -106,7 +106,7 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }
-    // They are refused with the setting's name, and not as bad YAML.
+    // So that they are refused with the setting's name instead of as invalid YAML.
     let options = serde_saphyr::options! {
         non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
     };

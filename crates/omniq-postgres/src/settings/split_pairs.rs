@@ -1,4 +1,4 @@
-//! Taking libpq's `key=value key='value'` form apart into named parameters.
+//! Splits libpq's `key=value key='value'` form into named parameters.
 
 use std::iter::Peekable;
 use std::str::Chars;

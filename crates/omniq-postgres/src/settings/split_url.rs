@@ -1,4 +1,4 @@
-//! Taking a `postgresql://` URL apart into named, decoded parameters.
+//! Splits a `postgresql://` URL into named, decoded parameters.
 
 use omniq_core::{Error, Result};
 use percent_encoding::percent_decode_str;
@@ -7,18 +7,18 @@ use super::url::Parameter;
 
 const ENCODE: &str = "write @ : / ? # & and % in names and passwords as %40 %3A %2F %3F %23 %26 %25";
 
-/// What stands behind `postgresql://`, if the text is such a URL.
+/// The text after `postgresql://`, if the text is such a URL.
 pub(super) fn without_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"))
 }
 
-/// The parameters of what stands behind the scheme. No message quotes the URL, since a password with a
+/// Splits the text after the scheme into parameters. No message quotes the URL: a password with a
 /// character that should have been encoded may be anywhere in it.
 pub(super) fn split(rest: &str) -> Result<Vec<Parameter>> {
     let (before_query, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
     let (authority, path) = before_query.split_once('/').map_or((before_query, ""), |(a, b)| (a, b));
     let (credentials, hosts) = authority.rsplit_once('@').map_or(("", authority), |(a, b)| (a, b));
-    // Such a sign may well be part of a password that went wrong, which must not end up as a name or value.
+    // Such a character may be part of a password that was not encoded, which must not end up as a name or a value.
     if path.contains('@') || query.is_some_and(|query| query.contains(['@', '?'])) {
         return Err(Error::config(format!("there is an @ or a second ? behind the host: {ENCODE}")));
     }
@@ -80,7 +80,7 @@ fn split_hosts(hosts: &str, found: &mut Vec<Parameter>) -> Result<()> {
     Ok(())
 }
 
-/// Stricter than the driver, which takes a stray `%` for itself and then `%41` for an `A`.
+/// Stricter than the driver, which takes a stray `%` literally and then `%41` for an `A`.
 fn decode(what: &str, text: &str) -> Result<String> {
     let broken = text.split('%').skip(1).any(|after| {
         let code = after.as_bytes().get(..2);

@@ -1,4 +1,4 @@
-//! Tests of the settings, by file: the five ways in, refusals, writing and reading back, secrets, connecting.
+//! Tests of the settings, by file: the five ways, refusals, writing and reading back, secrets, connecting.
 
 mod connecting;
 mod refusals;
@@ -9,7 +9,7 @@ mod ways;
 
 use super::Settings;
 
-/// A text that every message of a refusal must hold, such as the setting's name.
+/// Expects a refusal whose message holds all of these texts, such as the setting's name.
 fn refusal(outcome: omniq_core::Result<Settings>, parts: &[&str]) {
     let error = match outcome {
         Ok(settings) => panic!("accepted, though {parts:?} should have been refused: {settings}"),

@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{apply::NAMES, parameters, split_pairs, split_url};
 
-/// The address of a database with everything that it says about the connection.
+/// The address of a database and the parameters of its connection.
 ///
-/// It is read from a `postgresql://` (or `postgres://`) URL or from libpq's `key=value` form; two that mean
+/// It is parsed from a `postgresql://` (or `postgres://`) URL or from libpq's `key=value` form; two addresses that mean
 /// the same are equal. `Debug` and `Display` show it as a URL without the password.
 ///
 /// ```
@@ -27,7 +27,7 @@ use super::{apply::NAMES, parameters, split_pairs, split_url};
 pub struct DatabaseUrl {
     /// libpq's parameters, decoded.
     parameters: BTreeMap<String, String>,
-    /// Settings of ours that stood among them.
+    /// The settings of OmniQ among them.
     settings: BTreeMap<String, String>,
 }
 
@@ -35,7 +35,7 @@ pub struct DatabaseUrl {
 pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) value: String,
-    /// Its name may be a piece of a password that should have been quoted or encoded.
+    /// Its name may be a part of a password that should have been quoted or encoded.
     pub(super) after_secret: bool,
 }
 
@@ -46,7 +46,7 @@ impl Parameter {
 }
 
 impl DatabaseUrl {
-    /// Whether the text is meant as an address, right or wrong.
+    /// Whether the text is meant as an address, valid or not.
     pub(super) fn is_address(text: &str) -> bool {
         split_url::without_scheme(text.trim()).is_some() || split_pairs::looks_like_pairs(text)
     }
@@ -60,14 +60,14 @@ impl DatabaseUrl {
         &self.parameters
     }
 
-    /// The same address without `options`, and these.
+    /// The same address without `options`, and the value of `options`.
     pub(super) fn without_options(&self) -> (Self, String) {
         let mut url = self.clone();
         let options = url.parameters.remove("options").unwrap_or_default();
         (url, options)
     }
 
-    /// The same address once for each of its hosts, which are tried one after the other. Errors: `is_config` if hosts, addresses
+    /// The same address once for each of its hosts, in the order in which they are tried. Errors: `is_config` if hosts, addresses
     /// and ports do not pair up.
     pub(super) fn each_host(&self) -> Result<Vec<Self>> {
         let list = |name| self.get(name).map_or_else(Vec::new, |text| text.split(',').collect::<Vec<_>>());
@@ -95,7 +95,7 @@ impl DatabaseUrl {
         Ok((0..count).map(only).collect())
     }
 
-    /// The names of our own settings among the parameters.
+    /// The names of OmniQ's settings among the parameters.
     pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
         self.settings.keys().map(String::as_str)
     }
@@ -104,12 +104,12 @@ impl DatabaseUrl {
         &self.settings
     }
 
-    /// Takes our own settings out, leaving what is for the driver.
+    /// Takes OmniQ's settings out, which leaves the parameters of the driver.
     pub(super) fn take_settings(&mut self) -> BTreeMap<String, String> {
         std::mem::take(&mut self.settings)
     }
 
-    /// The URL with its password, for handing on to a driver or a program. Keep it out of logs.
+    /// The URL with its password, for a driver or a program. Keep it out of logs.
     pub fn expose(&self) -> String {
         self.render(false)
     }
@@ -169,7 +169,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// With its password, as what is written is to be read back.
+/// With its password, so that it can be read back.
 impl From<DatabaseUrl> for String {
     fn from(url: DatabaseUrl) -> Self {
         url.expose()

@@ -1,4 +1,4 @@
-//! Reading one value, given as a number, a flag or text, and refusing it without giving a password away.
+//! Reads one value, given as a number, a flag or text, and refuses it without revealing a password.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use super::given::{as_written, written};
 
-/// The error about a value: its name, itself, and what is allowed instead.
+/// The error for a value: its name, the value, and what is allowed instead.
 pub(super) fn refused(name: &str, value: &Value, allowed: &str) -> Error {
     Error::config(format!("{name} = {} is refused: give {allowed}", shown(value)))
 }
 
-/// The same for a span, shown in seconds as users write them.
+/// As [`refused`], for a span, shown in seconds as users write it.
 pub(super) fn refused_span(name: &str, span: Duration) -> Error {
     refused(name, &as_written(span.as_secs_f64().to_string()), allowed(name))
 }
 
-/// What a number may be, said wherever it is refused.
+/// The allowed numbers, for the message of each refusal.
 pub(super) fn allowed(name: &str) -> &'static str {
     match name {
         "pool_min" => "a whole number, 0 to pool_max",
@@ -32,12 +32,12 @@ pub(super) fn allowed(name: &str) -> &'static str {
     }
 }
 
-/// The value for an error message. Text that could be a database address, put on the wrong line, stays out.
+/// The value for an error message. Text that could be a database address, given for the wrong setting, is left out.
 fn shown(value: &Value) -> String {
     const LIMIT: usize = 60;
     let text = match (written(value), value) {
         (Some(text), _) => text.to_owned(),
-        // The word for it, in all formats.
+        // The word for no limit, in all formats.
         (None, Value::Null) => "none".to_owned(),
         _ => value.to_string(),
     };
@@ -105,7 +105,7 @@ pub(super) fn write_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::
     to.serialize_f64(time.as_secs_f64())
 }
 
-/// TOML knows no null, so that "no limit" is a word.
+/// TOML has no null, so "no limit" is a word.
 pub(super) fn write_seconds_or_none<S: Serializer>(
     time: &Option<Duration>,
     to: S,

@@ -1,4 +1,4 @@
-//! Reads rows: column after column, and what of a row cannot be read.
+//! Reads rows column by column, and collects the columns that cannot be read.
 
 use omniq_core::{Error, Result, TaskError};
 use tokio_postgres::Row;
@@ -31,17 +31,17 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The answer of a statement that counts.
+/// The count that a statement returns.
 pub(crate) fn count_of(rows: &[Row]) -> Result<u64> {
     rows.first().map_or(Ok(0), |row| Columns::new(row).take::<i64>().map(i64::cast_unsigned))
 }
 
-/// The columns of a row that cannot be read, by name. They are collected, so that the rest of the row, and other rows, can be read.
+/// The columns of a row that cannot be read, by name. They are collected so that the rest of the row, and other rows, can still be read.
 #[derive(Default)]
 pub(crate) struct Faults(Vec<String>);
 
 impl Faults {
-    /// The value, or `None` and one fault more.
+    /// The value. `None` adds a fault.
     pub(crate) fn of<T>(&mut self, column: &str, value: Result<T>) -> Option<T> {
         value.map_err(|error| self.0.push(format!("column {column}: {}", error.message()))).ok()
     }
@@ -61,7 +61,7 @@ impl Faults {
     }
 }
 
-/// A stored error. One that cannot be read gives an error that says so.
+/// A stored error. If it cannot be read, an error that says so.
 pub(crate) fn stored_error(error: Option<Jsonb<'_>>) -> Option<TaskError> {
     let read = |error: Jsonb<'_>| error.value();
     error

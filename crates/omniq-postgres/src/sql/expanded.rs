@@ -1,10 +1,10 @@
-//! Test: `sql/expanded` holds every statement as it is sent, so that a review sees what a change of a fragment does. The database itself
-//! parses each of them in `plans`.
+//! Test: `sql/expanded` holds every statement as it is sent, so that a review shows what a change of a fragment does. The test `plans` lets
+//! the database parse each of them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Set: the files are written, not compared.
+/// If this variable is set, the files are written instead of compared.
 const WRITE: &str = "OMNIQ_WRITE_EXPANDED";
 
 #[test]

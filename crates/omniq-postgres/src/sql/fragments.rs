@@ -1,6 +1,6 @@
-//! Fragments of SQL that several statements share.
+//! SQL fragments that several statements share.
 
-/// What `{name}` stands for in statements.
+/// The text of each `{name}` in statements.
 pub(crate) const FRAGMENTS: &[(&str, &str)] = &[
     ("{claimable}", include_str!("../../sql/fragments/claimable.sql")),
     ("{deltas}", include_str!("../../sql/fragments/deltas.sql")),

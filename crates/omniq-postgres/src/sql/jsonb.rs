@@ -1,4 +1,4 @@
-//! `jsonb` columns: read as the text that they are, written so that each number comes back as what it was.
+//! `jsonb` columns: read as text, and written so that each number comes back as it was.
 
 use std::error::Error as StdError;
 use std::io;
@@ -11,9 +11,9 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Map, Value};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
-/// The version of the binary form, which stands before the text.
+/// The version byte of the binary form, before the text.
 const VERSION: u8 = 1;
-/// Shorter text is within the limit of metadata however it is written.
+/// Text up to this length is within the limit of metadata in any notation.
 const SURELY_SHORT: usize = 64 * 1024;
 
 /// The text of a `jsonb` column.
@@ -21,12 +21,12 @@ const SURELY_SHORT: usize = 64 * 1024;
 pub(crate) struct Jsonb<'a>(&'a [u8]);
 
 impl Jsonb<'_> {
-    /// An object, each number as it was given.
+    /// The object, with each number as it was written.
     pub(crate) fn object(&self) -> Result<Map<String, Value>> {
         read_object(self.0)
     }
 
-    /// An object that passes for a task's metadata.
+    /// The object, checked as a task's metadata.
     pub(crate) fn metadata(&self) -> Result<Map<String, Value>> {
         let object = self.object()?;
         if self.0.len() > SURELY_SHORT {
@@ -35,7 +35,7 @@ impl Jsonb<'_> {
         Ok(object)
     }
 
-    /// A value of this type. The error does not say what stands there instead.
+    /// A value of this type. The error does not quote the column.
     pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(self.0).map_err(|error| {
             Error::internal(format!("it is not of the form that is kept there ({:?})", error.classify()))
@@ -78,7 +78,7 @@ pub(crate) fn text(value: &impl Serialize) -> Result<String> {
     String::from_utf8(text).map_err(|error| Error::internal(format!("JSON is no text: {error}")))
 }
 
-/// `jsonb` keeps decimal numbers: of a float that is written with an exponent, such as 1e16, an integer would come back.
+/// `jsonb` keeps decimal numbers: a float that is written with an exponent, such as 1e16, would come back as an integer.
 struct WithFraction;
 
 impl Formatter for WithFraction {

@@ -1,4 +1,4 @@
-//! The statements: each a file under `sql/queries`, named here once. And what goes into and comes out of them.
+//! The statements: each a file under `sql/queries`, named here once. And the conversion of their parameters and rows.
 
 mod columns;
 mod fragments;
@@ -22,9 +22,9 @@ pub(crate) use self::values::{json, object, seconds, signed};
 pub(crate) struct SettleBlocks {
     pub(crate) results: bool,
     pub(crate) events: bool,
-    /// Tasks that stay in the table: they come back, are dead letters, or are kept as completed.
+    /// For tasks that stay in the table: they come back, are dead letters, or are kept as completed.
     pub(crate) stays: bool,
-    /// Rows that others hold by a lock are skipped, not waited for.
+    /// Skips rows that other sessions have locked, instead of waiting for them.
     pub(crate) past: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Test: every statement finds its rows by an index, also among 100,000.
+//! Test: every statement finds its rows by an index, also in a table of 100,000 rows.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::sql::{Statement, Statements};
 
 const ID: &str = "'01920000-0000-7000-8000-000000000000'";
 
-/// Filters, and the index that must serve them.
+/// Searches with their arguments, and the index that each must use.
 const SEARCHES: &[(&str, &[&str], &str)] = &[
     ("list", &["null", "null", "null", "null", "null", "null", "100"], "tasks_id"),
     ("list", &["null", "null", "null", "null", ID, "0", "100"], "tasks_id"),
@@ -113,7 +113,7 @@ async fn c19_every_statement_uses_an_index_at_100_000_rows() {
 async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_empty_queue() {
     let db = TestDb::new().await;
     let client = filled(&db).await;
-    // What a vacuum in a quiet hour leaves behind.
+    // The statistics that a vacuum leaves when the queue is almost empty.
     client
         .batch_execute(
             "create table aside as select * from omniq.tasks; truncate omniq.tasks;
@@ -153,8 +153,8 @@ async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
     let searches: Vec<_> = SEARCHES.iter().map(|(name, ..)| *name).collect();
     let mut bad = String::new();
     for (name, statement) in sql.all() {
-        // For claims that it has not heard of a worker looks through all that is claimable, whatever the plan.
-        if searches.contains(&name.as_str()) || name == "unheard" {
+        // The search for orphaned claims scans everything that is claimable, whatever the plan.
+        if searches.contains(&name.as_str()) || name == "orphaned_claims" {
             continue;
         }
         let plan = explain(&client, statement, &vec!["null"; statement.types.len()]).await;
@@ -165,7 +165,7 @@ async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
     assert!(bad.is_empty(), "{bad}");
 }
 
-/// Of how many pages a statement reads, by its plan.
+/// The number of pages that a statement reads, from its plan.
 async fn pages(client: &Client, sql: &str) -> u64 {
     let plan = client.query(&format!("explain (analyze, buffers, timing off) {sql}"), &[]).await.unwrap();
     let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
@@ -174,7 +174,7 @@ async fn pages(client: &Client, sql: &str) -> u64 {
     numbers.sum()
 }
 
-/// Also within the schema's functions, and from the midst of rows of many; planned as in a session of the user's own.
+/// Also inside the schema's functions, and from the middle of segments; planned as in a session of the user.
 #[tokio::test]
 async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_rows() {
     let db = TestDb::new().await;
@@ -192,7 +192,7 @@ async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_row
             format!("select * from omniq.result('{id}')"),
             format!("select omniq.remove_results(array['{id}'::uuid], array[B'1'::bit varying])"),
         ] {
-            // The first call of a session reads the catalog as well.
+            // The first call of a session also reads the catalog.
             client.batch_execute(&format!("begin; {sql}; rollback")).await.unwrap();
             client.batch_execute("begin").await.unwrap();
             let pages = pages(&client, &sql).await;

@@ -1,8 +1,8 @@
-//! The schema's name, and how it gets into SQL: by one function that quotes, and one that fills templates.
+//! The schema's name, and its use in SQL: one function quotes it, one fills templates.
 
 use omniq_core::{Error, Result};
 
-/// PostgreSQL cuts longer names off without a word.
+/// PostgreSQL truncates longer names silently.
 const MAX_BYTES: usize = 63;
 
 /// A checked schema name.
@@ -12,7 +12,7 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Takes any name that PostgreSQL can hold whole; refuses (`is_config`) others.
+    /// Accepts any name that PostgreSQL can hold in full. Error `is_config` for any other.
     pub(crate) fn new(name: &str) -> Result<Self> {
         if name.is_empty() || name.len() > MAX_BYTES {
             return Err(Error::config(format!(
@@ -35,7 +35,7 @@ impl Schema {
         &self.name
     }
 
-    /// The name of the notification channel: one per schema, and short enough whatever the schema is called.
+    /// The name of the notification channel: one per schema, and short whatever the length of the schema's name.
     pub(crate) fn channel(&self) -> String {
         format!("omniq_{:016x}", hash(&self.name))
     }
@@ -65,7 +65,7 @@ impl Schema {
             ("{body}", self.dollar_quote()),
             ("{channel}", format!("'{}'", self.channel())),
             ("{schema}", quote_identifier(&self.name)),
-            // As a value, for SQL that makes SQL.
+            // As a literal, for SQL that generates SQL.
             ("{schema_name}", quote_literal(&self.name)),
             // The states of `tasks.state`. There is no 2.
             ("{scheduled}", "0".to_owned()),
@@ -74,7 +74,7 @@ impl Schema {
             ("{completed}", "4".to_owned()),
         ];
         let filled = text.split_inclusive('\n').map(|line| {
-            // A quoted name may hold a line break, with which it would escape from a comment.
+            // A quoted name may hold a line break, which would end the comment.
             if line.trim_start().starts_with("--") {
                 return line.to_owned();
             }
@@ -84,7 +84,7 @@ impl Schema {
     }
 }
 
-/// In one pass, so that a name is never searched for places itself.
+/// Fills placeholders in one pass, so that inserted names are not searched for placeholders.
 fn fill_in(line: &str, names: &[(&str, String)]) -> String {
     let mut filled = String::with_capacity(line.len());
     let mut rest = line;
@@ -105,13 +105,13 @@ fn fill_in(line: &str, names: &[(&str, String)]) -> String {
     filled + rest
 }
 
-/// A number that only has to differ where texts do, and be the same in every version: FNV-1a, 64 bits.
+/// A hash that only has to distinguish texts and to be the same in every version: FNV-1a, 64 bits.
 pub(crate) fn hash(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Quotes a text for SQL, whatever it holds, and whatever a session takes a backslash for.
+/// Quotes a text for SQL, whatever it holds, and however the session treats a backslash.
 fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("e'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }

@@ -1,7 +1,7 @@
-//! A statement: its file, read into text, parameters and types.
+//! A statement: its file, parsed into text, parameters and types.
 //!
-//! A file begins with comments: what it does, `-- params:` with the name and type of each parameter, `-- read only` where it may be sent
-//! again and to a server that takes no writes. In the text `:name` is a parameter, `{name}` a fragment or a name of the schema, and lines
+//! A file begins with comments: what it does, `-- params:` with the name and type of each parameter, and `-- read only` if it may be sent
+//! again and to a server that takes no writes. In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
 //! between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
 
 use tokio_postgres::types::Type;
@@ -10,7 +10,7 @@ use super::fragments::FRAGMENTS;
 use super::schema::Schema;
 use crate::db::Param;
 
-/// A parameter with the name that its file gives it.
+/// A parameter with its name in the file.
 pub(crate) type Named<'a> = (&'static str, Param<'a>);
 
 /// One statement, ready to be sent.
@@ -24,7 +24,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// Reads a file. `flags` are those that are set. Panics if the file is wrong, which a test of each file shows.
+    /// Parses a file with these flags set. Panics if the file is malformed; the tests parse each file.
     pub(crate) fn new(schema: &Schema, file: &str, flags: &[&str]) -> Self {
         let (head, body) = split(file);
         let declared = declared(&head);
@@ -39,7 +39,7 @@ impl Statement {
         }
     }
 
-    /// The values in the order of the text. They are given in the order of the file; those that the text does not use are left out.
+    /// The values in the order of the text. `params` must be in the order of the file; those that the text does not use are skipped.
     pub(crate) fn values<'a>(&'a self, params: &'a [Named<'a>]) -> impl ExactSizeIterator<Item = Param<'a>> {
         let mut given = params.iter();
         self.names.iter().map(move |name| {
@@ -49,7 +49,7 @@ impl Statement {
     }
 }
 
-/// The comments at the beginning, and the rest.
+/// The comments at the beginning, and the rest of the lines.
 fn split(file: &str) -> (Vec<&str>, Vec<&str>) {
     let lines: Vec<_> = file.lines().collect();
     let end = lines.iter().position(|line| !line.starts_with("--")).unwrap_or(lines.len());
@@ -96,7 +96,7 @@ fn type_of(name: &str) -> Type {
     }
 }
 
-/// The lines outside of blocks and in those that are chosen.
+/// The lines outside of blocks and in the blocks that the flags select.
 fn chosen(body: &[&str], flags: &[&str]) -> String {
     let mut text = String::new();
     let mut open: Option<bool> = None;

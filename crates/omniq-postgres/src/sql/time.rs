@@ -1,4 +1,4 @@
-//! Timestamps between PostgreSQL and jiff. PostgreSQL counts microseconds from 2000.
+//! Converts timestamps between PostgreSQL, which counts microseconds from 2000, and jiff.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
-/// The beginning of the year 1: what is before it is read as it.
+/// The beginning of the year 1. Earlier times are read as this one.
 const EARLIEST: i64 = -62_135_596_800_000_000;
 
 /// A `timestamptz`.
@@ -28,8 +28,8 @@ impl ToSql for Time {
 impl<'a> FromSql<'a> for Time {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         let micros = i64::from_be_bytes(raw.try_into()?);
-        // `infinity` and `-infinity` are the extremes of the integer. What comes of them can be written again, which the least time of
-        // the clock here could not.
+        // `infinity` and `-infinity` are the extremes of the integer. They are read as times that can be written again, unlike the
+        // minimum of `Timestamp`.
         let micros = micros.saturating_add(EPOCH_2000);
         let time = if micros < EARLIEST { EARLIEST } else { micros };
         Ok(Self(Timestamp::from_microsecond(time).unwrap_or(Timestamp::MAX)))

@@ -1,4 +1,4 @@
-//! Values of the models in the form in which statements take them.
+//! Converts values of the models into parameters of statements.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::jsonb;
 
-/// Counters of the models are bounded far below.
+/// Counters of the models stay far below the limit of `i32`.
 pub(crate) fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

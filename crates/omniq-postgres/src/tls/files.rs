@@ -15,7 +15,7 @@ pub(super) fn roots(path: &str) -> Result<Roots> {
     Ok(roots)
 }
 
-/// What the machine trusts. One that cannot be read does not spoil the others.
+/// The root certificates of the machine. One that cannot be read is skipped.
 pub(super) fn system_roots() -> Result<Roots> {
     let mut roots = Roots::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -49,7 +49,7 @@ pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
-/// The PEM reader's own words could quote the file; those of the system do not.
+/// The PEM reader's own message could quote the file; a message of the system does not.
 fn unreadable(parameter: &str, path: &str, error: pem::Error) -> Error {
     match error {
         pem::Error::Io(error) => refused(parameter, path, &error.to_string()),

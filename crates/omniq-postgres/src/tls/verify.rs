@@ -14,7 +14,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-/// What is trusted: as signers, and by itself.
+/// The trusted certificates: as signers, and as server certificates themselves.
 #[derive(Debug)]
 pub(super) struct Roots {
     signers: RootCertStore,
@@ -33,7 +33,7 @@ impl Roots {
     }
 }
 
-/// Holds the server's certificate against the roots, where there are any.
+/// Checks the server's certificate against the roots, if there are any.
 #[derive(Debug)]
 pub(super) struct Verifier {
     roots: Option<Roots>,
@@ -42,7 +42,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Without roots any certificate will do; with `name` it must also be the host's own.
+    /// Without roots any certificate is accepted; with `name` it must also name the host.
     pub(super) fn new(roots: Option<Roots>, name: bool) -> Self {
         Self { roots, name, algorithms: ring::default_provider().signature_verification_algorithms }
     }
@@ -60,8 +60,8 @@ impl ServerCertVerifier for Verifier {
         let Some(roots) = &self.roots else { return Ok(ServerCertVerified::assertion()) };
         let parsed = ParsedCertificate::try_from(certificate)?;
         if roots.certificates.contains(certificate) {
-            // A server's own certificate as its root: the usual self-signed set-up, in which there is no
-            // chain, and the certificate may well call itself an authority.
+            // A server's own certificate as its root is the usual self-signed set-up: there is no chain, and the certificate may
+            // call itself an authority.
             check_dates(certificate, now)?;
         } else {
             let algorithms = self.algorithms.all;
@@ -73,8 +73,8 @@ impl ServerCertVerifier for Verifier {
         Ok(ServerCertVerified::assertion())
     }
 
-    // The signatures are checked even where any certificate will do: channel binding vouches for the
-    // certificate, which means nothing unless the server holds its key.
+    // The signatures are checked even where any certificate is accepted: channel binding relies on the certificate, which
+    // proves nothing unless the server holds its key.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
@@ -93,8 +93,8 @@ impl ServerCertVerifier for Verifier {
         if ParsedCertificate::try_from(certificate).is_ok() {
             return verify_tls13_signature(message, certificate, signature, &self.algorithms);
         }
-        // Servers set up by hand often have a certificate of X.509 version 1. With roots it has been refused
-        // by now; without, its key is all that is asked of it.
+        // Servers set up by hand often have a certificate of X.509 version 1. With roots it was refused already; without roots
+        // only its key is needed.
         let key = key_of(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
         verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }

@@ -1,7 +1,7 @@
-//! The listening connection of a queue, apart from the pool. It is made anew whenever it breaks.
+//! The listening connection of a queue, separate from the pool. It is opened again whenever it breaks.
 //!
-//! Enqueues notify only where a listener holds a lock for the queue, so the loop takes such a lock for each queue that somebody
-//! subscribes to.
+//! Enqueues notify only if a listener holds a lock for the queue, so the loop takes such a lock for each queue that has a
+//! subscription.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::sql::Columns;
 
 /// The shortest and the longest wait between two attempts to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How long a subscriber waits until its subscription is known to the server. It polls beside it in any case.
+/// How long a subscriber waits until its subscription is known to the server. It also polls.
 const KNOWN: Duration = Duration::from_secs(2);
 /// A subscription to more queues than this takes one lock for all queues: the server has room for few locks.
 const MOST_LOCKS: usize = 32;
@@ -186,7 +186,7 @@ impl ListenLoop {
         }
     }
 
-    /// Takes the locks of all subscriptions that there are, then carries out commands.
+    /// Takes the locks of all present subscriptions, then carries out commands.
     async fn serve(&mut self, client: &Client) -> Result<()> {
         self.sessions.make_ready(client).await?;
         client.batch_execute(&self.listen).await.map_err(from_driver)?;

@@ -26,7 +26,7 @@ impl Wake {
         Self { db: Arc::clone(db), listener: Mutex::new(None), inboxes: Inboxes::default() }
     }
 
-    /// From when this returns, what becomes ready in these queues wakes the subscription.
+    /// Once this has returned, tasks that become ready in these queues wake the subscription.
     pub(crate) async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
         subscription::subscribe(self, worker, queues).await
     }
@@ -36,7 +36,7 @@ impl Wake {
         self.listener.lock().await.as_ref().map(Listener::handle)
     }
 
-    /// The same without waiting. Also none while the listener is just being started or stopped.
+    /// As [`handle`](Self::handle), without waiting. Also `None` while the listener is being started or stopped.
     pub(crate) fn try_handle(&self) -> Option<ListenerHandle> {
         self.listener.try_lock().ok()?.as_ref().map(Listener::handle)
     }

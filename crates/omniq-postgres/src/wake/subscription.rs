@@ -16,7 +16,7 @@ use crate::sql::Columns;
 
 /// The longest wait where there are no notifications.
 const POLL: Duration = Duration::from_millis(500);
-/// The shortest and the longest wait between two looks whether a transaction that does not notify has ended.
+/// The shortest and the longest wait between two checks whether a transaction that does not notify has ended.
 const WRITERS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
 struct PostgresSubscription {
@@ -56,7 +56,7 @@ pub(super) async fn subscribe(
         db.query(&db.sql.register_inbox, &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)]).await?;
         inbox.registered();
     }
-    // Made before the command is sent: a caller that gives up then drops it, which takes the command back.
+    // Made before the command is sent: if the caller is dropped after that, the drop of the subscription revokes the command.
     let connections = wakeups.borrow().connections;
     let mut subscription = PostgresSubscription {
         db: Arc::clone(db),

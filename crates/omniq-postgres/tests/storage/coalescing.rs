@@ -1,4 +1,4 @@
-//! C14: single enqueues that arrive together share statements, and yet each caller gets an answer of its own.
+//! C14: single enqueues that arrive together share statements, and each caller gets its own answer.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn c14_calls_that_arrive_together_are_all_durable() {
     ids.dedup();
     assert_eq!(ids.len(), 2_000);
     assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 2_000);
-    // Far fewer transactions than tasks: the witness counts those that wrote tasks.
+    // Far fewer transactions than tasks: the query counts those that wrote tasks.
     let statements: i64 = db
         .client()
         .await
@@ -58,7 +58,7 @@ async fn c14_one_bad_task_fails_its_own_caller_only() {
             _ => assert!(answer.is_ok(), "{number}: {answer:?}"),
         }
     }
-    // Of two with the same id one is added, whichever came first.
+    // Of two calls with the same id one succeeds, whichever came first.
     assert_eq!([20, 30].into_iter().filter(|number| answers[*number].is_ok()).count(), 1);
     assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 1 + 60 - 4);
     queue.close().await.unwrap();
@@ -71,7 +71,7 @@ async fn c14_a_caller_that_gives_up_takes_nobody_along() {
     let calls = (0..200).map(|number| {
         let call = queue.enqueue(task(number));
         async move {
-            // Every third caller gives up at once, in the middle of what it carries for others, too.
+            // Every third caller gives up at once, also while it sends calls of others.
             let patience = if number % 3 == 0 { Duration::ZERO } else { Duration::from_secs(60) };
             tokio::time::timeout(patience, call).await.ok()
         }
@@ -85,7 +85,7 @@ async fn c14_a_caller_that_gives_up_takes_nobody_along() {
     queue.close().await.unwrap();
 }
 
-/// Each call is alone, and carried by its caller, until that gives up.
+/// Each call is alone, and sent in its caller's future until the caller drops that.
 #[tokio::test]
 async fn c14_a_lone_call_that_is_given_up_is_carried_out_all_the_same() {
     let db = TestDb::new().await;
@@ -110,7 +110,7 @@ async fn c14_calls_that_wait_for_a_lock_hold_up_nobody_else() {
     let ids: Vec<_> = (0..2).map(|_| TaskId::new()).collect();
     let stuck: Vec<_> = ids.iter().map(|id| task(0).id(*id)).collect();
     queue.enqueue_many_in(&mut open, stuck.clone()).await.unwrap();
-    // The same ids again: nobody can know whether they are in use until that transaction ends.
+    // The same ids again: whether they are in use is not known until that transaction ends.
     let waiting: Vec<_> = stuck
         .into_iter()
         .map(|new| {
@@ -131,7 +131,7 @@ async fn c14_calls_that_wait_for_a_lock_hold_up_nobody_else() {
     queue.close().await.unwrap();
 }
 
-/// The runtime on which the carrying began ends; callers on another one get an answer or an error, and later calls go on.
+/// The runtime on which sending began ends: callers on another runtime get an answer or an error, and later calls succeed.
 #[test]
 fn c14_the_end_of_a_runtime_leaves_nobody_waiting() {
     let lasting = tokio::runtime::Runtime::new().unwrap();
@@ -139,7 +139,7 @@ fn c14_the_end_of_a_runtime_leaves_nobody_waiting() {
     let queue = lasting.block_on(AsyncPostgresQueue::connect(&db.url())).unwrap();
     for round in 0..10 {
         let passing = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // Begins to carry, and is dropped with the call under way.
+        // Begins to send, and is dropped with the call in flight.
         passing.block_on(async {
             let _ = tokio::time::timeout(Duration::ZERO, queue.enqueue(task(round))).await;
         });

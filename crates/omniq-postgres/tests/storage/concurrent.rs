@@ -13,11 +13,11 @@ use omniq_testkit::TestDb;
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
-/// How many histories are played side by side: most of their time is pauses.
+/// The number of histories that are executed side by side: most of their time is pauses.
 const STAGES: u32 = 8;
 
-/// A statement that changes tasks pauses now and then before its first change, and when it is done, with its locks held. So does a
-/// transaction of several statements between them.
+/// A statement that changes tasks sometimes pauses before its first change, and when it is done, while it holds its locks. A transaction of
+/// several statements sometimes pauses between them, too.
 const PAUSES: &str = "
     create function omniq.pause() returns trigger language plpgsql as $$
     begin
@@ -31,7 +31,7 @@ fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Connections of a user's own, in which tasks are completed.
+/// Connections of the user, in which tasks are completed.
 #[derive(Debug)]
 struct Users {
     db: Arc<TestDb>,
@@ -67,12 +67,12 @@ async fn stage(db: &Arc<TestDb>, no: u32) -> Stage {
     Stage { objects, keeps, completer: Some(Arc::new(completer)), name: format!("stage-{no}") }
 }
 
-/// Issue 12, A. `OMNIQ_HISTORIES` sets how many histories are played (default 2,500), `OMNIQ_SEED` their seed.
+/// Issue 12, A. `OMNIQ_HISTORIES` sets the number of histories (default 2,500), `OMNIQ_SEED` their seed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_of_verbs_at_the_same_time_are_linearizable() {
     let (count, seed) = (number("OMNIQ_HISTORIES", 2_500), number("OMNIQ_SEED", 1));
     let db = Arc::new(TestDb::new().await);
-    // Nothing here is about a crash.
+    // No crash is tested here.
     let quick = format!("alter database {} set synchronous_commit = off", db.name());
     db.client().await.batch_execute(&quick).await.unwrap();
     let mut plays = tokio::task::JoinSet::new();
@@ -93,7 +93,7 @@ async fn histories_of_verbs_at_the_same_time_are_linearizable() {
     assert_counted(&db).await;
 }
 
-/// The figures of queues are those of the tasks.
+/// The counts of queues are those of the tasks.
 async fn assert_counted(db: &TestDb) {
     let differ =
         "select count(*) from (select * from omniq.queue_counts except select * from omniq.scanned_counts) a";
@@ -107,7 +107,7 @@ async fn bulk(db: &TestDb) -> (AsyncPostgresQueue, Vec<TaskId>) {
     (queue, ids)
 }
 
-/// What is left is all but these, each with its own argument.
+/// All tasks but these are left, each with its own argument.
 async fn assert_left(db: &TestDb, queue: &AsyncPostgresQueue, ids: &[TaskId], gone: &[TaskId]) {
     let all = TaskFilter { limit: Some(2_000), ..TaskFilter::default() };
     let listed = queue.list(&all).await.unwrap();
@@ -132,7 +132,7 @@ async fn deletes_at_the_same_time_remove_what_they_name_and_nothing_else() {
     queue.close().await.unwrap();
 }
 
-/// Issue 12, A: withdrew all tasks behind, and answered "not found" of tasks that were waiting.
+/// Issue 12, A: withdrew all later tasks, and answered "not found" for tasks that were waiting.
 #[tokio::test]
 async fn cancels_at_the_same_time_withdraw_what_they_name_and_nothing_else() {
     let db = TestDb::new().await;

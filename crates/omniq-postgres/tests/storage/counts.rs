@@ -1,4 +1,4 @@
-//! The figures of queues: exact at any time, whoever writes, folds, rolls back or looks on.
+//! The counts of queues: exact at any time, whatever writes, rolls up, rolls back or reads.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn figures(client: &Client, view: &str) -> Figures {
 }
 
 async fn assert_right(client: &Client) -> Figures {
-    let counted = figures(client, "counted").await;
+    let counted = figures(client, "scanned_counts").await;
     assert_eq!(figures(client, "queue_counts").await, counted);
     counted
 }
@@ -38,7 +38,7 @@ async fn fold(client: &Client) -> i64 {
     number(client, "select omniq.roll_up_counts()").await
 }
 
-/// A change of the counts that no task is behind, many times over, each in a transaction of its own.
+/// A change of the counts without a task, `times` times, each in a transaction of its own.
 async fn change(client: &Client, times: usize) {
     let sql = format!(
         "do $$ begin for n in 1..{times} loop
@@ -48,7 +48,7 @@ async fn change(client: &Client, times: usize) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// How many pages a look at all figures reads, once its plan is made.
+/// The number of pages that a read of all counts takes, once its plan is made.
 async fn pages_read(client: &Client) -> i64 {
     let sql = "explain (analyze, buffers, format json) select * from omniq.queue_counts";
     let row = client.query_one(sql, &[]).await.unwrap();
@@ -57,7 +57,7 @@ async fn pages_read(client: &Client) -> i64 {
     pages("Shared Hit Blocks") + pages("Shared Read Blocks")
 }
 
-/// Every kind of change at once, folds all the time, recounts now and then, and a reader for whom the sum is right at each moment.
+/// Every kind of change at once, rollups all the time, recounts now and then, and a reader that sees the right sum at each moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
     let db = TestDb::new().await;
@@ -81,7 +81,7 @@ async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
                         _ => queue.discard(task).await.unwrap(),
                     }
                 }
-                // Others may hold it: then it is asked to stop, or refused, or gone.
+                // Another worker may hold it: then it is asked to stop, or the call is refused, or the task is gone.
                 let _ = queue.cancel(ids[0]).await.unwrap();
                 let _ = queue.retry(ids[ids.len() / 2]).await;
             }
@@ -137,7 +137,7 @@ async fn c21_counts_follow_the_users_transaction() {
         let savepoint = inner.transaction().await.unwrap();
         savepoint.query("select omniq.enqueue('f', queue => 'q')", &[]).await.unwrap();
         savepoint.rollback().await.unwrap();
-        // Within, one's own are counted; without, they are not; a fold in between takes what is there.
+        // The transaction counts its own changes, other sessions do not; a rollup in between sums the committed ones.
         let own: i64 = inner.query_one("select ready from omniq.queue_counts", &[]).await.unwrap().get(0);
         assert_eq!(own, 8);
         assert_eq!(assert_right(&witness).await[0].1[0], 5);
@@ -155,7 +155,7 @@ async fn c21_counts_follow_the_users_transaction() {
     queue.close().await.unwrap();
 }
 
-/// With a snapshot held, nothing that was folded can be vacuumed; with a transaction open, it is left out of folds.
+/// While a snapshot is held, deltas that were rolled up cannot be vacuumed; deltas of an open transaction are left out of rollups.
 #[tokio::test]
 async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed() {
     let db = TestDb::new().await;
@@ -167,7 +167,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     let few = pages_read(&other).await;
     let begin = "begin isolation level repeatable read; select * from omniq.queue_counts";
     holder.batch_execute(begin).await.unwrap();
-    // Open before the folds, and after them.
+    // One transaction is open before the rollups, one after them.
     let writes = "insert into omniq.count_deltas (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
     writer.batch_execute(&format!("begin; {writes}")).await.unwrap();
     for _ in 0..50 {
@@ -181,7 +181,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     assert_eq!(number(&holder, dead).await, 0, "the holder sees what was there when it began");
     let many = pages_read(&other).await;
     assert!(many < few + 40, "{many} pages instead of {few}");
-    // What was left out is counted once it is there.
+    // Deltas that were left out are counted once they are committed.
     let sum = "select sum(ready)::bigint from omniq.queue_counts";
     assert_eq!(number(&other, sum).await, 10_150);
     writer.batch_execute("commit").await.unwrap();
@@ -219,7 +219,7 @@ async fn c19_changes_by_hand_are_counted_by_a_recount() {
     queue.enqueue_many(tasks(3, "r")).await.unwrap();
     witness.batch_execute("update omniq.tasks set queue = 's' where queue = 'r'").await.unwrap();
     assert_eq!(figures(&witness, "queue_counts").await[1].0, "r");
-    // A writer in the midst of its transaction is waited for, and counted, also one by hand.
+    // A recount waits for a writer in the middle of its transaction and counts its changes, also those by other SQL.
     let writer = db.client().await;
     writer.batch_execute("begin; update omniq.tasks set queue = 't' where queue = 's'").await.unwrap();
     let settings = Settings::from_url(&db.url()).unwrap();
@@ -248,7 +248,7 @@ async fn c19_changes_by_hand_are_counted_by_a_recount() {
     queue.close().await.unwrap();
 }
 
-/// A dump goes to a cluster that counts its transactions from somewhere else.
+/// A dump is restored to a cluster with lower transaction numbers.
 #[tokio::test]
 async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers() {
     let db = TestDb::new().await;
@@ -257,7 +257,7 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
     queue.enqueue_many(tasks(10, "q")).await.unwrap();
     fold(&witness).await;
     queue.enqueue_many(tasks(1, "q")).await.unwrap();
-    // As if both had been written elsewhere, much later.
+    // As if both had been written in another cluster, much later.
     let moved = "update omniq.count_rollups set cluster = 1, snapshot = '9000000000:9000000010:9000000003';
                  update omniq.count_deltas set tx = '9000000005'";
     witness.batch_execute(moved).await.unwrap();
@@ -270,13 +270,13 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
     queue.close().await.unwrap();
 }
 
-/// Without any worker, too.
+/// Also without a worker.
 #[tokio::test]
 async fn c19_whoever_writes_much_folds_now_and_then() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     for number in 0..1_200_i64 {
-        // One after the other: each is a statement of its own.
+        // One after the other, so that each is a statement of its own.
         queue.enqueue(NewTask::new("f", &number).unwrap()).await.unwrap();
     }
     let witness = db.client().await;
@@ -285,14 +285,14 @@ async fn c19_whoever_writes_much_folds_now_and_then() {
     });
     folded.await;
     assert_eq!(assert_right(&witness).await[0].1[0], 1_200);
-    // And a worker's maintenance.
+    // And in a worker's maintenance.
     change(&witness, 600).await;
     queue.maintain().await.unwrap();
     assert_eq!(number(&witness, "select count(*) from omniq.count_deltas").await, 0);
     queue.close().await.unwrap();
 }
 
-/// What the walks of the suite do not do: move to another queue, be due, expire, be purged; alone and in runs.
+/// Verbs that the random walks of the suite leave out: move to another queue, become due, expire, be purged; alone and in segments.
 #[tokio::test]
 async fn c19_counts_follow_every_verb() {
     let db = TestDb::new().await;
@@ -309,7 +309,7 @@ async fn c19_counts_follow_every_verb() {
     queue.update(ids[4], later).await.unwrap();
     assert_eq!(assert_right(&witness).await, [one([9, 1, 0, 0, 0], "q")]);
 
-    // Due: what is scheduled becomes ready at the next claim, which takes some.
+    // Due: scheduled tasks become ready at the next claim, which takes some of them.
     let soon = |mut task: NewTask| {
         task.delay = Some(Duration::from_millis(50));
         task
@@ -334,7 +334,7 @@ async fn c19_counts_follow_every_verb() {
     assert_eq!(queue.purge(&TaskFilter { queue: name("s"), ..TaskFilter::default() }).await.unwrap(), 17);
     let left = assert_right(&witness).await;
     assert_eq!(left[1], one([0, 0, 1, 0, 0], "s"));
-    // Handed back, when its worker leaves.
+    // Released when its worker leaves.
     queue.deregister_worker(worker).await.unwrap();
     assert_eq!(assert_right(&witness).await[1], one([1, 0, 0, 0, 0], "s"));
 
@@ -348,7 +348,7 @@ async fn c19_counts_follow_every_verb() {
     queue.complete(&held[0]).await.unwrap();
     assert_eq!(assert_right(&witness).await[1], one([0, 1, 0, 0, 0], "r"));
 
-    // Expired, which counts until it is cleared away.
+    // Expired tasks count until they are removed.
     let short = |mut task: NewTask| {
         task.ttl = Some(Duration::from_millis(1));
         task
@@ -369,7 +369,7 @@ async fn c19_counts_follow_every_verb() {
     queue.close().await.unwrap();
 }
 
-/// Issue 12, E10: a process that neither adds nor claims, and no worker beside it: what readers add up stays bounded.
+/// Issue 12, E10: a process that neither adds nor claims tasks, and no worker beside it: the number of rows that readers sum stays bounded.
 #[tokio::test]
 async fn c19_verbs_of_management_have_their_changes_folded() {
     let db = TestDb::new().await;
@@ -389,17 +389,17 @@ async fn c19_verbs_of_management_have_their_changes_folded() {
         (number(&witness, notes).await < 500).then_some(())
     })
     .await;
-    assert_eq!(figures(&witness, "queue_counts").await, figures(&witness, "counted").await);
+    assert_eq!(figures(&witness, "queue_counts").await, figures(&witness, "scanned_counts").await);
     queue.close().await.unwrap();
 }
 
-/// Issue 12, E10: nor does it take one of those verbs alone.
+/// Issue 12, E10: the same with purge and prune alone.
 #[tokio::test]
 async fn c19_purge_and_prune_have_their_changes_folded() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let witness = db.client().await;
-    // Not by the queue, whose enqueues count as well.
+    // Not by the queue, because its enqueues count as well.
     witness.query("select omniq.enqueue('f') from generate_series(1, 600)", &[]).await.unwrap();
     let none = TaskFilter { queue: Some("none".into()), ..Default::default() };
     for _ in 0..500 {

@@ -13,14 +13,14 @@ const CALLERS: u32 = 8;
 /// Shorter than the wait for a connection of the pool, far longer than anything else takes.
 const STANDSTILL: Duration = Duration::from_secs(15);
 
-/// Dequeues and completes until all is done, whatever fails on the way.
+/// Dequeues and completes until all tasks are done, whatever fails in between.
 async fn call(queue: AsyncPostgresQueue, done: Arc<AtomicU32>) {
     while done.load(Ordering::SeqCst) < TASKS {
         let request = Dequeue::from(["default"]).timeout(Duration::from_millis(50));
         let Ok(Some(task)) = queue.dequeue(request).await else { continue };
         loop {
             match queue.complete(&task).await {
-                // Carried out by a try whose answer was lost, or handed back as a claim that nobody had heard of.
+                // Carried out by an attempt whose answer was lost, or released as an orphaned claim.
                 Err(error) if error.is_claim_lost() => break,
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Ok(()) => break,

@@ -1,4 +1,4 @@
-//! Lone tasks that go straight to a worker that sleeps: which do, that all of it arrives, and what becomes of them when it does not.
+//! Lone tasks that are handed off to an idle worker: which tasks are, that they arrive whole, and what happens if they do not arrive.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use omniq_testkit::{TestDb, eventually};
 use tokio::sync::Semaphore;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Long enough for a notification, short enough to wait for none.
+/// Long enough for a notification to arrive, and short enough to wait for one that does not.
 const WHILE: Duration = Duration::from_millis(300);
 
 async fn queue(db: &TestDb) -> AsyncPostgresQueue {
@@ -21,7 +21,7 @@ fn send() -> NewTask {
     NewTask::new("send", &("ann@example.org", 3)).unwrap()
 }
 
-/// A worker by hand that sleeps on the queues `a` and `default`, and has the function `send`.
+/// A worker that the test drives: idle on the queues `a` and `default`, with the function `send`.
 struct Sleeper {
     queue: AsyncPostgresQueue,
     worker: WorkerId,
@@ -36,7 +36,7 @@ impl Sleeper {
         let worker = queue.register_worker(&WorkerInfo::new(queues.clone())).await.unwrap();
         let handoff = queue.handoff(worker, &["send".to_owned()]);
         let mut bell = queue.subscribe(worker, &queues).await.unwrap();
-        // The listener's first connection rings once: it could not hear before.
+        // The listener's first connection wakes the subscription once, because it may have missed notifications before.
         bell.wait(WHILE).await;
         Self { queue, worker, handoff, bell }
     }
@@ -48,7 +48,7 @@ impl Sleeper {
     }
 }
 
-/// `ready` and `running` by the figures, and who holds the task.
+/// `ready` and `running` from the counts, and the worker that holds the task.
 async fn seen(db: &TestDb, id: TaskId) -> (i64, i64, Option<i64>) {
     let client = db.client().await;
     let counts =
@@ -126,7 +126,7 @@ async fn c17_a_worker_that_leaves_hands_back_what_it_has_not_taken_yet() {
     assert_eq!(sleeper.queue.deregister_worker(sleeper.worker).await.unwrap(), 1);
     let task = client.get(id).await.unwrap().unwrap();
     assert_eq!((task.state, task.attempt), (TaskState::Ready, 0));
-    // Nobody is handed anything any more.
+    // Nothing is handed off any more.
     let id = client.enqueue(send()).await.unwrap();
     assert_eq!(client.get(id).await.unwrap().unwrap().state, TaskState::Ready);
     sleeper.queue.close().await.unwrap();
@@ -147,7 +147,7 @@ impl Runs {
         Worker::builder(backend.backend().clone())
             .concurrency(slots)
             .lease(Duration::from_secs(60))
-            // Neither looks by itself, nor hands back what is only old: what is seen comes of the hand-over.
+            // The worker neither polls nor returns tasks because of their age: only the hand-off has an effect.
             .poll(PATIENCE)
             .prefetch_wait(PATIENCE * 2)
             .register("send", move |(_, _): (String, i64), context: Context| {
@@ -197,7 +197,7 @@ async fn c17_a_task_whose_notification_is_lost_runs_once_all_the_same() {
     sleeping(&db, 1).await;
 
     let client = queue(&db).await;
-    // It goes where nobody listens.
+    // The notification goes to a channel on which no session listens.
     let admin = db.client().await;
     admin.batch_execute("update omniq.workers set channel = 'omniq_elsewhere'").await.unwrap();
     let id = client.enqueue(send()).await.unwrap();
@@ -235,7 +235,7 @@ async fn c17_what_meets_a_worker_without_a_free_slot_goes_back_at_once() {
     eventually("it runs", PATIENCE, async || (runs.of(first) == 1).then_some(())).await;
     sleeping(&db, 0).await;
 
-    // An offer that is not the worker's own.
+    // Opens the inbox, which the worker itself has closed.
     let other = db.client().await;
     let asleep =
         format!("select pg_advisory_lock_shared(hashtext('{}'), hashtext('default'))", channel(&other).await);
@@ -311,7 +311,8 @@ async fn c16_lone_tasks_from_many_for_many_small_workers_run_once_each() {
     client.close().await.unwrap();
 }
 
-/// An enqueuer's role hands over without a right to look; another one cannot add tasks through it, and nobody learns of the ear.
+/// A role that may enqueue hands off tasks without the right to read them. A role that may not enqueue cannot add tasks by `hand_off`, and
+/// neither can read the channels.
 #[tokio::test]
 async fn c27_handing_over_needs_the_right_to_enqueue_and_gives_no_other() {
     let db = TestDb::new().await;

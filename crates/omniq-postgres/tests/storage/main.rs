@@ -1,5 +1,5 @@
-//! What the suite of all implementations does not ask: how tasks, results and counts stand in rows, and what goes on beside a call.
-//! One program, as each takes its time to build.
+//! Tests beyond the suite of all implementations: how tasks, results and counts are stored in rows, and what happens beside a call.
+//! One program, because each program takes time to build.
 
 mod subscriptions;
 mod beside;

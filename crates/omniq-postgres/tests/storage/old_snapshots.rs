@@ -1,4 +1,4 @@
-//! What changes often stays quick to read while another session holds a snapshot, for which no dead row may be cleared away.
+//! Data that changes often stays fast to read while another session holds a snapshot, because of which no dead row can be removed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use omniq_postgres::AsyncPostgresQueue;
 use omniq_testkit::TestDb;
 use tokio_postgres::Client;
 
-/// How many pages a statement reads, once all is in the caches.
+/// The number of pages that a statement reads once everything is cached.
 async fn pages(client: &Client, sql: &str) -> i64 {
     let explain = format!("explain (analyze, buffers, format json) {sql}");
     client.query(&explain, &[]).await.unwrap();
@@ -64,7 +64,7 @@ async fn c15_a_thousand_sleeps_do_not_slow_down_enqueues() {
         .await;
     };
     let first = queue.subscribe(worker, &["default".into()]).await.unwrap();
-    // From here on there is a connection that listens, and a bell hangs when it is handed out.
+    // From here on there is a listening connection, and the server knows a subscription when it is returned.
     are_asleep(1).await;
     drop(first);
     for _ in 0..1_000 {
@@ -77,7 +77,7 @@ async fn c15_a_thousand_sleeps_do_not_slow_down_enqueues() {
     let row = witness.query_one(sleeps, &[]).await.unwrap();
     assert_eq!((row.get(0), row.get(1)), (true, false));
     assert_eq!(pages(&witness, sleeps).await, 0, "no table is looked at");
-    // On more queues than are listed by name, any queue's bell is heard.
+    // A subscription to more queues than are locked by name is notified of any queue.
     let many: Vec<_> = (0..40).map(|n| format!("queue {n}")).collect();
     let all = queue.subscribe(worker, &many).await.unwrap();
     assert!(witness.query_one(sleeps, &[]).await.unwrap().get::<_, bool>(1));

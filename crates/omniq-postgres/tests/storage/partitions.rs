@@ -1,4 +1,4 @@
-//! Results and events by time: partitions are made when they are needed, by anybody, and dropped as a whole.
+//! Partitions of results and events by time: any session makes them when they are needed, and they are dropped as a whole.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ async fn number(db: &TestDb, sql: &str) -> i64 {
     db.client().await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// As if all had happened this much earlier.
+/// As if everything had happened this much earlier.
 async fn let_pass(db: &TestDb, kind: &str, table: &str, key: &str, span: &str) {
     let sql = format!(
         "do $$ declare p record; begin
@@ -78,7 +78,7 @@ async fn c23_results_go_by_whole_partitions() {
     results.maintain(None).await.unwrap();
     assert_eq!((number(&db, TABLES).await, number(&db, ROWS).await), (1, 1), "without end is without end");
     assert!(results.get(kept.task_id).await.unwrap().is_some());
-    // What is needed next is made again.
+    // The next partition that is needed is made again.
     results.store(result(HOUR)).await.unwrap();
     backend.close().await.unwrap();
 }
@@ -89,7 +89,7 @@ async fn c23_a_few_partitions_serve_any_time_to_live() {
     let backend = backend(&db).await;
     let results = backend.results().unwrap();
     for ttl in [Duration::from_millis(50), HOUR, 7 * DAY, 365 * DAY] {
-        // As the week goes by, seen from its end.
+        // The partitions that are made while one time to live passes.
         let step =
             format!("make_interval(secs => {})", (ttl.as_secs_f64() / 8.0 / 3600.0).ceil().max(1.0) * 3600.0);
         let sql = format!(
@@ -150,7 +150,7 @@ async fn c23_many_may_need_the_same_partition_at_once() {
     backend.close().await.unwrap();
 }
 
-/// A result of an earlier life gives way: of a dead letter that was retried; an id is used again once its result is gone.
+/// A result of an earlier run is replaced, as that of a dead letter that was retried. An id can be used again once its result is removed.
 #[tokio::test]
 async fn c23_there_is_one_result_per_task_also_in_a_second_life() {
     let db = TestDb::new().await;
@@ -181,7 +181,7 @@ async fn c23_there_is_one_result_per_task_also_in_a_second_life() {
     assert!(results.delete(chosen).await.unwrap());
     db.client().await.batch_execute(&sql).await.unwrap();
     backend.complete(&take().await, None).await.unwrap();
-    // And in a row with others.
+    // And in a segment with other tasks.
     assert!(results.delete(chosen).await.unwrap());
     queue.enqueue_many(vec![new(), new().id(chosen), new()]).await.unwrap();
     for _ in 0..3 {
@@ -197,7 +197,7 @@ async fn c25_events_go_by_the_day() {
     let backend = backend(&db).await;
     let events = backend.events().unwrap();
     let mut old = TaskEvent::new(EventKind::Started);
-    // Whatever the writer's clock says, an event stays as long as any.
+    // An event is kept as long as any other, whatever the writer's clock says.
     old.at = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 400);
     events.log_many(vec![old, TaskEvent::new(EventKind::Completed)]).await.unwrap();
     let rows = "select count(*) from omniq.events";
@@ -216,8 +216,8 @@ async fn c25_events_go_by_the_day() {
     backend.close().await.unwrap();
 }
 
-/// Issue 12, E1: a plan that is made while a partition is attached must be made anew. PostgreSQL sees to it for tables that a statement
-/// names, not for those of a function in SQL that becomes part of it (docs/decisions/0035).
+/// Issue 12, E1: a plan that is made while a partition is attached must be made again. PostgreSQL does that for tables that a statement
+/// names, but not for those of a function in SQL that is inlined into it (docs/decisions/0035).
 #[tokio::test]
 async fn functions_in_sql_read_no_partitioned_table() {
     let db = TestDb::new().await;
@@ -234,8 +234,8 @@ async fn functions_in_sql_read_no_partitioned_table() {
     backend.close().await.unwrap();
 }
 
-/// Found by a run of the suite on a busy machine: a commit is seen a moment before other sessions are told of the partition that it made. A
-/// call that found it made already tried again at once, three times, and failed.
+/// Found by a run of the suite on a busy machine: a commit is visible a moment before other sessions are notified of the partition that it
+/// made. A call that found the partition already made tried again at once, three times, and failed.
 #[tokio::test]
 async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told() {
     let db = TestDb::new().await;
@@ -243,7 +243,7 @@ async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told(
     let event = TaskEvent::new(EventKind::Custom("seen".into()));
     backend.events().unwrap().log(event).await.unwrap();
     let maker = db.client().await;
-    // What a maker holds until then.
+    // The lock that a maker holds until then.
     maker
         .batch_execute("begin; lock table omniq.events_partitions in share row exclusive mode")
         .await
@@ -260,7 +260,7 @@ async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told(
     backend.close().await.unwrap();
 }
 
-/// A transaction of a user's, which may last, logged an event: another session makes a partition meanwhile.
+/// A user's transaction, which may last long, has logged an event: another session can make a partition in the meantime.
 #[tokio::test]
 async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another() {
     let db = TestDb::new().await;
@@ -273,13 +273,13 @@ async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another(
     };
     let logged = "select omniq.log_enqueued(array[gen_random_uuid()], array['q'], array['f'])";
 
-    // It found the partition.
+    // The transaction found the partition.
     let lasting = db.client().await;
     lasting.batch_execute(&format!("begin; {events}; {logged}")).await.unwrap();
     assert!(made(later, &db.client().await).await);
     lasting.batch_execute("commit").await.unwrap();
 
-    // It waited for another one that made it.
+    // The transaction waited for another session that made the partition.
     let (first, second) = (db.client().await, Arc::new(db.client().await));
     let next = "select omniq.make_events_partition(interval '90 days', interval '1 day')";
     first.batch_execute("begin").await.unwrap();
@@ -295,7 +295,7 @@ async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another(
     let other = "select omniq.make_events_partition(interval '200 days', interval '1 day')";
     assert!(made(other, &first).await);
 
-    // It keeps its first snapshot, and does not see what was made since.
+    // The transaction keeps its first snapshot, and does not see partitions that were made since.
     second.batch_execute("commit; begin isolation level repeatable read; select").await.unwrap();
     let last = "select omniq.make_events_partition(interval '300 days', interval '1 day')";
     made("select count(*) > 0 from omniq.events_partitions", &second).await;
@@ -307,7 +307,7 @@ async fn a_transaction_that_needed_a_partition_holds_up_none_that_makes_another(
     backend.close().await.unwrap();
 }
 
-/// An enqueue inside a transaction makes the partition of its event where there is none.
+/// An enqueue inside a transaction makes the partition of its event if there is none.
 #[tokio::test]
 async fn an_enqueued_event_finds_its_partition_or_makes_it() {
     let db = TestDb::new().await;

@@ -1,5 +1,5 @@
-//! Tables that are published, as for logical replication and upgrades by it: PostgreSQL refuses to update and delete where it cannot say
-//! which row it was (issue 12, C3). Beside this, the suite of `conformance.rs` and the worker of `c27_roles.rs` run under a publication.
+//! Tables that are published for logical replication, as for upgrades: PostgreSQL refuses to update and delete rows that it cannot
+//! identify (issue 12, C3). The suite of `conformance.rs` and the worker of `c27_roles.rs` use a publication, too.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tables of the schema, partitions included, of which no row could be named.
+/// Tables of the schema, partitions included, whose rows could not be identified.
 const NAMELESS: &str = "
     select c.oid::regclass::text
     from pg_class c
@@ -45,7 +45,7 @@ fn result_of(id: TaskId, ttl: Option<Duration>) -> TaskResult {
     result
 }
 
-/// Also of those that are made later.
+/// Also tables that are made later.
 #[tokio::test]
 async fn c28_every_table_can_name_its_rows() {
     let db = TestDb::new().await;
@@ -60,12 +60,12 @@ async fn c28_every_table_can_name_its_rows() {
     let partitions =
         "select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r'";
     let made: i64 = client.query_one(partitions, &[]).await.unwrap().get(0);
-    // Two that are asked for can fall into one, by the time of day.
+    // Two of the requested partitions can be the same one, depending on the time of day.
     assert!(made >= 5, "there are partitions: {made}");
     backend.close().await.unwrap();
 }
 
-/// Whatever updates or deletes, maintenance of each part included.
+/// Every update and delete, including the maintenance of each part.
 #[tokio::test]
 async fn c28_everything_works_where_all_tables_are_published() {
     let db = TestDb::new().await;
@@ -113,7 +113,7 @@ async fn c28_everything_works_where_all_tables_are_published() {
         let left = format!("select count(*) from omniq.{kind}_partitions");
         assert_eq!(client.query_one(&left, &[]).await.unwrap().get::<_, i64>(0), 0, "{kind} are dropped");
     }
-    // And made again.
+    // And partitions are made again.
     results.store(result(Some(HOUR))).await.unwrap();
     events.log(TaskEvent::new(EventKind::Completed)).await.unwrap();
     backend.close().await.unwrap();

@@ -1,4 +1,4 @@
-//! Rows of many results: of tasks of one run that were settled together. Users see results, never rows.
+//! Rows of several results: of tasks of one segment that were settled together. Users see results, never rows.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn place(task: &Task) -> usize {
     task.payload.decode().unwrap()
 }
 
-/// Of every tenth task the value is missing, of every tenth it is of another codec, and every tenth one fails.
+/// Every tenth task has no value, every tenth a value of another codec, and every tenth fails.
 fn ended(task: &Task) -> Settlement {
     let (place, mut outcome) = (place(task), Outcome::Complete);
     let mut result = TaskResult::of(task, ResultStatus::Completed);
@@ -47,7 +47,7 @@ fn completed(task: &Task) -> Settlement {
     Settlement { task_id: task.id, claim: task.claim, outcome, result: Some(result), events: Vec::new() }
 }
 
-/// So many tasks of one run, held.
+/// `count` tasks of one segment, claimed.
 async fn held(backend: &AsyncPostgresBackend, count: usize) -> Vec<Task> {
     let tasks = (0..count).map(|place| NewTask::new("f", &place).unwrap().max_retries(0));
     backend.enqueue_many(tasks.collect()).await.unwrap();
@@ -62,7 +62,7 @@ async fn settle(backend: &AsyncPostgresBackend, settlements: Vec<Settlement>) {
     assert_eq!(answers, vec![Settled::Done; count]);
 }
 
-/// Results of so many tasks of one run, in one row.
+/// The results of `count` tasks of one segment, in one row.
 async fn one_row(db: &TestDb, backend: &AsyncPostgresBackend, count: usize) -> Vec<TaskId> {
     let tasks = held(backend, count).await;
     settle(backend, tasks.iter().map(completed).collect()).await;
@@ -74,7 +74,7 @@ fn value(result: &TaskResult) -> usize {
     result.value.as_ref().unwrap().decode().unwrap()
 }
 
-/// All results, page by page; the count of what is left agrees with each page.
+/// All results, page by page. The count of those that are left agrees with each page.
 async fn listed(results: &dyn ResultStorage, mut filter: ResultFilter, all: usize) -> Vec<TaskResult> {
     let mut seen = Vec::new();
     loop {
@@ -92,7 +92,7 @@ async fn c23_a_run_of_1000_that_ended_in_many_ways_reads_result_by_result() {
     let backend = backend(&db).await;
     let results = backend.results().unwrap();
     let tasks = held(&backend, 1_000).await;
-    // Batches of every kind: every other one, the gaps of these, few, many in another order, and what is left.
+    // Batches of every kind: every other task, the tasks in between, a few, many in another order, and the rest.
     let mut left = tasks.clone();
     let picks: [fn(usize) -> bool; 4] =
         [|n| n < 300 && n % 2 == 0, |n| n < 300, |n| (500..505).contains(&n), |n| n % 3 > 0];
@@ -124,7 +124,7 @@ async fn c23_a_run_of_1000_that_ended_in_many_ways_reads_result_by_result() {
     let failed = ResultFilter { status: Some(ResultStatus::Failed), ..pages };
     assert_eq!(listed(&**results, failed, 100).await.len(), 100);
 
-    // The witness sees results as well.
+    // SQL sees the results as well.
     assert_eq!(number(&db, "select count(distinct task_id) from omniq.results").await, 1_000);
     let sql = format!(
         "select convert_from(r.value, 'UTF8')::bigint from omniq.results r, omniq.result('{}') o
@@ -157,7 +157,7 @@ async fn c23_one_in_the_midst_of_a_run_goes_alone_and_the_last_one_takes_the_row
     backend.close().await.unwrap();
 }
 
-/// Two remove from one row at once: each result is counted by one of them, and the row goes.
+/// Two sessions remove results from one row at once: each result is counted by one of them, and the row is deleted.
 #[tokio::test]
 async fn c23_two_deleters_of_one_row_see_each_other() {
     let db = TestDb::new().await;
@@ -204,7 +204,7 @@ async fn c23_two_deleters_of_one_row_see_each_other() {
     backend.close().await.unwrap();
 }
 
-/// Stored anew, or run anew: the earlier result gives way, also from the midst of a row.
+/// Stored again, or run again: the earlier result is replaced, also in the middle of a row.
 #[tokio::test]
 async fn c23_a_later_result_takes_the_place_of_one_inside_a_row() {
     let db = TestDb::new().await;
@@ -264,7 +264,7 @@ async fn c23_a_wait_for_one_in_the_midst_of_a_run_ends_with_the_run() {
     backend.close().await.unwrap();
 }
 
-/// A limit counts results: a row is cleaned up in part.
+/// The limit counts results: a row is purged in part.
 #[tokio::test]
 async fn c23_clean_up_counts_results_and_not_rows() {
     let db = TestDb::new().await;
@@ -289,7 +289,7 @@ async fn c23_clean_up_counts_results_and_not_rows() {
     backend.close().await.unwrap();
 }
 
-/// A result is stored for what was settled, and for nothing else; of several rows of one run with one claim, too.
+/// A result is stored only for a task that was settled; also if one claim holds several rows of a segment.
 #[tokio::test]
 async fn c23_a_lost_claim_within_a_run_leaves_no_result() {
     let db = TestDb::new().await;
@@ -322,7 +322,7 @@ async fn c23_a_lost_claim_within_a_run_leaves_no_result() {
     backend.close().await.unwrap();
 }
 
-/// A row is read whole for each of its results: so it holds only so many bytes.
+/// A read of one result reads the whole row, so a row holds a limited number of bytes.
 #[tokio::test]
 async fn c23_large_values_do_not_share_a_row() {
     let db = TestDb::new().await;

@@ -1,4 +1,4 @@
-//! Rows of many tasks: who shares them, who takes one out, and what is left of them after a fault.
+//! Segments: which tasks share one, how a task is singled out, and what is left of them after a fault.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ async fn c20_what_is_enqueued_together_is_one_row_and_many_tasks() {
     let page = TaskFilter { after: Some(ids[99]), limit: Some(5), ..TaskFilter::default() };
     let page: Vec<_> = queue.list(&page).await.unwrap().iter().map(number).collect();
     assert_eq!(page, [100, 101, 102, 103, 104]);
-    // The witness sees tasks as well.
+    // SQL sees the tasks as well.
     let sql = "select convert_from(payload, 'UTF8')::integer from omniq.task_list order by id";
     let listed = db.client().await.query(sql, &[]).await.unwrap();
     let listed: Vec<i32> = listed.iter().map(|row| row.get(0)).collect();
@@ -59,7 +59,7 @@ async fn c15_the_order_holds_across_rows_of_every_kind() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let mut all = tasks(0..500);
-    // Own ids, another function and another number of retries part the runs.
+    // Chosen ids, another function and another number of retries split the segments.
     for place in (7..500).step_by(31) {
         all[place].id = Some(TaskId::new());
     }
@@ -71,14 +71,14 @@ async fn c15_the_order_holds_across_rows_of_every_kind() {
     }
     let ids = queue.enqueue_many(all).await.unwrap();
     assert!(rows(&db).await < 200, "there are runs among them");
-    // One in the midst of a run changes, and keeps its place in line.
+    // A task in the middle of a segment changes, and keeps its position in the queue.
     let update = TaskUpdate { max_retries: Some(1), ..TaskUpdate::default() };
     queue.update(ids[300], update).await.unwrap();
     let worker = worker(&queue, Duration::from_secs(60)).await;
     let mut seen = Vec::new();
     for limit in (1..).take_while(|limit| *limit < 40) {
         let claimed = queue.claim(worker, &Dequeue::from(["default"]).limit(limit)).await.unwrap();
-        // Every second claim comes back, and is next again.
+        // Every second claim is released, and its tasks are next again.
         if limit % 2 == 0 {
             queue.release_many(&claimed).await.unwrap();
         } else {
@@ -95,14 +95,14 @@ async fn c20_a_bad_task_anywhere_leaves_nothing_behind() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let first = queue.enqueue_many(tasks(0..10)).await.unwrap();
-    // The id of a task in the midst of a run is in use.
+    // The id of a task in the middle of a segment is in use.
     let one = NewTask::new("f", &1).unwrap().id(first[5]);
     assert!(queue.enqueue(one.clone()).await.unwrap_err().is_duplicate());
     let mut all = tasks(0..2_500);
     all[1_800] = one;
     assert!(queue.enqueue_many(all).await.unwrap_err().is_duplicate());
     assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 10);
-    // And a call given up on the way leaves a connection that is fit for use.
+    // And a call that is dropped leaves a connection that can be used.
     for pause in 0..20 {
         let call = queue.enqueue_many(tasks(0..3_000));
         let _ = tokio::time::timeout(Duration::from_micros(200 * pause), call).await;
@@ -206,7 +206,7 @@ async fn c17_of_a_lost_slice_only_what_was_not_settled_runs_again() {
     let answers = queue.settle(back.collect(), SettleMode::Each).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; 40]);
     assert!(queue.complete_many(&held[3..5]).await.unwrap_err().is_claim_lost(), "it comes too late");
-    // They come before what was behind them, in their order, and each once.
+    // They come before the tasks that followed them, in their order, each once.
     let next = worker(&queue, Duration::from_secs(60)).await;
     let claimed = queue.claim(next, &Dequeue::from(["default"]).limit(10_000)).await.unwrap();
     let expected: Vec<_> = numbers.into_iter().chain(100..1_000).collect();
@@ -217,7 +217,7 @@ async fn c17_of_a_lost_slice_only_what_was_not_settled_runs_again() {
     queue.close().await.unwrap();
 }
 
-/// Of one run some are completed, some fail for good, some are tried again, all in one batch, with results for each.
+/// Of one segment some tasks complete, some fail for good, some are retried, all in one batch, with a result for each.
 #[tokio::test]
 async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
     let db = TestDb::new().await;
@@ -279,7 +279,7 @@ async fn c16_a_row_that_changes_under_a_claim_is_left_to_the_next_one_and_counte
         queue.enqueue_many(tasks(number * 10..number * 10 + 10)).await.unwrap();
     }
     let worker = worker(&queue, Duration::from_secs(60)).await;
-    // The claim has begun, and waits for its worker's row with the first run at hand.
+    // The claim has begun: it has found the first segment, and waits for the row of its worker.
     let barrier = db.client().await;
     barrier.batch_execute("begin; select from omniq.workers for update").await.unwrap();
     let request = Dequeue::from(["default"]).limit(25);

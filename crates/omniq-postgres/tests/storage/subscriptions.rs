@@ -1,4 +1,4 @@
-//! A bell that was hung while a task was on its way: its transaction had looked for sleepers before, and rings for nobody.
+//! A subscription that is made while a task is being added: the task's transaction has looked for listeners before, and notifies none.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ async fn c15_a_task_whose_transaction_began_before_the_sleep_ends_it() {
     let elsewhere = elsewhere.transaction().await.unwrap();
     elsewhere.execute("insert into orders values (1)", &[]).await.unwrap();
     let mut bell = queue.subscribe(worker, &queues).await.unwrap();
-    // The listener's first connection rings once: it could not hear before.
+    // The listener's first connection wakes the subscription once, because it may have missed notifications before.
     bell.wait(Duration::from_millis(300)).await;
 
     let claimed = queue.claim(worker, &Dequeue::from(["default"])).await.unwrap();
@@ -42,7 +42,7 @@ async fn c15_a_task_whose_transaction_began_before_the_sleep_ends_it() {
     let claimed = queue.claim(worker, &Dequeue::from(["default"])).await.unwrap();
     assert_eq!(claimed.len(), 1);
 
-    // One that writes something else is not waited for, and one that began after the bell was hung rings it.
+    // A transaction that writes something else is not waited for, and one that began after the subscription notifies it.
     let sleep = Instant::now();
     let ended = async {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Rows that somebody has written past the library: each fails alone, and stops nothing (issue 12, C1).
+//! Rows that other programs have written past the library's checks: each fails alone and stops nothing else (issue 12, C1).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// As the library's own sessions are: nothing is checked.
+/// As in the library's own sessions: the triggers check nothing.
 const UNCHECKED: &str = "set omniq.direct = on";
 
 async fn open(db: &TestDb) -> (AsyncPostgresBackend, Client) {
@@ -33,7 +33,7 @@ async fn number(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
 }
 
-/// Writes a task with these columns set to these expressions; says whether the table took it.
+/// Writes a task with these columns set to these expressions. Returns whether the table accepted it.
 async fn write(client: &Client, id: Uuid, columns: &[(&str, String)]) -> bool {
     let mut all = vec![
         ("id", format!("'{id}'")),
@@ -61,7 +61,7 @@ fn deep(levels: usize) -> String {
     format!("(repeat('{{\"a\":', {levels}) || '1' || repeat('}}', {levels}))::jsonb")
 }
 
-/// What each column may be given, beside what is right.
+/// Values that each column may be given, besides valid ones.
 fn odd_values() -> Vec<(&'static str, Vec<String>)> {
     let json = |texts: &[&str]| texts.iter().map(|text| format!("'{text}'::jsonb")).collect::<Vec<_>>();
     let plain = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -117,7 +117,7 @@ fn odd_values() -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-/// What only sessions are kept from that are not the library's: the statements rely on it.
+/// Values that the triggers refuse in sessions other than the library's: the statements rely on their absence.
 fn odd_shapes() -> Vec<(&'static str, Vec<String>)> {
     let plain = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     vec![
@@ -141,7 +141,7 @@ fn columns(of: Vec<(&'static str, Vec<String>)>) -> impl proptest::strategy::Str
         .prop_map(|all| all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
-/// Whatever the table accepts: the good tasks beside it run, nothing fails or panics, and all that is left can be deleted by id.
+/// Whatever the table accepts: the good tasks beside it run, nothing fails or panics, and all tasks that are left can be deleted by id.
 #[test]
 fn c15_whatever_the_table_accepts_the_good_tasks_run() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -205,7 +205,7 @@ async fn one_case(backend: &AsyncPostgresBackend, client: &Client, rows: Vec<(bo
     assert_eq!(left, "", "all could be deleted by id");
 }
 
-/// Every way to look.
+/// Every way to read.
 async fn look(backend: &AsyncPostgresBackend, client: &Client) {
     let listed = backend.queue().list(&TaskFilter::default()).await.unwrap();
     assert_eq!(listed.len() as i64, number(client, "select count(*) from omniq.task_list").await);
@@ -223,8 +223,8 @@ async fn look(backend: &AsyncPostgresBackend, client: &Client) {
     client.batch_execute("select * from omniq.task_list; select * from omniq.results").await.unwrap();
 }
 
-/// A row that cannot be read becomes a dead letter with a result and an event that name the column; of a row of several the good ones
-/// run.
+/// A row that cannot be read becomes a dead letter with a result and an event that name the column; the good tasks
+/// of a segment run.
 #[tokio::test]
 async fn c22_a_row_that_cannot_be_read_becomes_a_dead_letter() {
     let db = TestDb::new().await;
@@ -262,7 +262,7 @@ async fn c22_a_row_that_cannot_be_read_becomes_a_dead_letter() {
     backend.close().await.unwrap();
 }
 
-/// The same without a worker and without results: a bare dequeue gets the others.
+/// The same without a worker and without results: a plain dequeue gets the other tasks.
 #[tokio::test]
 async fn c15_a_bare_dequeue_passes_over_what_cannot_be_read() {
     let db = TestDb::new().await;
@@ -280,7 +280,7 @@ async fn c15_a_bare_dequeue_passes_over_what_cannot_be_read() {
     backend.close().await.unwrap();
 }
 
-/// A row whose times are infinite or extreme can be retried and put off among others.
+/// A row whose times are infinite or extreme can be retried and snoozed together with others.
 #[tokio::test]
 async fn c22_extreme_times_do_not_fail_a_batch() {
     let db = TestDb::new().await;
@@ -311,7 +311,7 @@ async fn c22_extreme_times_do_not_fail_a_batch() {
     backend.close().await.unwrap();
 }
 
-/// Results and events that cannot be read fail alone; lists, counts and other results go on.
+/// Results and events that cannot be read fail alone; lists, counts and other results still work.
 #[tokio::test]
 async fn c23_a_result_or_event_that_cannot_be_read_fails_alone() {
     let db = TestDb::new().await;
@@ -371,7 +371,7 @@ async fn c23_a_result_or_event_that_cannot_be_read_fails_alone() {
     backend.close().await.unwrap();
 }
 
-/// The SQL functions refuse what the library could not read, and write nothing.
+/// The SQL functions refuse values that the library could not read, and write nothing.
 #[tokio::test]
 async fn c21_the_sql_functions_refuse_what_cannot_be_read() {
     let db = TestDb::new().await;

@@ -1,4 +1,4 @@
-//! C4, C6: tasks, results and events each wherever the settings put them, and no table of a part that is not used.
+//! C4, C6: tasks, results and events are each kept where the settings place them, and a part that is not used has no table.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use omniq_testkit::TestDb;
 
 use crate::witness::{PATIENCE, exists, number};
 
-/// Where a part is: the word or URL of the setting, and in which of the two databases it then has its table.
+/// The places of a part: the word or URL of the setting, and in which of the two databases the part then has its table.
 fn places(other: &str) -> [(&str, Option<usize>); 4] {
     [("postgres", Some(0)), ("memory", None), ("off", None), (other, Some(1))]
 }
 
-/// Each part in the main database, another one, memory or off, in every mix with each other part: a task's whole life works, with a result and
-/// events where they are on, and each database has the tables of the parts that are kept there, and no others.
+/// Each part in the main database, another one, memory or off, so that each place of a part meets each place of each other part: a task's
+/// whole life works, with a result and events if they are on, and each database has the tables of its parts, and no others.
 #[tokio::test]
 async fn c04_each_part_is_kept_where_the_settings_say() {
     let dbs = [TestDb::new().await, TestDb::new().await];
@@ -26,7 +26,7 @@ async fn c04_each_part_is_kept_where_the_settings_say() {
         let (nth_queue, nth_results) = (mix / 4, mix % 4);
         let (queue, queue_db) = places[nth_queue];
         let (results, results_db) = places[nth_results];
-        // So each place of the events meets each of the queue and each of the results.
+        // So each place of the events meets each place of the queue and of the results.
         let (events, events_db) = places[(nth_queue + nth_results) % 4];
         let schema = format!("mix{mix}");
         let settings = Settings::builder().url(dbs[0].url()).schema(&schema);
@@ -81,7 +81,7 @@ async fn assert_a_task_lives(backend: &AsyncPostgresBackend, results: bool, even
     } else {
         assert!(backend.events().is_none(), "{mix}");
     }
-    // A dead letter is kept with the tasks; it has been looked at.
+    // A dead letter is kept with the tasks. It is deleted once it was checked.
     let dead = backend.queue().get(bad).await.unwrap().unwrap();
     assert_eq!(dead.error.unwrap().kind, "bad_arguments", "{mix}");
     backend.queue().delete(bad).await.unwrap();
@@ -96,7 +96,7 @@ async fn c04_all_in_memory_needs_no_database() {
     backend.close().await.unwrap();
 }
 
-/// What the settings say of a queue holds for one in memory too.
+/// The settings of a queue also hold for a queue in memory.
 #[tokio::test]
 async fn c04_a_queue_in_memory_follows_the_settings() {
     let settings = Settings::builder().queue("memory").results("memory").max_payload(10).keep_completed(true);
@@ -113,7 +113,7 @@ async fn c04_a_queue_in_memory_follows_the_settings() {
     backend.close().await.unwrap();
 }
 
-/// C6: a queue by itself, without results and events, enqueues, dequeues and settles.
+/// C6: a queue alone, without results and events, enqueues, dequeues and settles.
 #[tokio::test]
 async fn c06_a_queue_works_without_results_and_events() {
     let db = TestDb::new().await;

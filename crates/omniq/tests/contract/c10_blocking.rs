@@ -1,4 +1,4 @@
-//! C7 to C10, as far as they concern Rust: the blocking twins, wherever they are called from.
+//! C7 to C10 for Rust: the blocking twins, from whatever thread they are called.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 
 use crate::witness::PATIENCE;
 
-/// A database without a runtime of the test's own.
+/// A database, made without a runtime that the test would keep.
 pub fn database() -> TestDb {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(TestDb::new())
 }
@@ -78,7 +78,7 @@ fn c10_from_thirty_two_threads_on_one_instance() {
     queue.close_sync().unwrap();
 }
 
-/// Within a running runtime: on its blocking threads, and on its own threads where those may block.
+/// Within a running runtime: on its blocking threads, and on those of its own threads that may block.
 #[test]
 fn c10_from_threads_of_a_running_runtime_that_may_block() {
     let db = database();
@@ -89,7 +89,7 @@ fn c10_from_threads_of_a_running_runtime_that_may_block() {
         tokio::task::spawn_blocking(move || live(&first, "a")).await.unwrap();
         tokio::spawn(async move { tokio::task::block_in_place(|| live(&second, "b")) }).await.unwrap();
         tokio::task::block_in_place(|| live(&url, "c"));
-        // A plain thread that has entered the runtime is not one that polls.
+        // A plain thread that has entered the runtime does not poll it.
         let handle = tokio::runtime::Handle::current();
         let url = url.clone();
         let thread = std::thread::spawn(move || {
@@ -98,7 +98,7 @@ fn c10_from_threads_of_a_running_runtime_that_may_block() {
         });
         tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
     });
-    // A current-thread runtime, too, has threads for blocking work.
+    // A current-thread runtime has threads for blocking work, too.
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let url = db.url();
     runtime.block_on(async { tokio::task::spawn_blocking(move || live(&url, "e")).await.unwrap() });
@@ -118,7 +118,7 @@ fn assert_told(backend: &PostgresBackend, url: &str) {
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
-/// On a thread that a runtime needs: an error, not a deadlock, whatever runtime and whatever way the code got there.
+/// On a thread that a runtime needs: an error, not a deadlock, whatever the runtime, and however the code got there.
 #[test]
 fn c10_an_async_thread_gets_an_error_instead_of_a_deadlock() {
     let db = database();
@@ -144,7 +144,7 @@ fn c10_an_async_thread_gets_an_error_instead_of_a_deadlock() {
                 .await;
         });
     }
-    // The object is none the worse for it.
+    // The object still works.
     backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap();
     backend.close_sync().unwrap();
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use crate::c10_blocking::{database, open};
 use crate::witness::PATIENCE;
 
-/// C12: kind, message and SQLSTATE are the same on both sides, and the cause is there.
+/// C12: kind, message and SQLSTATE are the same on both sides, and the cause is kept.
 #[test]
 fn c12_errors_look_the_same_on_both_sides() {
     let db = database();
@@ -52,7 +52,7 @@ fn c12_errors_look_the_same_on_both_sides() {
     same(blocking.enqueue_sync(task()).unwrap_err(), runtime.block_on(twin.enqueue(task())).unwrap_err());
 }
 
-/// A drop without a close neither hangs nor panics, wherever it happens, and in the end no session is left.
+/// A drop without a close neither hangs nor panics, wherever it happens, and no session is left in the end.
 #[test]
 fn c13_a_drop_without_a_close_does_not_hang() {
     let db = database();

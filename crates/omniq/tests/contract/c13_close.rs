@@ -1,4 +1,4 @@
-//! C13: what a close leaves behind, and what a cancelled call does: nothing.
+//! C13: a close and a cancelled call leave nothing behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::witness::{PATIENCE, SESSIONS, echo_worker, full, number};
 
 async fn assert_no_session(db: &TestDb) {
     let witness = db.client().await;
-    // The server needs a moment to see that a socket was closed.
+    // The server needs a moment to notice that a socket was closed.
     eventually("no session is left", Duration::from_secs(5), async || {
         (number(&witness, SESSIONS).await == 0).then_some(())
     })
     .await;
 }
 
-/// Pool, heartbeats and listener of a backend that had a worker and a dequeue of its own: no session is left.
+/// Pool, heartbeats and listener of a backend that had a worker and dequeued by itself: no session is left.
 #[tokio::test]
 async fn c13_no_session_is_left_after_close() {
     let db = TestDb::new().await;
@@ -50,7 +50,7 @@ async fn c13_no_session_is_left_after_close() {
     backend.clone().close().await.unwrap();
 }
 
-/// Also when it is closed while calls are under way, and when it is dropped without a close.
+/// Also if it is closed while calls are in flight, and if it is dropped without a close.
 #[tokio::test]
 async fn c13_no_session_is_left_by_calls_under_way_or_without_a_close() {
     let db = TestDb::new().await;
@@ -82,7 +82,7 @@ async fn c13_no_session_is_left_by_calls_under_way_or_without_a_close() {
     assert_no_session(&db).await;
 }
 
-/// Each verb says afterwards that the object is closed.
+/// Each verb reports afterwards that the object is closed.
 #[tokio::test]
 async fn c13_verbs_after_close_say_so() {
     let db = TestDb::new().await;
@@ -134,8 +134,8 @@ async fn c13_verbs_after_close_say_so() {
     );
 }
 
-/// Calls dropped at any moment of their round trips, many times over: every connection comes back clean, answers
-/// belong to their questions, and nothing stays open.
+/// Calls are dropped at any moment of their round trips, many times: every connection is returned clean, answers
+/// belong to their calls, and nothing stays open.
 #[tokio::test]
 async fn c13_cancelled_calls_leave_their_connections_clean() {
     let db = TestDb::new().await;

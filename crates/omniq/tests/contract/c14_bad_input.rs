@@ -1,4 +1,4 @@
-//! What cannot be meant is refused before anything is written, with a message that names the value, the limit and the remedy.
+//! Invalid input is refused before anything is written, with a message that names the value, the limit and the remedy.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn assert_says(what: &str, error: &Error, words: &[&str]) {
     }
 }
 
-/// Every bad task, by every way in: alone, and as the last of many.
+/// Every invalid task, by every kind of enqueue: alone, and as the last of many.
 #[tokio::test]
 async fn c14_bad_tasks_are_refused_and_nothing_is_written() {
     let db = TestDb::new().await;
@@ -76,7 +76,7 @@ async fn c14_bad_tasks_are_refused_and_nothing_is_written() {
         ];
         errors.iter().for_each(|error| assert_says(what, error, words));
     }
-    // An id that is taken, and one that is given twice in one call.
+    // An id that is in use, and an id that is given twice in one call.
     let mine = TaskId::new();
     for tasks in
         [vec![task().id(taken)], vec![task(), task().id(taken)], vec![task().id(mine), task().id(mine)]]
@@ -88,7 +88,7 @@ async fn c14_bad_tasks_are_refused_and_nothing_is_written() {
     backend.close().await.unwrap();
 }
 
-/// What a user may ask of tasks, workers, results and events.
+/// Calls about tasks, workers, results and events.
 #[tokio::test]
 async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
     let db = TestDb::new().await;

@@ -25,7 +25,7 @@ async fn value(backend: &Backend, id: TaskId) -> i64 {
     backend.wait(id, PATIENCE).await.unwrap().value.unwrap().decode().unwrap()
 }
 
-/// Refused while the earlier result is kept, alone and among others; taken once that is deleted.
+/// Refused while the earlier result is kept, alone and among others; accepted once it is deleted.
 async fn an_id_is_free_when_its_result_is_gone(backend: &Backend) {
     let [first, other] = [Uuid::new_v4(), Uuid::new_v4()].map(TaskId::from);
     backend.enqueue(task(first, 1)).await.unwrap();
@@ -61,7 +61,7 @@ async fn c14_an_id_used_again_never_shows_the_earlier_result() {
     }
 }
 
-/// A result whose time is over does not hold an id; one of a task in the midst of a run does.
+/// An expired result does not hold an id; the kept result of a task in the middle of a segment does.
 #[tokio::test]
 async fn c14_an_expired_result_leaves_its_id_free() {
     let db = TestDb::new().await;
@@ -76,7 +76,7 @@ async fn c14_an_expired_result_leaves_its_id_free() {
     backend.close().await.unwrap();
 }
 
-/// By SQL, and inside of a transaction of the user's own; whether or not the caller says that the id is chosen.
+/// By SQL, and inside the user's own transaction, whether or not the caller says that the id is chosen.
 #[tokio::test]
 async fn c14_sql_refuses_an_id_whose_result_is_kept() {
     let db = TestDb::new().await;
@@ -104,7 +104,7 @@ async fn c14_sql_refuses_an_id_whose_result_is_kept() {
     backend.close().await.unwrap();
 }
 
-/// Where results are kept elsewhere, an enqueue in a transaction looks before it is sent.
+/// If results are kept elsewhere, an enqueue in a transaction looks for the result before it is sent.
 #[tokio::test]
 async fn c14_a_transaction_cannot_use_an_id_whose_result_is_kept_elsewhere() {
     let db = TestDb::new().await;
@@ -123,7 +123,7 @@ async fn c14_a_transaction_cannot_use_an_id_whose_result_is_kept_elsewhere() {
     backend.close().await.unwrap();
 }
 
-/// A transaction with a snapshot from before does not see the earlier task's result: the new one takes its place.
+/// A transaction with an older snapshot does not see the earlier task's result: the new result replaces it.
 #[tokio::test]
 async fn c14_an_id_that_was_taken_unseen_has_the_new_result() {
     let db = TestDb::new().await;
@@ -144,7 +144,7 @@ async fn c14_an_id_that_was_taken_unseen_has_the_new_result() {
     backend.close().await.unwrap();
 }
 
-/// Tried again and again while the first task runs and ends, an id is never taken.
+/// Tried repeatedly while the first task runs and ends, an id is never accepted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c14_an_id_is_refused_while_its_task_ends() {
     let db = TestDb::new().await;
@@ -165,12 +165,12 @@ async fn c14_an_id_is_refused_while_its_task_ends() {
     backend.close().await.unwrap();
 }
 
-/// How many `enqueued` events there are.
+/// The number of `enqueued` events.
 async fn enqueued(db: &TestDb) -> i64 {
     number(&db.client().await, "select count(*) from omniq.events where kind = 'enqueued'").await
 }
 
-/// With events in the transaction of the enqueue, and results there or elsewhere: who is refused an id, as a task has it or as its
+/// With events in the transaction of the enqueue, and results there or elsewhere: an id that is refused, because a task has it or its
 /// result is kept, leaves no event.
 #[tokio::test]
 async fn c14_an_id_that_is_refused_leaves_no_event() {
@@ -196,7 +196,7 @@ async fn c14_an_id_that_is_refused_leaves_no_event() {
     }
 }
 
-/// Of callers at once with the same id, through one object and through two, one adds its task, with one event.
+/// Of several simultaneous callers with the same id, through one object and through two, one adds its task, with one event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c14_of_callers_at_once_with_one_id_one_wins() {
     let db = TestDb::new().await;

@@ -1,4 +1,4 @@
-//! C14: the limit of payloads holds for what tasks return, too (issue 12, E7).
+//! C14: the limit of payloads also holds for what tasks return (issue 12, E7).
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use tokio_postgres::NoTls;
 
 use crate::witness::PATIENCE;
 
-/// A run that returns too much fails at once, with an error that names size and limit; the worker goes on.
+/// A run that returns too much fails at once, with an error that names size and limit; the worker continues.
 async fn too_much_fails(backend: &Backend) {
     let letters = |count: usize, _: Context| async move { Ok::<_, Failure>("x".repeat(count)) };
     let worker = Worker::builder(backend.clone()).register("letters", letters).build().unwrap();
-    // Quotes count.
+    // The quotes of the JSON text count.
     let [large, small] = [999, 998].map(|count| NewTask::new("letters", &count).unwrap());
     let ids = backend.enqueue_many(vec![large, small]).await.unwrap();
     worker.run_until_idle().await.unwrap();
@@ -25,7 +25,7 @@ async fn too_much_fails(backend: &Backend) {
     assert!(error.message.contains("1001") && error.message.contains("1000"), "{error:?}");
     assert_eq!(small.unwrap().status, ResultStatus::Completed);
 
-    // By hand, too.
+    // Also without a worker.
     backend.enqueue(NewTask::new("letters", &1).unwrap()).await.unwrap();
     let task = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
     let large = Payload::json(&"x".repeat(999)).unwrap();
@@ -37,7 +37,7 @@ async fn too_much_fails(backend: &Backend) {
 async fn c14_a_result_above_the_limit_fails_its_task() {
     let mut limits = Limits::default();
     limits.max_payload = 1000;
-    // The limit is the backend's, whatever the storage would take.
+    // The limit is the backend's, even if the storage would accept more.
     let results = Arc::new(MemoryResultStorage::new());
     let memory = Backend::new(Arc::new(MemoryQueue::new())).with_results(results).with_limits(limits);
     too_much_fails(&memory).await;
@@ -45,7 +45,7 @@ async fn c14_a_result_above_the_limit_fails_its_task() {
     let settings = Settings::builder().url(db.url()).max_payload(1000).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     too_much_fails(backend.backend()).await;
-    // In a transaction of the run's own.
+    // In the handler's own transaction.
     let url = db.url();
     let worker =
         Worker::builder(backend.backend().clone()).register("inside", move |(): (), context: Context| {
@@ -61,7 +61,7 @@ async fn c14_a_result_above_the_limit_fails_its_task() {
     worker.build().unwrap().run_until_idle().await.unwrap();
     let value = backend.wait(id, PATIENCE).await.unwrap().value;
     assert!(value.is_some_and(|value| value.decode::<bool>().unwrap()));
-    // Past the backend, too.
+    // Also past the backend, by the storages.
     let id = backend.enqueue(NewTask::new("letters", &1).unwrap()).await.unwrap();
     let task = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
     let mut result = TaskResult::new(id, ResultStatus::Completed);

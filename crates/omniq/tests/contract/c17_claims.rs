@@ -1,4 +1,4 @@
-//! C17: a claim whose answer never reached the caller loses no task.
+//! C17: a claim whose answer is lost loses no task.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn setup() -> (TestDb, Proxy, AsyncPostgresQueue) {
     (db, proxy, queue)
 }
 
-/// Takes what is left; each task once.
+/// Takes the tasks that are left, each once.
 async fn drain(queue: &AsyncPostgresQueue, seen: &mut HashSet<TaskId>) {
     let request = Dequeue::from(["default"]).limit(7);
     loop {
@@ -35,7 +35,7 @@ async fn drain(queue: &AsyncPostgresQueue, seen: &mut HashSet<TaskId>) {
     }
 }
 
-/// Dequeues are dropped at any moment of their round trip. The same object's later dequeues bring what they had claimed.
+/// Dequeues are dropped at any moment of their round trip. Later dequeues of the same object return what they had claimed.
 #[tokio::test]
 async fn c17_what_a_cancelled_dequeue_had_claimed_comes_with_a_later_one() {
     let (db, proxy, queue) = setup().await;
@@ -57,7 +57,7 @@ async fn c17_what_a_cancelled_dequeue_had_claimed_comes_with_a_later_one() {
     queue.close().await.unwrap();
 }
 
-/// The connection breaks behind the claim and before its answer.
+/// The connection breaks after the claim and before its answer.
 #[tokio::test]
 async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeue() {
     let (db, proxy, queue) = setup().await;
@@ -65,7 +65,7 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
     let witness = db.client().await;
     let (mut broken, mut came) = (0, Vec::new());
     for i in 0..40_u64 {
-        // Registered, and its connection warm: what is cut is the claim.
+        // The worker is registered and its connection open: what is cut is the claim.
         eventually("a dequeue works", PATIENCE, async || {
             let task = queue.dequeue(Dequeue::from(["empty"])).await.ok()?;
             assert!(task.is_none(), "{task:?} is of another queue");
@@ -82,7 +82,7 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
         proxy.delay(Duration::ZERO);
         match answer {
             Ok(tasks) => {
-                // Completed later, over another connection: the claims hold.
+                // Completed later, over another connection: the claims are still valid.
                 assert!(tasks.iter().all(|task| task.attempt == 1 && seen.insert(task.id)), "{tasks:?}");
                 came.extend(tasks);
             }
@@ -94,11 +94,11 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
     }
     assert!(broken > 10);
     println!("{broken} dequeues broke, {} tasks came", came.len());
-    // The last cut may show at the first use of the connection only.
+    // The last cut may show only when the connection is used.
     eventually("a dequeue works", PATIENCE, async || queue.dequeue(Dequeue::from(["empty"])).await.ok())
         .await;
     queue.complete_many(&came).await.unwrap();
-    // The witness sees no task whose claim nobody knows, once the next dequeue has looked.
+    // There is no orphaned claim left once the next dequeue has searched for them.
     assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
     assert_eq!(number(&witness, "select count(*) from omniq.task_list where worker is not null").await, 0);
     drain(&queue, &mut seen).await;
@@ -106,12 +106,12 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
     queue.close().await.unwrap();
 }
 
-/// Nobody dequeues any more: the close hands back what was claimed for nobody.
+/// No dequeue follows: the close releases the orphaned claims.
 #[tokio::test]
 async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
     let (db, proxy, queue) = setup().await;
     let other = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
-    // Registered, and its connection warm.
+    // The worker is registered and its connection open.
     assert!(queue.dequeue(Dequeue::from(["empty"])).await.unwrap().is_none());
     proxy.delay(Duration::from_millis(20));
     let call = queue.dequeue_many(Dequeue::from(["default"]).limit(100));
@@ -130,7 +130,7 @@ async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
     other.close().await.unwrap();
 }
 
-/// The setting holds for workers as for bare dequeues.
+/// The setting holds for workers as well as for plain dequeues.
 #[tokio::test]
 async fn c17_the_lease_of_the_settings_holds_for_workers() {
     let db = TestDb::new().await;
@@ -146,7 +146,7 @@ async fn c17_the_lease_of_the_settings_holds_for_workers() {
     backend.close().await.unwrap();
 }
 
-/// Many were claimed unheard, and are then asked for one by one: each call brings one, and none is dropped.
+/// Many tasks are held by an orphaned claim, and are then dequeued one by one: each call returns one, and none is lost.
 #[tokio::test]
 async fn c17_what_was_claimed_unheard_can_be_taken_one_by_one() {
     let (_db, proxy, queue) = setup().await;
@@ -164,8 +164,8 @@ async fn c17_what_was_claimed_unheard_can_be_taken_one_by_one() {
     queue.close().await.unwrap();
 }
 
-/// A claim that is stuck on its way takes nothing when it arrives: its caller has gone, and the worker has looked since for
-/// what it claimed unheard.
+/// A claim that is stuck in the network takes nothing when it arrives: its caller is gone, and the worker has searched for orphaned claims
+/// since.
 #[tokio::test]
 async fn c17_a_claim_that_arrives_late_takes_nothing() {
     let (db, proxy, queue) = setup().await;
@@ -173,7 +173,7 @@ async fn c17_a_claim_that_arrives_late_takes_nothing() {
     proxy.hold_open_ones(true);
     let call = queue.dequeue_many(Dequeue::from(["default"]).limit(50));
     assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
-    // Takes the connection on which the claim is stuck, so that what follows gets another one.
+    // Takes the connection on which the claim is stuck, so that the next call gets another one.
     let behind = tokio::spawn({
         let queue = queue.clone();
         async move { queue.queues().await }

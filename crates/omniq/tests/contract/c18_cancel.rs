@@ -1,4 +1,4 @@
-//! C18: a cancel that withdraws a task leaves its result and its event, whatever becomes of the task at that moment.
+//! C18: a cancel that withdraws a task leaves its result and its event, whatever happens to the task at that moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::witness::{PATIENCE, full};
 
 const TASKS: i32 = 300;
 
-/// Claims tasks and puts them off by nothing, so that they run and wait by turns.
+/// Claims tasks and snoozes them for no time, so that they are by turns running and ready.
 async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) {
     let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
     while !over.load(Ordering::Relaxed) {
@@ -65,8 +65,8 @@ async fn c18_a_cancel_beside_snoozes_leaves_a_result_and_an_event() {
     backend.close().await.unwrap();
 }
 
-/// Rows of waiting tasks that another session holds by a lock, that of a task alone and that of several: their cancels wait for it,
-/// and one of a free task does not.
+/// Another session has locked rows of waiting tasks, a row of one task and one of several: their cancels wait for it,
+/// and the cancel of a free task does not.
 #[tokio::test]
 async fn c18_a_cancel_waits_for_rows_that_another_session_holds() {
     let db = TestDb::new().await;

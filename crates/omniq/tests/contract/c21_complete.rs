@@ -1,4 +1,4 @@
-//! C21: a task is completed in the user's own transaction, with its result and event; each driver.
+//! C21: a task is completed in the user's own transaction, with its result and event, by each driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use crate::witness::{PATIENCE, full, number};
 const ORDERS: &str = "create table orders (id int)";
 const ORDER: &str = "insert into orders values (1)";
 
-/// What the runs before the last one do.
+/// The outcome of all runs but the last.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum First {
     Commits,
@@ -72,7 +72,7 @@ async fn run_on(driver: Driver, url: &str, context: &Context, commit: bool) {
     }
 }
 
-/// Runs one task to its end; its first run does this, and another commits. Checks that its effect is there once.
+/// Runs one task to its end: its first run ends this way, and another one commits. Checks that its effect is there once.
 async fn once(first: First, driver: Driver) {
     let db = TestDb::new().await;
     let backend = full(&db).await;
@@ -202,7 +202,7 @@ async fn c21_a_completion_under_a_lost_claim_fails_the_transaction() {
     backend.close().await.unwrap();
 }
 
-/// Runs one task whose handler is told what `complete_in` answered to the first and to a second call; returns its result.
+/// Runs one task whose handler calls `complete_in` twice. Returns the task's id, and the answers of both calls.
 async fn answers_of(backend: &AsyncPostgresBackend, db: &TestDb) -> (TaskId, Vec<String>) {
     let url = db.url();
     let answers = Arc::new(tokio::sync::Mutex::new(Vec::new()));

@@ -1,4 +1,4 @@
-//! C21: enqueue inside the user's own transaction, with every driver that is supported.
+//! C21: enqueue inside the user's own transaction, with every supported driver.
 
 use omniq::prelude::*;
 use omniq::storage::postgres::EnqueueTarget;
@@ -10,7 +10,7 @@ use crate::witness::{PATIENCE, echo_worker, number};
 
 const ORDERS: &str = "create table orders (id int primary key)";
 
-/// A database with a table of the user's, a backend, and a worker that sleeps.
+/// A database with a table of the user, a backend, and an idle worker.
 struct Shop {
     db: TestDb,
     backend: AsyncPostgresBackend,
@@ -43,7 +43,7 @@ impl Shop {
         (one("orders").await, one("omniq.tasks").await, one("omniq.results").await)
     }
 
-    /// What is enqueued in an open transaction: one task, three more, and what is refused before it is sent.
+    /// Enqueues in an open transaction: one task, three more, and tasks that are refused before they are sent.
     async fn enqueue_four(&self, target: &mut dyn EnqueueTarget) -> Vec<TaskId> {
         self.worker_sleeps().await;
         let task = |i: i32| NewTask::new("echo", &i).unwrap();
@@ -63,7 +63,7 @@ impl Shop {
         ids
     }
 
-    /// After the commit they run, in order, woken by the bell: the worker never polls.
+    /// After the commit they run, in order, woken by the notification: the worker never polls.
     async fn assert_run(&self, ids: Vec<TaskId>) {
         for (i, id) in (1..).zip(ids) {
             let result = self.backend.wait(id, PATIENCE).await.unwrap();
@@ -101,7 +101,7 @@ async fn c21_in_a_transaction_of_tokio_postgres() {
     transaction.commit().await.unwrap();
     shop.assert_run(ids).await;
 
-    // A plain client, too: each call then commits by itself, unless the user has begun a transaction by hand.
+    // A plain client, too: each call then commits by itself, unless the user has begun a transaction by SQL.
     client.batch_execute("begin").await.unwrap();
     shop.backend.enqueue_in(&mut client, NewTask::new("echo", &9).unwrap()).await.unwrap();
     client.batch_execute("rollback").await.unwrap();
@@ -149,7 +149,7 @@ async fn c21_in_a_transaction_of_sqlx() {
     transaction.commit().await.unwrap();
     shop.assert_run(ids).await;
 
-    // What the server refuses looks the same through every driver.
+    // A refusal by the server looks the same through every driver.
     let taken = TaskId::new();
     let task = || NewTask::new("echo", &1).unwrap().id(taken).queue("elsewhere");
     shop.backend.enqueue(task()).await.unwrap();
@@ -165,7 +165,7 @@ async fn c21_in_a_transaction_of_sqlx() {
     shop.close().await;
 }
 
-/// Issue 12, E7: a connection to another database was taken, and the task was lost there, or ran there.
+/// Issue 12, E7: a connection to another database was accepted, and the task was lost there, or ran there.
 #[tokio::test]
 async fn c21_a_connection_to_another_database_is_refused() {
     let db = TestDb::new().await;
@@ -185,7 +185,7 @@ async fn c21_a_connection_to_another_database_is_refused() {
             assert!(error.to_string().contains("nothing was written"), "{error}");
         }
     }
-    // Nothing has failed on a connection to a database with tables: its transaction goes on.
+    // Nothing has failed on a connection to a database with tables: its transaction can go on.
     let mut client = with.client().await;
     let mut transaction = client.transaction().await.unwrap();
     assert!(backend.enqueue_in(&mut transaction, task()).await.unwrap_err().is_invalid());
@@ -195,7 +195,7 @@ async fn c21_a_connection_to_another_database_is_refused() {
     backend.close().await.unwrap();
 }
 
-/// Found by a newcomer: after such a refusal, which has written nothing, what the run returned was thrown away.
+/// Found by a newcomer: after such a refusal, which has written nothing, the result of the run was discarded.
 #[tokio::test]
 async fn c21_a_run_goes_on_after_a_completion_that_was_refused() {
     let (db, other) = (TestDb::new().await, TestDb::new().await);
@@ -220,7 +220,7 @@ async fn c21_a_run_goes_on_after_a_completion_that_was_refused() {
     backend.close().await.unwrap();
 }
 
-/// What is known of the place is from before the restart; the connection is to the right database all the same.
+/// The remembered identity of the database is from before the restart; the connection leads to the right database all the same.
 #[tokio::test]
 async fn c21_a_connection_made_after_a_restart_is_taken() {
     let mut server = omniq_testkit::fault_server("place");

@@ -1,4 +1,4 @@
-//! C21: transactions that are prepared for a commit in two phases: an enqueue in one (issue 12, E7), and one that holds a task.
+//! C21: transactions that are prepared for a two-phase commit: one with an enqueue (issue 12, E7), and one that holds a task.
 
 use omniq::prelude::*;
 use omniq::{Outcome, SettleMode, Settled, Settlement};
@@ -6,7 +6,7 @@ use omniq_testkit::{Log, TestDb, eventually, fault_server};
 
 use crate::witness::{PATIENCE, number};
 
-/// While a worker sleeps, its bell keeps a transaction from being prepared; the setting leaves it out, by SQL and by the library.
+/// While a worker is idle, its notification keeps a transaction from being prepared; the setting leaves it out, by SQL and by the library.
 #[tokio::test]
 async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     let server = fault_server("prepared");
@@ -39,7 +39,7 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     backend.close().await.unwrap();
 }
 
-/// It belongs to no session, and lasts until somebody ends it by its name: so the log names it.
+/// It belongs to no session, and lasts until it is ended by its name: so the log names it.
 #[tokio::test]
 async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
     let server = fault_server("forgotten");

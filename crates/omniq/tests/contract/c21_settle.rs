@@ -1,4 +1,4 @@
-//! C21: a task's end is written with its result and its events in one transaction: all of it, or nothing.
+//! C21: a task's end is written with its result and its events in one transaction: all or nothing.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn assert_still_held(backend: &AsyncPostgresBackend, task: &Task, witness:
     assert_eq!(number(witness, ends).await, 0);
 }
 
-/// The session is killed after the task was taken out and before the result is in.
+/// The session is killed after the task was removed and before the result is written.
 #[tokio::test]
 async fn c21_a_connection_that_breaks_within_a_settle_leaves_all_as_it_was() {
     let db = TestDb::new().await;
@@ -53,7 +53,7 @@ async fn c21_a_connection_that_breaks_within_a_settle_leaves_all_as_it_was() {
     backend.close().await.unwrap();
 }
 
-/// The result is refused by the database: the task stays held, and nothing is written.
+/// The database refuses the result: the task stays held, and nothing is written.
 #[tokio::test]
 async fn c21_a_result_that_is_refused_keeps_the_task() {
     let db = TestDb::new().await;
@@ -73,7 +73,7 @@ async fn c21_a_result_that_is_refused_keeps_the_task() {
     backend.close().await.unwrap();
 }
 
-/// A lost claim writes neither result nor event, and takes the whole batch of a bulk call with it.
+/// A lost claim writes neither result nor event, and fails the whole batch of a bulk call.
 #[tokio::test]
 async fn c21_a_lost_claim_writes_nothing() {
     let db = TestDb::new().await;

@@ -1,4 +1,4 @@
-//! C21: enqueue from any language by the functions in the schema.
+//! C21: enqueue from any language by the functions of the schema.
 
 use omniq::prelude::*;
 use omniq_testkit::{TestDb, eventually};
@@ -13,7 +13,7 @@ async fn open() -> (TestDb, AsyncPostgresBackend, tokio_postgres::Client) {
     (db, backend, witness)
 }
 
-/// The shortest form, and all arguments; a rollback leaves nothing, a commit wakes a worker that sleeps.
+/// The shortest form, and all arguments; a rollback leaves nothing, a commit wakes an idle worker.
 #[tokio::test]
 async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
     let (_db, backend, mut witness) = open().await;
@@ -50,7 +50,7 @@ async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
     assert_eq!(span(task.created_at, task.run_at), 90 * 60);
     assert_eq!(span(task.run_at, task.expires_at.unwrap()), 2 * 24 * 3600);
 
-    // The ids are of the same kind as the library's own, and all differ.
+    // The ids are of the same kind as those of the library, and all are different.
     let sql = "select count(distinct id), count(*) filter (where id::text ~ '-7...-[89ab].*0000$')
         from (select omniq.enqueue('f') as id from generate_series(1, 1000)) made";
     let row = witness.query_one(sql, &[]).await.unwrap();
@@ -58,7 +58,7 @@ async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
     backend.close().await.unwrap();
 }
 
-/// The shortest form gives no arguments: what a function without any takes.
+/// The shortest form has no arguments, as a function without parameters takes them.
 #[tokio::test]
 async fn c21_a_task_without_arguments_runs() {
     let (_db, backend, witness) = open().await;
@@ -73,7 +73,7 @@ async fn c21_a_task_without_arguments_runs() {
     backend.close().await.unwrap();
 }
 
-/// Many at once by arrays, by the function on which everything else stands.
+/// Many tasks by arrays, with the function that all other functions use.
 #[tokio::test]
 async fn c21_the_sql_function_for_many_enqueues_all_or_none() {
     let (_db, backend, witness) = open().await;
@@ -108,7 +108,7 @@ async fn c21_the_sql_function_for_many_enqueues_all_or_none() {
     backend.close().await.unwrap();
 }
 
-/// Bad input is refused with a message that names the trouble, and nothing is written.
+/// Bad input is refused with a message that names the problem, and nothing is written.
 #[tokio::test]
 async fn c21_the_sql_function_refuses_bad_input() {
     let (_db, backend, witness) = open().await;
@@ -173,7 +173,7 @@ async fn c21_the_sql_function_refuses_bad_input() {
     backend.close().await.unwrap();
 }
 
-/// What only another client can write (options and metadata are free JSON there) must not make a queue unreadable.
+/// Values that only another client can write (options and metadata are free JSON there) must not make a queue unreadable.
 #[tokio::test]
 async fn c21_odd_json_from_another_client_does_not_stop_the_queue() {
     let (_db, backend, witness) = open().await;

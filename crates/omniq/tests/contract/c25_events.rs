@@ -1,4 +1,4 @@
-//! C25, C26: events cost nothing where they are off, and never fail a task where they are on.
+//! C25, C26: events cost nothing if they are off, and never fail a task if they are on.
 
 use std::future::poll_fn;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::witness::{PATIENCE, echo_worker, exists, full, number};
 
-/// Runs ten tasks through; each has its result, run once, and the queue is empty.
+/// Runs ten tasks: each has its result, has run once, and the queue is empty.
 async fn assert_ten_tasks_run(backend: &AsyncPostgresBackend) {
     let tasks = (0..10).map(|i| NewTask::new("echo", &i).unwrap()).collect();
     let ids = backend.enqueue_many(tasks).await.unwrap();
@@ -35,7 +35,7 @@ async fn c25_without_event_storage_there_is_no_table_and_no_row() {
     assert_eq!(number(&witness, named).await, 0);
     assert!(backend.require_events().unwrap_err().is_config());
 
-    // Another program that has events on may share the schema: this one still writes none.
+    // Another program with events on may share the schema: this one still writes none.
     let other = full(&db).await;
     assert_ten_tasks_run(&backend).await;
     assert_eq!(number(&witness, "select count(*) from omniq.events").await, 0);
@@ -64,7 +64,7 @@ async fn c26_an_event_table_that_refuses_fails_no_task() {
         create trigger trouble before insert on omniq.events for each row execute function trouble()";
     witness.batch_execute(trouble).await.unwrap();
     assert_ten_tasks_run(&backend).await;
-    // It is used again once it works.
+    // The event storage is used again once it works.
     witness.batch_execute("drop trigger trouble on omniq.events").await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_ten_tasks_run(&backend).await;
@@ -72,8 +72,8 @@ async fn c26_an_event_table_that_refuses_fails_no_task() {
     backend.close().await.unwrap();
 }
 
-/// While somebody holds a lock on the events, an enqueue waits a bounded time and a task's end waits for the lock; no task
-/// fails by it, is lost, or runs again.
+/// While another session holds a lock on the events, an enqueue waits a limited time, and the end of a task waits for the lock; no task
+/// fails because of it, is lost, or runs again.
 #[tokio::test]
 async fn c26_a_locked_event_table_fails_no_task() {
     let db = TestDb::new().await;
@@ -90,7 +90,7 @@ async fn c26_a_locked_event_table_fails_no_task() {
     backend.close().await.unwrap();
 }
 
-/// Issue 12, C15: what a run says while somebody holds a lock on the events is neither lost nor behind its end.
+/// Issue 12, C15: events of a run while another session holds a lock on the events are neither lost nor written after its end.
 #[tokio::test]
 async fn c26_events_of_a_run_wait_for_a_lock_in_their_order() {
     let db = TestDb::new().await;
@@ -133,7 +133,7 @@ async fn c26_an_event_database_that_is_away_fails_no_task() {
     backend.close().await.unwrap();
 }
 
-/// A connection that gives on what the server warns of.
+/// A connection that passes the server's warnings on.
 async fn warned(db: &TestDb) -> (Client, UnboundedReceiver<DbError>) {
     let (client, mut connection) = tokio_postgres::connect(&db.url(), NoTls).await.unwrap();
     let (notices, heard) = unbounded_channel();
@@ -147,8 +147,8 @@ async fn warned(db: &TestDb) -> (Client, UnboundedReceiver<DbError>) {
     (client, heard)
 }
 
-/// For as long as somebody locks the events, or their partition of today, tasks are enqueued without: by the library, alone, in
-/// bulk and in a transaction of the user's, and by SQL, with a warning.
+/// While another session locks the events, or their partition of today, tasks are enqueued without events: by the library, alone, in
+/// bulk and in the user's transaction, and by SQL, with a warning.
 #[tokio::test]
 async fn c26_an_enqueue_goes_past_a_locked_event_table() {
     let db = TestDb::new().await;

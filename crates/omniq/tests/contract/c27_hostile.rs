@@ -1,5 +1,5 @@
-//! C27: what roles of `docs/roles.md` can do at worst, as attackers. Functions of the schema resolve no name through the path of
-//! whoever calls them, and what runs with the owner's rights is open to those alone to whom it was granted (issue 12, B1 and B2).
+//! C27: the worst that roles of `docs/roles.md` can do as attackers. Functions of the schema resolve no name through the search path of
+//! their caller, and functions with the owner's rights are open only to roles to which they were granted (issue 12, B1 and B2).
 
 use omniq_testkit::TestDb;
 use tokio_postgres::Client;
@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use crate::c27_roles::{Role, direct};
 use crate::witness::{full, number};
 
-/// Functions of the schema, called as every role of the documentation calls them, and views. No statement names a type, function or operator
-/// that is not qualified: what it captures was captured within.
+/// Functions of the schema, called as every role of the documentation calls them, and views. No statement names a type, function or
+/// operator that is not qualified: so a capture has happened within the schema.
 const CALLS: &[&str] = &[
     "select omniq.enqueue('f')",
     "select omniq.enqueue('f', '[1]', 'q', 2, delay => '1 hour', ttl => '1 day', metadata => '{\"a\": 1}', id => '01987cf2-6d5e-7000-8000-00000000c0de')",
@@ -50,7 +50,7 @@ const CALLS: &[&str] = &[
         \"result\": {\"codec\": \"json\", \"worker\": \"w\", \"ttl\": 3600, \"step\": 3600}, \"event\": {\"worker\": \"w\"}}', '1')",
 ];
 
-/// Makes the task that `complete` is called for one that worker 1 holds, with results of its own and of an earlier life.
+/// Gives the task for which `complete` is called to worker 1, with results of its own and of an earlier task with its id.
 const HELD: &str = "
     insert into omniq.workers (name, queues, lease) values ('w', '{q}', '1 h');
     insert into omniq.heartbeats (worker, ends_at) select id, now() + interval '1 h' from omniq.workers;
@@ -65,7 +65,7 @@ async fn texts(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// Rights on everything, granted one by one: names alone are what is looked at here.
+/// Rights on everything, granted one by one: only the resolution of names is tested here.
 async fn everything(role: &Role<'_>) {
     let grants = format!(
         "grant usage on schema omniq to {0}; grant all on all tables in schema omniq to {0};
@@ -76,7 +76,7 @@ async fn everything(role: &Role<'_>) {
     role.admin.batch_execute(&grants).await.unwrap();
 }
 
-/// Calls everything, and returns what was captured on the way. Other errors would be captures that do not say so.
+/// Calls everything, and returns what was captured. Any other error could hide a capture.
 async fn captured(role: &Role<'_>, prepare: &str) -> Vec<String> {
     let attacker = direct(role).await;
     attacker.batch_execute(prepare).await.unwrap();
@@ -92,7 +92,7 @@ async fn captured(role: &Role<'_>, prepare: &str) -> Vec<String> {
     captured
 }
 
-/// Bodies of SQL are resolved when the schema is made, all others by a path that was pinned, with `pg_temp` at its end.
+/// SQL bodies are resolved when the schema is made, all others by a pinned path with `pg_temp` at its end.
 #[tokio::test]
 async fn c27_every_function_says_how_its_names_are_resolved() {
     let db = TestDb::new().await;
@@ -105,7 +105,7 @@ async fn c27_every_function_says_how_its_names_are_resolved() {
     assert!(open.is_empty(), "{open:#?}");
 }
 
-/// The attack of the issue, and its like: types in the caller's temporary schema must not stand for PostgreSQL's.
+/// The attack of the issue, and similar ones: types in the caller's temporary schema must not stand for PostgreSQL's.
 #[tokio::test]
 async fn c27_types_in_pg_temp_are_not_taken_for_postgresqls() {
     let db = TestDb::new().await;
@@ -140,13 +140,13 @@ async fn c27_nothing_resolves_through_the_path_of_the_caller() {
     role.drop().await;
 }
 
-/// Nor when the schema is made: its owner may have schemas of others in the path.
+/// Nor when the schema is made: its owner may have schemas of others in its path.
 #[tokio::test]
 async fn c27_nothing_resolves_through_the_path_of_who_makes_the_schema() {
     let db = TestDb::new().await;
     let admin = db.client().await;
     admin.batch_execute(include_str!("hostile/twins.sql")).await.unwrap();
-    // Behind PostgreSQL's own schema it is enough to fit better.
+    // After PostgreSQL's own schema, a better match is enough.
     let path = format!("alter database {} set search_path = hostile", db.name());
     admin.batch_execute(&path).await.unwrap();
     full(&db).await.close().await.unwrap();
@@ -167,8 +167,8 @@ async fn c27_nothing_resolves_through_the_path_of_who_makes_the_schema() {
     assert!(captured.is_empty(), "{captured:#?}");
 }
 
-/// By default every role may call a new function: not what runs with the owner's rights, and no function of a trigger, which a
-/// trigger on a table of one's own would call.
+/// By default every role may call a new function. Functions with the owner's rights are excluded, and so are trigger functions, which a
+/// trigger on a table of the caller would call.
 #[tokio::test]
 async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
     let db = TestDb::new().await;
@@ -189,7 +189,7 @@ async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
         "select omniq.make_results_partition('3 days', '1 hour')",
         "select omniq.id_in_use('{01987cf2-6d5e-7000-8000-00000000c0de}')",
         "select omniq.hand_off('01987cf2-6d5e-7000-8000-00000000c0de', 'q', 'f', 'json', '[]', '0', 3, 5, null, null)",
-        // Who hears a worker's channel could hand it tasks of his own.
+        // A role that listens on a worker's channel could hand it tasks of its own.
         "select channel from omniq.workers",
         "create temp table mine (); create trigger t after truncate on mine execute function omniq.recount_truncated();
          truncate mine",
@@ -200,7 +200,7 @@ async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
     role.drop().await;
 }
 
-/// Whatever is asked for, partitions stay few, and folds that have nothing to fold write nothing.
+/// Whatever is asked for, partitions stay few, and rollups without deltas write nothing.
 #[tokio::test]
 async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
     let db = TestDb::new().await;
@@ -247,7 +247,7 @@ async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
     role.drop().await;
 }
 
-/// Bounds of partitions are the same whatever the caller's settings are (issue 12, C6).
+/// Bounds of partitions are the same whatever the caller's settings (issue 12, C6).
 #[tokio::test]
 async fn c27_partitions_do_not_depend_on_the_settings_of_who_makes_them() {
     let db = TestDb::new().await;
@@ -262,7 +262,7 @@ async fn c27_partitions_do_not_depend_on_the_settings_of_who_makes_them() {
     for (place, setting) in settings.iter().enumerate() {
         client.batch_execute("reset all").await.unwrap();
         client.batch_execute(setting).await.unwrap();
-        // A year, in which clocks change.
+        // A year, so that clocks change.
         let make = format!(
             "select omniq.make_{{kind}}_partition(interval '1 h' * {place} + interval '10 days' * n, '1 day') from generate_series(0, 36) n"
         );

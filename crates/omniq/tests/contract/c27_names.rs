@@ -1,4 +1,4 @@
-//! C27: any schema name works, end to end, and none is carried out as SQL.
+//! C27: any schema name works, end to end, and none is executed as SQL.
 
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
@@ -43,7 +43,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Enqueue (API and SQL function), wake by the bell, run, result and events, all within a schema of this name.
+/// Enqueue (API and SQL function), wake by notification, run, result and events, all within a schema of this name.
 #[tokio::test]
 async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
     let db = TestDb::new().await;
@@ -69,7 +69,7 @@ async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
         let sleepers = format!("select count(*) from {}.listeners", quoted(name));
         let by_sql = format!("select {}.enqueue('echo', '2')", quoted(name));
         for value in [1, 2] {
-            // A bell rings for those who sleep when a task is added, not for one who falls asleep before that is committed.
+            // A new task notifies the workers that are idle when it is added, not one that becomes idle before that is committed.
             eventually("it sleeps", PATIENCE, async || {
                 (number(&witness, &sleepers).await == 1).then_some(())
             })
@@ -93,7 +93,7 @@ async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
     assert_eq!(number(&witness, schemas).await as usize, NAMES.len(), "each its own, and no other");
 }
 
-/// The SQL that `omniq db sql` prints makes the same, and a backend without the right to migrate is content with it.
+/// The SQL that `omniq db sql` prints makes the same schema, and a backend without the right to migrate accepts it.
 #[tokio::test]
 async fn c27_the_printed_sql_works_for_hostile_names() {
     let db = TestDb::new().await;

@@ -10,10 +10,10 @@ use tokio_postgres::Client;
 
 use crate::witness::{NEVER, PATIENCE, full, number};
 
-/// The documentation itself is what is tested.
+/// The test uses the documentation itself.
 const DOC: &str = include_str!("../../../../docs/roles.md");
 
-/// A role that can log in, and nothing else; roles belong to the server, hence a name of this database's own.
+/// A role that can log in, without any privilege. Roles belong to the server, so its name includes the database's.
 pub struct Role<'a> {
     db: &'a TestDb,
     pub admin: Client,
@@ -53,16 +53,16 @@ impl<'a> Role<'a> {
     }
 }
 
-/// A worker's role: every verb, every step of a worker, its maintenance included.
+/// A worker's role: every verb, and every step of a worker, including maintenance.
 #[tokio::test]
 async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     let db = TestDb::new().await;
     full(&db).await.close().await.unwrap();
     let role = Role::new(&db, "worker").await;
     role.grant("worker").await;
-    // What is published needs more of a table than what is not (issue 12, C3).
+    // A published table needs more rights than one that is not published (issue 12, C3).
     role.admin.batch_execute("create publication everything for all tables").await.unwrap();
-    // A partition whose time is over. Made before the worker runs: by hand it locks in another order than the library does.
+    // A partition whose time is over. Made before the worker starts: by hand it locks in another order than the library does.
     let partition = "create table omniq.results_old partition of omniq.result_segments for values from ('2000-01-01') to ('2000-01-02');
         insert into omniq.result_segments (task_id, finished_at, expires_at, status, queue, func)
         values (gen_random_uuid(), now(), '2000-01-01 12:00', 'completed', 'q', 'f')";
@@ -82,7 +82,7 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
             .await;
     };
     sleeps().await;
-    // A worker that was lost, a task that has expired and a result whose time is over, for the maintenance to see.
+    // A lost worker, an expired task and an expired result, for the maintenance.
     let old = "with old as (insert into omniq.workers (name, queues, lease) values ('old', '{}', '1 s') returning id)
         insert into omniq.heartbeats (worker, ends_at) select id, now() - interval '1 s' from old;
         select omniq.enqueue('echo', '1', 'elsewhere', ttl => '1 microsecond');
@@ -90,7 +90,7 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     role.admin.batch_execute(old).await.unwrap();
     let id = backend.enqueue(NewTask::new("echo", &7).unwrap()).await.unwrap();
     backend.wait(id, PATIENCE).await.unwrap();
-    // A bell rings for those who sleep when a task is added, not for one who falls asleep before that is committed.
+    // A new task notifies the workers that are idle when it is added, not one that becomes idle before that is committed.
     sleeps().await;
     let sql: uuid::Uuid =
         direct(&role).await.query_one("select omniq.enqueue('echo', '8')", &[]).await.unwrap().get(0);
@@ -154,7 +154,7 @@ async fn c27_an_enqueuer_needs_no_more_than_the_grants_listed() {
     role.drop().await;
 }
 
-/// The role of people and programs that only look.
+/// The role of people and programs that only read.
 #[tokio::test]
 async fn c27_a_reader_needs_no_more_than_the_grants_listed() {
     let db = TestDb::new().await;
@@ -175,7 +175,7 @@ async fn c27_a_reader_needs_no_more_than_the_grants_listed() {
     role.drop().await;
 }
 
-/// Without any grant, and without the right to make the schema, the error says what is missing and where to look.
+/// Without any grant, and without the right to make the schema, the error names what is missing and where to look.
 #[tokio::test]
 async fn c27_a_role_without_privileges_is_told_so() {
     let db = TestDb::new().await;
@@ -188,7 +188,7 @@ async fn c27_a_role_without_privileges_is_told_so() {
     for words in ["omniq", "grant", "Roles"] {
         assert!(error.to_string().contains(words), "{error}");
     }
-    // A wrong password, and a role that is not there.
+    // A wrong password, and a role that does not exist.
     let url = role.settings().url.unwrap().expose();
     for url in [url.replace("secret", "wrong"), url.replace("nobody_", "nowhere_")] {
         let error = AsyncPostgresBackend::connect(&url).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! C27, C28: many processes meet an empty database at once, and a crash in the middle leaves nothing.
+//! C27, C28: many processes connect to an empty database at once, and a crash in the middle leaves nothing.
 
 use omniq::backend::postgres::Settings;
 use omniq::prelude::*;
@@ -6,7 +6,7 @@ use omniq_testkit::{Process, TestDb, argument, eventually, heavy};
 
 use crate::witness::{PATIENCE, exists, number};
 
-/// What the children do: connect with everything, enqueue a task, leave.
+/// The children connect with everything, enqueue a task, and end.
 pub fn connect_as_child(_role: &str) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let settings = Settings::builder().url(argument("url").unwrap()).events("postgres").build().unwrap();
@@ -50,7 +50,7 @@ async fn c28_forty_pools_connect_to_an_empty_database_at_once() {
     assert_eq!(number(&db.client().await, "select count(*) from omniq.tasks").await, 40);
 }
 
-/// A process is killed while it migrates, and a session is: nothing is left of it, and the next one succeeds.
+/// A process is killed while it migrates, and a session is: nothing is left of either, and the next migration succeeds.
 #[tokio::test]
 async fn c28_a_crash_within_a_migration_leaves_nothing() {
     let db = TestDb::new().await;

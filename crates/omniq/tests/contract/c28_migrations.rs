@@ -1,4 +1,4 @@
-//! C28: versioned migrations: data kept, what does not fit refused in plain words.
+//! C28: versioned migrations: data is kept, and a schema that does not fit is refused with a clear message.
 
 use omniq::backend::postgres::Settings;
 use omniq::migrate::{self, Part};
@@ -62,7 +62,7 @@ async fn c28_a_newer_schema_is_refused_and_left_alone() {
     }
     assert!(migrate::migrate(&settings(&db), &Part::ALL).await.unwrap_err().is_schema_too_new());
     assert!(migrate::status(&settings(&db), &Part::ALL).await.unwrap_err().is_schema_too_new());
-    // Who does not use that part is not concerned.
+    // A program that does not use that part is not affected.
     AsyncPostgresQueue::with_settings(&settings(&db)).await.unwrap().close().await.unwrap();
     assert_eq!(db.sessions().await, 1, "a refused connect leaves no session but the witness's");
 }
@@ -78,7 +78,7 @@ async fn c28_without_migrations_an_empty_database_is_told_as_such() {
     assert!(status.iter().all(|migration| migration.applied_at.is_none()), "{status:?}");
     assert!(!exists(&db.client().await, "omniq.migrations").await, "nothing was made");
 
-    // Only the results are there: that is not enough for a queue.
+    // Only the results are there: a queue needs more.
     AsyncPostgresResultStorage::with_settings(&settings(&db)).await.unwrap().close().await.unwrap();
     let error = AsyncPostgresQueue::with_settings(&off).await.unwrap_err();
     assert!(error.is_schema_missing() && error.to_string().contains("tasks"), "{error:?}");
@@ -98,7 +98,7 @@ async fn c28_a_changed_migration_is_refused() {
     assert!(error.is_config() && error.to_string().contains("0001_tasks"), "{error:?}");
 }
 
-/// A table of the user's own is in the way: an error that names the migration, and nothing of ours is left.
+/// A table of the user is in the way: the error names the migration, and nothing of OmniQ is left.
 #[tokio::test]
 async fn c28_a_migration_that_fails_leaves_nothing() {
     let db = TestDb::new().await;

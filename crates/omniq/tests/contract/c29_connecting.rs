@@ -1,4 +1,4 @@
-//! C29: a call waits no longer than `acquire_timeout` for a connection that is under way, which the next call then finds.
+//! C29: a call waits no longer than `acquire_timeout` for an attempt to connect, which the next call takes over.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use omniq_testkit::{Pooler, Proxy, TestDb, eventually};
 
 use crate::witness::{PATIENCE, number};
 
-/// Of OmniQ, at this moment.
+/// The number of OmniQ's sessions at this moment.
 const SESSIONS: &str =
     "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'omniq'";
 
-/// How long a call takes, and whether it came through; an error is one that waiting mends.
+/// How long a call takes, and whether it succeeded. Any error is one that passes with time.
 async fn call(backend: &AsyncPostgresBackend) -> (Duration, bool) {
     let began = Instant::now();
     // Not a single enqueue, which shares connections.
@@ -31,7 +31,7 @@ async fn call(backend: &AsyncPostgresBackend) -> (Duration, bool) {
     (began.elapsed(), answer.is_ok())
 }
 
-/// A backend whose connections have all gone, with a proxy in front of its server.
+/// A backend whose connections are all closed, with a proxy in front of its server.
 async fn without_connections(url: &str, hosts: impl FnOnce(u16) -> String) -> (Proxy, AsyncPostgresBackend) {
     let (start, rest) = url.rsplit_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
@@ -50,7 +50,7 @@ async fn c29_a_call_waits_for_an_attempt_to_connect_no_longer_than_it_may() {
     let (proxy, backend) = without_connections(&url, hosts).await;
     proxy.stall(true);
     proxy.cut();
-    // It meets a connection that has just been cut.
+    // The first call meets a connection that was just cut.
     backend.enqueue_many(vec![NewTask::new("f", &1).unwrap()]).await.unwrap_err();
     for _ in 0..5 {
         let (took, done) = call(&backend).await;
@@ -74,8 +74,8 @@ async fn c29_a_call_waits_for_an_attempt_to_connect_no_longer_than_it_may() {
     backend.close().await.unwrap();
 }
 
-/// Single enqueues travel together, and whoever sends them may be another caller: of what was never sent, each is told so, for it may
-/// be enqueued again.
+/// Single enqueues are sent together, possibly by another caller: each caller gets the error that its task was never sent, because then it
+/// may enqueue the task again.
 #[tokio::test]
 async fn c29_callers_whose_tasks_travel_together_are_told_that_they_were_never_sent() {
     let db = TestDb::new().await;
@@ -99,7 +99,7 @@ async fn c29_callers_whose_tasks_travel_together_are_told_that_they_were_never_s
     backend.close().await.unwrap();
 }
 
-/// Attempts go on: cut off with each call, they would never come to the second host.
+/// Attempts continue: if each ended with its call, none would reach the second host.
 #[tokio::test]
 async fn c29_the_second_host_is_reached_by_calls_that_wait_less_than_the_first_may_take() {
     let db = TestDb::new().await;
@@ -124,7 +124,7 @@ async fn c29_the_second_host_is_reached_by_calls_that_wait_less_than_the_first_m
     backend.close().await.unwrap();
 }
 
-/// One that is closed meanwhile leaves no session behind, though the attempt would have come through.
+/// A backend that is closed meanwhile leaves no session behind, although the attempt would have succeeded.
 #[tokio::test]
 async fn c29_a_close_ends_the_attempts_to_connect() {
     let db = TestDb::new().await;
@@ -149,7 +149,7 @@ async fn c29_a_close_ends_the_attempts_to_connect() {
     drop(backend);
 }
 
-/// The heartbeat asks the second host before its lease is over, though the first may take as long as that.
+/// The heartbeat asks the second host before its lease ends, although the first host may take that long.
 #[tokio::test]
 async fn c29_a_heartbeat_reaches_the_second_host_in_time() {
     let db = TestDb::new().await;
@@ -175,7 +175,7 @@ async fn c29_a_heartbeat_reaches_the_second_host_in_time() {
     backend.close().await.unwrap();
 }
 
-/// A pooler by session that swallows what is asked for at the start, and has few sessions: the connection that showed it gives its own back.
+/// A pooler by session that ignores the options at the start and has few sessions: the connection that detected it returns its session.
 #[tokio::test]
 async fn c29_a_pooler_by_session_that_swallows_settings_is_found_out_with_few_sessions() {
     for sessions in 1..=2 {
@@ -193,7 +193,7 @@ async fn c29_a_pooler_by_session_that_swallows_settings_is_found_out_with_few_se
     }
 }
 
-/// A connection that a full pooler takes and gives no session belongs to the log-in, the first one as well.
+/// If a full pooler accepts a connection but gives it no session, that counts as part of the log-in, also for the first connection.
 #[tokio::test]
 async fn c29_a_first_connection_through_a_full_pooler_is_given_up_in_its_time() {
     let db = TestDb::new().await;

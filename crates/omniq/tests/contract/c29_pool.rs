@@ -1,4 +1,4 @@
-//! C29: the pool keeps to its bounds and times.
+//! C29: the pool keeps its limits and timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ async fn queue(db: &TestDb, min: usize, max: usize, idle: Duration) -> AsyncPost
     AsyncPostgresQueue::with_settings(&settings.build().unwrap()).await.unwrap()
 }
 
-/// While every call hangs on a lock, the pool grows to its maximum and no further; what gets no connection is told so in
-/// about the time set; what had one succeeds in the end; and idle connections go down to the minimum.
+/// While every call waits for a lock, the pool grows to its maximum and no further; a call without a connection fails
+/// in about the time set; a call with one succeeds in the end; and idle connections are closed down to the minimum.
 #[tokio::test]
 async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
     let db = TestDb::new().await;
@@ -71,7 +71,7 @@ async fn c29_minimum_maximum_and_both_timeouts_are_honoured() {
     queue.close().await.unwrap();
 }
 
-/// With a minimum of 0 an idle queue holds no connection at all, and the next call opens one.
+/// With a minimum of 0 an idle queue holds no connection, and the next call opens one.
 #[tokio::test]
 async fn c29_a_minimum_of_zero_keeps_nothing_open() {
     let db = TestDb::new().await;
@@ -83,7 +83,7 @@ async fn c29_a_minimum_of_zero_keeps_nothing_open() {
     queue.close().await.unwrap();
 }
 
-/// The minimum comes back by itself after its connections were broken, without any call.
+/// The minimum is restored after its connections broke, without any call.
 #[tokio::test]
 async fn c29_the_minimum_is_refilled_after_connections_broke() {
     let db = TestDb::new().await;
@@ -97,7 +97,7 @@ async fn c29_the_minimum_is_refilled_after_connections_broke() {
     queue.close().await.unwrap();
 }
 
-/// A server that does not answer at all is an error once the acquire timeout is over, not a hang: each try ends with the connect timeout.
+/// A server that does not answer is an error once the acquire timeout is over, not a hang: each attempt ends with the connect timeout.
 #[tokio::test]
 async fn c29_a_server_without_an_answer_is_unavailable_in_the_time_set() {
     let db = TestDb::new().await;
@@ -111,7 +111,7 @@ async fn c29_a_server_without_an_answer_is_unavailable_in_the_time_set() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
-/// Over a slow network everything works, only slower; a bell still wakes a sleeper.
+/// Over a slow network everything works, only slower; a notification still wakes an idle worker.
 #[tokio::test]
 async fn c29_a_slow_network_only_slows_down() {
     let db = TestDb::new().await;

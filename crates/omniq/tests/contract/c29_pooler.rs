@@ -1,4 +1,4 @@
-//! C29: behind a pooler that hands out connections by transaction or by session, which is found out without a setting.
+//! C29: through a pooler that hands out connections by transaction or by session, which is detected without a setting.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::witness::{PATIENCE, number};
 
 const TASKS: u32 = 500;
 
-/// Everything works by two server connections: many callers, a worker, its heartbeat, results and waiting for them.
+/// Everything works over two server connections: many callers, a worker, its heartbeat, results and waits for them.
 async fn a_life_behind(more: &str) {
     let db = TestDb::new().await;
     let pooler = Pooler::start(&db, more);
@@ -33,7 +33,7 @@ async fn a_life_behind(more: &str) {
         let result = backend.wait(*id, PATIENCE).await.unwrap();
         assert_eq!(result.attempt, 1);
     }
-    // A sleeping worker polls: nobody is listed to be rung for.
+    // An idle worker polls: there is no listener.
     let witness = db.client().await;
     assert_eq!(number(&witness, "select count(*) from omniq.listeners").await, 0);
     let begun = Instant::now();
@@ -59,7 +59,7 @@ async fn c29_a_pooler_that_swallows_settings_is_found_out() {
     a_life_behind("ignore_startup_parameters = options").await;
 }
 
-/// Issue 12, C7. Nothing is prepared under a name before the pooler is known: the same name in another's session fails.
+/// Issue 12, C7. Nothing is prepared under a name before the pooler is known: the same name in a shared session fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_clients_that_connect_at_once_through_a_pooler_do_not_meet() {
     for more in ["", "pool_mode = session\ndefault_pool_size = 20"] {
@@ -85,7 +85,7 @@ async fn c29_clients_that_connect_at_once_through_a_pooler_do_not_meet() {
     }
 }
 
-/// Issue 12, C7. A pooler that hands out whole sessions is as good as none: a bell wakes the sleeper.
+/// Issue 12, C7. A pooler that hands out whole sessions makes no difference: a notification wakes the idle worker.
 #[tokio::test]
 async fn c29_a_pooler_by_session_lets_a_bell_through() {
     for more in ["", "\nignore_startup_parameters = options"] {
@@ -111,7 +111,7 @@ async fn c29_a_pooler_by_session_lets_a_bell_through() {
             times.push(began.elapsed());
         }
         times.sort();
-        // Polling behind a pooler takes half a second.
+        // Polling through a pooler takes half a second.
         assert!(times[4] < Duration::from_millis(150), "{times:?}");
         stop.stop();
         running.await.unwrap().unwrap();
@@ -119,8 +119,8 @@ async fn c29_a_pooler_by_session_lets_a_bell_through() {
     }
 }
 
-/// Issue 12, C7. A newcomer's find: a pooler takes more connections than it has sessions, and calls stood still on those until the pooler
-/// closed them, though other connections of the pool were free.
+/// Issue 12, C7. Found by a newcomer: a pooler accepts more connections than it has sessions, and calls hung on those until the pooler
+/// closed them, although other connections of the pool were free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_a_pooler_with_fewer_sessions_than_connections_holds_no_call_up() {
     let db = TestDb::new().await;

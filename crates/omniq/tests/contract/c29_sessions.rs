@@ -1,4 +1,4 @@
-//! C29: what a session may meet: hosts that do not answer, servers that take no writes, statements that are cancelled.
+//! C29: faults of sessions: hosts that do not answer, servers that take no writes, statements that are cancelled.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use tokio_postgres::Client;
 
 use crate::witness::{NEVER, PATIENCE, echo_worker, exists, number};
 
-/// The address of a URL, and what stands around it.
+/// The address of a URL, between what comes before and after it.
 fn split(url: &str) -> (&str, &str, &str) {
     let (start, rest) = url.rsplit_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
     (start, address, database)
 }
 
-/// A port that takes no further connection: packets that ask for one are dropped.
+/// A port that accepts no further connection: packets that ask for one are dropped.
 async fn full_port() -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -35,15 +35,15 @@ async fn full_port() -> (TcpListener, Vec<TcpStream>) {
     (listener, waiting)
 }
 
-/// Issue 12, C5. The connect timeout holds for each host, its log-in included; and a host that does not answer is not asked
-/// first by each connection.
+/// Issue 12, C5. The connect timeout holds for each host, including its log-in; and not every connection asks a host first
+/// that does not answer.
 #[tokio::test]
 async fn c29_hosts_that_do_not_answer_are_passed_over_in_their_time() {
     let db = TestDb::new().await;
     let url = db.url();
     let (start, address, database) = split(&url);
     let (full, _waiting) = full_port().await;
-    // Accepts, by its queue, and says nothing.
+    // Accepts connections into its queue, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (full, silent) =
         (full.local_addr().unwrap(), silent.local_addr().map(|address| (silent, address)).unwrap());
@@ -63,13 +63,13 @@ async fn c29_hosts_that_do_not_answer_are_passed_over_in_their_time() {
     }
     assert!(began.elapsed() < Duration::from_millis(1400), "{:?}", began.elapsed());
     backend.close().await.unwrap();
-    // By the first try, without time for another one.
+    // By the first attempt, without time for another one.
     let url = format!("{start}@{},{address}/{database}?connect_timeout=0.5&acquire_timeout=0.01", silent.1);
     AsyncPostgresQueue::connect(&url).await.unwrap().close().await.unwrap();
 }
 
-/// For a moment all connections of a worker lead to a server that takes no writes, and they live on there when there is another
-/// one: it keeps its lease, and hears the bell.
+/// For a moment all connections of a worker lead to a server that takes no writes, and they stay open there when there is another
+/// server: the worker keeps its lease, and receives notifications.
 async fn bell_and_heartbeat_come_back(
     backend: &AsyncPostgresBackend,
     witness: &Client,
@@ -91,11 +91,11 @@ async fn bell_and_heartbeat_come_back(
     run(1).await;
     proxy.retarget(there);
     proxy.cut();
-    // Longer than from one heartbeat to the next.
+    // Longer than the time between two heartbeats.
     tokio::time::sleep(Duration::from_millis(3_300)).await;
     proxy.retarget(here);
     run(2).await;
-    // The lease would be over by now.
+    // Without a heartbeat the lease would be over by now.
     tokio::time::sleep(Duration::from_millis(5_500)).await;
     run(3).await;
     assert_eq!(number(witness, "select count(*) from omniq.workers").await, 1);
@@ -106,8 +106,8 @@ async fn bell_and_heartbeat_come_back(
     running.await.unwrap().unwrap();
 }
 
-/// Issue 12, C4. A server that takes no writes, as after a failover, is parted with by pool, bell and heartbeat; the new primary
-/// is found behind the same address and behind a list of hosts.
+/// Issue 12, C4. Pool, listener and heartbeat leave a server that takes no writes, as after a failover; the new primary
+/// is found at the same address and in a list of hosts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_a_failover_is_followed() {
     let _turn = heavy();
@@ -118,7 +118,7 @@ async fn c29_a_failover_is_followed() {
     let new = old.standby("standby");
     let (there, here) = (format!("127.0.0.1:{}", new.port()), format!("127.0.0.1:{}", old.port()));
 
-    // Its sessions live on, on a server that takes no writes.
+    // The sessions stay open, on a server that takes no writes.
     let url = db.url();
     let (start, _, database) = split(&url);
     let proxy = Proxy::start(&there).await;
@@ -151,7 +151,7 @@ async fn c29_a_failover_is_followed() {
     assert_eq!(backend.queue().purge(&omniq::TaskFilter::default()).await.unwrap(), 1);
     bell_and_heartbeat_come_back(&backend, &db.client().await, &proxy, [&there, &here]).await;
     backend.close().await.unwrap();
-    // With no other server, it is told as what passes.
+    // Without another server, the error is a transient one.
     let settings = Settings::from_url(&format!("{start}@{there}/{database}?acquire_timeout=0.3")).unwrap();
     let queue = AsyncPostgresQueue::with_settings(&settings).await.unwrap();
     let error = queue.enqueue(NewTask::new("f", &1).unwrap()).await.unwrap_err();
@@ -187,7 +187,7 @@ async fn c29_a_failover_is_followed() {
     backend.close().await.unwrap();
 }
 
-/// Issue 12, C9. All waiters of a storage share one look; that one is cancelled is no reason to give up waiting.
+/// Issue 12, C9. All waiters of a storage share one query; if it is cancelled, they go on waiting.
 #[tokio::test]
 async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
     let db = TestDb::new().await;
@@ -207,7 +207,7 @@ async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
     lock.batch_execute("lock table omniq.result_segments").await.unwrap();
     let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity
         where datname = current_database() and application_name = 'omniq' and wait_event_type = 'Lock'";
-    // So often that a look that is taken apart would come down to single ones.
+    // Often enough that a query that is split would come down to single ids.
     for _ in 0..10 {
         eventually("a look is cancelled", PATIENCE, async || {
             (number(&witness, cancel).await > 0).then_some(())
@@ -226,7 +226,7 @@ async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
     backend.close().await.unwrap();
 }
 
-/// Issue 12, E11. What is wrong is named as what it is.
+/// Issue 12, E11. Each error names its own cause.
 #[tokio::test]
 async fn c29_a_refused_connection_and_a_renamed_schema_are_told_as_such() {
     let error = AsyncPostgresBackend::connect("postgresql://me@127.0.0.1:1/app?acquire_timeout=0.2")

@@ -1,5 +1,5 @@
-//! The contract's items as a user of the crate meets them, each shown on a real server and checked through a connection
-//! of its own that OmniQ does not know. Tests are named after the item that they show.
+//! The contract's items as a user of the crate sees them, each shown on a real server and checked through a connection
+//! of the test's own that OmniQ does not know. Tests are named after the item that they show.
 
 #![allow(clippy::print_stdout, reason = "the figures that these tests give are shown with --no-capture")]
 
@@ -29,7 +29,7 @@ mod c29_pooler;
 mod c29_sessions;
 mod witness;
 
-/// What the child processes of these tests run; alone it does nothing.
+/// The entry of the child processes of these tests; alone it does nothing.
 #[test]
 fn process_entry() {
     omniq_testkit::enter(c28_at_once::connect_as_child);

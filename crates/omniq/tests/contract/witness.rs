@@ -1,4 +1,4 @@
-//! What tests look at behind OmniQ's back.
+//! Checks through a connection that OmniQ does not know.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use omniq::prelude::*;
 use omniq_testkit::TestDb;
 use tokio_postgres::Client;
 
-/// For what should take moments: only a hang takes longer.
+/// For steps that take moments: only a hang takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// So rare that polling cannot explain a wake-up.
 pub const NEVER: Duration = Duration::from_secs(3600);
@@ -23,7 +23,7 @@ pub async fn exists(witness: &Client, table: &str) -> bool {
     witness.query_one(sql, &[&table]).await.unwrap().get(0)
 }
 
-/// The rows of all tables of the schema `omniq`.
+/// The number of rows of each table of the schema `omniq`.
 pub async fn rows(witness: &Client) -> Vec<(String, i64)> {
     let sql = "select relname::text from pg_class where relnamespace = 'omniq'::regnamespace and relkind = 'r' order by 1";
     let mut counts = Vec::new();
@@ -39,7 +39,7 @@ pub async fn rows(witness: &Client) -> Vec<(String, i64)> {
 pub const SESSIONS: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and application_name = 'omniq'";
 
-/// A backend with everything in the test's database.
+/// A backend with all parts in the test's database.
 pub async fn full(db: &TestDb) -> AsyncPostgresBackend {
     let settings = Settings::builder().url(db.url()).events("postgres").build().unwrap();
     AsyncPostgresBackend::with_settings(&settings).await.unwrap()

@@ -9,7 +9,7 @@ use crate::effects::{self, number};
 
 const TASKS: i64 = 20_000;
 
-/// Twelve processes with eight workers each drain 20,000 tasks: every one runs exactly once, by its own side effects.
+/// Twelve processes with eight workers each drain 20,000 tasks: every task runs exactly once, as its side effects show.
 #[tokio::test]
 async fn c16_twelve_processes_run_twenty_thousand_tasks_once_each() {
     let _turn = heavy();
@@ -47,7 +47,7 @@ async fn c16_twelve_processes_run_twenty_thousand_tasks_once_each() {
     let completed = "select count(*) from omniq.results where status = 'completed' and attempt = 1";
     assert_eq!(number(&witness, completed).await, TASKS);
 
-    // A graceful end: nobody stays registered, no session stays open.
+    // A graceful end: no worker stays registered, no session stays open.
     workers.iter().for_each(Process::terminate);
     assert!(workers.iter_mut().all(Process::join), "every worker ends well");
     assert_eq!(number(&witness, "select count(*) from omniq.workers").await, 0);

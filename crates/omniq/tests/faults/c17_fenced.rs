@@ -1,4 +1,4 @@
-//! C17: a worker that cannot reach the database stops its handlers before others may take over their tasks.
+//! C17: a worker that cannot reach the database stops its handlers before other workers can take over their tasks.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ const LEASE: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(10);
 
-/// The network between one worker and the server stalls, without a connection breaking. By signs of life that its handlers
-/// write on another way, their last one comes before another worker's first one, for every task.
+/// The network between one worker and the server stalls, without a connection breaking. Its handlers write signs of life by another way:
+/// for every task, the last one comes before the first one of another worker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_take_over() {
     let _turn = heavy();
@@ -30,7 +30,7 @@ async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_
 
     let effects = Effects::new(&db.url());
     let (for_async, for_blocking) = (effects.clone(), effects.clone());
-    // Both would run for ever.
+    // Both would run without end.
     let worker = Worker::builder(cut_off.backend().clone())
         .queues(["default", "own"])
         .lease(LEASE)
@@ -64,7 +64,7 @@ async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_
     let (first, second) = (effects.clone(), effects.clone());
     let worker = Worker::builder(other.backend().clone())
         .concurrency(8)
-        // As eager as can be.
+        // Looks for lost workers as often as possible.
         .maintenance_interval(STEP)
         .register("async", move |(): (), context: Context| {
             let effects = first.clone();

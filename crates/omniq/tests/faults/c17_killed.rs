@@ -1,4 +1,4 @@
-//! C17: the tasks of a process that was killed come back within the time stated, with the defaults.
+//! C17: the tasks of a killed process come back within the documented time, with the default settings.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use omniq_testkit::{Process, TestDb, eventually, heavy};
 
 use crate::effects::{self, number, number_is};
 
-/// From the kill to the last task's end: what the documentation promises of the default settings.
+/// From the kill to the end of the last task: the time that the documentation promises for the default settings.
 const STATED: Duration = Duration::from_secs(15);
 
-/// A process is killed with 1,000 tasks running: others run them all to the end, none is lost, the attempt counts.
+/// A process is killed with 1,000 tasks running: other processes complete them all, none is lost, and the attempt counts.
 #[tokio::test]
 async fn c17_the_tasks_of_a_killed_process_are_run_by_others_within_the_stated_time() {
     let _turn = heavy();

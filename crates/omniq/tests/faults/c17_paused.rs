@@ -1,4 +1,4 @@
-//! C17: what a process does late, after it stood still for longer than its lease, changes nothing.
+//! C17: a process that stood still for longer than its lease changes nothing when it continues.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::effects::{self, number, number_is};
 const LEASE: &str = "2";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Eight runs are frozen with their process. Others take over: four of the tasks they finish, four they are still running
-/// when the process goes on. By then four of its handlers have their time behind them, four would run for an hour:
-/// nothing of either counts, and the process goes on working under a new lease.
+/// Eight runs are frozen with their process. Another process takes over: it has finished four of the tasks and is still running four when
+/// the first process continues. By then the time of four of its handlers is over, and four would run for an hour: none of them has an
+/// effect, and the process continues under a new lease.
 #[tokio::test]
 async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() {
     let _turn = heavy();
@@ -21,7 +21,7 @@ async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() 
     let url = db.url();
     let backend = AsyncPostgresBackend::connect(&url).await.unwrap();
     let mut ids = Vec::new();
-    // The handler's argument is how long it runs. A paused process's clock goes on.
+    // The argument is how long the handler runs. The clock of a paused process goes on.
     for length in [1_500, 3_600_000] {
         let tasks = (0..4).map(|_| NewTask::new("slow", &length).unwrap()).collect();
         ids.extend(backend.enqueue_many(tasks).await.unwrap());
@@ -50,7 +50,7 @@ async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() 
     let before = witness.query(sql, &[]).await.unwrap();
 
     paused.resume();
-    // It works again: on a queue that only it serves.
+    // It works again: on a queue that no other process serves.
     let own = backend.enqueue(NewTask::new("effect", &1).unwrap().queue("own")).await.unwrap();
     let result = backend.wait(own, PATIENCE).await.unwrap();
     assert_eq!(result.value.unwrap().decode::<u32>().unwrap(), paused.pid());
@@ -68,14 +68,14 @@ async fn c17_a_process_that_was_paused_leaves_its_tasks_to_others_and_goes_on() 
         assert_eq!((result.attempt, result.value.unwrap().decode::<u32>().unwrap()), (2, other.pid()));
     }
     assert_eq!(number(&witness, begun).await, 16, "no third run");
-    // Its handlers were stopped: nothing holds up its end.
+    // Its handlers were stopped: nothing delays its end.
     paused.terminate();
     assert!(paused.join());
     backend.close().await.unwrap();
 }
 
-/// A process that dequeues by itself and was paused finishes late: each finish is refused, whether another holds the task or
-/// has finished it. Its next dequeue registers it anew.
+/// A paused process that dequeues by itself finishes late: each finish is refused, whether another process holds the task or has finished
+/// it. Its next dequeue registers it again.
 #[tokio::test]
 async fn c17_late_finishes_of_a_paused_process_are_refused() {
     let _turn = heavy();
@@ -91,7 +91,7 @@ async fn c17_late_finishes_of_a_paused_process_are_refused() {
     eventually("it holds all", PATIENCE, async || number_is(&witness, begun, 4).await).await;
     paused.pause();
 
-    // Rescue is the workers' business; this one has no function that it could run.
+    // Only workers rescue. This one has no function for the tasks.
     let rescue = Worker::builder(omniq::Backend::new(std::sync::Arc::new(queue.clone())))
         .register("none", |(): (), _: Context| async { Ok::<_, Failure>(()) })
         .build()

@@ -9,7 +9,7 @@ use crate::effects::{self, number, number_is};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Kills a worker once its handler has come to that point; returns the payments made and the attempt that counts.
+/// Kills a worker once its handler has reached that point. Returns the number of payments and the attempt that counts.
 async fn killed_when(point: &str) -> (i64, i64) {
     let db = TestDb::new().await;
     effects::create(&db).await;

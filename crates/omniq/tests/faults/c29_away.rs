@@ -1,4 +1,4 @@
-//! C29: calls that are made while the server is away, or full, wait for it as they would for a connection.
+//! C29: calls that are made while the server is away or full wait for it as for a connection.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::effects::number;
 const CALLERS: i64 = 100;
 const AWAY: Duration = Duration::from_secs(2);
 
-/// Issue 12, C10. The server goes without warning under calls of a hundred callers, three times, and comes back after some seconds:
-/// none fails, none is lost, and none is in twice, although nobody heard of those that were just carried out.
+/// Issue 12, C10. The server stops without warning under calls of a hundred callers, three times, and comes back after some seconds: no
+/// call fails, no task is lost, and none is added twice, although the answers of calls that were just carried out are lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_calls_wait_for_a_server_that_is_away() {
     let _turn = heavy();
@@ -80,13 +80,13 @@ async fn c29_calls_wait_for_a_server_that_is_away() {
         "one task for each call that succeeded, and no other"
     );
     assert_eq!(next.load(Ordering::Relaxed), i64::try_from(ids.len()).unwrap());
-    // An id that is in use is still one.
+    // An id that is in use is still refused.
     let again = backend.enqueue(NewTask::new("f", &0).unwrap().id(ids[0])).await.unwrap_err();
     assert!(again.is_duplicate(), "{again:?}");
     backend.close().await.unwrap();
 }
 
-/// Issue 12, C10. A hundred callers that wait do not ask a server a hundred times: one that was refused a moment ago has asked for all.
+/// Issue 12, C10. A hundred waiting callers do not ask a server a hundred times: a refusal a moment ago counts for all callers.
 /// Without that they ask some thousand times in this time.
 #[tokio::test]
 async fn c29_callers_that_wait_ask_a_server_that_is_away_together() {
@@ -106,12 +106,12 @@ async fn c29_callers_that_wait_ask_a_server_that_is_away_together() {
         assert!(error.is_unavailable(), "{error}");
     }
     let asked = proxy.opened() - before;
-    // At most as many as the pool has connections, each tenth of a second.
+    // At most as often as the pool has connections, in each tenth of a second.
     assert!((1..=200).contains(&asked), "{asked}");
     backend.close().await.unwrap();
 }
 
-/// Issue 12, C10. A role that may have fewer sessions than the pool would open is waited for like a full pool.
+/// Issue 12, C10. If a role may have fewer sessions than the pool would open, calls wait as for a full pool.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_a_role_with_few_sessions_is_waited_for() {
     let db = TestDb::new().await;
@@ -143,7 +143,7 @@ async fn c29_a_role_with_few_sessions_is_waited_for() {
     admin.batch_execute(&format!("drop owned by {role}; drop role {role}")).await.unwrap();
 }
 
-/// Issue 12, C10. Who waits for a server, waits.
+/// Issue 12, C10. A connect that waits for its server waits as long as it takes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_a_worker_starts_before_its_server() {
     let mut server = fault_server("late");
@@ -153,7 +153,7 @@ async fn c29_a_worker_starts_before_its_server() {
     let error = AsyncPostgresBackend::with_settings(&settings).await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     let waiting = tokio::spawn(async move { AsyncPostgresBackend::with_settings_patiently(&settings).await });
-    // Any other connect does so for as long as a call.
+    // Any other connect waits as long as a call does.
     let other = Settings::from_url(&db.url()).unwrap();
     let other = tokio::spawn(async move { AsyncPostgresBackend::with_settings(&other).await });
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -1,4 +1,4 @@
-//! C29: the server is restarted again and again without warning; queue, workers and enqueuers go on by themselves.
+//! C29: the server is restarted repeatedly without warning; queue, workers and enqueuers continue by themselves.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const WORKERS: i64 = 2;
 const CONCURRENCY: i64 = 8;
 
 /// Ten restarts in immediate mode during a load of 20,000 tasks, on a server that is durable as in production: nothing is
-/// lost, no process is restarted, and only what was under way at a restart may have run twice.
+/// lost, no process is restarted, and only runs that were in progress at a restart may be repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_ten_restarts_of_the_server_lose_nothing() {
     let _turn = heavy();

@@ -1,4 +1,4 @@
-//! C29: sessions are terminated again and again; connections are replaced, and the bell rings again afterwards.
+//! C29: sessions are terminated repeatedly; connections are replaced, and notifications arrive again afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So rare that polling cannot explain a wake-up.
 const POLL: Duration = Duration::from_secs(3600);
 
-/// All sessions of enqueuer and worker are terminated again and again during load: nothing is lost. Then a sleeping
-/// worker wakes at once as ever, by the bell alone.
+/// All sessions of the enqueuer and the worker are terminated repeatedly during load: nothing is lost. Then an idle
+/// worker wakes at once as before, by the notification alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
     let _turn = heavy();
@@ -61,7 +61,7 @@ async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
         let id = backend.enqueue(NewTask::new("effect", &i).unwrap()).await.unwrap();
         backend.wait(id, PATIENCE).await.unwrap();
         longest = longest.max(began.elapsed());
-        // The last round after the loss of the session that listens, which no statement's error would show.
+        // The last round follows the loss of the listening session, which no statement's error shows.
         if i == 2 {
             sleeps().await;
             let terminate = asleep.replace("count(*)", "count(pg_terminate_backend(pid, 5000))");

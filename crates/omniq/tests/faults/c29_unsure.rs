@@ -1,4 +1,4 @@
-//! C29: an enqueue of which it is not known whether it was carried out (issue 12, C10).
+//! C29: an enqueue that may or may not have been carried out (issue 12, C10).
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ fn task() -> NewTask {
     NewTask::new("f", &1).unwrap()
 }
 
-/// Carried out, and the answer lost: it is in once, and an id of the user's own is no duplicate; whether it still waits or has ended.
+/// Carried out, and the answer lost: the task is added once, and an id that the user chose is no duplicate, whether the task waits or has
+/// ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c29_an_enqueue_whose_answer_was_lost_is_in_once() {
     let db = TestDb::new().await;
@@ -25,7 +26,7 @@ async fn c29_an_enqueue_whose_answer_was_lost_is_in_once() {
     for ends in [false, true] {
         for chosen in [[false, false], [true, false], [true, true]] {
             let tasks = || chosen.iter().map(|own| if *own { task().id(TaskId::new()) } else { task() });
-            // What it sends is prepared then.
+            // After this, the statements are prepared.
             backend.enqueue_many(tasks().collect()).await.unwrap();
             assert_eq!(backend.queue().purge(&omniq::TaskFilter::default()).await.unwrap(), 2);
             backend.enqueue_many(tasks().collect()).await.unwrap();
@@ -57,7 +58,7 @@ async fn c29_an_enqueue_whose_answer_was_lost_is_in_once() {
     direct.close().await.unwrap();
 }
 
-/// Not carried out, and the id is another task's: a duplicate.
+/// Not carried out, and the id belongs to another task: a duplicate.
 #[tokio::test]
 async fn c29_an_id_of_an_older_task_is_a_duplicate_after_an_outage_too() {
     let db = TestDb::new().await;

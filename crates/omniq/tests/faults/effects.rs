@@ -1,4 +1,4 @@
-//! What handlers do in these tests: each writes down that it ran, over a connection of its own that OmniQ does not know.
+//! The handlers of these tests: each records its run over a connection of its own that OmniQ does not know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub async fn create(db: &TestDb) {
     db.client().await.batch_execute(TABLE).await.unwrap();
 }
 
-/// Writes effects; makes a new connection where the old one broke.
+/// Writes effects. Opens a new connection when the old one has broken.
 #[derive(Clone)]
 pub struct Effects {
     url: String,
@@ -42,7 +42,7 @@ impl Effects {
         Ok(client)
     }
 
-    /// Committed once this returns.
+    /// The effect is committed once this returns.
     pub async fn write(&self, context: &Context, kind: &str) -> Result<(), Failure> {
         self.write_for(context.task(), kind).await
     }
@@ -56,7 +56,7 @@ impl Effects {
         Ok(())
     }
 
-    /// A table is the sign that tests give to their children.
+    /// Waits for a table, by which tests signal to their child processes.
     pub async fn wait_for_table(&self, name: &str) -> Result<(), Failure> {
         let sql = "select to_regclass($1) is not null";
         while !self.client().await?.query_one(sql, &[&name]).await?.get::<_, bool>(0) {
@@ -66,12 +66,12 @@ impl Effects {
     }
 }
 
-/// One number from the witness's connection.
+/// One number, read over the test's own connection.
 pub async fn number(witness: &Client, sql: &str) -> i64 {
     witness.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// The same, or nothing while it is not there.
+/// `Some` if the number is the wanted one.
 pub async fn number_is(witness: &Client, sql: &str, wanted: i64) -> Option<()> {
     (number(witness, sql).await == wanted).then_some(())
 }

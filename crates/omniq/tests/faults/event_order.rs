@@ -1,4 +1,4 @@
-//! Issue 12, C15: the events of one task stand in the order in which it lived.
+//! Issue 12, C15: the events of a task are in the order in which they happened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn with_events(db: &TestDb) -> AsyncPostgresBackend {
 
 const LIVES: &str = "select string_agg(kind, ' ' order by id) from omniq.events group by task_id";
 
-/// Transactional tasks, and others, that are enqueued one by one and together while workers wait for them.
+/// Transactional and other tasks, enqueued singly and together while workers wait for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_task_stand_in_the_order_of_its_life() {
     let db = TestDb::new().await;
@@ -81,7 +81,7 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
     running.await.unwrap().unwrap();
     let witness = db.client().await;
     let lives: Vec<String> = witness.query(LIVES, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    // A worker that is handed more than it has slots for gives the rest back.
+    // A worker to which more is handed off than it has slots releases the rest.
     let lives: Vec<_> = lives.iter().map(|life| life.replace(" released", "")).collect();
     let wrong: Vec<_> = lives.iter().filter(|life| *life != "enqueued started completed").collect();
     assert!(wrong.is_empty(), "{} of {}: {:?}", wrong.len(), lives.len(), &wrong[..wrong.len().min(5)]);
@@ -89,7 +89,7 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
     backend.close().await.unwrap();
 }
 
-/// So many that their ends are written by the thousand: one batch does not overtake another.
+/// Enough tasks that their ends are written by the thousand: no batch overtakes another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_many_tasks_stand_in_order() {
     let db = TestDb::new().await;
@@ -104,7 +104,7 @@ async fn events_of_many_tasks_stand_in_order() {
     worker.run_until_idle().await.unwrap();
     let witness = db.client().await;
     let lives = witness.query(LIVES, &[]).await.unwrap();
-    // An event of a run is dropped while so many wait to be written, but that of its end is not.
+    // An event of a run is dropped while that many wait to be written, but the event of its end is not.
     let orders = ["enqueued started completed", "enqueued completed"];
     let wrong = lives.iter().filter(|row| !orders.contains(&row.get::<_, &str>(0))).count();
     assert_eq!((lives.len(), wrong), (ids.len(), 0));

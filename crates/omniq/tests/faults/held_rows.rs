@@ -1,4 +1,4 @@
-//! Issue 12, C8 and C11: locks that others hold, and statements that the server undoes, cost no more than what they hold.
+//! Issue 12, C8 and C11: locks of other sessions, and statements that the server undoes, delay only the tasks that they hold.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn task(func: &str, number: i32) -> NewTask {
     NewTask::new(func, &number).unwrap()
 }
 
-/// A worker that returns what it is given, and that pays and never commits.
+/// A worker with a function that returns its argument, and one that completes its task in a transaction and never commits.
 fn worker(backend: &AsyncPostgresBackend, url: String) -> WorkerBuilder {
     Worker::builder(backend.backend().clone())
         .lease(Duration::from_secs(3))
@@ -28,14 +28,14 @@ fn worker(backend: &AsyncPostgresBackend, url: String) -> WorkerBuilder {
                 let driver = tokio::spawn(connection);
                 client.batch_execute("set application_name = 'forgetful'; begin").await?;
                 context.complete_in(&mut client, &()).await?;
-                // The connection goes on, and its transaction with it.
+                // The connection stays open, and its transaction with it.
                 std::mem::forget((client, driver));
                 Ok::<_, Failure>(())
             }
         })
 }
 
-/// Tasks in rows of their own, held by a worker that is never heard of again.
+/// Tasks in rows of their own, held by a worker without heartbeats.
 async fn claimed_by_a_lost_worker(backend: &AsyncPostgresBackend, count: i32) -> Vec<TaskId> {
     let queue = backend.backend().queue();
     let mut ids = Vec::new();
@@ -49,8 +49,8 @@ async fn claimed_by_a_lost_worker(backend: &AsyncPostgresBackend, count: i32) ->
     ids
 }
 
-/// The transaction of a frozen worker holds one of six tasks, another one of six that have expired: the other ones are
-/// taken back and expired meanwhile, and those two once the transactions are over. The log names the session that holds them.
+/// One transaction, that of a frozen worker, holds one of six tasks; another holds one of six expired tasks. The other tasks are rescued
+/// and expired meanwhile, and those two once the transactions are over. The log names the session that holds them.
 #[tokio::test]
 async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
     let log = Log::default();
@@ -110,8 +110,8 @@ fn ends(tasks: &[omniq::Task]) -> Vec<Settlement> {
     tasks.iter().map(end).collect()
 }
 
-/// One of three rows is held: the others are settled, a second try does not wait again, and what is all or nothing waits. Its
-/// worker stays, as long as it holds something.
+/// One of three rows is held: the others are settled, a second attempt does not wait again, and an all-or-nothing batch waits. The worker
+/// stays registered as long as it holds something.
 #[tokio::test]
 async fn a_settlement_passes_over_a_row_that_others_hold() {
     let db = TestDb::new().await;
@@ -148,13 +148,13 @@ async fn a_settlement_passes_over_a_row_that_others_hold() {
     backend.close().await.unwrap();
 }
 
-/// Upkeep waits a moment for what it needs, and leaves it to the next time.
+/// Maintenance waits a moment for locks, and leaves what it did not get to the next time.
 #[tokio::test]
 async fn no_step_of_maintenance_waits_for_long() {
     let db = TestDb::new().await;
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     let holder = db.client().await;
-    // More notes of changes than are folded at once.
+    // More count deltas than are left without a rollup.
     holder.query("select omniq.enqueue('echo') from generate_series(1, 600)", &[]).await.unwrap();
     let lock = "begin; lock table omniq.tasks, omniq.workers, omniq.count_deltas, omniq.result_segments";
     holder.batch_execute(lock).await.unwrap();
@@ -177,8 +177,8 @@ async fn no_step_of_maintenance_waits_for_long() {
     backend.close().await.unwrap();
 }
 
-/// A handler completes its task in a transaction of its own and forgets to commit: the others' ends are written meanwhile, and a
-/// stop does not wait for it. The task comes back with the end of the lease.
+/// A handler completes its task in a transaction of its own and forgets to commit: the ends of other tasks are written meanwhile, and a
+/// stop does not wait for it. The task comes back when the lease ends.
 #[tokio::test]
 async fn a_forgotten_commit_costs_only_its_task() {
     let db = TestDb::new().await;
@@ -223,8 +223,8 @@ async fn terminate(witness: &Client, name: &str) {
     witness.query(sql, &[&name]).await.unwrap();
 }
 
-/// Six runs return while the table of tasks is locked for longer than the settler tries a hopeless batch, under limits of time for
-/// statements and for locks: each is booked once the lock is gone.
+/// Six runs return while the table of tasks is locked for longer than the completer tries a failing batch, under time limits for
+/// statements and for locks: each is settled once the lock is released.
 #[tokio::test]
 async fn what_runs_gave_is_booked_after_the_table_was_locked() {
     for limit in ["statement_timeout", "lock_timeout"] {

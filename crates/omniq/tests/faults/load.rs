@@ -1,4 +1,4 @@
-//! Enqueuers that go on through outages.
+//! Enqueuers that continue through outages.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use omniq::Backoff;
 use omniq::prelude::*;
 
 /// Enqueues tasks for the function `effect`, a hundred at a time with a pause in between. After an outage it is not known
-/// whether a batch was taken, so it is sent again with the same ids: it is in once, or refused as a duplicate.
+/// whether a batch was added, so it is sent again with the same ids: it is added once, or refused as a duplicate.
 ///
-/// Returns how often a call failed.
+/// Returns the number of calls that failed.
 pub async fn enqueue(backend: AsyncPostgresBackend, count: i64, pause: Duration) -> usize {
     let mut failures = 0;
     for start in (0..count).step_by(100) {
         let tasks: Vec<_> = (start..count.min(start + 100))
             .map(|i| {
                 let task = NewTask::new("effect", &i).unwrap().id(TaskId::new());
-                // A handler whose own connection broke has failed: that is no fault of the queue.
+                // A handler fails when its own connection breaks: that is no fault of the queue.
                 task.max_retries(100).backoff(Backoff::constant(Duration::from_millis(100)))
             })
             .collect();

@@ -1,4 +1,4 @@
-//! What the queue promises when something breaks, shown with real processes on a real server.
+//! The guarantees of the queue when something breaks, shown with real processes on a real server.
 //!
 //! Tests are named after the item of the contract that they show.
 
@@ -19,7 +19,7 @@ mod load;
 mod roles;
 mod short_delays;
 
-/// What the child processes of these tests run; alone it does nothing.
+/// The entry of the child processes of these tests; alone it does nothing.
 #[test]
 fn process_entry() {
     omniq_testkit::enter(roles::run);

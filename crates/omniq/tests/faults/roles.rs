@@ -1,4 +1,4 @@
-//! What child processes run: workers of several characters.
+//! The roles of child processes: workers of several kinds.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn worker() {
             async move {
                 effects.write(&context, "begun").await?;
                 match argument("waits_for") {
-                    // Ends what is short at once, and what is long when the test says so.
+                    // A short task ends at once, a long one when the test signals it.
                     Some(table) if millis > 60_000 => effects.wait_for_table(&table).await?,
                     Some(_) => {}
                     None => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -73,7 +73,7 @@ async fn worker() {
     backend.close().await.unwrap();
 }
 
-/// Pays and completes in one transaction. With the argument `stops`, it says when it is there, and goes no further.
+/// Pays and completes in one transaction. With the argument `stops` it records that it has reached that point, and stops there.
 async fn pay(context: &Context, effects: &Effects) -> Result<(), Failure> {
     let come_to = async |point: &str| {
         if argument("stops").as_deref() == Some(point) {
@@ -94,8 +94,8 @@ async fn pay(context: &Context, effects: &Effects) -> Result<(), Failure> {
     come_to("committed").await
 }
 
-/// No worker of ours: dequeues all, waits for the table `finish`, completes each under its claim, and writes down what the
-/// queue answered. Then goes on with what there is. Arguments: url (with the lease), effects (a URL).
+/// Without a worker: dequeues all tasks, waits for the table `finish`, completes each task by its claim, and records what the
+/// queue answered. Then continues with the tasks that there are. Arguments: url (with the lease), effects (a URL).
 async fn bare() {
     let queue = AsyncPostgresQueue::connect(&given("url")).await.unwrap();
     let effects = Effects::new(&given("effects"));

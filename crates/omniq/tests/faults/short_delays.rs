@@ -1,4 +1,4 @@
-//! Issue 12, E4: short delays are kept: a worker with free slots looks when a task is due.
+//! Issue 12, E4: short delays are kept, because a worker with free slots claims when a task is due.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,8 +8,8 @@ use omniq_testkit::{TestDb, heavy};
 
 use crate::held_rows::PATIENCE;
 
-/// Retries and snoozes after 100 to 700 ms, the only ones of a worker that sleeps in between: late by less than 20 ms where the machine
-/// has time for it, and all of them by less than a poll would be.
+/// Retries and snoozes after 100 to 700 ms, the only tasks of a worker that is idle in between: less than 20 ms late if the machine
+/// has time for it, and all of them less late than a poll would be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retries_and_snoozes_come_when_they_are_due() {
     let _turn = heavy();

@@ -1,4 +1,4 @@
-//! C1, C2, C8: the classes, under the names and in the places that the contract gives.
+//! C1, C2, C8: the types have the names and the modules of the contract.
 
 use omniq::{EventStorage, ResultStorage, TaskQueue};
 
@@ -17,7 +17,7 @@ fn c01_storages_have_their_names_and_interfaces() {
     queue::<omniq::storage::memory::MemoryQueue>();
     results::<omniq::storage::memory::MemoryResultStorage>();
     events::<omniq::storage::memory::MemoryEventStorage>();
-    // The blocking ones connect by URL, and say so if the URL is none.
+    // The blocking types connect by URL, and refuse a text that is none.
     let bad = "nonsense://";
     assert!(omniq::storage::postgres::PostgresQueue::connect_sync(bad).unwrap_err().is_config());
     assert!(omniq::storage::postgres::PostgresResultStorage::connect_sync(bad).unwrap_err().is_config());

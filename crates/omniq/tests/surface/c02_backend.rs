@@ -1,4 +1,4 @@
-//! C2: the stores in one object with one configuration and one pool; a round trip through each form.
+//! C2: all storages in one object with one configuration and one pool; a round trip through each form.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn c02_round_trip_through_the_async_backend() {
         events.query(&EventFilter { task_id: Some(id), ..EventFilter::default() }).await.unwrap();
     let kinds: Vec<_> = kinds.iter().map(|event| event.kind.name()).collect();
     assert_eq!(kinds, ["enqueued", "completed"]);
-    // Queue, results and events share one pool of at most three; heartbeat and listener are apart.
+    // Queue, results and events share one pool of at most three; heartbeat and listener have connections of their own.
     assert!(db.sessions().await <= 5, "{} sessions", db.sessions().await);
     backend.close().await.unwrap();
     assert_no_session(&db).await;

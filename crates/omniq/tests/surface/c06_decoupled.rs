@@ -1,4 +1,4 @@
-//! C6: without result and event storage, enqueue, dequeue and workers work, and nothing of the other parts exists.
+//! C6: without result and event storage, enqueue, dequeue and workers work, and the other parts have no tables.
 
 use omniq::backend::postgres::{Placement, Settings};
 use omniq::prelude::*;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use omniq::prelude::*;
 use omniq_testkit::{Proxy, TestDb};
 
-/// On a runtime with a single thread, a ticker goes on while calls wait for a slow network, a dequeue sleeps, and a pool is full.
+/// On a runtime with a single thread, a ticker keeps time while calls wait for a slow network, a dequeue waits, and a pool is full.
 #[tokio::test(flavor = "current_thread")]
 async fn c07_nothing_blocks_the_event_loop() {
     let db = TestDb::new().await;
@@ -41,7 +41,7 @@ async fn c07_nothing_blocks_the_event_loop() {
 
     stop.store(true, Ordering::Relaxed);
     ticker.await.unwrap();
-    // Each call took 600 ms and more; a loop that one of them blocked would have stood still for that long.
+    // Each call took 600 ms or more; a loop that one of them blocked would have stood still for that long.
     let longest = longest.load(Ordering::Relaxed);
     assert!(longest < 300, "the loop stood still for {longest} ms");
 }

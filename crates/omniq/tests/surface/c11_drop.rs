@@ -1,4 +1,4 @@
-//! C11 as it concerns Rust, where leaving a scope is a drop: it cleans up too, and never hangs.
+//! C11 for Rust, where leaving a scope is a drop: a drop cleans up, too, and never hangs.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn c11_leaving_the_scope_without_close_leaves_no_session_and_loses_no_task
         (db.sessions().await == 0).then_some(())
     })
     .await;
-    // What was held comes back with the end of the lease.
+    // The held task comes back when the lease ends.
     let other = AsyncPostgresQueue::with_settings(&settings).await.unwrap();
     let request = Dequeue::from(["default"]).timeout(Duration::from_secs(30));
     let task = other.dequeue(request).await.unwrap().unwrap();

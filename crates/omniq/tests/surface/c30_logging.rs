@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::prelude::*;
 use omniq_testkit::TestDb;
 
-/// In a process of its own, since a process has one subscriber.
+/// In a process of its own, because a process has one subscriber.
 fn run_as_child(name: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("c30_logging::{name}"), "--nocapture"])
@@ -22,7 +22,7 @@ fn is_child() -> bool {
     std::env::var_os("OMNIQ_TEST_CHILD").is_some()
 }
 
-/// A worker's whole life with a task that fails, on a server of which the URL holds a password.
+/// A worker's whole life with a task that fails, on a server whose URL holds a password.
 async fn life(url: &str) {
     let backend = AsyncPostgresBackend::connect(url).await.unwrap();
     let secret = NewTask::new("fails", &"the payload is secret").unwrap().max_retries(0);

@@ -1,5 +1,5 @@
-//! C30: what tasks carry shows in no line of a log, error or trace, whatever subscriber a program has and at whatever level; the
-//! driver, too, writes down what it does (issue 12, B3).
+//! C30: the contents of tasks are in no line of a log, error or trace, whatever subscriber a program has and at whatever level; the
+//! driver logs, too (issue 12, B3).
 
 use std::error::Error as _;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn task(func: &str) -> NewTask {
     task
 }
 
-/// An error as programs write it down.
+/// Prints an error in every form in which programs log it.
 fn shown(error: &omniq::Error) {
     let mut causes = vec![format!("{error} {error:?} {error:#?}")];
     let mut next = error.source();
@@ -34,7 +34,7 @@ fn shown(error: &omniq::Error) {
     tracing::error!("{causes:?}");
 }
 
-/// Every way that a payload, metadata, a result, an error or an event's data takes to the database and back.
+/// Every way of a payload, metadata, a result, an error or an event's data to the database and back.
 async fn life(url: &str, prepared: bool) {
     let settings = Settings::builder().url(url).events("postgres").statement_cache(prepared).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
@@ -52,7 +52,7 @@ async fn life(url: &str, prepared: bool) {
         .build()
         .unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
-    // The first finds it asleep, or soon does.
+    // The first task finds the worker idle, or nearly so.
     for func in ["echo", "fails", "number", "panics", "echo"] {
         let id = backend.enqueue(task(func)).await.unwrap();
         backend.wait(id, PATIENCE).await.unwrap();
@@ -89,7 +89,7 @@ async fn life(url: &str, prepared: bool) {
     events.log(event).await.unwrap();
     events.query(&EventFilter::default()).await.unwrap();
 
-    // What the server refuses it shows whole, in details of its report.
+    // The server shows a refused row in full, in the details of its report.
     client
         .batch_execute("alter table omniq.tasks add constraint mine check (func <> 'refused') not valid")
         .await
@@ -112,7 +112,7 @@ async fn life(url: &str, prepared: bool) {
 async fn c30_payloads_show_at_no_level() {
     let name = "c30_payloads::c30_payloads_show_at_no_level";
     if let Ok(level) = std::env::var("OMNIQ_TEST_LEVEL") {
-        // As a program does that wants to see everything.
+        // As a program that logs everything.
         tracing_subscriber::fmt()
             .with_max_level(level.parse::<tracing::Level>().unwrap())
             .with_span_events(FmtSpan::FULL)
@@ -143,7 +143,7 @@ async fn c30_payloads_show_at_no_level() {
         assert!(log.contains("no words") && log.contains("mine"), "errors and panics are along: {log}");
         let driver = log.contains("executing statement") && log.contains("tokio_postgres");
         assert_eq!(driver, ["debug", "trace"].contains(&level), "{level}: the driver's lines are along");
-        // Nor the names of workers' own channels, by which tasks could be handed to them; the bell's is shorter.
+        // Nor the names of workers' own channels, by which tasks could be handed to them; the name of the listener's channel is shorter.
         assert!(
             !log.split(": listen \"omniq_").skip(1).any(|rest| rest.find('"') != Some(16)),
             "{level}: {log}"

@@ -1,4 +1,4 @@
-//! The contract's items on the shape of the library: names, forms, and what holds for all classes alike. Tests are
+//! The contract's items about the shape of the library: names, forms, and rules for all types. Tests are
 //! named after the item that they show.
 
 mod c01_names;

@@ -1,4 +1,4 @@
-"""The settings, as few as there can be. OmniQ and Django use the same database."""
+"""The settings, reduced to the minimum. OmniQ and Django use the same database."""
 
 import os
 
@@ -17,7 +17,7 @@ DATABASES = {
         "PORT": _parts.get("port"),
     }
 }
-# Without middleware there is no CSRF check either, so that curl can post; a real site has its MIDDLEWARE here.
+# Without middleware there is no CSRF check, so that curl can post. A real site sets MIDDLEWARE here.
 INSTALLED_APPS = ["shop"]
 ROOT_URLCONF = "shop.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -12,7 +12,7 @@ app = OmniQ(settings.OMNIQ_URL)
 
 @app.middleware
 def connections(context: Context) -> Iterator[None]:
-    # What Django does around a request: a connection that broke or is too old is not used again.
+    # As Django does around a request: a connection that broke or is too old is not used again.
     close_old_connections()
     try:
         yield

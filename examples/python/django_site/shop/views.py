@@ -31,7 +31,7 @@ def create(request: HttpRequest) -> JsonResponse:
 
 
 def task(request: HttpRequest, id: UUID) -> JsonResponse:
-    # The task first: if it ends between the two looks, its result is there at the second.
+    # The task is read first: if it ends between the two reads, the second finds its result.
     waiting = app.backend.queue.get(id)
     found = app.backend.result(id)
     if found is not None:

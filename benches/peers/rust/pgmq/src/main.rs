@@ -1,5 +1,5 @@
-//! pgmq, by its crate and the SQL that it carries. It is a message queue and has no worker: the loop that reads a batch,
-//! runs the handler for each and deletes the batch is ours.
+//! pgmq, by its crate and the SQL that it carries. It is a message queue and has no worker: this program has its own
+//! loop, which reads a batch, runs the handler for each message and deletes the batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use pgmq::{Message, PGMQueueExt};
 use sqlx::postgres::PgPoolOptions;
 
 const QUEUE: &str = "bench0";
-/// How many seconds a message that was read stays hidden from others.
+/// How many seconds a message that was read stays hidden from other readers.
 const HIDDEN: i32 = 60;
 
 #[tokio::main]

@@ -42,7 +42,7 @@ pub async fn cancel(choice: &Choice, global: &Global, out: &Output) -> Result<()
                 .map(|answer| format!("{} {}", count(number(answer) as u64), word(answer)));
             out.line(format!("{}.", told.join(", ")))?;
         }
-        // Those that ended since they were listed are as they were to be.
+        // With `--all`, a task that ended since it was listed is no error: it no longer needs the cancel.
         if missing == 0 || ids.is_none() {
             return Ok(());
         }
@@ -89,7 +89,7 @@ pub async fn retry(choice: &Choice, global: &Global, out: &Output) -> Result<()>
     .await
 }
 
-/// Those that are dead or scheduled still: others may act on them, too.
+/// Retries the tasks that are still dead or scheduled, because others may act on them at the same time.
 async fn retry_page(backend: &AsyncPostgresBackend, page: Vec<TaskId>) -> Result<Vec<TaskId>> {
     let has_changed = |error: &omniq::Error| error.is_not_found() || error.is_conflict();
     match backend.queue().retry_many(&page).await {

@@ -1,4 +1,4 @@
-//! Which tasks a command acts on: those with these ids, or all that a filter names.
+//! Which tasks a command acts on: those with the given ids, or all that match a filter.
 
 use std::io::{self, Read};
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub struct Choice {
     /// The tasks' ids; - reads them from the standard input, with white space between
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<Id>,
-    /// All tasks that --queue, --func and --state name, however many there are
+    /// All tasks that match --queue, --func and --state, however many there are
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     /// With --all: only of this queue
@@ -44,7 +44,7 @@ impl FromStr for Id {
 }
 
 impl Choice {
-    /// The ids, if ids were given.
+    /// The ids, or `None` with `--all`.
     pub fn ids(&self) -> Result<Option<Vec<TaskId>>> {
         if self.all {
             return Ok(None);
@@ -68,7 +68,7 @@ impl Choice {
         Ok(Some(ids))
     }
 
-    /// The states that are asked for, of those that make sense; the first `usual` ones if none is named.
+    /// The states to act on: the one given, which must be in `possible`, or else the first `usual` ones.
     pub fn states(&self, possible: &[TaskState], usual: usize) -> Result<Vec<TaskState>> {
         match self.state {
             None => Ok(possible[..usual].to_vec()),
@@ -83,7 +83,8 @@ impl Choice {
         }
     }
 
-    /// Goes through all tasks in one of these states, a page at a time, in the order of their ids: none is met twice.
+    /// Passes all tasks in these states to `act`, a page at a time. Within a state the pages go in the order of ids, so
+    /// no task comes twice.
     pub async fn each_page(
         &self,
         backend: &AsyncPostgresBackend,

@@ -17,7 +17,7 @@ use crate::span;
 pub struct EnqueueArgs {
     /// The function's name, as a worker has registered it
     func: String,
-    /// Its arguments as JSON; null: none
+    /// Its arguments as JSON; null means none
     #[arg(default_value = "null", value_name = "JSON")]
     args: String,
     /// The queue
@@ -35,19 +35,19 @@ pub struct EnqueueArgs {
     /// Drop it if it has not started within this span from its start time
     #[arg(long, value_name = "SPAN", value_parser = span::duration)]
     ttl: Option<Duration>,
-    /// Extra runs after a failure
+    /// How many times the task is retried after a failure
     #[arg(long, default_value_t = 3)]
     max_retries: u32,
     /// The longest that a run may take
     #[arg(long, value_name = "SPAN", value_parser = span::duration)]
     timeout: Option<Duration>,
-    /// An id of your own
+    /// The id, instead of a new one
     #[arg(long)]
     id: Option<TaskId>,
 }
 
 pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
-    // Read for its faults alone: what is written are the very numbers that were given.
+    // Parsed only to find mistakes: the text itself is stored, so that its numbers stay as they were written.
     let _: serde::de::IgnoredAny = serde_json::from_str(&args.args).map_err(|error| {
         Failure::usage(format!(
             "the arguments are no JSON ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}'"
@@ -58,7 +58,7 @@ pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
     (task.ttl, task.timeout) = (args.ttl, args.timeout);
-    // Before a server that is away is waited for. How large arguments may be, the settings say.
+    // Checked before a wait for a server that is away. The settings limit the size of arguments, so it is not checked here.
     let mut limits = Limits::default();
     limits.max_payload = usize::MAX;
     task.check(&limits)?;

@@ -22,13 +22,13 @@ pub struct ListArgs {
     /// Only of this function
     #[arg(long)]
     func: Option<String>,
-    /// At most so many; if there are more, that is said on stderr
+    /// At most this many; if there are more, a note on stderr says so
     #[arg(long, default_value_t = 100)]
     limit: u32,
     /// All of them
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Go on behind this task: the last one of the page before
+    /// Continue after this task: the last one of the previous page
     #[arg(long, value_name = "ID")]
     after: Option<TaskId>,
 }
@@ -70,7 +70,7 @@ fn table(tasks: &[Task], out: &Output) -> String {
     let headers = ["id", "queue", "func", "state", "prio", "attempt", "when", "error"];
     let mut table = out.table(&headers).right(&[4, 5]);
     for task in tasks {
-        // The time that tells most about each state.
+        // The time that says most about each state.
         let when = match task.state {
             TaskState::Scheduled => format!("due {}", ago(task.run_at, now)),
             TaskState::Running => format!("began {}", ago(task.claimed_at.unwrap_or(task.created_at), now)),

@@ -38,18 +38,18 @@ enum TasksCommand {
         after_help = "Examples:\n  omniq tasks list --state dead\n  omniq tasks list --queue mail --func send_mail --limit 20"
     )]
     List(list::ListArgs),
-    /// Show all about a task: its fields, arguments, error, result and events
+    /// Show everything about a task: its fields, arguments, error, result and events
     #[command(after_help = "Example:\n  omniq tasks show 01987cf2-6d5e-7000-8000-00000000c0de")]
     Show {
         /// The task's id
         id: TaskId,
     },
-    /// Withdraw tasks: waiting ones leave the queue, running ones are asked to stop
+    /// Cancel tasks: waiting ones leave the queue, running ones are asked to stop
     #[command(
         after_help = "Examples:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks cancel --all --func send_mail --state scheduled"
     )]
     Cancel(choice::Choice),
-    /// Make dead and scheduled tasks ready at once; dead ones start anew. Those that ids name: all or none
+    /// Make dead and scheduled tasks ready at once; dead ones start anew. Tasks named by ids: all or none
     #[command(
         after_help = "Examples:\n  omniq tasks retry 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks retry --all --queue mail          all dead ones of this queue\n  omniq tasks list --state dead --all --json | jq -r '.[] | select(.error.type == \"Timeout\").id' | omniq tasks retry -"
     )]

@@ -1,4 +1,4 @@
-//! The demo on the embedded server: started and stopped by itself; and what it says to look at next works.
+//! The demo on the embedded server, which it starts and stops by itself. The commands that it suggests work.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use crate::support::{Home, Ran, folder};
 #[test]
 fn the_demo_starts_and_stops_its_server_and_the_commands_it_prints_work() {
     let home = Home::new();
-    // Some files there cannot be read by anyone, so that there are failures to be looked at.
+    // Some files there cannot be read even by root, so that the demo has failures to suggest.
     let ran = home.run(&["demo", "/proc/sys/vm"]).good();
     assert!(!home.is_running(), "{ran:?}");
 

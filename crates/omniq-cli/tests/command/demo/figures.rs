@@ -1,4 +1,4 @@
-//! The figures are those of `sha256sum`, whatever the files are called.
+//! The figures equal those of `sha256sum`, whatever the names of the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::tree;
 use crate::support::{self, Bench, Ran, folder};
 
-/// What the stored results say: the sum by path.
+/// The checksums in the stored results, by path.
 pub fn stored(bench: &Bench) -> BTreeMap<Vec<u8>, String> {
     let all =
         bench.json(&["results", "list", "--func", "hash_file", "--status", "completed", "--limit", "100000"]);
@@ -41,7 +41,7 @@ async fn the_demo_agrees_with_sha256sum() {
     let sizes: u64 = sums.keys().map(|path| size(path)).sum();
     assert_eq!(report["bytes"], sizes);
 
-    // The groups: each sum that occurs more than once, with as many names.
+    // The groups: each checksum that occurs more than once, with its number of files.
     let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
     sums.values().for_each(|sum| *copies.entry(sum).or_default() += 1);
     copies.retain(|_, count| *count > 1);
@@ -53,7 +53,7 @@ async fn the_demo_agrees_with_sha256sum() {
         })
         .collect();
     assert_eq!(found, copies);
-    // Of the three long names two are one file: one copy is wasted, not two.
+    // Two of the three long names are one file, so one copy is wasted, not two.
     assert_eq!(groups[0]["files"].as_array().map(Vec::len), Some(3));
     assert_eq!(groups[0]["wasted"], groups[0]["size"]);
     let wasted: u64 = groups.iter().map(|group| group["wasted"].as_u64().expect("a number")).sum();
@@ -68,7 +68,7 @@ fn size(path: &[u8]) -> u64 {
     std::fs::metadata(std::ffi::OsStr::from_bytes(path)).expect("a file").len()
 }
 
-/// As `wc` counts them.
+/// The lines as `wc` counts them.
 fn lines_in(root: &Path) -> u64 {
     let counted = std::process::Command::new("sh")
         .args(["-c", "find \"$1\" -type f -exec cat {} + | wc -l", "sh"])
@@ -94,7 +94,7 @@ async fn the_table_tells_and_steers_no_terminal() {
 fn a_python_that_cannot_take_part_is_named() {
     let demo = |python: &str| Ran::of(support::omniq().args(["demo", "--python", python]));
     demo("/nowhere/python").fails_with(2, "the Python /nowhere/python cannot be started");
-    // Whatever it is told, it ends with 1.
+    // The program `false` ends with 1 whatever its arguments are.
     demo("false").fails_with(2, "the Python false has no package omniq");
 }
 
@@ -113,7 +113,7 @@ async fn an_empty_folder_is_no_trouble_and_a_finished_run_is_followed_by_a_new_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_a_failed_task_with_its_error() {
-    // Files there are, some of which not even root may read.
+    // The folder has files, some of which even root cannot read.
     let folder = Path::new("/proc/sys/vm");
     let paths = walk(folder);
     let unreadable: BTreeSet<_> = paths.iter().filter(|path| std::fs::read(path).is_err()).collect();

@@ -1,4 +1,4 @@
-//! `omniq demo`, end to end: right figures, and nothing lost or done twice whatever ends it.
+//! `omniq demo`, end to end: the figures are right, and nothing is lost or done twice however it ends.
 
 mod embedded;
 mod figures;

@@ -1,4 +1,4 @@
-//! Interrupted and killed demos: nothing lost, nothing that had finished done again.
+//! Interrupted and killed demos: nothing is lost, and nothing that had finished is done again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::support::{Bench, Ran, folder, until};
 
 const FILES: usize = 4000;
 
-/// A demo in the midst of its work.
+/// A demo that is at work.
 struct Midst {
     bench: Bench,
     folder: TempDir,
@@ -23,7 +23,7 @@ struct Midst {
 }
 
 impl Midst {
-    /// Slow enough to be caught in the act: one worker at most does one file at a time.
+    /// Slow enough to be interrupted at work: each worker reads one file at a time.
     async fn begin(workers: &str) -> Self {
         let (bench, folder) = (Bench::new().await, folder());
         tree::many(folder.path(), FILES);
@@ -42,7 +42,7 @@ impl Midst {
         midst
     }
 
-    /// When each of the tasks that are done was done; before there are tables: none.
+    /// When each finished task finished. Empty before the tables exist.
     async fn finished(&self) -> BTreeMap<String, String> {
         let sql = "select task_id::text, finished_at::text from omniq.results where func = 'hash_file'";
         let rows = self.witness.query(sql, &[]).await.unwrap_or_default();
@@ -65,7 +65,7 @@ impl Midst {
         self.witness.query_one(sql, &[]).await.expect("a number").get(0)
     }
 
-    /// Goes on, and checks that all is there and that what was done before was left alone.
+    /// Resumes the demo, and checks that all results exist and that the earlier ones were left alone.
     async fn go_on(&self, before: &BTreeMap<String, String>, gone: Option<PathBuf>) {
         assert!((50..FILES).contains(&before.len()), "not in the midst: {} are done", before.len());
         let ran = Ran::of(self.bench.command(&["demo", "--json"]).arg(self.folder.path())).good();
@@ -87,7 +87,7 @@ impl Midst {
             let gone = gone.to_str().expect("a plain name");
             assert!(failed[0]["error"].as_str().expect("words").contains(gone), "{report}");
         }
-        // A finished run is not gone on with.
+        // A finished run is not resumed.
         let again = Ran::of(self.bench.command(&["demo", "--json"]).arg(self.folder.path())).good().json();
         assert_eq!(again["resumed"], false);
     }
@@ -116,7 +116,7 @@ async fn c17_after_ctrl_c_the_demo_goes_on_where_it_was() {
     std::fs::remove_file(&gone).expect("the file is removed");
     let before = midst.finished().await;
     midst.go_on(&before, Some(gone)).await;
-    // Nothing was begun twice either: what was interrupted had not begun, or was finished.
+    // No task was begun twice either: at the interruption, each had not begun or was finished first.
     assert_eq!(midst.number("select max(attempt)::bigint from omniq.results").await, 1);
 }
 
@@ -143,13 +143,13 @@ async fn c17_a_killed_worker_is_replaced_and_nothing_is_lost() {
     assert_eq!(midst.number("select count(*) from omniq.tasks").await, 0);
 }
 
-/// Whether this process still is a worker of the demo: its number may have gone to another.
+/// Whether this process is still a worker of the demo. Its pid may belong to another process by now.
 fn is_ours(pid: i32) -> bool {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     line.split(|byte| *byte == 0).any(|word| word == b"demo-worker")
 }
 
-/// Something to take the place of a child that is waited for.
+/// A child that takes the place of the one that is waited for.
 fn idle() -> Child {
     std::process::Command::new("true").spawn().expect("true runs")
 }

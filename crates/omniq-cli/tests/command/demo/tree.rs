@@ -1,4 +1,4 @@
-//! Folders to be read, and what `sha256sum` says of them.
+//! Folders for the demo to read, and the checksums of `sha256sum` for them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Names and kinds that a careless program trips over. Returns how many regular files there are.
+/// Creates names and kinds of files that break careless programs. Returns the number of regular files.
 pub fn hostile(root: &Path) -> usize {
     let names: [&[u8]; 12] = [
         b"plain",
@@ -32,7 +32,7 @@ pub fn hostile(root: &Path) -> usize {
     }
     fs::write(root.join("empty 1"), "").expect("a file");
     fs::write(deep.join("empty 2"), "").expect("a file");
-    // Longer than what is read at once, without a line break at the end.
+    // Longer than one read of the handler, without a line break at the end.
     let long = "a line of text\n".repeat(100_000) + "end";
     fs::write(root.join("long 1"), &long).expect("a file");
     fs::write(deep.join("long 2"), &long).expect("a file");
@@ -47,7 +47,7 @@ pub fn hostile(root: &Path) -> usize {
     2 * names.len() + 5
 }
 
-/// Many small files, a third of them alike.
+/// Many small files; a third of them have the same content.
 pub fn many(root: &Path, count: usize) {
     for number in 0..count {
         let folder = root.join(format!("{}", number % 50));
@@ -59,7 +59,7 @@ pub fn many(root: &Path, count: usize) {
     }
 }
 
-/// What `sha256sum` says of all regular files: the sum by path, the path as bytes.
+/// The checksums by `sha256sum` of all regular files, by path as bytes.
 pub fn sums(root: &Path) -> BTreeMap<Vec<u8>, String> {
     let output = Command::new("find")
         .arg(root)

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub fn omniq() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_omniq"));
     let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OMNIQ_"));
-    // The choice of the server programs is the machine's, not the test's.
+    // The machine chooses the server programs, not the test.
     for (name, _) in ours.filter(|(name, _)| name != "OMNIQ_PG_BIN") {
         command.env_remove(name);
     }
@@ -40,7 +40,7 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
     }
 
-    /// Its output, after a check that all went well.
+    /// Checks that the command succeeded.
     #[track_caller]
     pub fn good(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Ran {
     }
 }
 
-/// A database of its own, and the command on it.
+/// A test database, and the command on it.
 pub struct Bench {
     pub db: TestDb,
 }
@@ -81,7 +81,7 @@ impl Bench {
         Self { db: TestDb::new().await }
     }
 
-    /// With the schema of all parts, and events on.
+    /// With the schema of all parts, events included.
     pub async fn ready() -> Self {
         let bench = Self::new().await;
         bench.backend().await.close().await.expect("the backend closes");
@@ -107,7 +107,7 @@ impl Bench {
         AsyncPostgresBackend::with_settings(&settings.expect("good settings")).await.expect("a backend")
     }
 
-    /// Runs what is there: `add` adds, `break` fails for good.
+    /// Runs the tasks that wait: `add` adds, `break` fails for good.
     pub async fn work(&self, backend: &AsyncPostgresBackend) {
         Worker::builder(backend.backend().clone())
             .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
@@ -123,14 +123,14 @@ impl Bench {
     }
 }
 
-/// A folder that the embedded server's user can enter, too.
+/// A folder that the embedded server's user can enter as well.
 pub fn folder() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     let open = std::fs::Permissions::from_mode(0o755);
     tempfile::Builder::new().prefix("omniq-cli-").permissions(open).tempdir().expect("a folder")
 }
 
-/// Waits for something that must come to pass.
+/// Waits until a condition holds. Panics after a minute.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -20,7 +20,7 @@ fn numbers_of(events: &[TaskEvent]) -> Vec<i64> {
     events.iter().map(|event| event.data["number"].as_i64().unwrap()).collect()
 }
 
-/// Whatever was logged is what comes back, seen through another object.
+/// All fields of a logged event come back, read through another object.
 pub async fn c25_log_keeps_everything(fixture: &dyn EventFixture) {
     let (events, witness) = (fixture.events().await, fixture.events().await);
     let mut full = TaskEvent::new("x'; --ü🦀".parse().unwrap()).worker("host:1");
@@ -38,7 +38,7 @@ pub async fn c25_log_keeps_everything(fixture: &dyn EventFixture) {
     assert_eq!(found, [full, bare]);
 }
 
-/// Events keep their order, within one call and from call to call, whatever their times say; ids only grow.
+/// Events keep their order, within one call and from call to call, regardless of their times; ids only grow.
 pub async fn c25_events_keep_their_order(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     for batch in [0..100, 100..101, 101..250] {
@@ -55,7 +55,7 @@ pub async fn c25_events_keep_their_order(fixture: &dyn EventFixture) {
     assert!(found.is_sorted_by(|one, two| one.id < two.id));
 }
 
-/// Data keeps its numbers and their kinds; those that it cannot keep are refused (issue 12, E3).
+/// Data keeps its numbers and their kinds; numbers that it cannot keep are refused (issue 12, E3).
 pub async fn c25_numbers_are_kept_or_refused(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     events.log(numbered(1).with("numbers", exact_numbers())).await.unwrap();
@@ -71,7 +71,7 @@ pub async fn c25_numbers_are_kept_or_refused(fixture: &dyn EventFixture) {
     assert_eq!(all(&events).await.len(), 1);
 }
 
-/// Logged by many at once, none is lost, and no id comes twice.
+/// Of events logged concurrently none is lost, and no id is used twice.
 pub async fn c25_many_log_at_once(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let calls = (0..8).map(|caller| {
@@ -92,7 +92,7 @@ pub async fn c25_many_log_at_once(fixture: &dyn EventFixture) {
     assert_eq!(numbers, (0..160).collect::<Vec<_>>());
 }
 
-/// One bad event, nothing logged.
+/// If one event is bad, nothing is logged.
 pub async fn c25_bad_events_are_refused_and_nothing_written(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let mut bad = vec![numbered(1); 5];
@@ -109,7 +109,7 @@ pub async fn c25_bad_events_are_refused_and_nothing_written(fixture: &dyn EventF
     assert_eq!(events.count(&EventFilter::default()).await.unwrap(), 0);
 }
 
-/// A purge removes what is older than the time given, at most so many, and nothing else.
+/// A purge removes only events that are older than the given time, at most `limit`.
 pub async fn c25_purge_removes_old_events(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let border = micros(Timestamp::now() - HOUR);
@@ -129,7 +129,7 @@ pub async fn c25_purge_removes_old_events(fixture: &dyn EventFixture) {
     assert!(all(&events).await[2].id > last, "an id is not used again");
 }
 
-/// After close every verb says so; closing twice is harmless; other objects go on.
+/// After close every verb fails with `is_closed`; closing twice is harmless; other objects are unaffected.
 pub async fn c13_after_close_every_verb_fails(fixture: &dyn EventFixture) {
     let (events, filter) = (fixture.events().await, EventFilter::default());
     events.log(numbered(1)).await.unwrap();

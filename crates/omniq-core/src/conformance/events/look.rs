@@ -8,7 +8,7 @@ use crate::conformance::EventFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// Six events, one an hour up to now, logged in the order of their times.
+/// Six events, one for each hour up to now, logged in the order of their times.
 async fn six(events: &Arc<dyn EventStorage>) -> (TaskId, Timestamp) {
     let (id, now) = (TaskId::new(), micros(Timestamp::now()));
     let rows = [
@@ -38,7 +38,7 @@ async fn expect(events: &Arc<dyn EventStorage>, filter: EventFilter, places: &[i
     }
 }
 
-/// By task.
+/// Query by task.
 pub async fn c25_query_by_task(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let (id, _) = six(&events).await;
@@ -46,7 +46,7 @@ pub async fn c25_query_by_task(fixture: &dyn EventFixture) {
     expect(&events, EventFilter { task_id: Some(TaskId::new()), ..EventFilter::default() }, &[]).await;
 }
 
-/// By kind, known or the user's own.
+/// Query by kind, known or user-defined.
 pub async fn c25_query_by_kind(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;
@@ -56,7 +56,7 @@ pub async fn c25_query_by_kind(fixture: &dyn EventFixture) {
     expect(&events, EventFilter { kind: Some(EventKind::Failed), ..EventFilter::default() }, &[]).await;
 }
 
-/// By queue and by worker.
+/// Query by queue and by worker.
 pub async fn c25_query_by_queue_and_worker(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;
@@ -67,7 +67,7 @@ pub async fn c25_query_by_queue_and_worker(fixture: &dyn EventFixture) {
     expect(&events, EventFilter { queue, worker, ..any() }, &[4]).await;
 }
 
-/// By time: from the first on, up to but without the second.
+/// Query by time: `since` is included, `until` is not.
 pub async fn c25_query_by_time(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     let (_, now) = six(&events).await;
@@ -79,7 +79,7 @@ pub async fn c25_query_by_time(fixture: &dyn EventFixture) {
     expect(&events, EventFilter { since: until, until: since, ..any() }, &[]).await;
 }
 
-/// The first or the last so many, ascending either way.
+/// The first or the last events up to the limit, ascending either way.
 pub async fn c25_query_first_and_latest(fixture: &dyn EventFixture) {
     let events = fixture.events().await;
     six(&events).await;

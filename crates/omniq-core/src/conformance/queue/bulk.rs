@@ -6,7 +6,7 @@ use crate::*;
 
 const MANY: i64 = 500;
 
-/// Many tasks go through each bulk verb at once, in order.
+/// Each bulk verb handles many tasks in one call, in order.
 pub async fn c20_bulk_of_many_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..MANY).await;
@@ -26,7 +26,7 @@ pub async fn c20_bulk_of_many_tasks(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 100);
 }
 
-/// One bad task, nothing enqueued.
+/// If one task is bad, nothing is enqueued.
 pub async fn c20_bulk_enqueue_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let mut tasks: Vec<_> = (0..MANY).map(task).collect();
@@ -35,7 +35,7 @@ pub async fn c20_bulk_enqueue_is_all_or_nothing(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 0);
 }
 
-/// One lost claim, nothing completed, failed or released.
+/// If one claim is lost, nothing is completed, failed or released.
 pub async fn c20_bulk_finish_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..10).await;
@@ -56,7 +56,7 @@ pub async fn c20_bulk_finish_is_all_or_nothing(fixture: &dyn QueueFixture) {
     }
 }
 
-/// One that is not there or is running, nothing deleted.
+/// If one task does not exist or is running, nothing is deleted.
 pub async fn c20_bulk_delete_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..10).await;
@@ -72,7 +72,7 @@ pub async fn c20_bulk_delete_is_all_or_nothing(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&take_many(&queue, 10).await), [1, 2, 4, 6, 7, 8, 9]);
 }
 
-/// One that is not there or is running, nothing retried.
+/// If one task does not exist or is running, nothing is retried.
 pub async fn c20_bulk_retry_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let tasks = (0..3).map(|number| task(number).delay(HOUR));

@@ -1,4 +1,4 @@
-//! C16: many workers, every task claimed once, nobody waits for another.
+//! C16: many workers, every task claimed once, no worker waits for another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// Claims until the queue has given all; completes what it got.
+/// Claims until the queue is empty, and completes the claimed tasks.
 async fn drain(queue: Arc<dyn TaskQueue>, limit: u32) -> Vec<i64> {
     let mut got = Vec::new();
     loop {
@@ -20,7 +20,7 @@ async fn drain(queue: Arc<dyn TaskQueue>, limit: u32) -> Vec<i64> {
     }
 }
 
-/// Eight objects, claims of different sizes, one batch of tasks: each is run once.
+/// Eight objects with claims of different sizes share one batch of tasks: each task is run once.
 pub async fn c16_every_task_is_claimed_once(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..600).await;
@@ -37,7 +37,7 @@ pub async fn c16_every_task_is_claimed_once(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 0);
 }
 
-/// The same through one object that many share.
+/// The same through one object that many callers share.
 pub async fn c16_one_object_serves_many_callers(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let calls = (0..100).map(|number| {
@@ -56,7 +56,7 @@ pub async fn c16_one_object_serves_many_callers(fixture: &dyn QueueFixture) {
     assert_eq!(all, (0..100).collect::<Vec<_>>());
 }
 
-/// A held task is nobody else's, and does not hold up the next.
+/// No other worker can claim a held task, and it does not hold up the next one.
 pub async fn c16_a_held_task_is_passed_over(fixture: &dyn QueueFixture) {
     let (one, two) = (fixture.queue().await, fixture.queue().await);
     add(&one, 0..3).await;
@@ -67,7 +67,7 @@ pub async fn c16_a_held_task_is_passed_over(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&take_many(&two, 10).await), [0]);
 }
 
-/// Every claim of a task has a higher number than the one before, whoever claims.
+/// Every claim of a task has a higher number than the one before, whichever worker claims.
 pub async fn c16_claim_numbers_grow(fixture: &dyn QueueFixture) {
     let (one, two) = (fixture.queue().await, fixture.queue().await);
     let id = one.enqueue(task(1).max_retries(0)).await.unwrap();

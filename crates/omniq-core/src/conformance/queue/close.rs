@@ -6,7 +6,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// What the object held is handed back, the attempt not counted, and others go on.
+/// The tasks that the object held are handed back, the attempt not counted; other objects are unaffected.
 pub async fn c13_close_hands_back_what_is_held(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..3).await;
@@ -20,7 +20,7 @@ pub async fn c13_close_hands_back_what_is_held(fixture: &dyn QueueFixture) {
     other.complete(&theirs).await.unwrap();
 }
 
-/// Closing twice, or without ever having been used, is harmless.
+/// Closing an object twice, or one that was never used, is harmless.
 pub async fn c13_closing_twice_is_harmless(fixture: &dyn QueueFixture) {
     let (queue, unused) = (fixture.queue().await, fixture.queue().await);
     add(&queue, [1]).await;
@@ -31,7 +31,7 @@ pub async fn c13_closing_twice_is_harmless(fixture: &dyn QueueFixture) {
     assert_eq!(total(&fixture.queue().await).await, 1);
 }
 
-/// After close every verb says so.
+/// After close every verb fails with `is_closed`.
 pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -73,7 +73,7 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     assert_eq!(state(&fixture.queue().await, id).await, Some(TaskState::Ready));
 }
 
-/// A sleeper is not left asleep.
+/// Close ends a dequeue that waits.
 pub async fn c13_close_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeper = tokio::spawn({

@@ -7,7 +7,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// Whatever was asked for is what the queue holds, seen through another object.
+/// The queue keeps every option of a task, read through another object.
 pub async fn c14_enqueue_keeps_every_option(fixture: &dyn QueueFixture) {
     let (queue, witness) = (fixture.queue().await, fixture.queue().await);
     let id = TaskId::new();
@@ -30,7 +30,7 @@ pub async fn c14_enqueue_keeps_every_option(fixture: &dyn QueueFixture) {
     assert_near(task.created_at, Timestamp::now());
 }
 
-/// Nothing but function and arguments need be given.
+/// Only function and arguments are required.
 pub async fn c14_defaults_are_kept(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1)).await.unwrap();
@@ -73,7 +73,7 @@ pub async fn c14_duplicate_id_is_refused_and_nothing_written(fixture: &dyn Queue
     assert_eq!(total(&queue).await, 3);
 }
 
-/// The same within one call.
+/// A duplicate id within one call is refused, too.
 pub async fn c14_duplicate_id_within_a_batch_is_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = TaskId::new();
@@ -82,7 +82,7 @@ pub async fn c14_duplicate_id_within_a_batch_is_refused(fixture: &dyn QueueFixtu
     assert_eq!(total(&queue).await, 0);
 }
 
-/// Of many that enqueue the same id at once, one wins, and the others are told.
+/// Of concurrent enqueues of the same id one succeeds, and the others get an error.
 pub async fn c14_one_of_many_wins_an_id(fixture: &dyn QueueFixture) {
     let id = TaskId::new();
     let mut calls = Vec::new();
@@ -103,7 +103,7 @@ pub async fn c14_one_of_many_wins_an_id(fixture: &dyn QueueFixture) {
     assert_eq!((won, total(&fixture.queue().await).await), (1, 1));
 }
 
-/// No task is a fine number of tasks.
+/// An empty batch is accepted.
 pub async fn c14_empty_batch_is_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     assert_eq!(queue.enqueue_many(Vec::new()).await.unwrap(), []);

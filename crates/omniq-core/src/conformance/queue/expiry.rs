@@ -34,7 +34,7 @@ pub async fn c22_an_expired_task_is_not_run(fixture: &dyn QueueFixture) {
     assert_eq!((state(&queue, ids[0]).await, state(&queue, ids[3]).await), (None, None));
 }
 
-/// Nothing expires before its time, and nothing that runs.
+/// Nothing expires before its time, and no running task expires.
 pub async fn c22_only_expired_waiting_tasks_expire(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = queue.enqueue_many(vec![task(0).ttl(HOUR), task(1)]).await.unwrap();
@@ -70,7 +70,7 @@ pub async fn c22_ttl_counts_from_the_start_time(fixture: &dyn QueueFixture) {
     }
 }
 
-/// Another start time moves the end along.
+/// Another start time moves the expiry by the same span.
 pub async fn c22_a_new_start_time_moves_the_end(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let day = HOUR * 24;
@@ -82,7 +82,7 @@ pub async fn c22_a_new_start_time_moves_the_end(fixture: &dyn QueueFixture) {
     }
 }
 
-/// So does everything else that sets a start time: each new start has the whole span.
+/// Every other verb that sets a start time moves it too: each new start has the whole span.
 pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let (day, wait) = (HOUR * 24, Backoff::constant(HOUR));
@@ -101,7 +101,7 @@ pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &dyn QueueFixture) {
     }
 }
 
-/// A dead letter does not expire, and runs again however long ago it died.
+/// A dead letter does not expire, and can be retried however long ago it failed.
 pub async fn c22_a_dead_letter_does_not_expire(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(0).ttl(Duration::from_secs(3)).max_retries(0)).await.unwrap();
@@ -114,7 +114,7 @@ pub async fn c22_a_dead_letter_does_not_expire(fixture: &dyn QueueFixture) {
     assert_eq!(number(&take(&queue).await), 0);
 }
 
-/// A task that was only handed back keeps the end that it had.
+/// A task that was only handed back keeps its expiry.
 pub async fn c22_a_released_task_still_expires(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(0).ttl(Duration::from_secs(2))).await.unwrap();

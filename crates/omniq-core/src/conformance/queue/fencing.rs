@@ -1,4 +1,4 @@
-//! C17, C18: who may settle what, and how a batch is answered.
+//! C17, C18: which claims may settle, and how a batch is answered.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ async fn settle_each(queue: &std::sync::Arc<dyn TaskQueue>, batch: Vec<Settlemen
     queue.settle(batch, SettleMode::Each).await.unwrap()
 }
 
-/// A task that was only looked at cannot be settled.
+/// A task that was only read cannot be settled.
 pub async fn c17_a_task_that_is_not_held_cannot_be_settled(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -21,7 +21,7 @@ pub async fn c17_a_task_that_is_not_held_cannot_be_settled(fixture: &dyn QueueFi
     assert_eq!(state(&queue, id).await, Some(TaskState::Running));
 }
 
-/// An earlier claim of the same worker is not the present one; nor is another worker's with the same number.
+/// Neither an earlier claim of the same worker nor another worker's claim with the same number is the present claim.
 pub async fn c17_only_the_present_claim_settles(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -38,7 +38,7 @@ pub async fn c17_only_the_present_claim_settles(fixture: &dyn QueueFixture) {
     assert!(queue.complete(&second).await.unwrap_err().is_claim_lost(), "a second finish");
 }
 
-/// Each by itself: the answers are in the order of the batch, and what is lost does not stop the rest.
+/// `Each`: the answers are in the order of the batch, and a lost claim does not stop the rest.
 pub async fn c18_settle_each_answers_for_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..6).await;
@@ -70,7 +70,7 @@ pub async fn c18_settle_each_answers_for_each(fixture: &dyn QueueFixture) {
     }
 }
 
-/// All or nothing: one lost claim, or one task twice, and nothing is written.
+/// `All`: if one claim is lost, or one task occurs twice, nothing is written.
 pub async fn c20_settle_all_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
@@ -88,7 +88,7 @@ pub async fn c20_settle_all_is_all_or_nothing(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 1);
 }
 
-/// Nothing to settle is fine.
+/// An empty batch is accepted.
 pub async fn c18_settle_of_nothing_is_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for mode in [SettleMode::Each, SettleMode::All] {
@@ -99,7 +99,7 @@ pub async fn c18_settle_of_nothing_is_nothing(fixture: &dyn QueueFixture) {
     assert_eq!(queue.fail_many(Vec::new()).await.unwrap(), []);
 }
 
-/// Without a claim only tasks that nobody holds can be settled, and only as their state allows.
+/// Without a claim only tasks that no worker holds can be settled, and only as their state allows.
 pub async fn c17_without_a_claim_only_unheld_tasks_are_settled(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..2).await;

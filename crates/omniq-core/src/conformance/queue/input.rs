@@ -1,4 +1,4 @@
-//! C14, C27: bad input is refused in plain words before anything is written; odd but good input is kept.
+//! C14, C27: bad input is refused with a clear message before anything is written; unusual but valid input is kept.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub async fn c14_bad_input_is_refused_and_nothing_written(fixture: &dyn QueueFix
     assert_eq!(total(&queue).await, 0);
 }
 
-/// A codec that nobody could read back is refused.
+/// A codec name that no reader accepts is refused.
 pub async fn c14_unknown_codec_is_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for name in ["", "yaml", "x-", "x-UPPER", "x-a b", "x-0123456789012345678901234567890"] {
@@ -59,7 +59,7 @@ pub async fn c14_unknown_codec_is_refused(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 0);
 }
 
-/// The limit holds to the byte, and the message says what to do.
+/// The limit is exact to the byte, and the message says what to do.
 pub async fn c14_payload_above_the_limit_is_refused(fixture: &dyn QueueFixture) {
     let limits = Limits { max_payload: 1000 };
     let queue = fixture.queue_with(limits, false).await;
@@ -74,7 +74,7 @@ pub async fn c14_payload_above_the_limit_is_refused(fixture: &dyn QueueFixture) 
     assert_eq!(queue.get(id).await.unwrap().unwrap().payload.bytes().len(), 1000);
 }
 
-/// Names are data: whatever they hold, they come back and mean nothing else.
+/// Names are data: any content comes back unchanged and is never interpreted.
 pub async fn c27_hostile_names_are_only_names(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let names =
@@ -98,7 +98,7 @@ pub async fn c27_hostile_names_are_only_names(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, names.len() as u64);
 }
 
-/// Text that only looks like a NUL is kept.
+/// Text that only looks like an escaped NUL is kept.
 pub async fn c14_a_written_out_nul_is_kept(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).metadata("text", "\\u0000")).await.unwrap();

@@ -1,4 +1,4 @@
-//! C17: what becomes of tasks whose worker is gone.
+//! C17: the tasks of a lost worker.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::*;
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A lost worker's tasks come back, the attempt counted; what it reports afterwards changes nothing.
+/// A lost worker's tasks come back, the attempt counted; its late settlement changes nothing.
 pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let id = add(&queue, [1]).await[0];
@@ -40,7 +40,7 @@ pub async fn c17_lost_worker_tasks_come_back_and_late_finish_is_refused(fixture:
     other.complete(&again).await.unwrap();
 }
 
-/// Once lost, a worker cannot come back to life.
+/// A lost worker cannot extend its lease or claim again.
 pub async fn c17_a_lost_worker_stays_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..2).await;
@@ -58,7 +58,7 @@ pub async fn c17_a_lost_worker_stays_lost(fixture: &dyn QueueFixture) {
     assert!(!heartbeats.heartbeat(WorkerId(i64::MAX)).await.unwrap().alive);
 }
 
-/// A worker that lives is left alone; the list is about as long as was asked for.
+/// A worker with a valid lease is not lost; the list is about as long as requested.
 pub async fn c17_only_ended_leases_are_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..6).await;
@@ -69,13 +69,13 @@ pub async fn c17_only_ended_leases_are_lost(fixture: &dyn QueueFixture) {
     let found = lost(&queue).await;
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|lost| lost.task.claim.unwrap().worker == doomed));
-    // Those that are stored together come together.
+    // Tasks of one segment come together.
     assert!((3..=4).contains(&queue.lost(3).await.unwrap().len()));
     assert!(queue.heartbeat_connection().heartbeat(living).await.unwrap().alive);
     queue.complete_many(&kept).await.unwrap();
 }
 
-/// The heartbeat in the background holds a lease far beyond its span.
+/// The heartbeat in the background extends a lease far beyond its span.
 pub async fn c17_heartbeats_keep_the_lease(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
@@ -90,7 +90,7 @@ pub async fn c17_heartbeats_keep_the_lease(fixture: &dyn QueueFixture) {
     assert_eq!(lost(&queue).await[0].task, task);
 }
 
-/// Who cannot renew gives up by himself.
+/// A holder that cannot renew its lease gives it up by itself.
 pub async fn c17_the_holder_learns_of_the_loss(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let mut info = WorkerInfo::new(["default"]);
@@ -118,7 +118,7 @@ pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &dyn QueueFixture
     assert_eq!(task.error.unwrap().kind, "worker_lost");
 }
 
-/// A worker that says goodbye hands back all it holds, the attempts not counted.
+/// A worker that deregisters hands back all its tasks, the attempts not counted.
 pub async fn c17_deregister_hands_back(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..3).await;
@@ -134,7 +134,7 @@ pub async fn c17_deregister_hands_back(fixture: &dyn QueueFixture) {
     assert!(again.iter().all(|task| task.attempt == 1));
 }
 
-/// Where no worker process runs, a dequeue that waits takes back what a lost worker held.
+/// Without a worker process, a dequeue that waits takes back the tasks of a lost worker.
 pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -146,7 +146,7 @@ pub async fn c17_a_waiting_dequeue_takes_back_what_was_lost(fixture: &dyn QueueF
     other.complete(&task).await.unwrap();
 }
 
-/// A bare dequeue whose lease was lost unnoticed starts over with a new one.
+/// A dequeue whose own worker's lease was lost unnoticed starts over with a new one.
 pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..2).await;
@@ -158,7 +158,7 @@ pub async fn c17_dequeue_starts_over_after_a_loss(fixture: &dyn QueueFixture) {
     queue.complete_many(&again).await.unwrap();
 }
 
-/// Nonsense about a worker is refused.
+/// Bad worker settings are refused.
 pub async fn c17_bad_workers_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let good = WorkerInfo::new(["default"]);

@@ -1,10 +1,10 @@
-//! C18, C19: get, list, count, and the figures of queues.
+//! C18, C19: get, list, count, and the counts of queues.
 
 use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// One task in each state, over two queues and two functions; their numbers are their places.
+/// One task in each state, over two queues and two functions. The number of each is its position.
 async fn of_all_sorts(queue: &std::sync::Arc<dyn TaskQueue>) {
     queue.enqueue(task(0).max_retries(0)).await.unwrap();
     queue.fail(&take(queue).await, boom()).await.unwrap();
@@ -16,7 +16,7 @@ async fn of_all_sorts(queue: &std::sync::Arc<dyn TaskQueue>) {
     queue.enqueue(task(5).queue("other")).await.unwrap();
 }
 
-/// Filters name what they say, alone and together; the order is that of the ids.
+/// Filters select as documented, alone and together; the order is that of the ids.
 pub async fn c18_list_and_count_follow_the_filter(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     of_all_sorts(&queue).await;
@@ -66,7 +66,7 @@ pub async fn c18_list_in_pages(fixture: &dyn QueueFixture) {
     assert_eq!(queue.list(&filter).await.unwrap(), []);
 }
 
-/// A listed task is the same as the one that `get` shows.
+/// A listed task equals the one that `get` returns.
 pub async fn c18_list_shows_whole_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     of_all_sorts(&queue).await;
@@ -76,7 +76,7 @@ pub async fn c18_list_shows_whole_tasks(fixture: &dyn QueueFixture) {
     assert_eq!(queue.get(TaskId::new()).await.unwrap(), None);
 }
 
-/// The neighbour of an id in a batch that was never made is not found.
+/// An id beside those of a batch, which was never used, is not found.
 pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
@@ -91,7 +91,7 @@ pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 3);
 }
 
-/// The figures of every queue that holds tasks or is paused, by name.
+/// The counts of every queue that holds tasks or is paused, by name.
 pub async fn c19_figures_of_every_queue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue_with(Limits::default(), true).await;
     assert_eq!(queue.queues().await.unwrap(), []);

@@ -6,7 +6,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// A waiting task is withdrawn at once.
+/// A waiting task is cancelled at once.
 pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ready = add(&queue, [1]).await[0];
@@ -19,7 +19,7 @@ pub async fn c18_cancel_withdraws_a_waiting_task(fixture: &dyn QueueFixture) {
     assert!(is_empty(&queue).await);
 }
 
-/// A running task is asked to stop: its worker learns of it by the next heartbeat, nobody else does.
+/// A running task is asked to stop: only its own worker learns of it, by the next heartbeat.
 pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..3).await;
@@ -41,7 +41,7 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
     assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, []);
 }
 
-/// The lease in the background hands the wish on.
+/// The heartbeat in the background reports the request to stop.
 pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -55,7 +55,7 @@ pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     assert_eq!(lease.take_cancelled(), [id].into());
 }
 
-/// A run that came to its end all the same counts.
+/// A run that completes in spite of a cancel counts.
 pub async fn c18_a_finish_after_a_cancel_counts(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -65,7 +65,7 @@ pub async fn c18_a_finish_after_a_cancel_counts(fixture: &dyn QueueFixture) {
     assert_eq!(state(&queue, id).await, None);
 }
 
-/// A dead letter is not waiting: it stays.
+/// A cancel does not change a dead letter, because it is not waiting.
 pub async fn c18_cancel_leaves_dead_letters(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
@@ -74,7 +74,7 @@ pub async fn c18_cancel_leaves_dead_letters(fixture: &dyn QueueFixture) {
     assert_eq!(state(&queue, id).await, Some(TaskState::Dead));
 }
 
-/// Many at once, an answer for each.
+/// Several tasks in one call: one answer for each.
 pub async fn c20_cancel_many_answers_for_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..3).await;
@@ -86,7 +86,7 @@ pub async fn c20_cancel_many_answers_for_each(fixture: &dyn QueueFixture) {
     assert_eq!(total(&queue).await, 1);
 }
 
-/// What no worker holds can be removed.
+/// A task that no worker holds can be deleted.
 pub async fn c18_delete_removes_what_is_not_running(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let dead = queue.enqueue(task(0).max_retries(0)).await.unwrap();
@@ -105,7 +105,7 @@ pub async fn c18_delete_removes_what_is_not_running(fixture: &dyn QueueFixture) 
     assert_eq!(total(&queue).await, 0);
 }
 
-/// A purge removes what the filter names, however much it is, and nothing that runs.
+/// A purge removes all tasks that the filter selects, in any number, except running ones.
 pub async fn c18_purge_leaves_running_tasks(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let running = add(&queue, [0]).await[0];
@@ -125,7 +125,8 @@ pub async fn c18_purge_leaves_running_tasks(fixture: &dyn QueueFixture) {
     queue.complete(&held).await.unwrap();
 }
 
-/// Ended tasks go when they have stayed long enough, in bounded steps; whatever waits, and an object without such times, keeps all.
+/// Ended tasks are removed once their retention is over, in bounded steps. Waiting tasks stay, and an object without a
+/// retention removes nothing.
 pub async fn c18_prune_removes_what_ended_long_ago(fixture: &dyn QueueFixture) {
     let stay = Duration::from_millis(700);
     let queue = fixture.pruning_queue(stay).await;
@@ -137,7 +138,7 @@ pub async fn c18_prune_removes_what_ended_long_ago(fixture: &dyn QueueFixture) {
         .map(|task| settlement(task, Outcome::Fail { error: TaskError::new("E", "e") }))
         .collect();
     queue.settle(fatal, SettleMode::All).await.unwrap();
-    // A retried dead letter is none any more.
+    // A retried dead letter is not dead any more.
     queue.retry(held[7].id).await.unwrap();
     assert_eq!(queue.prune(100).await.unwrap(), 0, "too early");
     pause(900).await;

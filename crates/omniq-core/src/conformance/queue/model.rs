@@ -1,4 +1,4 @@
-//! The state machine played beside a queue: what each task must be like after each step of a walk.
+//! The state machine run beside a queue: the expected state of each task after each step of a random sequence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use super::walk::Move;
 use crate::conformance::support::*;
 use crate::*;
 
-/// What is expected of one task.
+/// The expected state of one task.
 #[derive(Debug)]
 struct Known {
     id: TaskId,
-    /// `None`: it is gone.
+    /// `None`: it was removed.
     state: Option<TaskState>,
     attempt: u32,
     priority: i16,
     retries: u32,
     expired: bool,
-    /// As it was claimed last; stale once the run has ended.
+    /// Its last claim; stale once the run has ended.
     held: Option<Task>,
 }
 
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// The places of the tasks that a claim must give.
+    /// The positions of the tasks that a claim must return.
     fn next(&self, count: usize) -> Vec<usize> {
         let ready = |known: &Known| known.state == Some(TaskState::Ready) && !known.expired;
         let mut places: Vec<_> = (0..self.tasks.len()).filter(|place| ready(&self.tasks[*place])).collect();
@@ -82,7 +82,7 @@ impl Model {
         places
     }
 
-    /// Claims so many and returns the places of those that were claimed.
+    /// Claims `count` tasks and returns the positions of those that were claimed.
     async fn claim(&mut self, worker: WorkerId, count: usize) -> Vec<usize> {
         let expected = self.next(count);
         let limit = u32::try_from(count).unwrap();
@@ -99,7 +99,7 @@ impl Model {
         expected
     }
 
-    /// A worker claims, goes silent, and its tasks are taken back.
+    /// A worker claims and sends no heartbeat, and its tasks are taken back.
     async fn lose(&mut self, count: usize) {
         let doomed = worker(&self.queue, Duration::from_millis(100)).await;
         let mut places = self.claim(doomed, count).await;
@@ -121,7 +121,7 @@ impl Model {
 
     async fn act(&mut self, verb: Verb, place: usize, at_once: bool) {
         let known = &self.tasks[place];
-        // A failure goes on to be a retry while retries are left.
+        // A failure is a retry while retries are left.
         let verb = match verb {
             Verb::Fail if known.attempt <= known.retries => Verb::RetryLater,
             other => other,
@@ -141,7 +141,7 @@ impl Model {
         }
     }
 
-    /// Calls the queue; says whether it did as told. `None`: this cannot be asked for.
+    /// Calls the queue; returns whether the verb was carried out. `None`: the queue has no such call.
     async fn carry_out(&self, verb: Verb, place: usize, at_once: bool) -> Option<bool> {
         let known = &self.tasks[place];
         let delay = if at_once { Duration::ZERO } else { HOUR };
@@ -167,7 +167,7 @@ impl Model {
             _ => return None,
         };
         let claim = known.held.as_ref().and_then(|task| task.claim);
-        // Who never held it has no claim to come with, and a cancel without one is a user's.
+        // A task that was never claimed has no claim to cite, and a cancel without a claim is a user's.
         if claim.is_none() && verb == Verb::StopCancelled {
             return None;
         }

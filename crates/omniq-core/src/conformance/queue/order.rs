@@ -1,4 +1,4 @@
-//! C15: what is dequeued next.
+//! C15: the order of dequeues.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// By queue in the order given, then higher priority, then first in, first out.
+/// The order is by queue as given, then higher priority, then first in, first out.
 pub async fn c15_order_is_queue_then_priority_then_fifo(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (name, priority, number) in [
@@ -29,7 +29,7 @@ pub async fn c15_order_is_queue_then_priority_then_fifo(fixture: &dyn QueueFixtu
     assert_eq!(order, [0, 1, 2, 3, 4, 5, 6]);
 }
 
-/// The same order in one claim as one by one, however the tasks were enqueued.
+/// One claim of many tasks returns them in the same order as single claims, however the tasks were enqueued.
 pub async fn c15_many_come_in_the_same_order_as_one_by_one(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let priorities = [0, 2, 1, 2, 0, 1];
@@ -45,7 +45,7 @@ pub async fn c15_many_come_in_the_same_order_as_one_by_one(fixture: &dyn QueueFi
     }
 }
 
-/// The queues fill the request in turn; a queue that was not named gives nothing.
+/// The queues fill the request in turn; a queue that was not named contributes nothing.
 pub async fn c15_several_queues_fill_a_request_in_turn(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, name) in ["b", "other", "a", "b", "a", "b"].into_iter().enumerate() {
@@ -58,7 +58,7 @@ pub async fn c15_several_queues_fill_a_request_in_turn(fixture: &dyn QueueFixtur
     assert_eq!(numbers(&queue.dequeue_many(from("other")).await.unwrap()), [1]);
 }
 
-/// A task handed back keeps its place.
+/// A task that is handed back keeps its position.
 pub async fn c15_a_released_task_is_first_again(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..3).await;
@@ -66,7 +66,7 @@ pub async fn c15_a_released_task_is_first_again(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&take_many(&queue, 3).await), [0, 1, 2]);
 }
 
-/// Nothing runs before its time.
+/// No task runs before its start time.
 pub async fn c15_not_before_run_at(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let delayed = queue.enqueue(task(1).delay(HOUR)).await.unwrap();
@@ -80,7 +80,7 @@ pub async fn c15_not_before_run_at(fixture: &dyn QueueFixture) {
     assert_near(task.run_at, task.created_at + HOUR);
 }
 
-/// At its time a task takes its place by priority.
+/// A task that becomes due takes its position by priority.
 pub async fn c15_due_tasks_join_in_order(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.enqueue(task(1).delay(Duration::from_millis(300)).priority(5)).await.unwrap();
@@ -93,7 +93,7 @@ pub async fn c15_due_tasks_join_in_order(fixture: &dyn QueueFixture) {
     assert_eq!(claimed[1].id, ready);
 }
 
-/// Other functions' tasks are left, and do not stand in the way.
+/// Tasks of other functions are left, and do not hold up the requested ones.
 pub async fn c15_only_the_functions_asked_for(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, func) in ["a", "b", "c", "a", "b"].into_iter().enumerate() {
@@ -106,7 +106,7 @@ pub async fn c15_only_the_functions_asked_for(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&queue.dequeue_many(request).await.unwrap()), [0, 3]);
 }
 
-/// A request that means nothing is refused.
+/// Invalid requests are refused.
 pub async fn c15_bad_requests_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;
@@ -126,7 +126,7 @@ pub async fn c15_bad_requests_are_refused(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&take_many(&queue, Dequeue::MAX).await), [1]);
 }
 
-/// What a worker gets is the task, held by it.
+/// A dequeued task is returned whole, and is held by its worker.
 pub async fn c15_a_dequeued_task_is_held(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];

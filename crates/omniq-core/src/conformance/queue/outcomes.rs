@@ -6,7 +6,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// A completed task leaves the queue, and its id is free again.
+/// A completed task leaves the queue, and its id can be used again.
 pub async fn c18_complete_removes_the_task(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -17,7 +17,7 @@ pub async fn c18_complete_removes_the_task(fixture: &dyn QueueFixture) {
     assert_eq!(number(&take(&queue).await), 2);
 }
 
-/// A queue that is told to keep completed tasks shows them; they never run again.
+/// A queue that is set to keep completed tasks lists them; they never run again.
 pub async fn c18_completed_tasks_are_kept_on_demand(fixture: &dyn QueueFixture) {
     let queue = fixture.queue_with(Limits::default(), true).await;
     let ids = add(&queue, 0..2).await;
@@ -48,7 +48,7 @@ pub async fn c18_fail_without_retries_leaves_a_dead_letter(fixture: &dyn QueueFi
     assert!(queue.complete(&held).await.unwrap_err().is_claim_lost());
 }
 
-/// An error is text that can be stored, whatever the handler put into it.
+/// Any error text of a handler can be stored.
 pub async fn c18_any_error_can_be_stored(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
@@ -64,7 +64,7 @@ pub async fn c18_any_error_can_be_stored(fixture: &dyn QueueFixture) {
     }
 }
 
-/// A task handed back is ready at once; the run does not count.
+/// A task that is handed back is ready at once; the run does not count.
 pub async fn c18_release_gives_the_attempt_back(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -77,7 +77,7 @@ pub async fn c18_release_gives_the_attempt_back(fixture: &dyn QueueFixture) {
     }
 }
 
-/// A task that is put off waits; the run does not count.
+/// A postponed task waits; the run does not count.
 pub async fn c18_snooze_puts_off_without_counting(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -88,7 +88,7 @@ pub async fn c18_snooze_puts_off_without_counting(fixture: &dyn QueueFixture) {
     assert!(is_empty(&queue).await);
 }
 
-/// A retry by the handler counts the run and keeps the reason; no limit applies.
+/// A retry by the handler counts the run and keeps the error; it needs no retry left.
 pub async fn c18_retry_later_counts_the_attempt(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
@@ -102,7 +102,7 @@ pub async fn c18_retry_later_counts_the_attempt(fixture: &dyn QueueFixture) {
     assert!(is_empty(&queue).await);
 }
 
-/// Without a delay the task is ready, not scheduled.
+/// With a delay of zero the task is ready, not scheduled.
 pub async fn c18_no_delay_means_ready(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
@@ -120,7 +120,7 @@ pub async fn c18_discard_removes_the_task(fixture: &dyn QueueFixture) {
     assert_eq!(state(&queue, id).await, None);
 }
 
-/// A wait without end is refused, and the run goes on.
+/// A delay above the maximum is refused, and the run goes on.
 pub async fn c18_overlong_delays_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, [1]).await;

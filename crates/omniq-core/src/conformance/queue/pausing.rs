@@ -4,7 +4,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// A paused queue gives nothing, takes everything, and lets running tasks end.
+/// A paused queue allows no claims, accepts new tasks, and lets running tasks end.
 pub async fn c18_pause_stops_claims_only(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..2).await;
@@ -19,7 +19,7 @@ pub async fn c18_pause_stops_claims_only(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&take_many(&queue, 10).await), [0, 1, 2]);
 }
 
-/// Other queues of the same request go on.
+/// Other queues of the same request are unaffected.
 pub async fn c18_pause_of_one_queue_leaves_the_others(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for (number, name) in ["a", "b", "a", "c"].into_iter().enumerate() {
@@ -32,7 +32,7 @@ pub async fn c18_pause_of_one_queue_leaves_the_others(fixture: &dyn QueueFixture
     assert_eq!(numbers(&queue.dequeue_many(request).await.unwrap()), [0, 2]);
 }
 
-/// A queue may be paused before it has tasks; a resume of one that is not paused does nothing.
+/// A queue can be paused before it has tasks; resuming a queue that is not paused does nothing.
 pub async fn c18_pause_of_an_empty_queue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.resume("default").await.unwrap();

@@ -8,7 +8,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// `max_retries` counts extra runs: 2 allows 3.
+/// `max_retries` counts the runs after the first: 2 allows 3 runs.
 pub async fn c22_max_retries_counts_extra_runs(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let soon = Backoff::constant(Duration::from_millis(1));
@@ -42,7 +42,7 @@ pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &dyn QueueFixture) {
     }
 }
 
-/// Runs of tasks that failed together are each put off by their own options.
+/// Each of several tasks that failed together is postponed by its own options.
 pub async fn c22_each_task_has_its_own_retries(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let tasks = (0..4).map(|number| task(number).max_retries(number as u32 % 2));
@@ -55,7 +55,7 @@ pub async fn c22_each_task_has_its_own_retries(fixture: &dyn QueueFixture) {
     }
 }
 
-/// A dead letter that a user sets to run again starts anew, with all its retries.
+/// A dead letter that a user retries starts anew, with all its retries.
 pub async fn c22_a_retried_dead_letter_starts_anew(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
@@ -80,7 +80,7 @@ pub async fn c22_a_retried_scheduled_task_runs_at_once(fixture: &dyn QueueFixtur
     assert_eq!(take(&queue).await.attempt, 2);
 }
 
-/// What runs cannot be retried, nor what is not there.
+/// A running task cannot be retried, nor one that does not exist.
 pub async fn c22_retry_of_a_running_task_is_a_conflict(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];

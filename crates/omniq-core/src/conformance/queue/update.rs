@@ -7,7 +7,7 @@ use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
 
-/// What is named changes, the rest stays; the answer is the task as it is now.
+/// Only the named fields change; the answer is the task as it is now.
 pub async fn c18_update_changes_what_is_named(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).priority(3).metadata("a", 1)).await.unwrap();
@@ -37,7 +37,7 @@ pub async fn c18_update_changes_what_is_named(fixture: &dyn QueueFixture) {
     assert_eq!(queue.dequeue(from("other")).await.unwrap().unwrap().id, id);
 }
 
-/// The order follows a new priority, for one task of a batch alone.
+/// A new priority changes the order, for one task of a batch alone.
 pub async fn c18_update_moves_a_task_in_the_order(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let ids = add(&queue, 0..5).await;
@@ -49,7 +49,7 @@ pub async fn c18_update_moves_a_task_in_the_order(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&queue.dequeue_many(from("other").limit(10)).await.unwrap()), [1]);
 }
 
-/// A held task belongs to its worker, a dead letter to the past.
+/// Neither a running task nor a dead letter can be updated.
 pub async fn c18_update_of_a_running_or_ended_task_is_a_conflict(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();

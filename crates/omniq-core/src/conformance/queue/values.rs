@@ -12,7 +12,7 @@ async fn through_the_queue(fixture: &dyn QueueFixture, payloads: Vec<Payload>) -
     take_many(&queue, 10_000).await.into_iter().map(|task| task.payload).collect()
 }
 
-/// Typed values by JSON and by MessagePack.
+/// Typed values come back, as JSON and as MessagePack.
 pub async fn c24_arguments_come_back_with_their_type(fixture: &dyn QueueFixture) {
     let samples = samples();
     for encode in [|sample: &Sample| Payload::json(sample), |sample: &Sample| Payload::msgpack(sample)] {
@@ -23,7 +23,7 @@ pub async fn c24_arguments_come_back_with_their_type(fixture: &dyn QueueFixture)
     }
 }
 
-/// Free JSON values: nested, empty, extreme.
+/// Arbitrary JSON values come back: nested, empty, extreme.
 pub async fn c24_json_values_come_back(fixture: &dyn QueueFixture) {
     let values = json_values();
     let back = through_the_queue(fixture, values.iter().map(|v| Payload::json(v).unwrap()).collect()).await;
@@ -31,13 +31,14 @@ pub async fn c24_json_values_come_back(fixture: &dyn QueueFixture) {
     assert_eq!(back, values);
 }
 
-/// Bytes and the codec's name are kept as they are, known to the core or not.
+/// Bytes and the codec's name are kept unchanged, whether the core knows the codec or not.
 pub async fn c24_bytes_and_codec_are_kept(fixture: &dyn QueueFixture) {
     let payloads = byte_payloads();
     assert_eq!(through_the_queue(fixture, payloads.clone()).await, payloads);
 }
 
-/// Metadata keeps its numbers and their kinds, through an update too; those that it cannot keep are refused (issue 12, E3).
+/// Metadata keeps its numbers and their kinds, through an update too; numbers that it cannot keep are refused (issue
+/// 12, E3).
 pub async fn c24_numbers_are_kept_or_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).metadata("numbers", exact_numbers())).await.unwrap();

@@ -1,4 +1,4 @@
-//! C15: the timeout really waits, and wakes early.
+//! C15: a dequeue waits for its timeout, and is woken early by a task.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ async fn wakes(sleeper: tokio::task::JoinHandle<Result<Option<Task>>>) -> Task {
     answer.unwrap().unwrap().expect("it should wake with a task")
 }
 
-/// Without a task it takes the whole timeout; with none asked for it takes none.
+/// Without a task a dequeue takes the whole timeout; with a timeout of zero it returns at once.
 pub async fn c15_timeout_waits(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     assert!(is_empty(&queue).await);
@@ -44,7 +44,7 @@ pub async fn c15_timeout_waits_and_wakes_early(fixture: &dyn QueueFixture) {
     assert_eq!(number(&wakes(sleeping).await), 5);
 }
 
-/// So does the start time of one that is there already, or comes meanwhile.
+/// So does the start time of a task that exists already, or is added during the wait.
 pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.enqueue(task(1).delay(Duration::from_millis(300))).await.unwrap();
@@ -59,7 +59,7 @@ pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     assert_eq!(number(&wakes(sleeping).await), 2);
 }
 
-/// So do a release, a retry, a resume and a cancelled pause of another queue in the list.
+/// So do a release, a retry, and the resume of another queue in the request.
 pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
@@ -84,7 +84,7 @@ pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixtu
     assert_eq!(number(&wakes(sleeping).await), 2);
 }
 
-/// Each of many idle workers gets a task of its own.
+/// Each of several waiting dequeues gets a task of its own.
 pub async fn c15_many_sleepers_get_a_task_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeping: Vec<_> = (0..6).map(|_| sleeper(&queue, from("default"))).collect();
@@ -110,7 +110,7 @@ pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &dyn QueueFixture) 
     assert_eq!(queue.claim(id, &from("default")).await.unwrap().len(), 1);
 }
 
-/// A sleeper need not look again and again for tasks whose time comes.
+/// A subscription wakes at the start time of a task, so that its listener need not poll.
 pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
@@ -123,7 +123,7 @@ pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
     }
 }
 
-/// Nor does it oversleep one that was put off after it fell asleep (issue 12, E4).
+/// It also wakes for a task that was postponed after the wait began (issue 12, E4).
 pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &dyn QueueFixture) {
     for outcome in [
         Outcome::RetryLater { delay: Duration::from_millis(500), error: None },

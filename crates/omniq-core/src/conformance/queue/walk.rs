@@ -1,4 +1,4 @@
-//! C18: random walks over the state machine. Whatever verbs come in whatever order, each does what `TaskState::after` says.
+//! C18: random sequences of verbs. In any order, each verb does what `TaskState::after` says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,34 +10,34 @@ use super::model::Model;
 use crate::conformance::QueueFixture;
 use crate::*;
 
-/// One step of a walk.
+/// One step of a sequence.
 #[derive(Debug, Clone, Copy)]
 pub enum Move {
-    /// Enqueues tasks that share all this.
+    /// Enqueues tasks that share all these fields.
     Enqueue {
         /// How many.
         count: usize,
-        /// Its priority.
+        /// Their priority.
         priority: i16,
-        /// Its extra runs.
+        /// Their number of retries.
         retries: u32,
-        /// Whether it starts far in the future.
+        /// Whether they start far in the future.
         delayed: bool,
-        /// Whether its time to live has ended by the next step. Only without delay.
+        /// Whether their time to live has ended by the next step. Only without `delayed`.
         expiring: bool,
     },
-    /// Does this to the task with this place among all that were enqueued, if there is any.
+    /// Applies a verb to the task with this position among all that were enqueued, if there are any.
     Do {
-        /// What to do. `Dequeue`, `Rescue` and `RescueLast` take whichever tasks are next: 1 + `place` modulo 4.
+        /// The verb. `Dequeue`, `Rescue` and `RescueLast` apply to the tasks that are next: 1 + `place` modulo 4.
         verb: Verb,
-        /// The place, modulo the number of tasks.
+        /// The position, modulo the number of tasks.
         place: usize,
         /// Whether a retry or snooze has no delay.
         at_once: bool,
     },
 }
 
-/// Random walks of up to 40 steps.
+/// Random sequences of up to 40 steps.
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     let count = prop_oneof![1 => Just(1), 2 => 2..=6_usize];
     let enqueue = (count, -1..=1_i16, 0..=2_u32, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
@@ -54,7 +54,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     let verb = prop_oneof![
         20 => prop::sample::select(quick),
         12 => Just(Verb::Dequeue),
-        // Losing a worker takes its time.
+        // The loss of a worker takes long, so it is rare.
         1 => Just(Verb::Rescue),
     ];
     let act = (verb, any::<usize>(), any::<bool>()).prop_map(|(verb, place, at_once)| Move::Do {
@@ -65,8 +65,8 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(prop_oneof![1 => enqueue, 3 => act], 1..40)
 }
 
-/// Takes the walk on a queue of its own name, and compares the queue with the model after each step. `keeps`: the object
-/// keeps completed tasks.
+/// Carries the sequence out on a queue of its own name, and compares the queue with the model after each step. `keeps`:
+/// the object keeps completed tasks.
 pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[Move]) {
     let mut model = Model::new(queue, name, keeps).await;
     for (number, step) in moves.iter().enumerate() {
@@ -75,7 +75,7 @@ pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[M
     }
 }
 
-/// Many walks, shrunk to the shortest if one goes astray.
+/// Many sequences; one that fails is shrunk to the shortest that fails.
 pub async fn c18_random_walks_follow_the_state_machine(fixture: &dyn QueueFixture) {
     let plain = fixture.queue().await;
     let keeping = fixture.queue_with(Limits::default(), true).await;

@@ -14,7 +14,7 @@ fn with_ttl(ttl: Option<Duration>) -> TaskResult {
     result
 }
 
-/// The end counts from when the result is stored.
+/// The expiry counts from when the result is stored.
 pub async fn c23_ttl_counts_from_the_store(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let (kept, mut dated) = (with_ttl(None), with_ttl(Some(HOUR)));
@@ -25,7 +25,7 @@ pub async fn c23_ttl_counts_from_the_store(fixture: &dyn ResultFixture) {
     assert_near(end.unwrap(), Timestamp::now() + HOUR);
 }
 
-/// What has expired is not seen by any verb, before any clean-up.
+/// No verb returns an expired result, even before any clean-up.
 pub async fn c23_an_expired_result_is_not_seen(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let short = with_ttl(Some(Duration::from_millis(200)));
@@ -43,7 +43,7 @@ pub async fn c23_an_expired_result_is_not_seen(fixture: &dyn ResultFixture) {
     assert!(error.is_timeout(), "{error:?}");
 }
 
-/// Clean-up removes what has expired, at most so many, and nothing else.
+/// Clean-up removes only expired results, at most `limit`.
 pub async fn c23_clean_up_removes_what_has_expired(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut all: Vec<_> = (0..5).map(|_| with_ttl(Some(Duration::from_millis(100)))).collect();
@@ -57,7 +57,7 @@ pub async fn c23_clean_up_removes_what_has_expired(fixture: &dyn ResultFixture) 
     assert_eq!(results.count(&ResultFilter::default()).await.unwrap(), 2);
 }
 
-/// A new result in place of an expired one is seen.
+/// A new result in place of an expired one is returned.
 pub async fn c23_a_result_after_an_expired_one_is_seen(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let short = with_ttl(Some(Duration::from_millis(100)));

@@ -28,7 +28,7 @@ fn full(status: ResultStatus) -> TaskResult {
     result
 }
 
-/// Whatever was stored is what comes back, seen through another object.
+/// All fields of a stored result come back, read through another object.
 pub async fn c23_store_keeps_everything(fixture: &dyn ResultFixture) {
     let (results, witness) = (fixture.results().await, fixture.results().await);
     for status in ResultStatus::ALL {
@@ -43,7 +43,7 @@ pub async fn c23_store_keeps_everything(fixture: &dyn ResultFixture) {
     assert_eq!(witness.get(TaskId::new()).await.unwrap(), None);
 }
 
-/// One result a task: a later one takes the place of an earlier one, in the list too.
+/// Each task has one result: a later one replaces an earlier one, in the list too.
 pub async fn c23_a_later_result_replaces(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let first = full(ResultStatus::Failed);
@@ -58,7 +58,7 @@ pub async fn c23_a_later_result_replaces(fixture: &dyn ResultFixture) {
     assert_eq!(results.count(&ResultFilter::default()).await.unwrap(), 1);
 }
 
-/// Many at once, answers in the order asked for, gaps included.
+/// Many results in one call: answers are in the requested order, with `None` for missing ones.
 pub async fn c23_many_at_once(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let all: Vec<_> = (0..300).map(|_| full(ResultStatus::Completed)).collect();
@@ -74,7 +74,7 @@ pub async fn c23_many_at_once(fixture: &dyn ResultFixture) {
     assert_eq!(results.get_many(&[]).await.unwrap(), []);
 }
 
-/// One bad result, nothing stored.
+/// If one result is bad, nothing is stored.
 pub async fn c23_bad_results_are_refused_and_nothing_written(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut bad = vec![full(ResultStatus::Completed); 5];
@@ -90,7 +90,7 @@ pub async fn c23_bad_results_are_refused_and_nothing_written(fixture: &dyn Resul
     assert_eq!(results.count(&ResultFilter::default()).await.unwrap(), 0);
 }
 
-/// A result with any error text can be stored: it must not be lost for a NUL in it.
+/// A result with any error text can be stored: it must not be lost because the text contains a NUL.
 pub async fn c23_any_error_can_be_stored(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut failed = full(ResultStatus::Failed);
@@ -100,7 +100,7 @@ pub async fn c23_any_error_can_be_stored(fixture: &dyn ResultFixture) {
     assert_eq!(stored, Some(TaskError::new("a\u{fffd}b", "\u{fffd}")));
 }
 
-/// The limit of payloads holds for what tasks return (issue 12, E7).
+/// The limit of payloads applies to the values of results, too (issue 12, E7).
 pub async fn c23_a_value_above_the_limit_is_refused(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let mut large = done(TaskId::new());
@@ -110,7 +110,7 @@ pub async fn c23_a_value_above_the_limit_is_refused(fixture: &dyn ResultFixture)
     assert_eq!(results.count(&ResultFilter::default()).await.unwrap(), 0);
 }
 
-/// Delete says what there was.
+/// Delete returns what existed.
 pub async fn c23_delete_says_what_there_was(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let ids: Vec<_> = (0..4).map(|_| TaskId::new()).collect();
@@ -122,7 +122,7 @@ pub async fn c23_delete_says_what_there_was(fixture: &dyn ResultFixture) {
     assert_eq!(results.get_many(&ids).await.unwrap().iter().flatten().count(), 1);
 }
 
-/// After close every verb says so; closing twice is harmless; other objects go on.
+/// After close every verb fails with `is_closed`; closing twice is harmless; other objects are unaffected.
 pub async fn c13_after_close_every_verb_fails(fixture: &dyn ResultFixture) {
     let (results, filter) = (fixture.results().await, ResultFilter::default());
     let id = TaskId::new();

@@ -16,7 +16,7 @@ fn ids(results: &[TaskResult]) -> Vec<TaskId> {
     results.iter().map(|result| result.task_id).collect()
 }
 
-/// Filters name what they say, alone and together; the latest comes first.
+/// Filters select as documented, alone and together; the latest comes first.
 pub async fn c23_list_and_count_follow_the_filter(fixture: &dyn ResultFixture) {
     use ResultStatus::{Cancelled, Completed, Failed};
     let results = fixture.results().await;

@@ -19,7 +19,7 @@ async fn through_the_storage(fixture: &dyn ResultFixture, payloads: Vec<Payload>
     found.into_iter().map(|result| result.unwrap().value.unwrap()).collect()
 }
 
-/// Typed values by JSON and by MessagePack.
+/// Typed values come back, as JSON and as MessagePack.
 pub async fn c24_values_come_back_with_their_type(fixture: &dyn ResultFixture) {
     let samples = samples();
     for encode in [|sample: &Sample| Payload::json(sample), |sample: &Sample| Payload::msgpack(sample)] {
@@ -30,7 +30,7 @@ pub async fn c24_values_come_back_with_their_type(fixture: &dyn ResultFixture) {
     }
 }
 
-/// Free JSON values: nested, empty, extreme. `null` is a value, not the lack of one.
+/// Arbitrary JSON values come back: nested, empty, extreme. `null` is a value, not the lack of one.
 pub async fn c24_json_values_come_back(fixture: &dyn ResultFixture) {
     let values = json_values();
     let payloads = values.iter().map(|value| Payload::json(value).unwrap()).collect();
@@ -39,7 +39,7 @@ pub async fn c24_json_values_come_back(fixture: &dyn ResultFixture) {
     assert_eq!(back, values);
 }
 
-/// Bytes and the codec's name are kept as they are, known to the core or not.
+/// Bytes and the codec's name are kept unchanged, whether the core knows the codec or not.
 pub async fn c24_bytes_and_codec_are_kept(fixture: &dyn ResultFixture) {
     let payloads = byte_payloads();
     assert_eq!(through_the_storage(fixture, payloads.clone()).await, payloads);

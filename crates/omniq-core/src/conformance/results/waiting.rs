@@ -13,7 +13,7 @@ fn done(id: TaskId) -> TaskResult {
     TaskResult::new(id, ResultStatus::Completed)
 }
 
-/// A result that is there is returned at once, even without time to wait.
+/// A result that exists is returned at once, even with a timeout of zero.
 pub async fn c23_wait_returns_what_is_there(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let id = TaskId::new();
@@ -22,7 +22,7 @@ pub async fn c23_wait_returns_what_is_there(fixture: &dyn ResultFixture) {
     assert_eq!(results.wait(id, LONG).await.unwrap().task_id, id);
 }
 
-/// A result that another object stores ends the wait; others' results do not.
+/// A result that another object stores ends the wait; results of other tasks do not.
 pub async fn c23_wait_wakes_early(fixture: &dyn ResultFixture) {
     let (results, other) = (fixture.results().await, fixture.results().await);
     let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
@@ -42,7 +42,7 @@ pub async fn c23_wait_wakes_early(fixture: &dyn ResultFixture) {
     }
 }
 
-/// The time is waited out, and the error names the task.
+/// A wait takes its whole timeout, and the error names the task.
 pub async fn c23_wait_times_out(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let id = TaskId::new();

@@ -1,4 +1,4 @@
-//! How tasks come into a session, and how tasks leave that were not begun.
+//! How a session receives tasks, and returns those that were not begun.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl Session<'_> {
         self.settle_unstarted(out, &Outcome::Cancel).await;
     }
 
-    /// Releases what is buffered if nothing was begun for a while: the runs in all slots are slower than estimated, and other workers
-    /// may have free slots.
+    /// Releases what is buffered if nothing was begun for a while: the runs in all slots are slower than estimated, and
+    /// other workers may have free slots.
     pub(super) async fn release_stale(&mut self) {
         if self.local_queue.idle() >= self.worker.settings.prefetch_wait {
             tracing::debug!(count = self.local_queue.buffered(), "prefetched tasks are released: no slot became free");

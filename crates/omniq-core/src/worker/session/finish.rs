@@ -12,7 +12,7 @@ use crate::backend::Report;
 use crate::handler::{Context, StopReason};
 use crate::model::{Outcome, SettleMode};
 
-/// How long runs that were told to stop are waited for.
+/// How long runs that were asked to stop are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// How long the worker's removal may take; without it the lease ends by itself.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ impl Session<'_> {
         }
     }
 
-    /// Writes what is left and deregisters the worker.
+    /// Writes the remaining entries and deregisters the worker.
     pub(super) async fn finish(mut self) -> End {
         // For one lease: the heartbeat goes on, so an outage would not end this wait by itself.
         let written = self.completer.close(self.worker.settings.info.lease).await;

@@ -1,4 +1,4 @@
-//! A worker under one lease: fetches tasks, starts executors for free slots, and listens to what would stop them.
+//! A worker under one lease: fetches tasks, starts executors for free slots, and watches for all that stops them.
 
 mod dispatch;
 mod finish;
@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
         let mut phase = self.worker.handle.subscribe();
         let mut stale = tokio::time::interval(self.worker.settings.prefetch_wait);
         stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A stop from before the subscription shows in no change.
+        // A stop before the subscription is no change to it.
         self.apply_phase(self.worker.handle.phase()).await;
         loop {
             self.executors.start();
@@ -167,7 +167,8 @@ impl<'a> Session<'a> {
         None
     }
 
-    /// With `until_idle`, ends the wait of an idle worker. A run has ended, or its end was written; tasks that this made ready notify.
+    /// With `until_idle`, ends the wait of an idle worker. A run has ended, or its end was written; tasks that this
+    /// made ready send a notification.
     fn fetch_if_idle(&mut self) {
         if self.until_idle && self.is_idle() {
             self.fetcher.wake();
@@ -178,7 +179,7 @@ impl<'a> Session<'a> {
         self.local_queue.is_empty() && self.completer.outbox.all_written()
     }
 
-    /// The lease is lost, and others may take what runs here: it must stop, unsettled.
+    /// The lease is lost, and other workers may take the tasks: runs must stop, and are not settled.
     fn lose(&mut self) -> End {
         let count = self.local_queue.running() + self.local_queue.buffered();
         tracing::warn!(
@@ -191,13 +192,14 @@ impl<'a> Session<'a> {
 }
 
 impl Drop for Session<'_> {
-    /// There are runs only after the loss of the lease, or if the worker's future was dropped: its heartbeat ends with it.
+    /// There are runs only after the loss of the lease, or if the worker's future was dropped: its heartbeat ends with
+    /// it.
     fn drop(&mut self) {
         self.local_queue.close();
     }
 }
 
-/// Waits until the lease is lost. It is lost as well if the heartbeat's thread has ended without a word.
+/// Waits until the lease is lost. It is lost as well if the heartbeat's thread has ended without reporting it.
 async fn lost(lease: &mut watch::Receiver<LeaseState>) {
     let _ = lease.wait_for(|state| *state == LeaseState::Lost).await;
 }

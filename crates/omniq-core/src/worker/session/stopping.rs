@@ -8,7 +8,7 @@ pub(super) enum Stopping {
     No,
     /// Runs may end by themselves until then; `None`: for ever.
     Grace(Option<Instant>),
-    /// Runs were told to stop, and are waited for until then.
+    /// Runs were asked to stop, and are waited for until then.
     Cancelled(Instant),
     /// What still runs is left alone.
     GivenUp,

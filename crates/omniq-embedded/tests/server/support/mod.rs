@@ -1,4 +1,4 @@
-//! What the tests of real servers share: folders, queries, a second process, and the cleaning up.
+//! What the tests of real servers share: folders, queries, a second process, and cleanup.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +35,7 @@ impl Drop for Stop {
     }
 }
 
-/// What psql answers, or its complaint.
+/// The answer of psql, or its error message.
 pub fn query(server: &Server, sql: &str) -> String {
     let output = server.psql_command().args(["-XAtqc", sql]).output().expect("psql runs");
     let text = if output.status.success() { output.stdout } else { output.stderr };
@@ -49,7 +49,7 @@ pub fn again(name: &str, data_dir: &Path) -> Command {
     command
 }
 
-/// The folder that [`again`] handed over; `None` if this is an ordinary test run.
+/// The folder that [`again`] passed on; `None` if this is an ordinary test run.
 pub fn handed_over() -> Option<PathBuf> {
     std::env::var_os("OMNIQ_TEST_FOLDER").map(PathBuf::from)
 }

@@ -15,7 +15,7 @@ pub(super) struct DetachOnDrop<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    /// Must be called within the runtime in which it is to go on.
+    /// Must be called within the runtime in which it continues when it is dropped.
     pub(super) fn new(inner: impl Future<Output = T> + Send + 'static) -> Self {
         Self { inner: Some(Box::pin(inner)), runtime: Handle::current() }
     }

@@ -7,10 +7,10 @@ use omniq_core::{NewTask, Result, TaskId};
 use super::{Batch, Call, EnqueueCoalescer, flush, write_one};
 use crate::db::Db;
 
-/// How often other Tokio tasks may run after an answer, at most, as long as that brings more calls.
+/// The most turns that other Tokio tasks get after an answer, as long as that brings more calls.
 const TURNS: usize = 8;
 
-/// Sends batches as long as there are any for it.
+/// Sends batches until none is left for it.
 pub(super) struct Flush {
     coalescer: Arc<EnqueueCoalescer>,
     state: State,
@@ -51,7 +51,7 @@ impl Flush {
         answer
     }
 
-    /// Lets callers that have their answers call again, so that those calls are sent together.
+    /// Lets callers that have their answers enqueue again, so that those calls are sent together.
     async fn gather(&self, answered: usize) {
         let mut before = 0;
         for _ in 0..TURNS {
@@ -73,7 +73,7 @@ impl Flush {
         self.state = State::Looking;
     }
 
-    /// The next batch for this flush. It is done if there is none: no calls wait, or another flush will send them.
+    /// The next batch for this flush. The flush is done if there is none: no calls wait, or another flush will send them.
     fn next_batch(&mut self, db: &Arc<Db>) -> Option<Vec<Call>> {
         let mut waiting = self.coalescer.lock();
         waiting.looking -= 1;

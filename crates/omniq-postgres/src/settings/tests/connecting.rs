@@ -1,4 +1,4 @@
-//! What the driver is given.
+//! The configuration of the driver.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn hostile_passwords_reach_the_driver_whole() {
             assert_eq!(config(&address).get_password(), Some(password.as_bytes()), "{address}");
         }
     }
-    // Hosts hold no @: what a hurried user writes is clear all the same.
+    // Host names hold no @, so an address with an unencoded one is still unambiguous.
     assert_eq!(config("postgresql://me:p@ss@h/db").get_password(), Some("p@ss".as_bytes()));
 }
 

@@ -1,4 +1,4 @@
-//! Bad values are refused with their name, and in plain words.
+//! Bad values are refused, and the message names the setting.
 
 use std::fs;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn numbers_that_json_does_not_hold_are_shown_as_they_were_written() {
         Settings::from_values(&huge),
         &["pool_max = 1111", "… is refused: give a whole number, 1 to 10000"],
     );
-    // What JSON does hold stays what it is.
+    // Values that JSON can hold are not affected.
     let settings =
         write("d.yaml", "lease: 5\nresult_ttl: none\nevents: off\nmigrate: true").expect("accepted");
     assert_eq!((settings.lease, settings.result_ttl), (Duration::from_secs(5), None));
@@ -95,7 +95,7 @@ fn numbers_that_json_does_not_hold_are_shown_as_they_were_written() {
     );
 }
 
-/// Issue 12, errors: the limit was not named, or another value shown than was given.
+/// Issue 12, errors: the limit was not named, or another value was shown than the one given.
 #[test]
 fn spans_are_refused_with_their_limits() {
     for (name, value, words) in [
@@ -146,7 +146,7 @@ fn c03_bad_parameters_of_the_address_are_refused_with_their_name() {
     for url in ["postgresql://u:p@h:port/db", "postgresql://[::1/db", "postgresql://[::1]5432/db"] {
         assert!(Settings::from_url(url).expect_err(url).is_config());
     }
-    // What a password with an unencoded sign makes of the URL: understood, it would be shown elsewhere.
+    // URLs that arise from a password with an unencoded character. If they were accepted, parts of it would be shown elsewhere.
     for url in [
         "postgresql://u:5/half@h/db",
         "postgresql://u:5?schema=half@h/db",
@@ -196,7 +196,7 @@ fn c03_variables_are_refused_with_their_name() {
     }
 }
 
-/// Issue 12, E6: they were passed over, and the tasks went elsewhere.
+/// Issue 12, E6: they were ignored, and the tasks went to another database.
 #[test]
 fn misspelt_variables_are_refused_with_the_one_that_was_meant() {
     let env = |name: &str| [(name.to_owned(), "x".into())].into();
@@ -212,7 +212,7 @@ fn misspelt_variables_are_refused_with_the_one_that_was_meant() {
     ] {
         refusal(Settings::load_with(None, None, &env(given)), &[given, meant, "rename it"]);
     }
-    // What others set by the prefix, by design or by chance.
+    // Variables that other programs set with this prefix, by design or by chance.
     for given in [
         "OMNIQ_PORT",
         "OMNIQ_PORT_5432_TCP_ADDR",

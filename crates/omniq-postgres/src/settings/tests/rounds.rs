@@ -1,4 +1,4 @@
-//! What is written is read back the same, in every format; addresses keep their meaning.
+//! Settings that were written are read back the same, in every format; addresses keep their meaning.
 
 use std::fs;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn part() -> impl Strategy<Value = Placement> {
     prop_oneof![words, address().prop_map(Placement::Url)]
 }
 
-/// Addresses with hostile text wherever a person may put some.
+/// Addresses with hostile text wherever a user may put some.
 fn address() -> impl Strategy<Value = DatabaseUrl> {
     let text = "[^\0]{1,12}";
     let host = prop_oneof![

@@ -1,4 +1,4 @@
-//! The same settings, each away from its default, in all five ways.
+//! The same settings, none at its default, in all five ways.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use crate::settings::{Placement, Settings};
 
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
-/// Every setting away from its default, as text.
+/// A value other than the default for every setting, as text.
 pub(super) const ALL: [(&str, &str); 19] = [
     ("schema", "jobs \"x\""),
     ("pool_min", "2"),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::settings::{DatabaseUrl, Placement, Settings, Values};
 
-/// Every way to show an outcome, in one text.
+/// Every form of an outcome, in one text.
 fn shown(outcome: omniq_core::Result<Settings>) -> String {
     match outcome {
         Ok(settings) => {
@@ -17,7 +17,7 @@ fn shown(outcome: omniq_core::Result<Settings>) -> String {
     }
 }
 
-/// Pieces long enough to be told from other words.
+/// Parts of a password that are long enough to be distinguished from other words.
 fn pieces(password: &str) -> impl Iterator<Item = &str> {
     password.split(|c: char| !c.is_ascii_alphanumeric()).filter(|piece| piece.len() >= 5)
 }
@@ -26,7 +26,7 @@ fn encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Good and broken addresses with the password in every place, encoded or raw.
+/// Valid and invalid addresses with the password in every position, encoded or raw.
 fn addresses(password: &str) -> Vec<String> {
     let mut all = Vec::new();
     for written in [encode(password), password.to_owned()] {

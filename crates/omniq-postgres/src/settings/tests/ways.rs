@@ -1,4 +1,4 @@
-//! The five ways in have equal effect, and the order of precedence holds.
+//! The five ways have equal effect, and the order of precedence holds.
 
 use std::fs;
 use std::process::Command;
@@ -39,7 +39,7 @@ fn c03_all_ways_have_equal_effect() {
     }
 }
 
-/// Only a process of its own can have variables of its own: this test runs itself again, with them.
+/// Variables can be set only for a new process: this test starts itself again with them.
 #[test]
 fn c03_the_environment_of_the_process_is_read() {
     if std::env::var_os("OMNIQ_URL").is_some_and(|url| url == URL) {
@@ -98,7 +98,7 @@ fn c04_the_url_of_a_part_changes_what_it_names() {
     assert_eq!((there.schema.as_str(), there.pool_max), ("b", 3));
 }
 
-/// YAML readers of the old kind take `off` for false.
+/// YAML readers of version 1.1 take `off` for false.
 #[test]
 fn c04_flags_name_parts() {
     let values = |value| Values::from([("events".to_owned(), value)]);

@@ -1,4 +1,4 @@
-//! What is accepted, certificate by certificate, and which files are refused.
+//! Which certificates are accepted, and which files are refused.
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ fn c29_tls_a_servers_own_certificate_may_be_the_root() {
     verify(Some(&server), false, &server, "evil.example").expect("any name will do");
     let refused = reason(verify(Some(&server), true, &server, "evil.example"));
     assert!(matches!(refused, NotValidForNameContext { .. }), "{refused:?}");
-    // The same names and another key: not the one that is trusted.
+    // The same names with another key: this certificate is not trusted.
     let refused = reason(verify(Some(&server), true, &self_signed(&["db.example"]), "db.example"));
     assert!(format!("{refused:?}").contains("CaUsedAsEndEntity"), "{refused:?}");
     let old = self_signed_until(&["db.example"], 2020);

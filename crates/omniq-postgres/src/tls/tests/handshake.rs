@@ -18,7 +18,7 @@ use crate::settings::DatabaseUrl;
 use crate::tls::client_config;
 use crate::tls::verify::Verifier;
 
-/// What older tools make. The issuer's signature no longer fits, which nobody looks at here.
+/// A certificate as older tools make them. The issuer's signature does not fit any more, which is not checked here.
 fn as_version_1(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
     let mut certificate = Certificate::from_der(certificate).expect("a certificate");
     certificate.tbs_certificate.version = Version::V1;
@@ -26,7 +26,7 @@ fn as_version_1(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
     certificate.to_der().expect("a certificate").into()
 }
 
-/// Shows one certificate, signs with its key or another, and says how the client ends.
+/// A handshake with a server that shows one certificate and signs with its key or another. Returns the client's outcome.
 fn handshake(old: bool, matching: bool, version: &'static SupportedProtocolVersion) -> Result<(), Error> {
     let (shown, other) = (self_signed(&["h"]), self_signed(&["h"]));
     let key = if matching { &shown.key } else { &other.key };
@@ -60,7 +60,7 @@ fn handshake(old: bool, matching: bool, version: &'static SupportedProtocolVersi
     Ok(())
 }
 
-/// Else channel binding, which vouches for the certificate, would vouch for whoever copied it.
+/// Otherwise channel binding, which relies on the certificate, would accept any server that has copied it.
 #[test]
 fn c29_tls_the_server_must_hold_its_key_even_where_any_certificate_will_do() {
     for version in rustls::ALL_VERSIONS {

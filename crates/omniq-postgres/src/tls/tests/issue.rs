@@ -32,7 +32,7 @@ pub(super) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Signs others.
+/// A certificate authority.
 pub(super) struct Authority {
     pub(super) own: Issued,
     params: CertificateParams,
@@ -54,7 +54,7 @@ pub(super) fn authority(name: &str) -> Authority {
     Authority { own: Issued { certificate, key }, params }
 }
 
-/// Signed by itself and an authority at once, as `openssl req -x509` makes them.
+/// Signed by itself, and an authority, as `openssl req -x509` makes certificates.
 pub(super) fn self_signed(names: &[&str]) -> Issued {
     self_signed_until(names, 2090)
 }

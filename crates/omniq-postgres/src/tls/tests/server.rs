@@ -1,4 +1,4 @@
-//! Against a real server, with the database's own word on whether the session is encrypted.
+//! Against a real server, which reports whether the session is encrypted.
 
 use std::error::Error;
 use std::fs;
@@ -11,18 +11,18 @@ use tempfile::TempDir;
 use super::issue::{Issued, authority, self_signed};
 use crate::settings::Settings;
 
-/// A server of this test's own, and the folder that it lives in.
+/// A server for one test, and its folder.
 struct Running {
     server: Server,
     folder: TempDir,
 }
 
 impl Running {
-    /// The preferred programs may be built without TLS, as those of Python packages are: then others.
+    /// The preferred programs may be built without TLS, as those of Python packages are: then others are used.
     async fn start() -> Self {
         for programs in Programs::locate().into_iter().chain(Programs::installed()) {
             let folder = tempfile::tempdir().expect("a folder");
-            // The server's user must be able to pass through when the tests run as root.
+            // The server's user must be able to enter the folder when the tests run as root.
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our folder");
             let options = Options::new(folder.path().join("pg"))
                 .bin_dir(programs.bin_dir())
@@ -43,7 +43,7 @@ impl Running {
         self.folder.path()
     }
 
-    /// The server writes the files itself, so that they are its own, which it insists on.
+    /// The server writes the files, because it insists that it owns them.
     async fn turn_on(&self, certificate: &Issued, clients: Option<&Issued>) {
         let (client, _) = self.connect("127.0.0.1", "sslmode=disable").await.expect("a plain connection");
         let mut files = vec![
@@ -89,7 +89,7 @@ impl Running {
         Ok((client, encrypted))
     }
 
-    /// True: encrypted. False: plain.
+    /// Expects an encrypted session (`true`) or a plain one (`false`).
     async fn accepts(&self, host: &str, query: &str, encrypted: bool) {
         match self.connect(host, query).await {
             Ok((_, got)) => assert_eq!(got, encrypted, "{host} {query}"),
@@ -128,7 +128,7 @@ async fn c29_tls_every_mode_against_a_server() {
         for mode in ["require", "verify-ca", "verify-full"] {
             running.refuses(host, &format!("sslmode={mode}&{wrong}"), "UnknownIssuer").await;
         }
-        // As with libpq, a mode that promises nothing checks nothing.
+        // As with libpq, a mode that promises no encryption checks nothing.
         running.accepts(host, &format!("sslmode=prefer&{wrong}"), true).await;
     }
     running.accepts("localhost", &format!("sslmode=verify-full&{right}"), true).await;
@@ -138,7 +138,7 @@ async fn c29_tls_every_mode_against_a_server() {
             .accepts("localhost", &format!("sslmode=verify-full&{right}&sslnegotiation=direct"), true)
             .await;
     }
-    // The roots of the machine know nothing of ours.
+    // The machine's root certificates do not include the test's authority.
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         return;
     }

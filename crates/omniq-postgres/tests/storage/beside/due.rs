@@ -1,4 +1,4 @@
-//! A claim makes ready what has become due, in the same round trip: whichever of the two fails, nothing that was claimed is lost sight of.
+//! A claim makes due tasks ready in the same round trip: whichever of the two fails, no claimed task is lost.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use omniq_core::*;
 use omniq_postgres::AsyncPostgresQueue;
 use omniq_testkit::TestDb;
 
-/// Scheduled tasks do not become ready.
+/// Keeps scheduled tasks from becoming ready.
 const TROUBLE: &str = "
     create function trouble() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;
     create trigger trouble before update on omniq.tasks

@@ -1,4 +1,5 @@
-//! A call that is given up while its statement waits for a lock keeps its connection to itself until that is over, or closed.
+//! A call that is dropped while its statement waits for a lock keeps its connection until the statement has ended, or the connection is
+//! closed.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ async fn three_tasks(queue: &AsyncPostgresQueue) -> Vec<TaskId> {
     enqueue_each(queue, vec![NewTask::new("f", &()).unwrap(); 3]).await
 }
 
-/// Sessions of the queue in this condition.
+/// The number of the queue's sessions in this condition.
 async fn sessions(witness: &Client, condition: &str) -> i64 {
     let sql = format!(
         "select count(*) from pg_stat_activity
@@ -38,7 +39,7 @@ async fn waits_for_a_lock(witness: &Client) {
     .await;
 }
 
-/// Gives a call up once it waits for a lock.
+/// Drops a call once it waits for a lock.
 async fn give_up<T: Send + 'static>(db: &TestDb, call: impl Future<Output = T> + Send + 'static) {
     let (witness, call) = (db.client().await, tokio::spawn(call));
     waits_for_a_lock(&witness).await;
@@ -51,7 +52,7 @@ async fn get(queue: &AsyncPostgresQueue, id: TaskId) {
     assert!(got.expect("it waits for a lock of others").unwrap().is_some());
 }
 
-/// Gives up a delete of the first task, whose row stays held; returns who holds it.
+/// Drops a delete of the first task, whose row stays locked. Returns the session that holds the lock.
 async fn given_up_delete(db: &TestDb, queue: &AsyncPostgresQueue, ids: &[TaskId]) -> Client {
     let (holder, deleting, held) = (hold(db, &ids[..1]).await, queue.clone(), ids[0]);
     give_up(db, async move { deleting.delete(held).await }).await;
@@ -65,7 +66,7 @@ async fn other_calls_get_other_connections() {
     let ids = three_tasks(&queue).await;
     let holder = given_up_delete(&db, &queue, &ids).await;
     let began = Instant::now();
-    // As many as would meet each connection.
+    // Enough calls to use each connection.
     for id in ids.iter().chain(&ids) {
         get(&queue, *id).await;
     }
@@ -89,8 +90,8 @@ async fn the_only_connection_is_closed_and_made_anew() {
     queue.close().await.unwrap();
 }
 
-/// A purge is a transaction of several round trips: given up in their midst it is rolled back, whether the lock that it waits for
-/// is let go of at once or when its connection is closed.
+/// A purge is a transaction of several round trips: if it is dropped in the middle it is rolled back, whether the lock that it waits for
+/// is released at once or when its connection is closed.
 #[tokio::test]
 async fn a_purge_that_is_given_up_leaves_no_transaction_open() {
     for late in [false, true] {
@@ -119,7 +120,7 @@ async fn a_purge_that_is_given_up_leaves_no_transaction_open() {
     }
 }
 
-/// A future can be dropped where no runtime is, or with its runtime: nobody waits there for its statement, and its connection
+/// A future can be dropped outside of a runtime, or with its runtime: nothing waits for its statement there, and its connection
 /// is closed.
 #[test]
 fn a_call_that_is_given_up_without_a_runtime_holds_up_no_other() {

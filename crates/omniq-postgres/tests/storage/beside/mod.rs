@@ -1,4 +1,4 @@
-//! Calls beside what others do: locks that they hold, changes that they make, and calls that were given up.
+//! Calls beside other sessions: locks that these hold, changes that they make, and calls that were dropped.
 
 mod due;
 mod given_up;
@@ -12,7 +12,7 @@ use omniq_postgres::AsyncPostgresQueue;
 use omniq_testkit::TestDb;
 use tokio_postgres::Client;
 
-/// For what should take moments: only a hang takes longer.
+/// For steps that take moments: only a hang takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tasks in rows of their own.
@@ -29,7 +29,7 @@ async fn hold(db: &TestDb, ids: &[TaskId]) -> Client {
     let client = db.client().await;
     client.batch_execute("begin").await.unwrap();
     let ids: Vec<_> = ids.iter().map(TaskId::as_uuid).collect();
-    // As an update by SQL does.
+    // The lock of an update by SQL.
     let hold = "select from omniq.tasks where id = any ($1) for no key update";
     assert_eq!(client.query(hold, &[&ids]).await.unwrap().len(), ids.len());
     client

@@ -8,11 +8,11 @@ use omniq_core::*;
 use omniq_postgres::AsyncPostgresQueue;
 use omniq_testkit::{Proxy, TestDb};
 
-/// Of each kind.
+/// The number of tasks of each kind.
 const TASKS: u32 = 200;
 const PAGE: u32 = 10;
 
-/// Claims those that move, and hands them back, again and again.
+/// Claims the tasks that move and releases them, repeatedly.
 async fn move_about(queue: AsyncPostgresQueue, over: Arc<AtomicBool>) {
     let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
     let request = Dequeue::from(["default"]).funcs(["moves"]).limit(TASKS / 2);
@@ -22,8 +22,8 @@ async fn move_about(queue: AsyncPostgresQueue, over: Arc<AtomicBool>) {
     }
 }
 
-/// Tasks that stay and tasks that are ready and running by turns, in rows of five: page by page all are listed that stay, so no
-/// page but the last is short; and what a page holds is in order, in the state that was asked for, and in no other page.
+/// Tasks that stay ready, and tasks that are by turns ready and running, in rows of five. The pages list all tasks that stay, so only the
+/// last page is short; the tasks of a page are in order, in the state that was asked for, and in no other page.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_a_list_is_full_whatever_changes_beside_it() {
     let db = TestDb::new().await;
@@ -37,7 +37,7 @@ async fn a_page_of_a_list_is_full_whatever_changes_beside_it() {
     let movers: Vec<_> = (0..2).map(|_| tokio::spawn(move_about(queue.clone(), over.clone()))).collect();
     let (proxy, through) = Proxy::in_front_of(&db.url()).await;
     let reader = AsyncPostgresQueue::connect(&through).await.unwrap();
-    // A list looks twice, for rows and for their tasks: there is time for changes in between.
+    // A list reads twice, rows and then their tasks: the delay leaves time for changes in between.
     proxy.delay(Duration::from_millis(3));
     for _ in 0..3 {
         let mut filter =

@@ -1,4 +1,4 @@
-//! Rescue and expiry list a bounded number of tasks at a time: rows that others hold, in whatever way, do not stand before the others.
+//! Rescue and expiry list a limited number of tasks at a time: rows that others have locked, in whatever mode, do not block other rows.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The verdict on a history: for each task an order of the calls in which every answer is true, and sums that fit.
+//! Checks a history: for each task there must be an order of the calls in which every answer is true, and sums must
+//! agree.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -7,7 +8,7 @@ use super::history::{Call, Fact, History, Whole};
 use super::model::{self, Model};
 use crate::model::{TaskId, TaskState};
 
-/// What a call says of the task at hand.
+/// A statement of a call about the present task.
 enum Saying<'a> {
     Fact(&'a Fact),
     /// The purge with this number among the purges of the history.
@@ -35,7 +36,7 @@ pub(super) fn check(history: &History, keeps: bool) -> Result<(), String> {
         if ends.is_empty() {
             return Err(report(task, &steps));
         }
-        // By which of the purges the task was removed, in each order that fits.
+        // For each purge, the bounds of how many tasks it removed, over all orders that fit.
         for (no, (least, most)) in bounds.iter_mut().enumerate() {
             let removed = |ends: &u32| ends & (1 << no) > 0;
             *least += u64::from(ends.iter().all(removed));
@@ -50,7 +51,7 @@ pub(super) fn check(history: &History, keeps: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// What is said of this task, in the order of the calls' begin.
+/// The statements about this task, in the order in which their calls began.
 fn steps(history: &History, task: TaskId) -> Vec<Step<'_>> {
     let mut purges = 0;
     let mut steps = Vec::new();
@@ -71,12 +72,12 @@ fn steps(history: &History, task: TaskId) -> Vec<Step<'_>> {
     steps
 }
 
-/// All orders in which a call that returned before another began comes before it.
+/// Searches all orders in which a call that returned before another began comes before it.
 struct Search<'a> {
     steps: &'a [Step<'a>],
     keeps: bool,
     seen: HashSet<(u64, Model, u32)>,
-    /// What the purges removed, a bit each, in every order that fits.
+    /// Which purges removed the task, one bit each, for every order that fits.
     ends: HashSet<u32>,
 }
 

@@ -1,8 +1,8 @@
-//! What was seen: each call with its time, and what its answer says of each task.
+//! A history: each call with its times, and what its answer states about each task.
 
 use crate::model::*;
 
-/// A task as an answer shows it.
+/// A task as an answer describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct View {
     pub(super) state: TaskState,
@@ -27,7 +27,7 @@ pub(super) enum Change {
     Due,
 }
 
-/// What an answer says of one task.
+/// What an answer states about one task.
 #[derive(Debug, Clone)]
 pub(super) enum Fact {
     Added { view: View, expired: bool },
@@ -40,13 +40,13 @@ pub(super) enum Fact {
     Updated(Change, Result<View, Refusal>),
 }
 
-/// What an answer says of all tasks.
+/// What an answer states about all tasks.
 #[derive(Debug, Clone)]
 pub(super) enum Whole {
     Nothing,
-    /// All that are there, and what those that are not listed are: gone.
+    /// All existing tasks are listed: the others were removed.
     Listed,
-    /// So many tasks that were not running, of this state if one is given, were removed.
+    /// This number of tasks that were not running, of this state if one is given, were removed.
     Purged(Option<TaskState>, u64),
 }
 
@@ -62,14 +62,14 @@ pub(super) struct Call {
     pub(super) whole: Whole,
 }
 
-/// All that was seen. The first calls add the tasks, the last one lists what is left.
+/// All calls. The first ones add the tasks, the last one lists what is left.
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) calls: Vec<Call>,
 }
 
 impl History {
-    /// All tasks that were ever there, in the order in which they were added.
+    /// All tasks that were ever added, in that order.
     pub(super) fn tasks(&self) -> Vec<TaskId> {
         let added = |(id, fact): &(TaskId, Fact)| matches!(fact, Fact::Added { .. }).then_some(*id);
         self.calls.iter().flat_map(|call| call.facts.iter().filter_map(added)).collect()

@@ -1,8 +1,9 @@
-//! C16, C18: verbs at the same time. Several connections run random verbs on the same few tasks; each answer must have been true
-//! at some moment between its call and its return, and what no verb named must be untouched.
+//! C16, C18: concurrent verbs. Several connections run random verbs on the same few tasks. Each answer must have been
+//! true at some moment between its call and its return, and tasks that no verb named must be unchanged.
 //!
-//! A history is checked task by task for linearizability against the state machine (Wing and Gong, "Testing and verifying
-//! concurrent objects", 1993), and as a whole by its sums: what a purge counted, what the figures say, what a claim of all finds.
+//! A history is checked task by task for linearizability against the state machine (Wing and Gong, "Testing and
+//! verifying concurrent objects", 1993), and as a whole by its sums: what a purge counted, what the queue's counts are,
+//! what a claim of everything returns.
 
 mod check;
 mod history;
@@ -24,40 +25,41 @@ use crate::conformance::QueueFixture;
 use crate::model::{Completion, Limits};
 use crate::{Error, TaskQueue};
 
-/// How many connections there are at the most.
+/// The largest number of connections.
 pub const LANES: usize = 5;
 
-/// How often a shorter history is tried again before it is taken to be right: a fault shows at some timings only.
+/// How often a shorter history is tried again before it is taken to be right: a fault occurs only at some timings.
 const TRIES: usize = 30;
 
-/// After how many histories a stage is maintained, as a worker does it beside its tasks.
+/// The number of histories after which the stage is maintained, as a worker does beside its tasks.
 const UPKEEP: u32 = 16;
 
-/// At the end of how many histories what is left is claimed; at the others it is removed by what takes fewer statements.
+/// After one of this many histories the remaining tasks are claimed; after the others they are removed with fewer
+/// statements.
 const CLAIMS: u32 = 4;
 
-/// What histories are played on: objects of one storage, each as another process would have it.
+/// What histories run on: objects of one storage, each as another process would have it.
 #[derive(Debug, Clone)]
 pub struct Stage {
     /// [`LANES`] objects on the same tasks.
     pub objects: Vec<Arc<dyn TaskQueue>>,
     /// Whether they keep completed tasks.
     pub keeps: bool,
-    /// Completes a task in a transaction of a user's own, where the storage has such.
+    /// Completes a task in a transaction of the user, if the storage supports that.
     pub completer: Option<Arc<dyn Completer>>,
-    /// Names of queues begin with this, so that several stages can share a storage.
+    /// The prefix of queue names, so that several stages can share a storage.
     pub name: String,
 }
 
-/// What a user does who completes a task in a transaction of the user's own.
+/// Completes tasks in transactions of its own, as a user does.
 #[async_trait]
 pub trait Completer: Debug + Send + Sync {
-    /// Carries the completion out and commits, or rolls back. Error `is_claim_lost` if the claim does not hold any more.
+    /// Executes the completion and commits, or rolls back. Error `is_claim_lost` if the claim does not hold any more.
     async fn complete(&self, completion: &Completion, commit: bool) -> Result<(), Error>;
 }
 
-/// Plays so many random histories, one after another; an error shows a short one that goes wrong. Plans depend on the seed
-/// alone, the timing within a history does not. To be called in a thread that may block, within a runtime.
+/// Runs `count` random histories, one after another. The error describes a short one that fails. Plans depend on the
+/// seed alone, the timing within a history does not. Must be called on a thread that may block, within a runtime.
 pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
     let runtime = tokio::runtime::Handle::current();
     let workers = runtime.block_on(play::workers(stage));
@@ -75,7 +77,7 @@ pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
                     .block_on(stage.objects[0].maintain())
                     .map_err(|error| TestCaseError::fail(format!("maintenance failed: {error}")))?;
             }
-            // A right one leaves nothing behind.
+            // A history that is right leaves nothing in its queue, so only a wrong one changes the name.
             number.set(number.get() + u64::from(wrong.get()));
             let queue = format!("{}-{}", stage.name, number.get());
             let history = runtime.block_on(async {
@@ -98,7 +100,7 @@ pub fn histories(stage: &Stage, count: u32, seed: u64) -> Result<(), String> {
     outcome.map_err(|error| error.to_string())
 }
 
-/// Histories on objects that keep completed tasks and on objects that do not.
+/// Runs histories on objects that keep completed tasks and on objects that do not.
 pub async fn c16_verbs_at_the_same_time_are_linearizable(fixture: &dyn QueueFixture) {
     for keeps in [false, true] {
         let mut objects = Vec::new();

@@ -1,9 +1,9 @@
-//! One task as the state machine has it: whether an answer can be true of it, and what it is afterwards.
+//! One task in the state machine: whether an answer can be true of it, and its state afterwards.
 
 use super::history::{Change, Fact, Refusal, View};
 use crate::model::*;
 
-/// A task that is there.
+/// A task that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Known {
     view: View,
@@ -12,10 +12,10 @@ pub(super) struct Known {
     expired: bool,
 }
 
-/// `None`: it is not there yet, or not any more.
+/// `None`: it does not exist yet, or any more.
 pub(super) type Model = Option<Known>;
 
-/// The task after this, or `None` if it cannot have been so.
+/// The task after this fact, or `None` if the fact cannot be true of it.
 pub(super) fn after(model: Model, fact: &Fact, keeps: bool) -> Option<Model> {
     match fact {
         Fact::Added { view, expired } => {
@@ -27,7 +27,7 @@ pub(super) fn after(model: Model, fact: &Fact, keeps: bool) -> Option<Model> {
             let fits = model.filter(|known| settles(known, *claim, outcome));
             match (fits, done) {
                 (Some(known), true) => Some(settled(known, outcome, keeps)),
-                // Without a claim it is lost also if a call beside it changed the row at that moment.
+                // Without a claim it is lost also if a concurrent call changed the row at that moment.
                 (None, false) => Some(model),
                 (Some(_), false) if claim.is_none() => Some(model),
                 _ => None,

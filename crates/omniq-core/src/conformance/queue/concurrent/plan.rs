@@ -1,4 +1,4 @@
-//! What happens in a history: the tasks that are there at first, and what each connection does.
+//! The plan of a history: the tasks that exist at first, and what each connection does.
 
 use proptest::prelude::*;
 
@@ -13,29 +13,30 @@ pub struct Segment {
     pub priority: i16,
     /// Whether they start far in the future.
     pub delayed: bool,
-    /// Whether their time to live has ended when the history begins. Not if they are delayed.
+    /// Whether their time to live has ended when the history begins. Never if they are delayed.
     pub expiring: bool,
 }
 
-/// What a connection does. Tasks are named by their place among those that are there at first, modulo their number.
+/// What a connection does. Tasks are named by their position among those that exist at first, modulo their number.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// Claims so many.
+    /// Claims up to this many tasks.
     Claim(u32),
-    /// Settles so many of the tasks that the connection has claimed.
+    /// Settles some of the tasks that the connection has claimed.
     Settle {
-        /// The outcomes, in turn, by their place in `play::OUTCOMES`.
+        /// The outcomes, in turn, as numbers of `play::outcome`.
         outcomes: Vec<usize>,
         /// How many tasks.
         many: usize,
-        /// Those of the first claims, which may be settled already, instead of those of the last ones.
+        /// Takes the first claims, which may be settled already, instead of the last ones.
         stale: bool,
         /// All or nothing.
         all: bool,
     },
-    /// Completes the last task that the connection has claimed in a transaction of a user's own, which commits, or rolls back.
+    /// Completes the last task that the connection has claimed in a transaction of the user, which commits or rolls
+    /// back.
     Complete(bool),
-    /// Withdraws tasks.
+    /// Cancels tasks.
     Cancel(Vec<usize>),
     /// Removes tasks, all or none.
     Delete(Vec<usize>),
@@ -47,22 +48,22 @@ pub enum Act {
     Reorder(usize, i16),
     /// Sets the start time of a task to now.
     Due(usize),
-    /// Looks at a task.
+    /// Reads a task.
     Get(usize),
-    /// Looks at all tasks.
+    /// Lists all tasks.
     List,
-    /// Removes all tasks of a state (its place in `TaskState::ALL`), or of any, that are not running.
+    /// Removes all tasks of a state (its index in `TaskState::ALL`), or of any, that are not running.
     Purge(Option<usize>),
-    /// Adds so many tasks.
+    /// Adds this many tasks.
     Enqueue(usize),
-    /// Expires what has expired, as maintenance does.
+    /// Expires the tasks whose time to live has ended, as maintenance does.
     Expire,
 }
 
-/// A history to be played.
+/// The plan of one history.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The tasks that are there at first.
+    /// The tasks that exist at first.
     pub segments: Vec<Segment>,
     /// What each connection does, one act after another.
     pub lanes: Vec<Vec<Act>>,
@@ -71,7 +72,7 @@ pub struct Plan {
 pub(super) fn plans() -> impl Strategy<Value = Plan> {
     let segments = prop::collection::vec(segment(), 1..=3);
     let lanes = prop::collection::vec(prop::collection::vec(act(), 4), LANES);
-    // Two verbs that meet are enough for most faults: so most histories are short, and there can be more of them.
+    // Two concurrent verbs are enough for most faults, so most histories are short, and there can be more of them.
     let width = prop_oneof![3 => Just(2), 2 => Just(3), 1 => 4..=LANES];
     let length = prop_oneof![3 => Just(1), 3 => Just(2), 1 => 3..=4_usize];
     let lengths = prop::collection::vec(length, LANES);
@@ -101,7 +102,7 @@ fn segment() -> impl Strategy<Value = Segment> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    // Close to each other, so that they share rows.
+    // Close to each other, so that they share segments.
     let place = || 0..60_usize;
     let places = move || prop_oneof![2 => prop::collection::vec(place(), 1), 1 => prop::collection::vec(place(), 2..=8)];
     prop_oneof![

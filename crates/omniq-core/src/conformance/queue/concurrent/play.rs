@@ -1,4 +1,4 @@
-//! Plays a history: every connection does what its lane says, all at the same time, and writes down what it is told.
+//! Runs a history: all connections carry out their lanes at the same time, and record the answers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{Completer, LANES, Stage};
 use crate::conformance::support::{HOUR, boom, from, number, pause, task};
 use crate::*;
 
-/// The outcomes of runs, by their places.
+/// The outcome with this number.
 fn outcome(place: usize) -> Outcome {
     match place {
         0 => Outcome::Complete,
@@ -24,7 +24,7 @@ fn outcome(place: usize) -> Outcome {
     }
 }
 
-/// One worker of each object, for all histories.
+/// Registers one worker for each object, for all histories.
 pub(super) async fn workers(stage: &Stage) -> Vec<WorkerId> {
     let mut workers = Vec::with_capacity(LANES);
     for object in &stage.objects {
@@ -45,7 +45,7 @@ fn view(task: &Task) -> View {
     }
 }
 
-/// What a connection has.
+/// The state of a connection.
 struct Lane {
     no: usize,
     queue: Arc<dyn TaskQueue>,
@@ -53,13 +53,14 @@ struct Lane {
     worker: WorkerId,
     name: String,
     start: Instant,
-    /// The tasks that were there at first, and whether they had expired.
+    /// The tasks that existed at first, and whether they had expired.
     tasks: Vec<(TaskId, bool)>,
     claimed: Vec<(TaskId, Option<Claim>)>,
     calls: Vec<Call>,
 }
 
-/// Plays it, then looks at what is left; `claims`: and whether it can be claimed. An error: something answered as it never may.
+/// Runs the plan, then checks what is left and, if `claims`, that it can be claimed. An error: an answer that is never
+/// allowed.
 pub(super) async fn play(
     stage: &Stage,
     workers: &[WorkerId],
@@ -237,7 +238,7 @@ impl Lane {
             events: Vec::new(),
         });
         let answers = match self.queue.settle(settlements.collect(), mode).await {
-            // Nothing was changed: they are held as before.
+            // Nothing was changed, so the tasks are held as before.
             Err(error) if mode == SettleMode::All && error.is_claim_lost() => {
                 self.claimed.extend(batch.into_iter().map(|(id, claim, _)| (id, claim)));
                 return Ok(());
@@ -247,7 +248,7 @@ impl Lane {
         let mut facts = Vec::with_capacity(batch.len());
         for ((id, claim, outcome), answer) in batch.into_iter().zip(answers) {
             match answer {
-                // Another call held its row by a lock: nothing was changed, and it is held as before.
+                // Another call had locked its row: nothing was changed, and the task is held as before.
                 Settled::Busy => self.claimed.extend(claim.map(|claim| (id, Some(claim)))),
                 done => facts.push((id, Fact::Settled { claim, outcome, done: done == Settled::Done })),
             }
@@ -288,7 +289,7 @@ impl Lane {
         match change {
             Change::Value(value) => update.payload = Some(task(value).payload),
             Change::Priority(priority) => update.priority = Some(priority),
-            // A new start time has a time to live of its own, which would end at some moment of the history.
+            // A new start time has a time to live of its own, which would end at an unknown moment of the history.
             Change::Due if expired => return Ok(()),
             Change::Due => update.run_at = Some(jiff::Timestamp::now() - HOUR),
         }
@@ -311,7 +312,8 @@ impl Lane {
         self.queue.list(&self.filter()).await.map_err(unexpected("list"))
     }
 
-    /// Everything can be read, the figures are those of the tasks, and, if `claims`, what is ready can be claimed. Leaves nothing.
+    /// Checks that everything can be read, that the counts are those of the tasks, and, if `claims`, that what is ready
+    /// can be claimed. Leaves nothing.
     async fn look_at_the_end(&mut self, claims: bool) -> Result<(), String> {
         let begin = self.now();
         let listed = self.list().await?;
@@ -351,7 +353,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Claims what is ready of these, which must be all of it; returns how many.
+    /// Claims the ready ones of these tasks, which must all be claimed; returns how many.
     async fn claim_all(&mut self, listed: &[Task]) -> Result<u64, String> {
         let expired: HashSet<TaskId> =
             self.tasks.iter().filter(|(_, expired)| *expired).map(|(id, _)| *id).collect();
@@ -386,7 +388,7 @@ fn refusal(verb: &str, error: &Error) -> Result<Refusal, String> {
     }
 }
 
-/// All are changed, or none because of the one that the error names.
+/// All are changed, or none because of the task that the error names.
 fn all_or_none(
     ids: &[TaskId],
     answer: crate::Result<()>,
