@@ -64,7 +64,9 @@ pub(crate) async fn claim_or_wait<Q: TaskQueue + ?Sized>(
         match &mut subscription {
             // Claim once more before the wait: what became ready before the subscription has notified nothing.
             None => subscription = Some(queue.subscribe(worker, &request.queues).await?),
-            Some(subscription) => subscription.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await,
+            Some(subscription) => {
+                subscription.wait(deadline.saturating_duration_since(Instant::now()).min(POLL)).await
+            }
         }
     }
 }

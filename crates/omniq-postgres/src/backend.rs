@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    Backend, BlockingBackend, Error, EventStorage, MemoryEventStorage, MemoryQueue, MemoryResultStorage,
-    NewTask, Connect, Result, ResultStorage, TaskId, TaskQueue, blocking,
+    Backend, BlockingBackend, Connect, Error, EventStorage, MemoryEventStorage, MemoryQueue,
+    MemoryResultStorage, NewTask, Result, ResultStorage, TaskId, TaskQueue, blocking,
 };
 
 use crate::db::Db;

@@ -4,9 +4,9 @@ use deadpool::managed::{PoolError, TimeoutType};
 use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::refusal::{Refusal, detail};
-use crate::queue::duplicates;
 use crate::db::unshown::TooLarge;
+use crate::queue::duplicates;
+use crate::refusal::{Refusal, detail};
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
@@ -122,7 +122,9 @@ fn from_report(db: &Report<'_>) -> Error {
         "OQ003" => Error::not_found(message),
         "OQ004" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
-        _ if code == SqlState::UNIQUE_VIOLATION.code() => duplicates::error(db.constraint, db.detail, db.message),
+        _ if code == SqlState::UNIQUE_VIOLATION.code() => {
+            duplicates::error(db.constraint, db.detail, db.message)
+        }
         _ if code == SqlState::CHECK_VIOLATION.code() => Error::invalid(format!(
             "the database refused a value by its rule {:?}: {}",
             db.constraint.unwrap_or_default(),

@@ -20,7 +20,7 @@ mod tls;
 mod wake;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
-pub use raw::{RawEnqueue, RawParams};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
 pub use queue::{AsyncPostgresQueue, CompleteIn, EnqueueTarget, PostgresQueue};
+pub use raw::{RawEnqueue, RawParams};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};

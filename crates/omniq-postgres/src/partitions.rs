@@ -7,8 +7,8 @@ use omniq_core::{Error, Result};
 
 use crate::db::Db;
 use crate::refusal::Refusal;
-use crate::sql::{Columns, Named};
 use crate::sql::Statement;
+use crate::sql::{Columns, Named};
 
 const HOUR: f64 = 3600.0;
 /// The time that a partition of events covers.
@@ -59,7 +59,9 @@ impl Missing {
 
 impl Db {
     pub(crate) async fn make_results_partition(&self, ahead: f64, ttl: Duration) -> Result<()> {
-        self.query(&self.sql.make_results_partition, &[("ahead", &ahead), ("step", &step(ttl.as_secs_f64()))]).await.map(drop)
+        self.query(&self.sql.make_results_partition, &[("ahead", &ahead), ("step", &step(ttl.as_secs_f64()))])
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn make_events_partition(&self, ahead: f64) -> Result<()> {
@@ -81,7 +83,9 @@ impl Db {
         self.make_events_partition(0.0).await?;
         self.make_events_partition(DAY).await?;
         match keep {
-            Some(keep) => self.drop_all(&self.sql.drop_events_partition, &[("keep", &keep.as_secs_f64())]).await,
+            Some(keep) => {
+                self.drop_all(&self.sql.drop_events_partition, &[("keep", &keep.as_secs_f64())]).await
+            }
             None => Ok(()),
         }
     }

@@ -16,10 +16,10 @@ use crate::convert::settlement::SettlementArg;
 use crate::convert::small::TaskErrorArg;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
+use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
-use crate::database_id::DatabaseId;
 use crate::queue::{Queue, task_ids};
 use crate::results::Results;
 use crate::settings::Settings;
@@ -278,7 +278,10 @@ impl Backend {
     /// out to be another one.
     fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
         let known = known.map(|known| known.get().0.clone());
-        self.verb(py, |backend| async move { backend.queue().database_id(known).await.map(Answer::DatabaseId) })
+        self.verb(
+            py,
+            |backend| async move { backend.queue().database_id(known).await.map(Answer::DatabaseId) },
+        )
     }
 
     /// Opens all parts, unless they are open.

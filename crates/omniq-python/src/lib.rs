@@ -8,12 +8,12 @@ mod backend;
 mod bridge;
 mod command;
 mod convert;
+mod database_id;
 mod error;
 mod events;
 mod foreign;
 mod logging;
 mod pending;
-mod database_id;
 mod queue;
 mod results;
 mod runtime;
@@ -39,6 +39,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::convert::small::check_backoff;
     #[pymodule_export]
+    use crate::database_id::DatabaseId;
+    #[pymodule_export]
     use crate::events::Events;
     #[pymodule_export]
     use crate::foreign::Done;
@@ -46,8 +48,6 @@ mod _omniq {
     use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
     #[pymodule_export]
     use crate::pending::Pending;
-    #[pymodule_export]
-    use crate::database_id::DatabaseId;
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::answer::Answer;
 use crate::backend::Backend;
 use crate::convert::new_task::from_options;
+use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::database_id::DatabaseId;
 
 /// A statement, its parameters, and the ids of its tasks.
 type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);

@@ -22,12 +22,12 @@
 
 pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
-    Codec, Completion, Context, Dequeue, Subscription, Error, EventFilter, EventKind, EventStorage, Failure,
-    Handler, Handoff, Heartbeat, Lease, SelfLease, LeaseState, Limits, Location, Lost, NewTask, Connect,
-    Outcome, Payload, DatabaseId, HeartbeatConnection, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
-    Schedule, SettleMode, Settled, Settlement, Step, StopReason, Task, TaskError, TaskEvent, TaskFilter,
-    TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker, WorkerBuilder, WorkerHandle,
-    WorkerId, WorkerInfo, check_name, read_object,
+    Codec, Completion, Connect, Context, DatabaseId, Dequeue, Error, EventFilter, EventKind, EventStorage,
+    Failure, Handler, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Limits, Location, Lost,
+    NewTask, Outcome, Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
+    Schedule, SelfLease, SettleMode, Settled, Settlement, Step, StopReason, Subscription, Task, TaskError,
+    TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker,
+    WorkerBuilder, WorkerHandle, WorkerId, WorkerInfo, check_name, read_object,
 };
 
 #[cfg(feature = "logging")]
@@ -44,7 +44,7 @@ pub mod storage {
     pub mod postgres {
         pub use omniq_postgres::{
             AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
-            RawEnqueue, EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage, RawParams,
+            EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage, RawEnqueue, RawParams,
         };
     }
 }

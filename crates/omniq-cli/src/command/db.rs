@@ -152,7 +152,8 @@ fn statements(name: Option<&str>, schema: &str, out: &Output) -> Result<()> {
         }
     }
     if out.is_json() {
-        let all: Vec<_> = all.iter().map(|(name, sql)| serde_json::json!({ "name": name, "sql": sql })).collect();
+        let all: Vec<_> =
+            all.iter().map(|(name, sql)| serde_json::json!({ "name": name, "sql": sql })).collect();
         return out.json(&all);
     }
     let texts: Vec<_> = all.iter().map(|(name, sql)| format!("-- {name}\n{};", sql.trim_end())).collect();

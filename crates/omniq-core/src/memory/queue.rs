@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
-use super::subscription::{MemorySubscription, MemoryHeartbeat};
 use super::store::{MemoryQueue, State};
+use super::subscription::{MemoryHeartbeat, MemorySubscription};
 use crate::model::*;
-use crate::{Subscription, Error, SelfLease, Location, HeartbeatConnection, Result, TaskQueue};
+use crate::{Error, HeartbeatConnection, Location, Result, SelfLease, Subscription, TaskQueue};
 
 #[async_trait]
 impl TaskQueue for MemoryQueue {

@@ -85,7 +85,8 @@ impl MemoryResultStorage {
     /// An empty storage.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        let shared = Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
+        let shared =
+            Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
         Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
     }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::notifier::Notifier;
 use super::leases::Workers;
+use super::notifier::Notifier;
 use super::tasks::Tasks;
 use super::{locked, new_location};
 use crate::model::*;
-use crate::{SelfLease, Location, Result, TaskQueue};
+use crate::{Location, Result, SelfLease, TaskQueue};
 
 #[derive(Debug, Default)]
 pub(super) struct State {

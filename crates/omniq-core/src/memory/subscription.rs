@@ -9,7 +9,7 @@ use super::locked;
 use super::notifier::Listener;
 use super::store::{MemoryQueue, State};
 use crate::model::*;
-use crate::{Subscription, HeartbeatConnection, Result};
+use crate::{HeartbeatConnection, Result, Subscription};
 
 pub(super) struct MemorySubscription {
     queue: MemoryQueue,

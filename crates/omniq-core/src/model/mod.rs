@@ -1,5 +1,6 @@
 //! The models: the data types that users and all parts of the library share.
 
+mod database_id;
 mod event;
 mod failure;
 mod filter;
@@ -9,7 +10,6 @@ mod json;
 mod limits;
 mod new_task;
 mod payload;
-mod database_id;
 mod result;
 mod retry;
 mod schedule;
@@ -19,6 +19,7 @@ mod task;
 mod update;
 mod worker;
 
+pub use database_id::DatabaseId;
 pub use event::{EventKind, TaskEvent};
 pub use failure::TaskError;
 pub use filter::{EventFilter, ResultFilter, TaskFilter};
@@ -28,7 +29,6 @@ pub(crate) use limits::check_delay;
 pub use limits::{Limits, check_name};
 pub use new_task::{NewTask, check_metadata};
 pub use payload::{Codec, Payload};
-pub use database_id::DatabaseId;
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;
 pub use schedule::{Schedule, Timing};

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::Result;
 
 pub use events::EventStorage;
-pub use queue::{Subscription, Handoff, HeartbeatConnection, TaskQueue};
+pub use queue::{Handoff, HeartbeatConnection, Subscription, TaskQueue};
 pub use results::ResultStorage;
 pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
 #[cfg(feature = "conformance")]

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use omniq_macros::blocking;
 
 use super::Location;
-use crate::self_lease::SelfLease;
 use crate::model::*;
+use crate::self_lease::SelfLease;
 use crate::{Error, Result, verbs};
 
 /// A queue of tasks.

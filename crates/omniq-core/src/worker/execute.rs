@@ -94,7 +94,12 @@ async fn run_blocking(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) if error.is_cancelled() => return None,
-        Err(_) => return Some(Ending::Panicked(TaskError::new("panic", "the handler's thread ended without an answer"))),
+        Err(_) => {
+            return Some(Ending::Panicked(TaskError::new(
+                "panic",
+                "the handler's thread ended without an answer",
+            )));
+        }
     };
     Some(ending_of_cooperative(answer, context))
 }

@@ -96,7 +96,10 @@ impl LocalQueue {
     }
 
     /// Begins the next task if a slot is free. `start` makes its run; a task for which it gives `None` is left out.
-    pub(super) fn begin<R>(&self, start: impl Fn(Task) -> Option<(Context, R)>) -> Option<(Slot, Entry, Context, R)> {
+    pub(super) fn begin<R>(
+        &self,
+        start: impl Fn(Task) -> Option<(Context, R)>,
+    ) -> Option<(Slot, Entry, Context, R)> {
         let mut state = self.lock();
         if state.used >= self.shared.slots {
             return None;
@@ -113,7 +116,10 @@ impl LocalQueue {
     }
 
     /// Begins the next task in the slot of a run that has ended.
-    pub(super) fn next<R>(&self, start: impl Fn(Task) -> Option<(Context, R)>) -> Option<(Entry, Context, R)> {
+    pub(super) fn next<R>(
+        &self,
+        start: impl Fn(Task) -> Option<(Context, R)>,
+    ) -> Option<(Entry, Context, R)> {
         let mut state = self.lock();
         let (low, begun) = self.take(&mut state, start);
         drop(state);

@@ -67,7 +67,9 @@ impl Outbox {
             return;
         }
         // After the end of the worker nothing is written.
-        if let Err(TrySendError::Full(OutboxEntry::Event(event))) = self.to.try_send(OutboxEntry::Event(event)) {
+        if let Err(TrySendError::Full(OutboxEntry::Event(event))) =
+            self.to.try_send(OutboxEntry::Event(event))
+        {
             overflow.put(run, event);
         }
     }

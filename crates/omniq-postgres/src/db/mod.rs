@@ -7,9 +7,9 @@ mod opening;
 pub(crate) mod patience;
 #[cfg(test)]
 mod pinned;
-mod pins;
+pub(crate) mod pins;
 mod probe;
-mod sending;
+pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod unshown;
 
@@ -25,12 +25,12 @@ use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
 
 use self::connection::{Connector, Count, Object, Pool};
-use crate::error::{from_driver, from_pool, is_away};
 use self::opening::Opened;
 use self::patience::Patience;
-use crate::sql::schema::Schema;
 use self::sessions::Sessions;
+use crate::error::{from_driver, from_pool, is_away};
 use crate::settings::Settings;
+use crate::sql::schema::Schema;
 use crate::sql::{Statement, Statements};
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);

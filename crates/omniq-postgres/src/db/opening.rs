@@ -4,12 +4,12 @@ use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
 
 use crate::db::connection::Count;
-use crate::error::is_away;
 use crate::db::hosts::Hosts;
 use crate::db::patience::Patience;
 use crate::db::pins::Pins;
 use crate::db::probe::are_sessions;
 use crate::db::sessions::{Server, Sessions, Way};
+use crate::error::is_away;
 use crate::settings::Settings;
 
 /// How to make sessions of a server, and the first session.

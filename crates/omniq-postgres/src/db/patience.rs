@@ -5,8 +5,8 @@ use std::time::Duration;
 use omniq_core::{Error, Result};
 use tokio::time::Instant;
 
-use crate::db::connection::Object;
 use crate::db::Db;
+use crate::db::connection::Object;
 use crate::error::{is_away, was_not_done};
 
 /// The shortest and the longest wait between two attempts.

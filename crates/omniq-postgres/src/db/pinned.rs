@@ -4,8 +4,8 @@ use omniq_testkit::{Pooler, TestDb};
 
 use crate::db::Db;
 use crate::db::pins::PLANNING;
-use crate::sql::Columns;
 use crate::settings::Settings;
+use crate::sql::Columns;
 use crate::sql::Statement;
 
 const HOSTILE: &str = include_str!("../../tests/hostile.sql");
@@ -45,7 +45,8 @@ async fn a_role_sets_nothing_that_statements_rely_on() {
         let url = pooler.as_ref().map_or(url.as_str(), Pooler::url);
         let opened = Db::open(&Settings::from_url(url).unwrap()).await.unwrap();
 
-        let look = Statement { text: OF_THE_ROLE.to_owned(), types: Vec::new(), reads: true };
+        let file = format!("-- read only\n{OF_THE_ROLE}");
+        let look = Statement::new(&opened.schema, &file, &[]);
         let row = opened.one(&look, &[]).await.unwrap();
         let mut columns = Columns::new(&row);
         let (found, direct): (Vec<String>, String) = (columns.take().unwrap(), columns.take().unwrap());

@@ -77,7 +77,8 @@ pub(crate) async fn query_typed(
     statement: &Statement,
     params: &[Named<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let typed = statement.values(params).zip(&statement.types).map(|(param, ty)| (Unshown(param), ty.clone()));
+    let typed =
+        statement.values(params).zip(&statement.types).map(|(param, ty)| (Unshown(param), ty.clone()));
     client.query_typed_raw(&statement.text, typed).await?.try_collect().await
 }
 

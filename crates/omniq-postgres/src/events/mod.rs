@@ -15,9 +15,9 @@ pub(crate) use self::batch::EventBatch;
 use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
-use crate::sql::{Named, count_of};
 use crate::settings::Settings;
 use crate::sql::time::{Time, optional};
+use crate::sql::{Named, count_of};
 
 /// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits at most a second for a lock that another session
 /// holds on the events; then it fails (`is_timeout`, SQLSTATE 55P03) and has written nothing.
@@ -113,7 +113,8 @@ impl EventStorage for AsyncPostgresEventStorage {
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
         let (stated, limit) = (Filter::new(filter), i64::from(filter.page_size()));
-        let statement = if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
+        let statement =
+            if filter.latest { &self.db.sql.query_latest_events } else { &self.db.sql.query_events };
         let mut params = stated.params(filter).to_vec();
         params.push(("limit", &limit));
         let rows = self.db.search(statement, &params).await?;
@@ -129,8 +130,13 @@ impl EventStorage for AsyncPostgresEventStorage {
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
-        let rows =
-            self.db.bounded_search(&self.db.sql.purge_events, &[("before", &Time(before)), ("limit", &i64::from(limit))]).await?;
+        let rows = self
+            .db
+            .bounded_search(
+                &self.db.sql.purge_events,
+                &[("before", &Time(before)), ("limit", &i64::from(limit))],
+            )
+            .await?;
         count_of(&rows)
     }
 

@@ -87,7 +87,8 @@ impl Inboxes {
     /// An inbox for this worker. The name of its channel cannot be guessed.
     pub(crate) fn add(&self, worker: WorkerId, funcs: Vec<String>) -> Arc<Inbox> {
         let channel = format!("omniq_{:032x}", rand::random::<u128>());
-        let inbox = Arc::new(Inbox { worker, funcs, channel, state: Mutex::default(), arrived: Notify::new() });
+        let inbox =
+            Arc::new(Inbox { worker, funcs, channel, state: Mutex::default(), arrived: Notify::new() });
         self.lock().insert(worker, Arc::clone(&inbox));
         inbox
     }

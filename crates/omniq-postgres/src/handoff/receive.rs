@@ -21,7 +21,12 @@ use crate::wake::Wake;
 const LAST_DELIVERIES: Duration = Duration::from_secs(2);
 
 /// Adds an inbox for a worker. It is open while the worker has a subscription.
-pub(crate) fn begin(wake: &Arc<Wake>, claims: &Arc<Claims>, worker: WorkerId, funcs: &[String]) -> PostgresHandoff {
+pub(crate) fn begin(
+    wake: &Arc<Wake>,
+    claims: &Arc<Claims>,
+    worker: WorkerId,
+    funcs: &[String],
+) -> PostgresHandoff {
     let inbox = wake.inboxes.add(worker, funcs.to_vec());
     PostgresHandoff { wake: Arc::clone(wake), claims: Arc::clone(claims), inbox }
 }

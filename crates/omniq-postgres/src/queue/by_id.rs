@@ -28,12 +28,10 @@ async fn singled_out(
 }
 
 /// Asks the workers of running tasks to stop them, and with `withdraw` removes the tasks that wait.
-pub(super) async fn cancel(
-    claims: &Claims,
-    ids: &[TaskId],
-    withdraw: bool,
-) -> Result<Vec<Cancelled>> {
-    let rows = singled_out(claims, ids, &claims.db.sql.cancel, &[("ids", &uuids(ids)), ("withdraw", &withdraw)]).await?;
+pub(super) async fn cancel(claims: &Claims, ids: &[TaskId], withdraw: bool) -> Result<Vec<Cancelled>> {
+    let rows =
+        singled_out(claims, ids, &claims.db.sql.cancel, &[("ids", &uuids(ids)), ("withdraw", &withdraw)])
+            .await?;
     let row = rows.first().ok_or_else(|| Error::internal("a cancel gave no answer"))?;
     let mut columns = Columns::new(row);
     let mut answers = vec![Cancelled::NotFound; ids.len()];

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq_core::{Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, WorkerId};
+use omniq_core::{
+    Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, WorkerId,
+};
 
 use super::claim_tracker::Reconcile;
 use super::claims::Claims;
@@ -27,7 +29,10 @@ impl Claims {
             if !tasks.is_empty() || round > AGAIN {
                 return Ok(tasks);
             }
-            let row = self.db.one(&self.db.sql.contended, &[("queues", &request.queues), ("funcs", &request.funcs)]).await?;
+            let row = self
+                .db
+                .one(&self.db.sql.contended, &[("queues", &request.queues), ("funcs", &request.funcs)])
+                .await?;
             if !Columns::new(&row).take::<bool>()? {
                 break;
             }
@@ -112,8 +117,9 @@ impl Claims {
         let params: [Named<'_>; 1] = [("worker", &worker.0)];
         // While this lock is held no claim may hold a connection and wait: claims take theirs after the lock.
         let client = db.client().await?;
-        let [epoch, rows] =
-            db.query_both(client, [(&db.sql.await_claims, &params), (&db.sql.orphaned_claims, &params)]).await;
+        let [epoch, rows] = db
+            .query_both(client, [(&db.sql.await_claims, &params), (&db.sql.orphaned_claims, &params)])
+            .await;
         let (epoch, rows) = (epoch?, rows?);
         if let Some(row) = epoch.first() {
             reconcile.in_epoch(Columns::new(row).take()?);
@@ -124,7 +130,9 @@ impl Claims {
             let row = SegmentRow::read(&mut columns)?;
             let claim = Claim { worker, number: columns.take::<i32>()?.cast_unsigned() };
             orphaned.extend(
-                row.tasks().map(|(_, id)| (id, claim)).filter(|(id, claim)| !reconcile.knows(*id, claim.number)),
+                row.tasks()
+                    .map(|(_, id)| (id, claim))
+                    .filter(|(id, claim)| !reconcile.knows(*id, claim.number)),
             );
         }
         if !orphaned.is_empty() {

@@ -64,7 +64,11 @@ pub(super) async fn prepare(
     let number = crate::sql::signed(claim.number);
     db.check_open()?;
     let id = task_id.as_uuid();
-    db.query(&db.sql.single_out_held, &[("id", &id), ("base_id", &base_id(id)), ("worker", &claim.worker.0), ("number", &number)]).await?;
+    db.query(
+        &db.sql.single_out_held,
+        &[("id", &id), ("base_id", &base_id(id)), ("worker", &claim.worker.0), ("number", &number)],
+    )
+    .await?;
     // The user's transaction is about to change them.
     counts::changed(db);
     let ttl = result.as_ref().and_then(|result| result.ttl);

@@ -97,8 +97,7 @@ impl Cursors {
         let workers = self.lock();
         let cursor = workers.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
         let positions = request.queues.iter().map(|queue| cursor?.positions.get(queue).copied());
-        let (priorities, seqs) =
-            positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
+        let (priorities, seqs) = positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
         From { priorities, seqs, begun: Instant::now() }
     }
 

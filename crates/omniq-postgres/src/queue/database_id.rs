@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use omniq_core::{Error, DatabaseId, Result};
+use omniq_core::{DatabaseId, Error, Result};
 
 use crate::db::Db;
 use crate::sql::Columns;

@@ -61,7 +61,8 @@ impl Enqueuer {
         Self {
             db: Arc::clone(db),
             limits: db.settings().limits(),
-            coalescers: [false, true].map(|logged| [EnqueueCoalescer::new(logged), EnqueueCoalescer::new(logged)]),
+            coalescers: [false, true]
+                .map(|logged| [EnqueueCoalescer::new(logged), EnqueueCoalescer::new(logged)]),
             database_ids: DatabaseIds::default(),
         }
     }
@@ -197,7 +198,10 @@ async fn send_once(
     }
 }
 
-fn call<'a>(db: &'a Db, (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>)) -> (&'a Statement, Vec<Named<'a>>) {
+fn call<'a>(
+    db: &'a Db,
+    (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>),
+) -> (&'a Statement, Vec<Named<'a>>) {
     match piece {
         Piece::Segment(segment) => {
             let statement = if payloads.len() == 1 { &db.sql.enqueue_one } else { &db.sql.enqueue_segment };

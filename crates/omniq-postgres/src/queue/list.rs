@@ -35,10 +35,17 @@ pub(super) async fn count(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
     let Some((name, state, running, func)) = filter_params(filter) else { return Ok(0) };
     match func {
         None => {
-            let row = db.one(&db.sql.count, &[("queue", name), ("state", &state), ("running", &running)]).await?;
+            let row =
+                db.one(&db.sql.count, &[("queue", name), ("state", &state), ("running", &running)]).await?;
             Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
         }
-        Some(_) => db.search_count(&db.sql.count_of_func, &[("queue", name), ("state", &state), ("running", &running), ("func", func)]).await,
+        Some(_) => {
+            db.search_count(
+                &db.sql.count_of_func,
+                &[("queue", name), ("state", &state), ("running", &running), ("func", func)],
+            )
+            .await
+        }
     }
 }
 
@@ -83,7 +90,18 @@ async fn ids(db: &Arc<Db>, filter: &TaskFilter, wanted: usize) -> Result<Vec<Tas
     let mut ids: Vec<TaskId> = Vec::new();
     loop {
         let rows = db
-            .search(&db.sql.list, &[("queue", name), ("state", &state), ("running", &running), ("func", func), ("after_id", &last.0), ("after_count", &last.1), ("limit", &rows_at_once)])
+            .search(
+                &db.sql.list,
+                &[
+                    ("queue", name),
+                    ("state", &state),
+                    ("running", &running),
+                    ("func", func),
+                    ("after_id", &last.0),
+                    ("after_count", &last.1),
+                    ("limit", &rows_at_once),
+                ],
+            )
             .await?;
         for row in &rows {
             let row = SegmentRow::read(&mut Columns::new(row))?;

@@ -14,7 +14,8 @@ pub(super) async fn lost(db: &Db, holders: &LockHolders, limit: u32) -> Result<V
     if workers.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = db.bounded_search(&db.sql.lost, &[("workers", &workers), ("limit", &i64::from(limit))]).await?;
+    let rows =
+        db.bounded_search(&db.sql.lost, &[("workers", &workers), ("limit", &i64::from(limit))]).await?;
     if rows.is_empty() {
         forget(db, holders, &workers).await?;
     }
@@ -33,7 +34,8 @@ async fn forget(db: &Db, holders: &LockHolders, workers: &Vec<i64>) -> Result<()
     let forgotten = db.bounded_search(&db.sql.forget_workers, &[("workers", workers)]).await?;
     if count_of(&forgotten)? < workers.len() as u64 {
         let rows = db.bounded_search(&db.sql.blocked_rescues, &[("workers", workers)]).await?;
-        let row = rows.first().ok_or_else(|| Error::internal("the search for lock holders gave no answer"))?;
+        let row =
+            rows.first().ok_or_else(|| Error::internal("the search for lock holders gave no answer"))?;
         let mut columns = Columns::new(row);
         let (count, names): (i64, Vec<String>) = (columns.take()?, columns.take()?);
         if count > 0 {

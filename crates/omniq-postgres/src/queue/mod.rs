@@ -24,9 +24,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost, NewTask,
-    QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
-    TaskUpdate, WorkerId, WorkerInfo, check_name,
+    BlockingQueue, Cancelled, Completion, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost,
+    NewTask, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter,
+    TaskId, TaskQueue, TaskUpdate, WorkerId, WorkerInfo, check_name,
 };
 use uuid::Uuid;
 
@@ -182,7 +182,8 @@ impl TaskQueue for AsyncPostgresQueue {
         let settings = self.db().settings();
         let (completed, dead) = (seconds(settings.completed_ttl), seconds(settings.dead_ttl));
         let limit = i64::from(limit);
-        let params: [Named<'_>; 3] = [("completed_after", &completed), ("dead_after", &dead), ("limit", &limit)];
+        let params: [Named<'_>; 3] =
+            [("completed_after", &completed), ("dead_after", &dead), ("limit", &limit)];
         let pruned = count_of(&self.db().bounded(&self.db().sql.prune, &params).await?)?;
         counts::changed(self.db());
         Ok(pruned)
@@ -247,7 +248,13 @@ impl TaskQueue for AsyncPostgresQueue {
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
         info.check()?;
         let lease = info.lease.as_secs_f64();
-        let row = self.db().one(&self.db().sql.register_worker, &[("name", &info.name), ("queues", &info.queues), ("lease", &lease)]).await?;
+        let row = self
+            .db()
+            .one(
+                &self.db().sql.register_worker,
+                &[("name", &info.name), ("queues", &info.queues), ("lease", &lease)],
+            )
+            .await?;
         Columns::new(&row).take().map(WorkerId)
     }
 

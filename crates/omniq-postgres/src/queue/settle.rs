@@ -16,139 +16,142 @@ use crate::sql::{Columns, Named, SettleBlocks};
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Claims {
-pub(crate) async fn settle(
-    &self,
-    settlements: Vec<Settlement>,
-    mode: SettleMode,
-) -> Result<Vec<Settled>> {
-    if settlements.is_empty() {
-        return Ok(Vec::new());
-    }
-    for result in settlements.iter().filter_map(|settlement| settlement.result.as_ref()) {
-        self.limits.check_result(result)?;
-    }
-    let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
-    let batch = SettleBatch::new(settlements)?;
-    if let Some(task) = batch.twice
-        && mode == SettleMode::All
-    {
-        return Err(Error::claim_lost(format!(
-            "task {task} is settled twice in one batch: nothing was changed"
-        )));
-    }
-    let (results, events) = (&batch.results, &batch.events);
-    let (with_results, with_events) = (!results.is_empty(), !events.is_empty());
-    let all = mode == SettleMode::All;
-    let (values, many) = (results.values(), results.many());
+    pub(crate) async fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+        mode: SettleMode,
+    ) -> Result<Vec<Settled>> {
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        for result in settlements.iter().filter_map(|settlement| settlement.result.as_ref()) {
+            self.limits.check_result(result)?;
+        }
+        let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
+        let batch = SettleBatch::new(settlements)?;
+        if let Some(task) = batch.twice
+            && mode == SettleMode::All
+        {
+            return Err(Error::claim_lost(format!(
+                "task {task} is settled twice in one batch: nothing was changed"
+            )));
+        }
+        let (results, events) = (&batch.results, &batch.events);
+        let (with_results, with_events) = (!results.is_empty(), !events.is_empty());
+        let all = mode == SettleMode::All;
+        let (values, many) = (results.values(), results.many());
 
-    let mut params = claims_of(&batch).to_vec();
-    params.extend([
-        ("delays", &batch.delays as Param<'_>),
-        ("errors", &batch.errors),
-        ("keep", &self.keep_completed),
-        ("everything", &all),
-    ]);
-    if with_results {
+        let mut params = claims_of(&batch).to_vec();
         params.extend([
-            ("result_groups", &batch.result_tasks.0 as Param<'_>),
-            ("result_distances", &batch.result_tasks.1),
-            ("result_ids", &results.ids),
-            ("result_shapes", &results.shape_of),
-            ("result_masks", &results.masks),
-            ("result_values", &values),
-            ("result_starts", &results.starts),
-            ("result_many", &many),
-            ("result_errors", &results.errors),
-            ("result_metadata", &results.metadata),
-            ("result_enqueued", &results.enqueued),
-            ("result_started", &results.started),
-            ("result_finished", &results.finished),
-            ("shape_statuses", &results.shapes.statuses),
-            ("shape_codecs", &results.shapes.codecs),
-            ("shape_queues", &results.shapes.queues),
-            ("shape_funcs", &results.shapes.funcs),
-            ("shape_workers", &results.shapes.workers),
-            ("shape_attempts", &results.shapes.attempts),
-            ("shape_ttls", &results.shapes.ttls),
+            ("delays", &batch.delays as Param<'_>),
+            ("errors", &batch.errors),
+            ("keep", &self.keep_completed),
+            ("everything", &all),
         ]);
-    }
-    if with_events {
-        params.extend([
-            ("event_groups", &batch.event_tasks.0 as Param<'_>),
-            ("event_distances", &batch.event_tasks.1),
-            ("event_ats", &events.ats),
-            ("event_kinds", &events.kinds),
-            ("event_tasks", &events.tasks),
-            ("event_queues", &events.queues),
-            ("event_funcs", &events.funcs),
-            ("event_workers", &events.workers),
-            ("event_attempts", &events.attempts),
-            ("event_data", &events.data),
-        ]);
-    }
-    let (db, holders) = (&self.db, &self.lock_holders);
-    let stays = batch.keeps(self.keep_completed);
-    let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
-    let mut missing = Missing::new(results.ttls());
-    let begun = Instant::now();
-    let row = loop {
-        let statement = db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past });
-        let answer = db.one(statement, &params).await;
-        let answer = match missing.made(db, &answer).await {
-            Ok(true) => continue,
-            Ok(false) => answer,
-            // Other sessions hold the table that needs a partition.
-            Err(error) => Err(error),
+        if with_results {
+            params.extend([
+                ("result_groups", &batch.result_tasks.0 as Param<'_>),
+                ("result_distances", &batch.result_tasks.1),
+                ("result_ids", &results.ids),
+                ("result_shapes", &results.shape_of),
+                ("result_masks", &results.masks),
+                ("result_values", &values),
+                ("result_starts", &results.starts),
+                ("result_many", &many),
+                ("result_errors", &results.errors),
+                ("result_metadata", &results.metadata),
+                ("result_enqueued", &results.enqueued),
+                ("result_started", &results.started),
+                ("result_finished", &results.finished),
+                ("shape_statuses", &results.shapes.statuses),
+                ("shape_codecs", &results.shapes.codecs),
+                ("shape_queues", &results.shapes.queues),
+                ("shape_funcs", &results.shapes.funcs),
+                ("shape_workers", &results.shapes.workers),
+                ("shape_attempts", &results.shapes.attempts),
+                ("shape_ttls", &results.shapes.ttls),
+            ]);
+        }
+        if with_events {
+            params.extend([
+                ("event_groups", &batch.event_tasks.0 as Param<'_>),
+                ("event_distances", &batch.event_tasks.1),
+                ("event_ats", &events.ats),
+                ("event_kinds", &events.kinds),
+                ("event_tasks", &events.tasks),
+                ("event_queues", &events.queues),
+                ("event_funcs", &events.funcs),
+                ("event_workers", &events.workers),
+                ("event_attempts", &events.attempts),
+                ("event_data", &events.data),
+            ]);
+        }
+        let (db, holders) = (&self.db, &self.lock_holders);
+        let stays = batch.keeps(self.keep_completed);
+        let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
+        let mut missing = Missing::new(results.ttls());
+        let begun = Instant::now();
+        let row = loop {
+            let statement =
+                db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past });
+            let answer = db.one(statement, &params).await;
+            let answer = match missing.made(db, &answer).await {
+                Ok(true) => continue,
+                Ok(false) => answer,
+                // Other sessions hold the table that needs a partition.
+                Err(error) => Err(error),
+            };
+            match answer {
+                Err(error) if is_held(&error) && !all && !past => past = true,
+                // All or nothing: waits for rows that other sessions hold, as long as for a connection.
+                Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer => break answer?,
+            }
         };
-        match answer {
-            Err(error) if is_held(&error) && !all && !past => past = true,
-            // All or nothing: waits for rows that other sessions hold, as long as for a connection.
-            Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            answer => break answer?,
+        counts::changed(db);
+        if batch.brings_back() {
+            self.cursors.clear();
         }
-    };
-    counts::changed(db);
-    if batch.brings_back() {
-        self.cursors.clear();
+
+        let mut columns = Columns::new(&row);
+        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+        let hits: Vec<Bitmap> = columns.take()?;
+        let mut answers = vec![Settled::Lost; claims.len()];
+        for rank in batch.settled(&nos, &distances, &hits) {
+            answers[rank] = Settled::Done;
+        }
+        if past {
+            for rank in self.busy(&batch).await? {
+                // The other session may have released the row since; the caller tries the task again.
+                if answers[rank] == Settled::Lost {
+                    answers[rank] = Settled::Busy;
+                }
+            }
+            holders.settled(
+                claims.iter().zip(&answers).map(|((id, _), answer)| (*id, *answer == Settled::Busy)),
+            );
+        }
+        let over = claims.into_iter().zip(&answers).filter(|(_, answer)| **answer != Settled::Busy);
+        self.tracker.remove(over.filter_map(|((id, claim), _)| Some((id, claim?))));
+        Ok(answers)
     }
 
-    let mut columns = Columns::new(&row);
-    let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-    let hits: Vec<Bitmap> = columns.take()?;
-    let mut answers = vec![Settled::Lost; claims.len()];
-    for rank in batch.settled(&nos, &distances, &hits) {
-        answers[rank] = Settled::Done;
-    }
-    if past {
-        for rank in self.busy(&batch).await? {
-            // The other session may have released the row since; the caller tries the task again.
-            if answers[rank] == Settled::Lost {
-                answers[rank] = Settled::Busy;
-            }
+    /// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
+    async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
+        let db = &self.db;
+        let row = db.one(&db.sql.busy, &claims_of(batch)).await?;
+        let mut columns = Columns::new(&row);
+        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+        let hits: Vec<Bitmap> = columns.take()?;
+        let names: Vec<String> = columns.take()?;
+        let busy = batch.settled(&nos, &distances, &hits);
+        if !busy.is_empty() {
+            self.lock_holders.log("tasks that are to be settled", busy.len() as i64, &names);
         }
-        holders.settled(claims.iter().zip(&answers).map(|((id, _), answer)| (*id, *answer == Settled::Busy)));
+        Ok(busy)
     }
-    let over = claims.into_iter().zip(&answers).filter(|(_, answer)| **answer != Settled::Busy);
-    self.tracker.remove(over.filter_map(|((id, claim), _)| Some((id, claim?))));
-    Ok(answers)
-}
-
-/// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
-async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
-    let db = &self.db;
-    let row = db.one(&db.sql.busy, &claims_of(batch)).await?;
-    let mut columns = Columns::new(&row);
-    let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-    let hits: Vec<Bitmap> = columns.take()?;
-    let names: Vec<String> = columns.take()?;
-    let busy = batch.settled(&nos, &distances, &hits);
-    if !busy.is_empty() {
-        self.lock_holders.log("tasks that are to be settled", busy.len() as i64, &names);
-    }
-    Ok(busy)
-}
 }
 
 /// The parameters that `settle.sql` and `busy.sql` share.

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use omniq_core::{Error, Result};
 use uuid::Uuid;
 
-use crate::db::patience::Patience;
 use crate::db::Db;
+use crate::db::patience::Patience;
 use crate::results;
 use crate::segments::decode;
 use crate::segments::enqueue::{EnqueueBatch, Piece};
 use crate::settings::Placement;
-use crate::sql::time::Time;
 use crate::sql::Columns;
+use crate::sql::time::Time;
 
 /// The most by which the clocks of a server and its successor may differ.
 const SKEW: Duration = Duration::from_millis(100);

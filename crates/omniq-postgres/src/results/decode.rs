@@ -1,6 +1,6 @@
 //! Decodes rows of results.
 
-use omniq_core::{Codec, Payload, Result, ResultStatus, TaskId, TaskResult, TaskError};
+use omniq_core::{Codec, Payload, Result, ResultStatus, TaskError, TaskId, TaskResult};
 use tokio_postgres::Row;
 use uuid::Uuid;
 

@@ -11,17 +11,17 @@ use async_trait::async_trait;
 use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
 use uuid::Uuid;
 
-use crate::segments::result_batch::ResultBatch;
+use self::waiters::Waiters;
 use crate::db::Db;
+use crate::db::sessions::BEGIN;
 use crate::migrate::{self, Part};
 use crate::partitions::Missing;
-use crate::sql::{Columns, Named, count_of};
 use crate::segments::Spans;
-use crate::sql::schema::hash;
-use crate::db::sessions::BEGIN;
+use crate::segments::result_batch::ResultBatch;
 use crate::settings::Settings;
+use crate::sql::schema::hash;
 use crate::sql::time::{Time, optional};
-use self::waiters::Waiters;
+use crate::sql::{Columns, Named, count_of};
 
 /// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
 #[derive(Debug, Clone)]
@@ -86,7 +86,8 @@ impl Filter {
 /// The results of these tasks, in no particular order. Tasks without a result are left out.
 pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     let Spans { firsts, lasts, masks } = Spans::of(ids);
-    let rows = db.query(&db.sql.get_results, &[("firsts", &firsts), ("lasts", &lasts), ("masks", &masks)]).await?;
+    let rows =
+        db.query(&db.sql.get_results, &[("firsts", &firsts), ("lasts", &lasts), ("masks", &masks)]).await?;
     rows.iter().map(decode::result).collect()
 }
 

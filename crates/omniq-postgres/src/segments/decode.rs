@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use bytes::Bytes;
-use omniq_core::{Backoff, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name};
+use omniq_core::{
+    Backoff, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name,
+};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -100,7 +102,8 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let payload = |index: usize| payloads.get(index).copied().flatten();
     let mut rest =
         Bytes::from(payloads.iter().map(|payload| payload.unwrap_or_default()).collect::<Vec<_>>().concat());
-    let shares: Vec<Bytes> = payloads.iter().map(|payload| rest.split_to(payload.map_or(0, <[u8]>::len))).collect();
+    let shares: Vec<Bytes> =
+        payloads.iter().map(|payload| rest.split_to(payload.map_or(0, <[u8]>::len))).collect();
     let own = |(index, id): (usize, TaskId)| {
         let mut own = task.clone();
         own.id = id;
@@ -151,4 +154,3 @@ pub(crate) fn claimed(rows: &[Row], queues: &[String]) -> Result<Vec<Task>> {
     });
     Ok(tasks)
 }
-

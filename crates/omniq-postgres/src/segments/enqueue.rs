@@ -106,12 +106,17 @@ fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
     for (rank, task) in tasks.iter().enumerate() {
         let bytes = task.payload.bytes().len();
         let fits = |segment: &Open<'_>| {
-            segment.payloads.len() < MOST && segment.bytes + bytes <= MOST_BYTES && segment.shape.is_alike(task)
+            segment.payloads.len() < MOST
+                && segment.bytes + bytes <= MOST_BYTES
+                && segment.shape.is_alike(task)
         };
         // Most often a task belongs to the segment of the one before.
         let place = match recent {
             Some(place) if fits(&segments[place]) => Some(place),
-            _ => last.get(&(task.queue.as_str(), task.priority)).copied().filter(|place| fits(&segments[*place])),
+            _ => last
+                .get(&(task.queue.as_str(), task.priority))
+                .copied()
+                .filter(|place| fits(&segments[*place])),
         };
         let payload = task.payload.bytes().clone();
         if let Some(place) = place {

@@ -32,5 +32,8 @@ fn the_expanded_statements_are_those_that_are_sent() {
             differ.push(name);
         }
     }
-    assert!(write || differ.is_empty(), "{differ:?} in sql/expanded differ from what is sent: run the test with {WRITE}=1");
+    assert!(
+        write || differ.is_empty(),
+        "{differ:?} in sql/expanded differ from what is sent: run the test with {WRITE}=1"
+    );
 }

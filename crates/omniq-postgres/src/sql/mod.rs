@@ -1,10 +1,10 @@
 //! The statements: each a file under `sql/queries`, named here once. And the conversion of their parameters and rows.
 
 mod columns;
-mod fragments;
-pub(crate) mod jsonb;
 #[cfg(test)]
 mod expanded;
+mod fragments;
+pub(crate) mod jsonb;
 #[cfg(test)]
 mod plans;
 pub(crate) mod schema;
@@ -39,11 +39,14 @@ impl SettleBlocks {
     }
 
     fn index(self) -> usize {
-        [self.past, self.stays, self.events, self.results].into_iter().fold(0, |bits, bit| 2 * bits + usize::from(bit))
+        [self.past, self.stays, self.events, self.results]
+            .into_iter()
+            .fold(0, |bits, bit| 2 * bits + usize::from(bit))
     }
 
     fn flags(self) -> Vec<&'static str> {
-        let flags = [("results", self.results), ("events", self.events), ("stays", self.stays), ("past", self.past)];
+        let flags =
+            [("results", self.results), ("events", self.events), ("stays", self.stays), ("past", self.past)];
         flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect()
     }
 }

@@ -7,9 +7,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::AsyncPostgresBackend;
 use crate::db::pins::PLANNING;
-use crate::sql::schema::Schema;
 use crate::db::sending::SEARCHING;
 use crate::settings::{Placement, Settings};
+use crate::sql::schema::Schema;
 use crate::sql::{Statement, Statements};
 
 const ID: &str = "'01920000-0000-7000-8000-000000000000'";

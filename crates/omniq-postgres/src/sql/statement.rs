@@ -44,7 +44,9 @@ impl Statement {
         let mut given = params.iter();
         self.names.iter().map(move |name| {
             let found = given.find(|(given, _)| given == name);
-            found.unwrap_or_else(|| panic!("parameter {name} is not given, or not in the order of its file")).1
+            found
+                .unwrap_or_else(|| panic!("parameter {name} is not given, or not in the order of its file"))
+                .1
         })
     }
 }

@@ -29,8 +29,13 @@ const MOST_LOCKS: usize = 32;
 
 enum Command {
     /// `done` answers with the transactions that were writing tasks at that moment.
-    Subscribe { queues: Vec<String>, done: oneshot::Sender<Vec<String>> },
-    Unsubscribe { queues: Vec<String> },
+    Subscribe {
+        queues: Vec<String>,
+        done: oneshot::Sender<Vec<String>>,
+    },
+    Unsubscribe {
+        queues: Vec<String>,
+    },
     Handoff(handoff::Command),
 }
 

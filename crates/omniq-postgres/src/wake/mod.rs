@@ -27,7 +27,11 @@ impl Wake {
     }
 
     /// Once this has returned, tasks that become ready in these queues wake the subscription.
-    pub(crate) async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
+    pub(crate) async fn subscribe(
+        &self,
+        worker: WorkerId,
+        queues: &[String],
+    ) -> Result<Box<dyn Subscription>> {
         subscription::subscribe(self, worker, queues).await
     }
 

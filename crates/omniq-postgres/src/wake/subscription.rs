@@ -53,7 +53,11 @@ pub(super) async fn subscribe(
     };
     let inbox = wake.inboxes.of(worker);
     if let Some(inbox) = inbox.as_ref().filter(|inbox| !inbox.is_registered()) {
-        db.query(&db.sql.register_inbox, &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)]).await?;
+        db.query(
+            &db.sql.register_inbox,
+            &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)],
+        )
+        .await?;
         inbox.registered();
     }
     // Made before the command is sent: if the caller is dropped after that, the drop of the subscription revokes the command.

@@ -168,7 +168,8 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     let begin = "begin isolation level repeatable read; select * from omniq.queue_counts";
     holder.batch_execute(begin).await.unwrap();
     // One transaction is open before the rollups, one after them.
-    let writes = "insert into omniq.count_deltas (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
+    let writes =
+        "insert into omniq.count_deltas (queue, ready) select 'q0', 1 from generate_series(1, 20000)";
     writer.batch_execute(&format!("begin; {writes}")).await.unwrap();
     for _ in 0..50 {
         change(&other, 200).await;

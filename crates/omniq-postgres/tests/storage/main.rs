@@ -1,8 +1,8 @@
 //! Tests beyond the suite of all implementations: how tasks, results and counts are stored in rows, and what happens beside a call.
 //! One program, because each program takes time to build.
 
-mod subscriptions;
 mod beside;
+mod coalescing;
 mod concurrent;
 mod counts;
 mod few_connections;
@@ -12,5 +12,5 @@ mod partitions;
 mod publication;
 mod result_segments;
 mod segments;
-mod coalescing;
+mod subscriptions;
 mod unreadable;

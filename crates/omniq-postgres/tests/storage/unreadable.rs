@@ -123,7 +123,10 @@ fn odd_shapes() -> Vec<(&'static str, Vec<String>)> {
     vec![
         ("count", plain(&["0", "-1", "2", "70000", "2147483647"])),
         ("removed", plain(&["B''", "B'0'", "B'1'", "B'01'"])),
-        ("payloads", plain(&["'{}'", "array['1', '2']::bytea[]", "array[array['1']]::bytea[]", "'[0:0]={1}'"])),
+        (
+            "payloads",
+            plain(&["'{}'", "array['1', '2']::bytea[]", "array[array['1']]::bytea[]", "'[0:0]={1}'"]),
+        ),
         ("seq", plain(&["-9223372036854775808", "9223372036854775807", "0"])),
         ("worker", plain(&["1", "99999"])),
         ("id", plain(&["'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"])),

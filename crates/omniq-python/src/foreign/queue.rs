@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use omniq::{
-    Cancelled, Dequeue, Subscription, Heartbeat, SelfLease, Limits, Location, Lost, NewTask, Outcome, HeartbeatConnection,
-    QueueStats, Result, SettleMode, Settled, Settlement, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
-    WorkerId, WorkerInfo,
+    Cancelled, Dequeue, Heartbeat, HeartbeatConnection, Limits, Location, Lost, NewTask, Outcome, QueueStats,
+    Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
+    TaskUpdate, WorkerId, WorkerInfo,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};

@@ -29,7 +29,16 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(
         tables,
-        ["count_deltas", "count_rollups", "count_totals", "heartbeats", "migrations", "paused_queues", "tasks", "workers"]
+        [
+            "count_deltas",
+            "count_rollups",
+            "count_totals",
+            "heartbeats",
+            "migrations",
+            "paused_queues",
+            "tasks",
+            "workers"
+        ]
     );
     backend.close().await.unwrap();
 }

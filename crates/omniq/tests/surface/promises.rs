@@ -44,7 +44,8 @@ fn numbers(text: &str) -> BTreeSet<u32> {
 /// The number in a name such as `c17_only_ended_leases_are_lost`.
 fn line_of(test: &str) -> Option<&str> {
     let digits = test.strip_prefix('c')?.get(..2)?;
-    (digits.bytes().all(|digit| digit.is_ascii_digit()) && test.as_bytes().get(3) == Some(&b'_')).then_some(digits)
+    (digits.bytes().all(|digit| digit.is_ascii_digit()) && test.as_bytes().get(3) == Some(&b'_'))
+        .then_some(digits)
 }
 
 #[test]
@@ -59,10 +60,8 @@ fn each_promise_is_shown_by_tests_that_exist_and_bear_its_number() {
         .filter(|line| line.starts_with("| P") || line.starts_with("| `c"))
         .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
         .collect();
-    let lines: BTreeMap<&str, BTreeSet<u32>> = rows
-        .iter()
-        .filter_map(|row| Some((line_of(row[0].strip_prefix('`')?)?, numbers(row[1]))))
-        .collect();
+    let lines: BTreeMap<&str, BTreeSet<u32>> =
+        rows.iter().filter_map(|row| Some((line_of(row[0].strip_prefix('`')?)?, numbers(row[1])))).collect();
     let mut wrong = Vec::new();
     let promises = rows.iter().filter(|row| row[0].starts_with('P'));
     for (expected, row) in (1..).zip(promises.clone()) {

@@ -75,7 +75,10 @@ impl Session<'_> {
     /// other workers may have free slots.
     pub(super) async fn release_stale(&mut self) {
         if self.local_queue.idle() >= self.worker.settings.prefetch_wait {
-            tracing::debug!(count = self.local_queue.buffered(), "prefetched tasks are released: no slot became free");
+            tracing::debug!(
+                count = self.local_queue.buffered(),
+                "prefetched tasks are released: no slot became free"
+            );
             self.release_buffered().await;
         }
     }

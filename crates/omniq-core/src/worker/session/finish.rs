@@ -53,7 +53,9 @@ impl Session<'_> {
         match self.stopping {
             Stopping::No => false,
             Stopping::GivenUp => true,
-            Stopping::Grace(_) | Stopping::Cancelled(_) => self.local_queue.running() == 0 && !self.fetcher.is_fetching(),
+            Stopping::Grace(_) | Stopping::Cancelled(_) => {
+                self.local_queue.running() == 0 && !self.fetcher.is_fetching()
+            }
         }
     }
 

@@ -145,7 +145,9 @@ impl<'a> Session<'a> {
                 self.lasting.outage.over();
                 self.accept(tasks).await;
             }
-            Fetched::Nothing(_) if self.until_idle && self.was_idle => self.apply_phase(Phase::Draining).await,
+            Fetched::Nothing(_) if self.until_idle && self.was_idle => {
+                self.apply_phase(Phase::Draining).await
+            }
             Fetched::Nothing(subscription) => {
                 self.lasting.outage.over();
                 self.cancelled.clear();

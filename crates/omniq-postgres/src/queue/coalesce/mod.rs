@@ -1,8 +1,8 @@
 //! Single enqueues that arrive while a statement is in flight are sent together in the next one. No timer delays a call: a lone call is
 //! sent at once. `docs/decisions/0021-one-statement-at-a-time.md`.
 
-mod flush;
 mod detach;
+mod flush;
 mod overtake;
 
 use std::mem::take;
@@ -12,8 +12,8 @@ use omniq_core::{Error, NewTask, Result, TaskId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use self::flush::Flush;
 use self::detach::DetachOnDrop;
+use self::flush::Flush;
 use self::overtake::Overtake;
 use super::enqueue::{Enqueued, send};
 use crate::db::Db;
