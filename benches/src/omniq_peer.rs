@@ -54,7 +54,7 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
         }
         Mode::Single(..) | Mode::Paced(..) => produce(mode, enqueue).await,
         Mode::Work(wanted) => {
-            let mut worker = Worker::builder(backend.backend().clone())
+            let mut worker = Worker::builder(&backend)
                 .queues(queues())
                 .concurrency(setting("SLOTS", 64))
                 .register("noop", |job: Noop, _: Context| async move {

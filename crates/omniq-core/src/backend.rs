@@ -130,6 +130,12 @@ impl Backend {
     }
 }
 
+impl From<&Self> for Backend {
+    fn from(backend: &Self) -> Self {
+        backend.clone()
+    }
+}
+
 #[blocking(BlockingBackend)]
 impl Backend {
     /// Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,

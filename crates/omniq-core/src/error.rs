@@ -13,7 +13,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A database error keeps its SQLSTATE and its cause.
 ///
 /// ```
-/// use omniq_core::Error;
+/// # use omniq_core as omniq;
+/// use omniq::Error;
 /// let error = Error::invalid("queue name \"\" is empty: give it 1 to 128 bytes");
 /// assert!(error.is_invalid());
 /// assert!(!error.is_unavailable());
@@ -102,6 +103,8 @@ kinds! {
     Codec, codec, is_codec;
     /// A setting was refused, or the call needs a part that is not configured, such as a result storage.
     Config, config, is_config;
+    /// A task ended without a value: it failed, was cancelled, expired, or was discarded.
+    TaskFailed, task_failed, is_task_failed;
     /// Any other error; see the cause.
     Internal, internal, is_internal;
 }

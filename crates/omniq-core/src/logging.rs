@@ -58,7 +58,8 @@ pub fn level_from_env() -> Result<Option<LevelFilter>> {
 /// The filter directive that lets through all of OmniQ's logging at this level, such as `omniq=debug`.
 ///
 /// ```
-/// use omniq_core::logging::{directive, parse_level};
+/// # use omniq_core as omniq;
+/// use omniq::logging::{directive, parse_level};
 /// assert_eq!(directive(parse_level("Debug").unwrap()), "omniq=debug");
 /// ```
 pub fn directive(level: LevelFilter) -> String {

@@ -16,7 +16,7 @@ async fn the_hook_that_was_there_before_hears_of_other_panics_only() {
         Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(MemoryResultStorage::new()));
     let task = NewTask::new("f", &()).unwrap().max_retries(0);
     let id = backend.enqueue(task).await.unwrap();
-    let worker = Worker::builder(backend.clone()).register("f", |(): (), _| async {
+    let worker = Worker::builder(&backend).register("f", |(): (), _| async {
         // A panic on another thread while a handler runs is not the handler's.
         assert!(std::thread::spawn(|| panic!("beside a handler")).join().is_err());
         panic!("in a handler");

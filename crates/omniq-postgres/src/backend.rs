@@ -38,6 +38,12 @@ impl Deref for AsyncPostgresBackend {
     }
 }
 
+impl From<&AsyncPostgresBackend> for Backend {
+    fn from(backend: &AsyncPostgresBackend) -> Self {
+        backend.backend.clone()
+    }
+}
+
 impl AsyncPostgresBackend {
     /// Connects by URL, which may hold every setting of [`Settings`]. Errors as for [`with_settings`](Self::with_settings).
     pub async fn connect(url: &str) -> Result<Self> {

@@ -52,7 +52,7 @@ impl RawEnqueue {
         for task in &tasks {
             task.check(&database.limits)?;
         }
-        let sql = Statement::new(&Schema::new(&database.schema)?, SQL, &[]).text;
+        let sql = Statement::new(&Schema::new(&database.schema)?, "enqueue_raw", SQL, &[]).text;
         let batch = EnqueueBatch::rows_of_checked(&tasks, MOST)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),

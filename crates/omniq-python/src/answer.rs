@@ -1,9 +1,7 @@
 //! What verbs answer, as Python sees it.
 
-use omniq::{
-    Cancelled, Completion, Heartbeat, Lost, QueueStats, Settled, Task, TaskEvent, TaskId, TaskResult,
-    TaskState, WorkerId,
-};
+use omniq::port::{Completion, Heartbeat, Lost, Settled};
+use omniq::{Cancelled, QueueStats, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -39,7 +37,7 @@ pub(crate) enum Answer {
     Name(&'static str),
     Text(String),
     Completion(Completion),
-    DatabaseId(omniq::DatabaseId),
+    DatabaseId(omniq::port::DatabaseId),
 }
 
 /// How answers become Python objects.

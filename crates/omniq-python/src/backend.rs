@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, check_environment};
-use omniq::{Backend as Core, Error, Limits, Result, SettleMode};
+use omniq::port::SettleMode;
+use omniq::{Backend as Core, Error, Limits, Result};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;

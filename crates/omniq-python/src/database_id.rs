@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 /// The place of a queue, as a statement for it is made for.
 #[pyclass(frozen, eq, module = "omniq._omniq")]
 #[derive(PartialEq, Clone)]
-pub(crate) struct DatabaseId(pub(crate) omniq::DatabaseId);
+pub(crate) struct DatabaseId(pub(crate) omniq::port::DatabaseId);
 
 #[pymethods]
 impl DatabaseId {

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omniq::port::{SettleMode, WorkerInfo};
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
-use omniq::{Dequeue, Error, Result, SettleMode, Task, TaskId, TaskQueue, WorkerId, WorkerInfo};
+use omniq::{Dequeue, Error, Result, Task, TaskId, TaskQueue, WorkerId};
 use pyo3::prelude::*;
 use uuid::Uuid;
 

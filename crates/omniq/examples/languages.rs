@@ -25,7 +25,7 @@ async fn main() -> omniq::Result<()> {
     for id in backend.enqueue_many(tasks.map(|task| task.queue("python")).to_vec()).await? {
         println!("{id}");
     }
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .queues(["rust"])
         .register(
             "rs_greet",

@@ -9,26 +9,36 @@
 //!     let backend = AsyncPostgresBackend::connect("postgresql://localhost/app").await?;
 //!     let id = backend.enqueue(NewTask::new("add", &(1, 2))?).await?;
 //!
-//!     let worker = Worker::builder(backend.backend().clone())
-//!         .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
-//!         .build()?;
+//!     let worker = Worker::builder(&backend).register("add", add).build()?;
 //!     worker.run_until_idle().await?;
 //!
-//!     let result = backend.wait(id, std::time::Duration::from_secs(5)).await?;
-//!     assert_eq!(result.value.unwrap().decode::<i64>()?, 3);
+//!     let sum: i64 = backend.wait_for(id, std::time::Duration::from_secs(5)).await?;
+//!     assert_eq!(sum, 3);
 //!     backend.close().await
+//! }
+//!
+//! async fn add((a, b): (i64, i64), _: Context) -> Result<i64, Failure> {
+//!     Ok(a + b)
 //! }
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Claim,
-    Codec, Completion, Connect, Context, DatabaseId, Dequeue, Error, EventFilter, EventKind, EventStorage,
-    Failure, Handler, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Limits, Location, Lost,
-    NewTask, Outcome, Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage,
-    Schedule, SelfLease, SettleMode, Settled, Settlement, Step, StopReason, Subscription, Task, TaskError,
-    TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verb, Worker,
-    WorkerBuilder, WorkerHandle, WorkerId, WorkerInfo, check_name, read_object,
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Codec,
+    Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, Handler, Limits, NewTask,
+    Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule, StopReason,
+    Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate,
+    Timing, Worker, WorkerBuilder, WorkerHandle, WorkerId,
 };
+
+/// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
+/// [`EventStorage`]: claims, settlements, leases, and the parts of the worker's side.
+pub mod port {
+    pub use omniq_core::{
+        Claim, Completion, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState,
+        Location, Lost, Outcome, SelfLease, SettleMode, Settled, Settlement, Step, Subscription, Verb,
+        WorkerInfo, check_name, read_object,
+    };
+}
 
 #[cfg(feature = "logging")]
 pub mod logging;
@@ -71,8 +81,8 @@ pub mod prelude {
         PostgresEventStorage, PostgresQueue, PostgresResultStorage,
     };
     pub use crate::{
-        Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskId, TaskQueue,
-        Worker,
+        Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskDef, TaskId,
+        TaskQueue, Worker,
     };
 }
 

@@ -13,7 +13,7 @@ use crate::orders::Orders;
 pub async fn run(orders: &Orders, history: Arc<Writer>) -> Fallible {
     let backend = super::connect(&orders.url, 6).await?;
     let desk = Arc::new(Desk::new(orders, history));
-    let mut builder = Worker::builder(backend.backend().clone())
+    let mut builder = Worker::builder(&backend)
         .queues(&orders.queues)
         .name(&*orders.who)
         .concurrency(16)

@@ -157,7 +157,10 @@ mod tests {
         for folder in ["/usr/share", "/", "/tmp/Über uns\n", "/-"] {
             let name = queue_name(Path::new(folder), run);
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
-            assert_eq!(omniq::check_name("queue name", &name).map_err(|error| error.to_string()), Ok(()));
+            assert_eq!(
+                omniq::port::check_name("queue name", &name).map_err(|error| error.to_string()),
+                Ok(())
+            );
         }
     }
 }

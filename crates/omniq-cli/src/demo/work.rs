@@ -51,7 +51,7 @@ pub async fn work() -> Result<()> {
         Failure::usage("the worker of the demo is started by the demo alone: run `omniq demo`")
     })?;
     let backend = AsyncPostgresBackend::with_settings_patiently(&orders.settings).await?;
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register_blocking(FUNC, hash_file)
         .queues([orders.queue])
         .concurrency(orders.concurrency)

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::Backend;
+use serde::de::DeserializeOwned;
+
+use super::{Backend, BlockingBackend};
 use crate::model::*;
 use crate::{Error, Result};
 
@@ -10,6 +12,13 @@ use crate::{Error, Result};
 const POLL: Duration = Duration::from_millis(100);
 
 impl Backend {
+    /// Waits for the value that a task returns, read from JSON or MessagePack. Errors: `is_timeout` if the task has not
+    /// ended in time, `is_task_failed` if it ended without a value, `is_codec` if the value is of another type,
+    /// `is_config` if results are off.
+    pub async fn wait_for<T: DeserializeOwned>(&self, id: TaskId, timeout: Duration) -> Result<T> {
+        self.wait(id, timeout).await?.decode()
+    }
+
     /// The result, unless the task was retried since.
     pub(super) async fn latest_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         match self.require_results()?.get(id).await? {
@@ -49,5 +58,12 @@ impl Backend {
             Err(error) if error.is_permission_denied() => Ok(Some(result)),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl BlockingBackend {
+    /// Waits for the value that a task returns, as [`Backend::wait_for`] does.
+    pub fn wait_for_sync<T: DeserializeOwned>(&self, id: TaskId, timeout: Duration) -> Result<T> {
+        self.wait_sync(id, timeout)?.decode()
     }
 }

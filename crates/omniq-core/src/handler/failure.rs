@@ -10,7 +10,8 @@ use crate::model::{TaskError, check_delay};
 /// itself.
 ///
 /// ```
-/// use omniq_core::Failure;
+/// # use omniq_core as omniq;
+/// use omniq::Failure;
 /// use std::time::Duration;
 /// fn port(text: &str) -> Result<u16, Failure> {
 ///     let port: u16 = text.parse()?;

@@ -14,7 +14,8 @@ use crate::{Error, Result};
 /// in a segment, that is, among tasks that are stored together. The caller may give any other UUID instead.
 ///
 /// ```
-/// use omniq_core::TaskId;
+/// # use omniq_core as omniq;
+/// use omniq::TaskId;
 /// let id = TaskId::new();
 /// assert_eq!(id.to_string().parse::<TaskId>().unwrap(), id);
 /// assert!(id.to_string().ends_with("0000"));

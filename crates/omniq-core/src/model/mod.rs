@@ -16,6 +16,7 @@ mod schedule;
 mod settlement;
 mod state;
 mod task;
+mod task_def;
 mod update;
 mod worker;
 
@@ -35,5 +36,6 @@ pub use schedule::{Schedule, Timing};
 pub use settlement::{Cancelled, Claim, Completion, Outcome, SettleMode, Settled, Settlement};
 pub use state::{Step, TaskState, Verb};
 pub use task::Task;
+pub use task_def::TaskDef;
 pub use update::TaskUpdate;
 pub use worker::{Dequeue, Heartbeat, Lost, QueueStats, WorkerInfo};

@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// A task to enqueue: function, arguments and options.
 ///
 /// ```
-/// use omniq_core::NewTask;
+/// # use omniq_core as omniq;
+/// use omniq::NewTask;
 /// use std::time::Duration;
 /// let task = NewTask::new("send_mail", &("ann@example.org", 3)).unwrap()
 ///     .queue("mail").priority(5).delay(Duration::from_secs(60)).max_retries(2);

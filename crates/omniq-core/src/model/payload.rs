@@ -97,7 +97,8 @@ impl fmt::Display for Codec {
 /// A task's arguments or a result's value: bytes and their codec. Cheap to clone.
 ///
 /// ```
-/// use omniq_core::Payload;
+/// # use omniq_core as omniq;
+/// use omniq::Payload;
 /// let payload = Payload::json(&(1, "two")).unwrap();
 /// assert_eq!(payload.bytes().as_ref(), br#"[1,"two"]"#);
 /// assert_eq!(payload.decode::<(i32, String)>().unwrap(), (1, "two".to_owned()));

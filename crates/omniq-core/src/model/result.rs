@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -129,6 +130,20 @@ impl TaskResult {
             finished_at: Timestamp::now(),
             ttl: None,
             expires_at: None,
+        }
+    }
+
+    /// The value that a completed task returned, read from JSON or MessagePack; one that returned none gives what JSON's
+    /// `null` gives. Errors: `is_task_failed` if the task did not complete, `is_codec` if the value is of another type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        match (self.status, &self.value, &self.error) {
+            (ResultStatus::Completed, Some(value), _) => value.decode(),
+            (ResultStatus::Completed, None, _) => Payload::new(Codec::Json, &b"null"[..]).decode(),
+            (status, _, Some(error)) => Err(Error::task_failed(format!(
+                "task {} {status}: {}: {}",
+                self.task_id, error.kind, error.message
+            ))),
+            (status, _, None) => Err(Error::task_failed(format!("task {} {status}", self.task_id))),
         }
     }
 

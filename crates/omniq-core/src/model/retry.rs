@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// Defaults: 1 second, factor 2, at most 1 hour, jitter 0.2.
 ///
 /// ```
-/// use omniq_core::Backoff;
+/// # use omniq_core as omniq;
+/// use omniq::Backoff;
 /// use std::time::Duration;
 /// let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
 /// assert_eq!(backoff.delay(1), Duration::from_secs(1));

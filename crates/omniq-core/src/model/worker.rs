@@ -55,7 +55,8 @@ pub struct Heartbeat {
 /// A request for tasks.
 ///
 /// ```
-/// use omniq_core::Dequeue;
+/// # use omniq_core as omniq;
+/// use omniq::Dequeue;
 /// use std::time::Duration;
 /// let request = Dequeue::from(["urgent", "default"]).limit(10).timeout(Duration::from_secs(5));
 /// assert!(request.check().is_ok());

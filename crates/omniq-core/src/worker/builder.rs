@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Settings, Worker, WorkerHandle};
 use crate::backend::Backend;
 use crate::handler::{Context, Failure, Handler, Registry};
-use crate::model::{Dequeue, WorkerInfo};
+use crate::model::{Dequeue, TaskDef, WorkerInfo};
 use crate::{Error, Result};
 
 /// Makes a [`Worker`].
@@ -46,6 +46,18 @@ impl WorkerBuilder {
         Fut: Future<Output = Result<O, E>> + Send + 'static,
     {
         self.handler(name, Handler::new(function))
+    }
+
+    /// Adds an async function for a task definition, whose types it must have; see [`Handler::new`].
+    pub fn register_task<A, O, E, F, Fut>(self, task: TaskDef<A, O>, function: F) -> Self
+    where
+        A: DeserializeOwned,
+        O: Serialize,
+        E: Into<Failure>,
+        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+    {
+        self.register(task.func(), function)
     }
 
     /// Adds a blocking function; see [`Handler::blocking`].

@@ -51,22 +51,27 @@ use crate::{Error, Result};
 ///   ends.
 ///
 /// ```
-/// use omniq_core::{Backend, Context, Failure, MemoryQueue, MemoryResultStorage, NewTask, Worker};
+/// # use omniq_core as omniq;
+/// use omniq::{Backend, Context, Failure, MemoryQueue, MemoryResultStorage, NewTask, Worker};
 /// use std::{sync::Arc, time::Duration};
+///
+/// async fn add((a, b): (i64, i64), _: Context) -> Result<i64, Failure> {
+///     Ok(a + b)
+/// }
 /// # fn main() -> omniq_core::Result<()> {
 /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
 /// let backend =
 ///     Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(MemoryResultStorage::new()));
-/// let worker = Worker::builder(backend.clone())
-///     .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
+/// let worker = Worker::builder(&backend)
+///     .register("add", add)
 ///     .register_blocking("read", |path: String, _: Context| std::fs::read_to_string(path))
 ///     .build()?;
 /// let handle = worker.handle();
 /// let running = tokio::spawn(worker.run());
 ///
 /// let id = backend.enqueue(NewTask::new("add", &(1, 2))?).await?;
-/// let result = backend.wait(id, Duration::from_secs(10)).await?;
-/// assert_eq!(result.value.unwrap().decode::<i64>()?, 3);
+/// let sum: i64 = backend.wait_for(id, Duration::from_secs(10)).await?;
+/// assert_eq!(sum, 3);
 ///
 /// handle.stop();
 /// running.await.unwrap()
@@ -95,8 +100,8 @@ struct Settings {
 
 impl Worker {
     /// A worker on this backend, to be given handlers and settings.
-    pub fn builder(backend: Backend) -> WorkerBuilder {
-        WorkerBuilder::new(backend)
+    pub fn builder(backend: impl Into<Backend>) -> WorkerBuilder {
+        WorkerBuilder::new(backend.into())
     }
 
     /// A handle that stops this worker from outside.

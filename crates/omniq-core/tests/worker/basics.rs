@@ -160,7 +160,7 @@ async fn c06_no_results_and_no_events_are_needed() {
     assert_eq!(backend.cancel(waiting).await.unwrap(), Cancelled::Done);
     let ran = Counter::default();
     let counter = ran.clone();
-    let worker = Worker::builder(backend.clone())
+    let worker = Worker::builder(&backend)
         .register("quiet", move |(): (), context: Context| {
             counter.add();
             async move { context.log_event("progress", Default::default()) }

@@ -19,7 +19,7 @@ async fn runs_all_without_events(hangs: bool) {
     let ids = backend.enqueue_many(vec![task("f"); 100]).await.unwrap();
     let waiting = backend.enqueue(task("f").delay(PATIENCE)).await.unwrap();
     assert_eq!(backend.cancel(waiting).await.unwrap(), Cancelled::Done);
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     for id in ids {
         let result = rig.result(id).await;
@@ -49,7 +49,7 @@ async fn c26_events_that_break_a_common_settle_are_left_out_of_it() {
     let backend = joint.backend();
     let ids = backend.enqueue_many(vec![task("f"); 10]).await.unwrap();
     joint.break_events();
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     for id in ids {
         assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
@@ -66,7 +66,7 @@ async fn ends_keep_their_events_through_a_full_disk_and_cancelled_statements() {
     let backend = joint.backend();
     let id = backend.enqueue(task("f")).await.unwrap();
     joint.undo(&["53100", "57014", "55P03", "40P01", "53100"]);
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
     let filter = EventFilter { task_id: Some(id), kind: Some(EventKind::Completed), ..Default::default() };
@@ -85,7 +85,7 @@ async fn events_of_runs_under_way_are_kept_through_a_full_disk_and_locks() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok::<_, Failure>(())
     });
-    let worker = Worker::builder(backend.clone()).handler("f", handler).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", handler).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     let events = joint.events.query(&EventFilter { task_id: Some(id), ..Default::default() }).await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind.to_string()).collect();
@@ -102,7 +102,7 @@ async fn ends_do_without_their_events_when_a_disk_stays_full() {
     joint.undo(&["53100"; 1_000]);
     let held = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
     backend.complete(&held, None).await.unwrap();
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     for id in ids {
         assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
@@ -114,7 +114,7 @@ async fn parts_in_one_place_are_written_in_the_queues_own_settle() {
     let joint = Joint::new(true);
     let backend = joint.backend();
     let id = backend.enqueue(task("f")).await.unwrap();
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     assert_eq!(backend.wait(id, PATIENCE).await.unwrap().value.unwrap().decode::<i32>().unwrap(), 1);
     let events = joint.events.query(&EventFilter::default()).await.unwrap();
@@ -132,7 +132,7 @@ async fn results_elsewhere_are_stored_before_the_task_is_settled() {
     });
     let backend = rig.backend.clone().with_results(results);
     let id = backend.enqueue(task("f")).await.unwrap();
-    let worker = Worker::builder(backend.clone()).handler("f", one()).build().unwrap();
+    let worker = Worker::builder(&backend).handler("f", one()).build().unwrap();
     soon(worker.run_until_idle()).await.unwrap();
     assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, ResultStatus::Completed);
     let calls = rig.queue.calls.lock().unwrap();

@@ -46,7 +46,7 @@ async fn a_role_sets_nothing_that_statements_rely_on() {
         let opened = Db::open(&Settings::from_url(url).unwrap()).await.unwrap();
 
         let file = format!("-- read only\n{OF_THE_ROLE}");
-        let look = Statement::new(&opened.schema, &file, &[]);
+        let look = Statement::new(&opened.schema, "probe", &file, &[]);
         let row = opened.one(&look, &[]).await.unwrap();
         let mut columns = Columns::new(&row);
         let (found, direct): (Vec<String>, String) = (columns.take().unwrap(), columns.take().unwrap());

@@ -65,10 +65,11 @@ macro_rules! statements {
                 Self {
                     $($($name: Statement::new(
                         schema,
+                        stringify!($name),
                         include_str!(concat!("../../sql/queries/", $room, "/", stringify!($name), ".sql")),
                         &[],
                     ),)*)*
-                    settle: SettleBlocks::all().map(|blocks| Statement::new(schema, SETTLE, &blocks.flags())),
+                    settle: SettleBlocks::all().map(|blocks| Statement::new(schema, "settle", SETTLE, &blocks.flags())),
                 }
             }
 

@@ -25,14 +25,15 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// Parses a file with these flags set. Panics if the file is malformed; the tests parse each file.
-    pub(crate) fn new(schema: &Schema, file: &str, flags: &[&str]) -> Self {
+    pub(crate) fn new(schema: &Schema, name: &str, file: &str, flags: &[&str]) -> Self {
         let (head, body) = split(file);
         let declared = declared(&head);
         let body = with_fragments(&chosen(&body, flags));
         let (text, used) = numbered(&body, &declared);
         let (names, types) = used.into_iter().map(|index| declared[index].clone()).unzip();
         Self {
-            text: schema.fill(&text, &[]),
+            // The name shows in pg_stat_activity and in the server's log.
+            text: format!("-- omniq: {name}\n{}", schema.fill(&text, &[])),
             names,
             types,
             reads: head.iter().any(|line| *line == "-- read only"),
@@ -178,14 +179,14 @@ mod tests {
     use super::*;
 
     fn statement(file: &str, flags: &[&str]) -> Statement {
-        Statement::new(&Schema::new("s").unwrap(), file, flags)
+        Statement::new(&Schema::new("s").unwrap(), "probe", file, flags)
     }
 
     #[test]
     fn parameters_are_numbered_in_the_order_of_the_file() {
         let file = "-- What.\n-- params: a text, b integer[],\n-- params: c bigint\n-- read only\nselect :c::text, (:b)[1:2], x[p:q], :a, :c";
         let read = statement(file, &[]);
-        assert_eq!(read.text, "select $3::text, ($2)[1:2], x[p:q], $1, $3\n");
+        assert_eq!(read.text, "-- omniq: probe\nselect $3::text, ($2)[1:2], x[p:q], $1, $3\n");
         assert_eq!(read.types, [Type::TEXT, Type::INT4_ARRAY, Type::INT8]);
         assert!(read.reads);
     }
@@ -193,9 +194,9 @@ mod tests {
     #[test]
     fn blocks_take_their_parameters_with_them() {
         let file = "-- params: a text, b text, c text\nselect :a\n-- if more\n  , :b\n-- else\n  , null\n-- end\n  , :c";
-        assert_eq!(statement(file, &["more"]).text, "select $1\n  , $2\n  , $3\n");
+        assert_eq!(statement(file, &["more"]).text, "-- omniq: probe\nselect $1\n  , $2\n  , $3\n");
         let short = statement(file, &[]);
-        assert_eq!(short.text, "select $1\n  , null\n  , $2\n");
+        assert_eq!(short.text, "-- omniq: probe\nselect $1\n  , null\n  , $2\n");
         let values: [Named<'_>; 3] = [("a", &"1"), ("b", &"2"), ("c", &"3")];
         assert_eq!(format!("{:?}", short.values(&values).collect::<Vec<_>>()), "[\"1\", \"3\"]");
     }

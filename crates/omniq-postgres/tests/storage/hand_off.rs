@@ -144,7 +144,7 @@ impl Runs {
 
     fn worker(&self, backend: &AsyncPostgresBackend, slots: usize, gate: Option<Arc<Semaphore>>) -> Worker {
         let runs = self.clone();
-        Worker::builder(backend.backend().clone())
+        Worker::builder(backend)
             .concurrency(slots)
             .lease(Duration::from_secs(60))
             // The worker neither polls nor returns tasks because of their age: only the hand-off has an effect.

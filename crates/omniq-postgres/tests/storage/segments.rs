@@ -154,7 +154,7 @@ async fn c16_two_workers_share_a_run_of_slow_tasks_evenly() {
     let mut running = Vec::new();
     for count in &counts {
         let count = Arc::clone(count);
-        let worker = Worker::builder(backend.backend().clone())
+        let worker = Worker::builder(&backend)
             .concurrency(10)
             .register("f", move |_: usize, _: Context| {
                 let count = Arc::clone(&count);
@@ -288,7 +288,8 @@ async fn c16_a_row_that_changes_under_a_claim_is_left_to_the_next_one_and_counte
         tokio::spawn(async move { queue.claim(worker, &request).await.unwrap() })
     };
     let other = db.client().await;
-    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Claims tasks%'
+    let waits =
+        "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%omniq: dequeue%'
                  and datname = current_database()";
     let waiting = async || (!other.query(waits, &[]).await.unwrap().is_empty()).then_some(());
     eventually("the claim waits", PATIENCE, waiting).await;

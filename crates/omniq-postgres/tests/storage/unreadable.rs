@@ -22,7 +22,7 @@ async fn open(db: &TestDb) -> (AsyncPostgresBackend, Client) {
 
 fn worker(backend: &AsyncPostgresBackend) -> Worker {
     let good = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
-    Worker::builder(backend.backend().clone()).register("good", good).build().unwrap()
+    Worker::builder(backend).register("good", good).build().unwrap()
 }
 
 fn good(value: i64) -> NewTask {

@@ -1,6 +1,7 @@
 //! JSON objects, such as metadata: a dict on Python's side.
 
-use omniq::{Error, read_object};
+use omniq::Error;
+use omniq::port::read_object;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};

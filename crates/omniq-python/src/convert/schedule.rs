@@ -1,6 +1,7 @@
 //! Schedules: `omniq.models.Schedule`, which the core checks.
 
-use omniq::{Timing, check_name};
+use omniq::Timing;
+use omniq::port::check_name;
 use pyo3::prelude::*;
 use pyo3::{intern, types::PyString};
 

@@ -1,6 +1,7 @@
 //! Settlements: `omniq.models.Settlement` and its `Outcome`.
 
-use omniq::{Error, Outcome, Settlement, TaskId};
+use omniq::port::{Outcome, Settlement};
+use omniq::{Error, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyDelta;
 use pyo3::{IntoPyObjectExt, intern};

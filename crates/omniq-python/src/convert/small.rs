@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use omniq::{Backoff, Cancelled, Claim, QueueStats, ResultStatus, Settled, TaskError, TaskState, WorkerId};
+use omniq::port::{Claim, Settled};
+use omniq::{Backoff, Cancelled, QueueStats, ResultStatus, TaskError, TaskState, WorkerId};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use pyo3::{IntoPyObjectExt, intern};

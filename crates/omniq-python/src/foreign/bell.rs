@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq::Subscription;
+use omniq::port::Subscription;
 use tokio::sync::watch;
 
 /// How often a sleeper looks by itself: another process may have added tasks, and start times come without a ring.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use omniq::{EventFilter, EventStorage, Location, Result, TaskEvent};
+use omniq::port::Location;
+use omniq::{EventFilter, EventStorage, Result, TaskEvent};
 use pyo3::prelude::*;
 
 use super::{Foreign, named, positional};

@@ -88,8 +88,8 @@ impl Clone for Foreign {
 
 impl Foreign {
     /// A name of its own for where it keeps its data: nothing else shares a transaction with it.
-    pub(crate) fn location(&self) -> omniq::Location {
-        omniq::Location::new(format!("python {:p}", Arc::as_ptr(&self.object)))
+    pub(crate) fn location(&self) -> omniq::port::Location {
+        omniq::port::Location::new(format!("python {:p}", Arc::as_ptr(&self.object)))
     }
 
     pub(crate) fn convert(&self) -> Convert {

@@ -1,10 +1,13 @@
 //! A task queue written in Python.
 
 use async_trait::async_trait;
+use omniq::port::{
+    Heartbeat, HeartbeatConnection, Location, Lost, Outcome, SelfLease, SettleMode, Settled, Settlement,
+    Subscription, WorkerInfo,
+};
 use omniq::{
-    Cancelled, Dequeue, Heartbeat, HeartbeatConnection, Limits, Location, Lost, NewTask, Outcome, QueueStats,
-    Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
-    TaskUpdate, WorkerId, WorkerInfo,
+    Cancelled, Dequeue, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
+    WorkerId,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};
@@ -150,13 +153,13 @@ impl TaskQueue for ForeignQueue {
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
-        omniq::check_name("queue name", queue)?;
+        omniq::port::check_name("queue name", queue)?;
         let queue = queue.to_owned();
         self.foreign.call("pause", move |py| positional(py, (queue,)), nothing).await
     }
 
     async fn resume(&self, queue: &str) -> Result<()> {
-        omniq::check_name("queue name", queue)?;
+        omniq::port::check_name("queue name", queue)?;
         let queue = queue.to_owned();
         self.rung(self.foreign.call("resume", move |py| positional(py, (queue,)), nothing).await)
     }

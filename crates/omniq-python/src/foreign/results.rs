@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq::{Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
+use omniq::port::Location;
+use omniq::{Result, ResultFilter, ResultStorage, TaskId, TaskResult};
 use pyo3::prelude::*;
 
 use super::{Foreign, named, positional};

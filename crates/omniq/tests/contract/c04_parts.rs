@@ -59,7 +59,7 @@ async fn c04_each_part_is_kept_where_the_settings_say() {
 async fn assert_a_task_lives(backend: &AsyncPostgresBackend, results: bool, events: bool, mix: &str) {
     let good = backend.enqueue(NewTask::new("double", &21).unwrap()).await.unwrap();
     let bad = backend.enqueue(NewTask::new("double", &"text").unwrap()).await.unwrap();
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(backend)
         .register("double", |number: i64, _: Context| async move { Ok::<_, Failure>(2 * number) })
         .build()
         .unwrap();

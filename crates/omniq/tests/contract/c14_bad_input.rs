@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use omniq::backend::postgres::Settings;
+use omniq::port::{Settlement, WorkerInfo};
 use omniq::prelude::*;
-use omniq::{
-    Backoff, Codec, Error, EventKind, ResultStatus, Settlement, TaskEvent, TaskResult, TaskUpdate, WorkerInfo,
-};
+use omniq::{Backoff, Codec, Error, EventKind, ResultStatus, TaskEvent, TaskResult, TaskUpdate};
 use omniq_testkit::TestDb;
 
 use crate::witness::{full, rows};
@@ -127,7 +126,7 @@ async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
         change(TaskUpdate { max_retries: Some(u32::MAX), ..TaskUpdate::default() }) => ["max_retries", "1000000"];
         queue.snooze(&held, CENTURY) => ["delay", "100 years"];
         queue.retry_later(&held, CENTURY, None) => ["delay", "100 years"];
-        queue.settle(settle(omniq::Outcome::Snooze { delay: Duration::MAX }), omniq::SettleMode::Each) => ["delay"];
+        queue.settle(settle(omniq::port::Outcome::Snooze { delay: Duration::MAX }), omniq::port::SettleMode::Each) => ["delay"];
         queue.register_worker(&many(Duration::ZERO)) => ["lease = 0 seconds", "at least 0.1 seconds"];
         queue.register_worker(&many(Duration::from_millis(50))) => ["lease = 0.05 seconds", "at least 0.1 seconds"];
         results.store(no_ttl.clone()) => ["ttl", "0"];

@@ -18,7 +18,7 @@ fn task(id: TaskId, value: i64) -> NewTask {
 
 fn worker(backend: &Backend) -> Worker {
     let echo = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
-    Worker::builder(backend.clone()).register("echo", echo).build().unwrap()
+    Worker::builder(backend).register("echo", echo).build().unwrap()
 }
 
 async fn value(backend: &Backend, id: TaskId) -> i64 {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use omniq::backend::postgres::Settings;
+use omniq::port::{Outcome, SettleMode, Settlement};
 use omniq::prelude::*;
 use omniq::storage::memory::{MemoryQueue, MemoryResultStorage};
-use omniq::{Limits, Outcome, ResultStatus, SettleMode, Settlement, TaskResult};
+use omniq::{Limits, ResultStatus, TaskResult};
 use omniq_testkit::TestDb;
 use tokio_postgres::NoTls;
 
@@ -14,7 +15,7 @@ use crate::witness::PATIENCE;
 /// A run that returns too much fails at once, with an error that names size and limit; the worker continues.
 async fn too_much_fails(backend: &Backend) {
     let letters = |count: usize, _: Context| async move { Ok::<_, Failure>("x".repeat(count)) };
-    let worker = Worker::builder(backend.clone()).register("letters", letters).build().unwrap();
+    let worker = Worker::builder(backend).register("letters", letters).build().unwrap();
     // The quotes of the JSON text count.
     let [large, small] = [999, 998].map(|count| NewTask::new("letters", &count).unwrap());
     let ids = backend.enqueue_many(vec![large, small]).await.unwrap();
@@ -47,16 +48,15 @@ async fn c14_a_result_above_the_limit_fails_its_task() {
     too_much_fails(backend.backend()).await;
     // In the handler's own transaction.
     let url = db.url();
-    let worker =
-        Worker::builder(backend.backend().clone()).register("inside", move |(): (), context: Context| {
-            let url = url.clone();
-            async move {
-                let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
-                tokio::spawn(connection);
-                let refused = context.complete_in(&mut client, &"x".repeat(999)).await;
-                Ok::<_, Failure>(refused.is_err_and(|error| error.is_invalid()))
-            }
-        });
+    let worker = Worker::builder(&backend).register("inside", move |(): (), context: Context| {
+        let url = url.clone();
+        async move {
+            let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+            tokio::spawn(connection);
+            let refused = context.complete_in(&mut client, &"x".repeat(999)).await;
+            Ok::<_, Failure>(refused.is_err_and(|error| error.is_invalid()))
+        }
+    });
     let id = backend.enqueue(NewTask::new("inside", &()).unwrap()).await.unwrap();
     worker.build().unwrap().run_until_idle().await.unwrap();
     let value = backend.wait(id, PATIENCE).await.unwrap().value;

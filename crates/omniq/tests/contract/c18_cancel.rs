@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use omniq::port::{Outcome, SettleMode, Settlement, WorkerInfo};
 use omniq::prelude::*;
-use omniq::{
-    Cancelled, Dequeue, EventFilter, Outcome, ResultStatus, SettleMode, Settlement, TaskFilter, WorkerInfo,
-};
+use omniq::{Cancelled, Dequeue, EventFilter, ResultStatus, TaskFilter};
 use omniq_testkit::TestDb;
 
 use crate::witness::{PATIENCE, full};

@@ -80,7 +80,7 @@ async fn once(first: First, driver: Driver) {
     witness.batch_execute(ORDERS).await.unwrap();
     let runs = Arc::new(AtomicU32::new(0));
     let (seen, url) = (Arc::clone(&runs), db.url());
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("order", move |(): (), context: Context| {
             let (seen, url) = (Arc::clone(&seen), url.clone());
             async move {
@@ -135,7 +135,7 @@ async fn c21_a_completion_in_an_open_transaction_holds_up_no_other_of_its_run() 
     let (witness, inside) = (db.client().await, Arc::new(tokio::sync::Mutex::new(db.client().await)));
     let go = Arc::new(tokio::sync::Notify::new());
     let (at, client) = (Arc::clone(&go), Arc::clone(&inside));
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .concurrency(10)
         .register("n", move |n: i32, context: Context| {
             let (at, client) = (Arc::clone(&at), Arc::clone(&client));
@@ -179,7 +179,7 @@ async fn c21_a_completion_under_a_lost_claim_fails_the_transaction() {
     witness.batch_execute(ORDERS).await.unwrap();
     let client = Arc::new(tokio::sync::Mutex::new(db.client().await));
     let inside = Arc::clone(&client);
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("order", move |(): (), context: Context| {
             let client = Arc::clone(&inside);
             async move {
@@ -207,7 +207,7 @@ async fn answers_of(backend: &AsyncPostgresBackend, db: &TestDb) -> (TaskId, Vec
     let url = db.url();
     let answers = Arc::new(tokio::sync::Mutex::new(Vec::new()));
     let noted = Arc::clone(&answers);
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(backend)
         .register("order", move |(): (), context: Context| {
             let (noted, url) = (Arc::clone(&noted), url.clone());
             async move {

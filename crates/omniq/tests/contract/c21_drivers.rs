@@ -202,7 +202,7 @@ async fn c21_a_run_goes_on_after_a_completion_that_was_refused() {
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     AsyncPostgresBackend::connect(&other.url()).await.unwrap().close().await.unwrap();
     let client = std::sync::Arc::new(tokio::sync::Mutex::new(other.client().await));
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("order", move |(): (), context: Context| {
             let client = std::sync::Arc::clone(&client);
             async move {

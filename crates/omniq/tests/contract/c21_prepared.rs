@@ -1,7 +1,7 @@
 //! C21: transactions that are prepared for a two-phase commit: one with an enqueue (issue 12, E7), and one that holds a task.
 
+use omniq::port::{Outcome, SettleMode, Settled, Settlement};
 use omniq::prelude::*;
-use omniq::{Outcome, SettleMode, Settled, Settlement};
 use omniq_testkit::{Log, TestDb, eventually, fault_server};
 
 use crate::witness::{PATIENCE, number};
@@ -13,7 +13,7 @@ async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
     let db = TestDb::on(&server.url()).await;
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     let echo = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
-    let worker = Worker::builder(backend.backend().clone()).register("echo", echo).build().unwrap();
+    let worker = Worker::builder(&backend).register("echo", echo).build().unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let mut client = db.client().await;
     let sleepers = "select count(*) from omniq.listeners";

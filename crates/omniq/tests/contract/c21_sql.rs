@@ -63,7 +63,7 @@ async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
 async fn c21_a_task_without_arguments_runs() {
     let (_db, backend, witness) = open().await;
     let id: Uuid = witness.query_one("select omniq.enqueue('plain')", &[]).await.unwrap().get(0);
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("plain", |(): (), _: Context| async { Ok::<_, Failure>("done") })
         .build()
         .unwrap();

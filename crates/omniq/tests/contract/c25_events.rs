@@ -100,7 +100,7 @@ async fn c26_events_of_a_run_wait_for_a_lock_in_their_order() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         Ok::<_, Failure>(())
     };
-    let worker = Worker::builder(backend.backend().clone()).register("nap", nap).build().unwrap();
+    let worker = Worker::builder(&backend).register("nap", nap).build().unwrap();
     let mut locker = db.client().await;
     let lock = locker.transaction().await.unwrap();
     lock.batch_execute("lock table omniq.events").await.unwrap();

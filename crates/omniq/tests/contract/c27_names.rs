@@ -60,7 +60,7 @@ async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
             .await
             .unwrap_or_else(|e| panic!("{name:?}: {e:?}"));
         let tasks = format!("{}.tasks", quoted(name));
-        let worker = Worker::builder(backend.backend().clone())
+        let worker = Worker::builder(&backend)
             .poll(NEVER)
             .register("echo", |value: i64, _: Context| async move { Ok::<_, Failure>(value) })
             .build()

@@ -69,7 +69,7 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
     role.admin.batch_execute(partition).await.unwrap();
     let backend = role.backend().await;
     let (queue, results, events) = (backend.queue(), backend.results().unwrap(), backend.events().unwrap());
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .poll(NEVER)
         .maintenance_interval(Duration::from_millis(50))
         .register("echo", |value: i64, _: Context| async move { Ok::<_, Failure>(value) })

@@ -156,7 +156,7 @@ async fn c29_a_heartbeat_reaches_the_second_host_in_time() {
     let address = db.url().rsplit_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
     let (proxy, backend) = without_connections(&db.url(), |port| format!("127.0.0.1:{port},{address}")).await;
     let echo = |value: i64, _: Context| async move { Ok::<_, Failure>(value) };
-    let worker = Worker::builder(backend.backend().clone()).lease(Duration::from_secs(8));
+    let worker = Worker::builder(&backend).lease(Duration::from_secs(8));
     let worker = worker.register("echo", echo).build().unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let witness = db.client().await;

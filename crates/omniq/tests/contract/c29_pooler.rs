@@ -16,7 +16,7 @@ async fn a_life_behind(more: &str) {
     let db = TestDb::new().await;
     let pooler = Pooler::start(&db, more);
     let backend = AsyncPostgresBackend::connect(&format!("{}?lease=2", pooler.url())).await.unwrap();
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .poll(Duration::from_millis(100))
         .register("slow", |length: u64, _: Context| async move {
             tokio::time::sleep(Duration::from_millis(length)).await;
@@ -92,7 +92,7 @@ async fn c29_a_pooler_by_session_lets_a_bell_through() {
         let db = TestDb::new().await;
         let pooler = Pooler::start(&db, &format!("pool_mode = session\ndefault_pool_size = 20{more}"));
         let backend = AsyncPostgresBackend::connect(pooler.url()).await.unwrap();
-        let worker = Worker::builder(backend.backend().clone())
+        let worker = Worker::builder(&backend)
             // So rare that polling cannot explain a wake-up.
             .poll(Duration::from_secs(3600))
             .register("echo", |value: u64, _: Context| async move { Ok::<_, Failure>(value) })

@@ -77,7 +77,7 @@ async fn bell_and_heartbeat_come_back(
     [there, here]: [&str; 2],
 ) {
     let echo = |value: u64, _: Context| async move { Ok::<_, Failure>(value) };
-    let worker = Worker::builder(backend.backend().clone()).poll(NEVER).lease(Duration::from_secs(9));
+    let worker = Worker::builder(backend).poll(NEVER).lease(Duration::from_secs(9));
     let worker = worker.register("echo", echo).build().unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let run = async |value: u64| {

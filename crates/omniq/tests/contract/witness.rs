@@ -47,7 +47,7 @@ pub async fn full(db: &TestDb) -> AsyncPostgresBackend {
 
 /// A worker that never polls, with the function `echo`, which returns its argument.
 pub fn echo_worker(backend: &AsyncPostgresBackend) -> Worker {
-    Worker::builder(backend.backend().clone())
+    Worker::builder(backend)
         .poll(NEVER)
         .register("echo", |value: serde_json::Value, _: Context| async move { Ok::<_, Failure>(value) })
         .build()

@@ -31,7 +31,7 @@ async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_
     let effects = Effects::new(&db.url());
     let (for_async, for_blocking) = (effects.clone(), effects.clone());
     // Both would run without end.
-    let worker = Worker::builder(cut_off.backend().clone())
+    let worker = Worker::builder(&cut_off)
         .queues(["default", "own"])
         .lease(LEASE)
         .concurrency(8)
@@ -62,7 +62,7 @@ async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_
     eventually("all run", PATIENCE, async || number_is(&witness, running, 8).await).await;
 
     let (first, second) = (effects.clone(), effects.clone());
-    let worker = Worker::builder(other.backend().clone())
+    let worker = Worker::builder(&other)
         .concurrency(8)
         // Looks for lost workers as often as possible.
         .maintenance_interval(STEP)

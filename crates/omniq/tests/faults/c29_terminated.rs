@@ -22,7 +22,7 @@ async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
     effects::create(&db).await;
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     let effects = Effects::new(&db.url());
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .poll(POLL)
         .register("effect", move |_: i64, context: Context| {
             let effects = effects.clone();

@@ -38,7 +38,7 @@ async fn c29_an_enqueue_whose_answer_was_lost_is_in_once() {
             };
             eventually("it is carried out", PATIENCE, async || number_is(&witness, COUNT, 4).await).await;
             if ends {
-                let worker = Worker::builder(direct.backend().clone());
+                let worker = Worker::builder(&direct);
                 let worker =
                     worker.register("f", |value: i32, _: Context| async move { Ok::<_, Failure>(value) });
                 worker.build().unwrap().run_until_idle().await.unwrap();

@@ -30,7 +30,7 @@ async fn events_of_a_task_stand_in_the_order_of_its_life() {
         open.push(db.client().await);
     }
     let open = Arc::new(Mutex::new(open));
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .concurrency(8)
         .register("inside", move |_: i32, context: Context| {
             let url = url.clone();
@@ -96,7 +96,7 @@ async fn events_of_many_tasks_stand_in_order() {
     let backend = with_events(&db).await;
     let tasks = (0..10_000).map(|i| NewTask::new("plain", &i).unwrap()).collect();
     let ids = backend.enqueue_many(tasks).await.unwrap();
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .concurrency(1_000)
         .register("plain", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
         .build()

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use omniq::port::{Outcome, SettleMode, Settled, Settlement, WorkerInfo};
 use omniq::prelude::*;
-use omniq::{Dequeue, Outcome, ResultStatus, SettleMode, Settled, Settlement, WorkerBuilder, WorkerInfo};
+use omniq::{Dequeue, ResultStatus, WorkerBuilder};
 use omniq_testkit::{Log, TestDb, eventually};
 use tokio_postgres::{Client, NoTls};
 
@@ -17,7 +18,7 @@ fn task(func: &str, number: i32) -> NewTask {
 
 /// A worker with a function that returns its argument, and one that completes its task in a transaction and never commits.
 fn worker(backend: &AsyncPostgresBackend, url: String) -> WorkerBuilder {
-    Worker::builder(backend.backend().clone())
+    Worker::builder(backend)
         .lease(Duration::from_secs(3))
         .maintenance_interval(Duration::from_millis(200))
         .register("echo", |number: i32, _: Context| async move { Ok::<_, Failure>(number) })
@@ -205,7 +206,7 @@ async fn a_forgotten_commit_costs_only_its_task() {
     running.await.unwrap().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(10), "the stop took {:?}", begun.elapsed());
     terminate(&witness, "forgetful").await;
-    let again = Worker::builder(backend.backend().clone())
+    let again = Worker::builder(&backend)
         .maintenance_interval(Duration::from_millis(200))
         .register("forget", |_: i32, _: Context| async { Ok::<_, Failure>(()) })
         .build()
@@ -238,7 +239,7 @@ async fn what_runs_gave_is_booked_after_the_table_was_locked() {
         let (waits, begun) =
             (std::sync::Arc::clone(&gate), std::sync::Arc::new(tokio::sync::Semaphore::new(0)));
         let begins = std::sync::Arc::clone(&begun);
-        let worker = Worker::builder(backend.backend().clone())
+        let worker = Worker::builder(&backend)
             .maintenance_interval(Duration::from_millis(300))
             .register("held", move |number: i32, _: Context| {
                 let waits = std::sync::Arc::clone(&waits);

@@ -29,8 +29,7 @@ fn given(name: &str) -> String {
 async fn worker() {
     let backend = AsyncPostgresBackend::connect(&given("url")).await.unwrap();
     let effects = Effects::new(&given("effects"));
-    let mut builder =
-        Worker::builder(backend.backend().clone()).concurrency(given("concurrency").parse().unwrap());
+    let mut builder = Worker::builder(&backend).concurrency(given("concurrency").parse().unwrap());
     if let Some(lease) = argument("lease") {
         builder = builder.lease(Duration::from_secs_f64(lease.parse().unwrap()));
     }

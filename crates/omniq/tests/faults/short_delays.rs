@@ -18,7 +18,7 @@ async fn retries_and_snoozes_come_when_they_are_due() {
     let late = Arc::new(Mutex::new(Vec::new()));
     let due: Arc<Mutex<Option<Instant>>> = Arc::default();
     let (seen, next) = (Arc::clone(&late), Arc::clone(&due));
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .concurrency(4)
         .register("f", move |snoozes: bool, _: Context| {
             let mut late = seen.lock().unwrap();

@@ -15,7 +15,7 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     assert_eq!(task.id, id);
     backend.queue().complete(&task).await.unwrap();
     backend.enqueue(NewTask::new("f", &2).unwrap()).await.unwrap();
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("f", |number: i32, _: Context| async move { Ok::<_, Failure>(number) })
         .build()
         .unwrap();

@@ -27,7 +27,7 @@ async fn life(url: &str) {
     let backend = AsyncPostgresBackend::connect(url).await.unwrap();
     let secret = NewTask::new("fails", &"the payload is secret").unwrap().max_retries(0);
     let id = backend.enqueue(secret).await.unwrap();
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("fails", |_: String, _: Context| async { Err::<(), _>(Failure::error("Kind", "why")) })
         .build()
         .unwrap();

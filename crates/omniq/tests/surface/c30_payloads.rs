@@ -39,7 +39,7 @@ async fn life(url: &str, prepared: bool) {
     let settings = Settings::builder().url(url).events("postgres").statement_cache(prepared).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     let (queue, results, events) = (backend.queue(), backend.results().unwrap(), backend.events().unwrap());
-    let worker = Worker::builder(backend.backend().clone())
+    let worker = Worker::builder(&backend)
         .register("echo", |value: String, _: Context| async move { Ok::<_, Failure>(value) })
         .register("fails", |value: String, _: Context| async { Err::<(), _>(Failure::error("Kind", value)) })
         .register("number", |_: i64, _: Context| async { Ok::<_, Failure>(()) })

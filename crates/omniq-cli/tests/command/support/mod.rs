@@ -109,7 +109,7 @@ impl Bench {
 
     /// Runs the tasks that wait: `add` adds, `break` fails for good.
     pub async fn work(&self, backend: &AsyncPostgresBackend) {
-        Worker::builder(backend.backend().clone())
+        Worker::builder(backend)
             .register("add", |(a, b): (i64, i64), _: Context| async move { Ok::<_, Failure>(a + b) })
             .register("break", |_: Value, _: Context| async move {
                 Err::<(), _>(Failure::fatal("broken", "it broke\x1b[31m").trace("first line\nsecond line"))

@@ -1,0 +1,49 @@
+-- omniq: cancel
+with given as (
+    select u.id, u.rank from unnest($1) with ordinality as u(id, rank)
+), locked as materialized (
+    -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
+    -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
+    -- repeated.
+    select g.id, t.worker, t.state, t.queue
+    from (select distinct id from given order by id) g
+    cross join lateral "omniq".segment_of(g.id) r
+    left join lateral (
+        select t.worker, t.state, t.queue
+        from "omniq".tasks t
+        where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
+          and (t.removed is null or get_bit(t.removed, "omniq".offset_of(g.id) - "omniq".offset_of(r.id)) = 0)
+        for update
+    ) t on true
+    where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
+               else true end
+), deleted as (
+    delete from "omniq".tasks t using locked h
+    where $2 and t.id = any (array[h.id]) and t.count = 1 and h.worker is null and h.state in (0, 1)
+    returning t.id, t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+), locked_workers as materialized (
+    -- In the order of their ids, so that two calls never deadlock.
+    select w.id from "omniq".workers w
+    where w.id = any (array(select h.worker from locked h where h.worker is not null))
+    order by w.id
+    for no key update
+), asked as (
+    update "omniq".workers w
+    set cancelled = array(select distinct unnest(w.cancelled || r.ids))
+    from (select h.worker, array_agg(h.id) as ids
+          from locked h join locked_workers w on w.id = h.worker group by h.worker) r
+    where w.id = any (array[r.worker])
+    returning r.ids
+)
+select array(select g.rank from given g where g.id in (select id from deleted)),
+       array(select g.rank from given g where g.id in (select unnest(ids) from asked))

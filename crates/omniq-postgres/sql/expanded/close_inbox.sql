@@ -1,0 +1,2 @@
+-- omniq: close_inbox
+select "omniq".close_inbox($1)

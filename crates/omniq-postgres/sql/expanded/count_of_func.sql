@@ -1,0 +1,7 @@
+-- omniq: count_of_func
+select coalesce(sum((t.count - coalesce(bit_count(t.removed), 0))), 0)::bigint
+from "omniq".tasks t
+where ($1 is null or t.queue = $1)
+  and ($2 is null or t.state = $2)
+  and ($3 is null or (t.worker is not null) = $3)
+  and ($4 is null or t.func = $4)

@@ -1,0 +1,40 @@
+-- omniq: delete
+with given as (
+    select g.id from unnest($1) as g(id)
+), locked as materialized (
+    -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
+    -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
+    -- repeated.
+    select g.id, t.worker, t.state, t.queue
+    from (select distinct id from given order by id) g
+    cross join lateral "omniq".segment_of(g.id) r
+    left join lateral (
+        select t.worker, t.state, t.queue
+        from "omniq".tasks t
+        where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
+          and (t.removed is null or get_bit(t.removed, "omniq".offset_of(g.id) - "omniq".offset_of(r.id)) = 0)
+        for update
+    ) t on true
+    where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
+               else true end
+), deleted as (
+    delete from "omniq".tasks t using locked h
+    where t.id = any (array[h.id]) and t.count = 1 and h.worker is null
+    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+)
+select case when exists (select from given g where g.id not in (select id from locked))
+            then "omniq".refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from locked) limit 1)))
+            when exists (select from locked where worker is not null)
+            then "omniq".refuse('OQ004', format('task %s is running',
+                 (select id from locked where worker is not null limit 1))) end

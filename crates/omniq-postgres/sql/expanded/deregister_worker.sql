@@ -1,0 +1,5 @@
+-- omniq: deregister_worker
+with beats as (
+    delete from "omniq".heartbeats where worker = $1
+)
+delete from "omniq".workers where id = $1

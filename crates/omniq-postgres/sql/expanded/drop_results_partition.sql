@@ -1,0 +1,2 @@
+-- omniq: drop_results_partition
+select "omniq".drop_results_partition('0')

@@ -1,0 +1,2 @@
+-- omniq: end_handoff
+select "omniq".end_handoff($1, $2)

@@ -1,0 +1,10 @@
+-- omniq: enqueue_in_transaction
+select here.database,
+       case when here.database operator(pg_catalog.=) $14 and here.server operator(pg_catalog.=) $15
+            then pg_catalog.cardinality(array(
+                select "omniq".enqueue_many($1, $2, $3, $4, $5, $6, $7, $8::timestamptz[], $9, $10, $11, $12, $13)))
+       end
+from -- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a
+-- server and its copy.
+(select cast(pg_catalog.current_database() as pg_catalog.text) as database,
+        cast(extract(epoch from pg_catalog.pg_postmaster_start_time()) as pg_catalog.text) as server) here

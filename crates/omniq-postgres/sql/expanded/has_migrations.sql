@@ -1,0 +1,2 @@
+-- omniq: has_migrations
+select pg_catalog.to_regclass($1) is not null

@@ -1,0 +1,17 @@
+-- omniq: heartbeat
+with me as materialized (
+    select w.id, w.lease, w.cancelled
+    from "omniq".workers w
+    where w.id = $1 and w.ended_at is null
+    for no key update
+), taken as (
+    update "omniq".workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
+), beat as (
+    insert into "omniq".heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
+    returning id
+), last as (
+    delete from "omniq".heartbeats b using me where b.worker = $1 and b.id = $2
+), others as (
+    delete from "omniq".heartbeats b using me where $2 is null and b.worker = $1
+)
+select me.cancelled, beat.id from me, beat

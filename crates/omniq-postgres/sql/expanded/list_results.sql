@@ -1,0 +1,16 @@
+-- omniq: list_results
+select t.task_id, r.status, r.codec, t.value, r.error, r.queue, r.func, r.worker, r.attempt, r.metadata,
+    r.enqueued_at, r.started_at, r.finished_at, nullif(r.expires_at, 'infinity')
+from "omniq".result_segments r
+cross join lateral (
+    select "omniq".id_after(r.task_id, v.ord::integer - 1) as task_id, v.value
+    from unnest(r."values") with ordinality as v(value, ord)
+    where r.removed is null or get_bit(r.removed, v.ord::integer - 1) = 0) t
+where ($1 is null or r.status = $1)
+  and ($2 is null or r.queue = $2)
+  and ($3 is null or r.func = $3)
+  and ($4 is null or r.finished_at >= $4)
+  and r.expires_at > now()
+  and ($5 is null or r.finished_at <= $5) and ($5 is null or r.finished_at < $5 or t.task_id < $6)
+order by r.finished_at desc, t.task_id desc
+limit $7

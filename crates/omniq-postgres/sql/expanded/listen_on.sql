@@ -1,0 +1,2 @@
+-- omniq: listen_on
+select "omniq".listen_on($1)

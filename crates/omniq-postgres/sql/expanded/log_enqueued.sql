@@ -1,0 +1,2 @@
+-- omniq: log_enqueued
+select "omniq".log_enqueued($1, $2, $3)

@@ -1,0 +1,15 @@
+-- omniq: lost
+select t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
+    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker, t.name
+from (
+    select t.*, sum(t.present) over (order by t.id, t.count) - t.present as before
+    from (
+        select t.*, w.name, (t.count - coalesce(bit_count(t.removed), 0)) as present
+        from "omniq".tasks t
+        join "omniq".workers w on w.id = t.worker
+        where t.state = 1 and t.worker = any ($1)
+        limit $2
+        for update of t skip locked
+    ) t
+) t
+where t.before < $2

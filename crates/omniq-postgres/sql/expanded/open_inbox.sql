@@ -1,0 +1,2 @@
+-- omniq: open_inbox
+select "omniq".open_inbox($1)

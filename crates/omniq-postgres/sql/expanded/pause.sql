@@ -1,0 +1,2 @@
+-- omniq: pause
+insert into "omniq".paused_queues (queue) values ($1) on conflict do nothing

@@ -1,0 +1,27 @@
+-- omniq: purge
+with mine as materialized (
+    select t.ctid as tid
+    from "omniq".tasks t
+    where ($1 is null or t.queue = $1)
+  and ($2 is null or t.state = $2)
+  and ($3 is null or (t.worker is not null) = $3)
+  and ($4 is null or t.func = $4) and t.worker is null
+    -- In one order, so that two calls never deadlock.
+    order by t.id, t.count
+    for update
+), deleted as (
+    delete from "omniq".tasks t using mine m
+    where t.ctid = m.tid
+    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+)
+select coalesce(sum(tasks), 0)::bigint from deleted

@@ -1,0 +1,12 @@
+-- omniq: query_events
+select e.id, e.at, e.kind, e.task_id, e.queue, e.func, e.worker, e.attempt, e.data
+from "omniq".events e
+where ($1 is null or e.task_id = $1)
+  and ($2 is null or e.kind = $2)
+  and ($3 is null or e.queue = $3)
+  and ($4 is null or e.worker = $4)
+  and ($5 is null or e.at >= $5)
+  and ($6 is null or e.at < $6)
+  and ($7 is null or e.id > $7)
+order by e.id
+limit $8

@@ -1,0 +1,2 @@
+-- omniq: recount
+select "omniq".recount()

@@ -1,0 +1,8 @@
+-- omniq: register_worker
+with worker as (
+    insert into "omniq".workers (name, queues, lease) values ($1, $2, make_interval(secs => $3))
+    returning id
+), beat as (
+    insert into "omniq".heartbeats (worker, ends_at) select id, clock_timestamp() + make_interval(secs => $3) from worker
+)
+select id from worker

@@ -1,0 +1,57 @@
+-- omniq: retry
+with given as (
+    select g.id from unnest($1) as g(id)
+), locked as materialized (
+    -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
+    -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
+    -- repeated.
+    select g.id, t.worker, t.state, t.queue
+    from (select distinct id from given order by id) g
+    cross join lateral "omniq".segment_of(g.id) r
+    left join lateral (
+        select t.worker, t.state, t.queue
+        from "omniq".tasks t
+        where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
+          and (t.removed is null or get_bit(t.removed, "omniq".offset_of(g.id) - "omniq".offset_of(r.id)) = 0)
+        for update
+    ) t on true
+    where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
+               else true end
+), asked as materialized (
+    select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy from locked h
+), changed as (
+    update "omniq".tasks t
+    set state = 1,
+        attempt = case when t.state = 3 then 0 else t.attempt end,
+        run_at = clock_timestamp(),
+        ended_at = null,
+        expires_at = "omniq".expiry(t, clock_timestamp())
+    from asked h
+    -- A ready task stays as it is: a retry does not extend its time to live. `was` is of the locked row: a condition on `t` would be
+    -- evaluated on the row before the lock, and miss a task that has failed meanwhile.
+    where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> 1
+    returning t.queue, h.was, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+), moved as (
+    select c.queue, m.state, false as running, m.tasks
+    from changed c
+    cross join lateral (values (c.was, -c.tasks), (1::smallint, c.tasks)) as m(state, tasks)
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+), notified as (
+    select pg_notify('omniq_092ce6ae226869cf', q.queue)
+    from (select distinct queue from changed) q
+    where "omniq".has_listener(q.queue)
+)
+select case when exists (select from given g where g.id not in (select id from locked))
+            then "omniq".refuse('OQ003', format('there is no task %s',
+                 (select g.id from given g where g.id not in (select id from locked) limit 1)))
+            when exists (select from asked where busy)
+            then "omniq".refuse('OQ004', format('task %s is running or completed',
+                 (select id from asked where busy limit 1))) end,
+       (select count(*) from notified)

@@ -1,0 +1,2 @@
+-- omniq: roll_up_counts
+select "omniq".roll_up_counts($1)

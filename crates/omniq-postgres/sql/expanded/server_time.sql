@@ -1,0 +1,2 @@
+-- omniq: server_time
+select pg_catalog.clock_timestamp() operator(pg_catalog.-) pg_catalog.make_interval(secs => $1)

@@ -1,0 +1,27 @@
+-- omniq: single_out_held
+with found as materialized (
+    select t.id, t.count, "omniq".offset_of($1) - "omniq".offset_of(t.id) as index,
+           bit_count(coalesce(t.removed, "omniq".zeros(t.count))) + 1 = t.count as last
+    from "omniq".tasks t
+    where t.id >= $2 and t.id <= $1 and t.count > 1 and "omniq".offset_of($1) - "omniq".offset_of(t.id) < t.count
+      and t.worker = $3 and t.claims = $4
+      and (t.removed is null or get_bit(t.removed, "omniq".offset_of($1) - "omniq".offset_of(t.id)) = 0)
+    for update
+), deleted as (
+    delete from "omniq".tasks t using found f
+    where t.id = any (array[f.id]) and t.count = f.count and f.last
+    returning t.*, f.index
+), marked as (
+    update "omniq".tasks t
+    set removed = set_bit(coalesce(t.removed, "omniq".zeros(t.count))::bit varying, f.index, 1)
+    from found f
+    where t.id = any (array[f.id]) and t.count = f.count and not f.last
+    returning t.*, f.index
+)
+insert into "omniq".tasks (
+    id, seq, queue, func, codec, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options, metadata,
+    error, created_at, worker, claimed_at)
+select $1, t.seq - t.count + 1 + t.index, t.queue, t.func, t.codec, t.payloads[t.index + 1:t.index + 1], t.priority, t.state,
+       t.run_at, t.expires_at, t.attempt, t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.worker,
+       t.claimed_at
+from (select * from deleted union all select * from marked) t

@@ -1,0 +1,64 @@
+-- omniq: update
+with given as (
+    select $1 as id
+), locked as materialized (
+    -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
+    -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
+    -- repeated.
+    select g.id, t.worker, t.state, t.queue
+    from (select distinct id from given order by id) g
+    cross join lateral "omniq".segment_of(g.id) r
+    left join lateral (
+        select t.worker, t.state, t.queue
+        from "omniq".tasks t
+        where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
+          and (t.removed is null or get_bit(t.removed, "omniq".offset_of(g.id) - "omniq".offset_of(r.id)) = 0)
+        for update
+    ) t on true
+    where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
+               else true end
+), asked as materialized (
+    select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state
+    from locked h
+), changed as (
+    update "omniq".tasks t
+    set queue = coalesce($2, t.queue),
+        priority = coalesce($3, t.priority),
+        run_at = case when $4 is null then t.run_at else greatest($4, clock_timestamp()) end,
+        expires_at = case when $4 is null then t.expires_at
+                          else "omniq".expiry(t, greatest($4, clock_timestamp())) end,
+        state = case when coalesce($4, t.run_at) > clock_timestamp() then 0 else 1 end,
+        payloads = case when $5 is null then t.payloads else array[$5] end,
+        codec = coalesce($6, t.codec),
+        max_retries = coalesce($7, t.max_retries),
+        metadata = coalesce($8, t.metadata)
+    from asked h
+    where t.id = any (array[h.id]) and t.count = 1 and not h.busy
+    returning t.*, (t.count - coalesce(bit_count(t.removed), 0)) as present, h.old_queue, h.old_state
+), moved as (
+    select m.queue, m.state, false as running, m.tasks
+    from changed c
+    cross join lateral (values (c.old_queue, c.old_state, -c.present), (c.queue, c.state, c.present)) as m(queue, state, tasks)
+    where c.queue <> c.old_queue or c.state <> c.old_state
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+), notified as (
+    select pg_notify('omniq_092ce6ae226869cf', c.queue)
+    from changed c
+    where "omniq".has_listener(c.queue)
+), verdict as (
+    select case when not exists (select from asked)
+                then "omniq".refuse('OQ003', format('there is no task %s', $1))
+                when (select busy from asked)
+                then "omniq".refuse('OQ004', format('task %s is running or has ended', $1)) end
+)
+select t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
+    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker, (select count(*) from notified), (select count(*) from verdict)
+from changed t
+right join verdict on true
