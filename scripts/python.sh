@@ -79,7 +79,7 @@ install_wheel() {
 checks() {
   .venv/bin/ruff check python examples benches crates scripts
   .venv/bin/ruff format --check python examples benches crates scripts
-  .venv/bin/mypy python/omniq python/twins.py python/benches
+  .venv/bin/mypy python/omniq python/twins.py python/options.py python/benches
   MYPYPATH=python .venv/bin/mypy crates/omniq-chaos/src/actor/worker.py
   MYPYPATH=python:python/tests:python/tests/app .venv/bin/mypy python/tests
   local example

@@ -5,12 +5,13 @@ The Rust side makes its own refusals of values of Python here, so that all are o
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, InvalidError, OmniQError
 
 T = TypeVar("T")
 
@@ -49,12 +50,22 @@ def refused(name: str, value: object, remedy: str, is_shown: bool = True) -> Omn
     """The error for a value of a wrong type. Where it may be a payload, it is not to be shown."""
     text = shown(value) if is_shown else None
     named = name if text is None else f"{name} = {text}"
-    return OmniQError(f"{named} is refused, being of type {type(value).__name__}: {remedy}", "invalid")
+    return InvalidError(f"{named} is refused, being of type {type(value).__name__}: {remedy}")
 
 
 def beyond(name: str, value: object, remedy: str) -> OmniQError:
     """The error for a value that is not within its bounds."""
-    return OmniQError(f"{name} = {shown(value)} is refused: {remedy}", "invalid")
+    return InvalidError(f"{name} = {shown(value)} is refused: {remedy}")
+
+
+def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> None:
+    """Refuses options that do not exist, and names the one that was meant if it is similar."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            meant = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"{meant[0]} was meant, perhaps; " if meant else ""
+            raise ConfigError(f"{owner} has no option {name}: {hint}known are {', '.join(names)}")
 
 
 def an(value: T, kind: type[Any] | tuple[type[Any], ...], name: str, remedy: str) -> T:
@@ -122,7 +133,7 @@ def a_text(value: str, name: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         words = 'it is not valid UTF-8: give another, such as by text.encode(errors="replace").decode()'
-        raise OmniQError(f"{name} = {value!r} is refused: {words}", "invalid") from None
+        raise InvalidError(f"{name} = {value!r} is refused: {words}") from None
     return value
 
 

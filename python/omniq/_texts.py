@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError
 
 
 def kind_of(error: BaseException) -> str:
@@ -37,7 +37,7 @@ def valid_json(value: Any) -> Any:
     """The same value with texts that UTF-8 can hold: what it cannot stands as ``\\udcff``, as Python writes it to stderr.
 
     Raises:
-        OmniQError: `is_invalid` if two keys of a dict would become one.
+        InvalidError: If two keys of a dict would become one.
     """
     return _valid(msgspec.to_builtins(value))
 
@@ -48,9 +48,7 @@ def _valid(value: Any) -> Any:
     if isinstance(value, dict):
         made = {_valid(key): _valid(one) for key, one in value.items()}
         if len(made) != len(value):
-            raise OmniQError(
-                "a dict holds one key twice, once its texts are made valid UTF-8: give other keys", "invalid"
-            )
+            raise InvalidError("a dict holds one key twice, once its texts are made valid UTF-8: give other keys")
         return made
     if isinstance(value, list | tuple):
         return [_valid(one) for one in value]

@@ -24,7 +24,7 @@ import msgspec
 
 from omniq._given import shown
 from omniq._texts import text_of
-from omniq.errors import OmniQError
+from omniq.errors import CodecError, OmniQError
 
 __all__ = ["decode", "encode", "register"]
 
@@ -139,7 +139,7 @@ def _dill() -> Any:
     try:
         import dill
     except ImportError as error:
-        raise OmniQError("the codec dill needs the package dill: pip install omniq-pg[dill]", "codec") from error
+        raise CodecError("the codec dill needs the package dill: pip install omniq-pg[dill]") from error
     return dill
 
 
@@ -167,12 +167,10 @@ def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes]
         decode: Makes the value from the bytes.
 
     Raises:
-        OmniQError: `is_codec` for another name.
+        CodecError: For another name.
     """
     if not isinstance(name, str) or not _OWN.fullmatch(name):
-        raise OmniQError(
-            f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-", "codec"
-        )
+        raise CodecError(f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-")
     _CODECS[name] = _Codec(encode, decode)
 
 
@@ -180,21 +178,21 @@ def known(name: str, allow_pickle: bool) -> None:
     """Refuses the name of a codec by which nothing could be written. One of the user's own may be registered later.
 
     Raises:
-        OmniQError: `is_codec`, naming those that are known.
+        CodecError: For another name, naming those that are known.
     """
     if name not in _CODECS and not _OWN.fullmatch(name):
         words = f"give {', '.join(_CODECS)}, or the name of one of your own, which begins with x-"
-        raise OmniQError(f"codec = {shown(name)} is refused: {words}", "codec")
+        raise CodecError(f"codec = {shown(name)} is refused: {words}")
     if name in _UNTRUSTED and not allow_pickle:
-        raise OmniQError(f"codec = {name!r} is refused: give allow_pickle=True as well, or another codec", "codec")
+        raise CodecError(f"codec = {name!r} is refused: give allow_pickle=True as well, or another codec")
 
 
 def _find(name: str, allow_pickle: bool) -> _Codec:
     codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
-        raise OmniQError(f"codec {name!r} is unknown: use {', '.join(_CODECS)}, or register it", "codec")
+        raise CodecError(f"codec {name!r} is unknown: use {', '.join(_CODECS)}, or register it")
     if name in _UNTRUSTED and not allow_pickle:
-        raise OmniQError(f"codec {name!r} is not allowed here: open the storage with allow_pickle=True", "codec")
+        raise CodecError(f"codec {name!r} is not allowed here: open the storage with allow_pickle=True")
     return codec
 
 
@@ -202,7 +200,7 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
     """The bytes of a value.
 
     Raises:
-        OmniQError: `is_codec` for a value that the codec cannot hold, and for a codec that is unknown or not allowed.
+        CodecError: For a value that the codec cannot hold, and for a codec that is unknown or not allowed.
     """
     found = _find(codec, allow_pickle)
     try:
@@ -210,8 +208,8 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
     except OmniQError:
         raise
     except Exception as error:
-        raise OmniQError(
-            f"a value of type {type(value).__name__} cannot be written as {codec}: {why(error)}", "codec"
+        raise CodecError(
+            f"a value of type {type(value).__name__} cannot be written as {codec}: {why(error)}"
         ) from error
 
 
@@ -223,7 +221,7 @@ def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool
             ``list[UUID]`` or a dataclass. Default: what the bytes say by themselves.
 
     Raises:
-        OmniQError: `is_codec` for bytes that do not fit, and for a codec that is unknown or not allowed.
+        CodecError: For bytes that do not fit, and for a codec that is unknown or not allowed.
     """
     found = _find(codec, allow_pickle)
     try:
@@ -233,4 +231,4 @@ def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool
     except OmniQError:
         raise
     except Exception as error:
-        raise OmniQError(f"a {codec} payload of {len(data)} bytes cannot be read: {error}", "codec") from error
+        raise CodecError(f"a {codec} payload of {len(data)} bytes cannot be read: {error}") from error

@@ -1,40 +1,62 @@
-"""The one exception of OmniQ, with questions; the same on the Rust side."""
+"""The exceptions of OmniQ: one class for each kind of error, the same kinds as on the Rust side."""
 
 from __future__ import annotations
 
-__all__ = ["Cause", "OmniQError"]
+import builtins
+from typing import ClassVar
+
+__all__ = [
+    "BlockingInAsyncError",
+    "Cause",
+    "ClaimLostError",
+    "ClosedError",
+    "CodecError",
+    "ConfigError",
+    "ConflictError",
+    "DuplicateError",
+    "InvalidError",
+    "NotFoundError",
+    "OmniQError",
+    "PermissionDeniedError",
+    "PoolTimeoutError",
+    "SchemaMissingError",
+    "SchemaTooNewError",
+    "TimeoutError",
+    "UnavailableError",
+]
+
+
+#: Cancelled or out of time, a lock that was not had in time, a serialization failure, a deadlock; the same on the Rust side.
+_UNDONE = ("57014", "55P03", "40001", "40P01")
 
 
 class OmniQError(Exception):
-    """What went wrong, in a form that a program can ask about and a person can read.
+    """The base of all errors of OmniQ; by itself, an error of none of the other kinds: see its cause.
 
-    The message names the value, the limit and, where there is one, the remedy. It never holds a payload or a password.
-    An error of the database keeps its SQLSTATE, and its cause as ``__cause__``.
+    Catch the subclass for what you handle, or ask an error: ``is_not_found`` holds for a `NotFoundError`, and so on. The message
+    names the value, the limit and, where there is one, the remedy. It never holds a payload or a password. An error of the
+    database keeps its SQLSTATE, and its cause as ``__cause__``.
 
-    >>> error = OmniQError('queue name "" is empty: give it 1 to 128 bytes', "invalid")
-    >>> error.is_invalid, error.is_unavailable
-    (True, False)
+    >>> error = InvalidError('queue name "" is empty: give it 1 to 128 bytes')
+    >>> isinstance(error, ValueError), error.is_invalid, error.is_unavailable
+    (True, True, False)
     """
 
+    #: The name of the kind, such as ``"duplicate"``; each kind has one class.
+    kind: ClassVar[str] = "internal"
     #: The message alone.
     message: str
-    #: The name of the kind, such as ``"duplicate"``; the questions are made from it.
-    kind: str
     #: The five characters of SQLSTATE, where the database gave them.
     sqlstate: str | None
 
-    def __init__(self, message: str, kind: str = "internal", sqlstate: str | None = None) -> None:
+    def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.kind = kind
         self.sqlstate = sqlstate
 
     def __repr__(self) -> str:
         state = f", sqlstate={self.sqlstate!r}" if self.sqlstate is not None else ""
-        return f"OmniQError({self.message!r}, kind={self.kind!r}{state})"
-
-    def __reduce__(self) -> tuple[type[OmniQError], tuple[str, str, str | None]]:
-        return (type(self), (self.message, self.kind, self.sqlstate))
+        return f"{type(self).__name__}({self.message!r}{state})"
 
     @property
     def is_invalid(self) -> bool:
@@ -118,8 +140,110 @@ class OmniQError(Exception):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same call may succeed later without any change: the server was away, or the pool was full."""
-        return self.kind in ("unavailable", "pool_timeout")
+        """Whether the same call may succeed later without any change: the server was away, the pool was full, or the server
+        undid the statement for a reason that passes (cancelled or out of time, a lock that others held, a deadlock)."""
+        return self.kind in ("unavailable", "pool_timeout") or self.sqlstate in _UNDONE
+
+
+class InvalidError(OmniQError, ValueError):
+    """An argument was refused; nothing was written."""
+
+    kind = "invalid"
+
+
+class DuplicateError(OmniQError):
+    """The id is in use already; nothing was written."""
+
+    kind = "duplicate"
+
+
+class NotFoundError(OmniQError, LookupError):
+    """There is no such task, result or object."""
+
+    kind = "not_found"
+
+
+class ConflictError(OmniQError):
+    """The task is in a state that forbids the verb (such as deleting a running task)."""
+
+    kind = "conflict"
+
+
+class ClaimLostError(OmniQError):
+    """The claim was lost: another worker may have the task by now; nothing was changed."""
+
+    kind = "claim_lost"
+
+
+class UnavailableError(OmniQError, ConnectionError):
+    """The database cannot be reached, or broke off; a later try may succeed."""
+
+    kind = "unavailable"
+
+
+class PoolTimeoutError(OmniQError):
+    """No connection of the pool became free within the acquire timeout.
+
+    It is no `TimeoutError`, of which a waiting caller concludes that the task has not ended yet.
+    """
+
+    kind = "pool_timeout"
+
+
+class TimeoutError(OmniQError, builtins.TimeoutError):
+    """The time given by the caller ran out."""
+
+    kind = "timeout"
+
+
+class SchemaTooNewError(OmniQError):
+    """The database's schema is newer than this version of the library knows."""
+
+    kind = "schema_too_new"
+
+
+class SchemaMissingError(OmniQError):
+    """The schema or a table of it is missing, or older than this version needs."""
+
+    kind = "schema_missing"
+
+
+class PermissionDeniedError(OmniQError, PermissionError):
+    """The database role lacks a privilege."""
+
+    kind = "permission_denied"
+
+
+class BlockingInAsyncError(OmniQError, RuntimeError):
+    """A blocking method was called where it would stop an event loop that it needs."""
+
+    kind = "blocking_in_async"
+
+
+class ClosedError(OmniQError, RuntimeError):
+    """The object was closed."""
+
+    kind = "closed"
+
+
+class CodecError(OmniQError, ValueError):
+    """A payload cannot be encoded or decoded."""
+
+    kind = "codec"
+
+
+class ConfigError(OmniQError):
+    """A setting was refused, or a part that is not configured was asked for."""
+
+    kind = "config"
+
+
+_CLASSES: dict[str, type[OmniQError]] = {made.kind: made for made in OmniQError.__subclasses__()}
+
+
+def of_kind(kind: str, message: str, sqlstate: str | None = None) -> OmniQError:
+    """The error of this kind, which is one of the Rust side's; of a kind that is unknown, an `OmniQError` itself."""
+    return _CLASSES.get(kind, OmniQError)(message, sqlstate=sqlstate)
 
 
 class Cause(Exception):

@@ -19,7 +19,7 @@ import sys
 import threading
 
 from omniq import _omniq
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, OmniQError, of_kind
 
 __all__ = ["LOGGER", "TRACE", "set_log_level"]
 
@@ -36,12 +36,12 @@ def set_log_level(level: str | int) -> None:
         level: ``"off"``, ``"error"``, ``"warning"``, ``"info"``, ``"debug"`` or ``"trace"``, or a level of `logging`.
 
     Raises:
-        OmniQError: `is_config` for another word.
+        ConfigError: For another word.
     """
     global _bad
     if not isinstance(level, str | int):
         words = 'give a word, such as "info", or a level of logging'
-        raise OmniQError(f"the log level is refused, being of type {type(level).__name__}: {words}", "config")
+        raise ConfigError(f"the log level is refused, being of type {type(level).__name__}: {words}")
     LOGGER.setLevel(_omniq.log_level(level) if isinstance(level, str) else level)
     _bad = None
     _pass_on()
@@ -52,9 +52,9 @@ _bad: OmniQError | None = None
 
 
 def check() -> None:
-    """Raises `OmniQError` (`is_config`) if the environment names a level that does not exist, and no other was set."""
+    """Raises `ConfigError` if the environment names a level that does not exist, and no other was set."""
     if _bad is not None:
-        raise OmniQError(_bad.message, _bad.kind)
+        raise of_kind(_bad.kind, _bad.message)
 
 
 def follow() -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq
-from omniq._given import a_flag, a_text
+from omniq._given import a_flag, a_text, check_options
 from omniq.codecs import known
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, OmniQError
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -19,21 +19,22 @@ __all__ = ["ConnectionOptions", "Options", "Settings", "Source"]
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Everything that can be set but where the parts are kept. Spans are seconds, or `timedelta`."""
+    """Everything that can be set but where the parts are kept: the options of applications and backends."""
 
     #: The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
     schema: str
-    #: How many connections are kept open when idle. Default: 1; 0 keeps none.
+    #: How many connections are kept open when idle; 0 keeps none. Default: 1.
     pool_min: int
     #: How many connections may be open at once, 1 to 10,000. Default: 10.
     pool_max: int
-    #: How long a caller waits for a connection, free or new, also if the server is away. Default: 10 seconds.
+    #: How long a caller waits for a connection, free or new, also if the server is away; in seconds or as `timedelta`. Default: 10 seconds.
     acquire_timeout: float | timedelta
-    #: How long opening one connection may take. Default: 10 seconds.
+    #: How long one host may take to give a connection, log-in included, in seconds or as `timedelta`. Default: 10 seconds.
     connect_timeout: float | timedelta
-    #: After how long an idle connection above `pool_min` is closed. Default: 600 seconds.
+    #: After how long an idle connection above `pool_min` is closed, in seconds or as `timedelta`. Default: 600 seconds.
     idle_timeout: float | timedelta
-    #: Whether statements are prepared once and kept. Default: true; turn it off behind a transaction pooler.
+    #: Whether statements are prepared once and kept. A pooler that hands out connections by transaction is detected without it.
+    #: Default: true.
     statement_cache: bool
     #: Whether connecting brings the schema up to the newest version. Default: true.
     migrate: bool
@@ -43,35 +44,35 @@ class ConnectionOptions(TypedDict, total=False):
     max_payload: int
     #: Whether completed tasks stay in the task table. Default: false, the result is the record.
     keep_completed: bool
-    #: How long completed tasks stay if they do; ``None``: without end. Default: 7 days.
+    #: How long completed tasks stay if they do, in seconds or as `timedelta`; ``None``: without end. Default: 7 days.
     completed_ttl: float | timedelta | None
-    #: How long dead letters stay; ``None``, the default: without end.
+    #: How long dead letters stay, in seconds or as `timedelta`; ``None``: without end. Default: ``None``.
     dead_ttl: float | timedelta | None
-    #: How long results are kept; ``None``: without end. Default: 7 days.
+    #: How long results are kept, in seconds or as `timedelta`; ``None``: without end. Default: 7 days.
     result_ttl: float | timedelta | None
-    #: How long events are kept; ``None``: without end. Default: 30 days. They go by the day.
+    #: How long events are kept, in seconds or as `timedelta`; ``None``: without end. They go by the day. Default: 30 days.
     event_ttl: float | timedelta | None
-    #: How long a worker's claim holds without a heartbeat, at least 0.1 seconds. Default: 10 seconds.
+    #: How long a worker's claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: 10 seconds.
     lease: float | timedelta
 
 
 class Options(ConnectionOptions, total=False):
-    """Everything that can be set. Spans are seconds, or `timedelta`."""
+    """Everything that can be set: the options of `Settings` and of the storages."""
 
-    #: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, or the URL of another database.
-    queue: str
-    #: Where results are kept: ``"postgres"`` (the default), ``"memory"``, ``"off"``, or the URL of another database.
+    #: Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default: ``"postgres"``.
+    tasks: str
+    #: Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default: ``"postgres"``.
     results: str
-    #: Where events are kept: ``"postgres"``, ``"memory"``, ``"off"`` (the default), or the URL of another database.
+    #: Where events are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default: ``"off"``.
     events: str
 
 
 #: The names of all settings.
-NAMES = ("url", *ConnectionOptions.__annotations__, "queue", "results", "events")
+NAMES = ("url", *ConnectionOptions.__annotations__, "tasks", "results", "events")
 
 
 class Settings:
-    """Everything that can be set on a PostgreSQL backend, read and checked; see `Options` for the names.
+    """Everything that can be set on a PostgreSQL backend, read and checked.
 
     There are five ways in, and equal values have equal effect: keyword arguments, a URL with query parameters, a dict,
     a TOML or YAML file (`from_file`), and ``OMNIQ_…`` environment variables (`from_env`).
@@ -90,10 +91,42 @@ class Settings:
         Args:
             url: The database: a ``postgresql://`` URL or ``key=value`` pairs. Default: none, an error once a
                 connection is needed.
-            options: The other settings; see `Options`.
+            schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
+            pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
+            pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
+                server is away; in seconds or as `timedelta`. Default: 10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
+                seconds or as `timedelta`. Default: 10 seconds.
+            idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
+                or as `timedelta`. Default: 600 seconds.
+            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
+                by transaction is detected without it. Default: true.
+            migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
+            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
+                1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
+                record.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
+                `timedelta`; ``None``: without end. Default: 7 days.
+            dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
+                without end. Default: ``None``.
+            result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
+                without end. Default: 7 days.
+            event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
+                without end. They go by the day. Default: 30 days.
+            lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
+                `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
+                ``"postgres"``.
+            results (str): Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another
+                database. Default: ``"postgres"``.
+            events (str): Where events are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another
+                database. Default: ``"off"``.
 
         Raises:
-            OmniQError: `is_config`, naming the setting.
+            ConfigError: For a bad setting, naming it.
         """
         self._core = _omniq.Settings(_plain({**({} if url is None else {"url": url}), **options}))
 
@@ -107,7 +140,7 @@ class Settings:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The defaults with these values laid over them."""
         if not isinstance(values, Mapping):
-            raise OmniQError(f"settings are given as a dict, not as {type(values).__name__}", "config")
+            raise ConfigError(f"settings are given as a dict, not as {type(values).__name__}")
         return cls._of(_omniq.Settings(_plain(values)))
 
     @classmethod
@@ -115,7 +148,7 @@ class Settings:
         """Reads a TOML (``.toml``) or YAML (``.yaml``, ``.yml``) file: the table ``omniq``, if any, else the top level.
 
         Raises:
-            OmniQError: `is_config`, naming the file and the setting or the line.
+            ConfigError: For a bad file, naming it and the setting or the line.
         """
         return cls._of(_omniq.Settings.from_file(_path(path)))
 
@@ -128,11 +161,15 @@ class Settings:
     def load(cls, *, file: str | os.PathLike[str] | None = None, url: str | None = None) -> Self:
         """All sources at once. What comes later wins: the defaults, the file, the environment, the URL."""
         if url is not None and not isinstance(url, str):
-            raise OmniQError(f"url is refused, being of type {type(url).__name__}: give text", "config")
+            raise ConfigError(f"url is refused, being of type {type(url).__name__}: give text")
         return cls._of(_omniq.Settings.load(None if file is None else _path(file), url))
 
     def over(self, **options: Unpack[Options]) -> Self:
-        """These settings with these values laid over them."""
+        """These settings with these values laid over them.
+
+        Args:
+            options: The settings, by the names that the class takes.
+        """
         return type(self)._of(self._core.over(_plain(options)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,13 +213,13 @@ def settings_of(source: Source, options: Mapping[str, Any]) -> Settings:
         base = Settings.from_dict(source)
     else:
         kind = type(source).__name__
-        raise OmniQError(f"a storage is opened with a URL, Settings or a dict, not with {kind}", "config")
+        raise ConfigError(f"a storage is opened with a URL, Settings or a dict, not with {kind}")
     return base.over(**options) if options else base
 
 
 def _path(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
     if not isinstance(given, str | os.PathLike):
-        raise OmniQError(f"a settings file is named by a path, not by {type(given).__name__}", "config")
+        raise ConfigError(f"a settings file is named by a path, not by {type(given).__name__}")
     return given
 
 
@@ -192,8 +229,10 @@ def check_writing(codec: str, allow_pickle: bool) -> None:
         allowed = a_flag(allow_pickle, "allow_pickle")
         known(a_text(codec, "codec"), allowed)
     except OmniQError as error:
-        raise OmniQError(error.message, "config") from None
+        raise ConfigError(error.message) from None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    # Before the values: one of a wrong type would be refused for that.
+    check_options(values, NAMES, "Settings")
     return {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in values.items()}

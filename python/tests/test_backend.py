@@ -105,7 +105,7 @@ async def test_two_databases_and_memory(url: str, server: str, witness: Witness)
 
 
 async def test_everything_in_memory_needs_no_database() -> None:
-    async with AsyncPostgresBackend(queue="memory", results="memory", events="memory") as backend:
+    async with AsyncPostgresBackend(tasks="memory", results="memory", events="memory") as backend:
         await round_trip(backend)
 
 
@@ -126,7 +126,7 @@ async def test_results_in_a_storage_that_was_given(url: str, written_results: An
 
 
 async def test_a_queue_written_in_python_with_results_on_postgres(url: str) -> None:
-    async with AsyncPostgresBackend(url, queue=written.ProxyQueue()) as backend:
+    async with AsyncPostgresBackend(url, tasks=written.ProxyQueue()) as backend:
         await round_trip(backend)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from omniq import Backoff, NewTask, OmniQError, Payload, Task, TaskError, TaskEvent, TaskResult, codecs
+from omniq import Backoff, ConflictError, NewTask, OmniQError, Payload, Task, TaskError, TaskEvent, TaskResult, codecs
 from omniq.models import (
     At,
     Claim,
@@ -201,4 +201,4 @@ def test_an_exception_becomes_an_error_with_its_traceback() -> None:
         made = TaskError.of(error)
     assert (made.type, made.message) == ("ValueError", "no")
     assert "test_models.py" in str(made.trace)
-    assert TaskError.of(OmniQError("x")).type == "omniq.errors.OmniQError"
+    assert TaskError.of(ConflictError("x")).type == "omniq.errors.ConflictError"

@@ -97,13 +97,14 @@ def test_where_the_parts_are_kept() -> None:
         ({"events": True}, "^events = True is refused, being of type bool: give postgres, memory, off, the"),
         ({"events": MemoryQueue()}, "^events is refused, being of type MemoryQueue: give postgres, memory, off, the"),
     ]:
-        for make in (OmniQ, AsyncOmniQ):
+        for open_one in (OmniQ, AsyncOmniQ, PostgresBackend, AsyncPostgresBackend):
+            refused(words, lambda make=open_one, given=given: make(NOWHERE, **given), "config")  # type: ignore[misc]
+    # The name of the property, not of the setting.
+    words = "^Settings has no option queue: known are url, .*, tasks, results, events$"
+    makers: list[Callable[..., Any]] = [OmniQ, AsyncPostgresBackend, PostgresQueue, Settings]
+    for given in ({"queue": "memory"}, {"queue": MemoryQueue()}):
+        for make in makers:
             refused(words, lambda make=make, given=given: make(NOWHERE, **given), "config")  # type: ignore[misc]
-    given = {"queue": 5}
-    refused("^queue = 5 is refused, being of type int: give", lambda: PostgresBackend(NOWHERE, **given), "config")
-    # What is said of others stays.
-    given = {"queue": "off"}
-    refused('^queue = "off" is refused', lambda: OmniQ(NOWHERE, **given), "config")
 
 
 def test_codecs() -> None:
@@ -155,7 +156,7 @@ def test_a_backoff_is_checked_when_it_is_made(name: str, value: Any, words: str)
 
 def test_other_ways_to_a_backoff() -> None:
     refused("^backoff initial = -1 is refused", lambda: Backoff.constant(-1))
-    refused("^backoff factor = 0.5 is refused", lambda: Backoff.from_dict({"factor": 0.5}))
+    refused("^the dict is no Backoff: backoff factor = 0.5 is refused", lambda: Backoff.from_dict({"factor": 0.5}))
     # What can be, can be.
     for made in (Backoff(initial=0, factor=1, max=0, jitter=0), Backoff(factor=1000, jitter=1), Backoff.constant(5)):
         assert copy.copy(made) == pickle.loads(pickle.dumps(made)) == Backoff.from_dict(made.to_dict()) == made

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from omniq import OmniQError, PostgresBackend, Settings
+from omniq import AsyncOmniQ, OmniQError, PostgresBackend, Settings, _omniq
 from omniq.settings import NAMES
 from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue
 
 URL = "postgresql://me:p%40ss@db:5433/app"
-WANTED = Settings(URL, schema="jobs", pool_max=5, acquire_timeout=1.5, result_ttl=None, events="memory")
+WANTED = Settings(URL, schema="jobs", pool_max=5, acquire_timeout=1.5, result_ttl=None, tasks="memory", events="memory")
 
 
 def test_equal_values_have_equal_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml, yaml = tmp_path / "a.toml", tmp_path / "a.yaml"
     toml.write_text(
-        f'[omniq]\nurl = "{URL}"\nschema = "jobs"\npool_max = 5\nacquire_timeout = 1.5\nresult_ttl = "none"\nevents = "memory"\n'
+        f'[omniq]\nurl = "{URL}"\nschema = "jobs"\npool_max = 5\nacquire_timeout = 1.5\nresult_ttl = "none"\ntasks = "memory"\nevents = "memory"\n'
     )
     yaml.write_text(
-        f"omniq:\n  url: '{URL}'\n  schema: jobs\n  pool_max: 5\n  acquire_timeout: 1.5\n  result_ttl: none\n  events: memory\n"
+        f"omniq:\n  url: '{URL}'\n  schema: jobs\n  pool_max: 5\n  acquire_timeout: 1.5\n  result_ttl: none\n  tasks: memory\n  events: memory\n"
     )
     for name, value in {
         "URL": URL,
@@ -31,6 +32,7 @@ def test_equal_values_have_equal_effect(tmp_path: Path, monkeypatch: pytest.Monk
         "POOL_MAX": "5",
         "ACQUIRE_TIMEOUT": "1.5",
         "RESULT_TTL": "none",
+        "TASKS": "memory",
         "EVENTS": "memory",
     }.items():
         monkeypatch.setenv(f"OMNIQ_{name}", value)
@@ -39,9 +41,10 @@ def test_equal_values_have_equal_effect(tmp_path: Path, monkeypatch: pytest.Monk
         "pool_max": 5,
         "acquire_timeout": timedelta(seconds=1.5),
         "result_ttl": None,
+        "tasks": "memory",
         "events": "memory",
     }
-    in_url = f"{URL}?schema=jobs&pool_max=5&acquire_timeout=1.5&result_ttl=none&events=memory"
+    in_url = f"{URL}?schema=jobs&pool_max=5&acquire_timeout=1.5&result_ttl=none&tasks=memory&events=memory"
     for settings in (
         Settings.from_file(toml),
         Settings.from_file(str(yaml)),
@@ -57,6 +60,9 @@ def test_equal_values_have_equal_effect(tmp_path: Path, monkeypatch: pytest.Monk
         AsyncPostgresQueue.from_env().settings,
         PostgresBackend(url=URL, **options).settings,
         PostgresBackend.from_file(toml).settings,
+        AsyncOmniQ(URL, **options).settings,
+        AsyncOmniQ.from_config().settings,
+        AsyncOmniQ.from_config({"url": URL, **options}).settings,
         Settings.from_dict(WANTED.to_dict()),
         pickle.loads(pickle.dumps(WANTED)),
     ):
@@ -64,15 +70,18 @@ def test_equal_values_have_equal_effect(tmp_path: Path, monkeypatch: pytest.Monk
         assert hash(settings) == hash(WANTED)
     assert Settings(URL) != WANTED
     assert WANTED.over(pool_max=6).pool_max == 6
+    assert WANTED.tasks == "memory"
     assert WANTED.pool_max == 5
 
 
 def test_every_setting_is_known_on_both_sides() -> None:
     assert set(NAMES) - {"url"} == set(Settings().to_dict())
-    with pytest.raises(OmniQError, match="known are") as caught:
-        Settings.from_dict({"pool_size": 1})
-    known = str(caught.value).split("known are ")[1].split(", ")
-    assert set(known) == set(NAMES)
+    makers: list[Callable[[dict[str, Any]], Any]] = [_omniq.Settings, Settings.from_dict]
+    for make in makers:
+        with pytest.raises(OmniQError, match="known are") as caught:
+            make({"pool_size": 1})
+        known = str(caught.value).split("known are ")[1].split(", ")
+        assert set(known) == set(NAMES)
     with pytest.raises(AttributeError, match="pool_size"):
         _ = Settings().pool_size
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import inspect
 import os
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 import omniq
+from omniq import AsyncOmniQ, OmniQ, Settings
+from omniq.app import AsyncTaskFunction, CallOptions, TaskFunction, TaskOptions, WorkerOptions
 from omniq.backend import postgres as backends
+from omniq.settings import ConnectionOptions, Options
 from omniq.storage import memory, postgres
 from omniq.storage.base import AsyncTaskQueue, TaskQueue
 
@@ -47,6 +52,42 @@ def test_the_blocking_twins_are_current() -> None:
         [sys.executable, str(HERE.parent / "twins.py"), "--check"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+def test_the_options_in_docstrings_are_current() -> None:
+    ended = subprocess.run(
+        [sys.executable, str(HERE.parent / "options.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("takes", "options"),
+    [
+        (AsyncOmniQ.task, TaskOptions),
+        (OmniQ.task, TaskOptions),
+        (AsyncTaskFunction.with_options, CallOptions),
+        (TaskFunction.with_options, CallOptions),
+        (AsyncOmniQ.worker, WorkerOptions),
+        (OmniQ.worker, WorkerOptions),
+        (OmniQ.run_worker, WorkerOptions),
+        (AsyncOmniQ.__init__, ConnectionOptions),
+        (backends.PostgresBackend.__init__, ConnectionOptions),
+        (postgres.AsyncPostgresQueue.__init__, Options),
+        (Settings.__init__, Options),
+    ],
+    ids=lambda one: getattr(one, "__qualname__", None),
+)
+def test_help_shows_each_option_with_type_unit_and_default(takes: Any, options: Any) -> None:
+    shown = inspect.getdoc(takes)
+    assert shown is not None
+    entries = dict(re.findall(r"^    (\w+) (\(.+?\): .+(?:\n        .+)*)", shown, re.M))
+    assert list(entries) == list(get_type_hints(options))
+    for name, entry in entries.items():
+        text = " ".join(entry.split())
+        assert " Default: " in text, name
+        assert ("timedelta" in text.split(":")[0]) == ("in seconds or as `timedelta`" in text), name
+    assert len(re.findall(r"Default:\s", pydoc.plain(pydoc.render_doc(takes)))) >= len(entries)
 
 
 @pytest.mark.parametrize("made", CLASSES, ids=lambda made: made.__name__)

@@ -188,7 +188,7 @@ async def test_workers(app: AsyncOmniQ, options: Any, words: str) -> None:
 async def test_what_a_run_says(app: AsyncOmniQ) -> None:
     seen: list[str] = []
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def work(context: Context, which: str) -> None:
         given: Any = context
         calls: dict[str, Callable[[], None]] = {
@@ -251,7 +251,7 @@ async def test_settings(tmp_path: Path) -> None:
     ids=["large", "small", "huge", "nan", "deep"],
 )
 async def test_metadata_and_event_data(app: AsyncOmniQ, value: Any, words: str) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def work(context: Context) -> None:
         context.log_event("x", a=value)
 
@@ -286,7 +286,7 @@ async def test_values(app: AsyncOmniQ) -> None:
     @app.task
     async def takes(a: Any) -> None: ...
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def gives() -> str:
         return BAD
 

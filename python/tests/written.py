@@ -11,7 +11,7 @@ from uuid import UUID
 import anyio
 import anyio.lowlevel
 
-from omniq import OmniQError, TaskEvent, TaskResult
+from omniq import TaskEvent, TaskResult, errors
 from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue, ResultStorage, TaskQueue
 from omniq.storage.base.common import required_verbs
 from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue
@@ -31,7 +31,7 @@ class _Results:
 
     def _check(self) -> None:
         if self.closed:
-            raise OmniQError("the dict is closed", "closed")
+            raise errors.ClosedError("the dict is closed")
 
     def _put(self, results: Any) -> None:
         self._check()
@@ -93,7 +93,7 @@ class DictResults(_Results, AsyncResultStorage):
             if found is not None:
                 return found
             if time.monotonic() >= end:
-                raise OmniQError(f"no result of task {id} within {seconds} s", "timeout")
+                raise errors.TimeoutError(f"no result of task {id} within {seconds} s")
             await anyio.sleep(0.01)
 
     async def delete_many(self, ids: Any) -> int:
@@ -153,7 +153,7 @@ class ListEvents(AsyncEventStorage):
 
     def _check(self) -> None:
         if self.closed:
-            raise OmniQError("the list is closed", "closed")
+            raise errors.ClosedError("the list is closed")
 
     def _fitting(
         self, task_id: Any, kind: Any, queue: Any, worker: Any, since: Any, until: Any, after: Any

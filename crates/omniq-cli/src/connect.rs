@@ -74,7 +74,7 @@ impl Database {
             return self.work().await;
         }
         for (what, place) in
-            [("tasks", &settings.queue), ("results", &settings.results), ("events", &settings.events)]
+            [("tasks", &settings.tasks), ("results", &settings.results), ("events", &settings.events)]
         {
             if *place == Placement::Memory {
                 return Err(Failure::usage(format!(
@@ -84,7 +84,7 @@ impl Database {
         }
         settings.migrate = false;
         let there = parts_there(&settings).await?;
-        if settings.queue == Placement::Postgres && !there.contains(&Part::Tasks) {
+        if settings.tasks == Placement::Postgres && !there.contains(&Part::Tasks) {
             return Err(Failure::new(
                 Exit::Failure,
                 format!(

@@ -139,7 +139,7 @@ struct Opener<'a> {
 impl Opener<'_> {
     async fn connect(&mut self) -> Result<AsyncPostgresBackend> {
         let settings = self.settings;
-        let places = [&settings.queue, &settings.results, &settings.events];
+        let places = [&settings.tasks, &settings.results, &settings.events];
         let here: Vec<_> = Part::ALL
             .into_iter()
             .zip(places)
@@ -151,7 +151,7 @@ impl Opener<'_> {
             self.shared = Some(Arc::clone(&db));
             migrate::on_connect(&db, &here).await?;
         }
-        let queue = self.db(&settings.queue, Part::Tasks).await?.map(AsyncPostgresQueue::on);
+        let queue = self.db(&settings.tasks, Part::Tasks).await?.map(AsyncPostgresQueue::on);
         let parts: Arc<dyn TaskQueue> = match &queue {
             Some(queue) => Arc::new(queue.clone()),
             None => {

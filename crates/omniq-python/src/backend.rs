@@ -77,7 +77,7 @@ impl Given {
         let events = self.events.as_ref().map(|events| events.get().slot.get(py)).transpose()?;
         let mut settings = settings.0.clone();
         if queue.is_some() {
-            settings.queue = Placement::Memory;
+            settings.tasks = Placement::Memory;
         }
         if results.is_some() {
             settings.results = Placement::Off;

@@ -1,4 +1,5 @@
-//! Errors, from Rust to Python and back: the same kind, message, SQLSTATE and cause on both sides.
+//! Errors, from Rust to Python and back: the same kind, message, SQLSTATE and cause on both sides. Each kind has a class in
+//! `omniq.errors`, which alone knows which.
 
 use std::error::Error as StdError;
 
@@ -8,9 +9,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use pyo3::{PyTypeInfo, intern};
 
+use crate::convert::imported;
 use crate::convert::text::Text;
 
-/// `omniq.OmniQError`.
+/// `omniq.OmniQError`, the base of all.
 fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     CLASS.import(py, "omniq.errors", "OmniQError")
@@ -22,8 +24,8 @@ pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
 }
 
 fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
-    let exception = class(py)?.call1((error.message(), error.kind(), error.sqlstate()))?;
-    let made = PyErr::from_value(exception);
+    let of_kind = imported!(py, "omniq.errors", "of_kind")?;
+    let made = PyErr::from_value(of_kind.call1((error.kind(), error.message(), error.sqlstate()))?);
     if let Some(source) = error.source() {
         made.set_cause(py, Some(cause(py, source)?));
     }

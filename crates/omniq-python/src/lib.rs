@@ -73,6 +73,8 @@ mod _omniq {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::logging::install();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("ERROR_KINDS", omniq::Error::KINDS.to_vec())
+        // Python has `TaskFailed`, with the task's record, in place of an error for a task that ended without a value.
+        let kinds: Vec<_> = omniq::Error::KINDS.iter().filter(|kind| **kind != "task_failed").collect();
+        module.add("ERROR_KINDS", kinds)
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::backend::Backend;
-use crate::convert::new_task::from_options;
+use crate::convert::new_task::from_new_task;
 use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
@@ -37,7 +37,7 @@ impl Template {
     #[new]
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
         let plain = crate::answer::Convert { allow_pickle: false };
-        let task = from_options(task, plain, "json", "retries")?;
+        let task = from_new_task(task, plain, "json")?;
         // What cannot be enqueued is refused where it is written; arguments come later.
         task.check(&Limits::default()).map_err(|error| to_py(py, error))?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })

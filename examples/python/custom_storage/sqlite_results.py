@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from omniq import OmniQError, TaskResult
+from omniq import TaskResult, errors
 from omniq.models import ResultStatus
 from omniq.storage.base import ResultStorage
 
@@ -49,7 +49,7 @@ class SqliteResults(ResultStorage):
         """Runs the statement once for each row, all or none. Returns what it found, and how many rows it changed."""
         with self._lock:
             if self._closed:
-                raise OmniQError("the SQLite storage is closed", "closed")
+                raise errors.ClosedError("the SQLite storage is closed")
             with self._db:
                 before = self._db.total_changes
                 found = [one for row in rows for one in self._db.execute(sql, row).fetchall()]
@@ -76,7 +76,7 @@ class SqliteResults(ResultStorage):
         end = time.monotonic() + seconds
         while (found := self.get_many([id])[0]) is None:
             if time.monotonic() >= end:
-                raise OmniQError(f"no result of task {id} within {seconds} s", "timeout")
+                raise errors.TimeoutError(f"no result of task {id} within {seconds} s")
             time.sleep(0.02)
         return found
 

@@ -23,7 +23,7 @@ TABLE = "create table if not exists orders (id serial primary key, email text no
 app = AsyncOmniQ(URL)
 
 
-@app.task(retries=5)
+@app.task(max_retries=5)
 async def confirm(order: int, email: str) -> str:
     # Send the e-mail here. After a crash, the task may run a second time.
     return f"order {order} confirmed to {email}"

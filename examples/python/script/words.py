@@ -13,7 +13,7 @@ from omniq import OmniQ, TaskFailed
 app = OmniQ()
 
 
-@app.task(retries=0)
+@app.task(max_retries=0)
 def count_words(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").split())
 

@@ -36,10 +36,25 @@ class _App(BaseApp):
 
         Args:
             loop: ``"asyncio"`` or ``"uvloop"``.
-            options: See `WorkerOptions`.
+            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+                those before it. Default: those that the application's tasks name, in the order of their definition.
+            concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
+            threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
+            processes (int): How many tasks may run at once in processes. Default: one for each processor.
+            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
+                within 20 ms is claimed. Default: 1000.
+            name (str): The worker's name in results and events. Default: ``host:pid``.
+            lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
+                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+            grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
+                as `timedelta`. Default: 30 seconds.
+            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
+                or as `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
+                for, in seconds or as `timedelta`. Default: 2 seconds.
 
         Raises:
-            OmniQError: What no waiting can mend, such as `is_permission_denied`, and `is_config` for a bad option or task.
+            OmniQError: What no waiting can mend, such as `PermissionDeniedError`, and `ConfigError` for a bad option or task.
         """
         from omniq.worker.service import serve
 
@@ -50,7 +65,7 @@ class AsyncOmniQ(_App):
     """An application for event loops: its tasks, and where they are kept.
 
     >>> app = AsyncOmniQ("postgresql://localhost/app")
-    >>> @app.task(retries=5)
+    >>> @app.task(max_retries=5)
     ... async def greet(name: str, *, loud: bool = False) -> str:
     ...     return f"HELLO {name}" if loud else f"Hello {name}"
     >>> async def main() -> None:
@@ -87,18 +102,35 @@ class AsyncOmniQ(_App):
     @overload
     def task(self, /, **options: Unpack[TaskOptions]) -> AsyncDecorator: ...
     def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
-        """Makes a task of a function: ``@app.task``, or ``@app.task(queue="mail", retries=5)``.
+        """Makes a task of a function: ``@app.task``, or ``@app.task(queue="mail", max_retries=5)``.
 
         The function stays what it is when it is called; ``await f.enqueue(…)`` leaves the call to a worker. An
         ``async def`` function runs on the worker's event loop, a ``def`` function in a thread, or with ``process=True`` in a
         process.
 
         Args:
-            options: See `TaskOptions`.
+            name (str): The name under which workers know it, in every language. Default: the function's own name.
+            queue (str): The queue. Default: ``"default"``.
+            priority (int): Higher first, -32768 to 32767. Default: 0.
+            max_retries (int): How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default:
+                3.
+            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
+                to 20 % at random.
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`: then an
+                ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
+                `Context`. Default: no limit.
+            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
+                `timedelta`, from the later of creation and start time. Default: it never does.
+            metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
+            codec (str): How arguments and value are written. Default: as the application was made, which is ``"json"``
+                unless said otherwise.
+            process (bool): Whether a ``def`` function runs in a process of its own: for work that needs the processor,
+                and for timeouts that end it whatever it does. The program needs a main guard, as with
+                `multiprocessing`. Default: false.
 
         Raises:
-            OmniQError: `is_config` for a name that is taken, or an option that does not exist; `is_invalid` for a value that
-                is refused.
+            ConfigError: For a name that is taken, or an option that does not exist.
+            InvalidError: For a value that is refused.
         """
         if function is not None:
             return self._register(function, options, 2)
@@ -108,20 +140,39 @@ class AsyncOmniQ(_App):
         """A worker on the running event loop: ``async with app.worker(): …``, or ``await app.worker().run()``.
 
         Args:
-            options: See `WorkerOptions`.
+            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+                those before it. Default: those that the application's tasks name, in the order of their definition.
+            concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
+            threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
+            processes (int): How many tasks may run at once in processes. Default: one for each processor.
+            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
+                within 20 ms is claimed. Default: 1000.
+            name (str): The worker's name in results and events. Default: ``host:pid``.
+            lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
+                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+            grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
+                as `timedelta`. Default: 30 seconds.
+            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
+                or as `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
+                for, in seconds or as `timedelta`. Default: 2 seconds.
         """
         return AsyncWorker(self, options)
 
     async def drain(self, **options: Unpack[WorkerOptions]) -> None:
         """Runs tasks until nothing is left to claim and nothing runs any more; tasks that are to start later are left, such
-        as retries after a wait."""
+        as retries after a wait.
+
+        Args:
+            options: As for `worker`.
+        """
         await AsyncWorker(self, options).run_until_idle()
 
     async def connect(self) -> Self:
         """Connects, unless that is done already; starts the embedded server if it is to be used.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached or started.
+            UnavailableError: If the server cannot be reached or started.
         """
         await run(self._core.connect())
         return self
@@ -190,7 +241,28 @@ class OmniQ(_App):
     @overload
     def task(self, /, **options: Unpack[TaskOptions]) -> Decorator: ...
     def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
-        """Makes a task of a function; see `AsyncOmniQ.task`. ``f.enqueue(…)`` blocks here."""
+        """Makes a task of a function; see `AsyncOmniQ.task`. ``f.enqueue(…)`` blocks here.
+
+        Args:
+            name (str): The name under which workers know it, in every language. Default: the function's own name.
+            queue (str): The queue. Default: ``"default"``.
+            priority (int): Higher first, -32768 to 32767. Default: 0.
+            max_retries (int): How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default:
+                3.
+            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
+                to 20 % at random.
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`: then an
+                ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
+                `Context`. Default: no limit.
+            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
+                `timedelta`, from the later of creation and start time. Default: it never does.
+            metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
+            codec (str): How arguments and value are written. Default: as the application was made, which is ``"json"``
+                unless said otherwise.
+            process (bool): Whether a ``def`` function runs in a process of its own: for work that needs the processor,
+                and for timeouts that end it whatever it does. The program needs a main guard, as with
+                `multiprocessing`. Default: false.
+        """
         if function is not None:
             return self._register(function, options, 2)
         return lambda function: self._register(function, options, 2)
@@ -199,12 +271,31 @@ class OmniQ(_App):
         """A worker in a thread of its own: ``with app.worker(): …``; or on this one: ``app.worker().run()``.
 
         Args:
-            options: See `WorkerOptions`.
+            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+                those before it. Default: those that the application's tasks name, in the order of their definition.
+            concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
+            threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
+            processes (int): How many tasks may run at once in processes. Default: one for each processor.
+            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
+                within 20 ms is claimed. Default: 1000.
+            name (str): The worker's name in results and events. Default: ``host:pid``.
+            lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
+                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+            grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
+                as `timedelta`. Default: 30 seconds.
+            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
+                or as `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
+                for, in seconds or as `timedelta`. Default: 2 seconds.
         """
         return Worker(self, options)
 
     def drain_sync(self, **options: Unpack[WorkerOptions]) -> None:
-        """Runs tasks until nothing is left to claim; see `AsyncOmniQ.drain`. Blocks this thread."""
+        """Runs tasks until nothing is left to claim; see `AsyncOmniQ.drain`. Blocks this thread.
+
+        Args:
+            options: As for `worker`.
+        """
         Worker(self, options).run_until_idle_sync()
 
     def connect_sync(self) -> Self:

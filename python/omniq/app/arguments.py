@@ -17,7 +17,7 @@ import msgspec
 from omniq.app.convert import Value, reader, writer
 from omniq.app.signature import Signature, Taken
 from omniq.codecs import why
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError, OmniQError
 
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -75,7 +75,7 @@ class Arguments:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
             words = self._misfit(args, kwargs) or str(error)
-            raise OmniQError(f"task {self.name}{self._signature}: {words}", "invalid") from None
+            raise InvalidError(f"task {self.name}{self._signature}: {words}") from None
         if self._one is not None:
             return next(iter(bound.arguments.values()), None)
         if not kwargs:
@@ -104,7 +104,7 @@ class Arguments:
         """The bytes of a call, seen to fit the function.
 
         Raises:
-            OmniQError: `is_invalid`, naming the argument.
+            InvalidError: For arguments that do not fit, naming the argument.
         """
         value = self.bind(args, kwargs)
         try:
@@ -112,12 +112,12 @@ class Arguments:
         except Exception as error:
             if isinstance(error, OmniQError) and codec not in ("json", "msgpack"):
                 raise
-            raise OmniQError(f"task {self.name}: {self._which(value, codec)}{why(error)}", "invalid") from error
+            raise InvalidError(f"task {self.name}: {self._which(value, codec)}{why(error)}") from error
         if codec in ("json", "msgpack"):
             try:
                 self.read(data, codec)
             except BadArguments as error:
-                raise OmniQError(f"task {self.name}: {error}", "invalid") from None
+                raise InvalidError(f"task {self.name}: {error}") from None
         return data
 
     def _which(self, value: Any, codec: str) -> str:

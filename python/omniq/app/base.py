@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -16,7 +15,8 @@ from omniq._loop import run
 from omniq.app.context import Context
 from omniq.app.function import BaseFunction, TaskOptions
 from omniq.app.kinds import place_of
-from omniq.errors import OmniQError
+from omniq.backend.parts import PARTS
+from omniq.errors import ConfigError
 from omniq.settings import Settings, Source, settings_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PARTS = ("queue", "results", "events")
-
 
 class BaseApp:
     """An application: its backend and its tasks."""
@@ -48,8 +46,8 @@ class BaseApp:
     codec: str
     #: Whether payloads may be written and read by pickle and dill.
     allow_pickle: bool
-    #: The tasks by name.
-    tasks: dict[str, BaseFunction[..., Any, ..., Any]]
+    #: The functions that are tasks, by the names under which workers know them.
+    functions: dict[str, BaseFunction[..., Any, ..., Any]]
     #: Dependencies that others stand in for, such as in tests: ``app.dependency_overrides[get_session] = get_fake``.
     dependency_overrides: dict[Callable[..., Any], Callable[..., Any]]
 
@@ -64,7 +62,7 @@ class BaseApp:
         allow_pickle: bool = False,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """Checks the settings; nothing is connected yet.
+        """Checks the settings; nothing is connected yet. Settings by name win over those of the source.
 
         Args:
             source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …); if
@@ -77,19 +75,44 @@ class BaseApp:
             codec: How arguments and values are written where a task does not say it: ``"json"`` or ``"msgpack"``, or one
                 of `omniq.codecs`.
             allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
-            options: Settings, such as ``schema="jobs"``; they win over those of the source. See `omniq.settings.Options`.
+            schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
+            pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
+            pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
+                server is away; in seconds or as `timedelta`. Default: 10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
+                seconds or as `timedelta`. Default: 10 seconds.
+            idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
+                or as `timedelta`. Default: 600 seconds.
+            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
+                by transaction is detected without it. Default: true.
+            migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
+            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
+                1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
+                record.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
+                `timedelta`; ``None``: without end. Default: 7 days.
+            dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
+                without end. Default: ``None``.
+            result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
+                without end. Default: 7 days.
+            event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
+                without end. They go by the day. Default: 30 days.
+            lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
+                `timedelta`, at least 0.1 seconds. Default: 10 seconds.
 
         Raises:
-            OmniQError: `is_config` for a bad setting, naming it.
+            ConfigError: For a bad setting, naming it.
         """
-        parts: dict[str, Any] = dict(zip(_PARTS, (tasks, results, events), strict=True))
+        parts: dict[str, Any] = dict(zip(PARTS, (tasks, results, events), strict=True))
         places = {name: part for name, part in parts.items() if isinstance(part, str)}
         given: dict[str, Any] = dict(options)
-        with _named_tasks(tasks is not None):
-            self.settings = settings_of(source, {**given, **places})
+        self.settings = settings_of(source, {**given, **places})
         self.codec = codec
         self.allow_pickle = allow_pickle
-        self.tasks = {}
+        self.functions = {}
         self.dependency_overrides = {}
         self._middleware: list[Callable[[Context], Any]] = []
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
@@ -99,8 +122,7 @@ class BaseApp:
         # Kept in memory for a test: enqueues with a connection go there, too.
         self._is_test = False
         # A wrong part is refused now, not at first use.
-        with _named_tasks(tasks is not None):
-            self._make_backend()
+        self._make_backend()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any] | str | os.PathLike[str] | None = None, **options: Any) -> Self:
@@ -111,7 +133,7 @@ class BaseApp:
             options: The other arguments of the class; they win.
 
         Raises:
-            OmniQError: `is_config`, naming the file and the setting.
+            ConfigError: For a bad setting, naming the file and the setting.
         """
         if config is None:
             return cls(Settings.from_env(), **options)
@@ -139,14 +161,14 @@ class BaseApp:
         settings = self.settings
         made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
         if settings.url is None and self._needs_server():
-            queue, results, events = (getattr(self._parts.get(name), "_core", None) for name in _PARTS)
+            tasks, results, events = (getattr(self._parts.get(name), "_core", None) for name in PARTS)
             made._core = _omniq.Backend.embedded(
-                settings._core, self.codec, self.allow_pickle, queue, results, events, server_programs()
+                settings._core, self.codec, self.allow_pickle, tasks, results, events, server_programs()
             )
         return made
 
     def _needs_server(self) -> bool:
-        return any(getattr(self.settings, name) == "postgres" and name not in self._parts for name in _PARTS)
+        return any(getattr(self.settings, name) == "postgres" and name not in self._parts for name in PARTS)
 
     # The tasks.
 
@@ -155,12 +177,12 @@ class BaseApp:
         frame = sys._getframe(depth)
         namespace = dict(frame.f_locals) if "<locals>" in getattr(function, "__qualname__", "") else None
         made = self._function_class(self, function, options, namespace)
-        before = self.tasks.get(made.name)
+        before = self.functions.get(made.name)
         if before is not None and not _is_same(before.function, function):
             where = ".".join(place_of(before.function)[:2])
             message = f"task {made.name!r} is there already ({where}): give this one another by name=…"
-            raise OmniQError(message, "config")
-        self.tasks[made.name] = made
+            raise ConfigError(message)
+        self.functions[made.name] = made
         return made
 
     def middleware(self, function: F) -> F:
@@ -176,10 +198,10 @@ class BaseApp:
         ...     log.info("%s took %.3f s", context.func, time.monotonic() - begun)
 
         Raises:
-            OmniQError: `is_config` for anything but a generator function.
+            ConfigError: For anything but a generator function.
         """
         if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
-            raise OmniQError(f"{function!r} is no middleware: it yields once, where the task runs", "config")
+            raise ConfigError(f"{function!r} is no middleware: it yields once, where the task runs")
         self._middleware.append(function)
         return function
 
@@ -201,18 +223,6 @@ class BaseApp:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings}>"
-
-
-@contextlib.contextmanager
-def _named_tasks(is_given: bool) -> Iterator[None]:
-    """What is called queue elsewhere goes by ``tasks`` here, if it was given so."""
-    try:
-        yield
-    except OmniQError as error:
-        if not (is_given and error.message.startswith("queue")):
-            raise
-        message = f"tasks{error.message.removeprefix('queue')}"
-        raise OmniQError(message, error.kind, error.sqlstate) from error.__cause__
 
 
 def _is_same(one: Any, other: Any) -> bool:

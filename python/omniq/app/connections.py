@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from omniq.app.statement import colon, percent
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError, OmniQError
 
 #: The first row of a statement's answer.
 Row = tuple[Any, ...]
@@ -28,7 +28,7 @@ def take(connection: Any) -> Taken:
     """How statements are sent on this connection.
 
     Raises:
-        OmniQError: `is_invalid` for anything but an open connection or session, saying what to give instead.
+        InvalidError: For anything but an open connection or session, saying what to give instead.
     """
     modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
     for module, taking in _TAKING.items():
@@ -36,7 +36,7 @@ def take(connection: Any) -> Taken:
             taken = taking(connection)
             if taken is not None:
                 return taken
-    raise OmniQError(f"connection = {kind_of(connection)} is refused: {_remedy(connection, modules)}", "invalid")
+    raise InvalidError(f"connection = {kind_of(connection)} is refused: {_remedy(connection, modules)}")
 
 
 def kind_of(connection: Any) -> str:
@@ -132,9 +132,8 @@ def _sqlalchemy(connection: Any) -> Taken | None:
     of_session = getattr(connection, "get_bind", None)
     bind: Any = connection if of_session is None else of_session()
     if bind.dialect.name != "postgresql":
-        raise OmniQError(
+        raise InvalidError(
             f"connection = {kind_of(connection)} leads to {bind.dialect.name}: give one to the queue's database, on PostgreSQL",
-            "invalid",
         )
 
     def statement(sql: str, parameters: list[Any]) -> tuple[Any, dict[str, Any]]:
@@ -160,9 +159,8 @@ def _django(connection: Any) -> Taken | None:
     if vendor is None or not hasattr(connection, "settings_dict"):
         return None
     if vendor != "postgresql":
-        raise OmniQError(
+        raise InvalidError(
             f"connection {connection.alias!r} of Django leads to {vendor}: give one to the queue's database, on PostgreSQL",
-            "invalid",
         )
 
     def send(sql: str, parameters: list[Any]) -> Row:
@@ -208,4 +206,4 @@ def another(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
             ". Django's tests have a database of their own: put the application there by"
             " omniq.testing.on_database(app, connection), or in memory by omniq.testing.in_memory(app)"
         )
-    return OmniQError(message, "invalid")
+    return InvalidError(message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from omniq._given import a_text, beyond, refused
 from omniq._loop import run
 from omniq.codecs import why
-from omniq.errors import OmniQError
+from omniq.errors import CodecError, OmniQError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -117,9 +117,10 @@ class Context:
             connection: Of asyncpg, psycopg, SQLAlchemy or Django, in a transaction on the queue's database; at read committed.
 
         Raises:
-            OmniQError: `is_invalid` if the queue is not on PostgreSQL, if results or events are kept elsewhere than the
-                queue, and for a connection of another kind; `is_codec` if the result cannot be written, or does not fit
-                the function's annotation. Nothing is sent then.
+            InvalidError: If the queue is not on PostgreSQL, if results or events are kept elsewhere than the queue,
+                and for a connection of another kind.
+            CodecError: If the result cannot be written, or does not fit the function's annotation. Nothing is sent
+                then.
             Exception: The driver's own, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction has failed.
         """
         from omniq.app.inside import complete, complete_sync
@@ -130,7 +131,7 @@ class Context:
         except OmniQError:
             raise
         except Exception as error:
-            raise OmniQError(f"the result cannot be written as {codec}: {why(error)}", "codec") from error
+            raise CodecError(f"the result cannot be written as {codec}: {why(error)}") from error
         pending, refused = self._job.completion(data, codec), self._job.completion_refused
         return complete(connection, pending, refused) if self._is_async else complete_sync(connection, pending, refused)
 
@@ -144,7 +145,7 @@ class Context:
             data: Anything that JSON holds.
 
         Raises:
-            OmniQError: `is_invalid` for a bad kind or data.
+            InvalidError: For a bad kind or data.
         """
         self._job.log_event(a_text(kind, "kind"), data)
 
@@ -156,7 +157,7 @@ class Context:
             message: What is going on.
 
         Raises:
-            OmniQError: `is_invalid` for a fraction that is not within 0 to 1.
+            InvalidError: For a fraction that is not within 0 to 1.
         """
         remedy = "give a number from 0 to 1"
         if not isinstance(fraction, int | float):

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from omniq import codecs
-from omniq.errors import OmniQError
+from omniq.errors import CodecError, ConfigError, OmniQError
 
 #: Written as their text, and made from it.
 _TEXTS: tuple[type, ...] = (
@@ -79,7 +79,7 @@ def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes
     """What makes values of this type from bytes. It raises whatever the codec raises.
 
     Raises:
-        OmniQError: `is_config` for a type that can be read in no way.
+        ConfigError: For a type that can be read in no way.
     """
     try:
         if codec == "json":
@@ -87,7 +87,7 @@ def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes
         if codec == "msgpack":
             return msgspec.msgpack.Decoder(kind, dec_hook=_read).decode
     except (TypeError, ValueError) as error:
-        raise OmniQError(f"the type {kind} cannot be used here: {error}", "config") from error
+        raise ConfigError(f"the type {kind} cannot be used here: {error}") from error
 
     def read(data: bytes) -> Any:
         return codecs.decode(data, codec, allow_pickle=allow_pickle)
@@ -109,7 +109,7 @@ class Value:
         """The bytes of a value, seen to fit the type. It raises whatever the codec raises.
 
         Raises:
-            OmniQError: `is_codec` if the value does not fit.
+            CodecError: If the value does not fit.
         """
         data = writer(codec, self.allow_pickle)(value)
         try:
@@ -120,9 +120,7 @@ class Value:
             try:
                 check(data)
             except Exception as error:
-                raise OmniQError(
-                    f"the value does not fit the annotation -> {shown(self.kind)}: {error}", "codec"
-                ) from error
+                raise CodecError(f"the value does not fit the annotation -> {shown(self.kind)}: {error}") from error
         return data
 
     def _check(self, codec: str) -> Callable[[bytes], Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 
 __all__ = ["Depends", "injected"]
 
@@ -43,11 +43,11 @@ def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
         use_cache: Whether a function that is asked for twice in one run is called once. Default: true.
 
     Raises:
-        OmniQError: `is_config` for what cannot be called.
+        ConfigError: For what cannot be called.
     """
     if not callable(function):
         kind = type(function).__name__
-        raise OmniQError(f"Depends takes the function that makes the value, not a value of type {kind}", "config")
+        raise ConfigError(f"Depends takes the function that makes the value, not a value of type {kind}")
     return Dependency(function, use_cache)
 
 

@@ -18,17 +18,17 @@ class Retry(Exception):
 
     Args:
         reason: Why; kept as the error of this run.
-        in_: The wait, in seconds or as `timedelta`. Default: the task's own backoff.
+        delay: The wait, in seconds or as `timedelta`. Default: the task's own backoff.
         unlimited: The task runs again whatever its number of retries says. Default: the run counts as any failed one,
             and where no retry is left the task becomes a dead letter.
 
     A task that runs again and again without a pause is slowed, and named in the log.
     """
 
-    def __init__(self, reason: str = "", *, in_: float | timedelta | None = None, unlimited: bool = False) -> None:
+    def __init__(self, reason: str = "", *, delay: float | timedelta | None = None, unlimited: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.in_ = in_
+        self.delay = delay
         self.unlimited = unlimited
 
 
@@ -36,12 +36,12 @@ class Snooze(Exception):
     """Raised by a task: put it off, the attempt not counted.
 
     Args:
-        in_: For how long, in seconds or as `timedelta`.
+        delay: For how long, in seconds or as `timedelta`.
     """
 
-    def __init__(self, in_: float | timedelta) -> None:
-        super().__init__(in_)
-        self.in_ = in_
+    def __init__(self, delay: float | timedelta) -> None:
+        super().__init__(delay)
+        self.delay = delay
 
 
 class Discard(Exception):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_flag, a_text_or_none, an_id, several
+from omniq._given import a_flag, a_text_or_none, an_id, check_options, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.convert import Value
@@ -19,7 +19,7 @@ from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.kinds import inner, is_async, name_of
 from omniq.app.plan import Plan
 from omniq.app.signature import Signature
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
 from omniq.models import Backoff, NewTask
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 
 class TaskOptions(TypedDict, total=False):
-    """What holds for every task of a function. Spans are seconds or `timedelta`."""
+    """What holds for every task of a function: the options of `AsyncOmniQ.task`."""
 
     #: The name under which workers know it, in every language. Default: the function's own name.
     name: str
@@ -45,54 +45,54 @@ class TaskOptions(TypedDict, total=False):
     queue: str
     #: Higher first, -32768 to 32767. Default: 0.
     priority: int
-    #: Extra runs after a failure: 3 allows 4 executions. Default: 3.
-    retries: int
+    #: How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default: 3.
+    max_retries: int
     #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
     backoff: Backoff
-    #: The longest that one run may take. Default: no limit. See the guide for what ends an async, a blocking and a
-    #: process task.
+    #: The longest that one run may take, in seconds or as `timedelta`: then an ``async def`` function is cancelled, one in a process is
+    #: ended, and one in a thread is notified by its `Context`. Default: no limit.
     timeout: float | timedelta
-    #: If no worker has begun within this span from the later of creation and start time, the task expires.
+    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of creation and start
+    #: time. Default: it never does.
     ttl: float | timedelta
-    #: The user's own notes, at most 64 KiB as JSON.
+    #: A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
     metadata: dict[str, Any]
     #: How arguments and value are written. Default: as the application was made, which is ``"json"`` unless said otherwise.
     codec: str
     #: Whether a ``def`` function runs in a process of its own: for work that needs the processor, and for timeouts that
-    #: end it whatever it does. The program needs a main guard (``if __name__ == "__main__":``). Default: false.
+    #: end it whatever it does. The program needs a main guard, as with `multiprocessing`. Default: false.
     process: bool
 
 
 class CallOptions(TypedDict, total=False):
-    """What holds for one enqueue. Spans are seconds or `timedelta`."""
+    """What holds for one enqueue: the options of `AsyncTaskFunction.with_options`."""
 
-    #: The id. Default: a new one. One that is in use is refused (`is_duplicate`).
+    #: The id of the task. One that is in use is refused (`DuplicateError`). Default: a new one.
     id: UUID
-    #: The queue.
+    #: The queue. Default: the function's.
     queue: str
-    #: Higher first.
+    #: Higher first, -32768 to 32767. Default: the function's.
     priority: int
-    #: Not before this time, which has a time zone. Not together with `delay`.
+    #: Not before this time, which has a time zone. Not together with `delay`. Default: at once.
     run_at: datetime
-    #: Not before this span from now.
+    #: Not before this span from now, in seconds or as `timedelta`. Not together with `run_at`. Default: at once.
     delay: float | timedelta
-    #: If no worker has begun within this span, the task expires.
+    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of creation and start
+    #: time. Default: the function's.
     ttl: float | timedelta
-    #: Extra runs after a failure.
-    retries: int
-    #: The wait before a retry.
+    #: How many times the task is run again if it fails, 0 to 1,000,000. Default: the function's.
+    max_retries: int
+    #: The wait before a retry. Default: the function's.
     backoff: Backoff
-    #: The longest that one run may take.
+    #: The longest that one run may take, in seconds or as `timedelta`. Default: the function's.
     timeout: float | timedelta
-    #: The user's own notes, in place of the function's.
+    #: A dict that travels with the task, in place of the function's. Default: the function's.
     metadata: dict[str, Any]
-    #: How arguments and value are written.
+    #: How arguments and value are written. Default: the function's.
     codec: str
-    #: An open connection of your own, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
+    #: An open connection of your own, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django. Default: none,
+    #: the task is enqueued by itself.
     connection: Any
-
-
-_RENAMED = {"retries": "max_retries"}
 
 
 class BaseFunction(Generic[Q, S, P, R]):
@@ -116,20 +116,17 @@ class BaseFunction(Generic[Q, S, P, R]):
         self.function = function
         self.is_async = is_async(function)
         settings: dict[str, Any] = dict(options)
-        unknown = set(settings) - set(TaskOptions.__annotations__)
-        if unknown:
-            message = f"a task has no option {', '.join(sorted(unknown))}: known are"
-            raise OmniQError(f"{message} {', '.join(TaskOptions.__annotations__)}", "config")
+        check_options(settings, TaskOptions.__annotations__, "a task")
         called = inner(function) if callable(function) else None
         if called is None or inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-            raise OmniQError(f"{function!r} is no task: give a def or async def function that yields nothing", "config")
+            raise ConfigError(f"{function!r} is no task: give a def or async def function that yields nothing")
         name = a_text_or_none(settings.pop("name", None), "name")
         if name == "":
-            raise OmniQError("the task's name is empty: give it 1 to 128 bytes", "invalid")
+            raise InvalidError("the task's name is empty: give it 1 to 128 bytes")
         self.name = name_of(function) if name is None else name
         self.process: bool = a_flag(settings.pop("process", False), "process")
         if self.process and self.is_async:
-            raise OmniQError(f"task {self.name}: process=True is for def functions, and this one is async", "config")
+            raise ConfigError(f"task {self.name}: process=True is for def functions, and this one is async")
         self._options = settings
         self._namespace = namespace
         self._connection: Any = None
@@ -176,13 +173,31 @@ class BaseFunction(Generic[Q, S, P, R]):
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """The same task with other options: ``f.with_options(delay=60).enqueue(1)``.
 
+        Args:
+            id (UUID): The id of the task. One that is in use is refused (`DuplicateError`). Default: a new one.
+            queue (str): The queue. Default: the function's.
+            priority (int): Higher first, -32768 to 32767. Default: the function's.
+            run_at (datetime): Not before this time, which has a time zone. Not together with `delay`. Default: at once.
+            delay (float | timedelta): Not before this span from now, in seconds or as `timedelta`. Not together with
+                `run_at`. Default: at once.
+            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
+                `timedelta`, from the later of creation and start time. Default: the function's.
+            max_retries (int): How many times the task is run again if it fails, 0 to 1,000,000. Default: the
+                function's.
+            backoff (Backoff): The wait before a retry. Default: the function's.
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. Default: the
+                function's.
+            metadata (dict[str, Any]): A dict that travels with the task, in place of the function's. Default: the
+                function's.
+            codec (str): How arguments and value are written. Default: the function's.
+            connection (Any): An open connection of your own, in whose transaction the task is enqueued: of asyncpg,
+                psycopg, SQLAlchemy or Django. Default: none, the task is enqueued by itself.
+
         Raises:
-            OmniQError: `is_config` for an option that does not exist, `is_invalid` for a value that is refused.
+            ConfigError: For an option that does not exist.
+            InvalidError: For a value that is refused.
         """
-        unknown = set(options) - set(CallOptions.__annotations__)
-        if unknown:
-            message = f"there is no option {', '.join(sorted(unknown))}: known are"
-            raise OmniQError(f"{message} {', '.join(CallOptions.__annotations__)}", "config")
+        check_options(options, CallOptions.__annotations__, "an enqueue")
         # Not copy.copy: what is pickled by its name is not copied.
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
@@ -203,7 +218,7 @@ class BaseFunction(Generic[Q, S, P, R]):
         return self.app.codec if codec is None else codec
 
     def _new_task(self) -> NewTask:
-        options = {_RENAMED.get(name, name): value for name, value in self._options.items() if value is not None}
+        options = {name: value for name, value in self._options.items() if value is not None}
         options.pop("codec", None)
         return NewTask(self.name, **options)
 
@@ -226,7 +241,7 @@ class BaseFunction(Generic[Q, S, P, R]):
                 raise
             # Which of many it is, cannot be seen from its arguments.
             words = f"calls[{len(written)}] of {error.message}{arguments.hint(call)}"
-            raise OmniQError(words, error.kind) from error.__cause__
+            raise of_kind(error.kind, words) from error.__cause__
         return written
 
     def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
@@ -274,8 +289,8 @@ class TaskFunction(BaseFunction[Q, S, P, R]):
         """Adds a task with these arguments; it is durable once this returns. Blocks this thread.
 
         Raises:
-            OmniQError: `is_invalid` for arguments that do not fit the function, naming the argument; nothing is written
-                then. `is_unavailable` if the server cannot be reached.
+            InvalidError: For arguments that do not fit the function, naming the argument; nothing is written then.
+            UnavailableError: If the server cannot be reached.
         """
         return Handle(self, self._enqueue_sync(args, kwargs))
 
@@ -300,8 +315,8 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         Calls that are under way together travel together, and each is durable by itself.
 
         Raises:
-            OmniQError: `is_invalid` for arguments that do not fit the function, naming the argument; nothing is written
-                then. `is_unavailable` if the server cannot be reached.
+            InvalidError: For arguments that do not fit the function, naming the argument; nothing is written then.
+            UnavailableError: If the server cannot be reached.
         """
         if self._connection is not None:
             written = self.arguments.write(args, kwargs, self._codec)

@@ -10,7 +10,7 @@ from omniq._given import a_span
 from omniq._loop import run, wait
 from omniq.app.convert import shown
 from omniq.app.exceptions import TaskFailed
-from omniq.errors import OmniQError
+from omniq.errors import CodecError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class BaseHandle(Generic[R]):
             raise
         except Exception as error:
             what = f"the value of task {self.id} cannot be read as {self._function.name} is annotated, -> {shown(returns.kind)}"
-            raise OmniQError(
-                f"{what}: {error}; it was written by another version of the function, or another program", "codec"
+            raise CodecError(
+                f"{what}: {error}; it was written by another version of the function, or another program"
             ) from error
         return value
 
@@ -123,8 +123,9 @@ class AsyncHandle(BaseHandle[R]):
 
         Raises:
             TaskFailed: If it ended without a value: failed, cancelled, expired or discarded.
-            OmniQError: `is_timeout` if it has not ended in time; `is_config` if results are off; `is_codec` if the value
-                does not fit the annotation.
+            TimeoutError: If it has not ended in time.
+            ConfigError: If results are off.
+            CodecError: If the value does not fit the annotation.
         """
         return self._value(await run(self._wait(timeout)))
 
@@ -142,7 +143,7 @@ class AsyncHandle(BaseHandle[R]):
         return await run(self._function.app._core.cancel(self.id))
 
     async def events(self) -> list[TaskEvent]:
-        """What happened to the task, the oldest first. Raises `OmniQError` (`is_config`) if events are off."""
+        """What happened to the task, the oldest first. Raises `ConfigError` if events are off."""
         return await run(self._events())
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from omniq._loop import run, wait
 from omniq.app.connections import Taken, another, kind_of, sqlstate_of, take
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError, OmniQError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def _database(parameters: list[Any]) -> str:
 def _blocking(connection: Any, call: str) -> Taken:
     taken = take(connection)
     if taken.is_async:
-        raise OmniQError(f"{kind_of(connection)} is an async connection: await {call} on it", "invalid")
+        raise InvalidError(f"{kind_of(connection)} is an async connection: await {call} on it")
     return taken
 
 

@@ -14,7 +14,7 @@ from omniq.app.context import Context
 from omniq.app.depends import Dependency
 from omniq.app.kinds import heeding, inner, is_async, is_coroutine, may_be_async
 from omniq.app.signature import Signature
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 
 
 class Dependant:
@@ -24,13 +24,13 @@ class Dependant:
         self, function: Callable[..., Any], namespace: dict[str, Any] | None = None, path: tuple[Any, ...] = ()
     ) -> None:
         if function in path:
-            raise OmniQError(f"the dependency {_name(function)} depends on itself", "config")
+            raise ConfigError(f"the dependency {_name(function)} depends on itself")
         self.function = function
         self.signature = Signature(function, namespace)
         for taken in self.signature.taken:
             if taken.required and taken.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
                 message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
-                raise OmniQError(f"{message}: annotate it with Context or Depends, or give it a default", "config")
+                raise ConfigError(f"{message}: annotate it with Context or Depends, or give it a default")
         self.needs = needs_of(self.signature, namespace, (*path, function))
         target = inner(function)
         self.is_generator = inspect.isgeneratorfunction(target)
@@ -227,7 +227,7 @@ class Plan:
             for name, (need, _) in self.needs.items():
                 if need.is_async:
                     message = f"{_name(function)} is no async function, and its dependency {name} is"
-                    raise OmniQError(f"{message}: make both async, or none", "config")
+                    raise ConfigError(f"{message}: make both async, or none")
 
     def _assemble(self, named: dict[str, Any], context: Context, made: dict[str, Any]) -> Any:
         return self.signature.assemble(named | dict.fromkeys(self.signature.contexts, context) | made)

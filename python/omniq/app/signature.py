@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from omniq.app.context import Context
 from omniq.app.depends import Dependency, dependency_of, is_injected
 from omniq.app.kinds import has_partial, inner, innermost
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 
 
 class Taken(NamedTuple):
@@ -86,7 +86,7 @@ def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> di
     except NameError as error:
         name = getattr(function, "__qualname__", repr(function))
         message = f"an annotation of {name} cannot be read ({error}): import what it names at run time"
-        raise OmniQError(message, "config") from error
+        raise ConfigError(message) from error
 
 
 def _plain(hint: Any) -> Any:

@@ -41,23 +41,24 @@ class AsyncBackend(Parts):
     @property
     def queue(self) -> AsyncTaskQueue:
         """The task queue, for all its verbs."""
-        return self._part("queue", AsyncTaskQueue)
+        return self._part("tasks", AsyncTaskQueue)
 
     @property
     def results(self) -> AsyncResultStorage:
-        """The result storage. Raises `OmniQError` (`is_config`) if results are off."""
+        """The result storage. Raises `ConfigError` if results are off."""
         return self._part("results", AsyncResultStorage)
 
     @property
     def events(self) -> AsyncEventStorage:
-        """The event storage. Raises `OmniQError` (`is_config`) if events are off."""
+        """The event storage. Raises `ConfigError` if events are off."""
         return self._part("events", AsyncEventStorage)
 
     async def connect(self) -> Self:
         """Connects all parts, unless that is done already, and returns the backend itself.
 
         Raises:
-            OmniQError: `is_unavailable` if a server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If a server cannot be reached.
+            ClosedError: After `close`.
         """
         await run(self._core.connect())
         return self
@@ -106,7 +107,7 @@ class AsyncBackend(Parts):
         """The result of a task, or ``None`` if there is none (yet, or any more).
 
         Raises:
-            OmniQError: `is_config` if results are off.
+            ConfigError: If results are off.
         """
         return await run(self._core.result(an_id(id)))
 
@@ -114,7 +115,8 @@ class AsyncBackend(Parts):
         """Waits for the result of a task, up to `timeout`.
 
         Raises:
-            OmniQError: `is_timeout` if it has not come in time; `is_config` if results are off.
+            TimeoutError: If it has not come in time.
+            ConfigError: If results are off.
         """
         return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
@@ -126,7 +128,8 @@ class AsyncBackend(Parts):
             codec: How the value is written. Default: as the backend was opened.
 
         Raises:
-            OmniQError: `is_claim_lost` if the task is not held any more; `is_codec` for a value that cannot be written.
+            ClaimLostError: If the task is not held any more.
+            CodecError: For a value that cannot be written.
         """
         await run(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
 
@@ -137,7 +140,7 @@ class AsyncBackend(Parts):
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
 
         Raises:
-            OmniQError: `is_claim_lost` if the task is not held any more.
+            ClaimLostError: If the task is not held any more.
         """
         return await run(self._core.fail(a_task(task), TaskError.of(error)))
 
@@ -155,7 +158,7 @@ class AsyncBackend(Parts):
         A crash before this returns leaves tasks held, and they run again; none is lost.
 
         Args:
-            all_or_nothing: One lost claim fails the call (`is_claim_lost`), and nothing is written. Otherwise what is
+            all_or_nothing: One lost claim fails the call (`ClaimLostError`), and nothing is written. Otherwise what is
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """

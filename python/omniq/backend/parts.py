@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 
 from omniq import _omniq, logging
 from omniq._given import refused
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 from omniq.settings import Settings, check_writing
 
 P = TypeVar("P")
 
-NAMES = ("queue", "results", "events")
+#: The parts by the names of their settings, each with its class on the Rust side.
+PARTS: dict[str, type[Any]] = {"tasks": _omniq.Queue, "results": _omniq.Results, "events": _omniq.Events}
 #: Where each can be kept.
 _PLACES = {
-    "queue": "postgres, memory, the postgresql:// URL of another database",
+    "tasks": "postgres, memory, the postgresql:// URL of another database",
     "results": "postgres, memory, off, the postgresql:// URL of another database",
     "events": "postgres, memory, off, the postgresql:// URL of another database",
 }
@@ -36,11 +37,11 @@ class Parts:
         self._given = {name: part for name, part in given.items() if part is not None}
         cores = {name: getattr(part, "_core", None) for name, part in self._given.items()}
         for name, core in cores.items():
-            if not isinstance(core, getattr(_omniq, name.capitalize())):
+            if not isinstance(core, PARTS[name]):
                 error = refused(name, self._given[name], f"give {_PLACES[name]}, or a storage for it")
-                raise OmniQError(error.message, "config")
+                raise ConfigError(error.message)
         self._core = _omniq.Backend(
-            settings._core, codec, allow_pickle, cores.get("queue"), cores.get("results"), cores.get("events")
+            settings._core, codec, allow_pickle, cores.get("tasks"), cores.get("results"), cores.get("events")
         )
 
     def _part(self, name: str, kind: type[P]) -> P:
@@ -49,10 +50,10 @@ class Parts:
             if isinstance(given, kind):
                 return given
             core = given._core
-        elif name != "queue" and getattr(self.settings, name) == "off":
-            raise OmniQError(f"{name} are off: configure a storage for {name} to use it", "config")
+        elif getattr(self.settings, name) == "off":
+            raise ConfigError(f"{name} are off: configure a storage for {name} to use it")
         else:
-            core = getattr(self._core, name)()
+            core = getattr(self._core, "queue" if name == "tasks" else name)()
         return _native(kind, core)
 
     def __repr__(self) -> str:

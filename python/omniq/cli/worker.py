@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from omniq.app.application import AsyncOmniQ, OmniQ
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, OmniQError
 from omniq.logging import set_log_level
 from omniq.worker import WorkerOptions
 from omniq.worker.service import serve
@@ -89,7 +89,7 @@ def load(name: str) -> AsyncOmniQ | OmniQ:
     """The application of this name: ``module:attribute``, or ``module`` where it holds one only.
 
     Raises:
-        OmniQError: `is_config` if there is none.
+        ConfigError: If there is none.
     """
     module_name, _, attribute = name.partition(":")
     if "" not in sys.path and os.getcwd() not in sys.path:
@@ -99,18 +99,18 @@ def load(name: str) -> AsyncOmniQ | OmniQ:
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
-        raise OmniQError(f"there is no module {error.name}: call this where it can be imported", "config") from None
+        raise ConfigError(f"there is no module {error.name}: call this where it can be imported") from None
     if attribute:
         found: Any = module
         for part in attribute.split("."):
             found = getattr(found, part, None)
         if isinstance(found, AsyncOmniQ | OmniQ):
             return found
-        raise OmniQError(f"{module_name} has no AsyncOmniQ or OmniQ named {attribute}", "config")
+        raise ConfigError(f"{module_name} has no AsyncOmniQ or OmniQ named {attribute}")
     apps = {name: one for name, one in vars(module).items() if isinstance(one, AsyncOmniQ | OmniQ)}
     if len({id(one) for one in apps.values()}) == 1:
         return next(iter(apps.values()))
     message = (
         f"{module_name} holds {len(apps)} applications ({', '.join(apps)})" if apps else f"{module_name} holds none"
     )
-    raise OmniQError(f"{message}: name one, such as {module_name}:app", "config")
+    raise ConfigError(f"{message}: name one, such as {module_name}:app")

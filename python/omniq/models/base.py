@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError
 
 M = TypeVar("M", bound="Model")
 
@@ -27,12 +27,12 @@ class Model(msgspec.Struct, frozen=True):
         """The model with these fields, as `to_dict` gives them.
 
         Raises:
-            OmniQError: `is_invalid` for a field that is missing or does not fit.
+            InvalidError: For a field that is missing or does not fit.
         """
         try:
             return msgspec.convert(values, cls)
         except msgspec.ValidationError as error:
-            raise OmniQError(f"the dict is no {cls.__name__}: {error}", "invalid") from error
+            raise InvalidError(f"the dict is no {cls.__name__}: {error}") from error
 
     def replace(self: M, **changes: Any) -> M:
         """A copy with these fields changed."""

@@ -22,14 +22,14 @@ class Payload(Model, frozen=True, eq=False):
 
     @classmethod
     def of(cls, value: Any, codec: str = "json", *, allow_pickle: bool = False) -> Payload:
-        """Encodes a value. Raises `OmniQError` (`is_codec`) for what the codec cannot hold."""
+        """Encodes a value. Raises `CodecError` for what the codec cannot hold."""
         made = TrustedPayload if allow_pickle else Payload
         return made(codec, codecs.encode(value, codec, allow_pickle))
 
     def decode(self, type: Any = Any) -> Any:
         """Decodes the value, as this type if one is given, such as ``datetime`` or ``list[UUID]``.
 
-        Raises `OmniQError` (`is_codec`) if the bytes do not fit, or for pickle and dill where the storage that the
+        Raises `CodecError` if the bytes do not fit, or for pickle and dill where the storage that the
         payload comes from was not opened with ``allow_pickle=True``.
         """
         return codecs.decode(self.data, self.codec, type, self._allow_pickle)

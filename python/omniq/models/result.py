@@ -56,7 +56,7 @@ class TaskResult(Model, frozen=True):
     def value(self) -> Any:
         """What the handler returned, decoded at each look; ``None`` if there is no value.
 
-        Raises `OmniQError` (`is_codec`) if it cannot be decoded.
+        Raises `CodecError` if it cannot be decoded.
         """
         return None if self.payload is None else self.payload.decode()
 

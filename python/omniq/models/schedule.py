@@ -46,8 +46,8 @@ class Schedule(Model, frozen=True):
     False
 
     Raises:
-        OmniQError: `is_invalid` for a bad name, an interval of zero, a cron expression or time zone that cannot be read, or
-            a time without a time zone. The task is checked when it is enqueued.
+        InvalidError: For a bad name, an interval of zero, a cron expression or time zone that cannot be read, or a
+            time without a time zone. The task is checked when it is enqueued.
     """
 
     #: Its name, by which it is found and replaced; 1 to 128 bytes.

@@ -12,7 +12,7 @@ import msgspec
 from omniq import _omniq
 from omniq._given import refused
 from omniq._texts import kind_of, text_of, trace_of
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError
 from omniq.models.base import Model
 from omniq.models.enums import TaskState
 from omniq.models.payload import Payload
@@ -28,7 +28,7 @@ class Backoff(Model, frozen=True, kw_only=True):
     3
 
     Raises:
-        OmniQError: `is_invalid` for a value that is not within its bounds.
+        InvalidError: For a value that is not within its bounds.
     """
 
     #: The wait before the first retry, in seconds: 0 to 100 years.
@@ -76,7 +76,7 @@ class TaskError(Model, frozen=True):
         of an error of type ``"error"``.
 
         Raises:
-            OmniQError: `is_invalid` for anything else.
+            InvalidError: For anything else.
         """
         if isinstance(error, TaskError):
             return error
@@ -84,7 +84,7 @@ class TaskError(Model, frozen=True):
             return cls("error", error)
         if isinstance(error, BaseException):
             return cls(kind_of(error), text_of(error), trace_of(error))
-        raise OmniQError(f"error = {text_of(error)} is refused: give an exception, a TaskError or a text", "invalid")
+        raise InvalidError(f"error = {text_of(error)} is refused: give an exception, a TaskError or a text")
 
 
 class Claim(Model, frozen=True):
@@ -110,7 +110,7 @@ class NewTask(_Call, frozen=True, kw_only=True):
     'mail'
     """
 
-    #: The id; made at enqueue if none is given. An id that is in use is refused (`is_duplicate`).
+    #: The id; made at enqueue if none is given. An id that is in use is refused (`DuplicateError`).
     id: UUID | None = None
     #: The queue. Default: ``"default"``.
     queue: str | None = None
@@ -199,7 +199,7 @@ class Task(Model, frozen=True):
 
     @property
     def args(self) -> Any:
-        """The arguments, decoded at each look. Raises `OmniQError` (`is_codec`) if they cannot be."""
+        """The arguments, decoded at each look. Raises `CodecError` if they cannot be."""
         return self.payload.decode()
 
     def __hash__(self) -> int:

@@ -45,16 +45,48 @@ class _OnPostgres:
         allow_pickle: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        """Checks the settings; nothing is connected yet.
+        """Checks the settings; nothing is connected yet. Settings by name win over those of the URL.
 
         Args:
             url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
             codec: How values are written where a call does not say it.
             allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
-            options: Settings, such as ``schema="jobs"``; they win over those of the URL. See `omniq.settings.Options`.
+            schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
+            pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
+            pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
+                server is away; in seconds or as `timedelta`. Default: 10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
+                seconds or as `timedelta`. Default: 10 seconds.
+            idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
+                or as `timedelta`. Default: 600 seconds.
+            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
+                by transaction is detected without it. Default: true.
+            migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
+            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
+                1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
+                record.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
+                `timedelta`; ``None``: without end. Default: 7 days.
+            dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
+                without end. Default: ``None``.
+            result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
+                without end. Default: 7 days.
+            event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
+                without end. They go by the day. Default: 30 days.
+            lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
+                `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
+                ``"postgres"``.
+            results (str): Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another
+                database. Default: ``"postgres"``.
+            events (str): Where events are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another
+                database. Default: ``"off"``.
 
         Raises:
-            OmniQError: `is_config` for a bad setting, naming it.
+            ConfigError: For a bad setting, naming it.
         """
         self.settings = settings_of(url, options)
         check_writing(codec, allow_pickle)
@@ -73,12 +105,25 @@ class _OnPostgres:
         allow_pickle: bool = False,
         **options: Unpack[Options],
     ) -> Self:
-        """As a TOML or YAML file says; see `Settings.from_file`."""
+        """As a TOML or YAML file says; see `Settings.from_file`.
+
+        Args:
+            path: The file.
+            codec: As for the class.
+            allow_pickle: As for the class.
+            options: Settings, as for the class; they win.
+        """
         return cls(Settings.from_file(path), codec=codec, allow_pickle=allow_pickle, **options)
 
     @classmethod
     def from_env(cls, *, codec: str = "json", allow_pickle: bool = False, **options: Unpack[Options]) -> Self:
-        """As the ``OMNIQ_…`` variables of the environment say; see `Settings.from_env`."""
+        """As the ``OMNIQ_…`` variables of the environment say; see `Settings.from_env`.
+
+        Args:
+            codec: As for the class.
+            allow_pickle: As for the class.
+            options: Settings, as for the class; they win.
+        """
         return cls(Settings.from_env(), codec=codec, allow_pickle=allow_pickle, **options)
 
     def __repr__(self) -> str:

@@ -49,7 +49,7 @@ def in_memory(app: A) -> Iterator[A]:
     ...     greet.enqueue_sync("Ann")
     ...     assert_enqueued(greet, "Ann")
     """
-    with _as(app, app.settings.over(queue="memory", results="memory", events="memory"), is_test=True) as app:
+    with _as(app, app.settings.over(tasks="memory", results="memory", events="memory"), is_test=True) as app:
         yield app
 
 
@@ -67,7 +67,7 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
     """
     url = url_of(database) if hasattr(database, "settings_dict") else database
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
-    places = {"queue": "postgres", "results": "postgres", "events": "postgres"}
+    places = {"tasks": "postgres", "results": "postgres", "events": "postgres"}
     given: Any = {**places, "url": url, "schema": name, **options}
     settings = app.settings.over(**given)
     with _as(app, settings, lambda: leave(settings)) as app:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from omniq import _omniq
 from omniq._loop import wait
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError, OmniQError
 from omniq.settings import Settings
 
 #: What libpq calls the entries of Django's settings.
@@ -26,7 +26,7 @@ def url_of(connection: Any) -> str:
     settings: dict[str, Any] = connection.settings_dict
     if connection.vendor != "postgresql":
         message = f"connection {connection.alias!r} of Django leads to {connection.vendor}"
-        raise OmniQError(f"{message}: give one on PostgreSQL", "config")
+        raise ConfigError(f"{message}: give one on PostgreSQL")
     given = {name: settings[key] for key, name in _PARAMETERS.items() if settings.get(key)}
     options: dict[str, Any] = settings.get("OPTIONS") or {}
     more = {name: value for name, value in options.items() if name.startswith("ssl")}

@@ -11,7 +11,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from omniq.errors import OmniQError
+from omniq.errors import ClosedError
 from omniq.worker.core import Run, WorkerOptions
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class AsyncWorker:
         """Runs until `stop`. Cancelled, it stops gracefully before it ends.
 
         Raises:
-            OmniQError: What no waiting can mend, such as `is_permission_denied` or `is_config`. An outage of the server is
+            OmniQError: What no waiting can mend, such as `PermissionDeniedError` or `ConfigError`. An outage of the server is
                 waited out.
         """
         await self._begin().until_stopped()
@@ -50,7 +50,7 @@ class AsyncWorker:
 
     def _begin(self, ends_process: bool = False) -> Run:
         if self._run is not None:
-            raise OmniQError("this worker has run already: make another by app.worker()", "closed")
+            raise ClosedError("this worker has run already: make another by app.worker()")
         self._run = Run(self._app, self._options, ends_process)
         return self._run
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -57,7 +57,7 @@ class RemoteJob:
         return None
 
     def cancelled(self) -> Any:
-        raise OmniQError("a task in a process is not told of a stop: it is ended", "invalid")
+        raise InvalidError("a task in a process is not told of a stop: it is ended")
 
     def task(self) -> Task:
         return self._facts.task

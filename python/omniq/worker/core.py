@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq, _spawned
-from omniq._given import a_number, a_text, shown, texts
+from omniq._given import a_number, a_text, check_options, shown, texts
 from omniq._loop import bridge_of, run
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 from omniq.worker import runners
 from omniq.worker.coroutines import Coroutines
 from omniq.worker.processes import Processes
@@ -25,7 +25,7 @@ __all__ = ["Run", "WorkerOptions"]
 
 
 class WorkerOptions(TypedDict, total=False):
-    """How a worker works. Spans are seconds or `timedelta`."""
+    """How a worker works: the options of `AsyncOmniQ.worker`."""
 
     #: The queues, served in this order: one is looked at only when nothing is ready in those before it. Default: those that
     #: the application's tasks name, in the order of their definition.
@@ -36,17 +36,18 @@ class WorkerOptions(TypedDict, total=False):
     threads: int
     #: How many tasks may run at once in processes. Default: one for each processor.
     processes: int
-    #: How many tasks are claimed beyond those that run, at most. Default: 1000; only what is expected to begin within 20 ms.
+    #: How many tasks are claimed beyond those that run, at most. Only what is expected to begin within 20 ms is claimed. Default: 1000.
     prefetch: int
     #: The worker's name in results and events. Default: ``host:pid``.
     name: str
-    #: How long claims hold without a heartbeat. Default: as set for the queue, which is 10 seconds.
+    #: How long claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: as set for the queue, which is
+    #: 10 seconds.
     lease: float | timedelta
-    #: How long tasks may go on after a stop, before they are told to stop. Default: 30 seconds.
+    #: How long runs may go on after a stop before they are asked to stop, in seconds or as `timedelta`. Default: 30 seconds.
     grace: float | timedelta
-    #: How often an idle worker looks although no bell rang. Default: 0.5 seconds.
+    #: How often an idle worker looks for tasks although no notification came, in seconds or as `timedelta`. Default: 0.5 seconds.
     poll: float | timedelta
-    #: How often tasks of lost workers and what has expired are looked for. Default: 2 seconds.
+    #: How often tasks of lost workers and what has expired are looked for, in seconds or as `timedelta`. Default: 2 seconds.
     maintenance_interval: float | timedelta
 
 
@@ -63,10 +64,7 @@ class Run:
 
     def __init__(self, app: BaseApp, options: WorkerOptions, ends_process: bool = False) -> None:
         _spawned.check()
-        unknown = set(options) - set(WorkerOptions.__annotations__)
-        if unknown:
-            message = f"a worker has no option {', '.join(sorted(unknown))}: known are"
-            raise OmniQError(f"{message} {', '.join(WorkerOptions.__annotations__)}", "config")
+        check_options(options, WorkerOptions.__annotations__, "a worker")
         self._loop = loop = _loop()
         bridge = bridge_of(loop)
         settings: dict[str, Any] = dict(options)
@@ -81,13 +79,13 @@ class Run:
             most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:
                 words = f"{name} = {shown(most) or type(most).__name__} is refused: give a whole number, at least 1"
-                raise OmniQError(words, "config")
+                raise ConfigError(words)
         settings["patience"], settings["ends_process"] = PATIENCE, ends_process
         settings["queues"] = _queues(app, settings.get("queues"))
         self._coroutines = Coroutines(loop, bridge)
         self._threads = Threads(bridge, threads)
         self._processes = Processes(bridge, processes)
-        functions = [(task.name, *self._place(task)) for task in app.tasks.values()]
+        functions = [(task.name, *self._place(task)) for task in app.functions.values()]
         self.core = _omniq.Worker(app._core, functions, settings)
 
     def _place(self, task: Any) -> tuple[Any, _omniq.Lane]:
@@ -154,13 +152,13 @@ def _loop() -> asyncio.AbstractEventLoop:
     except RuntimeError:
         kind = "trio" if "trio" in sys.modules else "no event loop"
         message = f"a worker runs on an event loop of asyncio or uvloop, and here is {kind}"
-        raise OmniQError(f"{message}: use asyncio.run, or OmniQ.run_worker", "config") from None
+        raise ConfigError(f"{message}: use asyncio.run, or OmniQ.run_worker") from None
 
 
 def _queues(app: BaseApp, given: Any) -> list[str]:
     if isinstance(given, str):
-        raise OmniQError(f"queues = {given!r} is refused: give a list of names", "config")
+        raise ConfigError(f"queues = {given!r} is refused: give a list of names")
     if given is not None:
         return texts(given, "queues")
-    named = [task._options.get("queue") or "default" for task in app.tasks.values()]
+    named = [task._options.get("queue") or "default" for task in app.functions.values()]
     return list(dict.fromkeys(named)) or ["default"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq, _spawned
 from omniq._texts import text_of
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError, OmniQError
 from omniq.worker import child
 from omniq.worker.threads import Threads
 
@@ -66,7 +66,7 @@ def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | 
         return error
     except Exception as error:
         # Such as one whose class cannot be taken to another process.
-        return OmniQError(f"{type(error).__name__}: {text_of(error)}", "invalid")
+        return InvalidError(f"{type(error).__name__}: {text_of(error)}")
 
 
 class _Process:

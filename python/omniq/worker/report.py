@@ -81,12 +81,12 @@ def report(answer: Answer, error: BaseException) -> None:
     """The run has raised this."""
     try:
         if isinstance(error, Retry):
-            if error.in_ is None and not error.unlimited:
+            if error.delay is None and not error.unlimited:
                 answer.fail("omniq.Retry", text_of(error.reason), _trace(error), False)
             else:
-                answer.retry(error.in_, text_of(error.reason) or None, None, error.unlimited)
+                answer.retry(error.delay, text_of(error.reason) or None, None, error.unlimited)
         elif isinstance(error, Snooze):
-            answer.snooze(error.in_)
+            answer.snooze(error.delay)
         elif isinstance(error, Discard):
             answer.discard(text_of(error.reason))
         elif isinstance(error, Fail):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
-from omniq.errors import OmniQError
+from omniq.errors import ConfigError
 from omniq.logging import hand_over
 from omniq.worker import AsyncWorker, WorkerOptions
 
@@ -44,7 +44,7 @@ def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: boo
     runner = _runner(loop)
     if threading.current_thread() is not threading.main_thread():
         message = "signals stop the worker, and they come to the main thread: call this there, or use app.worker()"
-        raise OmniQError(message, "config")
+        raise ConfigError(message)
     with Signals(last) as signals:
 
         async def main() -> None:
@@ -141,10 +141,10 @@ def _runner(loop: str) -> Callable[[Coroutine[Any, Any, None]], None]:
     if loop == "asyncio":
         return asyncio.run
     if loop != "uvloop":
-        raise OmniQError(f"loop {loop!r} is refused: use asyncio or uvloop", "config")
+        raise ConfigError(f"loop {loop!r} is refused: use asyncio or uvloop")
     try:
         import uvloop
     except ImportError as error:
-        raise OmniQError("the loop uvloop needs the package uvloop: pip install uvloop", "config") from error
+        raise ConfigError("the loop uvloop needs the package uvloop: pip install uvloop") from error
     run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
     return run

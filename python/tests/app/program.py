@@ -22,7 +22,7 @@ async def plain(a: int, *, x: str = "") -> float:
     return a + len(x)
 
 
-@app.task(queue="mail", retries=5, timeout=30)
+@app.task(queue="mail", max_retries=5, timeout=30)
 def threaded(name: str) -> str:
     return name
 

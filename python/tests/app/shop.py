@@ -43,7 +43,7 @@ def process_id(context: Context, n: int) -> tuple[int, int, int]:
     return os.getpid(), sum(range(n)), context.attempt
 
 
-@app.task(process=True, timeout=0.4, retries=0)
+@app.task(process=True, timeout=0.4, max_retries=0)
 def spin() -> None:
     while True:
         pass
@@ -55,24 +55,24 @@ def spin_without_end() -> None:
         pass
 
 
-@app.task(process=True, retries=0)
+@app.task(process=True, max_retries=0)
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.task(process=True, retries=0)
+@app.task(process=True, max_retries=0)
 def fail(how: str) -> None:
     if how == "discard":
         raise Discard("unwanted")
     raise ValueError(how)
 
 
-@app.task(process=True, retries=0)
+@app.task(process=True, max_retries=0)
 def fail_with_surrogates() -> None:
     raise ValueError("cannot read report-\udcff.csv")
 
 
-@app.task(process=True, retries=1, backoff=Backoff(initial=0.01))
+@app.task(process=True, max_retries=1, backoff=Backoff(initial=0.01))
 def order(context: Context, url: str) -> str:
     with psycopg.connect(url) as connection:
         connection.execute("insert into orders values (1)")
@@ -82,7 +82,7 @@ def order(context: Context, url: str) -> str:
     return "outside"
 
 
-@app.task(process=True, retries=0)
+@app.task(process=True, max_retries=0)
 def misled(context: Context, elsewhere: str) -> int:
     with psycopg.connect(elsewhere) as connection, contextlib.suppress(OmniQError):
         context.complete(1, connection=connection)

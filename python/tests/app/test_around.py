@@ -39,12 +39,12 @@ async def test_the_context_knows_its_run(app: AsyncOmniQ, kind: str) -> None:
 
     if kind == "async":
 
-        @app.task(queue="q", timeout=60, retries=0)
+        @app.task(queue="q", timeout=60, max_retries=0)
         async def task(context: Context, name: str) -> None:
             look(context, name)
     else:
 
-        @app.task(queue="q", timeout=60, retries=0)
+        @app.task(queue="q", timeout=60, max_retries=0)
         def task(context: Context, name: str) -> None:
             look(context, name)
 
@@ -83,7 +83,7 @@ async def test_dependencies_are_set_up_and_torn_down(app: AsyncOmniQ) -> None:
     async def user(connection: str = Depends(connection)) -> str:
         return f"user by {connection}"
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def work(
         fail: bool,
         connection: Annotated[str, Depends(connection)] = injected,
@@ -163,7 +163,7 @@ async def test_middleware_sees_values_and_exceptions(app: AsyncOmniQ) -> None:
     async def good() -> int:
         return 3
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     def bad() -> int:
         raise ValueError("no")
 
@@ -204,7 +204,7 @@ async def test_async_middleware_stands_around_def_tasks_on_the_loop(app: AsyncOm
         log.append(threading.get_ident())
         yield 7
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     def work(how: str, seven: Annotated[int, Depends(dependency)] = injected) -> int | None:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
@@ -240,10 +240,10 @@ async def test_middleware_that_yields_twice_fails_the_run(app: AsyncOmniQ) -> No
         yield
         yield
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     def blocking() -> None: ...
 
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def on_loop() -> None: ...
 
     handles = [await blocking.enqueue(), await on_loop.enqueue()]
@@ -268,16 +268,16 @@ async def test_what_never_yields_fails_the_run_by_its_name(app: AsyncOmniQ, kind
     if kind.endswith("generator"):
         app.middleware(one)
 
-        @app.task(retries=0)
+        @app.task(max_retries=0)
         def blocking() -> None: ...
 
-        @app.task(retries=0)
+        @app.task(max_retries=0)
         async def on_loop() -> None: ...
 
         handles = [await blocking.enqueue(), await on_loop.enqueue()]
     else:
 
-        @app.task(retries=0)
+        @app.task(max_retries=0)
         async def needs(value: Annotated[None, Depends(one)] = injected) -> None: ...
 
         handles = [await needs.enqueue()]

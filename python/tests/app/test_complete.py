@@ -49,7 +49,7 @@ async def check(app: AsyncOmniQ, url: str, task: Any) -> None:
 
 
 async def test_asyncpg(app: AsyncOmniQ, url: str) -> None:
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     async def order(context: Context) -> str:
         connection = await asyncpg.connect(url)
         try:
@@ -66,7 +66,7 @@ async def test_asyncpg(app: AsyncOmniQ, url: str) -> None:
 
 
 async def test_psycopg_async(app: AsyncOmniQ, url: str) -> None:
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     async def order(context: Context) -> str:
         async with await psycopg.AsyncConnection.connect(url) as connection:
             await connection.execute(ORDER)
@@ -81,7 +81,7 @@ async def test_psycopg_async(app: AsyncOmniQ, url: str) -> None:
 async def test_psycopg_and_sqlalchemy_in_threads(app: AsyncOmniQ, url: str) -> None:
     engine = sqlalchemy.create_engine(urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg")))
 
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     def order(context: Context) -> str:
         if context.attempt == 1:
             with psycopg.connect(url) as connection:
@@ -104,7 +104,7 @@ async def test_the_kinds_of_sqlalchemy_and_psycopg2(app: AsyncOmniQ, url: str) -
 
     plain, asynchronous = sqlalchemy.create_engine(with_driver("psycopg2")), create_async_engine(with_driver("psycopg"))
 
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     def order(context: Context) -> str:
         if context.attempt == 1:
             with plain.connect() as connection:
@@ -121,7 +121,7 @@ async def test_the_kinds_of_sqlalchemy_and_psycopg2(app: AsyncOmniQ, url: str) -
 
     await check(app, url, order)
 
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     async def again(context: Context) -> str:
         async with AsyncSession(asynchronous) as session:
             await context.complete("inside", connection=session)
@@ -142,7 +142,7 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
     assert orders(url) == 1
     # With results kept elsewhere it is refused, in the process, which then goes on.
     with on_database(shop.app, url, results="memory"):
-        handle = await shop.order.with_options(retries=0).enqueue(url)
+        handle = await shop.order.with_options(max_retries=0).enqueue(url)
         await shop.app.drain(processes=1)
         with pytest.raises(TaskFailed, match="kept elsewhere"):
             await handle.result(5)
@@ -150,7 +150,7 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
 
 
 async def test_what_follows_is_of_no_account_even_if_it_cannot_be_written(app: AsyncOmniQ, url: str) -> None:
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     def order(context: Context) -> object:
         with psycopg.connect(url) as connection:
             connection.execute(ORDER)
@@ -181,7 +181,7 @@ async def test_a_queue_in_memory_refuses(url: str) -> None:
 async def test_sqlalchemy_async(app: AsyncOmniQ, url: str) -> None:
     engine = create_async_engine(urlunsplit(urlsplit(url)._replace(scheme="postgresql+asyncpg")))
 
-    @app.task(retries=2, backoff=Backoff(initial=0.01))
+    @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     async def order(context: Context) -> str:
         async with engine.connect() as connection:
             await connection.execute(sqlalchemy.text(ORDER))

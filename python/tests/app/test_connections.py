@@ -104,7 +104,7 @@ async def app(request: pytest.FixtureRequest, url: str) -> AsyncIterator[AsyncOm
 
 
 def add_to(app: AsyncOmniQ) -> Any:
-    @app.task(queue="mail", retries=2, timeout=5, metadata=METADATA)
+    @app.task(queue="mail", max_retries=2, timeout=5, metadata=METADATA)
     async def add(a: int, text: str = "%s :p1 $1 '") -> str:
         return f"{a} {text}"
 

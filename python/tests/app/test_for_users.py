@@ -29,7 +29,7 @@ async def chain(n: int) -> int:
     return (await (await add.enqueue(n, 1)).result(5)) if n < 0 else n
 
 
-@app.task(retries=0)
+@app.task(max_retries=0)
 def fail(how: str) -> None:
     raise ValueError(how)
 

@@ -19,7 +19,7 @@ app = OmniQ(os.environ["OMNIQ_URL"])
 PADDING = "x" * int(os.environ["PADDING"])
 
 
-@app.task(process=True, retries=3)
+@app.task(process=True, max_retries=3)
 def square(n: int, padding: str) -> int:
     return n * n
 
@@ -64,7 +64,7 @@ def test_a_process_that_ends_before_it_begins_gets_the_hint(url: str, tmp_path: 
     # It does nothing with OmniQ where it is loaded, and ends.
     script = tmp_path / "script.py"
     again = 'if __name__ != "__main__":\n    sys.exit(3)\n'
-    script.write_text(f"{HEAD.replace('retries=3', 'retries=0')}{again}{BODY}main()\n")
+    script.write_text(f"{HEAD.replace('max_retries=3', 'max_retries=0')}{again}{BODY}main()\n")
     ran = _run(script, url)
     assert "ended with exit code 3 before it could begin" in ran.stdout
     assert 'if __name__ == "__main__":' in ran.stdout

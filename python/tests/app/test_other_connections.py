@@ -147,7 +147,7 @@ async def test_a_blocking_connection_to_another_database(app: AsyncOmniQ, url: s
 
 
 async def test_a_completion_on_another_database(app: AsyncOmniQ, url: str, other: str) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def order(context: Context) -> None:
         connection = await asyncpg.connect(other)
         try:
@@ -168,7 +168,7 @@ async def test_a_run_goes_on_after_a_completion_that_was_refused(
 ) -> None:
     if is_async:
 
-        @app.task(name="order", retries=0)
+        @app.task(name="order", max_retries=0)
         async def order(context: Context) -> int:
             connection = await asyncpg.connect(other)
             with pytest.raises(OmniQError, match="nothing was written"):
@@ -177,7 +177,7 @@ async def test_a_run_goes_on_after_a_completion_that_was_refused(
             return 3
     else:
 
-        @app.task(name="order", retries=0)
+        @app.task(name="order", max_retries=0)
         def order(context: Context) -> int:
             with psycopg.connect(other) as connection, pytest.raises(OmniQError, match="nothing was written"):
                 context.complete(1, connection=connection)

@@ -205,7 +205,7 @@ async def test_the_payload_is_what_the_guide_says(app: AsyncOmniQ, witness: Any)
 
 
 async def test_options_hold_for_every_task_and_for_one(app: AsyncOmniQ) -> None:
-    @app.task(queue="mail", priority=3, retries=7, timeout=timedelta(seconds=9), backoff=Backoff.constant(5))
+    @app.task(queue="mail", priority=3, max_retries=7, timeout=timedelta(seconds=9), backoff=Backoff.constant(5))
     async def send(to: str) -> None: ...
 
     plain = await app.backend.queue.get((await send.enqueue("a")).id)
@@ -213,7 +213,7 @@ async def test_options_hold_for_every_task_and_for_one(app: AsyncOmniQ) -> None:
     assert (plain.queue, plain.priority, plain.max_retries, plain.timeout) == ("mail", 3, 7, timedelta(seconds=9))
     assert plain.backoff == Backoff.constant(5)
     chosen = uuid.uuid4()
-    special = send.with_options(delay=60, priority=-1, queue="slow", metadata={"who": "me"}, id=chosen, retries=0)
+    special = send.with_options(delay=60, priority=-1, queue="slow", metadata={"who": "me"}, id=chosen, max_retries=0)
     task = await app.backend.queue.get((await special.enqueue("b")).id)
     assert task is not None
     assert (task.id, task.queue, task.priority, task.max_retries) == (chosen, "slow", -1, 0)
@@ -221,12 +221,25 @@ async def test_options_hold_for_every_task_and_for_one(app: AsyncOmniQ) -> None:
     with pytest.raises(OmniQError) as caught:
         await special.enqueue("again")
     assert caught.value.is_duplicate
-    with pytest.raises(OmniQError, match="no option dealy"):
+    with pytest.raises(OmniQError, match="no option dealy: delay was meant"):
         send.with_options(dealy=1)  # type: ignore[call-arg]
     with pytest.raises(OmniQError, match="delay"):
         send.with_options(delay=-1)
     with pytest.raises(OmniQError, match="is there already"):
         app.task(name="send")(lambda: None)
+    assert app.functions == {"send": send}
+    assert not hasattr(app, "tasks"), "tasks= says where tasks are kept"
+
+
+async def test_retries_is_refused_and_max_retries_is_named(app: AsyncOmniQ) -> None:
+    words = "has no option retries: max_retries was meant, perhaps; known are .*timeout"
+    with pytest.raises(OmniQError, match=f"^a task {words}") as caught:
+        app.task(retries=3)(lambda: None)  # type: ignore[call-overload]
+    assert caught.value.is_config
+    task = app.task(max_retries=3)(lambda: None)
+    with pytest.raises(OmniQError, match=f"^an enqueue {words}") as caught:
+        task.with_options(retries=3)  # type: ignore[call-arg]
+    assert caught.value.is_config
 
 
 async def test_many_at_once(app: AsyncOmniQ) -> None:
@@ -246,7 +259,7 @@ async def test_many_at_once(app: AsyncOmniQ) -> None:
 
 
 async def test_the_handle_tells_how_a_task_stands(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def fails() -> None:
         raise KeyError("nope")
 
@@ -281,29 +294,52 @@ async def test_the_handle_tells_how_a_task_stands(app: AsyncOmniQ) -> None:
     assert await works.handle(uuid.uuid4()).status() is None
 
 
+async def test_delay_is_the_wait_of_a_retry_and_of_a_snooze(app: AsyncOmniQ) -> None:
+    @app.task
+    async def retries() -> None:
+        raise Retry("not yet", delay=timedelta(hours=1))
+
+    @app.task
+    async def snoozes() -> None:
+        raise Snooze(delay=3600)
+
+    handles = [await retries.enqueue(), await snoozes.enqueue()]
+    await app.drain()
+    for handle, attempt in zip(handles, (1, 0), strict=True):
+        task = await app.backend.queue.get(handle.id)
+        assert task is not None
+        assert (task.state, task.attempt) == (TaskState.SCHEDULED, attempt)
+        wait = task.run_at - datetime.now(timezone.utc)
+        assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    assert (Retry(delay=5).delay, Snooze(5).delay, Retry().delay) == (5, 5, None)
+    for kind in (Retry, Snooze):
+        with pytest.raises(TypeError, match="in_"):
+            kind(in_=5)  # type: ignore[call-arg]
+
+
 async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> None:
     seen: list[tuple[str, int]] = []
 
-    @app.task(retries=0, backoff=Backoff.constant(0))
+    @app.task(max_retries=0, backoff=Backoff.constant(0))
     async def again(context: Context) -> str:
         seen.append(("again", context.attempt))
         if context.attempt == 1:
-            raise Retry("not yet", in_=0, unlimited=True)
+            raise Retry("not yet", delay=0, unlimited=True)
         if context.attempt == 2:
             raise Retry("not yet", unlimited=True)
         return "in the end"
 
-    @app.task(retries=1)
+    @app.task(max_retries=1)
     async def counted(context: Context) -> None:
         seen.append(("counted", context.attempt))
-        raise Retry("never", in_=0)
+        raise Retry("never", delay=0)
 
-    @app.task(retries=1, backoff=Backoff.constant(0))
+    @app.task(max_retries=1, backoff=Backoff.constant(0))
     def as_usual(context: Context) -> None:
         seen.append(("as_usual", context.attempt))
         raise Retry("no luck")
 
-    @app.task(retries=5)
+    @app.task(max_retries=5)
     def hopeless(context: Context) -> None:
         seen.append(("hopeless", context.attempt))
         raise Fail("no such customer")
@@ -319,14 +355,14 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
         nonlocal slept
         if not slept:
             slept = True
-            raise Snooze(in_=0)
+            raise Snooze(delay=0)
         return context.attempt
 
     @app.task
     async def bad_wait() -> None:
-        raise Snooze(in_=-1)
+        raise Snooze(delay=-1)
 
-    handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(retries=0))]
+    handles = [await one.enqueue() for one in (again, as_usual, dropped, snoozes, bad_wait.with_options(max_retries=0))]
     lost = await hopeless.enqueue()
     limited = await counted.enqueue()
     await app.drain()

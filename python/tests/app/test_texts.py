@@ -57,7 +57,7 @@ async def test_a_message_that_is_no_utf8_is_kept_and_frees_the_slot(app: AsyncOm
     async def async_body() -> None:
         raise ValueError(BAD)
 
-    function = app.task(retries=0, timeout=5, name="read")(async_body if kind == "async" else body)
+    function = app.task(max_retries=0, timeout=5, name="read")(async_body if kind == "async" else body)
 
     @app.task
     async def after() -> str:
@@ -82,7 +82,7 @@ async def test_a_message_from_a_process_is_kept(url: str) -> None:
 
 
 async def test_reasons_are_kept_whatever_they_are(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def raises(which: str) -> None:
         kinds: dict[str, BaseException] = {
             "fail": Fail(BAD),
@@ -91,7 +91,7 @@ async def test_reasons_are_kept_whatever_they_are(app: AsyncOmniQ) -> None:
             "number": Fail(42),  # type: ignore[arg-type]
             "odd": Odd(),
             "snooze": Snooze(BAD),  # type: ignore[arg-type]
-            "delay": Retry("x", in_=BAD),  # type: ignore[arg-type]
+            "delay": Retry("x", delay=BAD),  # type: ignore[arg-type]
             "exit": SystemExit(BAD),
         }
         raise kinds[which]
@@ -114,10 +114,10 @@ async def test_reasons_are_kept_whatever_they_are(app: AsyncOmniQ) -> None:
 
 
 async def test_a_retry_with_a_reason_that_is_no_utf8_is_a_retry(app: AsyncOmniQ) -> None:
-    @app.task(retries=1)
+    @app.task(max_retries=1)
     async def twice(context: Context) -> int:
         if context.attempt == 1:
-            raise Retry(BAD, in_=0)
+            raise Retry(BAD, delay=0)
         return context.attempt
 
     handle = await twice.enqueue()
@@ -126,7 +126,7 @@ async def test_a_retry_with_a_reason_that_is_no_utf8_is_a_retry(app: AsyncOmniQ)
 
 
 async def test_event_data_progress_and_metadata_are_made_valid(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def tells(context: Context) -> Any:
         context.log_event("read", file=BAD, list=[BAD, {BAD: (BAD,)}])
         context.progress(0.5, BAD)
@@ -172,12 +172,12 @@ async def test_names_that_are_no_utf8_are_refused_in_plain_words(app: AsyncOmniQ
 
 
 async def test_an_event_of_a_bad_name_fails_the_run_and_no_more(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def tells(context: Context) -> None:
         context.log_event("read\udcff")
 
     error = await failure(app, tells)
-    assert shown_of(error)[0] == "omniq.errors.OmniQError"
+    assert shown_of(error)[0] == "omniq.errors.InvalidError"
     assert r"read\udcff" in shown_of(error)[1]
 
 
@@ -224,7 +224,7 @@ async def test_a_value_that_breaks_while_it_is_written_is_a_failure(app: AsyncOm
     async def async_body() -> Any:
         return Unwritable()
 
-    function = app.task(retries=0, name="make")(async_body if kind == "async" else body)
+    function = app.task(max_retries=0, name="make")(async_body if kind == "async" else body)
     error = await failure(app, function)
     assert shown_of(error)[0] == "bad_result"
 
@@ -252,9 +252,9 @@ async def test_a_timeout_frees_the_slot_even_if_python_is_silent(
         time.sleep(max(0.0, over - time.monotonic()))
         ended.append(True)
 
-    function = app.task(name="deaf", retries=0, timeout=0.2)(deaf if kind == "async" else deaf_thread)
+    function = app.task(name="deaf", max_retries=0, timeout=0.2)(deaf if kind == "async" else deaf_thread)
 
-    @app.task(retries=0, backoff=Backoff.constant(0))
+    @app.task(max_retries=0, backoff=Backoff.constant(0))
     def after(n: int) -> int:
         return n
 

@@ -26,7 +26,7 @@ async def app(url: str) -> AsyncIterator[AsyncOmniQ]:
 
 
 async def test_numbers_of_arguments_and_values_are_kept_or_refused(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def give(value: Any, other: Any = None) -> Any:
         return NAN if value == "nan" else value
 
@@ -75,7 +75,7 @@ async def test_times_are_kept_or_refused(app: AsyncOmniQ, kind: Any) -> None:
         return when
 
     give.__annotations__ = {"when": kind, "return": kind}
-    task = app.task(retries=0)(give)
+    task = app.task(max_retries=0)(give)
     odd = datetime(1930, 6, 1, 12, tzinfo=timezone(timedelta(hours=1, minutes=19, seconds=32)))
     for value in (odd, {odd: 1}, [{"at": odd}]) if kind is Any else (odd,):
         with pytest.raises(OmniQError, match=r"distance from UTC has seconds.*astimezone\(timezone.utc\)") as refused:
@@ -104,7 +104,7 @@ async def test_the_later_one_of_delay_and_run_at_counts(app: AsyncOmniQ) -> None
 
 
 async def test_a_value_above_the_limit_fails_the_task(app: AsyncOmniQ) -> None:
-    @app.task(retries=0)
+    @app.task(max_retries=0)
     async def letters(count: int) -> str:
         return "x" * count
 
@@ -153,17 +153,17 @@ async def test_an_id_is_refused_wherever_results_are_kept(url: str) -> None:
         await connection.close()
 
 
-def test_a_number_out_of_range_is_refused_by_the_name_that_was_given(url: str) -> None:
+def test_a_number_out_of_range_is_refused_by_its_name(url: str) -> None:
     app = AsyncOmniQ(url)
     for retries in (-1, 1_000_001, 2**70):
-        with pytest.raises(OmniQError, match=rf"^retries = {retries} is refused: give 0 to 1000000") as caught:
-            app.task(retries=retries)(lambda: None)
+        with pytest.raises(OmniQError, match=rf"^max_retries = {retries} is refused: give 0 to 1000000") as caught:
+            app.task(max_retries=retries)(lambda: None)
         assert caught.value.is_invalid
 
     @app.task
     def work() -> None: ...
 
-    with pytest.raises(OmniQError, match=r"^retries = -1 is refused: give 0 to 1000000"):
-        work.with_options(retries=-1)
+    with pytest.raises(OmniQError, match=r"^max_retries = -1 is refused: give 0 to 1000000"):
+        work.with_options(max_retries=-1)
     with pytest.raises(OmniQError, match=r"^priority = 40000 is refused: give -32768 to 32767"):
         work.with_options(priority=40000)

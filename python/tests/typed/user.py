@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from omniq import AsyncPostgresBackend, NewTask, OmniQError, PostgresBackend, Settings, Task, TaskResult
+from omniq import (
+    AsyncPostgresBackend,
+    DuplicateError,
+    NewTask,
+    NotFoundError,
+    OmniQError,
+    PostgresBackend,
+    Settings,
+    Task,
+    TaskResult,
+    UnavailableError,
+)
 from omniq.models import QueueStats, TaskState
 from omniq.storage.base import AsyncResultStorage
 from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue
@@ -37,8 +48,12 @@ def blocking() -> list[QueueStats]:
 def errors() -> bool:
     try:
         PostgresBackend.from_env().connect().enqueue("f")
+    except DuplicateError as error:
+        return error.sqlstate == "23505"
+    except (NotFoundError, UnavailableError):
+        return False
     except OmniQError as error:
-        return error.is_duplicate or error.sqlstate == "23505"
+        return error.is_claim_lost
     return False
 
 

@@ -89,7 +89,7 @@ async def work(
             case "flaky" if context.attempt <= fails:
                 raise RuntimeError("not this time")
             case "nap" if run.id.int & 1 == 0:
-                raise Snooze(in_=0.05)
+                raise Snooze(delay=0.05)
             case "drop":
                 raise Discard("not wanted")
             case "effect":

@@ -171,7 +171,7 @@ impl Parts {
         let named = self.named();
         let mut here = Vec::new();
         let mut targets = Vec::new();
-        for (part, place) in Part::ALL.into_iter().zip([&settings.queue, &settings.results, &settings.events])
+        for (part, place) in Part::ALL.into_iter().zip([&settings.tasks, &settings.results, &settings.events])
         {
             if named.as_ref().is_some_and(|named| !named.contains(&part)) {
                 continue;

@@ -31,7 +31,7 @@ pub(super) const NAMES: [&str; 20] = [
     "result_ttl",
     "event_ttl",
     "lease",
-    "queue",
+    "tasks",
     "results",
     "events",
 ];
@@ -80,7 +80,7 @@ impl Settings {
             "result_ttl" => self.result_ttl = seconds_or_none(name, value)?,
             "event_ttl" => self.event_ttl = seconds_or_none(name, value)?,
             "lease" => self.lease = seconds(name, value)?,
-            "queue" => self.queue = Placement::read(name, value)?,
+            "tasks" => self.tasks = Placement::read(name, value)?,
             "results" => self.results = Placement::read(name, value)?,
             "events" => self.events = Placement::read(name, value)?,
             _ => {

@@ -46,7 +46,7 @@ impl Builder {
         event_ttl: impl Into<Option<Duration>> => event_ttl.into().map(|time| time.as_secs_f64()).into();
         result_ttl: impl Into<Option<Duration>> => result_ttl.into().map(|time| time.as_secs_f64()).into();
         lease: Duration => lease.as_secs_f64().into();
-        queue: impl Into<String> => queue.into().into();
+        tasks: impl Into<String> => tasks.into().into();
         results: impl Into<String> => results.into().into();
         events: impl Into<String> => events.into().into();
     }

@@ -115,15 +115,15 @@ impl Settings {
     }
 
     fn check_parts(&self) -> Result<()> {
-        if self.queue == Placement::Off {
-            return Err(refused("queue", &Value::from("off"), placement::allowed("queue")));
+        if self.tasks == Placement::Off {
+            return Err(refused("tasks", &Value::from("off"), placement::allowed("tasks")));
         }
         if let Some(name) = self.url.as_ref().and_then(|url| url.settings().next()) {
             return Err(Error::config(format!(
                 "url holds {name}: set the field {name} instead, or let Settings::from_url read the URL"
             )));
         }
-        for (part, name) in [(&self.queue, "queue"), (&self.results, "results"), (&self.events, "events")] {
+        for (part, name) in [(&self.tasks, "tasks"), (&self.results, "results"), (&self.events, "events")] {
             let Placement::Url(url) = part else { continue };
             if let Some(setting) = url.settings().find(|setting| !OF_A_PART.contains(setting)) {
                 let allowed = OF_A_PART.join(", ");

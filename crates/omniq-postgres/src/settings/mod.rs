@@ -102,7 +102,7 @@ pub struct Settings {
     #[serde(serialize_with = "value::write_seconds")]
     pub lease: Duration,
     /// Where tasks are kept: `postgres` (the default), `memory`, or the URL of another database.
-    pub queue: Placement,
+    pub tasks: Placement,
     /// Where results are kept: `postgres` (the default), `memory`, `off`, or the URL of another database.
     pub results: Placement,
     /// Where events are kept: `postgres`, `memory`, `off` (the default), or the URL of another database.
@@ -129,7 +129,7 @@ impl Default for Settings {
             result_ttl: Some(Backend::RESULT_TTL),
             event_ttl: Some(Backend::EVENT_TTL),
             lease: Duration::from_secs(10),
-            queue: Placement::Postgres,
+            tasks: Placement::Postgres,
             results: Placement::Postgres,
             events: Placement::Off,
         }
@@ -144,8 +144,8 @@ impl fmt::Display for Settings {
         }
         write!(
             f,
-            " (schema {:?}, pool {} to {}, queue {}, results {}, events {})",
-            self.schema, self.pool_min, self.pool_max, self.queue, self.results, self.events
+            " (schema {:?}, pool {} to {}, tasks {}, results {}, events {})",
+            self.schema, self.pool_min, self.pool_max, self.tasks, self.results, self.events
         )
     }
 }

@@ -13,7 +13,7 @@ use super::value::refused;
 /// The allowed values. Tasks must be kept somewhere.
 pub(super) fn allowed(name: &str) -> &'static str {
     match name {
-        "queue" => "postgres, memory, or the postgresql:// URL of another database",
+        "tasks" => "postgres, memory, or the postgresql:// URL of another database",
         _ => "postgres, memory, off, or the postgresql:// URL of another database",
     }
 }
@@ -25,7 +25,7 @@ pub enum Placement {
     Postgres,
     /// In the memory of this process: lost when it ends. Written `memory`.
     Memory,
-    /// Nowhere: the part is not used and has no table. Written `off`; the queue cannot be off.
+    /// Nowhere: the part is not used and has no table. Written `off`; tasks cannot be off.
     Off,
     /// In another database. Its URL may set another `schema` and other settings of the pool and the connection.
     Url(DatabaseUrl),

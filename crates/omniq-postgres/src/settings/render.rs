@@ -7,7 +7,7 @@ use super::DatabaseUrl;
 /// All characters but those that RFC 3986 leaves unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Parameters whose values may hold a secret: `options` sets any variable of the session, a part can be a whole URL.
-const SECRET: [&str; 5] = ["password", "options", "queue", "results", "events"];
+const SECRET: [&str; 5] = ["password", "options", "tasks", "results", "events"];
 
 impl DatabaseUrl {
     pub(super) fn render(&self, masked: bool) -> String {

@@ -39,14 +39,13 @@ where
     value.extract::<T>().map_err(|error| misread::<T>(name, &value, error.into()))
 }
 
-/// An integer in a field of a model, or `None`, that has to lie within a range; `name` is that under which the user knows it.
+/// An integer in a field of a model, or `None`, that has to lie within a range.
 pub(crate) fn integer<'py, T: TryFrom<i64>>(
     object: &Bound<'py, PyAny>,
-    field: &Bound<'py, PyString>,
-    name: &str,
+    name: &Bound<'py, PyString>,
     range: std::ops::RangeInclusive<i64>,
 ) -> PyResult<Option<T>> {
-    let Some(value) = given(object, field)? else { return Ok(None) };
+    let Some(value) = given(object, name)? else { return Ok(None) };
     let (first, last) = (range.start(), range.end());
     let number = value.cast::<PyInt>().map_err(|_| {
         let remedy = format!("give a whole number, {first} to {last}");

@@ -22,16 +22,6 @@ const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
 
 /// Reads a task that is to be enqueued; what it does not say is as the core has it by default.
 pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<NewTask> {
-    from_options(task, convert, codec, "max_retries")
-}
-
-/// The same; `retries`: the name under which the user has given the number of extra runs.
-pub(crate) fn from_options(
-    task: &Bound<'_, PyAny>,
-    convert: Convert,
-    codec: &str,
-    retries: &str,
-) -> PyResult<NewTask> {
     let py = task.py();
     let own: Option<String> = field(task, intern!(py, "codec"))?;
     let args = task.getattr(intern!(py, "args"))?;
@@ -39,10 +29,10 @@ pub(crate) fn from_options(
     let mut new = NewTask::with_payload(field::<String>(task, intern!(py, "func"))?, payload);
     new.id = field::<Option<Uuid>>(task, intern!(py, "id"))?.map(TaskId::from);
     set(task, intern!(py, "queue"), &mut new.queue)?;
-    if let Some(priority) = integer(task, intern!(py, "priority"), "priority", PRIORITY)? {
+    if let Some(priority) = integer(task, intern!(py, "priority"), PRIORITY)? {
         new.priority = priority;
     }
-    if let Some(retries) = integer(task, intern!(py, "max_retries"), retries, RETRIES)? {
+    if let Some(retries) = integer(task, intern!(py, "max_retries"), RETRIES)? {
         new.max_retries = retries;
     }
     new.run_at = time_field(task, intern!(py, "run_at"))?;
@@ -68,10 +58,10 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
     let metadata = given(change, intern!(py, "metadata"))?;
     Ok(TaskUpdate {
         queue: field(change, intern!(py, "queue"))?,
-        priority: integer(change, intern!(py, "priority"), "priority", PRIORITY)?,
+        priority: integer(change, intern!(py, "priority"), PRIORITY)?,
         run_at: time_field(change, intern!(py, "run_at"))?,
         payload,
-        max_retries: integer(change, intern!(py, "max_retries"), "max_retries", RETRIES)?,
+        max_retries: integer(change, intern!(py, "max_retries"), RETRIES)?,
         metadata: metadata.map(|metadata| from_dict("metadata", &metadata)).transpose()?,
     })
 }

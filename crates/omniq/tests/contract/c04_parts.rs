@@ -23,23 +23,23 @@ async fn c04_each_part_is_kept_where_the_settings_say() {
     let other = dbs[1].url();
     let places = places(&other);
     for mix in 0..16 {
-        let (nth_queue, nth_results) = (mix / 4, mix % 4);
-        let (queue, queue_db) = places[nth_queue];
+        let (nth_tasks, nth_results) = (mix / 4, mix % 4);
+        let (tasks, tasks_db) = places[nth_tasks];
         let (results, results_db) = places[nth_results];
-        // So each place of the events meets each place of the queue and of the results.
-        let (events, events_db) = places[(nth_queue + nth_results) % 4];
+        // So each place of the events meets each place of the tasks and of the results.
+        let (events, events_db) = places[(nth_tasks + nth_results) % 4];
         let schema = format!("mix{mix}");
         let settings = Settings::builder().url(dbs[0].url()).schema(&schema);
-        let settings = settings.queue(queue).results(results).events(events).build();
-        if queue == "off" {
-            assert!(settings.unwrap_err().to_string().contains("queue"));
+        let settings = settings.tasks(tasks).results(results).events(events).build();
+        if tasks == "off" {
+            assert!(settings.unwrap_err().to_string().contains("tasks"));
             continue;
         }
-        let mix = format!("queue {queue_db:?} {queue}, results {results}, events {events}");
+        let mix = format!("tasks {tasks_db:?} {tasks}, results {results}, events {events}");
         let backend = AsyncPostgresBackend::with_settings(&settings.unwrap()).await.unwrap();
         assert_a_task_lives(&backend, results != "off", events != "off", &mix).await;
         for (place, witness) in witnesses.iter().enumerate() {
-            for (table, used) in [("tasks", queue_db), ("results", results_db), ("events", events_db)] {
+            for (table, used) in [("tasks", tasks_db), ("results", results_db), ("events", events_db)] {
                 let there = exists(witness, &format!("{schema}.{table}")).await;
                 assert_eq!(there, used == Some(place), "{mix}: {table} in database {place}");
             }
@@ -48,7 +48,7 @@ async fn c04_each_part_is_kept_where_the_settings_say() {
             Some(place) => number(&witnesses[place], &format!("select count(*) from {schema}.{table}")).await,
             None => -1,
         };
-        assert!([-1, 0].contains(&kept("tasks", queue_db).await), "{mix}");
+        assert!([-1, 0].contains(&kept("tasks", tasks_db).await), "{mix}");
         assert!([-1, 2].contains(&kept("results", results_db).await), "{mix}");
         assert!([-1, 6].contains(&kept("events", events_db).await), "{mix}");
         backend.close().await.unwrap();
@@ -90,7 +90,7 @@ async fn assert_a_task_lives(backend: &AsyncPostgresBackend, results: bool, even
 /// With everything in memory no database is needed at all.
 #[tokio::test]
 async fn c04_all_in_memory_needs_no_database() {
-    let settings = Settings::builder().queue("memory").results("memory").events("memory").build().unwrap();
+    let settings = Settings::builder().tasks("memory").results("memory").events("memory").build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     assert_a_task_lives(&backend, true, true, "all in memory").await;
     backend.close().await.unwrap();
@@ -99,7 +99,7 @@ async fn c04_all_in_memory_needs_no_database() {
 /// The settings of a queue also hold for a queue in memory.
 #[tokio::test]
 async fn c04_a_queue_in_memory_follows_the_settings() {
-    let settings = Settings::builder().queue("memory").results("memory").max_payload(10).keep_completed(true);
+    let settings = Settings::builder().tasks("memory").results("memory").max_payload(10).keep_completed(true);
     let settings = settings.lease(Duration::from_secs(77)).build().unwrap();
     let backend = AsyncPostgresBackend::with_settings(&settings).await.unwrap();
     let queue = backend.queue();

@@ -271,7 +271,7 @@ async fn c21_what_no_transaction_joins_is_refused_and_the_task_ends_as_usual() {
     for (settings, answer) in [
         (of().url(db.url()).results(other.url()), "elsewhere"),
         (of().url(db.url()).events("memory"), "elsewhere"),
-        (of().url(db.url()).queue("memory").results("memory"), "memory"),
+        (of().url(db.url()).tasks("memory").results("memory"), "memory"),
     ] {
         let backend = AsyncPostgresBackend::with_settings(&settings.build().unwrap()).await.unwrap();
         let (id, answers) = answers_of(&backend, &db).await;

@@ -20,7 +20,7 @@ def connections(context: Context) -> Iterator[None]:
         close_old_connections()
 
 
-@app.task(retries=5)
+@app.task(max_retries=5)
 def send_invoice(id: int) -> str:
     from shop.models import Invoice
 

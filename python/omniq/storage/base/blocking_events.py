@@ -39,7 +39,8 @@ class EventStorage(Storage):
         """Connects, unless that is done already, and returns the storage itself.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If the server cannot be reached.
+            ClosedError: After `close`.
         """
         wait(self._core.connect())
         return self
@@ -50,7 +51,7 @@ class EventStorage(Storage):
         """Adds an event.
 
         Raises:
-            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+            InvalidError: For what cannot be stored; nothing is written then.
         """
         wait(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
@@ -117,7 +118,7 @@ class EventStorage(Storage):
 
     @required
     def close_sync(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
         wait(self._core.close())
 
     close = close_sync

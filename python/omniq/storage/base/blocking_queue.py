@@ -48,7 +48,7 @@ class TaskQueue(QueueStorage):
     """A queue of tasks.
 
     Every call is durable once it has returned, and leaves nothing behind if it fails, except that a call whose
-    connection broke (`OmniQError.is_unavailable`) may or may not have been carried out. Bulk calls are all or nothing.
+    connection broke (`UnavailableError`) may or may not have been carried out. Bulk calls are all or nothing.
     Time is the storage's own: the database's clock decides what is due and what has expired. Spans are seconds or
     `timedelta`; times are `datetime` with a time zone, in UTC where they come from the queue.
 
@@ -66,7 +66,8 @@ class TaskQueue(QueueStorage):
         """Connects, unless that is done already, and returns the queue itself.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If the server cannot be reached.
+            ClosedError: After `close`.
         """
         wait(self._core.connect())
         return self
@@ -109,8 +110,9 @@ class TaskQueue(QueueStorage):
                 of your own. Default: as the queue was opened, which is ``"json"`` unless said otherwise.
 
         Raises:
-            OmniQError: `is_invalid` for bad input, `is_codec` for arguments that the codec cannot hold, `is_duplicate`
-                if the id is in use; nothing is written then.
+            InvalidError: For bad input.
+            CodecError: For arguments that the codec cannot hold.
+            DuplicateError: If the id is in use; nothing is written then.
         """
         options = {
             "id": id,
@@ -193,14 +195,14 @@ class TaskQueue(QueueStorage):
         """Reports success: the task leaves the queue.
 
         Raises:
-            OmniQError: `is_claim_lost` if the task is not held any more; nothing is changed then.
+            ClaimLostError: If the task is not held any more; nothing is changed then.
         """
         wait(self._core.complete(a_task(task)))
 
     complete = complete_sync
 
     def complete_many_sync(self, tasks: Sequence[Task]) -> None:
-        """Reports success of all, or of none if one is not held any more (`is_claim_lost`)."""
+        """Reports success of all, or of none if one is not held any more (`ClaimLostError`)."""
         wait(self._core.complete_many(held_tasks(tasks)))
 
     complete_many = complete_many_sync
@@ -215,7 +217,7 @@ class TaskQueue(QueueStorage):
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
 
         Raises:
-            OmniQError: `is_claim_lost` if the task is not held any more.
+            ClaimLostError: If the task is not held any more.
         """
         return wait(self._core.fail(a_task(task), TaskError.of(error)))
 
@@ -224,7 +226,7 @@ class TaskQueue(QueueStorage):
     def fail_many_sync(
         self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
     ) -> builtins.list[TaskState]:
-        """Reports the failure of all, or of none if one is not held any more (`is_claim_lost`)."""
+        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`)."""
         return wait(self._core.fail_many(failures(failed)))
 
     fail_many = fail_many_sync
@@ -246,7 +248,7 @@ class TaskQueue(QueueStorage):
     release = release_sync
 
     def release_many_sync(self, tasks: Sequence[Task]) -> None:
-        """Hands all back, or none if one is not held any more (`is_claim_lost`)."""
+        """Hands all back, or none if one is not held any more (`ClaimLostError`)."""
         wait(self._core.release_many(held_tasks(tasks)))
 
     release_many = release_many_sync
@@ -268,7 +270,7 @@ class TaskQueue(QueueStorage):
         """Settles runs, each fenced by its claim, and returns an answer for each in the same order. Required.
 
         Args:
-            all_or_nothing: One lost claim fails the call (`is_claim_lost`), and nothing is written. Otherwise what is
+            all_or_nothing: One lost claim fails the call (`ClaimLostError`), and nothing is written. Otherwise what is
                 lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
                 rest is done.
         """
@@ -312,7 +314,9 @@ class TaskQueue(QueueStorage):
         """Changes a task that no worker holds and returns it; what is not given stays as it is. Required.
 
         Raises:
-            OmniQError: `is_not_found`; `is_conflict` if it is running or ended; `is_invalid` for bad input.
+            NotFoundError: If there is no such task.
+            ConflictError: If it is running or ended.
+            InvalidError: For bad input.
         """
         change = TaskUpdate(
             queue=queue,
@@ -331,7 +335,8 @@ class TaskQueue(QueueStorage):
         """Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0.
 
         Raises:
-            OmniQError: `is_not_found`; `is_conflict` if it is running or completed.
+            NotFoundError: If there is no such task.
+            ConflictError: If it is running or completed.
         """
         wait(self._core.retry(an_id(id)))
 
@@ -348,7 +353,8 @@ class TaskQueue(QueueStorage):
         """Removes a task that is not running.
 
         Raises:
-            OmniQError: `is_not_found`; `is_conflict` if it is running.
+            NotFoundError: If there is no such task.
+            ConflictError: If it is running.
         """
         wait(self._core.delete(an_id(id)))
 
@@ -430,7 +436,7 @@ class TaskQueue(QueueStorage):
     def close_sync(self) -> None:
         """Hands back what this object holds, and frees its connections. Required.
 
-        A second call does nothing; any other verb afterwards fails with `is_closed`.
+        A second call does nothing; any other verb afterwards fails with `ClosedError`.
         """
         wait(self._core.close())
 
@@ -487,7 +493,7 @@ class TaskQueue(QueueStorage):
         """Claims tasks for this worker without waiting: in the order that `dequeue` names. Required.
 
         Raises:
-            OmniQError: `is_claim_lost` if the worker is not known (any more).
+            ClaimLostError: If the worker is not known (any more).
         """
         return wait(
             self._core.claim(

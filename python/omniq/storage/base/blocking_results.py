@@ -40,7 +40,8 @@ class ResultStorage(Storage):
         """Connects, unless that is done already, and returns the storage itself.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If the server cannot be reached.
+            ClosedError: After `close`.
         """
         wait(self._core.connect())
         return self
@@ -51,7 +52,7 @@ class ResultStorage(Storage):
         """Stores a result, in place of an earlier one of the same task.
 
         Raises:
-            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+            InvalidError: For what cannot be stored; nothing is written then.
         """
         wait(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
@@ -82,7 +83,7 @@ class ResultStorage(Storage):
         """Waits for the result of a task, up to `timeout`. Required.
 
         Raises:
-            OmniQError: `is_timeout` if it has not come in time.
+            TimeoutError: If it has not come in time.
         """
         return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
@@ -146,7 +147,7 @@ class ResultStorage(Storage):
 
     @required
     def close_sync(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
         wait(self._core.close())
 
     close = close_sync

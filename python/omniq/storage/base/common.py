@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from omniq._given import all_of, an, refused, several
-from omniq.errors import OmniQError
+from omniq.errors import InvalidError
 from omniq.models import NewTask, Settlement, Task, TaskError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,7 +75,7 @@ class QueueStorage(Storage):
         added tasks.
 
         Raises:
-            OmniQError: `is_invalid` for the ready-made queues, which wake their workers by themselves.
+            InvalidError: For the ready-made queues, which wake their workers by themselves.
         """
         self._core.wake()
 
@@ -85,7 +85,7 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
     if isinstance(task, str):
         return NewTask(task, args, **options)
     if not isinstance(task, NewTask):
-        raise OmniQError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}", "invalid")
+        raise InvalidError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}")
     changes = {name: value for name, value in options.items() if value is not None}
     if args is not None:
         changes["args"] = args

@@ -39,7 +39,8 @@ class AsyncEventStorage(Storage):
         """Connects, unless that is done already, and returns the storage itself.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If the server cannot be reached.
+            ClosedError: After `close`.
         """
         await run(self._core.connect())
         return self
@@ -48,7 +49,7 @@ class AsyncEventStorage(Storage):
         """Adds an event.
 
         Raises:
-            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+            InvalidError: For what cannot be stored; nothing is written then.
         """
         await run(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
@@ -105,7 +106,7 @@ class AsyncEventStorage(Storage):
 
     @required
     async def close(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
         await run(self._core.close())
 
     async def __aenter__(self) -> Self:

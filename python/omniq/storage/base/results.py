@@ -40,7 +40,8 @@ class AsyncResultStorage(Storage):
         """Connects, unless that is done already, and returns the storage itself.
 
         Raises:
-            OmniQError: `is_unavailable` if the server cannot be reached; `is_closed` after `close`.
+            UnavailableError: If the server cannot be reached.
+            ClosedError: After `close`.
         """
         await run(self._core.connect())
         return self
@@ -49,7 +50,7 @@ class AsyncResultStorage(Storage):
         """Stores a result, in place of an earlier one of the same task.
 
         Raises:
-            OmniQError: `is_invalid` for what cannot be stored; nothing is written then.
+            InvalidError: For what cannot be stored; nothing is written then.
         """
         await run(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
@@ -72,7 +73,7 @@ class AsyncResultStorage(Storage):
         """Waits for the result of a task, up to `timeout`. Required.
 
         Raises:
-            OmniQError: `is_timeout` if it has not come in time.
+            TimeoutError: If it has not come in time.
         """
         return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
@@ -124,7 +125,7 @@ class AsyncResultStorage(Storage):
 
     @required
     async def close(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `is_closed`. Required."""
+        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
         await run(self._core.close())
 
     async def __aenter__(self) -> Self:

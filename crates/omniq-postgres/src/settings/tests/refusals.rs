@@ -40,8 +40,8 @@ fn c03_bad_values_are_refused_with_their_name() {
         ("result_ttl", json!(0), "more than 0"),
         ("result_ttl", json!("never"), "or none"),
         ("lease", json!(0.05), "at least 0.1"),
-        ("queue", json!("off"), "postgres, memory"),
-        ("queue", json!("redis"), "postgres, memory"),
+        ("tasks", json!("off"), "postgres, memory"),
+        ("tasks", json!("redis"), "postgres, memory"),
         ("results", json!("sqlite"), "postgres, memory, off"),
         ("events", json!(7), "postgres, memory, off"),
         ("results", json!("postgresql://h/db?pool_max=0"), "pool_max"),
@@ -116,6 +116,10 @@ fn spans_are_refused_with_their_limits() {
 fn c03_unknown_names_are_refused_with_those_that_are_known() {
     let values = Values::from([("poolmax".to_owned(), json!(5))]);
     refusal(Settings::from_values(&values), &["poolmax", "pool_max"]);
+    // Its name until tasks, results and events were named alike.
+    let values = Values::from([("queue".to_owned(), json!("memory"))]);
+    refusal(Settings::from_values(&values), &["unknown setting \"queue\"", "tasks, results, events"]);
+    refusal(Settings::from_url("postgresql://h/db?queue=memory"), &["unknown parameter \"queue\"", "tasks"]);
     refusal(Settings::from_url("postgresql://h/db?sslmodus=x"), &["sslmodus", "sslmode", "pool_max"]);
     refusal(Settings::from_url("postgresql://h/db?url=x"), &["unknown parameter \"url\""]);
     let json = serde_json::from_str::<Settings>(r#"{"poolmax": 5}"#).expect_err("unknown");

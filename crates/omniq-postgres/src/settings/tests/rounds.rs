@@ -62,7 +62,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         result_ttl: rest.2[2],
         event_ttl: rest.2[3],
         lease: rest.3,
-        queue: if parts.0 == Placement::Off { Placement::Memory } else { parts.0 },
+        tasks: if parts.0 == Placement::Off { Placement::Memory } else { parts.0 },
         results: parts.1,
         events: parts.2,
     })

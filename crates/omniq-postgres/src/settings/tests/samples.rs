@@ -26,7 +26,7 @@ pub(super) const ALL: [(&str, &str); 19] = [
     ("result_ttl", "none"),
     ("event_ttl", "none"),
     ("lease", "1.5"),
-    ("queue", "memory"),
+    ("tasks", "memory"),
     ("results", "postgresql://other/res?schema=r"),
     ("events", "postgres"),
 ];
@@ -50,7 +50,7 @@ pub(super) fn the_struct() -> Settings {
         result_ttl: None,
         event_ttl: None,
         lease: Duration::from_millis(1500),
-        queue: Placement::Memory,
+        tasks: Placement::Memory,
         results: Placement::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
         events: Placement::Postgres,
     }
@@ -74,7 +74,7 @@ pub(super) fn builder() -> Settings {
         .result_ttl(None)
         .event_ttl(None)
         .lease(Duration::from_millis(1500))
-        .queue(Placement::Memory)
+        .tasks(Placement::Memory)
         .results("postgresql://other/res?schema=r")
         .events("postgres");
     builder.url(URL).build().expect("good settings")
@@ -117,7 +117,7 @@ dead_ttl = 7200
 result_ttl = "none"
 event_ttl = "none"
 lease = 1.5
-queue = "memory"
+tasks = "memory"
 results = "postgresql://other/res?schema=r"
 events = "postgres"
 [another.tool]
@@ -142,7 +142,7 @@ dead_ttl: 7200
 result_ttl: null
 event_ttl: null
 lease: 1.5
-queue: memory
+tasks: memory
 results: postgresql://other/res?schema=r
 events: postgres
 "#;

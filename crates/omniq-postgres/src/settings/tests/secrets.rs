@@ -59,7 +59,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         for address in addresses(&password) {
             let mut texts = vec![shown(Settings::from_url(&address))];
-            for name in ["url", "queue", "results", "events", "schema", "pool_max", "lease", "migrate"] {
+            for name in ["url", "tasks", "results", "events", "schema", "pool_max", "lease", "migrate"] {
                 let values = Values::from([(name.to_owned(), address.as_str().into())]);
                 if name != "schema" || Settings::from_values(&values).is_err() {
                     texts.push(shown(Settings::from_values(&values)));
