@@ -28,7 +28,7 @@ def twin_of(source: str, name: str) -> str:
     text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
     text = re.sub(r"await self\.([a-z]\w*)\(", r"self.\1_sync(", text)
     text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)
-    text = re.sub(r"(foreign\(self, )True", r"\1False", text)
+    text = re.sub(r"(custom\(self, )True", r"\1False", text)
     text = re.sub(
         r'\A"""(.*?), async\. .*?"""',
         rf'"""\1, blocking: made from `{name}` by `python/twins.py`, not to be changed by hand."""',

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::model::*;
 use crate::port::{HeartbeatConnection, TaskQueue};
+use crate::sync::locked;
 use crate::{Error, Result};
 
 /// The state of a lease.
@@ -132,7 +133,7 @@ impl Lease {
 
     /// Takes the ids of tasks to stop that were reported since the last call.
     pub fn take_cancelled(&self) -> HashSet<TaskId> {
-        std::mem::take(&mut *self.cancelled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        std::mem::take(&mut *locked(&self.cancelled))
     }
 
     /// Ends the heartbeat. The worker stays registered until it is removed or its lease ends.
@@ -199,7 +200,7 @@ impl Keeper {
 
     fn note_cancelled(&self, ids: Vec<TaskId>) {
         if !ids.is_empty() {
-            self.cancelled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(ids);
+            locked(&self.cancelled).extend(ids);
             self.cancel_signal.send_modify(|count| *count += 1);
         }
     }

@@ -14,6 +14,8 @@ mod memory;
 mod model;
 mod port;
 mod self_lease;
+#[doc(hidden)]
+pub mod sync;
 mod verbs;
 mod worker;
 

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::lease::Lease;
 use crate::model::*;
 use crate::port::TaskQueue;
+use crate::sync::locked;
 
 /// The shortest time between two searches for tasks of lost workers. A dequeue searches when it has claimed nothing.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
@@ -57,7 +58,7 @@ impl SelfLease {
 
     /// Whether a search for tasks of lost workers is due; true once per interval.
     pub(crate) fn rescue_is_due(&self) -> bool {
-        let mut rescued = self.rescued.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut rescued = locked(&self.rescued);
         let due = rescued.is_none_or(|at| at.elapsed() >= RESCUE_INTERVAL);
         if due {
             *rescued = Some(Instant::now());

@@ -202,7 +202,7 @@ impl Backend {
     /// The queue of this backend.
     fn queue(&self) -> Queue {
         let slot = self.part(|backend| Ok(Arc::clone(backend.queue())));
-        Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec), bell: None }
+        Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec), notifier: None }
     }
 
     /// The result storage of this backend; its verbs fail if results are off.

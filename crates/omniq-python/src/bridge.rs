@@ -4,7 +4,7 @@
 //! takes all of them under one hold of the GIL.
 
 use std::mem::take;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
@@ -15,6 +15,7 @@ use crate::error::to_py;
 use crate::pending::Pending;
 use crate::runtime::{generation, runtime};
 use crate::wake::Wake;
+use omniq::sync::locked;
 
 /// What is on its way to the loop.
 pub(crate) enum Item {
@@ -29,7 +30,7 @@ const SHARE: usize = 128;
 
 /// The queue, shared by the runtime's threads and the loop.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct CompletionQueue {
     items: Mutex<Vec<Item>>,
     wake: Wake,
 }
@@ -40,9 +41,9 @@ impl std::fmt::Debug for Item {
     }
 }
 
-impl Line {
+impl CompletionQueue {
     fn lock(&self) -> MutexGuard<'_, Vec<Item>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.items)
     }
 
     pub(crate) fn push(&self, item: Item) {
@@ -61,20 +62,20 @@ impl Line {
 #[pyclass(frozen, module = "omniq._omniq")]
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    line: Arc<Line>,
+    completions: Arc<CompletionQueue>,
     generation: u64,
 }
 
 impl Bridge {
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        &self.line
+    pub(crate) fn completions(&self) -> &Arc<CompletionQueue> {
+        &self.completions
     }
 }
 
 impl Drop for Bridge {
     /// The loop is gone: whoever waits for something that it should have run is told so by the end of its item.
     fn drop(&mut self) {
-        let _ = take(&mut *self.line.lock());
+        let _ = take(&mut *self.completions.lock());
     }
 }
 
@@ -83,13 +84,13 @@ impl Bridge {
     #[new]
     fn new() -> PyResult<Self> {
         let wake = Wake::new().map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let line = Arc::new(Line { items: Mutex::default(), wake });
-        Ok(Self { line, generation: generation() })
+        let completions = Arc::new(CompletionQueue { items: Mutex::default(), wake });
+        Ok(Self { completions, generation: generation() })
     }
 
     /// The descriptor that is readable when there is something to drain.
     fn fileno(&self) -> i32 {
-        self.line.wake.fd()
+        self.completions.wake.fd()
     }
 
     /// Whether it was made in this process, not in one that this was forked from.
@@ -101,11 +102,11 @@ impl Bridge {
     /// Begins a call; `waiter` gets its answer (`done`, `set_result`, `set_exception`) at a later `drain`.
     fn start(&self, py: Python<'_>, pending: &Bound<'_, Pending>, waiter: Py<PyAny>) -> PyResult<()> {
         let (call, convert) = pending.get().begin(py)?;
-        let line = Arc::clone(&self.line);
+        let completions = Arc::clone(&self.completions);
         let runtime = runtime(py).map_err(|error| to_py(py, error))?;
         let task = runtime.spawn(async move {
             let answer = call.await;
-            line.push(Item::Answer { waiter, convert, answer });
+            completions.push(Item::Answer { waiter, convert, answer });
         });
         pending.get().abort_by(task.abort_handle());
         Ok(())
@@ -114,14 +115,14 @@ impl Bridge {
     /// Hands out what has come, a share of it if it is much: the loop has other work too. Called by the loop when the
     /// descriptor is readable.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
-        self.line.wake.clear();
+        self.completions.wake.clear();
         let items: Vec<Item> = {
-            let mut items = self.line.lock();
+            let mut items = self.completions.lock();
             if items.len() <= SHARE {
                 take(&mut *items)
             } else {
                 // The descriptor stays readable for the rest.
-                self.line.wake.set();
+                self.completions.wake.set();
                 items.drain(..SHARE).collect()
             }
         };

@@ -12,8 +12,8 @@ use crate::answer::{Answer, Convert};
 use crate::convert::event::EventArg;
 use crate::convert::filter::from_event_filter;
 use crate::convert::time::from_datetime;
+use crate::custom::{CustomEvents, Origin};
 use crate::error::to_py;
-use crate::foreign::{ForeignEvents, Origin};
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
@@ -65,10 +65,10 @@ impl Events {
 
     /// One that is written in Python; async or blocking.
     #[staticmethod]
-    fn foreign(object: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
+    fn custom(object: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, false)?;
         let slot = Slot::bound(MEMORY, move |py| {
-            let opened = ForeignEvents(origin.open(py)?);
+            let opened = CustomEvents(origin.open(py)?);
             Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyEvents) }))
         });
         Ok(Self { slot })

@@ -8,10 +8,10 @@ mod backend;
 mod bridge;
 mod command;
 mod convert;
+mod custom;
 mod database_id;
 mod error;
 mod events;
-mod foreign;
 mod logging;
 mod pending;
 mod queue;
@@ -39,11 +39,11 @@ mod _omniq {
     #[pymodule_export]
     use crate::convert::small::check_backoff;
     #[pymodule_export]
+    use crate::custom::Done;
+    #[pymodule_export]
     use crate::database_id::DatabaseId;
     #[pymodule_export]
     use crate::events::Events;
-    #[pymodule_export]
-    use crate::foreign::Done;
     #[pymodule_export]
     use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
     #[pymodule_export]
@@ -63,7 +63,7 @@ mod _omniq {
     #[pymodule_export]
     use crate::work::job::Job;
     #[pymodule_export]
-    use crate::work::lane::{Bell, Lane};
+    use crate::work::run_queue::{RunQueue, StopSignal};
     #[pymodule_export]
     use crate::work::signals::Signals;
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use omniq::logging::{TARGET, level_from_env, parse_level};
@@ -19,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::error::to_py;
 use crate::runtime::generation;
 use crate::wake::Wake;
+use omniq::sync::locked;
 
 /// More than this are not kept while Python does not take them: the oldest go.
 const MOST: usize = 10_000;
@@ -45,7 +46,7 @@ fn records() -> &'static Records {
 
 impl Records {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Record>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 }
 

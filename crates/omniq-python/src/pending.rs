@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use omniq::Result;
@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::answer::{Answer, Convert};
 use crate::error::to_py;
 use crate::runtime::runtime;
+use omniq::sync::locked;
 
 /// What a verb does, without the GIL.
 pub(crate) type Call = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
@@ -35,7 +36,7 @@ impl Pending {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// The call, once.

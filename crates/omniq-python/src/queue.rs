@@ -19,8 +19,8 @@ use crate::convert::small::TaskErrorArg;
 use crate::convert::task::TaskArg;
 use crate::convert::text::{Name, names};
 use crate::convert::time::Span;
+use crate::custom::{CustomQueue, Notifier, Origin};
 use crate::error::to_py;
-use crate::foreign::{Bell, ForeignQueue, Origin};
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
@@ -35,7 +35,7 @@ pub(crate) struct Queue {
     pub(crate) convert: Convert,
     pub(crate) codec: Arc<str>,
     /// Of a queue that is written in Python.
-    pub(crate) bell: Option<Bell>,
+    pub(crate) notifier: Option<Notifier>,
 }
 
 impl Queue {
@@ -67,7 +67,7 @@ impl Queue {
                 Ok(Arc::new(AsyncPostgresQueue::with_settings(&settings).await?) as AnyQueue)
             }))
         });
-        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: None }
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: None }
     }
 
     #[staticmethod]
@@ -79,26 +79,26 @@ impl Queue {
             .with_lease(settings.lease)
             .with_retention(settings.completed_ttl, settings.dead_ttl);
         let slot = Slot::given(Arc::new(queue) as AnyQueue, MEMORY);
-        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: None }
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: None }
     }
 
     /// One that is written in Python; async or blocking.
     #[staticmethod]
-    fn foreign(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
+    fn custom(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, allow_pickle)?;
-        let bell = Bell::new();
-        let its = bell.clone();
+        let notifier = Notifier::new();
+        let its = notifier.clone();
         let slot = Slot::bound(MEMORY, move |py| {
-            let opened = ForeignQueue::new(origin.open(py)?, its.clone());
+            let opened = CustomQueue::new(origin.open(py)?, its.clone());
             Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyQueue) }))
         });
-        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), bell: Some(bell) })
+        Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: Some(notifier) })
     }
 
     /// Wakes workers that sleep on a queue written in Python.
     fn wake(&self, py: Python<'_>) -> PyResult<()> {
         let message = "this queue wakes its workers by itself: wake is for queues written in Python";
-        self.bell.as_ref().map(Bell::ring).ok_or_else(|| to_py(py, Error::invalid(message)))
+        self.notifier.as_ref().map(Notifier::notify).ok_or_else(|| to_py(py, Error::invalid(message)))
     }
 
     fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {

@@ -13,8 +13,8 @@ use crate::answer::{Answer, Convert};
 use crate::convert::filter::from_result_filter;
 use crate::convert::result::ResultArg;
 use crate::convert::time::Span;
+use crate::custom::{CustomResults, Origin};
 use crate::error::to_py;
-use crate::foreign::{ForeignResults, Origin};
 use crate::pending::Pending;
 use crate::queue::task_ids;
 use crate::settings::Settings;
@@ -66,10 +66,10 @@ impl Results {
 
     /// One that is written in Python; async or blocking.
     #[staticmethod]
-    fn foreign(object: &Bound<'_, PyAny>, is_async: bool, allow_pickle: bool) -> PyResult<Self> {
+    fn custom(object: &Bound<'_, PyAny>, is_async: bool, allow_pickle: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, allow_pickle)?;
         let slot = Slot::bound(MEMORY, move |py| {
-            let opened = ForeignResults(origin.open(py)?);
+            let opened = CustomResults(origin.open(py)?);
             Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyResults) }))
         });
         Ok(Self { slot, convert: Convert { allow_pickle } })

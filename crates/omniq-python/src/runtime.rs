@@ -3,10 +3,11 @@
 //! The runtime is never dropped: at the end of the process its threads end with it, and in a forked child, where they do not
 //! exist, nothing of it may be touched.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::from_py;
+use omniq::sync::locked;
 use omniq::{Error, Result};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -21,7 +22,7 @@ const THREADS: usize = 2;
 
 /// The runtime of this process.
 pub(crate) fn runtime(gil: Python<'_>) -> Result<&'static Runtime> {
-    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runtime = locked(&RUNTIME);
     if let Some(runtime) = *runtime {
         return Ok(runtime);
     }
@@ -48,5 +49,5 @@ pub(crate) fn generation() -> u64 {
 #[pyfunction]
 pub(crate) fn after_fork() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *locked(&RUNTIME) = None;
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use omniq::{Error, Result};
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use crate::convert::imported;
 use crate::error::from_py;
 use crate::runtime::generation;
+use omniq::sync::locked;
 
 pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 /// Why memory cannot be used in a forked child.
@@ -73,7 +74,7 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
     }
 
     fn current(&self, _gil: Python<'_>) -> Result<Arc<Opened<T>>> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = locked(&self.opened);
         if opened.generation != generation() {
             if let Some(why) = self.bound {
                 return Err(Error::closed(why));

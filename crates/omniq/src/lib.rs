@@ -30,6 +30,9 @@ pub use omniq_core::{
     Timing, Worker, WorkerBuilder, WorkerHandle, WorkerId,
 };
 
+#[doc(hidden)]
+pub use omniq_core::sync;
+
 /// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
 /// [`EventStorage`]: claims, settlements, leases, and the parts of the worker's side.
 pub mod port {

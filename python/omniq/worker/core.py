@@ -88,15 +88,15 @@ class Run:
         functions = [(task.name, *self._place(task)) for task in app.functions.values()]
         self.core = _omniq.Worker(app._core, functions, settings)
 
-    def _place(self, task: Any) -> tuple[Any, _omniq.Lane]:
+    def _place(self, task: Any) -> tuple[Any, _omniq.RunQueue]:
         if task.process:
             # What is wrong with it is to be seen here, not in the process.
             task.plan()
             _ = task.arguments
-            return task, self._processes.lane
+            return task, self._processes.run_queue
         if task.is_async:
-            return runners.coroutine(task), self._coroutines.lane
-        return runners.blocking(task, self._wait), self._threads.lane
+            return runners.coroutine(task), self._coroutines.run_queue
+        return runners.blocking(task, self._wait), self._threads.run_queue
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Runs it on the loop, and waits for it in a thread of its own."""

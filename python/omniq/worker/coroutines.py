@@ -22,7 +22,7 @@ class Coroutines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, bridge: Bridge) -> None:
         self._loop = loop
-        self.lane = _omniq.Lane(bridge, "coroutines", self._woken)
+        self.run_queue = _omniq.RunQueue(bridge, "coroutines", self._woken)
         self._context = contextvars.copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
@@ -30,7 +30,7 @@ class Coroutines:
         self._rousing = False
 
     def _woken(self) -> None:
-        if len(self.lane) and not self._rousing:
+        if len(self.run_queue) and not self._rousing:
             self._rouse()
 
     def _rouse(self) -> None:
@@ -60,7 +60,7 @@ class Coroutines:
         self._rousing = False
         task = asyncio.current_task()
         assert task is not None
-        take, waiting = self.lane.take, self.lane.__len__
+        take, waiting = self.run_queue.take, self.run_queue.__len__
         before = contextvars.copy_context()
         burst = 0
         while True:

@@ -42,10 +42,10 @@ class Processes(Threads):
         super().__init__(bridge, most, "omniq-process", "processes")
 
     def _work(self) -> None:
-        bell = _omniq.Bell()
-        process = _Process(bell)
+        stop_signal = _omniq.StopSignal()
+        process = _Process(stop_signal)
         try:
-            while (taken := self.lane.wait(bell)) is not None:
+            while (taken := self.run_queue.wait(stop_signal)) is not None:
                 function, job, data, codec = taken
                 process.run(function, job, data, codec)
                 del taken, job
@@ -72,8 +72,8 @@ def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | 
 class _Process:
     """One process, started anew after it was ended."""
 
-    def __init__(self, bell: _omniq.Bell) -> None:
-        self._bell = bell
+    def __init__(self, stop_signal: _omniq.StopSignal) -> None:
+        self._stop_signal = stop_signal
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         # It has loaded what it needs and takes tasks.
@@ -82,7 +82,7 @@ class _Process:
 
     def run(self, function: BaseFunction[..., Any, ..., Any], job: Job, data: bytes, codec: str) -> None:
         """Runs one task and answers it."""
-        self._bell.clear()
+        self._stop_signal.clear()
         try:
             if self._process is None or not self._process.is_alive():
                 self._start()
@@ -126,7 +126,7 @@ class _Process:
                 self.end()
                 job.fail("stopped", "it was told to stop", None, False)
                 return
-            told = [self._pipe, self._process.sentinel, self._bell]
+            told = [self._pipe, self._process.sentinel, self._stop_signal]
             ready = wait(told, None if self._is_ready else _SLOW)  # type: ignore[arg-type]
             if not ready:
                 message = "the process of task %s (%s) takes long to begin; if the script runs again there, %s"

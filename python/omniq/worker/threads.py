@@ -25,7 +25,7 @@ class Threads:
     """The threads of one worker."""
 
     def __init__(self, bridge: Bridge, most: int, name: str = "omniq-task", kind: str = "threads") -> None:
-        self.lane = _omniq.Lane(bridge, kind, self._woken)
+        self.run_queue = _omniq.RunQueue(bridge, kind, self._woken)
         self._context = contextvars.copy_context()
         self._most = most
         self._name = name
@@ -36,7 +36,7 @@ class Threads:
 
     def _woken(self) -> None:
         # On the loop's thread: something waits, and no thread sleeps that could take it. One that was given up takes nothing.
-        if len(self.lane) and not self.lane.idle and len(self._threads) < self._most + self.lane.given_up:
+        if len(self.run_queue) and not self.run_queue.idle and len(self._threads) < self._most + self.run_queue.given_up:
             self._count += 1
             # Daemons: a function that does not end must not keep the process from ending.
             thread = threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True)
@@ -45,7 +45,7 @@ class Threads:
             thread.start()
 
     def _work(self) -> None:
-        wait, context = self.lane.wait, self._context
+        wait, context = self.run_queue.wait, self._context
         while True:
             taken = wait(None)
             if taken is None:
@@ -67,14 +67,14 @@ class Threads:
         if len(self._threads) <= self._most:
             return False
         with self._lock:
-            if len(self._threads) <= self._most + self.lane.given_up:
+            if len(self._threads) <= self._most + self.run_queue.given_up:
                 return False
             self._threads.remove(threading.current_thread())
             return True
 
     def close(self) -> None:
         """Ends the threads that wait for work. One in a run ends once that does."""
-        self.lane.close()
+        self.run_queue.close()
 
     @property
     def is_ending(self) -> bool:

@@ -157,7 +157,7 @@ fn statements(name: Option<&str>, schema: &str, out: &Output) -> Result<()> {
         return out.json(&all);
     }
     let texts: Vec<_> = all.iter().map(|(name, sql)| format!("-- {name}\n{};", sql.trim_end())).collect();
-    out.line(&texts.join("\n\n"))
+    out.line(texts.join("\n\n"))
 }
 
 impl Parts {

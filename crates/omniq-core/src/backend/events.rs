@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::rest::{Rest, Write};
 use crate::model::TaskEvent;
 use crate::port::{EventStorage, Location};
+use crate::sync::locked;
 
 /// The longest that a write to a store elsewhere may delay the work.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -127,7 +128,7 @@ impl EventSink {
     }
 
     fn lacking(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
-        self.lacking.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.lacking)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::Result;
+use crate::sync::locked;
 
 /// How long a store rests after a failure, so that its failures cost the work nothing.
 const REST: Duration = Duration::from_secs(1);
@@ -62,7 +63,7 @@ impl Rest {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.0)
     }
 }
 

@@ -15,19 +15,13 @@ mod subscription;
 mod tasks;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
 pub use events::MemoryEventStorage;
 pub use results::MemoryResultStorage;
 pub use store::MemoryQueue;
 
 use crate::Location;
-
-/// Ignores the poisoning of the lock by a panic in another thread: every change under the lock is made only after all
-/// that can fail.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+use crate::sync::locked;
 
 /// A new location for each store: no transaction covers two stores.
 fn new_location() -> Location {

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::model::{Outcome, Settled, Settlement};
+use crate::sync::locked;
 
 /// The earliest time only: after it the worker fetches, and its next wait asks the database again. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +18,7 @@ pub(super) struct DueTimes {
 
 impl DueTimes {
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.next.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.next)
     }
 
     /// Notes settlements that were written a moment ago.

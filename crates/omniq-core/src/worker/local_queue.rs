@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::handler::{Context, StopReason};
 use crate::lease::Term;
 use crate::model::{Task, TaskId};
+use crate::sync::locked;
 
 /// It outlives a lease, because a blocking handler whose lease is lost keeps its slot until it returns. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -236,7 +237,7 @@ impl LocalQueue {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.state)
     }
 }
 

@@ -30,12 +30,12 @@ pub(crate) use outbox::Outbox;
 use session::{End, Session};
 use stop::Phase;
 pub use stop::WorkerHandle;
-use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
 use crate::handler::{Registry, install_hook};
 use crate::lease::Lease;
 use crate::model::WorkerInfo;
+use crate::sync::AbortOnDrop;
 use crate::{Error, Result};
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
@@ -217,14 +217,5 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-    }
-}
-
-/// A Tokio task that is aborted with the worker.
-struct AbortOnDrop<T = ()>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

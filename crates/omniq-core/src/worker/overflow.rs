@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{TaskEvent, TaskId};
+use crate::sync::locked;
 
 /// The most events that are kept of one run. Later ones are dropped.
 const MOST: usize = 1000;
@@ -24,7 +25,7 @@ pub(super) struct Locked<'a>(MutexGuard<'a, HashMap<TaskId, Events>>);
 
 impl Overflow {
     pub(super) fn lock(&self) -> Locked<'_> {
-        Locked(self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Locked(locked(&self.0))
     }
 }
 

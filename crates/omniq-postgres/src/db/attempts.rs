@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use deadpool_postgres::ClientWrapper;
+use omniq_core::sync::locked;
 use omniq_core::{Error, Result};
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -85,7 +86,7 @@ impl Attempts {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.0)
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::db::attempts::Attempts;
 use crate::db::hosts::Open;
 use crate::db::sessions::Sessions;
+use omniq_core::sync::locked;
 
 pub(crate) type Pool = managed::Pool<Connector>;
 pub(crate) type Object = managed::Object<Connector>;
@@ -108,7 +109,7 @@ struct Failed(Mutex<Option<(Instant, Error)>>);
 
 impl Failed {
     fn last(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.0)
     }
 }
 
@@ -171,7 +172,7 @@ impl Connector {
     }
 
     fn first(&self) -> Option<ClientWrapper> {
-        let first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let first = locked(&self.first).take();
         first.filter(|client| !client.is_closed())
     }
 

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Config, Connection, Socket};
 use crate::error::from_connect;
 use crate::settings::Settings;
 use crate::tls::Tls;
+use omniq_core::sync::locked;
 
 pub(crate) type Open = (Client, Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>);
 
@@ -58,7 +59,7 @@ impl Hosts {
     }
 
     fn late(&self) -> MutexGuard<'_, Vec<Option<Instant>>> {
-        self.late.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.late)
     }
 
     /// The hosts in the order in which they are tried.

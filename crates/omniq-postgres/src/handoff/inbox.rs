@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use omniq_core::WorkerId;
+use omniq_core::sync::locked;
 use tokio::sync::Notify;
 
 /// What a worker's channel has brought.
@@ -37,7 +38,7 @@ struct State {
 
 impl Inbox {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.state)
     }
 
     /// The next delivery, if there is one.
@@ -81,7 +82,7 @@ pub(crate) struct Inboxes(Arc<Mutex<HashMap<WorkerId, Arc<Inbox>>>>);
 
 impl Inboxes {
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Arc<Inbox>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.0)
     }
 
     /// An inbox for this worker. The name of its channel cannot be guessed.

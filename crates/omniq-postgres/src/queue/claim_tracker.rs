@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use foldhash::fast::RandomState;
+use omniq_core::sync::locked;
 use omniq_core::{Claim, Task, TaskId, WorkerId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -28,7 +29,7 @@ struct Known {
 
 impl ClaimTracker {
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.known)
     }
 
     /// Begins a claim. If it is sent and then dropped without an answer, because the connection broke or the caller gave up, its worker

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use omniq_core::sync::locked;
 use omniq_core::{Dequeue, Task, WorkerId};
 
 /// A claim that scans from the start of the index is not limited while it takes less than this in all.
@@ -86,7 +87,7 @@ impl Cursor {
 
 impl Cursors {
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Cursor>> {
-        self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.workers)
     }
 
     pub(super) fn may_scan(&self, worker: WorkerId) -> bool {

@@ -1,11 +1,12 @@
 //! Which database the queue is in, so that a connection to another one is refused.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use omniq_core::{DatabaseId, Error, Result};
 
 use crate::db::Db;
 use crate::sql::Columns;
+use omniq_core::sync::locked;
 
 /// Remembers the identity of the database. It changes when the server restarts.
 #[derive(Debug, Default)]
@@ -15,12 +16,12 @@ impl DatabaseIds {
     /// The identity, asked for at the first call, and again if `stale` is what is remembered.
     pub(super) async fn get(&self, db: &Db, stale: Option<&DatabaseId>) -> Result<DatabaseId> {
         db.check_open()?;
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = locked(&self.0).clone();
         match known {
             Some(known) if stale != Some(&known) => Ok(known),
             _ => {
                 let id = ask(db).await?;
-                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
+                *locked(&self.0) = Some(id.clone());
                 Ok(id)
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use omniq_core::TaskId;
+use omniq_core::sync::locked;
 
 /// How often one session is logged.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ struct Known {
 
 impl LockHolders {
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.known)
     }
 
     /// Whether the row of one of these tasks was locked the last time.

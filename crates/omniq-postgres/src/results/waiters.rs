@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::db::Db;
 use crate::results::fetch;
+use omniq_core::sync::locked;
 
 /// The shortest and the longest pause between two queries. The pause grows while no result arrives.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
@@ -53,7 +54,7 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.waiting)
     }
 
     pub(crate) async fn wait(&self, id: TaskId, timeout: Duration) -> Answer {

@@ -36,7 +36,7 @@ impl Statement {
             text: format!("-- omniq: {name}\n{}", schema.fill(&text, &[])),
             names,
             types,
-            reads: head.iter().any(|line| *line == "-- read only"),
+            reads: head.contains(&"-- read only"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One run of a task, as Python holds it: what it is given, and the one answer that it gives.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use omniq::{Context, Failure, Payload, StopReason};
@@ -11,7 +11,7 @@ use pyo3::{IntoPyObjectExt, intern};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::answers::Answers;
+use super::replies::ReplyQueue;
 use crate::answer::{Answer as Reply, Convert};
 use crate::convert::json::from_dict;
 use crate::convert::task::to_task;
@@ -20,6 +20,7 @@ use crate::convert::time::{SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::wake::Wake;
+use omniq::sync::locked;
 
 /// What a run came to.
 pub(crate) type Ended = Result<Option<Payload>, Failure>;
@@ -30,14 +31,14 @@ pub(crate) enum Taker {
     /// By `cancel` of a coroutine's task.
     Task(Arc<Py<PyAny>>),
     /// By a bell, whose owner ends the process.
-    Bell(Arc<Wake>),
+    StopSignal(Arc<Wake>),
 }
 
 /// A run, from when it is handed over until it is answered.
 pub(crate) struct Run {
     pub(crate) context: Context,
     pub(crate) convert: Convert,
-    answers: Arc<Answers>,
+    replies: Arc<ReplyQueue>,
     reply: Mutex<Option<oneshot::Sender<Ended>>>,
     /// What has taken it, to be told of a stop.
     taker: Mutex<Option<Taker>>,
@@ -49,13 +50,13 @@ impl Run {
     pub(crate) fn new(
         context: Context,
         convert: Convert,
-        answers: Arc<Answers>,
+        replies: Arc<ReplyQueue>,
     ) -> (Arc<Self>, oneshot::Receiver<Ended>) {
         let (reply, ended) = oneshot::channel();
         let run = Self {
             context,
             convert,
-            answers,
+            replies,
             reply: Mutex::new(Some(reply)),
             taker: Mutex::default(),
             given_up: Mutex::default(),
@@ -65,28 +66,28 @@ impl Run {
 
     /// Whether it waits for its answer.
     pub(crate) fn is_open(&self) -> bool {
-        self.reply.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        locked(&self.reply).is_some()
     }
 
     /// The first answer counts.
     pub(crate) fn answer(&self, ended: Ended) {
-        if let Some(reply) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.answers.push(reply, ended);
+        if let Some(reply) = locked(&self.reply).take() {
+            self.replies.push(reply, ended);
         }
     }
 
     /// Counted here until Python has let go of it.
     pub(crate) fn give_up(&self, count: &Arc<AtomicUsize>) {
         count.fetch_add(1, Ordering::AcqRel);
-        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(count));
+        *locked(&self.given_up) = Some(Arc::clone(count));
     }
 
     pub(crate) fn take_by(&self, taker: Option<Taker>) {
-        *self.taker.lock().unwrap_or_else(PoisonError::into_inner) = taker;
+        *locked(&self.taker) = taker;
     }
 
     pub(crate) fn taker(&self) -> Option<Taker> {
-        self.taker.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.taker).clone()
     }
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Job(pub(crate) Arc<Run>);
 impl Drop for Job {
     /// Nobody can answer it any more.
     fn drop(&mut self) {
-        if let Some(count) = self.0.given_up.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(count) = locked(&self.0.given_up).take() {
             count.fetch_sub(1, Ordering::AcqRel);
         }
         self.0.answer(Err(Failure::error("lost", "the run ended without an answer")));

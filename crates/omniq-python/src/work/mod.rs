@@ -1,8 +1,8 @@
 //! The worker: claims, leases, settling and stops are the Rust worker's; its handlers hand over to lanes.
 
-pub(crate) mod answers;
 pub(crate) mod job;
-pub(crate) mod lane;
+pub(crate) mod replies;
+pub(crate) mod run_queue;
 pub(crate) mod signals;
 
 use std::future::Future;
@@ -26,9 +26,10 @@ use crate::convert::time::{LEASE, POSITIVE, SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::slot::Slot;
-use answers::Answers;
 use job::{Ended, Run};
-use lane::{Inner, Lane};
+use omniq::sync::AbortOnDrop;
+use replies::ReplyQueue;
+use run_queue::{Inner, RunQueue};
 
 /// What is logged here is said of workers.
 const LOG: &str = "omniq::worker";
@@ -37,7 +38,7 @@ const LOG: &str = "omniq::worker";
 struct Function {
     name: String,
     runner: Arc<Py<PyAny>>,
-    lane: Arc<Inner>,
+    run_queue: Arc<Inner>,
 }
 
 /// How far a stop was asked for: 0 not, 1 gracefully, 2 at once.
@@ -139,17 +140,17 @@ impl Options {
 
 #[pymethods]
 impl Worker {
-    /// `functions`: (name, runner, lane) each; `options`: those of the core's builder.
+    /// `functions`: (name, runner, run_queue) each; `options`: those of the core's builder.
     #[new]
     fn new(
         backend: Py<Backend>,
-        functions: Vec<(String, Py<PyAny>, Py<Lane>)>,
+        functions: Vec<(String, Py<PyAny>, Py<RunQueue>)>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
-        let functions = functions.into_iter().map(|(name, runner, lane)| Function {
+        let functions = functions.into_iter().map(|(name, runner, run_queue)| Function {
             name,
             runner: Arc::new(runner),
-            lane: Arc::clone(&lane.get().0),
+            run_queue: Arc::clone(&run_queue.get().0),
         });
         let functions: Arc<[Function]> = functions.collect();
         let given = options;
@@ -170,15 +171,15 @@ impl Worker {
             let Some(backend) = connected(opening, &slot, stop.clone()).await? else {
                 return Ok(Answer::None);
             };
-            let answers = Arc::new(Answers::default());
+            let replies = Arc::new(ReplyQueue::default());
             let mut registry = Registry::new();
             for function in functions.iter() {
-                registry.add(&function.name, handler(function, convert, &answers, options.patience))?;
+                registry.add(&function.name, handler(function, convert, &replies, options.patience))?;
             }
             let worker = options.build(backend, registry)?;
             end.of(worker.handle());
-            let _deliver = Beside(tokio::spawn(answers.deliver()));
-            let _stop = Beside(tokio::spawn(obey(stop, worker.handle())));
+            let _deliver = AbortOnDrop(tokio::spawn(replies.deliver()));
+            let _stop = AbortOnDrop(tokio::spawn(obey(stop, worker.handle())));
             if until_idle { worker.run_until_idle().await } else { worker.run().await }.map(|()| Answer::None)
         }))
     }
@@ -268,13 +269,13 @@ async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
 ///
 /// A run that goes on although it was told to stop is waited for with patience, and then given up: it is settled, its slot is free.
 /// At the worker's own stop the worker says how long it waits.
-fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patience: Duration) -> Handler {
-    let (runner, lane, answers) =
-        (Arc::clone(&function.runner), Arc::clone(&function.lane), Arc::clone(answers));
+fn handler(function: &Function, convert: Convert, replies: &Arc<ReplyQueue>, patience: Duration) -> Handler {
+    let (runner, run_queue, replies) =
+        (Arc::clone(&function.runner), Arc::clone(&function.run_queue), Arc::clone(replies));
     Handler::cooperative(move |context: Context| {
-        let (run, ended) = Run::new(context.clone(), convert, Arc::clone(&answers));
-        let lane = Arc::clone(&lane);
-        lane.push(Arc::clone(&run), Arc::clone(&runner));
+        let (run, ended) = Run::new(context.clone(), convert, Arc::clone(&replies));
+        let run_queue = Arc::clone(&run_queue);
+        run_queue.push(Arc::clone(&run), Arc::clone(&runner));
         async move {
             let mut ended = ended;
             let reason = tokio::select! {
@@ -282,7 +283,7 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patien
                 answer = &mut ended => return given(answer),
                 reason = context.cancelled() => reason,
             };
-            lane.stop(&run);
+            run_queue.stop(&run);
             if reason == StopReason::Shutdown {
                 return given(ended.await);
             }
@@ -291,7 +292,7 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patien
             }
             let task = context.task();
             tracing::warn!(target: LOG, task = %task.id, func = task.func, ?patience, "a run goes on although it was told to stop: its slot is given to others");
-            lane.give_up(&run);
+            run_queue.give_up(&run);
             Err(Failure::error("stopped", "it was told to stop, and went on"))
         }
     })
@@ -299,13 +300,4 @@ fn handler(function: &Function, convert: Convert, answers: &Arc<Answers>, patien
 
 fn given(answer: std::result::Result<Ended, tokio::sync::oneshot::error::RecvError>) -> Ended {
     answer.unwrap_or_else(|_| Err(Failure::error("lost", "the run ended without an answer")))
-}
-
-/// A task beside the worker that ends with it.
-struct Beside(tokio::task::JoinHandle<()>);
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

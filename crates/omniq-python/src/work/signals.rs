@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::{LOG, Stop, Worker};
 use crate::error::to_py;
 use crate::runtime::runtime;
+use omniq::sync::locked;
 
 /// Signals that come together are one: `timeout` of coreutils sends one to the process and one to its group.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -70,7 +71,7 @@ impl Signals {
     /// at once if runs go on in it, else if `done` is not called in time. `last_words` is called by a thread that waits for the
     /// interpreter, and not for long.
     fn obey(&self, py: Python<'_>, worker: &Bound<'_, Worker>, last_words: Py<PyAny>) -> PyResult<()> {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = locked(&self.reader).take();
         let reader = reader.ok_or_else(|| PyRuntimeError::new_err("signals are taken for one worker"))?;
         let runtime = runtime(py).map_err(|error| to_py(py, error))?;
         let _entered = runtime.enter();

@@ -32,8 +32,8 @@ class EventStorage(Storage):
 
     _core: _omniq.Events
 
-    def _foreign(self) -> _omniq.Events:
-        return _omniq.Events.foreign(self, False)
+    def _custom(self) -> _omniq.Events:
+        return _omniq.Events.custom(self, False)
 
     def connect_sync(self) -> Self:
         """Connects, unless that is done already, and returns the storage itself.

@@ -59,8 +59,8 @@ class TaskQueue(QueueStorage):
 
     _core: _omniq.Queue
 
-    def _foreign(self) -> _omniq.Queue:
-        return _omniq.Queue.foreign(self, False, "json", False)
+    def _custom(self) -> _omniq.Queue:
+        return _omniq.Queue.custom(self, False, "json", False)
 
     def connect_sync(self) -> Self:
         """Connects, unless that is done already, and returns the queue itself.

@@ -33,8 +33,8 @@ class ResultStorage(Storage):
 
     _core: _omniq.Results
 
-    def _foreign(self) -> _omniq.Results:
-        return _omniq.Results.foreign(self, False, False)
+    def _custom(self) -> _omniq.Results:
+        return _omniq.Results.custom(self, False, False)
 
     def connect_sync(self) -> Self:
         """Connects, unless that is done already, and returns the storage itself.

@@ -47,10 +47,10 @@ class Storage:
                 raise TypeError(f"{cls.__name__} cannot be made before it has the methods {', '.join(lacking)}")
         made = super().__new__(cls)
         if not cls._native:
-            made._core = made._foreign()
+            made._core = made._custom()
         return made
 
-    def _foreign(self) -> Any:
+    def _custom(self) -> Any:
         """The Rust side's handle on a storage that is written in Python."""
         raise NotImplementedError
 

@@ -32,8 +32,8 @@ class AsyncEventStorage(Storage):
 
     _core: _omniq.Events
 
-    def _foreign(self) -> _omniq.Events:
-        return _omniq.Events.foreign(self, True)
+    def _custom(self) -> _omniq.Events:
+        return _omniq.Events.custom(self, True)
 
     async def connect(self) -> Self:
         """Connects, unless that is done already, and returns the storage itself.

@@ -59,8 +59,8 @@ class AsyncTaskQueue(QueueStorage):
 
     _core: _omniq.Queue
 
-    def _foreign(self) -> _omniq.Queue:
-        return _omniq.Queue.foreign(self, True, "json", False)
+    def _custom(self) -> _omniq.Queue:
+        return _omniq.Queue.custom(self, True, "json", False)
 
     async def connect(self) -> Self:
         """Connects, unless that is done already, and returns the queue itself.

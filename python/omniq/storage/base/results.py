@@ -33,8 +33,8 @@ class AsyncResultStorage(Storage):
 
     _core: _omniq.Results
 
-    def _foreign(self) -> _omniq.Results:
-        return _omniq.Results.foreign(self, True, False)
+    def _custom(self) -> _omniq.Results:
+        return _omniq.Results.custom(self, True, False)
 
     async def connect(self) -> Self:
         """Connects, unless that is done already, and returns the storage itself.

@@ -18,6 +18,7 @@ use self::overtake::Overtake;
 use super::enqueue::{Enqueued, send};
 use crate::db::Db;
 use crate::segments::enqueue::EnqueueBatch;
+use omniq_core::sync::locked;
 
 /// The most calls in one statement.
 const MOST: usize = 1_000;
@@ -107,7 +108,7 @@ impl EnqueueCoalescer {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        locked(&self.waiting)
     }
 
     /// Adds a task that was checked.

@@ -12,26 +12,26 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Rings for all that listen. A ring between listening and waiting is not lost.
 #[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<watch::Sender<()>>);
+pub(crate) struct Notifier(Arc<watch::Sender<()>>);
 
-impl Bell {
+impl Notifier {
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(())))
     }
 
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         self.0.send_replace(());
     }
 
     pub(super) fn listen(&self) -> Box<dyn Subscription> {
-        Box::new(Ear(self.0.subscribe()))
+        Box::new(Listener(self.0.subscribe()))
     }
 }
 
-struct Ear(watch::Receiver<()>);
+struct Listener(watch::Receiver<()>);
 
 #[async_trait]
-impl Subscription for Ear {
+impl Subscription for Listener {
     async fn wait(&mut self, timeout: Duration) {
         let _ = tokio::time::timeout(timeout.min(POLL), self.0.changed()).await;
     }

@@ -6,7 +6,7 @@ use omniq::port::Location;
 use omniq::{EventFilter, EventStorage, Result, TaskEvent};
 use pyo3::prelude::*;
 
-use super::{Foreign, named, positional};
+use super::{Custom, named, positional};
 use crate::convert::event::{EventArg, to_event};
 use crate::convert::filter::to_event_filter;
 use crate::convert::small::list_of;
@@ -14,14 +14,14 @@ use crate::convert::time::to_datetime;
 
 /// An event storage written in Python.
 #[derive(Debug, Clone)]
-pub(crate) struct ForeignEvents(pub(crate) Foreign);
+pub(crate) struct CustomEvents(pub(crate) Custom);
 
 fn number(answer: &Bound<'_, PyAny>) -> PyResult<u64> {
     answer.extract()
 }
 
 #[async_trait]
-impl EventStorage for ForeignEvents {
+impl EventStorage for CustomEvents {
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
         for event in &events {
             event.check()?;

@@ -1,4 +1,4 @@
-//! A lane: runs that wait for Python, and those who take them: coroutines of an event loop, or threads.
+//! A run_queue: runs that wait for Python, and those who take them: coroutines of an event loop, or threads.
 //!
 //! Whoever takes one holds the GIL and goes on taking, without giving it up, until none is left: so a burst costs one
 //! wake-up and one take of the GIL. Nobody hoards: each takes one at a time, so that a slow run holds up no other.
@@ -11,17 +11,18 @@ use omniq::Failure;
 use pyo3::prelude::*;
 
 use super::job::{LOOK, Run, Taker, handed_over};
-use crate::bridge::{Bridge, Item, Line};
+use crate::bridge::{Bridge, CompletionQueue, Item};
 use crate::wake::Wake;
+use omniq::sync::locked;
 
 /// Runs on their way to Python.
 #[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Lane(pub(crate) Arc<Inner>);
+pub(crate) struct RunQueue(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     state: Mutex<State>,
     ready: Condvar,
-    line: Arc<Line>,
+    completions: Arc<CompletionQueue>,
     /// Called on the loop's thread when there is something that nobody is about to take.
     wake: Py<PyAny>,
     kind: Kind,
@@ -54,7 +55,7 @@ struct State {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Puts a run in. Without the GIL.
@@ -74,10 +75,10 @@ impl Inner {
         } else if !state.told {
             state.told = true;
             drop(state);
-            let lane = Arc::clone(self);
-            self.line.push(Item::Call(Box::new(move |py| {
-                lane.lock().told = false;
-                if let Err(error) = lane.wake.call0(py) {
+            let run_queue = Arc::clone(self);
+            self.completions.push(Item::Call(Box::new(move |py| {
+                run_queue.lock().told = false;
+                if let Err(error) = run_queue.wake.call0(py) {
                     error.write_unraisable(py, None);
                 }
             })));
@@ -111,9 +112,9 @@ impl Inner {
         } else {
             match run.taker() {
                 // Whatever the loop is busy with.
-                Some(Taker::Bell(wake)) => wake.set(),
+                Some(Taker::StopSignal(wake)) => wake.set(),
                 Some(Taker::Task(_)) | None => {
-                    self.line.push(Item::Call(Box::new(cancelling(Arc::clone(run)))))
+                    self.completions.push(Item::Call(Box::new(cancelling(Arc::clone(run)))))
                 }
             }
         }
@@ -143,7 +144,7 @@ impl Inner {
 }
 
 #[pymethods]
-impl Lane {
+impl RunQueue {
     /// `kind` is `coroutines`, `threads` or `processes`; `wake` is called on the bridge's loop.
     #[new]
     fn new(bridge: &Bridge, kind: &str, wake: Py<PyAny>) -> PyResult<Self> {
@@ -151,12 +152,12 @@ impl Lane {
             "coroutines" => Kind::Coroutines,
             "threads" => Kind::Threads,
             "processes" => Kind::Processes,
-            _ => return Err(pyo3::exceptions::PyValueError::new_err("no such kind of lane")),
+            _ => return Err(pyo3::exceptions::PyValueError::new_err("no such kind of run_queue")),
         };
-        let line = Arc::clone(bridge.line());
+        let completions = Arc::clone(bridge.completions());
         let state = Mutex::default();
         let given_up = Arc::default();
-        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), line, wake, kind, given_up })))
+        Ok(Self(Arc::new(Inner { state, ready: Condvar::new(), completions, wake, kind, given_up })))
     }
 
     /// How many runs wait.
@@ -186,9 +187,9 @@ impl Lane {
         }
     }
 
-    /// The next run; blocks until there is one. `None` once the lane is closed and empty.
-    fn wait(&self, py: Python<'_>, taker: Option<Py<Bell>>) -> PyResult<Option<Py<PyAny>>> {
-        let taker = taker.map(|bell| Taker::Bell(Arc::clone(&bell.get().0)));
+    /// The next run; blocks until there is one. `None` once the run_queue is closed and empty.
+    fn wait(&self, py: Python<'_>, taker: Option<Py<StopSignal>>) -> PyResult<Option<Py<PyAny>>> {
+        let taker = taker.map(|signal| Taker::StopSignal(Arc::clone(&signal.get().0)));
         loop {
             if let Some((run, runner)) = self.0.pop() {
                 return handed_over(py, run, &runner, taker).map(Some);
@@ -208,7 +209,7 @@ impl Lane {
     }
 }
 
-impl Lane {
+impl RunQueue {
     /// Until there is something, or for a while: an interpreter that ends must not wait for a thread that sleeps.
     fn sleep(&self) {
         let mut state = self.0.lock();
@@ -221,12 +222,12 @@ impl Lane {
     }
 }
 
-/// A file descriptor that a lane makes readable when a run is to stop.
+/// A file descriptor that a run_queue makes readable when a run is to stop.
 #[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Bell(Arc<Wake>);
+pub(crate) struct StopSignal(Arc<Wake>);
 
 #[pymethods]
-impl Bell {
+impl StopSignal {
     #[new]
     fn new() -> PyResult<Self> {
         Wake::new()
@@ -238,7 +239,7 @@ impl Bell {
         self.0.fd()
     }
 
-    fn ring(&self) {
+    fn set(&self) {
         self.0.set();
     }
 

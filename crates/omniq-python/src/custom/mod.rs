@@ -2,12 +2,12 @@
 //!
 //! Async methods run on the event loop that opened the storage, blocking ones on a thread that may block.
 
-mod bell;
 mod events;
+mod notifier;
 mod queue;
 mod results;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use omniq::{Error, Result};
 use pyo3::exceptions::PyTypeError;
@@ -16,14 +16,15 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use tokio::sync::oneshot;
 
 use crate::answer::Convert;
-use crate::bridge::{Bridge, Item, Line};
+use crate::bridge::{Bridge, CompletionQueue, Item};
 use crate::convert::imported;
 use crate::error::{from_py, to_py};
+use omniq::sync::locked;
 
-pub(crate) use bell::Bell;
-pub(crate) use events::ForeignEvents;
-pub(crate) use queue::ForeignQueue;
-pub(crate) use results::ForeignResults;
+pub(crate) use events::CustomEvents;
+pub(crate) use notifier::Notifier;
+pub(crate) use queue::CustomQueue;
+pub(crate) use results::CustomResults;
 
 /// Positional arguments and those by name, made where the GIL is held.
 pub(crate) type Arguments = (Py<PyTuple>, Option<Py<PyDict>>);
@@ -42,17 +43,20 @@ impl Origin {
     }
 
     /// Opens it for the loop that runs on this thread.
-    pub(crate) fn open(&self, py: Python<'_>) -> Result<Foreign> {
+    pub(crate) fn open(&self, py: Python<'_>) -> Result<Custom> {
         let object = self.object.bind(py).upgrade().ok_or_else(|| {
             Error::closed("the storage written in Python is gone: keep it for as long as it is used")
         })?;
-        let line =
-            if self.is_async { Some(line_of_loop(py).map_err(|error| from_py(py, error))?) } else { None };
-        Ok(Foreign { object: object.unbind().into(), line, convert: self.convert })
+        let completions = if self.is_async {
+            Some(completions_of_loop(py).map_err(|error| from_py(py, error))?)
+        } else {
+            None
+        };
+        Ok(Custom { object: object.unbind().into(), completions, convert: self.convert })
     }
 }
 
-fn line_of_loop(py: Python<'_>) -> PyResult<Weak<Line>> {
+fn completions_of_loop(py: Python<'_>) -> PyResult<Weak<CompletionQueue>> {
     let bridge = imported!(py, "omniq._loop", "current_bridge")?.call0()?;
     if bridge.is_none() {
         return Err(to_py(
@@ -63,30 +67,34 @@ fn line_of_loop(py: Python<'_>) -> PyResult<Weak<Line>> {
             ),
         ));
     }
-    Ok(Arc::downgrade(bridge.cast::<Bridge>()?.get().line()))
+    Ok(Arc::downgrade(bridge.cast::<Bridge>()?.get().completions()))
 }
 
 /// A user's object that is open.
-pub(crate) struct Foreign {
+pub(crate) struct Custom {
     object: Arc<Py<PyAny>>,
     /// The loop that its methods run on; `None`: they block.
-    line: Option<Weak<Line>>,
+    completions: Option<Weak<CompletionQueue>>,
     convert: Convert,
 }
 
-impl std::fmt::Debug for Foreign {
+impl std::fmt::Debug for Custom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Foreign").field("object", &Arc::as_ptr(&self.object)).finish()
+        f.debug_struct("Custom").field("object", &Arc::as_ptr(&self.object)).finish()
     }
 }
 
-impl Clone for Foreign {
+impl Clone for Custom {
     fn clone(&self) -> Self {
-        Self { object: Arc::clone(&self.object), line: self.line.clone(), convert: self.convert }
+        Self {
+            object: Arc::clone(&self.object),
+            completions: self.completions.clone(),
+            convert: self.convert,
+        }
     }
 }
 
-impl Foreign {
+impl Custom {
     /// A name of its own for where it keeps its data: nothing else shares a transaction with it.
     pub(crate) fn location(&self) -> omniq::port::Location {
         omniq::port::Location::new(format!("python {:p}", Arc::as_ptr(&self.object)))
@@ -109,7 +117,7 @@ impl Foreign {
             let named = named.as_ref().map(|named| named.bind(py));
             Ok(object.bind(py).getattr(name)?.call(positional, named)?.unbind())
         };
-        match &self.line {
+        match &self.completions {
             None => {
                 let work = tokio::task::spawn_blocking(move || {
                     Python::attach(|py| {
@@ -119,11 +127,11 @@ impl Foreign {
                 });
                 work.await.map_err(|error| Error::internal(format!("the call was stopped: {error}")))?
             }
-            Some(line) => {
+            Some(completions) => {
                 let (tell, told) = oneshot::channel();
-                let line = line.upgrade().ok_or_else(loop_gone)?;
-                line.push(Item::Call(Box::new(move |py| begin(py, invoke, read, tell))));
-                drop(line);
+                let completions = completions.upgrade().ok_or_else(loop_gone)?;
+                completions.push(Item::Call(Box::new(move |py| begin(py, invoke, read, tell))));
+                drop(completions);
                 told.await.map_err(|_| loop_gone())?
             }
         }
@@ -176,7 +184,7 @@ impl Done {
         value: Option<Bound<'_, PyAny>>,
         error: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let teller = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let teller = locked(&self.0).take();
         let teller = teller.ok_or_else(|| PyTypeError::new_err("a call is answered once"))?;
         match error {
             Some(error) => teller(py, Err(PyErr::from_value(error))),

@@ -7,7 +7,7 @@ use omniq::port::Location;
 use omniq::{Result, ResultFilter, ResultStorage, TaskId, TaskResult};
 use pyo3::prelude::*;
 
-use super::{Foreign, named, positional};
+use super::{Custom, named, positional};
 use crate::convert::filter::to_result_filter;
 use crate::convert::result::{ResultArg, from_result, to_result};
 use crate::convert::small::list_of;
@@ -15,7 +15,7 @@ use crate::convert::time::to_timedelta;
 
 /// A result storage written in Python.
 #[derive(Debug, Clone)]
-pub(crate) struct ForeignResults(pub(crate) Foreign);
+pub(crate) struct CustomResults(pub(crate) Custom);
 
 fn number(answer: &Bound<'_, PyAny>) -> PyResult<u64> {
     answer.extract()
@@ -26,7 +26,7 @@ fn uuids(ids: &[TaskId]) -> Vec<uuid::Uuid> {
 }
 
 #[async_trait]
-impl ResultStorage for ForeignResults {
+impl ResultStorage for CustomResults {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         let results = results.into_iter().map(TaskResult::checked).collect::<Result<Vec<_>>>()?;
         let convert = self.0.convert();

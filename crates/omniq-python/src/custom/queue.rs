@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};
 use uuid::Uuid;
 
-use super::{Bell, Foreign, named, positional};
+use super::{Custom, Notifier, named, positional};
 use crate::convert::filter::to_task_filter;
 use crate::convert::new_task::{to_changes, to_new_task};
 use crate::convert::settlement::to_settlement;
@@ -24,21 +24,21 @@ use crate::queue::task_ids;
 
 /// A task queue written in Python.
 #[derive(Debug)]
-pub(crate) struct ForeignQueue {
-    foreign: Foreign,
+pub(crate) struct CustomQueue {
+    custom: Custom,
     lease: SelfLease,
-    bell: Bell,
+    notifier: Notifier,
 }
 
-impl ForeignQueue {
-    pub(crate) fn new(foreign: Foreign, bell: Bell) -> Self {
-        Self { foreign, lease: SelfLease::default(), bell }
+impl CustomQueue {
+    pub(crate) fn new(custom: Custom, notifier: Notifier) -> Self {
+        Self { custom, lease: SelfLease::default(), notifier }
     }
 
     /// Rings if tasks may have become ready.
     fn rung<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.is_ok() {
-            self.bell.ring();
+            self.notifier.notify();
         }
         answer
     }
@@ -50,7 +50,7 @@ impl ForeignQueue {
         read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
     ) -> Result<T> {
         let ids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
-        self.foreign.call(name, move |py| positional(py, (ids,)), read).await
+        self.custom.call(name, move |py| positional(py, (ids,)), read).await
     }
 
     async fn filtered<T: Send + 'static>(
@@ -62,7 +62,7 @@ impl ForeignQueue {
     ) -> Result<T> {
         let filter = filter.clone();
         let arguments = move |py: Python<'_>| named(&to_task_filter(py, &filter)?, Some(kept));
-        self.foreign.call(name, arguments, read).await
+        self.custom.call(name, arguments, read).await
     }
 }
 
@@ -79,17 +79,17 @@ fn tasks(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Task>> {
 }
 
 #[async_trait]
-impl TaskQueue for ForeignQueue {
+impl TaskQueue for CustomQueue {
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         for task in &tasks {
             task.check(&Limits::default())?;
         }
-        let convert = self.foreign.convert();
+        let convert = self.custom.convert();
         let arguments = move |py: Python<'_>| {
             positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))
         };
         let read = |answer: &Bound<'_, PyAny>| Ok(task_ids(answer.extract()?));
-        self.rung(self.foreign.call("enqueue_many", arguments, read).await)
+        self.rung(self.custom.call("enqueue_many", arguments, read).await)
     }
 
     async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
@@ -97,14 +97,14 @@ impl TaskQueue for ForeignQueue {
         let comes_back = batch.iter().any(|one| {
             matches!(one.outcome, Outcome::RetryLater { .. } | Outcome::Snooze { .. } | Outcome::Release)
         });
-        let convert = self.foreign.convert();
+        let convert = self.custom.convert();
         let arguments = move |py: Python<'_>| {
             let batch = list_of(py, &batch, |settlement| to_settlement(py, convert, settlement))?;
             let named = PyDict::new(py);
             named.set_item("all_or_nothing", mode == SettleMode::All)?;
             Ok((positional(py, (batch,))?.0, Some(named.unbind())))
         };
-        let settled = self.foreign.call("settle", arguments, read_settled).await;
+        let settled = self.custom.call("settle", arguments, read_settled).await;
         if comes_back { self.rung(settled) } else { settled }
     }
 
@@ -116,16 +116,16 @@ impl TaskQueue for ForeignQueue {
         let read = |answer: &Bound<'_, PyAny>| {
             if answer.is_none() { Ok(None) } else { from_task(answer).map(Some) }
         };
-        self.foreign.call("get", move |py| positional(py, (id.as_uuid(),)), read).await
+        self.custom.call("get", move |py| positional(py, (id.as_uuid(),)), read).await
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
         change.check(&Limits::default())?;
-        let convert = self.foreign.convert();
+        let convert = self.custom.convert();
         let arguments = move |py: Python<'_>| {
             Ok((positional(py, (id.as_uuid(),))?.0, Some(to_changes(py, convert, &change)?.unbind())))
         };
-        self.rung(self.foreign.call("update", arguments, from_task).await)
+        self.rung(self.custom.call("update", arguments, from_task).await)
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
@@ -149,37 +149,37 @@ impl TaskQueue for ForeignQueue {
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
-        self.foreign.call("prune", move |py| positional(py, (limit,)), number).await
+        self.custom.call("prune", move |py| positional(py, (limit,)), number).await
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
         omniq::port::check_name("queue name", queue)?;
         let queue = queue.to_owned();
-        self.foreign.call("pause", move |py| positional(py, (queue,)), nothing).await
+        self.custom.call("pause", move |py| positional(py, (queue,)), nothing).await
     }
 
     async fn resume(&self, queue: &str) -> Result<()> {
         omniq::port::check_name("queue name", queue)?;
         let queue = queue.to_owned();
-        self.rung(self.foreign.call("resume", move |py| positional(py, (queue,)), nothing).await)
+        self.rung(self.custom.call("resume", move |py| positional(py, (queue,)), nothing).await)
     }
 
     async fn queues(&self) -> Result<Vec<QueueStats>> {
         let read = |answer: &Bound<'_, PyAny>| {
             answer.extract::<Vec<Bound<'_, PyAny>>>()?.iter().map(from_stats).collect()
         };
-        self.foreign.call("queues", |py| positional(py, ()), read).await
+        self.custom.call("queues", |py| positional(py, ()), read).await
     }
 
     async fn close(&self) -> Result<()> {
         if let Some(worker) = self.lease.take().await {
             self.deregister_worker(worker).await?;
         }
-        self.foreign.call("close", |py| positional(py, ()), nothing).await
+        self.custom.call("close", |py| positional(py, ()), nothing).await
     }
 
     fn location(&self) -> Location {
-        self.foreign.location()
+        self.custom.location()
     }
 
     fn self_lease(&self) -> &SelfLease {
@@ -187,29 +187,29 @@ impl TaskQueue for ForeignQueue {
     }
 
     fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
-        Box::new(CustomHeartbeat(self.foreign.clone()))
+        Box::new(CustomHeartbeat(self.custom.clone()))
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
         info.check()?;
         let WorkerInfo { name, queues, lease } = info.clone();
         let arguments = move |py: Python<'_>| positional(py, (name, queues, to_timedelta(py, lease)?));
-        self.foreign.call("register_worker", arguments, |answer| Ok(WorkerId(answer.extract()?))).await
+        self.custom.call("register_worker", arguments, |answer| Ok(WorkerId(answer.extract()?))).await
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
-        self.rung(self.foreign.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await)
+        self.rung(self.custom.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await)
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
         request.check()?;
         let Dequeue { queues, limit, funcs, .. } = request.clone();
         let arguments = move |py: Python<'_>| positional(py, (worker.0, queues, limit, funcs));
-        self.foreign.call("claim", arguments, tasks).await
+        self.custom.call("claim", arguments, tasks).await
     }
 
     async fn subscribe(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Subscription>> {
-        Ok(self.bell.listen())
+        Ok(self.notifier.listen())
     }
 
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
@@ -217,15 +217,15 @@ impl TaskQueue for ForeignQueue {
             let lost: Vec<(TaskArg, String)> = answer.extract()?;
             Ok(lost.into_iter().map(|(task, worker)| Lost { task: task.0, worker }).collect())
         };
-        self.foreign.call("lost", move |py| positional(py, (limit,)), read).await
+        self.custom.call("lost", move |py| positional(py, (limit,)), read).await
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {
-        self.foreign.call("expired", move |py| positional(py, (limit,)), tasks).await
+        self.custom.call("expired", move |py| positional(py, (limit,)), tasks).await
     }
 }
 
-struct CustomHeartbeat(Foreign);
+struct CustomHeartbeat(Custom);
 
 #[async_trait]
 impl HeartbeatConnection for CustomHeartbeat {
