@@ -1,7 +1,9 @@
-"""Writes the options into the docstrings of what takes them: `python python/options.py` does it, `--check` compares.
+"""Writes options into the docstrings of the functions that take them: `python python/options.py` writes, `--check`
+compares.
 
-An option is described once, by the ``#:`` comment of its line in a ``TypedDict``. IDEs and `help()` show no such comments, but docstrings.
-So every function with ``**options: Unpack[…]`` lists them under ``Args:``, unless its docstring says by an entry ``options:`` where to look.
+An option is described once, by the ``#:`` comment of its line in a ``TypedDict``. IDEs and `help()` show docstrings but
+not such comments. So every function with ``**options: Unpack[…]`` lists the options under ``Args:``, unless its
+docstring has an entry ``options:`` that refers to another place.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class Option(NamedTuple):
     text: str
 
     def entry(self, indent: str) -> list[str]:
-        """As it stands under ``Args:``."""
+        """Its lines under ``Args:``."""
         return textwrap.wrap(
             f"{self.name} ({self.type}): {self.text}",
             WIDTH,
@@ -37,7 +39,7 @@ class Option(NamedTuple):
 
 
 def options_of(sources: list[str]) -> dict[str, list[Option]]:
-    """The options by the name of their ``TypedDict``, those of its base first."""
+    """The options by the name of their ``TypedDict``, those of its base class first."""
     found: dict[str, list[Option]] = {"TypedDict": []}
     for source in sources:
         lines = source.split("\n")
@@ -81,7 +83,7 @@ def documented(source: str, options: dict[str, list[Option]]) -> str:
 
 
 def with_entries(docstring: list[str], own: set[str], options: list[Option]) -> list[str]:
-    """The lines of a docstring with an entry for each option behind those of the function's own parameters."""
+    """The lines of a docstring with an entry for each option after the entries of the function's own parameters."""
     indent = docstring[0][: len(docstring[0]) - len(docstring[0].lstrip())]
     lines = "\n".join(docstring).rstrip().removesuffix('"""').rstrip().split("\n")
     if f"{indent}Args:" not in lines:

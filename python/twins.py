@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "omniq"
-#: What is made of what.
+#: The generated files, with their sources.
 TWINS = {
     "storage/base/blocking_queue.py": "storage/base/queue.py",
     "storage/base/blocking_results.py": "storage/base/results.py",
@@ -45,7 +45,7 @@ def twin_of(source: str, name: str) -> str:
 
 
 def with_plain_names(text: str) -> str:
-    """Each ``verb_sync`` goes by ``verb`` as well."""
+    """The source with a second name, ``verb``, for each ``verb_sync``."""
     lines = text.split("\n")
     classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
     verbs = [node for made in classes for node in made.body if isinstance(node, ast.FunctionDef)]
@@ -56,7 +56,7 @@ def with_plain_names(text: str) -> str:
 
 
 def ruff(command: str, text: str, name: str) -> str:
-    """The text as ruff would have it."""
+    """The output of a ruff command for this text."""
     called = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(PACKAGE / name), "-"]
     return subprocess.run(called, input=text, capture_output=True, text=True, check=True).stdout
 

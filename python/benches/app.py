@@ -1,6 +1,6 @@
 """Enqueue and drain through the application's public API: `python python/benches/app.py URL [TASKS]`.
 
-It makes a schema of its own in the database, and drops it. Figures are tasks a second, the best of three rounds.
+It makes a new schema in the database, and drops it at the end. Figures are tasks a second, the best of three rounds.
 """
 
 from __future__ import annotations

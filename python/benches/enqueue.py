@@ -1,4 +1,4 @@
-"""How fast single awaited enqueues are, and what they do to the event loop.
+"""Measures the rate of single awaited enqueues, and how much they delay the event loop.
 
     python python/benches/enqueue.py postgresql://…  [--uvloop]
 
@@ -18,7 +18,7 @@ from omniq import AsyncPostgresBackend, NewTask
 
 
 async def single(backend: AsyncPostgresBackend, callers: int, count: int) -> float:
-    """Enqueues a second, by so many tasks that each await one enqueue after another."""
+    """Enqueues a second, by `callers` tasks of asyncio that each await one enqueue after another."""
 
     async def caller() -> None:
         for n in range(count // callers):

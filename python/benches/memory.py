@@ -1,7 +1,8 @@
-"""What one worker process holds in memory after many tasks: `python python/benches/memory.py URL [TASKS [TASKS]]`.
+"""Measures the memory of one worker process after many tasks: `python python/benches/memory.py URL [TASKS [TASKS]]`.
 
-One worker runs no-op `async def` tasks that another process enqueues, 50,000 at a time, and it prints the resident memory after TASKS (100,000) and after the second
-TASKS (ten times the first), in MB, and their difference in percent. A fresh schema is made in the database, and dropped at the end.
+One worker runs no-op `async def` tasks that another process enqueues, 50,000 at a time. It prints the resident memory
+after TASKS (100,000) and after the second TASKS (ten times the first), in MB, and their difference in percent. A fresh
+schema is made in the database, and dropped at the end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """OmniQ: a task queue on PostgreSQL.
 
-Tasks, results and events are three independent stores behind common interfaces. Each can be kept in your PostgreSQL, in
-another one, in memory, or in a storage of your own. Everything is async first, with blocking twins.
+Tasks, results and events are three independent stores with common interfaces. Each can be kept in your PostgreSQL
+database, in another one, in memory, or in a custom storage. Each async class has a blocking twin.
 """
 
 from __future__ import annotations

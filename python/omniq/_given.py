@@ -1,6 +1,6 @@
-"""What callers give, looked at before it goes to the Rust side: a wrong type is refused by the name of its argument.
+"""Checks of the callers' arguments before they go to the Rust side: the refusal of a wrong type names the argument.
 
-The Rust side makes its own refusals of values of Python here, so that all are of one form.
+The Rust side makes its refusals of Python values by these functions too, so that all refusals have one form.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from omniq.errors import ConfigError, InvalidError, OmniQError
 
 T = TypeVar("T")
 
-#: The most that a page or a sweep may ask for.
+#: The largest `limit` of a page or a cleanup.
 MOST = 2**32 - 1
-#: What spans may be; the Rust side says the same.
+#: The remedy for a bad span; the Rust side uses the same text.
 SPAN = "give seconds, 0 to 100 years, or a timedelta"
 LEASE = "give seconds, at least 0.1 and at most 100 years, or a timedelta"
-#: No longer span is handed on.
+#: The exclusive upper bound of spans, in seconds, above which the Rust side gets none.
 _LONGEST = 2.0**63
-#: The number of a worker is one of 64 bits.
+#: The largest worker id, which has 64 bits.
 _WORKERS = 2**63 - 1
-#: How much of a value is shown.
+#: How many characters of a value are shown.
 _SHOWN = 60
-#: Signs of a database's address, which may hold a password; the same as for settings.
+#: Signs of a database address, which may hold a password; the same as for settings.
 _SECRET = ("@", "://", "password", "=")
 
 
 def shown(value: object) -> str | None:
-    """A value as a message shows it, if it is a plain one. Others may hold payloads: they are not shown."""
+    """A plain value as messages show it; ``None`` for other values, which may hold payloads and are not shown."""
     if isinstance(value, date | timedelta):
         return str(value)
     if not isinstance(value, str | int | float | complex | UUID | None):
@@ -39,7 +39,7 @@ def shown(value: object) -> str | None:
     try:
         text = repr(value)
     except Exception:
-        # Python writes no integer of more than 4300 digits.
+        # Python refuses to write an integer of more than 4300 digits.
         return f"({value.bit_length()} bits)" if isinstance(value, int) else None
     if isinstance(value, str) and any(sign in text.lower() for sign in _SECRET):
         return "(not shown, as it may hold a password)"
@@ -47,19 +47,19 @@ def shown(value: object) -> str | None:
 
 
 def refused(name: str, value: object, remedy: str, is_shown: bool = True) -> OmniQError:
-    """The error for a value of a wrong type. Where it may be a payload, it is not to be shown."""
+    """The error for a value of a wrong type. `is_shown` must be false if the value may be a payload."""
     text = shown(value) if is_shown else None
     named = name if text is None else f"{name} = {text}"
     return InvalidError(f"{named} is refused, being of type {type(value).__name__}: {remedy}")
 
 
 def beyond(name: str, value: object, remedy: str) -> OmniQError:
-    """The error for a value that is not within its bounds."""
+    """The error for a value outside its bounds."""
     return InvalidError(f"{name} = {shown(value)} is refused: {remedy}")
 
 
 def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> None:
-    """Refuses options that do not exist, and names the one that was meant if it is similar."""
+    """Refuses options that do not exist. The error names the known option that is most similar, if one is."""
     names = list(known)
     for name in given:
         if name not in names:
@@ -69,28 +69,28 @@ def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> Non
 
 
 def an(value: T, kind: type[Any] | tuple[type[Any], ...], name: str, remedy: str) -> T:
-    """The value, if it is of this type."""
+    """The value; an error unless it is of this type."""
     if not isinstance(value, kind):
         raise refused(name, value, remedy, is_shown=False)
     return value
 
 
 def a_flag(value: bool, name: str) -> bool:
-    """The flag, if it is one: of the text "false" Python would say that it is true."""
+    """The flag; an error unless it is a `bool`: Python takes the text "false" for true."""
     if not isinstance(value, bool):
         raise refused(name, value, "give True or False")
     return value
 
 
 def an_id(value: UUID, name: str = "id") -> UUID:
-    """The id, if it is one."""
+    """The id; an error unless it is a `UUID`."""
     if not isinstance(value, UUID):
         raise refused(name, value, "give a UUID; of a text, uuid.UUID(text) makes one")
     return value
 
 
 def a_worker(value: int) -> int:
-    """The number of a worker, if it can be one."""
+    """The id of a worker; an error unless it is an integer of 64 bits."""
     remedy = "give the number that register_worker has given"
     if not isinstance(value, int):
         raise refused("worker", value, remedy)
@@ -100,16 +100,16 @@ def a_worker(value: int) -> int:
 
 
 def many_ids(values: Iterable[UUID]) -> list[UUID]:
-    """The ids, if all are."""
+    """The ids; an error unless each is a `UUID`."""
     return [an_id(value, f"ids[{place}]") for place, value in enumerate(several(values, "ids", "UUIDs", is_shown=True))]
 
 
 def several(values: Iterable[T], name: str, what: str, is_shown: bool = False) -> list[T]:
-    """A list of what was given. A text is none, although Python takes it for one of letters."""
+    """The values as a list. A text is refused, although Python can iterate over its letters."""
     if isinstance(values, str | bytes | dict):
         raise refused(name, values, f"give a list of {what}", is_shown)
     try:
-        # Not the whole list: what a generator of the user's raises is its own.
+        # Only `iter` is guarded: what the caller's generator raises passes through.
         given = iter(values)
     except TypeError:
         raise refused(name, values, f"give a list of {what}", is_shown) from None
@@ -117,7 +117,7 @@ def several(values: Iterable[T], name: str, what: str, is_shown: bool = False) -
 
 
 def all_of(values: Iterable[T], kind: type[Any], name: str, remedy: str) -> list[T]:
-    """A list of what was given, if each is of this type."""
+    """The values as a list; an error unless each is of this type."""
     found = several(values, name, kind.__name__)
     for place, value in enumerate(found):
         if not isinstance(value, kind):
@@ -126,7 +126,7 @@ def all_of(values: Iterable[T], kind: type[Any], name: str, remedy: str) -> list
 
 
 def a_text(value: str, name: str) -> str:
-    """The text, if it is one that UTF-8 can hold."""
+    """The text; an error unless it is a `str` that UTF-8 can hold."""
     if not isinstance(value, str):
         raise refused(name, value, "give a text")
     try:
@@ -138,12 +138,12 @@ def a_text(value: str, name: str) -> str:
 
 
 def a_text_or_none(value: str | None, name: str) -> str | None:
-    """The same where nothing need be given."""
+    """As `a_text`, but ``None`` is accepted."""
     return None if value is None else a_text(value, name)
 
 
 def texts(values: str | Iterable[str], name: str) -> list[str]:
-    """One text or several, as a list."""
+    """One text or several texts, as a list."""
     if isinstance(values, str):
         return [a_text(values, name)]
     return [
@@ -152,7 +152,7 @@ def texts(values: str | Iterable[str], name: str) -> list[str]:
 
 
 def a_span(value: float | timedelta, name: str, remedy: str = SPAN) -> float | timedelta:
-    """The span, if it is one: seconds that are not negative, or a `timedelta`."""
+    """The span; an error unless it is a number of seconds or a `timedelta`, and not negative."""
     if not isinstance(value, int | float | timedelta):
         raise refused(name, value, remedy)
     if not 0 <= (value.total_seconds() if isinstance(value, timedelta) else value) < _LONGEST:
@@ -161,7 +161,7 @@ def a_span(value: float | timedelta, name: str, remedy: str = SPAN) -> float | t
 
 
 def a_number(value: int, name: str, first: int = 0, last: int = MOST) -> int:
-    """The whole number, if it lies within these bounds."""
+    """The whole number; an error unless it lies within these bounds, both inclusive."""
     if not isinstance(value, int):
         raise refused(name, value, f"give a whole number, {first} to {last}")
     if not first <= value <= last:

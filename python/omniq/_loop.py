@@ -1,7 +1,7 @@
-"""Runs a call of the Rust side: `run` on the event loop of the caller, `wait` by blocking the thread.
+"""Runs a call of the Rust side: `run` on the caller's event loop, `wait` by blocking the thread.
 
-Each event loop has one bridge, which lives as long as the loop does. Rust puts answers in the bridge's queue and wakes
-the loop by a file descriptor; one wake-up hands out all that has come.
+Each event loop has one bridge, which lives as long as the loop. Rust puts answers in the bridge's queue and wakes the
+loop by a file descriptor; one wake-up delivers all answers that are in the queue.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Returns None where no loop runs, unlike the public function, which raises.
+# Returns None if no loop runs; the public function raises.
 _running_loop = asyncio._get_running_loop
 
 
 async def run(pending: Pending[T]) -> T:
-    """Awaits the call. Cancelling the awaiting task gives the call up, and leaves its connection clean."""
+    """Awaits the call. If the awaiting task is cancelled, the call is aborted and its connection stays usable."""
     loop = _running_loop()
     if loop is None:
         from omniq import _trio
@@ -45,7 +45,7 @@ def wait(pending: Pending[T]) -> T:
 
 
 def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
-    """The bridge of this loop, which keeps it."""
+    """The bridge of this loop. The loop holds the reference to it."""
     try:
         bridge: Bridge = loop._omniq_bridge  # type: ignore[attr-defined]
     except AttributeError:
@@ -61,7 +61,7 @@ def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
 
 
 def current_bridge() -> Bridge | None:
-    """The bridge of the event loop that runs on this thread; ``None`` if none does."""
+    """The bridge of the event loop that runs on this thread; ``None`` if no loop runs."""
     loop = _running_loop()
     if loop is not None:
         return bridge_of(loop)
@@ -73,12 +73,12 @@ def current_bridge() -> Bridge | None:
     return None
 
 
-# The loop holds its tasks weakly.
+# Strong references, because the loop holds its tasks weakly.
 _spawned: set[asyncio.Task[None]] = set()
 
 
 def spawn(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:
-    """Runs the method of an async storage written in Python, on the loop of this thread."""
+    """Runs a method of an async custom storage on the loop of this thread, and passes its value or error to `done`."""
     if _running_loop() is None:
         from omniq import _trio
 

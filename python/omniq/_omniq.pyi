@@ -1,4 +1,4 @@
-# What the Rust side offers to the package. Users take `omniq`; `stubtest` compares this with the built module.
+# What the Rust side exports to the package. Users import `omniq`; `stubtest` compares this file with the built module.
 import builtins
 import os
 from collections.abc import Callable, Sequence

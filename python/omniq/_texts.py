@@ -1,4 +1,4 @@
-"""Texts made fit for storage: what is said of an exception, and texts that UTF-8 cannot hold."""
+"""Makes texts storable: type, message and traceback of an exception, and texts that UTF-8 cannot hold."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from omniq.errors import InvalidError
 
 
 def kind_of(error: BaseException) -> str:
-    """The exception's type, as it is kept."""
+    """The exception's type, as it is stored."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def text_of(value: object) -> str:
-    """What it says, whatever its ``__str__`` does."""
+    """The value's text; a substitute if its ``__str__`` raises."""
     try:
         return str(value)
     except Exception:
@@ -26,7 +26,7 @@ def text_of(value: object) -> str:
 
 
 def trace_of(error: BaseException, frames: TracebackType | None = None) -> str:
-    """The traceback, from these frames on, whatever the exception does."""
+    """The traceback, from `frames` on if given; a substitute if formatting it raises."""
     try:
         return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
     except Exception:
@@ -34,10 +34,11 @@ def trace_of(error: BaseException, frames: TracebackType | None = None) -> str:
 
 
 def valid_json(value: Any) -> Any:
-    """The same value with texts that UTF-8 can hold: what it cannot stands as ``\\udcff``, as Python writes it to stderr.
+    """The same value with texts that UTF-8 can hold. A character that it cannot hold is written as an escape such as
+    ``\\udcff``, as Python writes it to stderr.
 
     Raises:
-        InvalidError: If two keys of a dict would become one.
+        InvalidError: If two keys of a dict would become equal.
     """
     return _valid(msgspec.to_builtins(value))
 

@@ -1,4 +1,4 @@
-"""Runs a call of the Rust side under trio, and so under AnyIO with its trio backend."""
+"""Runs a call of the Rust side under trio, and thus under AnyIO with its trio backend."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# One bridge a run of trio, with a system task that watches it.
+# One bridge for each run of trio, with a system task that drains it.
 _bridge: trio.lowlevel.RunVar[Bridge] = trio.lowlevel.RunVar("omniq")
 
 
 class _Waiter:
-    """A sleeping task, as the bridge sees it."""
+    """A waiting task, with the methods of a future that the bridge calls."""
 
     def __init__(self) -> None:
         self.task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
@@ -41,7 +41,7 @@ class _Waiter:
 
 
 async def run(pending: Pending[T]) -> T:
-    """Awaits the call. Cancelling the scope gives the call up, and leaves its connection clean."""
+    """Awaits the call. If the scope is cancelled, the call is aborted and its connection stays usable."""
     waiter = _Waiter()
 
     def give_up(_: Any) -> trio.lowlevel.Abort:
@@ -65,7 +65,7 @@ def bridge_of_run() -> Bridge:
 
 
 def spawn(run: Callable[..., Awaitable[Any]], *args: Any) -> None:
-    """Runs something beside the tasks of the user."""
+    """Runs an async function in a system task, independent of the user's tasks."""
     trio.lowlevel.spawn_system_task(run, *args, name="omniq")
 
 

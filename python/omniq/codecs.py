@@ -1,14 +1,15 @@
-"""How values become bytes and come back; the codec's name is stored beside the bytes.
+"""Encodes values as bytes and decodes them. The codec's name is stored beside the bytes.
 
-| codec | holds | comes back as |
+| codec | encodes | decodes to |
 |---|---|---|
-| ``json`` (default) | what JSON holds; also datetime, Decimal, UUID, bytes, sets, dataclasses and the like, as text, list or object | what JSON holds; the very type where it is named: ``payload.decode(datetime)`` |
-| ``msgpack`` | the same, with NaN and infinity, and bytes and aware datetimes as themselves | the same |
+| ``json`` (default) | JSON values; also datetime, Decimal, UUID, bytes, sets, dataclasses and similar types, as text, list or object | JSON values; the original type if it is named: ``payload.decode(datetime)`` |
+| ``msgpack`` | the same, with NaN and infinity, and bytes and aware datetimes without conversion | the same |
 | ``raw`` | bytes | bytes |
-| ``pickle``, ``dill`` | nearly everything; Python only | itself |
+| ``pickle``, ``dill`` | nearly everything; Python only | the same value |
 
-JSON knows no NaN and no infinity: they are refused, as msgpack refuses integers beyond 64 bits. ``pickle`` and ``dill`` run code when they are read, so that both
-ends must opt in by ``allow_pickle=True``, and only those who may run code on your workers may write to the queue then.
+JSON cannot represent NaN and infinity, and msgpack cannot represent integers beyond 64 bits: these values are refused.
+``pickle`` and ``dill`` run code when they decode, so both ends must opt in by ``allow_pickle=True``. Then every program
+that can write to the queue can run code on your workers.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ __all__ = ["decode", "encode", "register"]
 
 
 _MSGPACK = "leave it out, or use msgpack"
-#: How deep metadata and event data may be nested: as deep as all who read them can.
+#: How deep metadata and event data may be nested: the depth that all their readers support.
 _LEVELS = 127
 _LONG = re.compile(rb"\d{19}")
-#: The end of a time that is not in UTC.
+#: The end of a time with an offset from UTC.
 _OFFSET = re.compile(rb"\d[+-]\d\d:\d\d\"")
 
 
 def encode_json(value: Any) -> bytes:
-    """Metadata and event data as JSON; called by the Rust side, which takes no more than this lets through.
+    """Metadata or event data as JSON. Called by the Rust side.
 
     Raises:
-        ValueError: For what the database's ``jsonb`` does not hold. That it is an object, the Rust side sees.
+        ValueError: For a value that PostgreSQL's ``jsonb`` cannot hold. The Rust side checks that it is an object.
         UnicodeEncodeError: For texts that UTF-8 cannot hold.
     """
     try:
@@ -61,13 +62,13 @@ def _check_plain(value: Any, levels: int) -> None:
         for one in value.values() if isinstance(value, dict) else value:
             _check_plain(one, levels - 1)
     elif isinstance(value, int) and not -(2**63) <= value < 2**64:
-        # The text of a very large one takes long to make.
+        # Converting a very large integer to text is slow.
         shown = str(value) if value.bit_length() < 150 else f"of {value.bit_length()} bits"
         raise ValueError(f"the integer {shown} is beyond 64 bits ({-(2**63)} to {2**64 - 1}): give it as a text")
 
 
 def why(error: BaseException) -> str:
-    """What is wrong with a value that cannot be written, and what to do about it."""
+    """The reason why a value cannot be encoded, with the remedy."""
     if isinstance(error, UnicodeEncodeError):
         remedy = 'make it valid, such as by text.encode(errors="replace").decode()'
         return f"it holds a text that is not valid UTF-8 (half a surrogate): {remedy}"
@@ -77,16 +78,19 @@ def why(error: BaseException) -> str:
 
 
 def unchanged(data: bytes, value: Any, hook: Callable[[Any], Any] | None, remedy: str = _MSGPACK) -> bytes:
-    """The JSON of a value, if no number of it has become null, and no time another one; `hook` as for the encoder that wrote it,
-    `remedy` for the error.
+    """The given JSON of a value, checked: no number has become null, and no time has changed.
+
+    Args:
+        hook: The hook of the encoder that wrote the JSON.
+        remedy: The remedy that the error names.
 
     Raises:
-        ValueError: For NaN and infinities, and for times whose distance from UTC has seconds.
+        ValueError: For NaN and infinities, and for times whose offset from UTC has seconds.
     """
-    # A null may have been such a number.
+    # The encoder writes NaN and infinities as null.
     if value is not None and b"null" in data:
         _check_finite(msgspec.to_builtins(value, enc_hook=hook), remedy)
-    # Written in whole minutes.
+    # The encoder writes offsets in whole minutes.
     if _OFFSET.search(data):
         _check_offsets(msgspec.to_builtins(value, enc_hook=hook, builtin_types=(datetime, time)))
     return data
@@ -159,15 +163,15 @@ _OWN = re.compile(r"x-[a-z0-9_-]{1,30}")
 
 
 def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
-    """Adds a codec of your own, in this process: workers that are to read its payloads register it too.
+    """Adds a custom codec in this process. Workers that read its payloads must register it too.
 
     Args:
         name: 3 to 32 characters of ``a-z``, ``0-9``, ``-`` and ``_``, beginning with ``x-``.
-        encode: Makes bytes from a value.
-        decode: Makes the value from the bytes.
+        encode: Makes the bytes of a value.
+        decode: Makes the value of the bytes.
 
     Raises:
-        CodecError: For another name.
+        CodecError: For a name of another form.
     """
     if not isinstance(name, str) or not _OWN.fullmatch(name):
         raise CodecError(f"codec name {name!r} is refused: 3 to 32 characters of a-z, 0-9, - and _, beginning with x-")
@@ -175,10 +179,10 @@ def register(name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes]
 
 
 def known(name: str, allow_pickle: bool) -> None:
-    """Refuses the name of a codec by which nothing could be written. One of the user's own may be registered later.
+    """Refuses a codec name that cannot be used. Any name of a custom codec passes, because it may be registered later.
 
     Raises:
-        CodecError: For another name, naming those that are known.
+        CodecError: For an unknown name, naming the known ones; for pickle and dill without `allow_pickle`.
     """
     if name not in _CODECS and not _OWN.fullmatch(name):
         words = f"give {', '.join(_CODECS)}, or the name of one of your own, which begins with x-"
@@ -197,10 +201,18 @@ def _find(name: str, allow_pickle: bool) -> _Codec:
 
 
 def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes:
-    """The bytes of a value.
+    """Encodes a value.
+
+    Args:
+        value: The value.
+        codec: The name of the codec. Default: ``"json"``.
+        allow_pickle: Whether ``pickle`` and ``dill`` are allowed. Default: false.
+
+    Returns:
+        The bytes.
 
     Raises:
-        CodecError: For a value that the codec cannot hold, and for a codec that is unknown or not allowed.
+        CodecError: For a value that the codec cannot represent, and for a codec that is unknown or not allowed.
     """
     found = _find(codec, allow_pickle)
     try:
@@ -214,11 +226,14 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
 
 
 def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool = False) -> Any:
-    """The value of these bytes.
+    """Decodes a value.
 
     Args:
-        type: What the value is to be, for ``json`` and ``msgpack``: any type that msgspec knows, such as ``datetime``,
-            ``list[UUID]`` or a dataclass. Default: what the bytes say by themselves.
+        data: The bytes.
+        codec: The name of the codec. Default: ``"json"``.
+        type: The type of the value, for ``json`` and ``msgpack``: any type that msgspec supports, such as ``datetime``,
+            ``list[UUID]`` or a dataclass. Default: the type that the bytes themselves specify.
+        allow_pickle: Whether ``pickle`` and ``dill`` are allowed. Default: false.
 
     Raises:
         CodecError: For bytes that do not fit, and for a codec that is unknown or not allowed.

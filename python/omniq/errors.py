@@ -1,4 +1,7 @@
-"""The exceptions of OmniQ: one class for each kind of error, the same kinds as on the Rust side."""
+"""The exceptions of OmniQ: one class for each kind of error.
+
+The kinds are those of the Rust side, except `task_failed`, for which `omniq.TaskFailed` is raised.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,17 @@ __all__ = [
 ]
 
 
-#: Cancelled or out of time, a lock that was not had in time, a serialization failure, a deadlock; the same on the Rust side.
+#: SQLSTATEs of statements that the server rolled back for a passing reason: cancelled or timed out, a lock that was not
+#: granted in time, a serialization failure, a deadlock. The same on the Rust side.
 _UNDONE = ("57014", "55P03", "40001", "40P01")
 
 
 class OmniQError(Exception):
-    """The base of all errors of OmniQ; by itself, an error of none of the other kinds: see its cause.
+    """The base of all errors of OmniQ. An instance of this class itself is an error of no other kind: see its cause.
 
-    Catch the subclass for what you handle, or ask an error: ``is_not_found`` holds for a `NotFoundError`, and so on. The message
-    names the value, the limit and, where there is one, the remedy. It never holds a payload or a password. An error of the
-    database keeps its SQLSTATE, and its cause as ``__cause__``.
+    Catch the subclasses that you handle, or test the kind: ``is_not_found`` is true for a `NotFoundError`, and so on.
+    The message names the value, the limit and, if there is one, the remedy. It never contains a payload or a password.
+    A database error keeps its SQLSTATE, and its cause as ``__cause__``.
 
     >>> error = InvalidError('queue name "" is empty: give it 1 to 128 bytes')
     >>> isinstance(error, ValueError), error.is_invalid, error.is_unavailable
@@ -44,9 +48,9 @@ class OmniQError(Exception):
 
     #: The name of the kind, such as ``"duplicate"``; each kind has one class.
     kind: ClassVar[str] = "internal"
-    #: The message alone.
+    #: The message alone, without the cause.
     message: str
-    #: The five characters of SQLSTATE, where the database gave them.
+    #: The SQLSTATE (five characters) if the database reported one, else ``None``.
     sqlstate: str | None
 
     def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
@@ -80,22 +84,23 @@ class OmniQError(Exception):
 
     @property
     def is_claim_lost(self) -> bool:
-        """The claim was lost: another worker may have the task by now; nothing was changed."""
+        """The claim no longer holds: another worker may have the task by now; nothing was changed."""
         return self.kind == "claim_lost"
 
     @property
     def is_unavailable(self) -> bool:
-        """The database cannot be reached, or broke off; a later try may succeed."""
+        """The database cannot be reached, or the connection broke. The call may have been carried out; a later try may
+        succeed."""
         return self.kind == "unavailable"
 
     @property
     def is_pool_timeout(self) -> bool:
-        """No connection of the pool became free within the acquire timeout."""
+        """No connection of the pool became free within the acquire timeout; nothing was sent to the database."""
         return self.kind == "pool_timeout"
 
     @property
     def is_timeout(self) -> bool:
-        """The time given by the caller ran out."""
+        """A time limit ran out, such as the caller's timeout."""
         return self.kind == "timeout"
 
     @property
@@ -115,7 +120,7 @@ class OmniQError(Exception):
 
     @property
     def is_blocking_in_async(self) -> bool:
-        """A blocking method was called where it would stop an event loop that it needs."""
+        """A blocking method was called on the event loop that it needs."""
         return self.kind == "blocking_in_async"
 
     @property
@@ -130,18 +135,19 @@ class OmniQError(Exception):
 
     @property
     def is_config(self) -> bool:
-        """A setting was refused, or a part that is not configured was asked for."""
+        """A setting was refused, or the call needs a part that is not configured, such as a result storage."""
         return self.kind == "config"
 
     @property
     def is_internal(self) -> bool:
-        """None of the others; see the cause."""
+        """Any other error; see the cause."""
         return self.kind == "internal"
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same call may succeed later without any change: the server was away, the pool was full, or the server
-        undid the statement for a reason that passes (cancelled or out of time, a lock that others held, a deadlock)."""
+        """Whether the same call may succeed later without any change: the server was unreachable, the pool was
+        exhausted, or the server rolled the statement back for a passing reason (cancelled or timed out, a lock of
+        another session, a serialization failure, a deadlock)."""
         return self.kind in ("unavailable", "pool_timeout") or self.sqlstate in _UNDONE
 
 
@@ -170,28 +176,30 @@ class ConflictError(OmniQError):
 
 
 class ClaimLostError(OmniQError):
-    """The claim was lost: another worker may have the task by now; nothing was changed."""
+    """The claim no longer holds: another worker may have the task by now; nothing was changed."""
 
     kind = "claim_lost"
 
 
 class UnavailableError(OmniQError, ConnectionError):
-    """The database cannot be reached, or broke off; a later try may succeed."""
+    """The database cannot be reached, or the connection broke. The call may have been carried out; a later try may
+    succeed."""
 
     kind = "unavailable"
 
 
 class PoolTimeoutError(OmniQError):
-    """No connection of the pool became free within the acquire timeout.
+    """No connection of the pool became free within the acquire timeout; nothing was sent to the database.
 
-    It is no `TimeoutError`, of which a waiting caller concludes that the task has not ended yet.
+    It is not a subclass of `TimeoutError`, because a caller that waits for a result concludes from that error that the
+    task has not ended yet.
     """
 
     kind = "pool_timeout"
 
 
 class TimeoutError(OmniQError, builtins.TimeoutError):
-    """The time given by the caller ran out."""
+    """A time limit ran out, such as the caller's timeout."""
 
     kind = "timeout"
 
@@ -215,7 +223,7 @@ class PermissionDeniedError(OmniQError, PermissionError):
 
 
 class BlockingInAsyncError(OmniQError, RuntimeError):
-    """A blocking method was called where it would stop an event loop that it needs."""
+    """A blocking method was called on the event loop that it needs."""
 
     kind = "blocking_in_async"
 
@@ -233,7 +241,7 @@ class CodecError(OmniQError, ValueError):
 
 
 class ConfigError(OmniQError):
-    """A setting was refused, or a part that is not configured was asked for."""
+    """A setting was refused, or the call needs a part that is not configured, such as a result storage."""
 
     kind = "config"
 
@@ -242,9 +250,9 @@ _CLASSES: dict[str, type[OmniQError]] = {made.kind: made for made in OmniQError.
 
 
 def of_kind(kind: str, message: str, sqlstate: str | None = None) -> OmniQError:
-    """The error of this kind, which is one of the Rust side's; of a kind that is unknown, an `OmniQError` itself."""
+    """The error of this kind, as named on the Rust side; an `OmniQError` itself for an unknown kind."""
     return _CLASSES.get(kind, OmniQError)(message, sqlstate=sqlstate)
 
 
 class Cause(Exception):
-    """What lies behind an `OmniQError`, such as a report of the database's driver; found as ``__cause__``."""
+    """The cause of an `OmniQError`, such as an error of the database driver; it is the error's ``__cause__``."""

@@ -1,13 +1,13 @@
 """The library's log: Python's logger ``omniq`` and its children, such as ``omniq.core.worker``.
 
-It is apart from task events, which are data. No payload and no password is ever logged. The level is that of the logger
-``omniq`` when a storage is opened, and can be set at any time:
+The log is independent of task events, which are data. No payload and no password is ever logged. The level is that of
+the logger ``omniq`` when a storage is opened. It can be set at any time:
 
 - by function: ``set_log_level("debug")`` or ``set_log_level(logging.DEBUG)``;
-- by the environment: ``OMNIQ_LOG_LEVEL=debug``, which also writes to stderr as long as the program has not configured
-  logging by itself.
+- by the environment: ``OMNIQ_LOG_LEVEL=debug``, which also writes to stderr unless the program configures logging
+  itself.
 
-The Rust side hands its records over in batches, through a thread that is started with the first connection.
+The Rust side delivers its records in batches, by a thread that is started with the first connection.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["LOGGER", "TRACE", "set_log_level"]
 
 #: The library's logger.
 LOGGER = logging.getLogger("omniq")
-#: Below ``logging.DEBUG``: what the Rust side calls trace.
+#: The level below ``logging.DEBUG``, named trace on the Rust side.
 TRACE = 5
 
 
 def set_log_level(level: str | int) -> None:
-    """Sets how much the library logs.
+    """Sets the level of the library's log.
 
     Args:
         level: ``"off"``, ``"error"``, ``"warning"``, ``"info"``, ``"debug"`` or ``"trace"``, or a level of `logging`.
 
     Raises:
-        ConfigError: For another word.
+        ConfigError: For another word, or a value of another type.
     """
     global _bad
     if not isinstance(level, str | int):
@@ -47,18 +47,18 @@ def set_log_level(level: str | int) -> None:
     _pass_on()
 
 
-#: What is wrong with ``OMNIQ_LOG_LEVEL``. An import cannot say it in one line, so whoever opens a storage is told.
+#: The error of a bad ``OMNIQ_LOG_LEVEL``. An import cannot report it in one line, so opening a storage raises it.
 _bad: OmniQError | None = None
 
 
 def check() -> None:
-    """Raises `ConfigError` if the environment names a level that does not exist, and no other was set."""
+    """Raises `ConfigError` if the environment names a level that does not exist, unless `set_log_level` has set one."""
     if _bad is not None:
         raise of_kind(_bad.kind, _bad.message)
 
 
 def follow() -> None:
-    """Has the Rust side let through what the logger would."""
+    """Sets the level of the Rust side to that of the logger. Raises as `check`."""
     check()
     _pass_on()
 
@@ -68,7 +68,7 @@ def _pass_on() -> None:
 
 
 class _UnlessConfigured(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to stderr as long as the program has no handler of its own."""
+    """Writes to stderr unless the program has added a handler to the root logger or to ``omniq``."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not logging.getLogger().handlers and len(LOGGER.handlers) == 1:
@@ -85,7 +85,7 @@ def _from_env() -> None:
         _bad = error
     if level is None:
         LOGGER.addHandler(logging.NullHandler())
-        # Where tasks go if no database is named must be seen, also by those who have not set up logging.
+        # The address of the private server must be visible also if the program has not configured logging.
         logging.getLogger("omniq.server").addHandler(_UnlessConfigured())
         return
     handler = _UnlessConfigured()
@@ -95,7 +95,7 @@ def _from_env() -> None:
 
 
 def hand_over() -> None:
-    """Gives Python's loggers what the Rust side has logged."""
+    """Passes the records of the Rust side to Python's loggers."""
     for level, name, message, created in _omniq.take_log_records():
         logger = logging.getLogger(name)
         if logger.isEnabledFor(level):
@@ -108,13 +108,13 @@ def _watch(fd: int) -> None:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while True:
-        # Nothing of Rust is on this thread's stack while it waits, so that the interpreter can end at any time.
+        # While it waits, no Rust frame is on this thread's stack, so that the interpreter can end at any time.
         poll.poll()
         hand_over()
 
 
 def start() -> None:
-    """Begins to hand over; called by the Rust side once a process."""
+    """Starts the thread that passes records on. The Rust side calls it once in each process."""
     _pass_on()
     threading.Thread(target=_watch, args=(_omniq.log_fileno(),), name="omniq-log", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""The one configuration of a PostgreSQL backend: what can be set, and what holds when nothing is set."""
+"""The configuration of a PostgreSQL backend: its settings and their defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ConnectionOptions", "Options", "Settings", "Source"]
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Everything that can be set but where the parts are kept: the options of applications and backends."""
+    """All settings except where the parts are kept: the options of applications and backends."""
 
     #: The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
     schema: str
@@ -27,43 +27,53 @@ class ConnectionOptions(TypedDict, total=False):
     pool_min: int
     #: How many connections may be open at once, 1 to 10,000. Default: 10.
     pool_max: int
-    #: How long a caller waits for a connection, free or new, also if the server is away; in seconds or as `timedelta`. Default: 10 seconds.
+    #: How long a caller waits for a connection, one that becomes free or a new one, also if the server is away or takes
+    #: no more connections; in seconds or as `timedelta`. Opening a queue, storage or backend takes at least one attempt
+    #: at each host, even if that takes longer. Default: 10 seconds.
     acquire_timeout: float | timedelta
-    #: How long one host may take to give a connection, log-in included, in seconds or as `timedelta`. Default: 10 seconds.
+    #: How long one host may take to give a connection, log-in included, before the next one is tried, in seconds or as
+    #: `timedelta`. Default: 10 seconds.
     connect_timeout: float | timedelta
     #: After how long an idle connection above `pool_min` is closed, in seconds or as `timedelta`. Default: 600 seconds.
     idle_timeout: float | timedelta
-    #: Whether statements are prepared once and kept. A pooler that hands out connections by transaction is detected without it.
-    #: Default: true.
+    #: Whether statements are prepared once and kept. Default: true; a pooler that hands out connections by transaction
+    #: is detected, and then statements are not kept.
     statement_cache: bool
     #: Whether connecting brings the schema up to the newest version. Default: true.
     migrate: bool
-    #: How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
+    #: The name of the sessions in ``pg_stat_activity``, at most 63 bytes. Default: ``"omniq"``.
     application_name: str
-    #: The largest payload of a task, and the largest value that one may return, in bytes, up to 1,000,000,000. Default: 16 MiB.
+    #: The largest payload of a task, and the largest value that a task may return, in bytes, up to 1,000,000,000.
+    #: Default: 16 MiB.
     max_payload: int
-    #: Whether completed tasks stay in the task table. Default: false, the result is the record.
+    #: Whether completed tasks stay in the task table. Default: false; the result is the record of the task.
     keep_completed: bool
-    #: How long completed tasks stay if they do, in seconds or as `timedelta`; ``None``: without end. Default: 7 days.
+    #: How long completed tasks stay if `keep_completed` is on, in seconds or as `timedelta`; ``None``: without end.
+    #: Default: 7 days.
     completed_ttl: float | timedelta | None
     #: How long dead letters stay, in seconds or as `timedelta`; ``None``: without end. Default: ``None``.
     dead_ttl: float | timedelta | None
     #: How long results are kept, in seconds or as `timedelta`; ``None``: without end. Default: 7 days.
     result_ttl: float | timedelta | None
-    #: How long events are kept, in seconds or as `timedelta`; ``None``: without end. They go by the day. Default: 30 days.
+    #: How long events are kept, in seconds or as `timedelta`; ``None``: without end. They are removed a day at a time.
+    #: Default: 30 days.
     event_ttl: float | timedelta | None
-    #: How long a worker's claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+    #: How long a worker's claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default:
+    #: 10 seconds.
     lease: float | timedelta
 
 
 class Options(ConnectionOptions, total=False):
-    """Everything that can be set: the options of `Settings` and of the storages."""
+    """All settings: the options of `Settings` and of the storages."""
 
-    #: Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default: ``"postgres"``.
+    #: Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
+    #: ``"postgres"``.
     tasks: str
-    #: Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default: ``"postgres"``.
+    #: Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default:
+    #: ``"postgres"``.
     results: str
-    #: Where events are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default: ``"off"``.
+    #: Where events are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another database. Default:
+    #: ``"off"``.
     events: str
 
 
@@ -72,15 +82,15 @@ NAMES = ("url", *ConnectionOptions.__annotations__, "tasks", "results", "events"
 
 
 class Settings:
-    """Everything that can be set on a PostgreSQL backend, read and checked.
+    """All settings of a PostgreSQL backend, read and checked.
 
-    There are five ways in, and equal values have equal effect: keyword arguments, a URL with query parameters, a dict,
-    a TOML or YAML file (`from_file`), and ``OMNIQ_…`` environment variables (`from_env`).
+    There are five ways to set them, and equal values have equal effect: keyword arguments, a URL with query parameters,
+    a dict, a TOML or YAML file (`from_file`), and ``OMNIQ_…`` environment variables (`from_env`).
 
     >>> Settings("postgresql://me@db/app", schema="jobs") == Settings("postgresql://me@db/app?schema=jobs")
     True
 
-    The text form leaves passwords out; `to_dict` holds them, since what is written is to be read back.
+    The text form leaves passwords out. `to_dict` contains them, so that the settings can be read back.
     """
 
     _core: _omniq.Settings
@@ -89,33 +99,36 @@ class Settings:
         """Reads and checks the values.
 
         Args:
-            url: The database: a ``postgresql://`` URL or ``key=value`` pairs. Default: none, an error once a
+            url: The database: a ``postgresql://`` URL or ``key=value`` pairs. Default: none, which is an error once a
                 connection is needed.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
-            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
-                server is away; in seconds or as `timedelta`. Default: 10 seconds.
-            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
-                seconds or as `timedelta`. Default: 10 seconds.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, one that becomes free or a
+                new one, also if the server is away or takes no more connections; in seconds or as `timedelta`. Opening
+                a queue, storage or backend takes at least one attempt at each host, even if that takes longer. Default:
+                10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included,
+                before the next one is tried, in seconds or as `timedelta`. Default: 10 seconds.
             idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
                 or as `timedelta`. Default: 600 seconds.
-            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
-                by transaction is detected without it. Default: true.
+            statement_cache (bool): Whether statements are prepared once and kept. Default: true; a pooler that hands
+                out connections by transaction is detected, and then statements are not kept.
             migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
-            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
-            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
-                1,000,000,000. Default: 16 MiB.
-            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
-                record.
-            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
-                `timedelta`; ``None``: without end. Default: 7 days.
+            application_name (str): The name of the sessions in ``pg_stat_activity``, at most 63 bytes. Default:
+                ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that a task may return, in bytes, up
+                to 1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
+                record of the task.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
+                seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
                 without end. Default: ``None``.
             result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
                 without end. Default: 7 days.
             event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
-                without end. They go by the day. Default: 30 days.
+                without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
             tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
@@ -138,14 +151,19 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The defaults with these values laid over them."""
+        """The defaults with these values applied, such as those of a JSON object.
+
+        Raises:
+            ConfigError: For a bad setting, naming it.
+        """
         if not isinstance(values, Mapping):
             raise ConfigError(f"settings are given as a dict, not as {type(values).__name__}")
         return cls._of(_omniq.Settings(_plain(values)))
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a TOML (``.toml``) or YAML (``.yaml``, ``.yml``) file: the table ``omniq``, if any, else the top level.
+        """Reads a TOML (``.toml``) or YAML (``.yaml``, ``.yml``) file: the table ``omniq`` if it has one, else the top
+        level.
 
         Raises:
             ConfigError: For a bad file, naming it and the setting or the line.
@@ -154,18 +172,26 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Self:
-        """Reads ``OMNIQ_URL``, ``OMNIQ_SCHEMA``, ``OMNIQ_POOL_MAX`` and so on. An empty variable counts as not set."""
+        """Reads ``OMNIQ_URL``, ``OMNIQ_SCHEMA``, ``OMNIQ_POOL_MAX`` and so on. An empty variable counts as not set.
+
+        Raises:
+            ConfigError: For a bad value, and for a variable whose name is nearly a known one, naming the variable.
+        """
         return cls._of(_omniq.Settings.from_env())
 
     @classmethod
     def load(cls, *, file: str | os.PathLike[str] | None = None, url: str | None = None) -> Self:
-        """All sources at once. What comes later wins: the defaults, the file, the environment, the URL."""
+        """Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL.
+
+        Raises:
+            ConfigError: For a bad setting, naming it.
+        """
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url is refused, being of type {type(url).__name__}: give text")
         return cls._of(_omniq.Settings.load(None if file is None else _path(file), url))
 
     def over(self, **options: Unpack[Options]) -> Self:
-        """These settings with these values laid over them.
+        """A copy of these settings with the given values applied.
 
         Args:
             options: The settings, by the names that the class takes.
@@ -173,7 +199,7 @@ class Settings:
         return type(self)._of(self._core.over(_plain(options)))
 
     def to_dict(self) -> dict[str, Any]:
-        """All values by name, spans in seconds, the URL with its password: keep it out of logs."""
+        """All values by name: spans in seconds, the URL with its password. Do not log it."""
         return self._core.to_dict()
 
     def __getattr__(self, name: str) -> Any:
@@ -197,12 +223,12 @@ class Settings:
         return (type(self).from_dict, (self.to_dict(),))
 
 
-#: What a storage is opened with: a URL, settings, a dict of values, or nothing, which means the environment.
+#: The source of a storage's settings: a URL, `Settings`, a dict of values, or ``None``, which means the environment.
 Source = str | Settings | Mapping[str, Any] | None
 
 
 def settings_of(source: Source, options: Mapping[str, Any]) -> Settings:
-    """The settings that a constructor was given; options lie over the source."""
+    """The settings of a constructor's arguments; options win over the source."""
     if isinstance(source, str):
         return Settings.from_dict({"url": source, **options})
     if source is None:
@@ -224,7 +250,7 @@ def _path(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
 
 def check_writing(codec: str, allow_pickle: bool) -> None:
-    """Refuses what cannot say how values are written."""
+    """Refuses a codec that cannot be used, and an `allow_pickle` that is not a `bool` (`ConfigError`)."""
     try:
         allowed = a_flag(allow_pickle, "allow_pickle")
         known(a_text(codec, "codec"), allowed)
@@ -233,6 +259,6 @@ def check_writing(codec: str, allow_pickle: bool) -> None:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    # Before the values: one of a wrong type would be refused for that.
+    # Names are checked before values, so that an unknown option with a value of a wrong type is refused for its name.
     check_options(values, NAMES, "Settings")
     return {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""A private server for the session, a fresh database for each test, and asyncpg as an independent witness."""
+"""Fixtures: a private server for the session, a fresh database for each test, and asyncpg as an independent witness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def off_loop(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Runs it on a loop of its own, also where a loop runs already."""
+    """Runs the coroutine on a new loop in another thread, so that it works also if this thread runs a loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(work())).result()
 
@@ -51,7 +51,7 @@ def _start() -> str:
             [omniq, "dev", "url", "--data", data], check=True, env=env, capture_output=True, text=True
         )
         url = shown.stdout.strip()
-        # Nothing here needs to survive a power cut.
+        # The data of tests need not survive a power failure.
         _on_server(url, "alter system set fsync = off", "select pg_reload_conf()")
     return url
 
@@ -64,7 +64,7 @@ def server() -> str:
 
 @pytest.fixture
 def url(server: str) -> Iterator[str]:
-    """The URL of a fresh, empty database that goes with the test."""
+    """The URL of a fresh, empty database that is dropped after the test."""
     name = f"t_{uuid.uuid4().hex}"
     _on_server(server, f"create database {name} template template0 strategy wal_log")
     yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
@@ -76,7 +76,7 @@ Witness = Callable[..., Coroutine[Any, Any, list[asyncpg.Record]]]
 
 @pytest.fixture
 def witness(url: str) -> Witness:
-    """Asks the test's database by asyncpg, knowing nothing of OmniQ. Under asyncio only."""
+    """Queries the test's database by asyncpg, without OmniQ. Under asyncio only."""
 
     async def ask(sql: str, *args: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)
@@ -91,19 +91,19 @@ def witness(url: str) -> Witness:
 
 @pytest.fixture
 def ask(witness: Witness) -> Callable[..., list[asyncpg.Record]]:
-    """The same for tests without a loop."""
+    """The same as `witness` for tests without a loop."""
     return lambda sql, *args: off_loop(lambda: witness(sql, *args))
 
 
 @pytest.fixture
 def anyio_backend() -> Any:
-    """Plain asyncio, where a test does not say otherwise."""
+    """The default for tests that name no backend: plain asyncio."""
     return "asyncio"
 
 
 @pytest.fixture
 async def sessions(server: str, url: str) -> AsyncIterator[Callable[[], Coroutine[Any, Any, int]]]:
-    """Counts the sessions in the test's database, asked from another one."""
+    """Counts the sessions in the test's database, by a query in another database."""
     connection = await asyncpg.connect(server)
     name = urlsplit(url).path.removeprefix("/")
 

@@ -14,7 +14,7 @@ from omniq.storage import base, memory, postgres
 
 
 class OffTheLoop:
-    """A blocking object under the async interface: each verb by its `_sync` name, in a worker thread."""
+    """A blocking object with the async interface: each verb calls its `_sync` method in a worker thread."""
 
     def __init__(self, blocking: Any) -> None:
         self.blocking = blocking
@@ -29,9 +29,9 @@ class OffTheLoop:
 
 
 def seen_by_rust(storage: Any, interface: Any) -> Any:
-    """A storage written in Python as the Rust side sees it: every verb goes there first, then to the storage."""
+    """A custom storage as the Rust side sees it: every verb goes to the Rust side first, then to the storage."""
     view = _native(interface, storage._core)
-    # The handle does not keep the storage.
+    # Keeps the storage alive, which the handle does not.
     view.kept = storage
     return view
 
@@ -51,7 +51,7 @@ RESULTS: dict[str, Any] = {
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryResultStorage()),
     "python": lambda url: seen_by_rust(written.DictResults(), base.AsyncResultStorage),
     "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), base.ResultStorage)),
-    # The one of the examples.
+    # The storage of the examples.
     "sqlite": lambda url: OffTheLoop(seen_by_rust(SqliteResults(":memory:"), base.ResultStorage)),
 }
 EVENTS: dict[str, Any] = {

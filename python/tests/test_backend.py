@@ -1,4 +1,4 @@
-"""Backends: the parts in one object, each on whatever it is kept on."""
+"""Backends: queue, results and events in one object, each kept in a place of any kind."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_results_in_a_storage_that_was_given(url: str, written_results: An
         id = await round_trip(backend)
         assert [event.kind for event in events.taken] == ["enqueued", "completed"]
         assert events.taken[0].task_id == id
-    # It goes with the backend.
+    # The storage is closed with the backend.
     if hasattr(results, "closed"):
         assert results.closed
     assert events.closed

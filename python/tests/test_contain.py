@@ -1,4 +1,4 @@
-"""`scripts/contain.py`, under which `make test` and `make bench` run: nothing that they started outlives them."""
+"""`scripts/contain.py`, under which `make test` and `make bench` run: no process that they started outlives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 CONTAIN = Path(__file__).parents[2] / "scripts/contain.py"
-#: A child, a process group of its own, a daemon of another session, and one that no polite signal ends.
+#: Starts a child in its own process group, a daemon in another session, and one that ignores INT, TERM and HUP.
 STARTS = """
 set -m; sleep 300 & set +m
 (setsid sleep 300 >/dev/null 2>&1 &)
@@ -42,7 +42,7 @@ def start(script: str, mark: str, grace: str = "1") -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-# Issue 12, D3: Ctrl-C left servers, workers and process groups behind.
+# Issue 12, D3: after Ctrl-C, servers, workers and process groups went on.
 @pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_an_interrupt_ends_everything(stubborn: bool) -> None:
@@ -66,7 +66,7 @@ def test_the_end_of_the_command_ends_the_rest() -> None:
     assert process.returncode == 3
     assert "still running, and ended now: bash, sleep" in errors
     assert marked(mark) == []
-    # One that ends by itself says nothing, and its code is passed on.
+    # A command that ends by itself: nothing is printed, and its exit code is passed on.
     done = start("exit 0", mark)
     assert done.communicate(timeout=20) == ("", "")
     assert done.returncode == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from omniq import NewTask, PostgresBackend, TaskResult
 
-#: So many that the workers in Rust are not done before Python has begun.
+#: Enough files that the workers in Rust are not done before Python has begun.
 FILES = 4000
 
 
@@ -42,7 +42,7 @@ def test_both_languages_share_the_work(url: str, tmp_path: Path) -> None:
     assert sum(done_by.values()) == FILES
     with PostgresBackend(url, events="postgres") as backend:
         assert backend.queue.count() == 0
-        # What the workers call themselves is what the report goes by.
+        # The report identifies the workers by these names.
         some = backend.results.list(func="hash_file", limit=FILES)
         assert sum((one.worker or "").startswith("python:") for one in some) == done_by["python"]
 
@@ -58,7 +58,7 @@ def test_the_report_names_both(url: str, tmp_path: Path) -> None:
 
 
 def facts(path: bytes, result: TaskResult) -> dict[str, Any]:
-    """What is expected of a readable file, by other means."""
+    """The expected facts about a readable file, computed without the task."""
     data, status = Path(os.fsdecode(path)).read_bytes(), os.stat(path)
     name = json.loads(json.dumps(path.decode(errors="replace")))
     expected = {
@@ -100,7 +100,7 @@ def test_the_worker_in_python_answers_as_that_in_rust_does(url: str, tmp_path: P
                 assert result.error is not None
                 assert path.decode() in result.error.message
                 assert (result.status, result.attempt) == ("failed", 1), "no retry helps"
-        # The end of its input is the end of its work.
+        # The worker stops at the end of its input.
         begun = time.monotonic()
         worker.stdin.close()
         assert worker.wait(20) == 0

@@ -1,4 +1,4 @@
-"""Errors: the same kinds, message, SQLSTATE and cause on both sides; a class and a question for each kind."""
+"""Errors: the same kinds, message, SQLSTATE and cause on both sides; a class and an `is_…` property for each kind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from omniq.errors import of_kind
 from omniq.storage.postgres import PostgresQueue
 
 KINDS = _omniq.ERROR_KINDS
-#: The kinds whose class is one of Python's own as well.
+#: The kinds whose class has a built-in exception as a base.
 BUILTIN: dict[str, type[Exception]] = {
     "invalid": ValueError,
     "not_found": LookupError,
@@ -52,7 +52,7 @@ OTHERS: list[type[Exception]] = [ArithmeticError, *BUILTIN.values(), OSError]
 
 
 def class_of(kind: str) -> type[OmniQError]:
-    """By its name, which follows from that of the kind."""
+    """The class of a kind, whose name is derived from the kind's."""
     name = "OmniQ" if kind == "internal" else kind.title().replace("_", "")
     made: type[OmniQError] = getattr(errors, f"{name}Error")
     return made
@@ -67,7 +67,7 @@ def test_every_kind_of_the_rust_side_has_its_class_and_its_question_and_no_other
         assert type(error) is class_of(kind)
         assert getattr(omniq, type(error).__name__) is type(error)
         assert [name for name in questions if getattr(error, name)] == [f"is_{kind}"]
-        # A question and its class agree; all are of the base, whose own question holds for none of the others.
+        # Property and class agree. All are of the base class, whose `is_internal` is false for the other kinds.
         for other in set(KINDS) - {"internal"}:
             assert isinstance(error, class_of(other)) == getattr(error, f"is_{other}")
         assert isinstance(error, OmniQError)
@@ -164,7 +164,7 @@ def test_an_error_of_the_database_keeps_sqlstate_and_cause(url: str) -> None:
     assert error.sqlstate == "23505"
     assert error.message == str(error)
     assert error.__cause__ is not None
-    # What the server said.
+    # The server's message.
     assert f"Key (id)=({id}) already exists" in str(error.__cause__)
 
 

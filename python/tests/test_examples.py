@@ -1,4 +1,4 @@
-"""The examples, each run as a reader would run it, on a database of its own."""
+"""The examples, each run by its documented command, on a fresh database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ask = Callable[..., list[Any]]
 
 
 def command(url: str, *args: object) -> dict[str, Any]:
-    """What starts one, with the package that is installed."""
+    """The arguments of `subprocess` that start an example with the installed package."""
     env = {**os.environ, "OMNIQ_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}
     return {"args": [sys.executable, *map(str, args)], "env": env, "text": True}
 
@@ -33,7 +33,7 @@ def run(folder: str, url: str, *args: object) -> subprocess.CompletedProcess[str
 
 @contextmanager
 def running(folder: str, url: str, *args: object) -> Iterator[None]:
-    """Runs it beside the block, and sees that it ends well when it is asked to."""
+    """Runs an example during the block, and checks that it ends without an error when it is asked to stop."""
     started = subprocess.Popen(
         **command(url, *args), cwd=EXAMPLES / folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -101,7 +101,7 @@ def test_django(url: str, ask: Ask) -> None:
     server = ("manage.py", "runserver", "--noreload", "--skip-checks", port)
     with running("django_site", url, *server), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         until(lambda: is_up(client))
-        # The worker comes later, so that a task which should not be there would be seen.
+        # The worker is started later, so that an unexpected task would be seen.
         answer = client.post("/invoices", json={"email": "ann@example.org", "amount": 3})
         assert answer.status_code == 202
         assert client.post("/invoices", json={"email": "bob@example.org", "amount": -1}).status_code == 422

@@ -1,4 +1,4 @@
-"""After a fork: the child opens connections of its own, and leaves the parent's alone."""
+"""After a fork: the child opens new connections, and does not use the parent's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 def in_child(work: Callable[[], object]) -> None:
-    """Runs it in a forked child, which has to end well."""
+    """Runs it in a forked child, which must end without an error."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -49,7 +49,7 @@ def test_a_queue_that_was_open_reconnects_in_the_child(url: str, ask: Any) -> No
 
         pids = {row[0] for row in ask("select pid from pg_stat_activity where application_name = 'parent'")}
         in_child(child)
-        # The parent's sessions are as they were, and so is its claim.
+        # The parent still has its sessions and its claim.
         assert pids <= {row[0] for row in ask("select pid from pg_stat_activity where application_name = 'parent'")}
         queue.enqueue("more")
         queue.complete(task)
@@ -80,7 +80,7 @@ def test_an_async_queue_on_a_loop_of_the_child(url: str) -> None:
         await queue.close()
 
     in_child(lambda: asyncio.run(child()))
-    # Also on the very loop object that the parent has used.
+    # Also on the loop object that the parent has used.
     assert loop.run_until_complete(queue.count()) == 2
     loop.run_until_complete(queue.close())
     loop.close()

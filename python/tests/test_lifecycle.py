@@ -1,4 +1,4 @@
-"""Opening and closing, cancellation and Ctrl-C: what stays behind."""
+"""Opening and closing, cancellation and Ctrl-C: no connection is left open."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sessions = Callable[[], Coroutine[Any, Any, int]]
 
 
 async def all_gone(sessions: Sessions) -> bool:
-    """The server takes a moment to notice that a connection was closed."""
+    """Whether no session is left, within two seconds: the server notices the close of a connection with a delay."""
     for _ in range(200):
         if await sessions() == 0:
             return True
@@ -126,7 +126,7 @@ async def test_a_cancelled_wait_ends_at_once(url: str) -> None:
 
 
 async def test_the_loop_is_never_blocked(url: str) -> None:
-    """While calls are under way, the loop's other work goes on."""
+    """While calls are in flight, the loop's other work goes on."""
     longest = 0.0
 
     async def watch() -> None:
@@ -145,7 +145,7 @@ async def test_the_loop_is_never_blocked(url: str) -> None:
 
 
 def test_ctrl_c_ends_a_blocking_call(url: str) -> None:
-    # A shell that starts the tests in the background has the signal ignored, and Python leaves it at that.
+    # A shell that starts the tests in the background ignores the signal, and Python keeps that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with PostgresQueue(url) as queue:

@@ -1,4 +1,4 @@
-"""Issue 12, errors: arguments of calls and verbs. A message names the value as it was given, the limit and the remedy."""
+"""Issue 12, errors: arguments of calls and verbs. A message names the given value, the limit and the remedy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_an_argument_that_has_no_place_is_named(app: AsyncOmniQ) -> None:
 
     a_b = "its parameters are a, b"
     cases: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
-        # Python says that a is missing.
+        # Python's own error would name the missing a.
         (two, (), {"m": 1}, rf"^task two\(.*\): there is no parameter m: {a_b}$"),
         (two, (1,), {"m": 1, "n": 2}, f"there is no parameter m and no parameter n: {a_b}$"),
         (two, (1,), {"delay": 5}, rf"there is no parameter delay: {a_b}; options go by with_options\(delay=…\)$"),
@@ -45,7 +45,7 @@ async def test_an_argument_that_has_no_place_is_named(app: AsyncOmniQ) -> None:
         (none, (), {"m": 1}, r"^task none\(\): there is no parameter m: it has none$"),
         (none, (1,), {}, "too many arguments by position, 1 where at most 0 are taken: it has none$"),
         (rest, (1,), {"m": 2}, "there is no parameter m: its parameters are a, k$"),
-        # Said well enough by Python.
+        # Python's own message is passed on.
         (rest, (), {"k": 1}, "missing a required .*argument: 'a'$"),
         (two, (), {}, "missing a required argument: 'a'$"),
         (two, (1,), {"a": 2}, "multiple values for argument 'a'$"),
@@ -56,7 +56,7 @@ async def test_an_argument_that_has_no_place_is_named(app: AsyncOmniQ) -> None:
     assert await app.backend.queue.count() == 0
 
 
-# Verbs: bare errors of Python.
+# Verbs: they raised plain errors of Python.
 
 
 async def test_what_workers_ask(app: AsyncOmniQ) -> None:
@@ -70,7 +70,7 @@ async def test_what_workers_ask(app: AsyncOmniQ) -> None:
         (lambda: queue.register_worker("w", [5], 10), r"^queues\[0\] = 5 is refused, being of type int: give a text$"),
         (lambda: queue.register_worker("w", ["a"], "x"), f"^lease = 'x' is refused, being of type str: {least}"),
         (lambda: queue.register_worker("w", ["a"], NAN), f"^lease = nan is refused: {least}"),
-        # The message named an option "none".
+        # The message had named an option "none".
         (
             lambda: queue.register_worker("w", ["a"], 0),
             "^lease = 0 seconds is refused: give at least 0.1 seconds and at most",
@@ -144,7 +144,7 @@ async def test_options_of_workers(app: AsyncOmniQ, options: Any, words: str) -> 
     async def work() -> None: ...
 
     await answered(words, app.drain, **options)
-    # It was told behind the connection, which a worker waits for.
+    # The error was raised only after the connection, for which a worker waits.
     away = AsyncOmniQ(NOWHERE)
     away.task(work.function)
     await answered(words, away.worker(**options).__aenter__)
@@ -159,7 +159,7 @@ async def test_how_many_threads_and_processes(app: AsyncOmniQ, options: Any) -> 
     await answered(rf"^{name} = .* is refused: give a whole number, at least 1$", app.drain, kind="config", **options)
 
 
-# Ids that are taken: the message held the column names of an index.
+# Ids in use: the message contained the column names of an index.
 
 
 async def test_an_id_that_is_taken_is_named(url: str) -> None:

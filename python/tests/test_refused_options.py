@@ -25,7 +25,7 @@ async def app() -> AsyncIterator[AsyncOmniQ]:
         yield app
 
 
-# Options: "'int' object is not an instance of 'str'", and others of the kind.
+# Options: the messages were "'int' object is not an instance of 'str'" and the like.
 
 OPTIONS: list[tuple[str, Any, str]] = [
     ("queue", 5, "^queue = 5 is refused, being of type int: give a text$"),
@@ -107,7 +107,7 @@ async def test_an_update_is_refused_whatever_else_it_changes(app: AsyncOmniQ) ->
     ]
     for given, words in cases:
         await answered(words, queue.update, id, **given)
-    # Taken, as there was nothing to write by it.
+    # It was accepted, because there was nothing to encode.
     await answered('^codec "jsn" is unknown: use json', queue.update, id, codec="jsn", kind="codec")
 
 

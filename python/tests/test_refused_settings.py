@@ -24,7 +24,7 @@ from omniq.codecs import register
 from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue, MemoryResultStorage
 from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue
 
-# Settings: shown as null, as 0.0, as a quoted number, and with no limit.
+# Settings: messages showed the value as null, as 0.0 or as a quoted number, and named no limit.
 
 _SPANS = "give more than 0 seconds and at most 100 years, as a number such as 10 or 0.5$"
 SETTINGS: list[tuple[str, Any, str]] = [
@@ -39,7 +39,7 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("lease", None, "^lease = none is refused: give at least 0.1 seconds"),
     ("lease", 10**30, f"^lease = {10**30} is refused: give at least 0.1 seconds"),
     ("lease", timedelta.max, "^lease = 86400000000000 is refused: .* at most 100 years"),
-    # These were taken for no limit.
+    # These were accepted as "no limit".
     ("result_ttl", NAN, "^result_ttl = nan is refused: .*, or none for no limit$"),
     ("event_ttl", INF, "^event_ttl = inf is refused: .*, or none for no limit$"),
     ("acquire_timeout", -1, f"^acquire_timeout = -1 is refused: {_SPANS}"),
@@ -99,7 +99,7 @@ def test_where_the_parts_are_kept() -> None:
     ]:
         for open_one in (OmniQ, AsyncOmniQ, PostgresBackend, AsyncPostgresBackend):
             refused(words, lambda make=open_one, given=given: make(NOWHERE, **given), "config")  # type: ignore[misc]
-    # The name of the property, not of the setting.
+    # `queue` is the name of the property, not of the setting.
     words = "^Settings has no option queue: known are url, .*, tasks, results, events$"
     makers: list[Callable[..., Any]] = [OmniQ, AsyncPostgresBackend, PostgresQueue, Settings]
     for given in ({"queue": "memory"}, {"queue": MemoryQueue()}):
@@ -115,13 +115,13 @@ def test_codecs() -> None:
             refused(f"^codec = '{codec}' is refused: {known}", lambda: make(NOWHERE, codec=codec), "config")  # noqa: B023
         refused("^codec = 'dill' is refused: give allow_pickle=True", lambda: make(NOWHERE, codec="dill"), "config")  # noqa: B023
         assert make(NOWHERE, codec="dill", allow_pickle=True)
-        # It may be registered later, as is the rule where modules import each other.
+        # A custom codec may be registered later, as is usual if modules import each other.
         assert make(NOWHERE, codec="x-later")
     register("x-messages", repr, repr)  # type: ignore[arg-type]
     refused("^codec = 'jsn' is refused: .*, x-messages, ", lambda: OmniQ(NOWHERE, codec="jsn"), "config")
 
 
-# Backoff: what cannot be was taken, and refused at the enqueue.
+# Backoff: impossible values were accepted, and refused only at the enqueue.
 
 BACKOFFS: list[tuple[str, Any, str]] = [
     ("initial", -1, f"^backoff initial = -1 is refused: {SPAN}$"),
@@ -157,6 +157,6 @@ def test_a_backoff_is_checked_when_it_is_made(name: str, value: Any, words: str)
 def test_other_ways_to_a_backoff() -> None:
     refused("^backoff initial = -1 is refused", lambda: Backoff.constant(-1))
     refused("^the dict is no Backoff: backoff factor = 0.5 is refused", lambda: Backoff.from_dict({"factor": 0.5}))
-    # What can be, can be.
+    # Values on the bounds are accepted.
     for made in (Backoff(initial=0, factor=1, max=0, jitter=0), Backoff(factor=1000, jitter=1), Backoff.constant(5)):
         assert copy.copy(made) == pickle.loads(pickle.dumps(made)) == Backoff.from_dict(made.to_dict()) == made

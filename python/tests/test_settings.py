@@ -1,4 +1,4 @@
-"""Configuration: five ways in with equal effect, and refusals that name the setting."""
+"""Configuration: five ways to set it with equal effect, and refusals that name the setting."""
 
 from __future__ import annotations
 

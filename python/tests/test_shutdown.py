@@ -1,4 +1,4 @@
-"""The end of the interpreter: no hang, no message, whatever is open."""
+"""The end of the interpreter: no hang and no message, even if objects are still open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocking calls from everywhere: threads, threads of running loops, AnyIO's worker threads; and loops in threads."""
+"""Blocking calls from all kinds of threads: plain ones, those of running loops, AnyIO's workers. Loops in threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A queue written in Python wakes the workers that sleep on it."""
+"""A custom queue wakes its idle workers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue
 pytestmark = pytest.mark.anyio
 
 ROUNDS = 15
-#: Without a bell a sleeper looks every 100 ms: it would take 50 in the mean.
+#: In seconds. Without `wake` an idle worker looks every 100 ms, which would take 50 ms on average.
 SOON = 0.03
 
 
 async def median_wait(queue: Any, enqueue: Callable[[str], Any]) -> float:
-    """How long a task waits for a worker that sleeps."""
+    """The median time that a task waits for an idle worker."""
     async with AsyncOmniQ(tasks=queue, results="memory") as app:
         begun: asyncio.Queue[float] = asyncio.Queue()
 
@@ -35,7 +35,7 @@ async def median_wait(queue: Any, enqueue: Callable[[str], Any]) -> float:
         waits = []
         async with app.worker():
             for number in range(ROUNDS + 1):
-                # Not in step with the looks of the sleeper.
+                # Not in phase with the polls of the idle worker.
                 await asyncio.sleep(0.13 + 0.007 * number)
                 since = time.monotonic()
                 await enqueue("note")

@@ -1,4 +1,4 @@
-"""What is of a wrong type is refused as an `OmniQError` that names the argument, whatever would come of it further down."""
+"""A value of a wrong type is refused as an `OmniQError` that names the argument."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from omniq.storage.postgres import AsyncPostgresQueue
 pytestmark = pytest.mark.anyio
 
 BAD = "a\ud800"
-#: Nothing is sent there.
+#: A URL to which nothing is sent.
 NOWHERE = "postgresql://localhost:1/x"
 
 
@@ -44,7 +44,8 @@ async def refused(words: str, verb: Callable[..., Any], *args: Any, **options: A
     assert caught.value.is_invalid
 
 
-# A newcomer's trial, 3: bare errors of Python, or of the Rust side's reading, and none said which argument it was.
+# A newcomer's trial, 3: plain errors of Python, or of the Rust side's conversion, none of which named the
+# argument.
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"backoff": 5}, "backoff = 5 is refused, being of type int: give a Backoff"),
     ({"codec": -1}, "codec = -1 is refused, being of type int"),
@@ -320,7 +321,7 @@ async def test_one_of_many_calls_is_named(app: AsyncOmniQ) -> None:
     await refused(r"^calls\[0\] of task two.* too many", two.enqueue_many, [(1, 2, 3)])
     for wrong in (3, None, "ab", {"a": 1}):
         await refused("^calls is refused", two.enqueue_many, wrong)
-    # What a generator raises is its own.
+    # An error of the caller's generator passes through.
     with pytest.raises(TypeError, match="unsupported operand"):
         await two.enqueue_many(1 + wrong for wrong in (None,))  # type: ignore[operator]
     assert await app.backend.queue.count() == 0

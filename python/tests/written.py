@@ -1,4 +1,4 @@
-"""Storages written in Python, as a user would write them."""
+"""Custom storages, as users write them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _now() -> datetime:
 
 
 class _Results:
-    """What both forms share: a dict."""
+    """The base of both result storages: a dict."""
 
     def __init__(self) -> None:
         self.stored: dict[UUID, TaskResult] = {}
@@ -113,7 +113,7 @@ class DictResults(_Results, AsyncResultStorage):
 
 
 class BlockingDictResults(_Results, ResultStorage):
-    """Written under the plain names; the other spelling follows."""
+    """Implements the verbs under their plain names; the `_sync` names are bound to them."""
 
     def store_many(self, results: Any) -> None:
         time.sleep(0.001)
@@ -204,7 +204,7 @@ class _Inner:
         self.inner: Any = AsyncMemoryQueue() if isinstance(self, AsyncTaskQueue) else MemoryQueue()
 
 
-#: A queue that hands every required verb over to another one.
+#: A queue that forwards every required verb to another queue.
 ProxyQueue: Any = type(
     "ProxyQueue",
     (_Inner, AsyncTaskQueue),

@@ -1,4 +1,4 @@
-//! What verbs answer, as Python sees it.
+//! The answers of the verbs, and their conversion to Python objects.
 
 use omniq::port::{Completion, Heartbeat, Lost, Settled};
 use omniq::{Cancelled, QueueStats, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId};
@@ -12,7 +12,7 @@ use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stat
 use crate::convert::task::to_task;
 use crate::database_id::DatabaseId;
 
-/// What a verb answers, still without Python.
+/// The answer of a verb, before its conversion: it needs no GIL.
 pub(crate) enum Answer {
     None,
     Bool(bool),

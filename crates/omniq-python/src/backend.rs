@@ -1,4 +1,4 @@
-//! The three parts in one object: how they are put together, and the verbs that keep them in step.
+//! Tasks, results and events in one object: how it is composed, and the verbs that keep the three consistent.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::results::Results;
 use crate::settings::Settings;
 use crate::slot::{Opening, Slot};
 
-/// A backend. Every verb gives a `Pending`.
+/// A backend. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Backend {
     pub(crate) slot: Arc<Slot<Core>>,
@@ -47,7 +47,7 @@ impl Backend {
         Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
     }
 
-    /// A slot for a part of this backend, which opens the whole.
+    /// A slot for a part of this backend. Opening it opens the whole backend.
     fn part<T: Clone + Send + Sync + 'static>(
         &self,
         part: impl Fn(&Core) -> Result<T> + Clone + Send + Sync + 'static,
@@ -60,17 +60,17 @@ impl Backend {
     }
 }
 
-/// Parts that were made apart from the backend.
+/// Parts that were made separately and are passed to the backend.
 struct Given {
     queue: Option<Py<Queue>>,
     results: Option<Py<Results>>,
     events: Option<Py<Events>>,
-    /// The private server that is started for what is on PostgreSQL.
+    /// The private server to start for the parts that are on PostgreSQL.
     server: Option<omniq_embedded::Options>,
 }
 
 impl Given {
-    /// Opens what the settings say, with the given parts in place of theirs.
+    /// Opens the parts that the settings describe, except those that are given.
     fn open(&self, py: Python<'_>, settings: &Settings) -> Result<Opening<Core>> {
         let queue = self.queue.as_ref().map(|queue| queue.get().slot.get(py)).transpose()?;
         let results = self.results.as_ref().map(|results| results.get().slot.get(py)).transpose()?;
@@ -96,7 +96,7 @@ impl Given {
                 );
                 settings.url = Some(url);
             }
-            // Those that were given first: a failure then leaves no connection of ours open.
+            // The given parts are opened first: if one fails, this backend has no open connection yet.
             let queue = match queue {
                 Some(queue) => Some(queue.await?),
                 None => None,
@@ -136,14 +136,16 @@ fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
     }
 }
 
-/// The URL of the embedded server, which is started if it does not run; `programs` is the folder of its programs.
+/// The URL of the embedded server, which is started if it does not run. `programs` is the folder with the server's
+/// programs.
 #[pyfunction]
 pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
     let server = server_of(programs);
     Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
 }
 
-/// Removes the schema of these settings with all that is in it; false if transactions hold it for longer than `patience`.
+/// Removes the schema of these settings with all tasks, results and events in it. Returns false, and removes nothing,
+/// if other transactions hold its tables for longer than `patience`.
 #[pyfunction]
 pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
     let settings = settings.0.clone();
@@ -181,7 +183,8 @@ impl Backend {
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
     }
 
-    /// On the embedded server, which is started at first use; `programs` is the folder of its programs.
+    /// A backend on the embedded server, which is started at first use. `programs` is the folder with the server's
+    /// programs.
     #[staticmethod]
     fn embedded(
         settings: &Bound<'_, Settings>,
@@ -205,13 +208,13 @@ impl Backend {
         Queue { slot, convert: self.convert, codec: Arc::clone(&self.codec), notifier: None }
     }
 
-    /// The result storage of this backend; its verbs fail if results are off.
+    /// The result storage of this backend. Its verbs fail if results are off.
     fn results(&self) -> Results {
         let slot = self.part(|backend| backend.require_results().map(Arc::clone));
         Results { slot, convert: self.convert }
     }
 
-    /// The event storage of this backend; its verbs fail if events are off.
+    /// The event storage of this backend. Its verbs fail if events are off.
     fn events(&self) -> Events {
         Events { slot: self.part(|backend| backend.require_events().map(Arc::clone)) }
     }
@@ -241,7 +244,7 @@ impl Backend {
         })
     }
 
-    /// `value` is stored if results are on, `None` as any other.
+    /// Completes the task and, if results are on, stores `value`. `None` is stored like any other value.
     fn complete(
         &self,
         py: Python<'_>,
@@ -275,8 +278,8 @@ impl Backend {
         self.verb(py, move |backend| async move { backend.settle(batch, mode).await.map(Answer::Settled) })
     }
 
-    /// Where a connection of the user's own must lead to, so that a task can be enqueued in its transaction; `known` is the place that turned
-    /// out to be another one.
+    /// The database that the caller's connection must lead to, so that a task can be enqueued in its transaction.
+    /// `known` is an earlier answer that turned out to be another database: the answer is looked up anew.
     fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
         let known = known.map(|known| known.get().0.clone());
         self.verb(

@@ -1,7 +1,8 @@
-//! What carries answers from the runtime's threads to an event loop: one queue a loop, one wake-up for all that is in it.
+//! Delivers answers from the runtime's threads to an event loop: one queue for each loop, and one wake-up for all answers
+//! in it.
 //!
-//! The runtime's side puts an answer in the queue and wakes the loop if it was empty; it never takes the GIL. The loop's side
-//! takes all of them under one hold of the GIL.
+//! The runtime's side puts an answer into the queue and wakes the loop if the queue was empty; it never takes the GIL. The
+//! loop's side delivers many answers while it holds the GIL once.
 
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,18 +18,18 @@ use crate::runtime::{generation, runtime};
 use crate::wake::Wake;
 use omniq::sync::locked;
 
-/// What is on its way to the loop.
+/// An entry of the queue.
 pub(crate) enum Item {
-    /// A verb is done: its answer, and the future that waits for it.
+    /// The answer of a verb, and the Python future that waits for it.
     Answer { waiter: Py<PyAny>, convert: Convert, answer: omniq::Result<Answer> },
-    /// Something to be called on the loop's thread.
+    /// A function to call on the loop's thread.
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 
-/// The most that is handed out before the loop gets a turn: a few milliseconds of work for those that wait for it.
+/// The most items that one `drain` handles before the loop gets a turn: a few milliseconds of work.
 const SHARE: usize = 128;
 
-/// The queue, shared by the runtime's threads and the loop.
+/// The queue of one loop, shared with the runtime's threads.
 #[derive(Debug)]
 pub(crate) struct CompletionQueue {
     items: Mutex<Vec<Item>>,
@@ -58,7 +59,7 @@ impl CompletionQueue {
     }
 }
 
-/// Carries answers to one event loop.
+/// Delivers answers to one event loop.
 #[pyclass(frozen, module = "omniq._omniq")]
 #[derive(Debug)]
 pub(crate) struct Bridge {
@@ -73,7 +74,7 @@ impl Bridge {
 }
 
 impl Drop for Bridge {
-    /// The loop is gone: whoever waits for something that it should have run is told so by the end of its item.
+    /// The loop is gone. Dropping the items closes their channels, so that calls that wait for the loop fail.
     fn drop(&mut self) {
         let _ = take(&mut *self.completions.lock());
     }
@@ -88,18 +89,18 @@ impl Bridge {
         Ok(Self { completions, generation: generation() })
     }
 
-    /// The descriptor that is readable when there is something to drain.
+    /// The descriptor that is readable while there is something to drain.
     fn fileno(&self) -> i32 {
         self.completions.wake.fd()
     }
 
-    /// Whether it was made in this process, not in one that this was forked from.
+    /// Whether it was made in this process, and not in a parent that this process was forked from.
     #[getter]
     fn is_current(&self) -> bool {
         self.generation == generation()
     }
 
-    /// Begins a call; `waiter` gets its answer (`done`, `set_result`, `set_exception`) at a later `drain`.
+    /// Begins a call. A later `drain` passes its answer to `waiter` (by `done`, `set_result`, `set_exception`).
     fn start(&self, py: Python<'_>, pending: &Bound<'_, Pending>, waiter: Py<PyAny>) -> PyResult<()> {
         let (call, convert) = pending.get().begin(py)?;
         let completions = Arc::clone(&self.completions);
@@ -112,8 +113,8 @@ impl Bridge {
         Ok(())
     }
 
-    /// Hands out what has come, a share of it if it is much: the loop has other work too. Called by the loop when the
-    /// descriptor is readable.
+    /// Handles the items that have arrived, a limited number of them, because the loop has other work too. The loop calls it
+    /// when the descriptor is readable.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         self.completions.wake.clear();
         let items: Vec<Item> = {
@@ -121,7 +122,7 @@ impl Bridge {
             if items.len() <= SHARE {
                 take(&mut *items)
             } else {
-                // The descriptor stays readable for the rest.
+                // The descriptor must stay readable for the rest.
                 self.completions.wake.set();
                 items.drain(..SHARE).collect()
             }
@@ -130,7 +131,7 @@ impl Bridge {
             match item {
                 Item::Answer { waiter, convert, answer } => {
                     let waiter = waiter.into_bound(py);
-                    // Given up in the meantime.
+                    // The caller was cancelled meanwhile.
                     if waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
                         continue;
                     }

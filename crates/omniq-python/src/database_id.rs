@@ -1,8 +1,8 @@
-//! Where a queue on PostgreSQL is, so that Python refuses connections that lead elsewhere.
+//! The identity of a queue's database on PostgreSQL, by which Python refuses connections to another database.
 
 use pyo3::prelude::*;
 
-/// The place of a queue, as a statement for it is made for.
+/// The database of a queue, for which enqueue statements are made.
 #[pyclass(frozen, eq, module = "omniq._omniq")]
 #[derive(PartialEq, Clone)]
 pub(crate) struct DatabaseId(pub(crate) omniq::port::DatabaseId);

@@ -1,5 +1,5 @@
-//! Errors, from Rust to Python and back: the same kind, message, SQLSTATE and cause on both sides. Each kind has a class in
-//! `omniq.errors`, which alone knows which.
+//! Errors from Rust to Python and back. Kind, message, SQLSTATE and cause are the same on both sides. Each kind has a class;
+//! only `omniq.errors` maps kinds to classes.
 
 use std::error::Error as StdError;
 
@@ -32,7 +32,7 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(made)
 }
 
-/// A cause: an exception of Python's as it is, one of ours as ours, any other by its words.
+/// A cause: a Python exception as it is, an OmniQ error as its class, any other error by its message.
 fn cause(py: Python<'_>, source: &(dyn StdError + 'static)) -> PyResult<PyErr> {
     if let Some(error) = source.downcast_ref::<PyErr>() {
         return Ok(error.clone_ref(py));
@@ -49,7 +49,7 @@ fn cause(py: Python<'_>, source: &(dyn StdError + 'static)) -> PyResult<PyErr> {
     Ok(made)
 }
 
-/// The error for an exception that Python code of a user's storage has raised.
+/// The error for an exception that a custom storage has raised.
 pub(crate) fn from_py(py: Python<'_>, exception: PyErr) -> Error {
     let value = exception.value(py);
     let ours = class(py).is_ok_and(|class| value.is_instance(class).unwrap_or(false));

@@ -1,4 +1,4 @@
-//! The event storage: how it is opened, and its verbs.
+//! The event storage: opening it, and its verbs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 
-/// What a slot of an event storage holds.
+/// The content of an event storage's slot.
 pub(crate) type AnyEvents = Arc<dyn EventStorage>;
 
-/// An event storage. Every verb gives a `Pending`.
+/// An event storage. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Events {
     pub(crate) slot: Arc<Slot<AnyEvents>>,
@@ -63,7 +63,7 @@ impl Events {
         Self { slot: Slot::given(Arc::new(MemoryEventStorage::new()) as AnyEvents, MEMORY) }
     }
 
-    /// One that is written in Python; async or blocking.
+    /// A storage that is written in Python, async or blocking.
     #[staticmethod]
     fn custom(object: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, false)?;

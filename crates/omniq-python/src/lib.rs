@@ -1,7 +1,7 @@
-//! The Python module `omniq._omniq`: what the package `omniq` stands on. Users import `omniq`.
+//! The Python module `omniq._omniq`, the native part of the package `omniq`. Users import `omniq`.
 //!
-//! Every verb gives a `Pending`: a call that has not begun. An event loop awaits it, a blocking class waits for it; so one
-//! list of verbs serves both.
+//! Every verb returns a `Pending`: a call that has not begun. An event loop awaits it, and a blocking class blocks on it, so
+//! that both use the same verbs.
 
 mod answer;
 mod backend;
@@ -25,7 +25,7 @@ mod work;
 
 use pyo3::prelude::*;
 
-/// What the package `omniq` stands on.
+/// The native part of the package `omniq`.
 #[pymodule]
 mod _omniq {
     #[pymodule_export]
@@ -73,7 +73,7 @@ mod _omniq {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::logging::install();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        // Python has `TaskFailed`, with the task's record, in place of an error for a task that ended without a value.
+        // For a task that did not complete, Python has `TaskFailed`, with the task's result, in place of this kind of error.
         let kinds: Vec<_> = omniq::Error::KINDS.iter().filter(|kind| **kind != "task_failed").collect();
         module.add("ERROR_KINDS", kinds)
     }

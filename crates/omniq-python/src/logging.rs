@@ -1,5 +1,5 @@
-//! The library's log on its way to Python's `logging`: records gather here and wake a thread of Python's that hands them on,
-//! so that whoever logs never waits for the GIL.
+//! Passes the library's log to Python's `logging`. Records are buffered here, and a Python thread is woken to pass them on, so
+//! that code that logs never waits for the GIL.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -21,10 +21,10 @@ use crate::runtime::generation;
 use crate::wake::Wake;
 use omniq::sync::locked;
 
-/// More than this are not kept while Python does not take them: the oldest go.
+/// The most records that are buffered. Beyond it the oldest are dropped.
 const MOST: usize = 10_000;
 
-/// Level (as Python counts), logger, message, seconds since 1970.
+/// Level (Python's number), logger, message, seconds since 1970.
 type Record = (u8, String, String, f64);
 
 struct Records {
@@ -32,11 +32,12 @@ struct Records {
     wake: OnceLock<Wake>,
 }
 
-/// One for each generation of forks: a child must not wait for a lock that a thread of its parent held.
+/// One buffer for each generation of forks (the seventeenth uses the first again): a child must not wait for a lock that a
+/// thread of its parent held.
 static RECORDS: [Records; 16] =
     [const { Records { waiting: Mutex::new(VecDeque::new()), wake: OnceLock::new() } }; 16];
 
-/// The level that is let through, as Python counts; beyond all levels: nothing.
+/// The lowest level that passes, as Python's number. A number above all levels lets nothing pass.
 static LEVEL: AtomicU8 = AtomicU8::new(30);
 
 fn records() -> &'static Records {
@@ -89,7 +90,7 @@ impl<S: Subscriber> Layer<S> for ToPython {
     }
 }
 
-/// The message, and behind it the fields.
+/// The message, followed by the fields.
 #[derive(Default)]
 struct Text {
     message: String,
@@ -110,18 +111,18 @@ impl Visit for Text {
         } else {
             write!(self.fields, " {}={value:?}", field.name())
         };
-        // Writing to text does not fail.
+        // Writing to a `String` does not fail.
         let _ = written;
     }
 }
 
-/// Has the log go to Python; once, when the module is loaded.
+/// Sends the log to Python. Called once, when the module is loaded.
 pub(crate) fn install() {
-    // Another module of this process may have a subscriber: then it gets the log.
+    // If another module of this process has set a subscriber, that one gets the log.
     let _ = tracing_subscriber::registry().with(ToPython).try_init();
 }
 
-/// Lets through what is at least as grave as this level of Python's.
+/// Lets records pass that have at least this level of Python's.
 #[pyfunction]
 pub(crate) fn set_log_level(level: u8) {
     LEVEL.store(level, Ordering::Relaxed);
@@ -138,13 +139,13 @@ pub(crate) fn log_level(py: Python<'_>, name: &str) -> PyResult<u8> {
     parse_level(name).map(number).map_err(|error| to_py(py, error))
 }
 
-/// The level that `OMNIQ_LOG_LEVEL` asks for, if it is set.
+/// The level that `OMNIQ_LOG_LEVEL` sets; `None` if it is not set.
 #[pyfunction]
 pub(crate) fn log_level_from_env(py: Python<'_>) -> PyResult<Option<u8>> {
     level_from_env().map(|level| level.map(number)).map_err(|error| to_py(py, error))
 }
 
-/// The descriptor that is readable when there are records to take.
+/// The descriptor that is readable while there are records to take.
 #[pyfunction]
 pub(crate) fn log_fileno() -> PyResult<i32> {
     let records = records();
@@ -159,7 +160,7 @@ pub(crate) fn log_fileno() -> PyResult<i32> {
     Ok(wake.fd())
 }
 
-/// Takes the records that have gathered.
+/// Takes the buffered records.
 #[pyfunction]
 pub(crate) fn take_log_records() -> Vec<Record> {
     let records = records();

@@ -1,4 +1,4 @@
-//! A call that has not begun: awaited on an event loop, or waited for by a thread.
+//! A call that has not begun. An event loop awaits it, or a thread blocks on it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use crate::error::to_py;
 use crate::runtime::runtime;
 use omniq::sync::locked;
 
-/// What a verb does, without the GIL.
+/// The work of a verb, done without the GIL.
 pub(crate) type Call = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
-/// How long a waiting thread goes without a look at signals, such as Ctrl-C.
+/// How often a blocked thread checks for signals, such as Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
 
 enum Stage {
@@ -26,7 +26,7 @@ enum Stage {
     Begun(Option<AbortHandle>),
 }
 
-/// A call that has not begun. It is begun once, by `Bridge.start` or by `wait`.
+/// A call that has not begun. It can be begun once, by `Bridge.start` or by `wait`.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Pending(Mutex<Stage>);
 
@@ -39,7 +39,7 @@ impl Pending {
         locked(&self.0)
     }
 
-    /// The call, once.
+    /// Takes the call out. Fails the second time.
     pub(crate) fn begin(&self, _gil: Python<'_>) -> PyResult<(Call, Convert)> {
         let mut stage = self.lock();
         if matches!(*stage, Stage::New(..))
@@ -57,8 +57,8 @@ impl Pending {
 
 #[pymethods]
 impl Pending {
-    /// Begins the call and blocks this thread until it is done, without the GIL. Signals are looked at in between: an
-    /// exception of a handler, such as KeyboardInterrupt, gives the call up.
+    /// Begins the call and blocks this thread until it is done, without the GIL. Python's signal handlers run meanwhile. An
+    /// exception that one of them raises, such as KeyboardInterrupt, drops the call.
     fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let (mut call, convert) = self.begin(py)?;
         let runtime = runtime(py).map_err(|error| to_py(py, error))?;
@@ -69,7 +69,7 @@ impl Pending {
                 return answer.map_err(|error| to_py(py, error)).and_then(|answer| convert.run(py, answer));
             }
             if let Err(interrupt) = py.check_signals() {
-                // What is dropped with the call may want the runtime.
+                // A destructor within the call may need the runtime.
                 py.detach(|| {
                     let _entered = runtime.enter();
                     drop(call);
@@ -79,7 +79,7 @@ impl Pending {
         }
     }
 
-    /// Gives up a call that `Bridge.start` has begun; harmless if it is done.
+    /// Drops a call that `Bridge.start` has begun. Does nothing if it is done.
     fn abort(&self) {
         if let Stage::Begun(Some(handle)) = &*self.lock() {
             handle.abort();

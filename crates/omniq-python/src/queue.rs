@@ -1,4 +1,4 @@
-//! The task queue: how it is opened, and its verbs.
+//! The task queue: opening it, and its verbs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,16 +25,16 @@ use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 
-/// What a slot of a queue holds.
+/// The content of a queue's slot.
 pub(crate) type AnyQueue = Arc<dyn TaskQueue>;
 
-/// A task queue. Every verb gives a `Pending`.
+/// A task queue. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Queue {
     pub(crate) slot: Arc<Slot<AnyQueue>>,
     pub(crate) convert: Convert,
     pub(crate) codec: Arc<str>,
-    /// Of a queue that is written in Python.
+    /// Set if the queue is written in Python.
     pub(crate) notifier: Option<Notifier>,
 }
 
@@ -82,7 +82,7 @@ impl Queue {
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: None }
     }
 
-    /// One that is written in Python; async or blocking.
+    /// A queue that is written in Python, async or blocking.
     #[staticmethod]
     fn custom(object: &Bound<'_, PyAny>, is_async: bool, codec: &str, allow_pickle: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, allow_pickle)?;
@@ -95,7 +95,7 @@ impl Queue {
         Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: Some(notifier) })
     }
 
-    /// Wakes workers that sleep on a queue written in Python.
+    /// Wakes idle workers of a queue that is written in Python.
     fn wake(&self, py: Python<'_>) -> PyResult<()> {
         let message = "this queue wakes its workers by itself: wake is for queues written in Python";
         self.notifier.as_ref().map(Notifier::notify).ok_or_else(|| to_py(py, Error::invalid(message)))

@@ -1,4 +1,4 @@
-//! The result storage: how it is opened, and its verbs.
+//! The result storage: opening it, and its verbs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::queue::task_ids;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 
-/// What a slot of a result storage holds.
+/// The content of a result storage's slot.
 pub(crate) type AnyResults = Arc<dyn ResultStorage>;
 
-/// A result storage. Every verb gives a `Pending`.
+/// A result storage. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Results {
     pub(crate) slot: Arc<Slot<AnyResults>>,
@@ -64,7 +64,7 @@ impl Results {
         Self { slot, convert: Convert { allow_pickle } }
     }
 
-    /// One that is written in Python; async or blocking.
+    /// A storage that is written in Python, async or blocking.
     #[staticmethod]
     fn custom(object: &Bound<'_, PyAny>, is_async: bool, allow_pickle: bool) -> PyResult<Self> {
         let origin = Origin::new(object, is_async, allow_pickle)?;

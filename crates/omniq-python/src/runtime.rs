@@ -1,7 +1,7 @@
-//! One Tokio runtime a process, made at first use, and made anew after a fork.
+//! One Tokio runtime for each process, made at first use, and made anew after a fork.
 //!
-//! The runtime is never dropped: at the end of the process its threads end with it, and in a forked child, where they do not
-//! exist, nothing of it may be touched.
+//! The runtime is never dropped. Its threads end with the process. In a forked child these threads do not exist, so that the
+//! parent's runtime must not be touched there.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +12,12 @@ use omniq::{Error, Result};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-/// Locked by threads that hold the GIL, and never for longer than they do: so no fork finds it locked.
+/// Locked only by threads that hold the GIL, and unlocked before they release it, so that it is not locked at a fork.
 static RUNTIME: Mutex<Option<&'static Runtime>> = Mutex::new(None);
-/// Counts the forks between the first process and this one.
+/// The number of forks between the first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// How many threads carry the work: most of it is waiting.
+/// Two threads suffice, because most of the work is waiting.
 const THREADS: usize = 2;
 
 /// The runtime of this process.
@@ -40,12 +40,12 @@ pub(crate) fn runtime(gil: Python<'_>) -> Result<&'static Runtime> {
     Ok(made)
 }
 
-/// Tells this process from those that it was forked from.
+/// A number that distinguishes this process from those that it was forked from.
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Called in a child right after the fork: what was opened before is the parent's.
+/// Called in a child right after the fork. What was opened before belongs to the parent.
 #[pyfunction]
 pub(crate) fn after_fork() {
     GENERATION.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Settings, read and checked by the one parser of the Rust side.
+//! Settings. The Rust library reads and checks them, so that the rules are the same in both languages.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     } else if let Ok(text) = given.cast::<PyString>() {
         match text.to_cow() {
             Ok(text) => Ok(Value::from(text.as_ref())),
-            // The value may be a URL with its password: it is not shown.
+            // The value is not shown, because it may be a URL with a password.
             Err(_) => {
                 let message = format!("{name} is refused: it is not valid UTF-8");
                 Err(to_py(given.py(), Error::config(message)))
@@ -48,7 +48,7 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     }
 }
 
-/// A number that JSON does not hold, which the setting refuses as Python shows it.
+/// A number that JSON cannot represent. It is passed in Python's form, so that the setting's refusal shows it so.
 fn shown(number: &Bound<'_, PyAny>) -> PyResult<Value> {
     Ok(as_written(imported!(number.py(), "omniq._given", "shown")?.call1((number,))?.extract::<String>()?))
 }
@@ -65,13 +65,13 @@ fn values(given: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Value>> {
 
 #[pymethods]
 impl Settings {
-    /// The defaults with these values laid over them.
+    /// The defaults, replaced by these values where they are given.
     #[new]
     fn new(py: Python<'_>, given: &Bound<'_, PyDict>) -> PyResult<Self> {
         or_raise(py, Core::from_values(&values(given)?))
     }
 
-    /// These settings with these values laid over them.
+    /// These settings, replaced by these values where they are given.
     fn over(&self, py: Python<'_>, given: &Bound<'_, PyDict>) -> PyResult<Self> {
         let mut settings = self.0.clone();
         let values = values(given)?;
@@ -93,7 +93,7 @@ impl Settings {
         or_raise(py, Core::load(file.as_deref(), url))
     }
 
-    /// All values by name, with the password in the URL.
+    /// All values by name. The URL contains the password.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let text = serde_json::to_string(&self.0).map_err(|error| {
             to_py(py, Error::internal(format!("the settings cannot be written: {error}")))
@@ -101,7 +101,7 @@ impl Settings {
         imported!(py, "json", "loads")?.call1((text,))
     }
 
-    /// Without the password.
+    /// The settings as text, without the password.
     fn __str__(&self) -> String {
         self.0.to_string()
     }

@@ -1,4 +1,4 @@
-//! Something that is opened at first use, once a process: a child that was forked off opens its own.
+//! A value that is opened at first use, once for each process: a forked child opens its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use crate::runtime::generation;
 use omniq::sync::locked;
 
 pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-/// Why memory cannot be used in a forked child.
+/// Why a forked child cannot use a storage in memory.
 pub(crate) const MEMORY: &str = "it keeps its data in the memory of the process that made it, not of this forked child: make a new one here";
 
 type Opener<T> = Box<dyn Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync>;
 
-/// Opened at the first call of [`get`](Self::get), and again in a forked child.
+/// Opened at the first call of [`get`](Self::get), and again in a forked child, unless it is bound to its process.
 pub(crate) struct Slot<T> {
     opener: Opener<T>,
-    /// Locked by threads that hold the GIL, and never for longer than they do: so no fork finds it locked.
+    /// Locked only by threads that hold the GIL, and unlocked before they release it, so that it is not locked at a fork.
     opened: Mutex<Arc<Opened<T>>>,
-    /// Why a forked child cannot open its own.
+    /// Why a forked child cannot open its own; `None` if it can.
     bound: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
         Self::with(Box::new(opener), None)
     }
 
-    /// For what is there already and of this process alone; `why` says so to a child.
+    /// For a value that exists already and is usable in this process only. `why` is the error in a forked child.
     pub(crate) fn given(value: T, why: &'static str) -> Arc<Self> {
         let opener = move |_: Python<'_>| -> Result<Opening<T>> {
             let value = value.clone();
@@ -61,7 +61,7 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
         Self::with(Box::new(opener), Some(why))
     }
 
-    /// For what is of this process alone; `why` says so to a child.
+    /// For a value that is usable in this process only. `why` is the error in a forked child.
     pub(crate) fn bound(
         why: &'static str,
         opener: impl Fn(Python<'_>) -> Result<Opening<T>> + Send + Sync + 'static,
@@ -80,13 +80,13 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
                 return Err(Error::closed(why));
             }
             let new = Opened::new(opened.is_closed());
-            // Connections and threads of the parent: not even a drop may touch them.
+            // Not dropped: it holds connections and threads of the parent, which must not be touched here.
             std::mem::forget(std::mem::replace(&mut *opened, new));
         }
         Ok(Arc::clone(&opened))
     }
 
-    /// It, opened if it is not. The future is to be polled within the runtime.
+    /// The value, which is opened if it is not open yet. The future must be polled within the runtime.
     pub(crate) fn get(
         &self,
         gil: Python<'_>,
@@ -110,7 +110,7 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
         })
     }
 
-    /// Marks it as closed; gives what is to be closed, once, if it was opened.
+    /// Marks the slot as closed. The first call returns the value, if it was opened, for the caller to close.
     pub(crate) fn close(
         &self,
         gil: Python<'_>,
@@ -120,13 +120,14 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
             if opened.closed.swap(true, Ordering::AcqRel) {
                 return None;
             }
-            // Waits for an opening that is under way.
+            // If the value is being opened now, this waits for it.
             opened.cell.get_or_try_init(|| async { Err(closed()) }).await.ok().cloned()
         })
     }
 }
 
-/// The process of a task that runs the program's script once more ends here, before it does anything twice.
+/// A task's process that runs the program's script again, because the script has no main guard, ends here: before it opens
+/// anything, so that it does nothing a second time.
 fn not_by_a_script_run_again(py: Python<'_>) -> PyResult<()> {
     imported!(py, "omniq._spawned", "check")?.call0().map(drop)
 }

@@ -1,4 +1,4 @@
-//! A function with its options, from which tasks are made: only the arguments are new in each.
+//! A function with its options, from which tasks are made. Only the arguments differ between them.
 
 use omniq::storage::postgres::RawEnqueue;
 use omniq::{Codec, Limits, NewTask, Payload, TaskId};
@@ -17,7 +17,7 @@ use crate::pending::Pending;
 /// A statement, its parameters, and the ids of its tasks.
 type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);
 
-/// Made of an `omniq.models.NewTask` whose arguments are of no account.
+/// Made from an `omniq.models.NewTask`, whose arguments are ignored.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Template {
     task: NewTask,
@@ -38,12 +38,12 @@ impl Template {
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
         let plain = crate::answer::Convert { allow_pickle: false };
         let task = from_new_task(task, plain, "json")?;
-        // What cannot be enqueued is refused where it is written; arguments come later.
+        // Invalid options are refused where they are written. The arguments come later.
         task.check(&Limits::default()).map_err(|error| to_py(py, error))?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
     }
 
-    /// Adds a task with these arguments, encoded.
+    /// Adds a task with these encoded arguments.
     fn enqueue(
         &self,
         py: Python<'_>,
@@ -54,13 +54,15 @@ impl Template {
         backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
     }
 
-    /// Refuses the id if a result of an earlier task with it is kept elsewhere than the queue; opens the backend.
+    /// Refuses the id if results are stored elsewhere than the queue and have one of an earlier task with this id. Opens the
+    /// backend.
     fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
         let task = self.task.clone();
         backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
     }
 
-    /// What another driver sends to add a task for each of these to the queue at this place: (statement, its 15 parameters, the ids).
+    /// The statement with which another driver adds a task for each of these arguments to the queue in this database:
+    /// (statement, its 15 parameters, the ids).
     fn elsewhere(
         &self,
         py: Python<'_>,
@@ -92,7 +94,7 @@ impl Template {
         Ok((call.sql, parameters.into_iter().collect(), ids))
     }
 
-    /// Adds a task for each of these, all or none.
+    /// Adds a task for each of these arguments, all or none.
     fn enqueue_many(
         &self,
         py: Python<'_>,

@@ -54,7 +54,8 @@ mod signal {
     }
 }
 
-/// Readable from a `set` until a `clear`.
+/// Readable from a `set` until a `clear`. With sockets, one `clear` takes back 32 calls of `set` at most; the reader is then
+/// woken again.
 #[derive(Debug)]
 pub(crate) struct Wake(signal::Signal);
 
@@ -63,17 +64,17 @@ impl Wake {
         signal::Signal::new().map(Self)
     }
 
-    /// What a loop watches for reading.
+    /// The descriptor that a loop watches for reading.
     pub(crate) fn fd(&self) -> RawFd {
         self.0.reader().as_raw_fd()
     }
 
-    /// Wakes the reader. A descriptor that is full is readable already.
+    /// Wakes the reader. An error is ignored: a descriptor that is full is readable already.
     pub(crate) fn set(&self) {
         let _ = rustix::io::write(self.0.writer(), &1_u64.to_ne_bytes());
     }
 
-    /// Takes what was written; nothing to take is as good.
+    /// Reads what was written, if anything was.
     pub(crate) fn clear(&self) {
         let mut taken = [0_u8; 256];
         let _ = rustix::io::read(self.0.reader(), &mut taken);

@@ -1,7 +1,7 @@
 //! A Rust program on the same queue as a Python program: it enqueues tasks for the other one, then runs its own until none is left. The
 //! tests of the Python package start it.
 
-#![allow(clippy::print_stdout, reason = "it tells the ids to whoever runs it")]
+#![allow(clippy::print_stdout, reason = "it prints the ids")]
 
 use omniq::prelude::*;
 

@@ -24,37 +24,40 @@ R = TypeVar("R")
 
 
 class _App(BaseApp):
-    """What both can do whatever they are called from."""
+    """The methods that both classes share."""
 
     def run_worker(self, *, loop: str = "asyncio", **options: Unpack[WorkerOptions]) -> None:
-        """Runs a worker on this thread, which must be the main one, until SIGTERM or SIGINT stops it; then closes the
-        application.
+        """Runs a worker on this thread, which must be the main thread, until SIGTERM or SIGINT stops it; then closes
+        the application.
 
-        The first signal stops it gracefully: what runs has the grace time. A second one stops it at once; signals within a
-        tenth of a second are one. If runs go on a second after that although they were told to stop, their tasks are handed
-        back and the process ends with exit code 0; otherwise this returns.
+        The first signal stops it gracefully: runs have the grace time to end. A second signal stops it at once; signals
+        within a tenth of a second are one. If runs go on a second after they were asked to stop, their tasks are
+        released, the attempt not counted, and the process exits with code 0; otherwise this returns.
 
         Args:
-            loop: ``"asyncio"`` or ``"uvloop"``.
-            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+            loop: The event loop, ``"asyncio"`` or ``"uvloop"``. Default: ``"asyncio"``.
+            queues (Sequence[str]): The queues, served in this order: a queue is served only if nothing is ready in
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: one for each processor.
-            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
-                within 20 ms is claimed. Default: 1000.
+            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
+                what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
+                Default: 1000.
             name (str): The worker's name in results and events. Default: ``host:pid``.
             lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
-                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+                0.1 seconds. Default: the queue's, which is 10 seconds unless set.
             grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
                 as `timedelta`. Default: 30 seconds.
-            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
-                or as `timedelta`. Default: 0.5 seconds.
-            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
-                for, in seconds or as `timedelta`. Default: 2 seconds.
+            poll (float | timedelta): How often an idle worker claims without a notification, in seconds or as
+                `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
+                `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
+                queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
 
         Raises:
-            OmniQError: What no waiting can mend, such as `PermissionDeniedError`, and `ConfigError` for a bad option or task.
+            ConfigError: For a bad option or task, and on another thread than the main one.
+            OmniQError: An error that does not pass by waiting, such as `PermissionDeniedError`.
         """
         from omniq.worker.service import serve
 
@@ -62,7 +65,7 @@ class _App(BaseApp):
 
 
 class AsyncOmniQ(_App):
-    """An application for event loops: its tasks, and where they are kept.
+    """An application for event loops: its tasks, and the backend that keeps them.
 
     >>> app = AsyncOmniQ("postgresql://localhost/app")
     >>> @app.task(max_retries=5)
@@ -73,8 +76,8 @@ class AsyncOmniQ(_App):
     ...         handle = await greet.enqueue("Ann", loud=True)
     ...         print(await handle.result(timeout=10))
 
-    It connects on entry of its ``with`` block, by `connect`, or at first use, and can be used again after it was closed.
-    Methods with ``_sync`` names serve code without an event loop.
+    It connects on entry of its ``with`` block, by `connect`, or at first use, and can be used again after `close`. The
+    methods with ``_sync`` names are for code without an event loop.
     """
 
     _backend_class = AsyncPostgresBackend
@@ -82,7 +85,7 @@ class AsyncOmniQ(_App):
 
     @property
     def backend(self) -> AsyncPostgresBackend:
-        """The backend, for all verbs of the queue, the results and the events."""
+        """The backend, with all verbs of the queue, the results and the events."""
         return cast(AsyncPostgresBackend, self._backend)
 
     @overload
@@ -104,33 +107,32 @@ class AsyncOmniQ(_App):
     def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
         """Makes a task of a function: ``@app.task``, or ``@app.task(queue="mail", max_retries=5)``.
 
-        The function stays what it is when it is called; ``await f.enqueue(…)`` leaves the call to a worker. An
-        ``async def`` function runs on the worker's event loop, a ``def`` function in a thread, or with ``process=True`` in a
-        process.
+        A plain call still calls the function; ``await f.enqueue(…)`` enqueues the call for a worker. An ``async def``
+        function runs on the worker's event loop, a ``def`` function in a thread, or with ``process=True`` in a process.
 
         Args:
-            name (str): The name under which workers know it, in every language. Default: the function's own name.
+            name (str): The name under which workers find it, in every language. Default: the function's own name.
             queue (str): The queue. Default: ``"default"``.
-            priority (int): Higher first, -32768 to 32767. Default: 0.
-            max_retries (int): How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default:
-                3.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
+            max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
+                Default: 3.
             backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
                 to 20 % at random.
-            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`: then an
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. After it an
                 ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
                 `Context`. Default: no limit.
             ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
-                `timedelta`, from the later of creation and start time. Default: it never does.
+                `timedelta`, from the later of creation and start time. Default: no end.
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
-            codec (str): How arguments and value are written. Default: as the application was made, which is ``"json"``
-                unless said otherwise.
-            process (bool): Whether a ``def`` function runs in a process of its own: for work that needs the processor,
-                and for timeouts that end it whatever it does. The program needs a main guard, as with
-                `multiprocessing`. Default: false.
+            codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
+                set.
+            process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
+                for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
+                false.
 
         Raises:
-            ConfigError: For a name that is taken, or an option that does not exist.
-            InvalidError: For a value that is refused.
+            ConfigError: For a name that another function has, or an option that does not exist.
+            InvalidError: For a bad value of an option.
         """
         if function is not None:
             return self._register(function, options, 2)
@@ -140,28 +142,30 @@ class AsyncOmniQ(_App):
         """A worker on the running event loop: ``async with app.worker(): …``, or ``await app.worker().run()``.
 
         Args:
-            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+            queues (Sequence[str]): The queues, served in this order: a queue is served only if nothing is ready in
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: one for each processor.
-            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
-                within 20 ms is claimed. Default: 1000.
+            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
+                what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
+                Default: 1000.
             name (str): The worker's name in results and events. Default: ``host:pid``.
             lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
-                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+                0.1 seconds. Default: the queue's, which is 10 seconds unless set.
             grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
                 as `timedelta`. Default: 30 seconds.
-            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
-                or as `timedelta`. Default: 0.5 seconds.
-            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
-                for, in seconds or as `timedelta`. Default: 2 seconds.
+            poll (float | timedelta): How often an idle worker claims without a notification, in seconds or as
+                `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
+                `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
+                queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
         """
         return AsyncWorker(self, options)
 
     async def drain(self, **options: Unpack[WorkerOptions]) -> None:
-        """Runs tasks until nothing is left to claim and nothing runs any more; tasks that are to start later are left, such
-        as retries after a wait.
+        """Runs tasks until nothing is left to claim and nothing runs any more. Tasks that start later are left, among
+        them retries after a wait.
 
         Args:
             options: As for `worker`.
@@ -169,7 +173,8 @@ class AsyncOmniQ(_App):
         await AsyncWorker(self, options).run_until_idle()
 
     async def connect(self) -> Self:
-        """Connects, unless that is done already; starts the embedded server if it is to be used.
+        """Connects unless it is connected. Starts the private server if a part needs one, because the settings name no
+        database.
 
         Raises:
             UnavailableError: If the server cannot be reached or started.
@@ -178,7 +183,7 @@ class AsyncOmniQ(_App):
         return self
 
     async def close(self) -> None:
-        """Closes the connections. A later use opens new ones."""
+        """Closes the connections. The next use opens new ones."""
         await self._close_async()
 
     def connect_sync(self) -> Self:
@@ -202,7 +207,7 @@ class AsyncOmniQ(_App):
 
 
 class OmniQ(_App):
-    """An application for blocking code: its tasks, and where they are kept. Usable from any thread.
+    """An application for blocking code: its tasks, and the backend that keeps them. Usable from any thread.
 
     >>> app = OmniQ("postgresql://localhost/app")
     >>> @app.task
@@ -212,8 +217,8 @@ class OmniQ(_App):
     ...     with app, app.worker():
     ...         print(add.enqueue(1, b=2).result(timeout=10))
 
-    It connects on entry of its ``with`` block, by `connect`, or at first use, and can be used again after it was closed. Each
-    blocking method has its plain name, and one with ``_sync`` behind it.
+    It connects on entry of its ``with`` block, by `connect`, or at first use, and can be used again after `close`. Each
+    blocking method has two names: the plain one, and one with the suffix ``_sync``.
     """
 
     _backend_class = PostgresBackend
@@ -221,7 +226,7 @@ class OmniQ(_App):
 
     @property
     def backend(self) -> PostgresBackend:
-        """The backend, for all verbs of the queue, the results and the events."""
+        """The backend, with all verbs of the queue, the results and the events."""
         return cast(PostgresBackend, self._backend)
 
     @overload
@@ -241,52 +246,54 @@ class OmniQ(_App):
     @overload
     def task(self, /, **options: Unpack[TaskOptions]) -> Decorator: ...
     def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
-        """Makes a task of a function; see `AsyncOmniQ.task`. ``f.enqueue(…)`` blocks here.
+        """Makes a task of a function; see `AsyncOmniQ.task`, also for the errors. ``f.enqueue(…)`` blocks the thread.
 
         Args:
-            name (str): The name under which workers know it, in every language. Default: the function's own name.
+            name (str): The name under which workers find it, in every language. Default: the function's own name.
             queue (str): The queue. Default: ``"default"``.
-            priority (int): Higher first, -32768 to 32767. Default: 0.
-            max_retries (int): How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default:
-                3.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
+            max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
+                Default: 3.
             backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
                 to 20 % at random.
-            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`: then an
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. After it an
                 ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
                 `Context`. Default: no limit.
             ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
-                `timedelta`, from the later of creation and start time. Default: it never does.
+                `timedelta`, from the later of creation and start time. Default: no end.
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
-            codec (str): How arguments and value are written. Default: as the application was made, which is ``"json"``
-                unless said otherwise.
-            process (bool): Whether a ``def`` function runs in a process of its own: for work that needs the processor,
-                and for timeouts that end it whatever it does. The program needs a main guard, as with
-                `multiprocessing`. Default: false.
+            codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
+                set.
+            process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
+                for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
+                false.
         """
         if function is not None:
             return self._register(function, options, 2)
         return lambda function: self._register(function, options, 2)
 
     def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
-        """A worker in a thread of its own: ``with app.worker(): …``; or on this one: ``app.worker().run()``.
+        """A worker in a new thread: ``with app.worker(): …``; or on this thread: ``app.worker().run()``.
 
         Args:
-            queues (Sequence[str]): The queues, served in this order: one is looked at only when nothing is ready in
+            queues (Sequence[str]): The queues, served in this order: a queue is served only if nothing is ready in
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: one for each processor.
-            prefetch (int): How many tasks are claimed beyond those that run, at most. Only what is expected to begin
-                within 20 ms is claimed. Default: 1000.
+            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
+                what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
+                Default: 1000.
             name (str): The worker's name in results and events. Default: ``host:pid``.
             lease (float | timedelta): How long claims hold without a heartbeat, in seconds or as `timedelta`, at least
-                0.1 seconds. Default: as set for the queue, which is 10 seconds.
+                0.1 seconds. Default: the queue's, which is 10 seconds unless set.
             grace (float | timedelta): How long runs may go on after a stop before they are asked to stop, in seconds or
                 as `timedelta`. Default: 30 seconds.
-            poll (float | timedelta): How often an idle worker looks for tasks although no notification came, in seconds
-                or as `timedelta`. Default: 0.5 seconds.
-            maintenance_interval (float | timedelta): How often tasks of lost workers and what has expired are looked
-                for, in seconds or as `timedelta`. Default: 2 seconds.
+            poll (float | timedelta): How often an idle worker claims without a notification, in seconds or as
+                `timedelta`. Default: 0.5 seconds.
+            maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
+                `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
+                queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
         """
         return Worker(self, options)
 
@@ -299,12 +306,12 @@ class OmniQ(_App):
         Worker(self, options).run_until_idle_sync()
 
     def connect_sync(self) -> Self:
-        """Connects, unless that is done already; see `AsyncOmniQ.connect`."""
+        """Connects unless it is connected; see `AsyncOmniQ.connect`."""
         wait(self._core.connect())
         return self
 
     def close_sync(self) -> None:
-        """Closes the connections. A later use opens new ones."""
+        """Closes the connections. The next use opens new ones."""
         closing = self._close()
         if closing is not None:
             wait(closing)

@@ -1,9 +1,9 @@
-"""How a call's arguments become a task's payload and come back; the same for tasks of Rust programs.
+"""Encodes a call's arguments as a task's payload and decodes them, in the same form as Rust programs.
 
-- A function of one parameter takes the payload as it is: ``f.enqueue("Ann")`` writes ``"Ann"``.
-- Otherwise arguments given by position are a list, ``f.enqueue(1, 2)`` writes ``[1, 2]``; if one is given by name, all go
-  by name: ``f.enqueue(1, x=2)`` writes ``{"a": 1, "x": 2}``. Both forms are read, whatever the function's own call was.
-- No arguments are ``null``.
+- A function of one parameter takes the payload as its argument: ``f.enqueue("Ann")`` writes ``"Ann"``.
+- Otherwise arguments by position are a list: ``f.enqueue(1, 2)`` writes ``[1, 2]``. If one is given by name, all are
+  written by name: ``f.enqueue(1, x=2)`` writes ``{"a": 1, "x": 2}``. Both forms can be read for each function.
+- A call without arguments is ``null``.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _RAW_DICTS: dict[str, Callable[[bytes], dict[str, msgspec.Raw]]] = {
 
 _JSON_SHAPES = {b"[": "list", b"{": "dict", b"n": "null"}
 
-#: Arguments by position and by name.
+#: The arguments of a call: those by position and those by name.
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class BadArguments(Exception):
-    """Arguments that do not fit the function; the text names the argument."""
+    """Raised for arguments that do not fit the function; the text names the argument."""
 
 
 class Arguments:
@@ -55,18 +55,18 @@ class Arguments:
         self._one = self._taken[0] if len(self._taken) == 1 and self._taken[0].kind not in _REST else None
         by_place_alone = not any(one.kind is Parameter.KEYWORD_ONLY and one.required for one in self._taken)
         required = sum(taken.required for taken in self._places)
-        # How many arguments by position make a call that needs no other look.
+        # With these numbers of arguments by position, a call without arguments by name is complete.
         self._plain = range(required, len(self._places) + 1) if by_place_alone else range(0)
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
         self._by_name_alone = not any(taken.kind in (*_REST, Parameter.POSITIONAL_ONLY) for taken in self._taken)
         self._named = {taken.name for taken in self._taken}
         self._required = {taken.name for taken in self._taken if taken.required}
         self._all_by_place = len(self._places) == len(self._taken)
-        # By codec, once it is needed; None where arguments by name have no short way.
+        # Readers of all arguments by name, by codec, made at first use; None if one step cannot read them.
         self._structs: dict[str, Callable[[bytes], Any] | None] = {}
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The value that is written for this call."""
+        """The value to encode for this call."""
         if not kwargs and len(args) in self._plain:
             return args[0] if self._one is not None and args else (args or None)
         if not args and self._one is None and self._by_name_alone and self._required <= kwargs.keys() <= self._named:
@@ -86,7 +86,8 @@ class Arguments:
         return named
 
     def _misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """What of a call has no place; Python says first what is missing, though a wrong name may be why it is."""
+        """The message about arguments that the function does not take; empty if there are none. Python's own error
+        names a missing argument first, even if a wrong name is the cause."""
         names = ", ".join(taken.name for taken in self._taken)
         known = f"its parameters are {names}" if names else "it has none"
         unknown = [] if self._names is not None else [str(name) for name in kwargs if name not in self._named]
@@ -101,7 +102,7 @@ class Arguments:
         return ""
 
     def write(self, args: tuple[Any, ...], kwargs: dict[str, Any], codec: str) -> bytes:
-        """The bytes of a call, seen to fit the function.
+        """The bytes of a call, after a check that they fit the function.
 
         Raises:
             InvalidError: For arguments that do not fit, naming the argument.
@@ -121,7 +122,7 @@ class Arguments:
         return data
 
     def _which(self, value: Any, codec: str) -> str:
-        """The argument that cannot be written."""
+        """The name of the argument that cannot be encoded, as the start of a message; empty if none is found."""
         if self._one is not None:
             named = {self._one.name: value}
         elif isinstance(value, dict):
@@ -136,7 +137,7 @@ class Arguments:
         return ""
 
     def read(self, data: bytes, codec: str) -> Call:
-        """The call of these bytes.
+        """The call that these bytes encode.
 
         Raises:
             BadArguments: If they do not fit the function.
@@ -177,7 +178,7 @@ class Arguments:
                 return made
         except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
             pass
-        # One by one: it says which does not fit.
+        # One by one, so that the error names the argument that does not fit.
         raws = _RAW_LISTS[codec](data)
         values = [self._value(taken, bytes(raw), codec) for taken, raw in zip(self._places, raws, strict=False)]
         if len(raws) > len(self._places):
@@ -196,7 +197,7 @@ class Arguments:
             try:
                 args = msgspec.structs.astuple(read(data))
             except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
-                pass  # One by one: it says which does not fit.
+                pass  # Read one by one below, so that the error names the argument that does not fit.
             else:
                 if not any(value is msgspec.UNSET for value in args):
                     return args, {}
@@ -222,10 +223,10 @@ class Arguments:
         return self._complete(tuple(positional), keywords)
 
     def _struct_reader(self, codec: str) -> Callable[[bytes], Any] | None:
-        """Reads all arguments in one step, where each can be given by position."""
+        """A reader of all arguments in one step, if each can be given by position; else ``None``."""
         if not self._all_by_place:
             return None
-        # Names of our own for the fields: a parameter may have one that a field cannot.
+        # Generated field names, because a parameter may have a name that a field cannot have.
         names = {f"field{place}": taken.name for place, taken in enumerate(self._places)}
         fields: list[Any] = [
             (field, taken.type) if taken.required else (field, taken.type, msgspec.UNSET)
@@ -238,7 +239,7 @@ class Arguments:
             return None
 
     def _as_they_are(self, data: bytes, codec: str) -> Call:
-        """For codecs whose values know their types by themselves."""
+        """Reads codecs whose bytes contain the types of the values."""
         value = reader(Any, codec, self.allow_pickle)(data)
         if self._one is not None:
             return (value,), {}
@@ -259,7 +260,7 @@ class Arguments:
             raise BadArguments(f"argument {taken.name}: {error}") from error
 
     def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """Refuses a call that lacks something."""
+        """The call; an error if an argument is missing."""
         if kwargs or len(args) not in self._plain:
             try:
                 self._signature.bind(*args, **kwargs)
@@ -274,11 +275,15 @@ class Arguments:
         return dict(self._signature.bind(*call[0], **call[1]).arguments)
 
     def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The same for a call from which arguments may be missing. Raises `TypeError` for those that fit nowhere."""
+        """As `named`, for a call in which arguments may be missing.
+
+        Raises:
+            TypeError: For arguments that do not fit.
+        """
         return dict(self._signature.bind_partial(*args, **kwargs).arguments)
 
     def hint(self, item: Any) -> str:
-        """What may be wrong with one item of a bulk enqueue, for the error that names it."""
+        """The likely mistake in one item of a bulk enqueue, for the error that names the item; empty if none."""
         if self._one is not None and isinstance(item, tuple | list | dict):
             return f"; a function of one parameter takes the value of {self._one.name} itself, not a {type(item).__name__} around it"
         return ""

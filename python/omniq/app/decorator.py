@@ -1,6 +1,6 @@
-"""The types of ``@app.task``: what kind of function becomes what kind of task.
+"""The types of ``@app.task``: the task type for each kind of function.
 
-A first parameter of type `Context` is put in by the worker, so it is not asked for at ``enqueue``.
+The worker passes a first parameter of type `Context`, so ``enqueue`` does not take it.
 """
 
 from __future__ import annotations

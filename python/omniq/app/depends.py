@@ -1,4 +1,4 @@
-"""Dependencies: what a task needs and the worker makes for each run, with set-up and tear-down."""
+"""Dependencies: values that the worker makes for each run of a task, with set-up and tear-down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Depends", "injected"]
 
 @dataclass(frozen=True)
 class Dependency:
-    """How a value is made."""
+    """The function that makes a value, and whether the value is shared within a run."""
 
     function: Callable[..., Any]
     use_cache: bool = True
@@ -30,20 +30,20 @@ injected: Any = _Injected()
 
 
 def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
-    """Says how an argument is made, at the start of each run.
+    """Names the function that makes an argument at the start of each run.
 
     ``Annotated[Session, Depends(get_session)]`` as the annotation, with ``= injected`` as the default, or
     ``session: Session = Depends(get_session)``.
 
     Args:
-        function: A function, an async function, or a generator of either kind: what it yields is the value, and what
-            stands behind the ``yield`` is the tear-down, which also sees the exception of a failed run. Its own parameters
-            may be a `Context` and other dependencies. A ``def`` task takes no async ones. In an ``async def`` task, plain
-            functions run on the event loop: they should be quick.
-        use_cache: Whether a function that is asked for twice in one run is called once. Default: true.
+        function: A function, an async function, or a generator function of either kind. A generator yields the value;
+            its code after the ``yield`` is the tear-down, which also gets the exception of a failed run. Its parameters
+            may be a `Context` and other dependencies. A ``def`` task takes no async ones. In an ``async def`` task,
+            plain functions run on the event loop, so they should be quick.
+        use_cache: Whether the function is called only once in a run that needs it several times. Default: true.
 
     Raises:
-        ConfigError: For what cannot be called.
+        ConfigError: If `function` is not callable.
     """
     if not callable(function):
         kind = type(function).__name__
@@ -52,7 +52,7 @@ def Depends(function: Callable[..., Any], *, use_cache: bool = True) -> Any:
 
 
 def dependency_of(hint: Any, default: Any) -> Dependency | None:
-    """The dependency that a parameter names, if it does."""
+    """The dependency that a parameter names; ``None`` if it names none."""
     if isinstance(default, Dependency):
         return default
     if typing.get_origin(hint) is Annotated:
@@ -61,5 +61,5 @@ def dependency_of(hint: Any, default: Any) -> Dependency | None:
 
 
 def is_injected(default: Any) -> bool:
-    """Whether a default only stands for what the worker puts in."""
+    """Whether a default is the placeholder `injected`."""
     return default is injected

@@ -1,4 +1,4 @@
-"""What a task raises to say what should become of it, and what waiting for its result may raise."""
+"""The exceptions that a task raises to choose its outcome, and the one that a wait for its result may raise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Discard", "Fail", "Retry", "Snooze", "TaskFailed"]
 
 
 class Retry(Exception):
-    """Raised by a task: run it again.
+    """Raised by a task to be run again.
 
     Args:
-        reason: Why; kept as the error of this run.
-        delay: The wait, in seconds or as `timedelta`. Default: the task's own backoff.
-        unlimited: The task runs again whatever its number of retries says. Default: the run counts as any failed one,
-            and where no retry is left the task becomes a dead letter.
+        reason: The reason; kept as the error of this run.
+        delay: The wait, in seconds or as `timedelta`, at most 100 years. Default: the task's backoff.
+        unlimited: Whether the task runs again even if no retries are left; the attempt counts. Default: false: it
+            counts as any other retry, and if none is left, the task becomes a dead letter.
 
-    A task that runs again and again without a pause is slowed, and named in the log.
+    Workers slow down a task that runs again and again without a pause, and name it in the log.
     """
 
     def __init__(self, reason: str = "", *, delay: float | timedelta | None = None, unlimited: bool = False) -> None:
@@ -33,10 +33,10 @@ class Retry(Exception):
 
 
 class Snooze(Exception):
-    """Raised by a task: put it off, the attempt not counted.
+    """Raised by a task to be postponed; the attempt is not counted.
 
     Args:
-        delay: For how long, in seconds or as `timedelta`.
+        delay: The wait, in seconds or as `timedelta`, at most 100 years.
     """
 
     def __init__(self, delay: float | timedelta) -> None:
@@ -45,7 +45,13 @@ class Snooze(Exception):
 
 
 class Discard(Exception):
-    """Raised by a task: drop it. It is neither retried nor kept as a dead letter; the reason is kept in its result."""
+    """Raised by a task to be dropped: it is neither retried nor kept as a dead letter.
+
+    The reason is kept in its result.
+
+    Args:
+        reason: The reason.
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
@@ -53,10 +59,11 @@ class Discard(Exception):
 
 
 class Fail(Exception):
-    """Raised by a task: it has failed for good. It is not retried, whatever its retries say, and stays as a dead letter.
+    """Raised by a task that has failed for good: it is not retried even if retries are left, and stays as a dead
+    letter.
 
     Args:
-        reason: Why; kept, with the traceback, as the error of this run.
+        reason: The reason; kept, with the traceback, as the error of this run.
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -65,9 +72,9 @@ class Fail(Exception):
 
 
 class TaskFailed(Exception):
-    """Raised where a task's value is asked for and the task has ended without one.
+    """Raised instead of returning a task's value if the task has ended without one.
 
-    The traceback of the worker is in the text, and in `error.trace`.
+    The text contains the traceback of the run, as does `error.trace`.
     """
 
     #: The record of the task.
@@ -79,7 +86,7 @@ class TaskFailed(Exception):
 
     @property
     def task_id(self) -> UUID:
-        """The task."""
+        """The task's id."""
         return self.result.task_id
 
     @property
@@ -89,7 +96,7 @@ class TaskFailed(Exception):
 
     @property
     def error(self) -> TaskError | None:
-        """Type, message and traceback of the last run, if it failed."""
+        """The error of a failed task, or the reason of a discarded one; else ``None``."""
         return self.result.error
 
     def __str__(self) -> str:

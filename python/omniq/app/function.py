@@ -1,4 +1,4 @@
-"""Functions that are tasks: called as they are, or enqueued."""
+"""Functions that are tasks: they can be called, or enqueued."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTaskFunction", "CallOptions", "TaskFunction", "TaskOptions"]
 
-#: The parameters of the plain call, and what it returns; those of `enqueue`, and the value of a run.
+#: `Q` and `S`: the parameters and the return type of the plain call; `P`: the parameters of `enqueue`; `R`: the value
+#: of a run.
 Q = ParamSpec("Q")
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -37,50 +38,51 @@ R = TypeVar("R")
 
 
 class TaskOptions(TypedDict, total=False):
-    """What holds for every task of a function: the options of `AsyncOmniQ.task`."""
+    """The options of every task of a function, given to `AsyncOmniQ.task`."""
 
-    #: The name under which workers know it, in every language. Default: the function's own name.
+    #: The name under which workers find it, in every language. Default: the function's own name.
     name: str
     #: The queue. Default: ``"default"``.
     queue: str
-    #: Higher first, -32768 to 32767. Default: 0.
+    #: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
     priority: int
-    #: How many times a task that fails is run again, 0 to 1,000,000: 3 allows 4 runs. Default: 3.
+    #: How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs. Default: 3.
     max_retries: int
     #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
     backoff: Backoff
-    #: The longest that one run may take, in seconds or as `timedelta`: then an ``async def`` function is cancelled, one in a process is
-    #: ended, and one in a thread is notified by its `Context`. Default: no limit.
+    #: The longest that one run may take, in seconds or as `timedelta`. After it an ``async def`` function is cancelled,
+    #: one in a process is ended, and one in a thread is notified by its `Context`. Default: no limit.
     timeout: float | timedelta
-    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of creation and start
-    #: time. Default: it never does.
+    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
+    #: creation and start time. Default: no end.
     ttl: float | timedelta
     #: A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
     metadata: dict[str, Any]
-    #: How arguments and value are written. Default: as the application was made, which is ``"json"`` unless said otherwise.
+    #: The codec of arguments and value. Default: that of the application, which is ``"json"`` unless set.
     codec: str
-    #: Whether a ``def`` function runs in a process of its own: for work that needs the processor, and for timeouts that
-    #: end it whatever it does. The program needs a main guard, as with `multiprocessing`. Default: false.
+    #: Whether a ``def`` function runs in a process: for work that is bound by the processor, and for timeouts that end
+    #: any run. The program needs a main guard, as with `multiprocessing`. Default: false.
     process: bool
 
 
 class CallOptions(TypedDict, total=False):
-    """What holds for one enqueue: the options of `AsyncTaskFunction.with_options`."""
+    """The options of one enqueue, given to `AsyncTaskFunction.with_options`."""
 
-    #: The id of the task. One that is in use is refused (`DuplicateError`). Default: a new one.
+    #: The id of the task. An id that is in use is refused (`DuplicateError`). Default: a new one.
     id: UUID
     #: The queue. Default: the function's.
     queue: str
-    #: Higher first, -32768 to 32767. Default: the function's.
+    #: Tasks of higher priority are claimed first: -32768 to 32767. Default: the function's.
     priority: int
-    #: Not before this time, which has a time zone. Not together with `delay`. Default: at once.
+    #: The earliest start time, with a time zone. Refused together with `delay`. Default: at once.
     run_at: datetime
-    #: Not before this span from now, in seconds or as `timedelta`. Not together with `run_at`. Default: at once.
+    #: The earliest start, as a span from now in seconds or as `timedelta`. Refused together with `run_at`. Default: at
+    #: once.
     delay: float | timedelta
-    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of creation and start
-    #: time. Default: the function's.
+    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
+    #: creation and start time. Default: the function's.
     ttl: float | timedelta
-    #: How many times the task is run again if it fails, 0 to 1,000,000. Default: the function's.
+    #: How many times the task may be retried if it fails, 0 to 1,000,000. Default: the function's.
     max_retries: int
     #: The wait before a retry. Default: the function's.
     backoff: Backoff
@@ -88,19 +90,19 @@ class CallOptions(TypedDict, total=False):
     timeout: float | timedelta
     #: A dict that travels with the task, in place of the function's. Default: the function's.
     metadata: dict[str, Any]
-    #: How arguments and value are written. Default: the function's.
+    #: The codec of arguments and value. Default: the function's.
     codec: str
-    #: An open connection of your own, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django. Default: none,
-    #: the task is enqueued by itself.
+    #: Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
+    #: Default: none; the task is enqueued in its own transaction.
     connection: Any
 
 
 class BaseFunction(Generic[Q, S, P, R]):
-    """A function that is a task. Calling it is a plain call of the function."""
+    """A function that is a task. A call of it is a plain call of the function."""
 
     __name__: str
     __qualname__: str
-    #: The name under which workers know it.
+    #: The name under which workers find it.
     name: str
     #: The function itself.
     function: Callable[Q, S]
@@ -110,7 +112,7 @@ class BaseFunction(Generic[Q, S, P, R]):
     def __init__(
         self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
     ) -> None:
-        # Of an object that can be called, the attributes stay its own.
+        # The attributes of a callable object are not copied.
         functools.update_wrapper(self, function, updated=("__dict__",) if inspect.isroutine(function) else ())
         self.app = app
         self.function = function
@@ -135,26 +137,26 @@ class BaseFunction(Generic[Q, S, P, R]):
         self._shared = _Shared()
         self._make_template()
 
-    # What is made at first use, so that annotations may name what is defined later.
+    # The following are made at first use, so that annotations may name what is defined later.
 
     @property
     def signature(self) -> Signature:
-        """The parameters, sorted by where their arguments come from."""
+        """The parameters, sorted by the source of their arguments."""
         return self._once("signature", lambda: Signature(self.function, self._namespace))  # type: ignore[no-any-return]
 
     @property
     def arguments(self) -> Arguments:
-        """How arguments are written and read."""
+        """Encodes and decodes the arguments."""
         allow = self.app.allow_pickle
         return self._once("arguments", lambda: Arguments(self.name, self.signature, allow))  # type: ignore[no-any-return]
 
     @property
     def returns(self) -> Value:
-        """How the value is read."""
+        """Encodes and decodes the value of a run."""
         return self._once("returns", lambda: Value(self.signature.returns, self.app.allow_pickle))  # type: ignore[no-any-return]
 
     def plan(self) -> Plan:
-        """How it is run, with the middleware that the application has by now."""
+        """The plan of its runs, with the middleware that the application has at this time."""
         app = self.app
         return Plan(self.function, self.signature, app._middleware, app.dependency_overrides)
 
@@ -167,43 +169,44 @@ class BaseFunction(Generic[Q, S, P, R]):
         return made[name]
 
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> S:
-        """Calls the function, here and now."""
+        """Calls the function in this process; nothing is enqueued."""
         return self.function(*args, **kwargs)
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """The same task with other options: ``f.with_options(delay=60).enqueue(1)``.
 
         Args:
-            id (UUID): The id of the task. One that is in use is refused (`DuplicateError`). Default: a new one.
+            id (UUID): The id of the task. An id that is in use is refused (`DuplicateError`). Default: a new one.
             queue (str): The queue. Default: the function's.
-            priority (int): Higher first, -32768 to 32767. Default: the function's.
-            run_at (datetime): Not before this time, which has a time zone. Not together with `delay`. Default: at once.
-            delay (float | timedelta): Not before this span from now, in seconds or as `timedelta`. Not together with
-                `run_at`. Default: at once.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: the function's.
+            run_at (datetime): The earliest start time, with a time zone. Refused together with `delay`. Default: at
+                once.
+            delay (float | timedelta): The earliest start, as a span from now in seconds or as `timedelta`. Refused
+                together with `run_at`. Default: at once.
             ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
                 `timedelta`, from the later of creation and start time. Default: the function's.
-            max_retries (int): How many times the task is run again if it fails, 0 to 1,000,000. Default: the
+            max_retries (int): How many times the task may be retried if it fails, 0 to 1,000,000. Default: the
                 function's.
             backoff (Backoff): The wait before a retry. Default: the function's.
             timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. Default: the
                 function's.
             metadata (dict[str, Any]): A dict that travels with the task, in place of the function's. Default: the
                 function's.
-            codec (str): How arguments and value are written. Default: the function's.
-            connection (Any): An open connection of your own, in whose transaction the task is enqueued: of asyncpg,
-                psycopg, SQLAlchemy or Django. Default: none, the task is enqueued by itself.
+            codec (str): The codec of arguments and value. Default: the function's.
+            connection (Any): Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg,
+                SQLAlchemy or Django. Default: none; the task is enqueued in its own transaction.
 
         Raises:
             ConfigError: For an option that does not exist.
-            InvalidError: For a value that is refused.
+            InvalidError: For a bad value of an option.
         """
         check_options(options, CallOptions.__annotations__, "an enqueue")
-        # Not copy.copy: what is pickled by its name is not copied.
+        # Not copy.copy, which does not copy objects that are pickled by name.
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
-        # They say the same in two ways: the later one counts.
+        # `run_at` and `delay` set the same value: the later one wins.
         kept = dict(self._options)
         for one, other in (("run_at", "delay"), ("delay", "run_at")):
             if given.get(one) is not None:
@@ -239,7 +242,7 @@ class BaseFunction(Generic[Q, S, P, R]):
         except OmniQError as error:
             if not error.message.startswith("task "):
                 raise
-            # Which of many it is, cannot be seen from its arguments.
+            # The number of the call is added, because its arguments do not show which of several calls it is.
             words = f"calls[{len(written)}] of {error.message}{arguments.hint(call)}"
             raise of_kind(error.kind, words) from error.__cause__
         return written
@@ -270,12 +273,12 @@ class BaseFunction(Generic[Q, S, P, R]):
         return f"<{type(self).__name__} {self.name}>"
 
     def __reduce__(self) -> str:
-        # By its place in its module, as functions are.
+        # Pickled by its name in its module, as functions are.
         return getattr(self.function, "__qualname__", self.name)
 
 
 class _Shared:
-    """What a function and its copies with other options have in common."""
+    """The values that a function shares with its copies with other options."""
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
@@ -286,16 +289,17 @@ class TaskFunction(BaseFunction[Q, S, P, R]):
     """A task of an `OmniQ`: enqueued by blocking calls, from any thread."""
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """Adds a task with these arguments; it is durable once this returns. Blocks this thread.
+        """Adds a task with these arguments. The task is durable once this returns. Blocks this thread.
 
         Raises:
             InvalidError: For arguments that do not fit the function, naming the argument; nothing is written then.
+            DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
         return Handle(self, self._enqueue_sync(args, kwargs))
 
     def enqueue_many_sync(self, calls: Iterable[Any]) -> list[Handle[R]]:
-        """Adds a task for each of these, all or none; see `AsyncTaskFunction.enqueue_many`. Blocks this thread."""
+        """Adds a task for each of these calls, all or none; see `AsyncTaskFunction.enqueue_many`. Blocks the thread."""
         return [Handle(self, id) for id in self._enqueue_many_sync(calls)]
 
     enqueue = enqueue_sync
@@ -310,12 +314,14 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
     """A task of an `AsyncOmniQ`: enqueued on an event loop, or by blocking calls with ``_sync`` names."""
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
-        """Adds a task with these arguments; it is durable once this returns.
+        """Adds a task with these arguments. The task is durable once this returns.
 
-        Calls that are under way together travel together, and each is durable by itself.
+        Calls that arrive while one is under way are sent together in the next statement; each returns once its own task
+        is durable.
 
         Raises:
             InvalidError: For arguments that do not fit the function, naming the argument; nothing is written then.
+            DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
         if self._connection is not None:
@@ -327,11 +333,11 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         return AsyncHandle(self, id)
 
     async def enqueue_many(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
-        """Adds a task for each of these, all or none, far faster than one by one.
+        """Adds a task for each of these calls, all or none, far faster than one by one.
 
         Args:
-            calls: For a function of one parameter, its argument each time. Otherwise a tuple of arguments by position, or
-                a dict of arguments by name, each time.
+            calls: For a function of one parameter, the argument of each call. Otherwise for each call a tuple of
+                arguments by position, or a dict of arguments by name.
 
         Raises:
             OmniQError: As for `enqueue`; one bad call refuses all.

@@ -1,4 +1,4 @@
-"""What an enqueue gives back: the task, to be looked at, waited for and cancelled."""
+"""The handle that an enqueue returns: to look at the task, wait for it and cancel it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["AsyncHandle", "Handle"]
 
 R = TypeVar("R")
 
-#: Without end, for all practical purposes.
+#: The timeout of a wait without end.
 _FOR_EVER = timedelta(days=3650)
 
 
 class BaseHandle(Generic[R]):
-    """A task that was enqueued, with blocking methods."""
+    """The handle of a task that was enqueued, with blocking methods."""
 
     __slots__ = ("_function", "id")
 
@@ -59,21 +59,21 @@ class BaseHandle(Generic[R]):
         return value
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R:
-        """Waits for the task's end, blocking this thread, and gives its value; see `AsyncHandle.result`."""
+        """Waits for the task's end, blocking this thread, and returns its value; see `AsyncHandle.result`."""
         return self._value(wait(self._wait(timeout)))
 
     def status_sync(self) -> TaskState | None:
-        """Where the task stands, blocking; see `AsyncHandle.status`."""
+        """The state of the task, blocking; see `AsyncHandle.status`."""
         core = self._function.app._core
         task = wait(core.queue().get(self.id))
         return _status(task, None if task is not None else wait(core.result(self.id)))
 
     def cancel_sync(self) -> Cancelled:
-        """Withdraws the task, blocking; see `AsyncHandle.cancel`."""
+        """Cancels the task, blocking; see `AsyncHandle.cancel`."""
         return wait(self._function.app._core.cancel(self.id))
 
     def events_sync(self) -> list[TaskEvent]:
-        """What happened to the task, blocking; see `AsyncHandle.events`."""
+        """The events of the task, blocking; see `AsyncHandle.events`."""
         return wait(self._events())
 
     def __repr__(self) -> str:
@@ -87,42 +87,43 @@ class BaseHandle(Generic[R]):
 
 
 class Handle(BaseHandle[R]):
-    """A task that was enqueued; blocking. Every method has its plain name, and one with ``_sync`` behind it."""
+    """The handle of a task that was enqueued; blocking. Each method has two names: the plain one, and one with the
+    suffix ``_sync``."""
 
     __slots__ = ()
 
-    # Written out: type checkers lose the type of the value in a plain alias of a generic class's method.
+    # Not aliases: type checkers lose the type of the value in an alias of a generic class's method.
 
     def result(self, timeout: float | timedelta | None = None) -> R:
-        """Waits for the task's end and gives its value; see `AsyncHandle.result`."""
+        """Waits for the task's end and returns its value; see `AsyncHandle.result`."""
         return self.result_sync(timeout)
 
     def status(self) -> TaskState | None:
-        """Where the task stands; see `AsyncHandle.status`."""
+        """The state of the task; see `AsyncHandle.status`."""
         return self.status_sync()
 
     def cancel(self) -> Cancelled:
-        """Withdraws the task; see `AsyncHandle.cancel`."""
+        """Cancels the task; see `AsyncHandle.cancel`."""
         return self.cancel_sync()
 
     def events(self) -> list[TaskEvent]:
-        """What happened to the task; see `AsyncHandle.events`."""
+        """The events of the task; see `AsyncHandle.events`."""
         return self.events_sync()
 
 
 class AsyncHandle(BaseHandle[R]):
-    """A task that was enqueued. The methods with ``_sync`` do the same for code without an event loop."""
+    """The handle of a task that was enqueued. The methods with ``_sync`` names are for code without an event loop."""
 
     __slots__ = ()
 
     async def result(self, timeout: float | timedelta | None = None) -> R:
-        """Waits for the task's end and gives the function's value, made by its return annotation.
+        """Waits for the task's end and returns the function's value, decoded by its return annotation.
 
         Args:
             timeout: How long to wait at most, in seconds or as `timedelta`. Default: without end.
 
         Raises:
-            TaskFailed: If it ended without a value: failed, cancelled, expired or discarded.
+            TaskFailed: If the task ended without a value: failed, cancelled, expired or discarded.
             TimeoutError: If it has not ended in time.
             ConfigError: If results are off.
             CodecError: If the value does not fit the annotation.
@@ -130,20 +131,28 @@ class AsyncHandle(BaseHandle[R]):
         return self._value(await run(self._wait(timeout)))
 
     async def status(self) -> TaskState | None:
-        """Where the task stands; ``None`` if nothing is known of it: it has ended, and left no result or none any more."""
+        """The state of the task; ``None`` if the queue does not hold it and no result is stored (any more)."""
         core = self._function.app._core
         task = await run(core.queue().get(self.id))
         return _status(task, None if task is not None else await run(core.result(self.id)))
 
     async def cancel(self) -> Cancelled:
-        """Withdraws the task: a waiting one leaves the queue, a running one is asked to stop.
+        """Cancels the task: a waiting one leaves the queue, a running one is asked to stop.
 
-        An ``async def`` task is cancelled then, one in a process is ended, and one in a thread is told by its `Context`.
+        A running ``async def`` task is cancelled, one in a process is ended, and one in a thread is notified by its
+        `Context`.
+
+        Returns:
+            `Cancelled.DONE`, `Cancelled.REQUESTED` for a running task, or `Cancelled.NOT_FOUND`.
         """
         return await run(self._function.app._core.cancel(self.id))
 
     async def events(self) -> list[TaskEvent]:
-        """What happened to the task, the oldest first. Raises `ConfigError` if events are off."""
+        """The first 100 events of the task, the oldest first.
+
+        Raises:
+            ConfigError: If events are off.
+        """
         return await run(self._events())
 
 

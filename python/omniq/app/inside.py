@@ -1,7 +1,7 @@
-"""Enqueues and completes inside a transaction of the user's own: a commit makes it visible, a rollback leaves nothing.
+"""Enqueues and completes inside the user's transaction: a commit makes the change visible, a rollback undoes it.
 
-The statement and its parameters come from the Rust side; here they are handed to the driver whose connection was given. The statement
-does nothing on a connection that leads to another database than the queue's, and says so.
+The Rust side makes the statement and its parameters; this module sends them by the driver of the given connection. On a
+connection that leads to another database than the queue's, the statement does nothing, and its answer says so.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from omniq import _omniq
     from omniq.app.base import BaseApp
 
-#: What the server says where it has no such schema, table or function.
+#: The SQLSTATEs of a missing schema, table and function.
 _MISSING = ("3F000", "42P01", "42883")
 
 
 async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
-    """On a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
+    """Enqueues on a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
     assert template is not None
     taken = take(connection)
     if app._is_test:
         ids = await run(template.enqueue_many(app._core, written))
         await app._enqueued(ids)
         return ids
-    # The schema must be there, and no result of an earlier task with the same id.
+    # The schema must exist, and no result of an earlier task with the same id.
     await run(template.check(app._core))
     place = await run(app._core.database_id(None))
     while True:
@@ -46,7 +46,7 @@ async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | Non
 
 
 def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
-    """On a blocking connection of psycopg, SQLAlchemy or Django."""
+    """Enqueues on a blocking connection of psycopg, SQLAlchemy or Django."""
     assert template is not None
     taken = _blocking(connection, "f.enqueue(…)")
     if app._is_test:
@@ -68,12 +68,12 @@ def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None
 async def complete(
     connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
 ) -> None:
-    """On a connection as for `enqueue`; `refused` is told of a statement that has done nothing."""
+    """Completes on a connection as for `enqueue`; calls `refused` if the statement has done nothing."""
     taken = take(connection)
     sql, *parameters = await run(pending)
     elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
     if elsewhere is not None:
-        # The transaction goes on. After an error it does not: what the run has written in it is lost.
+        # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
         refused()
         raise elsewhere
 
@@ -81,12 +81,12 @@ async def complete(
 def complete_sync(
     connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
 ) -> None:
-    """On a connection as for `enqueue_sync`; `refused` is told of a statement that has done nothing."""
+    """Completes on a connection as for `enqueue_sync`; calls `refused` if the statement has done nothing."""
     taken = _blocking(connection, "context.complete(…)")
     sql, *parameters = wait(pending)
     elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
     if elsewhere is not None:
-        # The transaction goes on. After an error it does not: what the run has written in it is lost.
+        # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
         refused()
         raise elsewhere
 
@@ -104,7 +104,7 @@ def _blocking(connection: Any, call: str) -> Taken:
 
 
 async def _carry_out(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
-    """Sends the statement; gives the refusal if the connection leads to another database than the queue's."""
+    """Sends the statement; returns the error if the connection leads to another database than the queue's."""
     if not taken.is_async:
         return _carry_out_sync(connection, taken, sql, parameters, queue)
     try:
@@ -125,6 +125,7 @@ def _carry_out_sync(connection: Any, taken: Taken, sql: str, parameters: list[An
 
 
 def _explain(error: Exception, connection: Any, queue: str) -> None:
-    """Raises the refusal if the connection leads to a database without OmniQ's tables, which the queue's own has."""
+    """Raises the error for another database if the statement failed because OmniQ's tables are missing: the queue's own
+    database has them."""
     if sqlstate_of(error) in _MISSING:
         raise another(connection, None, queue) from error

@@ -1,4 +1,4 @@
-"""What kind of thing a callable is: functions, methods, partials, objects that can be called, and coroutines that come from them."""
+"""The kinds of callables: functions, methods, partials and callable objects; and the coroutines that they return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omniq.errors import OmniQError
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """What is called in the end: the function of a partial, the ``__call__`` of an object."""
+    """The function that a call executes: that of a partial, or the ``__call__`` of an object."""
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isroutine(function) or isinstance(function, type):
@@ -22,35 +22,36 @@ def inner(function: Callable[..., Any]) -> Any:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether a call of it is known to give a coroutine. A decorator that is none itself hides it: see `is_coroutine`."""
+    """Whether a call of it is known to return a coroutine. A decorator that is not async hides this: see
+    `is_coroutine`."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inner(function))
 
 
 def _chain(function: Any) -> Iterator[Any]:
-    """It, and what stands behind it: behind partials and decorators."""
+    """The function, and the functions that its partials and decorators wrap, from the outermost to the innermost."""
     while function is not None:
         yield function
         function = function.func if isinstance(function, functools.partial) else getattr(function, "__wrapped__", None)
 
 
 def innermost(function: Callable[..., Any]) -> Any:
-    """What stands behind all decorators and partials."""
+    """The function that all decorators and partials wrap."""
     return list(_chain(function))[-1]
 
 
 def has_partial(function: Callable[..., Any]) -> bool:
-    """Whether a partial stands in it."""
+    """Whether one of its wrappers is a partial."""
     return any(isinstance(one, functools.partial) for one in _chain(function))
 
 
 def may_be_async(function: Callable[..., Any]) -> bool:
-    """Whether an async function stands behind it, also if a decorator is in front."""
+    """Whether it is or wraps an async function."""
     return any(is_async(one) for one in _chain(function))
 
 
 def is_coroutine(value: Any) -> bool:
-    """Whether a call has given what must be awaited before there is a value."""
-    # The first question is quick, and the answer to nearly all.
+    """Whether a call has returned an awaitable instead of the value."""
+    # The first test is quick, and decides nearly all cases.
     return hasattr(type(value), "__await__") and isinstance(value, Coroutine | asyncio.Future)
 
 
@@ -62,19 +63,19 @@ def name_of(function: Any) -> str:
 
 
 def place_of(function: Any) -> tuple[str, str, Any]:
-    """Where it was defined: module and name; for what has no place of its own, itself as well."""
+    """Where it was defined: module and name; for an object without a qualified name, also the object's identity."""
     place = getattr(function, "__qualname__", None)
     module = getattr(function, "__module__", None) or type(function).__module__
     return (module, place, None) if place else (module, name_of(function), id(function))
 
 
 async def heeding(job: Any, awaitable: Any) -> Any:
-    """Awaits it on the loop for a run that is in a thread; cancels it once the run should stop."""
+    """Awaits it on the loop for a run in a thread; cancels it once the run should stop."""
     task = asyncio.ensure_future(awaitable)
     try:
         told = asyncio.ensure_future(run(job.cancelled()))
     except OmniQError:
-        # In a process, which is ended from outside.
+        # The run is in a process, which is ended from outside.
         return await task
     try:
         await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)

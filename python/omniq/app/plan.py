@@ -1,7 +1,7 @@
-"""How a function is run: its arguments, what is put in, and what stands around it.
+"""How a function is run: its arguments, its dependencies, and its middleware.
 
-A generator stands for set-up and tear-down, in dependencies and middleware alike: it is begun before the function, and gets
-the function's value, or its exception, at its ``yield``.
+Set-up and tear-down are generators, in dependencies and middleware alike: a generator is started before the function,
+and gets the function's value, or its exception, at its ``yield``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from omniq.errors import ConfigError
 
 
 class Dependant:
-    """A function with the dependencies of its own."""
+    """A dependency's function with its own dependencies."""
 
     def __init__(
         self, function: Callable[..., Any], namespace: dict[str, Any] | None = None, path: tuple[Any, ...] = ()
@@ -39,16 +39,16 @@ class Dependant:
 
     @property
     def is_async(self) -> bool:
-        """Whether it, or what it needs, must be awaited."""
+        """Whether the function or one of its dependencies must be awaited."""
         return self.is_coroutine or self.is_async_generator or any(need.is_async for need, _ in self.needs.values())
 
 
-#: Dependants by the name of their parameter, with whether a value is shared within a run.
+#: Dependants by the names of the parameters; the flag says whether the value is shared within a run.
 Needs = dict[str, tuple[Dependant, bool]]
 
 
 def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple[Any, ...] = ()) -> Needs:
-    """What the parameters of a function depend on."""
+    """The dependencies of a function's parameters."""
 
     def made(dependency: Dependency) -> tuple[Dependant, bool]:
         return Dependant(dependency.function, namespace, path), dependency.use_cache
@@ -56,12 +56,12 @@ def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple
     return {name: made(dependency) for name, dependency in signature.dependencies.items()}
 
 
-#: Runs a coroutine on an event loop and waits for it, from a thread that has none.
+#: Runs a coroutine on an event loop and waits for it, from a thread without a loop.
 Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 async def _first(generator: Any) -> Any:
-    """What an async generator yields first."""
+    """The first value that an async generator yields."""
     try:
         return await anext(generator)
     except StopAsyncIteration:
@@ -69,14 +69,14 @@ async def _first(generator: Any) -> Any:
 
 
 async def _ended(generator: Any, value: Any, error: BaseException | None) -> tuple[Any, BaseException | None]:
-    """Value and exception of a run after this async generator has seen them."""
+    """Value and exception of a run after this async generator's tear-down."""
     try:
         if error is None:
             await generator.asend(value)
         else:
             await generator.athrow(error)
     except StopAsyncIteration:
-        # It has swallowed the exception, if there was one: the run has no value then.
+        # If there was an exception, the generator has suppressed it: the run then has no value.
         return (value if error is None else None), None
     except BaseException as raised:
         return value, raised
@@ -85,14 +85,14 @@ async def _ended(generator: Any, value: Any, error: BaseException | None) -> tup
 
 
 def _yields(generator: Any, times: str) -> RuntimeError:
-    """The error for set-up and tear-down that do not stand around one run."""
+    """The error for a generator that does not yield exactly once."""
     name, line = generator.__qualname__, (getattr(generator, "gi_code", None) or generator.ag_code).co_firstlineno
     remedy = "as middleware or a dependency it yields once in each run, where the task is to run"
     return RuntimeError(f"{name} (line {line}) yields {times}: {remedy}, whatever it finds")
 
 
 class Around:
-    """What was begun before the function and is to be ended behind it, in the opposite order; for ``def`` functions."""
+    """The generators that were started before a ``def`` function, to be ended after it in the opposite order."""
 
     def __init__(self, context: Context, overrides: dict[Any, Any], wait: Wait | None = None) -> None:
         self.context = context
@@ -136,7 +136,7 @@ class Around:
         return need if other is None else Dependant(other)
 
     def end(self, value: Any, error: BaseException | None) -> Any:
-        """The value, or the exception, after all tear-downs have seen it."""
+        """The value, or the exception, after all tear-downs."""
         while self.open:
             generator = self.open.pop()
             try:
@@ -149,7 +149,7 @@ class Around:
                 else:
                     generator.throw(error)
             except StopIteration:
-                # It has swallowed the exception, if there was one: the run has no value then.
+                # If there was an exception, the generator has suppressed it: the run then has no value.
                 value, error = (value if error is None else None), None
             except BaseException as raised:
                 error = raised
@@ -162,7 +162,7 @@ class Around:
 
 
 class AsyncAround(Around):
-    """The same, awaiting what must be awaited."""
+    """The same as `Around` for ``async def`` functions."""
 
     async def begin_async(self, generator: Any) -> Any:
         value = await _first(generator)
@@ -207,7 +207,7 @@ class AsyncAround(Around):
 
 
 class Plan:
-    """All that stands around one function."""
+    """One function with its dependencies and the middleware."""
 
     def __init__(
         self,
@@ -233,7 +233,7 @@ class Plan:
         return self.signature.assemble(named | dict.fromkeys(self.signature.contexts, context) | made)
 
     def call(self, context: Context, named: dict[str, Any], wait: Wait) -> Any:
-        """Runs a ``def`` function with these arguments; what stands around it may be async."""
+        """Runs a ``def`` function with these arguments. Its middleware may be async; `wait` awaits it."""
         around = Around(context, self.overrides, wait)
         value, error = None, None
         try:
@@ -242,7 +242,7 @@ class Plan:
             args, kwargs = self._assemble(named, context, around.solve(self.needs))
             value = self.function(*args, **kwargs)
             if is_coroutine(value):
-                # An async function behind a decorator.
+                # An async function, wrapped by a decorator that is not async.
                 context._is_async = True
                 value = wait(heeding(context._job, value))
         except BaseException as raised:

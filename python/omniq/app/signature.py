@@ -1,4 +1,4 @@
-"""What a function takes: the arguments that travel with a task, and those that the worker puts in."""
+"""The parameters of a function: those whose arguments travel with a task, and those that the worker fills."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Taken(NamedTuple):
 
 
 class Signature:
-    """The parameters of a function, sorted by where their arguments come from."""
+    """The parameters of a function, sorted by the source of their arguments."""
 
     def __init__(self, function: Callable[..., Any], namespace: dict[str, Any] | None = None) -> None:
         self.function = function
@@ -49,16 +49,16 @@ class Signature:
 
     @property
     def injects(self) -> bool:
-        """Whether the worker puts anything in."""
+        """Whether the worker fills any parameter."""
         return bool(self.contexts or self.dependencies)
 
     def of_taken(self) -> inspect.Signature:
-        """The signature as one who enqueues sees it."""
+        """The signature of an enqueue: without the parameters that the worker fills."""
         parameters = self.plain.parameters
         return inspect.Signature([parameters[taken.name] for taken in self.taken])
 
     def assemble(self, named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The call with these values by name; what is missing has a default."""
+        """The call with these values by name. Missing values must have a default."""
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         has_rest = any(one.kind is Parameter.VAR_POSITIONAL for one in self.plain.parameters.values())
@@ -77,7 +77,7 @@ class Signature:
 
 
 def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> dict[str, Any]:
-    # A decorator in front of a partial has the partial's signature and annotations of its own.
+    # A decorator around a partial has the partial's signature, but its own annotations.
     target = inner(innermost(function)) if has_partial(function) else inner(function)
     if isinstance(target, type):
         target = target.__init__  # type: ignore[misc]
@@ -90,7 +90,7 @@ def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> di
 
 
 def _plain(hint: Any) -> Any:
-    """Without the notes of others, which msgspec does not know; its own stay."""
+    """The hint without the metadata of `Annotated`, unless it is msgspec's own."""
     return hint if typing.get_origin(hint) is not Annotated or _is_for_msgspec(hint) else hint.__origin__
 
 

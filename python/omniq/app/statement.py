@@ -1,26 +1,26 @@
-"""Statements of the Rust side made fit for the drivers of others: placeholders, and bytes."""
+"""Converts statements of the Rust side for other drivers: their placeholders, and bytes."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-#: A quoted name (it may hold anything), or a place.
+#: A quoted name, which may contain any character, or a placeholder.
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 
 
-#: A statement, and its parameters by names, ``p1`` and so on.
+#: A statement, and its parameters by name: ``p1`` and so on.
 Statement = tuple[Any, dict[str, Any]]
 
 
 def percent(sql: str, parameters: list[Any]) -> Statement:
-    """With ``%(p1)s`` and so on, as psycopg and Django have it."""
+    """The statement with placeholders ``%(p1)s`` and so on, for psycopg and Django."""
     sql, texts = _bytes_as_text(sql, parameters)
     return _PLACE.sub(lambda found: f"%(p{found[2]})s" if found[2] else found[1], sql.replace("%", "%%")), _named(texts)
 
 
 def colon(sql: str, parameters: list[Any]) -> Statement:
-    """With ``:p1`` and so on, as SQLAlchemy has it."""
+    """The statement with placeholders ``:p1`` and so on, for SQLAlchemy."""
     sql, texts = _bytes_as_text(sql, parameters)
     return _PLACE.sub(lambda found: f":p{found[2]}" if found[2] else found[1].replace(":", "\\:"), sql), _named(texts)
 
@@ -30,11 +30,11 @@ def _named(parameters: list[Any]) -> dict[str, Any]:
 
 
 def _bytes_as_text(sql: str, parameters: list[Any]) -> tuple[str, list[Any]]:
-    """With bytes given as text, which the server makes bytes of again.
+    """The statement with bytes passed as text, which the server casts to bytes.
 
-    Each driver writes bytes in a way of its own, which may hang on settings of the session: psycopg escapes those of a list
-    for a literal, and without ``standard_conforming_strings`` sends too many backslashes then. Texts are the same for all. Only
-    asyncpg by itself gets the bytes: it sends values in binary, by the types that the server names.
+    Each driver encodes bytes in its own way, which may depend on settings of the session: psycopg escapes bytes in a
+    list as a literal, and without ``standard_conforming_strings`` it then sends too many backslashes. All drivers send
+    texts alike. Only asyncpg, used directly, gets bytes: it sends values in binary, by the types that the server names.
     """
     texts: list[Any] = []
     kinds: dict[int, str] = {}

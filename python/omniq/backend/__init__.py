@@ -1,1 +1,1 @@
-"""The backends: all stores in one object."""
+"""The backends: task queue, results and events in one object."""

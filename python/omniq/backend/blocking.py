@@ -26,14 +26,18 @@ __all__ = ["Backend"]
 
 
 class Backend(Parts):
-    """A task queue with, where wanted, a result storage and an event storage, each on whatever it is kept on.
+    """A task queue with an optional result storage and an optional event storage. Each may be kept in another place.
 
-    Where results or events are kept in the same place as the queue, a task's end is written with them in one
-    transaction. Where results are kept elsewhere, a result is stored first and the task settled then: after a crash in
-    between, the task runs again and its result is replaced. Events are a log beside the work: an event that cannot be
-    written is dropped with a warning in the log, and never fails or holds up a task.
+    If results or events are in the queue's location, the end of a task is written with them in one transaction. If
+    results are kept elsewhere, a result is stored first and its task settled afterwards: after a crash in between, the
+    task runs again and its result is replaced.
 
-    It is connected on entry of its ``with`` block, by `connect`, or at first use.
+    An event that cannot be written is dropped with a warning in the log, and never fails a task. An event storage
+    elsewhere delays the work by at most 2 seconds a write. If events are in the queue's location, a worker holds the
+    end of a run back for up to 15 seconds while the disk is full or the events are locked, and then settles it without
+    its event.
+
+    It connects on entry of its ``with`` block, by `connect`, or at first use.
     """
 
     _core: _omniq.Backend
@@ -45,16 +49,24 @@ class Backend(Parts):
 
     @property
     def results(self) -> ResultStorage:
-        """The result storage. Raises `ConfigError` if results are off."""
+        """The result storage.
+
+        Raises:
+            ConfigError: If results are off.
+        """
         return self._part("results", ResultStorage)
 
     @property
     def events(self) -> EventStorage:
-        """The event storage. Raises `ConfigError` if events are off."""
+        """The event storage.
+
+        Raises:
+            ConfigError: If events are off.
+        """
         return self._part("events", EventStorage)
 
     def connect_sync(self) -> Self:
-        """Connects all parts, unless that is done already, and returns the backend itself.
+        """Connects all parts unless they are connected, and returns the backend itself.
 
         Raises:
             UnavailableError: If a server cannot be reached.
@@ -82,9 +94,15 @@ class Backend(Parts):
         id: UUID | None = None,
         codec: str | None = None,
     ) -> UUID:
-        """Adds a task and returns its id; it is durable then. The ``enqueued`` event follows, as well as it can.
+        """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
+        the ``enqueued`` event is written in the same transaction; otherwise it is written afterwards, best effort.
 
-        Arguments and errors are those of the queue's `enqueue`.
+        The arguments are those of the queue's `enqueue`.
+
+        Raises:
+            InvalidError: For bad input.
+            CodecError: For arguments that the codec cannot represent.
+            DuplicateError: For an id that a task has, or under which a result is still stored; nothing is written then.
         """
         options = {
             "id": id,
@@ -104,13 +122,14 @@ class Backend(Parts):
     enqueue = enqueue_sync
 
     def enqueue_many_sync(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
-        """Adds tasks, all or none, and returns their ids in the same order."""
+        """Adds tasks, all or none, and returns their ids in the same order. Events and errors as for `enqueue`."""
         return wait(self._core.enqueue_many(new_tasks(tasks)))
 
     enqueue_many = enqueue_many_sync
 
     def result_sync(self, id: UUID) -> TaskResult | None:
-        """The result of a task, or ``None`` if there is none (yet, or any more).
+        """The result of a task, or ``None`` if there is none (yet, or any more). A dead letter that was retried has
+        none until it ends again.
 
         Raises:
             ConfigError: If results are off.
@@ -120,7 +139,11 @@ class Backend(Parts):
     result = result_sync
 
     def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        """Waits for the result of a task, up to `timeout`.
+        """Waits for the result of a task.
+
+        Args:
+            id: The task's id.
+            timeout: How long to wait at most, in seconds or as `timedelta`.
 
         Raises:
             TimeoutError: If it has not come in time.
@@ -134,12 +157,13 @@ class Backend(Parts):
         """Reports success of a dequeued task, with its result and event.
 
         Args:
-            value: What the task came to; stored if results are on.
-            codec: How the value is written. Default: as the backend was opened.
+            task: The task, as `dequeue` returned it.
+            value: The value of the task; stored if results are on.
+            codec: The codec of the value. Default: that of the backend.
 
         Raises:
             ClaimLostError: If the task is not held any more.
-            CodecError: For a value that cannot be written.
+            CodecError: For a value that the codec cannot represent.
         """
         wait(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
 
@@ -147,6 +171,10 @@ class Backend(Parts):
 
     def fail_sync(self, task: Task, error: TaskError | BaseException) -> TaskState:
         """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            error: The reason. Of an exception, type, message and traceback are stored.
 
         Returns:
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
@@ -159,33 +187,54 @@ class Backend(Parts):
     fail = fail_sync
 
     def cancel_sync(self, id: UUID) -> Cancelled:
-        """Withdraws a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to stop."""
+        """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
+        stop. Errors are those of `cancel_many`.
+        """
         return wait(self._core.cancel(an_id(id)))
 
     cancel = cancel_sync
 
     def cancel_many_sync(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
-        """Withdraws tasks; an answer for each in the same order."""
+        """Cancels tasks; one answer for each in the same order.
+
+        If results or events are on, it can raise the errors below. After an error some of the tasks may be cancelled.
+
+        Raises:
+            TimeoutError: If another session locks the row of a task for 30 seconds.
+            ConflictError: If a task begins or ends a run at each of 100 tries.
+        """
         return wait(self._core.cancel_many(many_ids(ids)))
 
     cancel_many = cancel_many_sync
 
     def settle_sync(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        """Settles runs with their results and events, and returns an answer for each in the same order.
+        """Settles runs with their results and events, and returns one answer for each in the same order.
 
-        A crash before this returns leaves tasks held, and they run again; none is lost.
+        Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
+        stored before the queue settles, events kept elsewhere after it, and only those of tasks that were settled.
+        Results or events are left out if they are off.
+
+        A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept elsewhere
+        is stored before the claim is checked, so it can come from a run whose claim is lost. It stays until the run
+        that holds the task stores its own; if that run has stored first, the lost run's result stays. Workers prevent
+        this: they stop their runs when they lose their lease, before other workers may take the tasks.
 
         Args:
-            all_or_nothing: One lost claim fails the call (`ClaimLostError`), and nothing is written. Otherwise what is
-                lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
-                rest is done.
+            batch: The settlements.
+            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
+                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
+                and the rest is settled. Default: false.
+
+        Raises:
+            OmniQError: As of the queue and of the result storage, never of the event storage.
         """
         return wait(self._core.settle(settlements(batch), all_or_nothing))
 
     settle = settle_sync
 
     def close_sync(self) -> None:
-        """Closes all parts, those that were given too. A second call does nothing."""
+        """Closes all parts, including storages that were passed in, even if one of them fails to close; then raises the
+        first error. A second call does nothing."""
         wait(self._core.close())
 
     close = close_sync

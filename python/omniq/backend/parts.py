@@ -1,4 +1,4 @@
-"""How a backend is put together, and how its parts are handed out."""
+"""Assembles a backend from its parts, and gives access to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P = TypeVar("P")
 
 #: The parts by the names of their settings, each with its class on the Rust side.
 PARTS: dict[str, type[Any]] = {"tasks": _omniq.Queue, "results": _omniq.Results, "events": _omniq.Events}
-#: Where each can be kept.
+#: The values that each of these settings allows.
 _PLACES = {
     "tasks": "postgres, memory, the postgresql:// URL of another database",
     "results": "postgres, memory, off, the postgresql:// URL of another database",
@@ -23,10 +23,10 @@ _PLACES = {
 
 
 class Parts:
-    """The parts of a backend: those that were given, and those that its settings name."""
+    """The parts of a backend: those that were passed in, and those that its settings name."""
 
     _core: _omniq.Backend
-    #: What it was opened with.
+    #: The settings that it was opened with.
     settings: Settings
     _given: dict[str, Any]
 
@@ -61,7 +61,7 @@ class Parts:
 
 
 def _native(kind: type[P], core: Any) -> P:
-    """An object of this interface on a handle of the Rust side."""
+    """An object with this interface for a storage of the Rust side."""
     native = _NATIVE.get(kind)
     if native is None:
         native = _NATIVE[kind] = types.new_class(kind.__name__, (kind,), {"native": True})

@@ -28,7 +28,7 @@ __all__ = ["AsyncPostgresBackend", "PostgresBackend"]
 
 
 class _OnPostgres(Parts):
-    """How both are opened."""
+    """The constructors of both backends."""
 
     def __init__(
         self,
@@ -46,36 +46,40 @@ class _OnPostgres(Parts):
         Args:
             url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
-                storage of any kind, also one of your own. It is closed with the backend.
+                storage object, which may be a custom storage. The storage object is closed with the backend.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
             events: Where events are kept: the same, or ``"off"``. Default: ``"off"``.
-            codec: How values are written where a call does not say it.
-            allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
+            codec: The codec of values if a call names none. Default: ``"json"``.
+            allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
+                decode. Default: false.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
-            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
-                server is away; in seconds or as `timedelta`. Default: 10 seconds.
-            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
-                seconds or as `timedelta`. Default: 10 seconds.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, one that becomes free or a
+                new one, also if the server is away or takes no more connections; in seconds or as `timedelta`. Opening
+                a queue, storage or backend takes at least one attempt at each host, even if that takes longer. Default:
+                10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included,
+                before the next one is tried, in seconds or as `timedelta`. Default: 10 seconds.
             idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
                 or as `timedelta`. Default: 600 seconds.
-            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
-                by transaction is detected without it. Default: true.
+            statement_cache (bool): Whether statements are prepared once and kept. Default: true; a pooler that hands
+                out connections by transaction is detected, and then statements are not kept.
             migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
-            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
-            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
-                1,000,000,000. Default: 16 MiB.
-            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
-                record.
-            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
-                `timedelta`; ``None``: without end. Default: 7 days.
+            application_name (str): The name of the sessions in ``pg_stat_activity``, at most 63 bytes. Default:
+                ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that a task may return, in bytes, up
+                to 1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
+                record of the task.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
+                seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
                 without end. Default: ``None``.
             result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
                 without end. Default: 7 days.
             event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
-                without end. They go by the day. Default: 30 days.
+                without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
 
@@ -90,12 +94,14 @@ class _OnPostgres(Parts):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Self:
-        """As a TOML or YAML file says; see `Settings.from_file`. The other arguments are those of the class."""
+        """A backend with the settings of a TOML or YAML file; see `Settings.from_file`. The other arguments are those
+        of the class, and win over the file."""
         return cls(Settings.from_file(path), **options)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
-        """As the ``OMNIQ_…`` variables of the environment say. The other arguments are those of the class."""
+        """A backend with the settings of the environment's ``OMNIQ_…`` variables. The other arguments are those of the
+        class, and win over the environment."""
         return cls(Settings.from_env(), **options)
 
 
@@ -105,7 +111,8 @@ def _as_mapping(options: Any) -> Mapping[str, Any]:
 
 
 class AsyncPostgresBackend(_OnPostgres, AsyncBackend):
-    """Tasks, results and events on PostgreSQL, or each wherever it is put; for event loops: asyncio, uvloop, and trio.
+    """Tasks, results and events on PostgreSQL, or each in the place that its argument names. For event loops: asyncio,
+    uvloop, and trio.
 
     >>> async with AsyncPostgresBackend("postgresql://localhost/app") as backend:  # doctest: +SKIP
     ...     id = await backend.enqueue("greet", "Ann")
@@ -116,7 +123,8 @@ class AsyncPostgresBackend(_OnPostgres, AsyncBackend):
 
 
 class PostgresBackend(_OnPostgres, Backend):
-    """Tasks, results and events on PostgreSQL, or each wherever it is put; blocking, usable from any thread.
+    """Tasks, results and events on PostgreSQL, or each in the place that its argument names. Blocking, usable from any
+    thread.
 
     >>> with PostgresBackend("postgresql://localhost/app") as backend:  # doctest: +SKIP
     ...     id = backend.enqueue("greet", "Ann")

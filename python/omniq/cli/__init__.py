@@ -1,4 +1,4 @@
-"""The `omniq` command: that of the Rust crate, and ``omniq worker`` for the tasks of Python applications."""
+"""The `omniq` command: the commands of the Rust crate, and ``omniq worker`` for the tasks of Python applications."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and gives its exit code.
+    """Runs the command and returns its exit code.
 
     Args:
-        arguments: What stands behind the command's name. Default: those of this process.
+        arguments: The arguments after the command's name. Default: those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["worker"]:
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     programs = server_programs()
     if programs is not None:
-        # Else the private server of the command would be another one than that of Python programs here.
+        # So that the command uses the same private server as the Python programs of this environment.
         os.environ["OMNIQ_PG_BIN"] = programs
-    # Python's own handler of Ctrl-C would wait for the Rust side to return.
+    # Python's own handler of Ctrl-C would not run before the Rust side returns.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _omniq.command(["omniq", *given], sys.executable)

@@ -1,7 +1,7 @@
-"""The Python half of `omniq demo`: a worker for the very tasks that the workers in Rust do.
+"""The Python half of `omniq demo`: a worker for the same tasks as the workers in Rust.
 
-The demo starts it as ``python -m omniq.cli.demo`` and tells it by standard input what to do. An application of one's own
-needs none of that: it is started by ``omniq worker module:app``.
+The demo starts it as ``python -m omniq.cli.demo`` and sends its orders by standard input. Other applications need none
+of this: ``omniq worker module:app`` starts their workers.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import msgspec
 from omniq import Context, Fail, OmniQ
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-#: What may pass by itself is worth another run.
+#: Errors that may pass, so that the task is retried.
 _BUSY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT}
 
 
 class File(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A file; its name as bytes as well if it is no text."""
+    """A file, with its name as bytes too if the name is not valid UTF-8."""
 
     path: str
     bytes: list[int] | None = None
 
 
 class Facts(File, kw_only=True):
-    """What was found out about it."""
+    """The facts about a file that the task returns."""
 
     size: int
     lines: int
@@ -42,7 +42,7 @@ class Facts(File, kw_only=True):
 
 
 def hash_file(context: Context, file: File) -> Facts:
-    """Reads a file once, and tells its SHA-256, size and lines."""
+    """Reads a file once, and returns its SHA-256, size and number of lines."""
     name = file.path if file.bytes is None else os.fsdecode(bytes(file.bytes))
     try:
         return _read(context, file, name)
@@ -54,7 +54,7 @@ def hash_file(context: Context, file: File) -> Facts:
 
 def _read(context: Context, file: File, name: str) -> Facts:
     hashed, size, lines = hashlib.sha256(), 0, 0
-    # Neither a link that has taken the file's place is followed, nor a pipe waited for.
+    # The flags prevent that a link in the file's place is followed, or that the open waits for a pipe.
     with open(os.open(name, _FLAGS), "rb", buffering=0) as opened:
         status = os.fstat(opened.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -77,7 +77,7 @@ def _read(context: Context, file: File, name: str) -> Facts:
 
 
 def main() -> None:
-    """Works as the demo says, until the demo closes standard input or is gone."""
+    """Runs a worker with the demo's orders, until the demo closes standard input or ends."""
     orders = json.loads(sys.stdin.readline() or "{}")
     if not orders:
         return

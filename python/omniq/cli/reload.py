@@ -1,4 +1,4 @@
-"""Starts a worker anew whenever a Python file below the working folder changes; for development."""
+"""Restarts a worker when a Python file below the working folder changes; for development."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-#: How often files are looked at, in seconds.
+#: How often files are checked, in seconds.
 _LOOK = 0.5
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "target", "venv"}
 
 
 def supervise(arguments: Sequence[str]) -> int:
-    """Runs ``omniq worker`` with these arguments in a process of its own until a signal stops it; gives its exit code."""
+    """Runs ``omniq worker`` with these arguments in a child process until a signal stops it; returns its exit code."""
     stopped = threading.Event()
     seen = _files()
     worker = _start(arguments)
@@ -26,7 +26,7 @@ def supervise(arguments: Sequence[str]) -> int:
     def stop(*_: object) -> None:
         stopped.set()
         told.add(worker.pid)
-        # The worker knows what a second one means.
+        # Each signal is passed on: the worker stops at once at the second one.
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)
 
@@ -40,12 +40,12 @@ def supervise(arguments: Sequence[str]) -> int:
             seen = now
             _stop(worker)
             worker = _start(arguments)
-        # A worker that has failed is left until the next change: it is likely to be under repair.
+        # A worker that has failed is restarted only after the next change, which is likely to repair it.
     return worker.wait() if worker.pid in told else _stop(worker)
 
 
 def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    # In a session of its own, so that Ctrl-C reaches it once, by us.
+    # In a new session, so that Ctrl-C does not reach it directly but only once, passed on by this process.
     command = [sys.executable, "-m", "omniq", "worker", *arguments]
     return subprocess.Popen(command, start_new_session=True)
 

@@ -34,7 +34,7 @@ Exit codes: 0 stopped, 1 failed, 2 wrong usage or a bad application.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs a worker until a signal stops it; gives the exit code."""
+    """Runs a worker until a signal stops it; returns the exit code."""
     options = _parser().parse_args(arguments)
     if options.reload:
         from omniq.cli.reload import supervise
@@ -86,10 +86,10 @@ def _worker_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def load(name: str) -> AsyncOmniQ | OmniQ:
-    """The application of this name: ``module:attribute``, or ``module`` where it holds one only.
+    """The application of this name: ``module:attribute``, or ``module`` if the module has only one.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there is none, or if ``module`` has several.
     """
     module_name, _, attribute = name.partition(":")
     if "" not in sys.path and os.getcwd() not in sys.path:

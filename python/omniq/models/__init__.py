@@ -1,4 +1,4 @@
-"""The models: what users and all parts of the library speak of."""
+"""The models: the values that users and all parts of the library exchange."""
 
 from __future__ import annotations
 

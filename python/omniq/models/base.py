@@ -1,4 +1,4 @@
-"""What all models share: they are frozen, compare by value, and go to and from dicts."""
+"""The base of all models: they are immutable, compare by value, and convert to and from dicts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Model(msgspec.Struct, frozen=True):
     """A value with named fields. Equality compares all fields; `replace` makes a changed copy."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as a dict that JSON can hold: times and spans as ISO 8601 text, bytes as base64."""
+        """The fields as a dict that JSON can represent: times and spans as ISO 8601 text, bytes as base64."""
         made: dict[str, Any] = msgspec.to_builtins(self)
         return made
 
     @classmethod
     def from_dict(cls: type[M], values: dict[str, Any]) -> M:
-        """The model with these fields, as `to_dict` gives them.
+        """The model with these fields, in the form that `to_dict` returns.
 
         Raises:
-            InvalidError: For a field that is missing or does not fit.
+            InvalidError: For a field that is missing or has a wrong value.
         """
         try:
             return msgspec.convert(values, cls)

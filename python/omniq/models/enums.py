@@ -1,4 +1,4 @@
-"""The named values: states, statuses, kinds and answers. Each is a `str`, and equal to its name."""
+"""The enumerations: states, statuses, kinds and answers. Each value is a `str`, equal to its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Name(str, Enum):
 
 
 class TaskState(_Name):
-    """Where a task stands."""
+    """The state of a task."""
 
     #: Waits for its start time (first run, retry or snooze).
     SCHEDULED = "scheduled"
@@ -23,9 +23,9 @@ class TaskState(_Name):
     RUNNING = "running"
     #: Failed for good; stays as a dead letter until it is retried, deleted or purged.
     DEAD = "dead"
-    #: Done. Kept in the queue only if the queue was told so.
+    #: Completed. Kept in the queue only if the queue was set to keep completed tasks.
     COMPLETED = "completed"
-    #: Withdrawn before its end. Not kept.
+    #: Cancelled before its end. Not kept.
     CANCELLED = "cancelled"
     #: Not started within its time to live. Not kept.
     EXPIRED = "expired"
@@ -38,18 +38,18 @@ class ResultStatus(_Name):
 
     #: The handler returned a value.
     COMPLETED = "completed"
-    #: All runs failed.
+    #: The task failed for good.
     FAILED = "failed"
-    #: It was withdrawn.
+    #: The task was cancelled.
     CANCELLED = "cancelled"
-    #: It was not started within its time to live.
+    #: The task was not started within its time to live.
     EXPIRED = "expired"
-    #: Its handler dropped it.
+    #: The task's handler dropped it.
     DISCARDED = "discarded"
 
 
 class EventKind(_Name):
-    """The kinds of events that OmniQ logs by itself; any other text of 1 to 128 bytes is a kind of the user's own."""
+    """The kinds of events that OmniQ logs by itself; any other text of 1 to 128 bytes is a user-defined kind."""
 
     #: The task was enqueued.
     ENQUEUED = "enqueued"
@@ -61,11 +61,11 @@ class EventKind(_Name):
     FAILED = "failed"
     #: A run failed; another will follow.
     RETRIED = "retried"
-    #: The task was handed back, the attempt not counted.
+    #: The task was released; the attempt does not count.
     RELEASED = "released"
-    #: The task was put off, the attempt not counted.
+    #: The task was postponed; the attempt does not count.
     SNOOZED = "snoozed"
-    #: The task was withdrawn.
+    #: The task was cancelled.
     CANCELLED = "cancelled"
     #: The task was not started within its time to live.
     EXPIRED = "expired"
@@ -76,22 +76,23 @@ class EventKind(_Name):
 
 
 class Cancelled(_Name):
-    """What a cancel did."""
+    """The answer to a cancel."""
 
-    #: The task was withdrawn.
+    #: The task was cancelled.
     DONE = "done"
     #: The task is running; its worker has been asked to stop it.
     REQUESTED = "requested"
-    #: There is no such task waiting or running.
+    #: No task with this id is waiting or running.
     NOT_FOUND = "not_found"
 
 
 class Settled(_Name):
-    """What became of one settlement."""
+    """The answer to one settlement."""
 
     #: Written.
     DONE = "done"
     #: The claim no longer held; nothing was changed.
     LOST = "lost"
-    #: The claim holds, but another session holds the task's row by a lock; nothing was changed. The same call can succeed later.
+    #: The claim holds, but another session has locked the task's row; nothing was changed. The same call can succeed
+    #: later.
     BUSY = "busy"

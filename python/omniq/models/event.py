@@ -1,4 +1,4 @@
-"""Events and figures: what happened, and how much there is."""
+"""Events of tasks, and the counts of queues."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _now() -> datetime:
 
 
 class TaskEvent(Model, frozen=True):
-    """One thing that happened. Events are only ever added. All times are in UTC."""
+    """One event. Events are only ever added. All times are in UTC."""
 
-    #: What happened: an `EventKind`, or any text of 1 to 128 bytes of your own.
+    #: What happened: an `EventKind`, or a user-defined text of 1 to 128 bytes.
     kind: str
-    #: To which task, if to one.
+    #: The task, if the event is about one.
     task_id: UUID | None = None
     #: The task's queue.
     queue: str | None = None
@@ -30,13 +30,13 @@ class TaskEvent(Model, frozen=True):
     func: str | None = None
     #: The worker's name.
     worker: str | None = None
-    #: The number of the run.
+    #: The attempt: the number of the run.
     attempt: int | None = None
-    #: More, such as an error or a delay.
+    #: Further values, such as ``error`` (an object with ``type`` and ``message``) or ``delay`` (seconds).
     data: dict[str, Any] = msgspec.field(default_factory=dict)
     #: When it happened. Default: now.
     at: datetime = msgspec.field(default_factory=_now)
-    #: The place in the storage's order, given by the storage; 0 before.
+    #: The position in the storage's order, assigned by the storage; 0 before.
     id: int = 0
 
     def __hash__(self) -> int:
@@ -44,7 +44,7 @@ class TaskEvent(Model, frozen=True):
 
 
 class QueueStats(Model, frozen=True):
-    """The figures of one queue."""
+    """The counts of one queue."""
 
     #: Its name.
     name: str
@@ -52,7 +52,7 @@ class QueueStats(Model, frozen=True):
     paused: bool
     #: Tasks that may be claimed.
     ready: int
-    #: Tasks that wait for their time.
+    #: Tasks that wait for their start time.
     scheduled: int
     #: Tasks held by workers.
     running: int

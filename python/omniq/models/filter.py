@@ -1,4 +1,4 @@
-"""What to list and count. Users give these values as arguments; storages written in Python get them as one object."""
+"""The filters of list and count. Users pass these values as arguments; a custom storage receives them as one object."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["EventFilter", "ResultFilter", "TaskFilter"]
 
 
 def _check(limit: int | None, name: str, value: str | None) -> None:
-    """Refuses what the Rust side would not call by its name."""
+    """Refuses values for which the error of the Rust side would not name the argument."""
     if limit is not None:
         a_number(limit, "limit")
     a_text_or_none(value, name)
 
 
 class TaskFilter(Model, frozen=True):
-    """Which tasks; ``None`` means any. Order: by id, which for ids made by OmniQ is the order of creation."""
+    """Selects tasks; a field that is ``None`` selects any. Order: by id, ascending, which for ids made by OmniQ is the
+    order of creation."""
 
     #: Of this queue.
     queue: str | None = None
@@ -28,9 +29,9 @@ class TaskFilter(Model, frozen=True):
     state: TaskState | None = None
     #: Of this function.
     func: str | None = None
-    #: Behind this id: the last one of the page before. Ignored by count and purge.
+    #: After this id, for paging: that of the last task of the previous page. Ignored by count and purge.
     after: UUID | None = None
-    #: At most so many; ``None``: 100. Ignored by count and purge.
+    #: The page size. ``None``: 100. Ignored by count and purge.
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +39,8 @@ class TaskFilter(Model, frozen=True):
 
 
 class ResultFilter(Model, frozen=True):
-    """Which results; ``None`` means any. Order: latest `finished_at` first, then by id."""
+    """Selects results; a field that is ``None`` selects any. Order: latest `finished_at` first, of equal ones the
+    greatest id first."""
 
     #: With this status.
     status: ResultStatus | None = None
@@ -48,9 +50,9 @@ class ResultFilter(Model, frozen=True):
     func: str | None = None
     #: Finished at or after this time.
     since: datetime | None = None
-    #: Behind this (finished_at, task_id): the last one of the page before.
+    #: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous page.
     after: tuple[datetime, UUID] | None = None
-    #: At most so many; ``None``: 100. Ignored by count.
+    #: The page size. ``None``: 100. Ignored by count.
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +60,8 @@ class ResultFilter(Model, frozen=True):
 
 
 class EventFilter(Model, frozen=True):
-    """Which events; ``None`` means any. Order: `id`, ascending, in which the storage took them."""
+    """Selects events; a field that is ``None`` selects any. Order: by `id`, ascending, which is the order in which the
+    storage accepted them."""
 
     #: About this task.
     task_id: UUID | None = None
@@ -72,11 +75,11 @@ class EventFilter(Model, frozen=True):
     since: datetime | None = None
     #: Before this time.
     until: datetime | None = None
-    #: Behind this event: the id of the last one of the page before.
+    #: After the event with this `id`, for paging: that of the last event of the previous page.
     after: int | None = None
-    #: The last ones instead of the first; the order stays ascending.
+    #: Selects the last events instead of the first ones; the order stays ascending.
     latest: bool = False
-    #: At most so many; ``None``: 100. Ignored by count.
+    #: The page size. ``None``: 100. Ignored by count.
     limit: int | None = None
 
     def __post_init__(self) -> None:

@@ -11,9 +11,9 @@ __all__ = ["Payload"]
 
 
 class Payload(Model, frozen=True, eq=False):
-    """A task's arguments or a result's value as they are stored. Equal if codec and bytes are."""
+    """A task's arguments or a result's value as they are stored. Two are equal if their codecs and bytes are equal."""
 
-    #: How the bytes were made, such as ``"json"``.
+    #: The name of the codec that made the bytes, such as ``"json"``.
     codec: str
     #: The bytes.
     data: bytes
@@ -22,15 +22,25 @@ class Payload(Model, frozen=True, eq=False):
 
     @classmethod
     def of(cls, value: Any, codec: str = "json", *, allow_pickle: bool = False) -> Payload:
-        """Encodes a value. Raises `CodecError` for what the codec cannot hold."""
+        """Encodes a value.
+
+        Args:
+            value: The value.
+            codec: The name of the codec. Default: ``"json"``.
+            allow_pickle: Whether ``pickle`` and ``dill`` are allowed. Default: false.
+
+        Raises:
+            CodecError: For a value that the codec cannot represent, and for a codec that is unknown or not allowed.
+        """
         made = TrustedPayload if allow_pickle else Payload
         return made(codec, codecs.encode(value, codec, allow_pickle))
 
     def decode(self, type: Any = Any) -> Any:
         """Decodes the value, as this type if one is given, such as ``datetime`` or ``list[UUID]``.
 
-        Raises `CodecError` if the bytes do not fit, or for pickle and dill where the storage that the
-        payload comes from was not opened with ``allow_pickle=True``.
+        Raises:
+            CodecError: If the bytes do not fit the type or the codec is unknown; for pickle and dill, also if the
+                storage that the payload comes from was not opened with ``allow_pickle=True``.
         """
         return codecs.decode(self.data, self.codec, type, self._allow_pickle)
 
@@ -43,11 +53,12 @@ class Payload(Model, frozen=True, eq=False):
         return hash((self.codec, self.data))
 
     def __repr__(self) -> str:
-        # The content may be a secret.
+        # Without the content, which may be secret.
         return f"Payload({self.codec}, {len(self.data)} bytes)"
 
 
 class TrustedPayload(Payload, frozen=True, eq=False):
-    """Of a storage that was opened with ``allow_pickle=True``. No dict and no database can say that it is one."""
+    """A payload of a storage that was opened with ``allow_pickle=True``. A dict or a database cannot mark a payload as
+    trusted."""
 
     _allow_pickle: ClassVar[bool] = True

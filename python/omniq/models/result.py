@@ -1,4 +1,4 @@
-"""Results: what came of tasks."""
+"""Results: the records of tasks that have ended."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class TaskResult(Model, frozen=True):
     task_id: UUID
     #: How it ended.
     status: ResultStatus
-    #: What the handler returned, encoded, if it completed.
+    #: The value that the handler returned, encoded, if the task completed.
     payload: Payload | None = None
-    #: Why it failed, if it did.
+    #: The error of a failed task, or the reason of a discarded one.
     error: TaskError | None = None
     #: The task's queue.
     queue: str = ""
     #: The task's function.
     func: str = ""
-    #: The name of the worker that ran it last.
+    #: The name of the worker of the last run.
     worker: str | None = None
     #: The number of the last run.
     attempt: int = 0
@@ -49,14 +49,15 @@ class TaskResult(Model, frozen=True):
     finished_at: datetime = msgspec.field(default_factory=_now)
     #: How long the record is kept from when it is stored; ``None``: without end.
     ttl: timedelta | None = None
-    #: When the record ends; set by the storage from `ttl`.
+    #: When the record expires; set by the storage from `ttl`.
     expires_at: datetime | None = None
 
     @property
     def value(self) -> Any:
-        """What the handler returned, decoded at each look; ``None`` if there is no value.
+        """The value that the handler returned, decoded at each access; ``None`` if there is no value.
 
-        Raises `CodecError` if it cannot be decoded.
+        Raises:
+            CodecError: If it cannot be decoded.
         """
         return None if self.payload is None else self.payload.decode()
 

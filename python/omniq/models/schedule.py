@@ -1,4 +1,4 @@
-"""Schedules: tasks that come back by the clock. The model only; workers do not fire them yet."""
+"""Schedules: tasks that are enqueued at set times. The model only; workers do not fire schedules yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Cron(Model, frozen=True, tag="cron"):
 class Every(Model, frozen=True, tag="every"):
     """Each time this span has passed."""
 
-    #: Seconds or `timedelta`, more than zero.
+    #: The span, in seconds or as `timedelta`, more than zero.
     interval: float | timedelta
 
 
@@ -40,7 +40,7 @@ Timing: TypeAlias = Cron | Every | At
 
 
 class Schedule(Model, frozen=True):
-    """A task that is enqueued by the clock.
+    """A task that is enqueued at set times.
 
     >>> Schedule("nightly", Cron("0 3 * * *", "Europe/Berlin"), NewTask("clean_up")).paused
     False
@@ -54,9 +54,9 @@ class Schedule(Model, frozen=True):
     name: str
     #: When it fires.
     timing: Timing
-    #: What it enqueues.
+    #: The task that it enqueues.
     task: NewTask
-    #: Whether it rests.
+    #: Whether it is paused.
     paused: bool = False
     #: When it fires next, if that is known.
     next_at: datetime | None = None

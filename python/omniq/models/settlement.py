@@ -1,4 +1,4 @@
-"""The end of a run: what came of it, with all that is to be written in the same breath."""
+"""The end of a run: its outcome, with everything that is written in the same transaction."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ __all__ = ["Outcome", "Settlement"]
 
 
 class Outcome(Model, frozen=True):
-    """What came of a run, or of a task that no worker held."""
+    """The outcome of a run, or of a task that no worker held."""
 
-    #: ``fail`` makes a dead letter, ``retry_later`` and ``snooze`` make the task run again after `delay`; ``release``
-    #: hands it back; after the others it leaves the queue.
+    #: ``complete``: the task leaves the queue, unless the queue keeps completed tasks. ``fail``: it becomes a dead
+    #: letter. ``retry_later``: it runs again after `delay`. ``release``: it returns to the queue; the attempt does not
+    #: count. ``snooze``: it is postponed by `delay`; the attempt does not count. ``cancel``, ``discard``, ``expire``:
+    #: it leaves the queue; ``expire`` holds only for tasks whose time to live has ended.
     kind: Literal["complete", "fail", "retry_later", "release", "snooze", "cancel", "discard", "expire"]
-    #: The wait, for ``retry_later`` and ``snooze``. Default: none.
+    #: The wait before the next run, for ``retry_later`` and ``snooze``, at most 100 years. Default: none.
     delay: timedelta | None = None
     #: Why, for ``fail`` and ``retry_later``.
     error: TaskError | None = None
 
 
 class Settlement(Model, frozen=True):
-    """One task to be settled."""
+    """One task to settle, with everything that is written in the same transaction."""
 
     #: The task.
     task_id: UUID
     #: The claim that must still hold; ``None``: no worker may hold the task.
     claim: Claim | None
-    #: What came of it.
+    #: Its outcome.
     outcome: Outcome
     #: The result to store, if results are on.
     result: TaskResult | None = None

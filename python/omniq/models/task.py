@@ -1,4 +1,4 @@
-"""Tasks: what is asked for, and what the queue holds."""
+"""Tasks: those to enqueue, and those that the queue holds."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Backoff(Model, frozen=True, kw_only=True):
     3
 
     Raises:
-        InvalidError: For a value that is not within its bounds.
+        InvalidError: For a value outside its bounds.
     """
 
     #: The wait before the first retry, in seconds: 0 to 100 years.
     initial: float = 1.0
-    #: By what each further wait is longer; 1 to 1000.
+    #: The factor from each wait to the next: 1 to 1000.
     factor: float = 2.0
     #: The longest wait, before jitter, in seconds: 0 to 100 years.
     max: float = 3600.0
@@ -53,7 +53,7 @@ DEFAULT_BACKOFF: Final = Backoff()
 
 
 def make_backoff(initial: float, factor: float, max: float, jitter: float) -> Backoff:
-    """For the Rust side, which gives values by their place, and has checked them."""
+    """Makes a backoff without checks. For the Rust side, which passes checked values by position."""
     made = copy.copy(DEFAULT_BACKOFF)
     for name, value in (("initial", initial), ("factor", factor), ("max", max), ("jitter", jitter)):
         msgspec.structs.force_setattr(made, name, value)
@@ -61,19 +61,20 @@ def make_backoff(initial: float, factor: float, max: float, jitter: float) -> Ba
 
 
 class TaskError(Model, frozen=True):
-    """Why a run failed, as it is stored: plain text, each cut at 64 KiB."""
+    """An error of a run as it is stored: type, message and trace, all plain text. A text longer than 64 KiB is cut and
+    ends with ``…``."""
 
     #: The error's type, such as ``"ValueError"``, ``"timeout"`` or ``"worker_lost"``.
     type: str
-    #: What it says.
+    #: The message.
     message: str
-    #: Causes or stack, if known.
+    #: The traceback, or the causes, if known.
     trace: str | None = None
 
     @classmethod
     def of(cls, error: TaskError | BaseException | str) -> TaskError:
-        """From an exception: its type, its message, and its traceback. A `TaskError` stays what it is; a text is the message
-        of an error of type ``"error"``.
+        """The error of an exception: its type, message and traceback. A `TaskError` is returned unchanged; a text
+        becomes the message of an error of type ``"error"``.
 
         Raises:
             InvalidError: For anything else.
@@ -88,11 +89,12 @@ class TaskError(Model, frozen=True):
 
 
 class Claim(Model, frozen=True):
-    """The hold of a worker on a task: a finish from an earlier claim is refused."""
+    """A worker's hold on a task. `number` grows with every claim of the task, so that a settlement by an earlier claim,
+    even one of the same worker, is refused."""
 
-    #: The id of the worker.
+    #: The id of the worker that holds the task.
     worker: int
-    #: Which claim of the task this is, from 1.
+    #: The number of this claim of the task, from 1.
     number: int
 
 
@@ -104,7 +106,7 @@ class _Call(Model, frozen=True):
 
 
 class NewTask(_Call, frozen=True, kw_only=True):
-    """A task to be enqueued: function, arguments and options. Spans are seconds or `timedelta`.
+    """A task to enqueue: function, arguments and options. Spans are seconds or `timedelta`, at most 100 years.
 
     >>> NewTask("send_mail", ["ann@example.org", 3], queue="mail", priority=5, delay=60, max_retries=2).queue
     'mail'
@@ -114,23 +116,24 @@ class NewTask(_Call, frozen=True, kw_only=True):
     id: UUID | None = None
     #: The queue. Default: ``"default"``.
     queue: str | None = None
-    #: Higher first, -32768 to 32767. Default: 0.
+    #: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
     priority: int | None = None
-    #: Not before this time, which has a time zone. Default: at once. Not together with `delay`.
+    #: The earliest start time, with a time zone. Default: at once. Refused together with `delay`.
     run_at: datetime | None = None
-    #: Not before this span from now, by the database's clock.
+    #: The earliest start, as a span from now by the database's clock.
     delay: float | timedelta | None = None
-    #: If no worker has begun within this span from the later of creation and start time, the task expires.
+    #: The task expires if no worker has begun it within this span from the later of creation and start time. More than
+    #: zero. Default: no end.
     ttl: float | timedelta | None = None
-    #: Extra runs after a failure: 3 allows 4 executions. Default: 3.
+    #: How many times the task may be retried: 3 allows 4 runs. At most 1,000,000. Default: 3.
     max_retries: int | None = None
-    #: The wait before a retry.
+    #: The wait before a retry. Default: as of `Backoff`.
     backoff: Backoff | None = None
-    #: The longest that one run may take. Default: no limit.
+    #: The longest that one run may take: more than zero. Default: no limit.
     timeout: float | timedelta | None = None
-    #: The user's own notes, at most 64 KiB as JSON.
+    #: The user's data about the task, at most 64 KiB as JSON.
     metadata: dict[str, Any] | None = None
-    #: How the arguments are written. Default: as the queue was opened, which is ``"json"`` unless said otherwise.
+    #: The codec of the arguments. Default: that of the queue, which is ``"json"`` unless set.
     codec: str | None = None
 
     def __post_init__(self) -> None:
@@ -139,7 +142,7 @@ class NewTask(_Call, frozen=True, kw_only=True):
 
 
 class TaskUpdate(Model, frozen=True, kw_only=True):
-    """Changes to a task that no worker holds; what is not given stays as it is."""
+    """Changes to a task that no worker holds; a field that is not given leaves its value unchanged."""
 
     #: Another queue.
     queue: str | None = None
@@ -149,11 +152,11 @@ class TaskUpdate(Model, frozen=True, kw_only=True):
     run_at: datetime | None = None
     #: Other arguments.
     args: Any = msgspec.UNSET
-    #: Another number of extra runs.
+    #: Another number of retries.
     max_retries: int | None = None
-    #: Other notes, in place of all.
+    #: Another metadata object, which replaces the old one.
     metadata: dict[str, Any] | None = None
-    #: How the arguments are written. Default: as the queue was opened.
+    #: The codec of the arguments. Default: that of the queue.
     codec: str | None = None
 
 
@@ -162,7 +165,7 @@ class Task(Model, frozen=True):
 
     #: The id.
     id: UUID
-    #: The place in the order of arrival.
+    #: The position in the order of arrival.
     seq: int
     #: The queue.
     queue: str
@@ -170,23 +173,23 @@ class Task(Model, frozen=True):
     func: str
     #: The arguments, encoded.
     payload: Payload
-    #: Higher first.
+    #: Tasks of higher priority are claimed first.
     priority: int
-    #: Where it stands.
+    #: The state.
     state: TaskState
-    #: Not before this time.
+    #: The earliest start time.
     run_at: datetime
-    #: Not after this time.
+    #: When the task expires unless a worker has begun it; ``None``: never.
     expires_at: datetime | None
     #: The number of the present or last run, from 1; 0 before the first.
     attempt: int
-    #: Extra runs that a failure allows.
+    #: How many times the task may be retried.
     max_retries: int
     #: The wait before a retry.
     backoff: Backoff
     #: The longest that one run may take.
     timeout: timedelta | None
-    #: The user's own notes.
+    #: The user's data about the task.
     metadata: dict[str, Any]
     #: The error of the last run that failed.
     error: TaskError | None
@@ -194,12 +197,12 @@ class Task(Model, frozen=True):
     created_at: datetime
     #: When the present run was claimed.
     claimed_at: datetime | None
-    #: By whom it is held: with this, and only this, its run can be settled.
+    #: The claim that holds the task, if one does. Only this claim can settle its run.
     claim: Claim | None
 
     @property
     def args(self) -> Any:
-        """The arguments, decoded at each look. Raises `CodecError` if they cannot be."""
+        """The arguments, decoded at each access. Raises `CodecError` if they cannot be decoded."""
         return self.payload.decode()
 
     def __hash__(self) -> int:

@@ -1,1 +1,1 @@
-"""The storages, by what they keep their data on."""
+"""The storages, by the place where they keep their data."""

@@ -1,6 +1,7 @@
-"""The storages in this process: the same behaviour as PostgreSQL's, gone when the process ends.
+"""The storages in this process's memory. They behave as those on PostgreSQL, and are lost when the process ends.
 
-For tests, for trying things out, and for results or events that need not last. A forked child cannot use its parent's.
+For tests, for first trials, and for results or events that need not last. A forked child cannot use its parent's
+storages.
 """
 
 from __future__ import annotations
@@ -42,16 +43,21 @@ class _Queue:
         codec: str = "json",
         allow_pickle: bool = False,
     ) -> None:
-        """An empty queue.
+        """Makes an empty queue. Spans are in seconds or `timedelta`.
 
         Args:
-            max_payload: The largest payload of a task, in bytes.
-            keep_completed: Whether completed tasks stay.
-            completed_ttl: How long completed tasks stay if they do; ``None``: without end. Default: 7 days.
-            dead_ttl: How long dead letters stay; ``None``: without end.
-            lease: How long a worker's claim holds without a heartbeat.
-            codec: How arguments are written where a call does not say it.
-            allow_pickle: Whether payloads may be written and read by pickle and dill.
+            max_payload: The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
+            keep_completed: Whether completed tasks stay. Default: false.
+            completed_ttl: How long completed tasks stay if `keep_completed` is on; ``None``: without end. Default: 7
+                days.
+            dead_ttl: How long dead letters stay; ``None``: without end. Default: ``None``.
+            lease: How long a worker's claim holds without a heartbeat, at least 0.1 seconds. Default: 10 seconds.
+            codec: The codec of arguments if a call names none. Default: ``"json"``.
+            allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
+                decode. Default: false.
+
+        Raises:
+            ConfigError: For a bad setting, naming it.
         """
         check_writing(codec, allow_pickle)
         settings = Settings(
@@ -68,7 +74,12 @@ class _Results:
     _core: _omniq.Results
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
-        """An empty storage. `allow_pickle`: whether payloads may be read by pickle and dill."""
+        """Makes an empty storage.
+
+        Args:
+            allow_pickle: Whether payloads may be decoded by pickle and dill, which run code when they decode. Default:
+                false.
+        """
         check_writing("json", allow_pickle)
         self._core = _omniq.Results.memory(allow_pickle)
 
@@ -77,7 +88,7 @@ class _Events:
     _core: _omniq.Events
 
     def __init__(self) -> None:
-        """An empty storage."""
+        """Makes an empty storage."""
         self._core = _omniq.Events.memory()
 
 

@@ -32,9 +32,9 @@ __all__ = [
 
 
 class _OnPostgres:
-    """How all of them are opened."""
+    """The constructors of all of them."""
 
-    #: What it was opened with.
+    #: The settings that it was opened with.
     settings: Settings
 
     def __init__(
@@ -49,33 +49,37 @@ class _OnPostgres:
 
         Args:
             url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
-            codec: How values are written where a call does not say it.
-            allow_pickle: Whether payloads may be written and read by pickle and dill, which run code when they are read.
+            codec: The codec of values if a call names none. Default: ``"json"``.
+            allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
+                decode. Default: false.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
-            acquire_timeout (float | timedelta): How long a caller waits for a connection, free or new, also if the
-                server is away; in seconds or as `timedelta`. Default: 10 seconds.
-            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included, in
-                seconds or as `timedelta`. Default: 10 seconds.
+            acquire_timeout (float | timedelta): How long a caller waits for a connection, one that becomes free or a
+                new one, also if the server is away or takes no more connections; in seconds or as `timedelta`. Opening
+                a queue, storage or backend takes at least one attempt at each host, even if that takes longer. Default:
+                10 seconds.
+            connect_timeout (float | timedelta): How long one host may take to give a connection, log-in included,
+                before the next one is tried, in seconds or as `timedelta`. Default: 10 seconds.
             idle_timeout (float | timedelta): After how long an idle connection above `pool_min` is closed, in seconds
                 or as `timedelta`. Default: 600 seconds.
-            statement_cache (bool): Whether statements are prepared once and kept. A pooler that hands out connections
-                by transaction is detected without it. Default: true.
+            statement_cache (bool): Whether statements are prepared once and kept. Default: true; a pooler that hands
+                out connections by transaction is detected, and then statements are not kept.
             migrate (bool): Whether connecting brings the schema up to the newest version. Default: true.
-            application_name (str): How the sessions call themselves in ``pg_stat_activity``. Default: ``"omniq"``.
-            max_payload (int): The largest payload of a task, and the largest value that one may return, in bytes, up to
-                1,000,000,000. Default: 16 MiB.
-            keep_completed (bool): Whether completed tasks stay in the task table. Default: false, the result is the
-                record.
-            completed_ttl (float | timedelta | None): How long completed tasks stay if they do, in seconds or as
-                `timedelta`; ``None``: without end. Default: 7 days.
+            application_name (str): The name of the sessions in ``pg_stat_activity``, at most 63 bytes. Default:
+                ``"omniq"``.
+            max_payload (int): The largest payload of a task, and the largest value that a task may return, in bytes, up
+                to 1,000,000,000. Default: 16 MiB.
+            keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
+                record of the task.
+            completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
+                seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:
                 without end. Default: ``None``.
             result_ttl (float | timedelta | None): How long results are kept, in seconds or as `timedelta`; ``None``:
                 without end. Default: 7 days.
             event_ttl (float | timedelta | None): How long events are kept, in seconds or as `timedelta`; ``None``:
-                without end. They go by the day. Default: 30 days.
+                without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
             tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
@@ -105,24 +109,24 @@ class _OnPostgres:
         allow_pickle: bool = False,
         **options: Unpack[Options],
     ) -> Self:
-        """As a TOML or YAML file says; see `Settings.from_file`.
+        """A storage with the settings of a TOML or YAML file; see `Settings.from_file`.
 
         Args:
             path: The file.
             codec: As for the class.
             allow_pickle: As for the class.
-            options: Settings, as for the class; they win.
+            options: Settings, as for the class; they win over the file.
         """
         return cls(Settings.from_file(path), codec=codec, allow_pickle=allow_pickle, **options)
 
     @classmethod
     def from_env(cls, *, codec: str = "json", allow_pickle: bool = False, **options: Unpack[Options]) -> Self:
-        """As the ``OMNIQ_…`` variables of the environment say; see `Settings.from_env`.
+        """A storage with the settings of the environment's ``OMNIQ_…`` variables; see `Settings.from_env`.
 
         Args:
             codec: As for the class.
             allow_pickle: As for the class.
-            options: Settings, as for the class; they win.
+            options: Settings, as for the class; they win over the environment.
         """
         return cls(Settings.from_env(), codec=codec, allow_pickle=allow_pickle, **options)
 
@@ -162,7 +166,7 @@ class AsyncPostgresQueue(_Queue, AsyncTaskQueue, native=True):
 
 
 class PostgresQueue(_Queue, TaskQueue, native=True):
-    """The task queue on PostgreSQL, blocking: usable from any thread, by many at once, and after a fork.
+    """The task queue on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a fork.
 
     >>> with PostgresQueue("postgresql://localhost/app") as queue:  # doctest: +SKIP
     ...     id = queue.enqueue("greet", "Ann")
@@ -176,7 +180,8 @@ class AsyncPostgresResultStorage(_Results, AsyncResultStorage, native=True):
 
 
 class PostgresResultStorage(_Results, ResultStorage, native=True):
-    """The result storage on PostgreSQL, blocking: usable from any thread, by many at once, and after a fork."""
+    """The result storage on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a
+    fork."""
 
 
 class AsyncPostgresEventStorage(_Events, AsyncEventStorage, native=True):
@@ -184,4 +189,5 @@ class AsyncPostgresEventStorage(_Events, AsyncEventStorage, native=True):
 
 
 class PostgresEventStorage(_Events, EventStorage, native=True):
-    """The event storage on PostgreSQL, blocking: usable from any thread, by many at once, and after a fork."""
+    """The event storage on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a
+    fork."""

@@ -1,6 +1,6 @@
-"""For the tests of your own application: a fresh schema, everything in memory, or tasks that run at enqueue.
+"""Helpers for the tests of an application: a fresh schema, everything in memory, or tasks that run at enqueue.
 
-The pytest plugin comes with the package: see `omniq.testing.plugin` for its fixtures.
+The package includes a pytest plugin: see `omniq.testing.plugin` for its fixtures.
 """
 
 from omniq.testing.checks import assert_enqueued, enqueued

@@ -1,4 +1,4 @@
-"""Looks at what was enqueued."""
+"""Checks of the tasks that were enqueued."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ _MOST = 1000
 
 
 def enqueued(function: BaseFunction[..., Any, ..., Any]) -> list[tuple[Task, dict[str, Any]]]:
-    """The tasks of this function that are in the queue, each with its arguments by name, the oldest first; at most 1000.
+    """The tasks of this function that are in the queue, each with its arguments by name, the oldest first; at most
+    1000.
 
-    Those that have ended are not in the queue any more. It blocks the thread for a moment.
+    Tasks that have ended are not in the queue any more. It blocks the thread during a query.
+
+    Raises:
+        AssertionError: If a task has arguments that do not fit the function.
     """
     core = function.app._core
     tasks: list[Task] = wait(core.queue().list(TaskFilter(func=function.name, limit=_MOST)))
@@ -35,11 +39,14 @@ def _arguments(function: BaseFunction[..., Any, ..., Any], task: Task) -> dict[s
 def assert_enqueued(
     function: BaseFunction[..., Any, ..., Any], *args: Any, count: int | None = None, **kwargs: Any
 ) -> list[Task]:
-    """Asserts that tasks of this function with these arguments are in the queue, and gives them.
+    """Asserts that tasks of this function with these arguments are in the queue, and returns them.
 
     Args:
-        args, kwargs: The arguments that must be as given here; others may be anything.
-        count: How many tasks there must be. Default: at least one.
+        args, kwargs: The arguments that must have these values; other arguments may have any value.
+        count: How many such tasks there must be. Default: at least one.
+
+    Raises:
+        AssertionError: If there are not as many such tasks; it lists the tasks of the function.
     """
     __tracebackhide__ = True
     wanted = dict(function.arguments.partly_named(args, kwargs))

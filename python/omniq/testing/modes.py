@@ -1,4 +1,4 @@
-"""Puts an application on another footing for a while."""
+"""Context managers that change for a while where an application keeps its tasks, or when they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["eager", "in_memory", "on_database"]
 
 @contextmanager
 def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None, *, is_test: bool = False) -> Iterator[A]:
-    """The application with these settings, and what it had before afterwards."""
+    """Gives the application these settings within the block, and restores its former state afterwards."""
     with app._lock:
         before = (app.settings, app._parts, app._opened, app._is_test)
         app.settings, app._parts, app._opened, app._is_test = settings, {}, None, is_test
@@ -40,10 +40,10 @@ def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None, *,
 
 @contextmanager
 def in_memory(app: A) -> Iterator[A]:
-    """Tasks, results and events in the memory of this process: no database is needed.
+    """Keeps tasks, results and events in the memory of this process: no database is needed.
 
-    What is enqueued with ``connection=`` comes into memory, too, and at once: nothing is sent on the connection, and its rollback
-    takes nothing back.
+    Tasks that are enqueued with ``connection=`` are added to memory too, and at once: nothing is sent on the
+    connection, and its rollback does not remove them.
 
     >>> with in_memory(app):  # doctest: +SKIP
     ...     greet.enqueue_sync("Ann")
@@ -55,15 +55,18 @@ def in_memory(app: A) -> Iterator[A]:
 
 @contextmanager
 def on_database(app: A, database: Any, schema: str | None = None, **options: Any) -> Iterator[A]:
-    """On a schema of its own in this database, dropped at the end. Results and events are on.
+    """Keeps tasks, results and events in a new schema of this database, which is dropped at the end. Results and events
+    are on.
 
-    A transaction of the test's own may have used the schema and be open still at the end, as within Django's `TestCase`, which rolls
-    back later. Nothing waits for it: the schema is dropped when it has ended, at the latest when the program does.
+    A transaction of the test may have used the schema and still be open at the end, as within Django's `TestCase`,
+    which rolls back later. The end does not wait for it: the schema is dropped after that transaction, at the latest
+    when the program ends.
 
     Args:
-        database: The URL of the database, or a connection of Django, whose database is taken: ``on_database(app, connection)``.
+        database: The URL of the database, or a connection of Django, whose database is used:
+            ``on_database(app, connection)``.
         schema: The schema's name. Default: a new one.
-        options: More settings, such as ``events="off"``.
+        options: Further settings, such as ``events="off"``.
     """
     url = url_of(database) if hasattr(database, "settings_dict") else database
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
@@ -76,9 +79,9 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
 
 @contextmanager
 def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
-    """In memory, and every task runs to its end before its ``enqueue`` returns, by a real worker.
+    """Keeps everything in memory, as `in_memory`; a worker runs each task before its ``enqueue`` returns.
 
-    Tasks that are enqueued by tasks run as well. Tasks with a delay do not; nor do retries after a wait.
+    Tasks that are enqueued by tasks run too. Tasks with a delay do not run, nor do retries after a wait.
 
     Args:
         raise_errors: Whether ``enqueue`` raises `TaskFailed` for a task that fails at its first run. Default: true.
@@ -99,7 +102,7 @@ def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
         ]
 
     def drain() -> None:
-        # On a loop of its own: the caller's waits for it.
+        # On a new loop in a new thread, because the caller's loop waits for it.
         thread = threading.Thread(target=lambda: asyncio.run(_drain(app)), name="omniq-eager")
         thread.start()
         thread.join()
@@ -130,7 +133,7 @@ def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
 
 
 def _inside_worker() -> bool:
-    # Those that enqueue from within a task must not wait for the worker that they are in.
+    # An enqueue from within a task must not wait for the worker that runs the task.
     return threading.current_thread().name.startswith(("omniq-eager", "omniq-task"))
 
 

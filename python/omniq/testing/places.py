@@ -1,4 +1,5 @@
-"""Databases and schemas of tests: Django's test database as a URL, and schemas that are dropped once no transaction is in them."""
+"""Databases and schemas of tests: Django's test database as a URL, and the drop of schemas that a transaction still
+uses."""
 
 from __future__ import annotations
 
@@ -11,18 +12,22 @@ from omniq._loop import wait
 from omniq.errors import ConfigError, OmniQError
 from omniq.settings import Settings
 
-#: What libpq calls the entries of Django's settings.
+#: libpq's names for the entries of Django's settings.
 _PARAMETERS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
-#: Seconds that a drop waits for those who hold the tables.
+#: How long a drop waits for transactions that lock the tables, in seconds.
 _PATIENCE = 0.1
 
-#: Schemas that a transaction was in when they were to be dropped.
+#: The settings of schemas that could not be dropped, because a transaction was using them.
 _left: list[Settings] = []
 
 
 def url_of(connection: Any) -> str:
-    """The URL of the database that this connection of Django leads to, which in a test is the test's own."""
+    """The URL of the database that this connection of Django leads to, which in a test is the test database.
+
+    Raises:
+        ConfigError: If it is not on PostgreSQL.
+    """
     settings: dict[str, Any] = connection.settings_dict
     if connection.vendor != "postgresql":
         message = f"connection {connection.alias!r} of Django leads to {connection.vendor}"
@@ -34,7 +39,7 @@ def url_of(connection: Any) -> str:
 
 
 def leave(settings: Settings) -> None:
-    """Drops the schema, now if no transaction holds its tables, else later."""
+    """Drops the schema now, or later if a transaction locks its tables."""
     _drop_those_left()
     if not wait(_omniq.drop_schema(settings._core, _PATIENCE)):
         _left.append(settings)
@@ -46,7 +51,7 @@ def _drop_those_left() -> None:
         try:
             dropped = wait(_omniq.drop_schema(settings._core, _PATIENCE))
         except OmniQError:
-            # The database is gone, as Django's is at the end of its tests.
+            # The database was dropped, as Django's test database is at the end of its tests.
             dropped = True
         if dropped:
             _left.remove(settings)

@@ -1,9 +1,9 @@
 """The pytest plugin of OmniQ.
 
-| fixture | what it gives |
+| fixture | effect |
 |---|---|
 | ``omniq_url`` | the URL of a server for tests: ``--omniq-url``, else ``OMNIQ_TEST_URL``, else the embedded server |
-| ``omniq_on_database`` | ``omniq_on_database(app)`` puts the application on a fresh schema there until the test ends; with pytest-django ``omniq_on_database(app, connection)``, in Django's test database |
+| ``omniq_on_database`` | ``omniq_on_database(app)`` keeps everything in a fresh schema on that server until the test ends; with pytest-django ``omniq_on_database(app, connection)``, in Django's test database |
 | ``omniq_in_memory`` | ``omniq_in_memory(app)`` keeps everything in memory until the test ends |
 | ``omniq_eager`` | ``omniq_eager(app)`` runs tasks at enqueue, in memory, until the test ends |
 
@@ -48,7 +48,7 @@ def omniq_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def omniq_on_database(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Puts applications on fresh schemas until the test ends."""
+    """Keeps everything of applications in fresh schemas until the test ends."""
     with ExitStack() as stack:
 
         def use(app: A, database: Any = None, **options: Any) -> A:

@@ -1,7 +1,7 @@
 """Workers: they run an application's tasks, on an event loop, in threads and in processes.
 
-Claims, leases, heartbeats, retries, timeouts and results are the work of the Rust side, on threads of its own: a task that
-holds the interpreter for a minute loses nothing.
+Claims, leases, heartbeats, retries, timeouts and results are handled by the Rust side, on its own threads: a task that
+holds the interpreter for a minute does not lose its lease.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ __all__ = ["AsyncWorker", "Worker", "WorkerOptions"]
 class AsyncWorker:
     """A worker on the running event loop of asyncio or uvloop; made by `AsyncOmniQ.worker`.
 
-    ``async with app.worker():`` runs it beside the block, and stops it gracefully at the end: what runs has the grace time,
-    then ``async def`` tasks are cancelled, processes ended, threads told, and their tasks handed back to the queue.
+    ``async with app.worker():`` runs it during the block, and stops it gracefully at the end: runs have the grace time
+    to end. After it, ``async def`` tasks are cancelled, processes are ended, threads are notified by their `Context`,
+    and the tasks are released.
+
+    If the worker crashes before a task is settled, another worker takes the task back within about 15 seconds (by
+    default: 10 of the lease, up to 2.5 until the next maintenance); the attempt counts. Functions thus run at least
+    once, and must tolerate another run.
     """
 
     def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
@@ -36,16 +41,18 @@ class AsyncWorker:
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Runs until `stop`. Cancelled, it stops gracefully before it ends.
+        """Runs until `stop`. If its task is cancelled, it stops gracefully before it ends; if cancelled again, it stops
+        at once. An outage of the server is waited out.
 
         Raises:
-            OmniQError: What no waiting can mend, such as `PermissionDeniedError` or `ConfigError`. An outage of the server is
-                waited out.
+            OmniQError: An error that does not pass by waiting, such as `PermissionDeniedError` or `ConfigError`.
+            ClosedError: If this worker has run already.
         """
         await self._begin().until_stopped()
 
     async def run_until_idle(self) -> None:
-        """Runs until nothing is left to claim and nothing runs any more; tasks that are to start later are left."""
+        """Runs until nothing is left to claim and nothing runs any more. Tasks that start later are left, among them
+        retries after a wait. Errors are those of `run`."""
         await self._begin().until_stopped(until_idle=True)
 
     def _begin(self, ends_process: bool = False) -> Run:
@@ -55,12 +62,12 @@ class AsyncWorker:
         return self._run
 
     def stop(self) -> None:
-        """Stops it gracefully; `run` returns when it is done. From any thread."""
+        """Stops it gracefully; `run` returns when it has stopped. Callable from any thread."""
         if self._run is not None:
             self._run.stop()
 
     def stop_now(self) -> None:
-        """Stops it without the grace time. From any thread."""
+        """Stops it without the grace time. Callable from any thread."""
         if self._run is not None:
             self._run.stop_now()
 
@@ -78,9 +85,10 @@ class AsyncWorker:
 
 
 class Worker:
-    """A worker in a thread of its own, with an event loop of its own; made by `OmniQ.worker`.
+    """A worker with its own event loop, in a new thread or, by `run`, in the caller's; made by `OmniQ.worker`.
 
-    ``with app.worker():`` runs it beside the block, and stops it gracefully at the end; see `AsyncWorker`.
+    ``with app.worker():`` runs it in a new thread during the block, and stops it gracefully at the end; see
+    `AsyncWorker`.
     """
 
     def __init__(self, app: BaseApp, options: WorkerOptions) -> None:
@@ -101,11 +109,11 @@ class Worker:
     run_until_idle = run_until_idle_sync
 
     def stop(self) -> None:
-        """Stops it gracefully. From any thread."""
+        """Stops it gracefully. Callable from any thread."""
         self._inner.stop()
 
     def stop_now(self) -> None:
-        """Stops it without the grace time. From any thread."""
+        """Stops it without the grace time. Callable from any thread."""
         self._inner.stop_now()
 
     def _beside(self) -> None:

@@ -1,4 +1,4 @@
-"""The inside of a process that runs tasks: it gets them by a pipe, and answers by it."""
+"""The main function of a process that runs tasks: it gets them by a pipe, and answers by the same pipe."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from omniq.models import Task
 
 
-#: What stops a worker, and must not stop a run of it.
+#: The signals that stop a worker; they must not stop its processes.
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Facts(NamedTuple):
-    """What a run knows of itself, as it goes to another process."""
+    """The facts about a run that are sent to its process."""
 
     task: Task
     may_retry: bool
@@ -42,7 +42,8 @@ class Facts(NamedTuple):
 
 
 class RemoteJob:
-    """A run of another process: what it is asked it knows, and what it is told it passes on."""
+    """A run, in its process: it answers questions from the facts that were sent, and sends answers and requests to the
+    worker's process."""
 
     def __init__(self, pipe: Connection, facts: Facts) -> None:
         self._pipe = pipe
@@ -53,7 +54,7 @@ class RemoteJob:
 
     @property
     def stop_reason(self) -> None:
-        # One that is to stop is ended from outside.
+        # The process of a run that should stop is ended from outside.
         return None
 
     def cancelled(self) -> Any:
@@ -110,7 +111,7 @@ class RemoteJob:
         self._ask("log_event", kind, data)
 
     def _ask(self, name: str, *given: Any) -> Any:
-        """What the worker's process answers. From any thread."""
+        """The answer of the worker's process to a request. Callable from any thread."""
         with self._lock:
             self._pipe.send((name, given))
             answer = self._pipe.recv()
@@ -135,7 +136,7 @@ class RemoteJob:
 
 
 class RemoteCompletion(NamedTuple):
-    """A call that the worker's process carries out."""
+    """A `completion` call, which the worker's process executes."""
 
     job: RemoteJob
     value: bytes | None
@@ -149,8 +150,9 @@ class RemoteCompletion(NamedTuple):
 def main(pipe: Connection, path: list[str]) -> None:
     """Runs tasks until the pipe is closed."""
     sys.path[:] = path
-    # A signal to all processes of a terminal, a group or a service is for the worker, which decides when this one ends. By
-    # functions, not by SIG_IGN, which programs that a task starts would inherit. Until here they were blocked.
+    # A signal to all processes of a terminal, a group or a service is meant for the worker, which decides when this
+    # process ends. Handlers ignore them, not SIG_IGN, which programs that a task starts would inherit. The signals were
+    # blocked until here.
     for number in STOPS:
         signal.signal(number, _left_to_the_worker)
         signal.siginterrupt(number, False)
@@ -168,7 +170,7 @@ def main(pipe: Connection, path: list[str]) -> None:
         except EOFError:
             return
         except Exception as error:
-            # Such as a module that is not there, or a task that is defined inside a function.
+            # For example a missing module, or a task that is defined inside a function.
             text = f"the task cannot be found in a new process: {type(error).__name__}: {error}"
             pipe.send(("fail", ("process", text, None, True)))
             continue

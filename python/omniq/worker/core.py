@@ -1,4 +1,4 @@
-"""One run of a worker: its lanes, and the Rust worker that fills them."""
+"""One run of a worker: its run queues, and the Rust worker that fills them."""
 
 from __future__ import annotations
 
@@ -25,37 +25,42 @@ __all__ = ["Run", "WorkerOptions"]
 
 
 class WorkerOptions(TypedDict, total=False):
-    """How a worker works: the options of `AsyncOmniQ.worker`."""
+    """The options of a worker, given to `AsyncOmniQ.worker`."""
 
-    #: The queues, served in this order: one is looked at only when nothing is ready in those before it. Default: those that
-    #: the application's tasks name, in the order of their definition.
+    #: The queues, served in this order: a queue is served only if nothing is ready in those before it. Default: those
+    #: that the application's tasks name, in the order of their definition.
     queues: Sequence[str]
     #: How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
     concurrency: int
     #: How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
     threads: int
-    #: How many tasks may run at once in processes. Default: one for each processor.
+    #: How many tasks may run at once in processes. Default: the number of processors.
     processes: int
-    #: How many tasks are claimed beyond those that run, at most. Only what is expected to begin within 20 ms is claimed. Default: 1000.
+    #: The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only what is expected to
+    #: begin within 20 ms is claimed ahead, and nothing if runs take longer than that. Default: 1000.
     prefetch: int
     #: The worker's name in results and events. Default: ``host:pid``.
     name: str
-    #: How long claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: as set for the queue, which is
-    #: 10 seconds.
+    #: How long claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: the
+    #: queue's, which is 10 seconds unless set.
     lease: float | timedelta
-    #: How long runs may go on after a stop before they are asked to stop, in seconds or as `timedelta`. Default: 30 seconds.
+    #: How long runs may go on after a stop before they are asked to stop, in seconds or as `timedelta`. Default: 30
+    #: seconds.
     grace: float | timedelta
-    #: How often an idle worker looks for tasks although no notification came, in seconds or as `timedelta`. Default: 0.5 seconds.
+    #: How often an idle worker claims without a notification, in seconds or as `timedelta`. Default: 0.5 seconds.
     poll: float | timedelta
-    #: How often tasks of lost workers and what has expired are looked for, in seconds or as `timedelta`. Default: 2 seconds.
+    #: How often each maintenance step runs, in seconds or as `timedelta`: the rescue of tasks of lost workers, the
+    #: expiry and removal of tasks, and the upkeep of queue, results and events. Default: 2 seconds; each wait differs
+    #: at random by up to a quarter.
     maintenance_interval: float | timedelta
 
 
-#: What the Rust side takes at most.
+#: The largest `concurrency` and `prefetch` that the Rust side accepts.
 _MOST = 10_000
 _OURS = ("threads", "processes")
 
-#: How long a run that was told to stop, by its timeout or a cancel, is waited for before its slot is given to others, in seconds.
+#: How long to wait for a run after it was asked to stop, by its timeout, a cancel or the loss of the lease, before its
+#: slot is given to another run; in seconds.
 PATIENCE = 5.0
 
 
@@ -90,7 +95,7 @@ class Run:
 
     def _place(self, task: Any) -> tuple[Any, _omniq.RunQueue]:
         if task.process:
-            # What is wrong with it is to be seen here, not in the process.
+            # Made here too, so that errors in the task are raised here and not in the process.
             task.plan()
             _ = task.arguments
             return task, self._processes.run_queue
@@ -99,13 +104,13 @@ class Run:
         return runners.blocking(task, self._wait), self._threads.run_queue
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Runs it on the loop, and waits for it in a thread of its own."""
+        """Runs a coroutine on the loop, and waits for it in the calling thread, which is not the loop's thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def until_stopped(self, until_idle: bool = False) -> None:
-        """Runs until it is stopped, or until nothing is left to claim.
+        """Runs until it is stopped, or with `until_idle` until nothing is left to claim.
 
-        Cancelled, it stops gracefully first; cancelled once more, it stops at once.
+        If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
         running = asyncio.ensure_future(run(self.core.run(until_idle)))
         cancelled = 0
@@ -131,16 +136,16 @@ class Run:
             raise asyncio.CancelledError
 
     def stop(self) -> None:
-        """Stops gracefully: no more claims, and what runs has the grace time. From any thread."""
+        """Stops gracefully: it claims no more, and runs have the grace time to end. Callable from any thread."""
         self.core.stop()
 
     def stop_now(self) -> None:
-        """Tells what runs to stop as well. From any thread."""
+        """Stops without the grace time: asks the runs to stop too. Callable from any thread."""
         self.core.stop_now()
 
 
 async def _joined(*pools: Threads) -> None:
-    """Waits a moment for threads that are about to end; one that is held by its task is left."""
+    """Waits up to a second for the threads of each pool to end. A thread that its task keeps busy is left."""
     for pool in pools:
         if pool.is_ending:
             await asyncio.to_thread(pool.join, 1.0)

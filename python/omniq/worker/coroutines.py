@@ -1,4 +1,5 @@
-"""Runs ``async def`` tasks on an event loop, by coroutines that live long: a coroutine for each run costs three times as much."""
+"""Runs ``async def`` tasks on an event loop, by long-lived coroutines: a coroutine for each run costs three times as
+much."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from omniq.worker.report import answer_anyway
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
 
-#: After so many runs in a row the loop gets its turn.
+#: After this many runs in a row, a coroutine yields to the loop.
 _BURST = 64
 
 
 class Coroutines:
-    """The coroutines of one worker. All is done on the loop's thread."""
+    """The coroutines of one worker. All methods run on the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, bridge: Bridge) -> None:
         self._loop = loop
@@ -26,7 +27,7 @@ class Coroutines:
         self._context = contextvars.copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
-        # One was roused and has not begun yet: it will rouse the next.
+        # A coroutine was woken or started and does not run yet. It will wake the next one.
         self._rousing = False
 
     def _woken(self) -> None:
@@ -74,7 +75,7 @@ class Coroutines:
                 continue
             runner, job, data, codec = taken
             if not self._rousing and waiting():
-                # If this run waits for something, another coroutine goes on with the rest.
+                # While this run waits, another coroutine takes the next runs.
                 self._rouse()
             try:
                 await runner(job, data, codec)
@@ -84,7 +85,7 @@ class Coroutines:
             del taken, runner, job, data
             _forget_cancels(task)
             if contextvars.copy_context() != before:
-                # The run has left context variables behind: the next one must not see them.
+                # The run has set context variables, which the next run must not see.
                 return
             burst += 1
             if burst >= _BURST:
@@ -92,7 +93,7 @@ class Coroutines:
                 await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Ends the coroutines that wait for work; those in a run that does not end are left to the loop."""
+        """Ends the coroutines that wait for work. Those in a run that does not end are left to the loop."""
         for sleeper in self._idle:
             sleeper.cancel()
         self._idle.clear()

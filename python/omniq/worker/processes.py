@@ -1,4 +1,4 @@
-"""Runs tasks in processes of their own: a thread for each, which hands over, waits, and ends the process at a stop."""
+"""Runs tasks in processes: each has a thread that sends it tasks, waits for answers, and ends it if a run must stop."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("omniq")
 
-#: How long a process may take to begin, in seconds, before that is told.
+#: How long a process may take to begin, in seconds, before that is logged.
 _SLOW = 20.0
-#: What a process asks for on its way; all else that it says answers its run.
+#: The requests of a process during a run; any other message is the answer of its run.
 _ASKED = ("completion", "completion_refused", "log_event")
-#: A fresh interpreter: a fork of a process with threads can hang.
+#: Starts a new interpreter, because a fork of a process with threads can hang.
 _START = multiprocessing.get_context("spawn")
 
 
 class Processes(Threads):
-    """The processes of one worker. They are started as they are needed and live on from run to run."""
+    """The processes of one worker. They are started on demand, and each runs many tasks."""
 
     def __init__(self, bridge: Bridge, most: int) -> None:
         super().__init__(bridge, most, "omniq-process", "processes")
@@ -56,7 +56,7 @@ class Processes(Threads):
 
 
 def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
-    """What the process is told of what it asked for."""
+    """The answer to a request of the process."""
     try:
         if name == "completion":
             return job.completion(*given).wait()
@@ -65,18 +65,18 @@ def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | 
     except OmniQError as error:
         return error
     except Exception as error:
-        # Such as one whose class cannot be taken to another process.
+        # For example an error whose class cannot be pickled for the other process.
         return InvalidError(f"{type(error).__name__}: {text_of(error)}")
 
 
 class _Process:
-    """One process, started anew after it was ended."""
+    """One process. It is started again after it was ended."""
 
     def __init__(self, stop_signal: _omniq.StopSignal) -> None:
         self._stop_signal = stop_signal
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
-        # It has loaded what it needs and takes tasks.
+        # Whether it has loaded its modules and takes tasks.
         self._is_ready = False
         _all.add(self)
 
@@ -90,7 +90,7 @@ class _Process:
             self._pipe.send((function, child.Facts.of(job), data, codec))
             self._follow(job)
         except (BrokenPipeError, ConnectionResetError):
-            # It ended before it had read all of the task.
+            # The process ended before it had read the whole task.
             self._gone(job)
         except Exception as error:
             self.end()
@@ -103,13 +103,14 @@ class _Process:
         self.end()
         self._is_ready = False
         self._pipe, theirs = _START.Pipe()
-        # The module that holds the tasks may be the one that was started, or lie beside it.
+        # The process gets `sys.path`, because the module with the tasks may be the script, or a file in its folder.
         self._process = _START.Process(
             target=child.main, args=(theirs, list(sys.path)), daemon=True, name=_spawned.NAME
         )
-        # It unblocks them itself when it starts: before, they would unblock them here.
+        # Started first, because the start of the resource tracker unblocks these signals in this thread.
         resource_tracker.ensure_running()
-        # A signal to the whole group, or from systemd to all, must not end it on its way; how it is on its way it inherits.
+        # A signal to the whole group, or from systemd to all processes, must not end the process while it starts. It
+        # inherits the blocked signals.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, child.STOPS)
         try:
             self._process.start()
@@ -118,7 +119,7 @@ class _Process:
         theirs.close()
 
     def _follow(self, job: Job) -> None:
-        """Until the run is answered, stopped, or its process is gone."""
+        """Serves the process until the run is answered, must stop, or the process has ended."""
         assert self._pipe is not None
         assert self._process is not None
         while True:
@@ -163,14 +164,14 @@ class _Process:
         job.fail("process_lost", f"the process of the task {what}{when}", None, False)
 
     def kill(self) -> None:
-        """Ends the process, and leaves the rest to its thread."""
+        """Kills the process. Its thread does the rest."""
         process = self._process
         if process is not None:
             with contextlib.suppress(Exception):
                 process.kill()
 
     def end(self) -> None:
-        """Ends the process, whatever it does."""
+        """Kills the process, and frees its resources."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -186,6 +187,7 @@ _all: weakref.WeakSet[_Process] = weakref.WeakSet()
 
 @atexit.register
 def _kill_all() -> None:
-    # Before multiprocessing, whose module is loaded above: it would send SIGTERM, which these do not heed, and wait.
+    # Runs before the exit handler of multiprocessing, whose module is imported above: that one would send SIGTERM,
+    # which these processes ignore, and wait.
     for process in list(_all):
         process.kill()

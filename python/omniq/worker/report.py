@@ -1,4 +1,4 @@
-"""From what a function came to, to the answer of its run."""
+"""Answers a run from the value or the exception of its function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Answer", "Run", "answer_anyway", "complete", "report"]
 
 
 class Answer(Protocol):
-    """Takes the one answer of a run: a job of the Rust side, or what carries it there from another process."""
+    """Takes the one answer of a run: a job of the Rust side, or its representative in another process."""
 
     def complete(self, value: bytes | None, codec: str) -> None: ...
     def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None: ...
@@ -34,7 +34,7 @@ class Answer(Protocol):
 
 
 class Run(Answer, Protocol):
-    """A run as a function sees it: a job of the Rust side, or one that went to another process."""
+    """A run as its function sees it: a job of the Rust side, or its representative in another process."""
 
     @property
     def id(self) -> UUID: ...
@@ -61,13 +61,13 @@ class Run(Answer, Protocol):
     def log_event(self, kind: str, data: dict[str, Any]) -> None: ...
 
 
-#: Files whose frames stand at the beginning of each traceback and say nothing to the user.
+#: The folder of this package: its frames at the beginning of each traceback are left out, as they do not help users.
 _OURS = __file__.removesuffix("worker/report.py")
 
 
 def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
-    """The run has a value."""
-    # A payload of bytes says nothing of how its value is to be written.
+    """Answers a run whose function has returned a value."""
+    # The codec of a payload of raw bytes does not suit other values.
     codec = "json" if codec == "raw" else codec
     try:
         data = returns.write(value, codec)
@@ -78,7 +78,7 @@ def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
 
 
 def report(answer: Answer, error: BaseException) -> None:
-    """The run has raised this."""
+    """Answers a run whose function has raised this."""
     try:
         if isinstance(error, Retry):
             if error.delay is None and not error.unlimited:
@@ -96,12 +96,13 @@ def report(answer: Answer, error: BaseException) -> None:
         else:
             answer.fail(kind_of(error), text_of(error), _trace(error), False)
     except Exception as unfit:
-        # Such as a delay that is no span.
+        # For example a delay that is not a span.
         answer.fail(kind_of(unfit), text_of(unfit), _trace(error), False)
 
 
 def answer_anyway(answer: Answer, error: BaseException) -> None:
-    """The run could not be answered as it should have been: it must not hold its slot for that. A second answer is not counted."""
+    """Answers a run after its regular answer failed, so that it does not keep its slot. Ignored if the run already has
+    an answer."""
     answer.fail("unanswered", f"the run could not be answered: {type(error).__name__}", None, False)
 
 

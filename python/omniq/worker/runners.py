@@ -1,4 +1,5 @@
-"""What runs a function for a job: reads the arguments, calls, and answers. Made once for each function."""
+"""The runners of functions: a runner decodes a job's arguments, calls the function, and answers the job. Each function
+has one."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable[[Run, bytes, str], None]:
-    """For a ``def`` function; what stands around it and is async is awaited by `wait`."""
+    """The runner of a ``def`` function. `wait` awaits its middleware and dependencies that are async."""
     plan, arguments, returns = function.plan(), function.arguments, function.returns
     call, read = function.function, arguments.read
 
@@ -29,7 +30,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable
                 args, kwargs = read(data, codec)
                 value = call(*args, **kwargs)
                 if is_coroutine(value):
-                    # An async function behind a decorator.
+                    # An async function, wrapped by a decorator that is not async.
                     value = wait(heeding(job, value))
             except BaseException as error:
                 report(job, error)
@@ -50,7 +51,7 @@ def blocking(function: BaseFunction[..., Any, ..., Any], wait: Wait) -> Callable
 
 
 def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, bytes, str], Awaitable[None]]:
-    """For an ``async def`` function."""
+    """The runner of an ``async def`` function."""
     plan, arguments, returns = function.plan(), function.arguments, function.returns
     call, read = function.function, arguments.read
 
@@ -80,7 +81,7 @@ def coroutine(function: BaseFunction[..., Any, ..., Any]) -> Callable[[Run, byte
 
 def _complete(job: Run, value: Any, codec: str, returns: Value) -> None:
     if job.has_completed:
-        # What follows a completion in a transaction is not counted, even if it cannot be written.
+        # After a completion in a transaction the value is ignored, even if it cannot be encoded.
         job.complete(None, codec)
     else:
         complete(job, value, codec, returns)
@@ -90,10 +91,10 @@ def _stopped_or_failed(job: Run, error: BaseException) -> None:
     if not isinstance(error, asyncio.CancelledError):
         report(job, error)
     elif job.stop_reason is not None:
-        # It was told to stop, and has: the worker knows why, and what that means for the task.
+        # The run was asked to stop, and has stopped. The worker knows the reason, and settles the task by it.
         job.fail("stopped", "it was told to stop", None, False)
     elif _is_cancelled_from_outside():
-        # The loop goes down: the task is handed back, the attempt not counted.
+        # The loop is shutting down: the task returns to the queue, and the attempt is not counted.
         job.snooze(0)
         raise error
     else:
@@ -103,5 +104,5 @@ def _stopped_or_failed(job: Run, error: BaseException) -> None:
 def _is_cancelled_from_outside() -> bool:
     task = asyncio.current_task()
     cancelling = getattr(task, "cancelling", None)
-    # Python 3.10 does not tell: then it is taken for a failure of the task's own.
+    # Python 3.10 cannot tell this; there the cancellation is taken for a failure of the task.
     return cancelling is not None and cancelling() > 0

@@ -1,7 +1,8 @@
-"""A worker as a process: it runs until a signal stops it, and then ends in time, whatever hangs in it.
+"""A worker as a process: it runs until a signal stops it, and then ends in time, even if a task hangs.
 
-Python's handlers in C write signals to a descriptor of the Rust side, which stops the worker and at last ends the process: neither a
-task that blocks the loop nor one that holds the interpreter is in the way (`docs/decisions/0031-signals.md`).
+Python's signal handlers in C write signals to a descriptor of the Rust side, which stops the worker and finally ends
+the process: neither a task that blocks the loop nor one that holds the interpreter can delay it
+(`docs/decisions/0031-signals.md`).
 """
 
 from __future__ import annotations
@@ -31,15 +32,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("omniq")
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-#: How long threads that tasks have left behind may go on behind the main thread, in seconds.
+#: How long threads that tasks have started may go on after the main thread has ended, in seconds.
 _BEHIND = 3.0
 
 
 def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: bool = False) -> None:
-    """Runs a worker until SIGTERM or SIGINT, which stop it gracefully; a second one stops it at once.
+    """Runs a worker until SIGTERM or SIGINT, which stop it gracefully; a second signal stops it at once.
 
-    If runs go on that heed no stop, the process ends with them; otherwise this returns. `last` says that nothing comes behind it
-    but the end of the process, which then ends in time.
+    If runs ignore the stop and go on, the process ends with them; otherwise this returns.
+
+    Args:
+        app: The application. It is closed at the end.
+        options: The options of the worker.
+        loop: ``"asyncio"`` or ``"uvloop"``.
+        last: Whether the program does nothing afterwards but end. The process then ends in time.
+
+    Raises:
+        ConfigError: For a bad option, and on another thread than the main one.
     """
     runner = _runner(loop)
     if threading.current_thread() is not threading.main_thread():
@@ -60,9 +69,9 @@ def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: boo
 
 
 class Signals:
-    """Gives the signals of this process to a worker; afterwards they are whose they were before."""
+    """Directs the signals of this process to a worker, and restores the former handlers afterwards."""
 
-    #: Those that are in force in this process.
+    #: The instance that handles the signals of this process now.
     current: Signals | None = None
 
     def __init__(self, last: bool) -> None:
@@ -85,13 +94,13 @@ class Signals:
             threading.Thread(target=self._end_behind_main, name="omniq-end", daemon=True).start()
 
     def stop(self, run: Run) -> None:
-        """They stop this worker."""
-        # The loop may have taken the descriptor's place.
+        """From now on the signals stop this worker."""
+        # Set again, because the loop may have set its own wake-up descriptor.
         self._take()
         self._core.obey(run.core, _last_words)
 
     def give_back(self) -> None:
-        """What was in force before is so again."""
+        """Restores the wake-up descriptor and the handlers that were set before."""
         Signals.current = None
         signal.set_wakeup_fd(self._fd if self._fd != self._core.fileno() else -1)
         for number, handler in self._before.items():
@@ -101,12 +110,13 @@ class Signals:
         return signal.set_wakeup_fd(self._core.fileno(), warn_on_full_buffer=False)
 
     def _late(self, number: int, _: object) -> None:
-        # By now the Rust side has it, unless another had the descriptor's place.
+        # The Rust side has the signal already, unless another wake-up descriptor was set.
         if self._take() != self._core.fileno():
             self._core.note(number)
 
     def _end_behind_main(self) -> None:
-        """A signal has stopped the worker, and the program ends: threads that tasks have left behind must not hold that up."""
+        """Ends the process after its main thread, once a signal has stopped the worker: threads that tasks have started
+        must not delay the end."""
         threading.main_thread().join()
         left = {thread for thread in threading.enumerate() if not thread.daemon}
         if left & (self._threads - {threading.main_thread()}):
@@ -116,7 +126,8 @@ class Signals:
 
 
 def _last_words(code: int = 0) -> None:
-    """Writes what has gathered and ends the process, whatever its other threads do."""
+    """Kills the child processes, flushes the log and the standard streams, and ends the process without waiting for its
+    other threads."""
     for end in (_end_children, hand_over, sys.stdout.flush, sys.stderr.flush):
         with contextlib.suppress(Exception):
             end()
@@ -129,7 +140,7 @@ def _end_children() -> None:
 
 
 def _in_forked_child() -> None:
-    # Signals for a child are the child's, and end it as they would any other.
+    # A signal for a forked child must have its usual effect on the child, and none on the worker.
     if Signals.current is not None:
         Signals.current.give_back()
 

@@ -1,4 +1,4 @@
-"""Runs ``def`` tasks in threads, which are started as they are needed and end with the worker."""
+"""Runs ``def`` tasks in threads, which are started on demand and end with the worker."""
 
 from __future__ import annotations
 
@@ -35,10 +35,15 @@ class Threads:
         _open.add(self)
 
     def _woken(self) -> None:
-        # On the loop's thread: something waits, and no thread sleeps that could take it. One that was given up takes nothing.
-        if len(self.run_queue) and not self.run_queue.idle and len(self._threads) < self._most + self.run_queue.given_up:
+        # Runs on the loop's thread. Starts a thread if a run waits and no thread is idle. Threads whose runs were given
+        # up do not count, because they take no runs.
+        if (
+            len(self.run_queue)
+            and not self.run_queue.idle
+            and len(self._threads) < self._most + self.run_queue.given_up
+        ):
             self._count += 1
-            # Daemons: a function that does not end must not keep the process from ending.
+            # A daemon, because a function that does not end must not prevent the end of the process.
             thread = threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True)
             with self._lock:
                 self._threads.append(thread)
@@ -51,11 +56,11 @@ class Threads:
             if taken is None:
                 return
             runner, job, data, codec = taken
-            # Context variables that a run leaves behind end with it.
+            # Each run gets a copy of the context, so that the next one does not see its context variables.
             try:
                 context.copy().run(runner, job, data, codec)
             except BaseException as error:
-                # The thread goes on: others wait for it.
+                # The thread goes on, because other runs wait for it.
                 answer_anyway(job, error)
                 _log.exception("a run could not be answered as it should have been")
             del taken, runner, job, data
@@ -63,7 +68,7 @@ class Threads:
                 return
 
     def _is_surplus(self) -> bool:
-        """Whether this thread comes back from a run that was given up, and another has its place."""
+        """Whether this thread returns from a run that was given up, and another thread has replaced it."""
         if len(self._threads) <= self._most:
             return False
         with self._lock:
@@ -73,16 +78,16 @@ class Threads:
             return True
 
     def close(self) -> None:
-        """Ends the threads that wait for work. One in a run ends once that does."""
+        """Ends the threads that wait for work. A thread in a run ends after the run."""
         self.run_queue.close()
 
     @property
     def is_ending(self) -> bool:
-        """Whether threads are still there."""
+        """Whether some of the threads are still alive."""
         return any(thread.is_alive() for thread in list(self._threads))
 
     def join(self, timeout: float) -> None:
-        """Waits until the threads have ended, at most so many seconds for all."""
+        """Waits until the threads have ended, at most `timeout` seconds for all together."""
         end = time.monotonic() + timeout
         for thread in list(self._threads):
             thread.join(max(0.0, end - time.monotonic()))
@@ -90,7 +95,7 @@ class Threads:
 
 @atexit.register
 def _close_all() -> None:
-    # A thread that sleeps on the Rust side must not wake into an interpreter that is gone.
+    # A thread that waits on the Rust side must not wake after the interpreter is finalized.
     for threads in list(_open):
         threads.close()
         threads.join(1.0)

@@ -1,4 +1,4 @@
-"""A user's program, for type checkers: what they must accept, and (marked) what they must refuse."""
+"""A user's program, for type checkers: lines that they must accept, and marked lines that they must refuse."""
 
 from __future__ import annotations
 

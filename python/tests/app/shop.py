@@ -1,4 +1,4 @@
-"""An application in a module of its own, for tests that start processes."""
+"""An application in its own module, for tests that start processes."""
 
 from __future__ import annotations
 
@@ -90,6 +90,6 @@ def misled(context: Context, elsewhere: str) -> int:
 
 
 class Holder:
-    """Holds an application, so that names with dots are seen to work."""
+    """Holds an application, to test names with dots."""
 
     inner = OmniQ("postgresql://nowhere/")

@@ -1,4 +1,4 @@
-"""An application whose tasks heed no stop; as a program it runs a worker, with a main guard, as `python stuck.py`."""
+"""An application whose tasks ignore a stop. As a program, `python stuck.py`, it runs a worker behind a main guard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def blocks(seconds: float) -> str:
 
 @app.task
 async def holds_the_interpreter(seconds: int) -> int:
-    # In C from end to end: no signal is looked at, and no other thread has its turn.
+    # It runs in C all the time: Python checks for no signal, and runs no other thread.
     return sum(range(seconds * 10**9))
 
 
@@ -56,7 +56,7 @@ def leaves_a_thread(seconds: float) -> str:
 
 @app.task
 def ends_a_forked_child() -> int:
-    # Signals for a child must not reach its parent, and must end the child.
+    # A signal for a child must not reach its parent, and must end the child.
     child = os.fork()
     if child == 0:
         time.sleep(30)

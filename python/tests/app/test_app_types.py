@@ -1,4 +1,4 @@
-"""Type checkers understand a user's program, and see its mistakes."""
+"""Type checkers accept a user's program, and report its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments by name: read in one step where that can be, else one by one; both come to the same."""
+"""Arguments by name: decoded in one step if possible, else one by one; both give the same call."""
 
 from __future__ import annotations
 

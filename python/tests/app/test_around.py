@@ -1,4 +1,4 @@
-"""What stands around a task: context, dependencies, middleware."""
+"""Context, dependencies and middleware."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ async def test_middleware_that_yields_twice_fails_the_run(app: AsyncOmniQ) -> No
             await handle.result(5)
 
 
-# A newcomer's trial, 4: "StopIteration", and no word of what had stopped.
+# A newcomer's trial, 4: "StopIteration", without the name of the generator.
 @pytest.mark.parametrize("kind", ["generator", "async generator", "dependency", "async dependency"])
 async def test_what_never_yields_fails_the_run_by_its_name(app: AsyncOmniQ, kind: str) -> None:
     def silent(*_: object) -> Iterator[None]:

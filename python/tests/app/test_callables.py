@@ -1,4 +1,7 @@
-"""Whatever can be called can be a task, and a value that does not fit its annotation is said so where it arises. Issue 12, E5."""
+"""Every callable can be a task, and a value that does not fit its annotation is reported where it arises.
+
+Issue 12, E5.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ async def test_async_functions_in_every_dress(app: AsyncOmniQ) -> None:
     handles = [await task.enqueue(21) for task in tasks]
     async with app.worker():
         assert [await handle.result(10) for handle in handles] == [42] * len(dressed)
-    # Names of their own, where they have one.
+    # Each has its own name, or that of its function or class.
     assert app.task(functools.partial(double)).name == "double"
     assert app.task(Doubler(3)).name == "Doubler"
     with pytest.raises(OmniQError, match=r"task 'Doubler' is there already"):
@@ -172,7 +175,7 @@ async def test_a_value_that_does_not_fit_its_annotation_fails_the_run(app: Async
             error = caught.value.error
             assert error is not None
             assert error.type in ("bad_result", "omniq.errors.CodecError")
-            # Another run would do no better.
+            # It is not retried, because another run would not help.
             assert caught.value.result.attempt == 1
 
 
@@ -195,7 +198,7 @@ async def test_a_value_of_another_version_is_refused_in_plain_words(app: AsyncOm
 
 
 async def test_threads_of_decorated_tasks_are_free_of_the_loop(app: AsyncOmniQ) -> None:
-    # The decorator's own code may block: it is not called on the loop.
+    # The decorator's code may block, because it is not called on the loop.
     seen: set[str] = set()
 
     def blocks(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Tasks that complete in the user's own transaction: with a commit once and for all, with a rollback not at all."""
+"""Tasks that complete in the user's transaction: a commit completes them exactly once, a rollback not at all."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def orders(url: str) -> int:
 
 
 async def check(app: AsyncOmniQ, url: str, task: Any) -> None:
-    """Its first run rolls back or fails, its second one commits: the effect is there once."""
+    """Its first run rolls back or fails, its second one commits: the effect occurs once."""
     handle = await task.enqueue()
-    # A drain does not wait for the retry to be due.
+    # A drain does not wait until the retry is due.
     while await app.backend.queue.get(handle.id) is not None:
         await app.drain()
     assert await handle.result(5) == "inside"
@@ -140,7 +140,7 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
             await shopping.drain(processes=1)
         assert await handle.result(5) == "inside"
     assert orders(url) == 1
-    # With results kept elsewhere it is refused, in the process, which then goes on.
+    # With results kept elsewhere, the completion is refused in the process, which goes on.
     with on_database(shop.app, url, results="memory"):
         handle = await shop.order.with_options(max_retries=0).enqueue(url)
         await shop.app.drain(processes=1)

@@ -1,4 +1,4 @@
-"""Every kind of connection that `with_options(connection=…)` takes: single and many, committed and rolled back."""
+"""Every kind of connection that `with_options(connection=…)` accepts: one task and many, committed and rolled back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omniq import AsyncOmniQ, OmniQError
 
 pytestmark = pytest.mark.anyio
 
-#: A schema that a driver with placeholders of its own may stumble over.
+#: A schema name with the placeholders of all drivers.
 SCHEMA = 'a %s %% :p1 "$1"'
 METADATA = {"é": "'\\", "percent": "%s", "colon": ":p1", "dollar": "$1"}
 
@@ -116,7 +116,7 @@ async def there(app: AsyncOmniQ, handles: list[Any]) -> list[bool]:
 
 
 async def check(app: AsyncOmniQ, single: Any, many: list[Any]) -> None:
-    """They are there as they were meant, and run."""
+    """Asserts that the tasks have the given options and arguments, and run."""
     task = await app.backend.queue.get(single.id)
     assert task is not None
     assert (task.queue, task.max_retries, task.metadata) == ("mail", 2, METADATA)
@@ -157,7 +157,7 @@ async def test_blocking_connections(app: AsyncOmniQ, url: str, kind: str) -> Non
         assert not any(await there(app, handles)), "they are rolled back"
     with BLOCKING[kind](url) as (connection, commit, _):
         inside = add.with_options(connection=connection)
-        # A coroutine may use it as well.
+        # A coroutine may use the connection too.
         single, many = await inside.enqueue(1), inside.enqueue_many_sync(CALLS)
         assert not any(await there(app, [single, *many]))
         commit()
@@ -225,6 +225,6 @@ print(type(connection.connection).__module__.partition(".")[0])
 @pytest.mark.parametrize("schema", ["omniq", SCHEMA], ids=["plain", "odd"])
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
 def test_django(url: str, driver: str, schema: str) -> None:
-    # In a process of its own: Django is configured once in each.
+    # In another process, because Django can be configured only once in a process.
     run = subprocess.run([sys.executable, "-c", DJANGO, url, driver, schema], capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, driver), run.stderr

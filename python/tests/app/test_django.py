@@ -1,4 +1,4 @@
-"""A view that enqueues in Django's transaction, under each of the ways to test it: with Django's own runner and with pytest-django."""
+"""A view that enqueues in Django's transaction, tested by Django's own runner and by pytest-django."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def create(request):
 urlpatterns = [path("", create)]
 """
 
-# What each kind of test asks: `post` calls the view, `committed` says whether what it did is there for others.
+# The checks of each kind of test: `post` calls the view, `committed` says whether its changes are visible to others.
 CHECKS = """
 from uuid import UUID
 from django.db import connection
@@ -141,7 +141,7 @@ def test_no_mode(client):
 
 @pytest.fixture
 def run(url: str, tmp_path: Path) -> Callable[..., str]:
-    """Runs a program beside the site; fails if it has not ended in time. The site's own database must stay as it is."""
+    """Runs a program in the site's folder, which must succeed in time. The site's own database must stay without tasks."""
 
     def run(name: str, text: str, *command: str) -> str:
         (tmp_path / "site_of_test.py").write_text(SITE)
@@ -164,13 +164,14 @@ def run(url: str, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-# Issue 12, E9: the view failed under all of them, and a schema that the test's own transaction was in was waited for without end.
+# Issue 12, E9: the view failed in each kind of test, and the drop of a schema waited for ever for the test's own
+# transaction.
 def test_with_the_runner_of_django(run: Callable[..., str]) -> None:
     assert "Ran 9 tests" in run("test_own.py", OWN_RUNNER, "-m", "django", "test", "--noinput", "test_own")
 
 
 def test_with_pytest_django(run: Callable[..., str]) -> None:
-    # The installed package announces its plugin; the source tree cannot.
+    # The installed package registers its plugin by an entry point; the source tree cannot.
     announced = any(entry.value == "omniq.testing.plugin" for entry in entry_points(group="pytest11"))
     plugins = ["-p", "no:cacheprovider", *([] if announced else ["-p", "omniq.testing.plugin"])]
     assert "6 passed" in run("test_mine.py", PYTEST_DJANGO, "-m", "pytest", "-q", *plugins, "test_mine.py")

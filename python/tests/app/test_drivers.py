@@ -1,4 +1,4 @@
-"""What a user may have set on a connection of `with_options(connection=…)`, and what must be of no account then."""
+"""Settings of the user's connection that must not change the effect of `with_options(connection=…)`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omniq.models import Payload
 pytestmark = pytest.mark.anyio
 
 OFF = "set standard_conforming_strings = off"
-#: What must arrive as it is: quotes, backslashes, and what looks like an escape.
+#: Texts that must arrive unchanged: quotes, backslashes, and sequences that look like escapes.
 TEXTS = ["plain", "'", "\\", '\\x22 "{}," NULL', "é \\001", ""]
 
 
@@ -48,7 +48,7 @@ async def check(app: AsyncOmniQ, handles: list[Any]) -> None:
     assert [await handle.result(5) for handle in handles] == TEXTS
 
 
-# A newcomer's trial, 1: psycopg escaped the bytes of a list for a literal, and they were stored so.
+# A newcomer's trial, 1: psycopg escaped bytes in a list as a literal, and they were stored escaped.
 @pytest.mark.parametrize("kind", ASYNC)
 async def test_strings_that_take_backslashes_async(app: AsyncOmniQ, url: str, kind: str) -> None:
     async with ASYNC[kind](url) as (connection, commit, _):
@@ -76,7 +76,7 @@ def test_strings_that_take_backslashes_django(url: str, driver: str) -> None:
     assert (run.returncode, run.stdout.strip()) == (0, driver), run.stderr
 
 
-# A newcomer's trial, 2: a bare TypeError, as the placeholders were those of another cursor.
+# A newcomer's trial, 2: a plain TypeError, because the placeholders were those of another cursor class.
 @pytest.mark.parametrize("scs", [True, False], ids=["on", "off"])
 @pytest.mark.parametrize("made", [RawCursor, ClientCursor])
 async def test_cursors_of_psycopg(app: AsyncOmniQ, url: str, made: Any, scs: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `omniq.testing` gives to the tests of users."""
+"""The helpers of `omniq.testing`, used as in users' tests."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_eager(omniq_eager):
     assert add.enqueue(1).result(1) == 3
 """
     )
-    # The installed package announces it; the source tree cannot.
+    # The installed package registers the plugin by an entry point; the source tree cannot.
     announced = any(entry.value == "omniq.testing.plugin" for entry in entry_points(group="pytest11"))
     named = [] if announced else ["-p", "omniq.testing.plugin"]
     command = [sys.executable, "-m", "pytest", "-q", *named, "--omniq-url", url, str(tmp_path)]

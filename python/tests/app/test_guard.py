@@ -1,4 +1,4 @@
-"""`process=True` in a script without a main guard: noticed, and refused with the line to add. Issue 12, D2."""
+"""`process=True` in a script without a main guard: detected, and refused with the line to add. Issue 12, D2."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_script_without_a_main_guard_is_told_so(
     ran = _run(script, url, padding)
     assert ran.returncode == 0, ran.stderr
     assert 'if __name__ == "__main__":' in ran.stdout
-    # One run, one task: neither was it retried, nor enqueued again.
+    # One run and one task: it was neither retried nor enqueued again.
     assert ran.stdout.startswith("1 ")
     assert ask("select count(*) as n from omniq.tasks")[0]["n"] == 1
 
@@ -61,7 +61,7 @@ def test_a_script_with_a_main_guard_works(url: str, tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_before_it_begins_gets_the_hint(url: str, tmp_path: Path) -> None:
-    # It does nothing with OmniQ where it is loaded, and ends.
+    # The script ends while it is loaded, before it uses OmniQ.
     script = tmp_path / "script.py"
     again = 'if __name__ != "__main__":\n    sys.exit(3)\n'
     script.write_text(f"{HEAD.replace('max_retries=3', 'max_retries=0')}{again}{BODY}main()\n")

@@ -1,4 +1,4 @@
-"""The snippets of README and guide run as they stand, each on a database of its own."""
+"""The snippets of README and guide run unchanged, each on a fresh database."""
 
 from __future__ import annotations
 

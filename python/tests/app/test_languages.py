@@ -1,4 +1,4 @@
-"""Tasks cross languages: enqueued from Rust and run in Python, and the other way round."""
+"""Tasks between languages: enqueued from Rust and run in Python, and the reverse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Order(msgspec.Struct):
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """The Rust program on the other side."""
+    """The path of the Rust program."""
     build = ["cargo", "build", "--quiet", "-p", "omniq", "--example", "languages"]
     subprocess.run(build, cwd=ROOT, check=True)
     return str(ROOT / "target/debug/examples/languages")
@@ -65,7 +65,7 @@ async def test_both_ways(url: str, program: str) -> None:
             (await packed.enqueue("Bob"), "Hello Bob"),
             (await rs_add.enqueue(1, 2), 3),
             (await rs_order.enqueue(a=1, x=2), Order(1, 2)),
-            # By place, too: a struct of serde reads a list.
+            # By position too: a struct of serde reads a list.
             (await rs_order.enqueue(3, 4), Order(3, 4)),
             (await rs_nothing.enqueue(), None),
         ]

@@ -1,4 +1,5 @@
-"""What `with_options(connection=…)` refuses, before anything is written: what is no connection, and connections to other databases."""
+"""`with_options(connection=…)` refuses objects that are not connections, and connections to other databases, before
+anything is written."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ def tasks_in(url: str) -> int:
         return int(row[0])
 
 
-# Issue 12, E7: an asyncpg pool was taken, and its statement committed by itself.
+# Issue 12, E7: an asyncpg pool was accepted, and its statement was committed outside of the user's transaction.
 async def test_what_stands_for_no_transaction_is_refused(app: AsyncOmniQ, url: str, tmp_path: Path) -> None:
     add = add_to(app)
     engine = sqlalchemy.create_engine(with_driver(url, "psycopg"))
@@ -116,7 +117,7 @@ async def test_what_stands_for_no_transaction_is_refused(app: AsyncOmniQ, url: s
     assert tasks_in(url) == 1
 
 
-# Issue 12, E7: a connection to another database was taken, and the task lost there.
+# Issue 12, E7: a connection to another database was accepted, and the task was lost there.
 @pytest.mark.parametrize(
     ("kind", "other"),
     [*((kind, "a copy") for kind in ASYNC), *(("asyncpg", other) for other in OTHERS)],
@@ -128,7 +129,7 @@ async def test_an_async_connection_to_another_database(app: AsyncOmniQ, url: str
             await add_to(app).with_options(connection=connection).enqueue(1)
         assert refused.value.is_invalid
         if refused.value.__cause__ is None:
-            # Nothing has failed on the connection, so its transaction goes on.
+            # No statement has failed on the connection, so its transaction can go on.
             await commit()
     assert (tasks_in(other), tasks_in(url)) == (0, 0)
 
@@ -161,7 +162,7 @@ async def test_a_completion_on_another_database(app: AsyncOmniQ, url: str, other
         await handle.result(5)
 
 
-# Found by a newcomer: what the run returned was thrown away, though nothing had been written.
+# Found by a newcomer: the run's value was discarded, although nothing had been written.
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_a_run_goes_on_after_a_completion_that_was_refused(
     app: AsyncOmniQ, url: str, other: str, is_async: bool
@@ -194,14 +195,14 @@ async def test_the_same_in_a_process(url: str, other: str) -> None:
         connection = await asyncpg.connect(url)
         schema = await connection.fetchval("select nspname from pg_namespace where nspname like 'omniq_test_%'")
         await connection.close()
-        # Without the schema the statement would fail, and its transaction with it.
+        # Without the schema the statement and thus its transaction would fail.
         async with AsyncOmniQ(f"{other}?schema={schema}", events="postgres"):
             pass
         await shopping.drain(processes=1)
         assert await handle.result(5) == 3
 
 
-# The queue of its own place, not the application's, is what the connection must lead to.
+# The connection must lead to the queue's database, not to the application's.
 async def test_a_queue_with_a_place_of_its_own(url: str, other: str) -> None:
     async with AsyncOmniQ(url, tasks=f"{other}?schema=jobs") as app:
         add = add_to(app)
@@ -224,7 +225,7 @@ async def test_a_queue_that_no_transaction_reaches(url: str) -> None:
     await connection.close()
 
 
-# Rows as the user wants them on the connection are none of ours.
+# The row factory of the user's connection must not affect OmniQ's statements.
 async def test_connections_with_rows_of_their_own_kind(app: AsyncOmniQ, url: str) -> None:
     add = add_to(app)
     with psycopg.connect(url, row_factory=dict_row) as connection:
@@ -232,7 +233,7 @@ async def test_connections_with_rows_of_their_own_kind(app: AsyncOmniQ, url: str
     assert tasks_in(url) == 1
 
 
-# Issue 12, E2: what was enqueued with a connection went into the real database.
+# Issue 12, E2: tasks that were enqueued with a connection went into the real database.
 async def test_modes_in_memory_leave_the_database_alone(app: AsyncOmniQ, url: str) -> None:
     add = add_to(app)
     connection, blocking = await asyncpg.connect(url), psycopg.connect(url)
@@ -250,7 +251,7 @@ async def test_modes_in_memory_leave_the_database_alone(app: AsyncOmniQ, url: st
     blocking.close()
     await connection.close()
     assert tasks_in(url) == 0
-    # And afterwards it is as before.
+    # Afterwards the application uses the database again.
     connection = await asyncpg.connect(url)
     await add.with_options(connection=connection).enqueue(7)
     await connection.close()

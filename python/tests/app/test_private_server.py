@@ -1,4 +1,4 @@
-"""Without a URL a private server takes the tasks: that is said, and a misspelt variable is not passed over."""
+"""Without a URL a private server keeps the tasks: this is logged, and a misspelt variable is refused."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ app.close()
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder that the server's own user can enter, too."""
+    """A folder that the operating system's user of the server can enter too."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "home"
 
 
-# Issue 12, E6: it started without a word, and took the tasks.
+# Issue 12, E6: the server started without a message, and kept the tasks.
 def test_a_private_server_says_where_the_tasks_go(home: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("OMNIQ_")}
     env["OMNIQ_HOME"] = str(home)
@@ -57,7 +57,8 @@ def test_a_private_server_says_where_the_tasks_go(home: Path) -> None:
         subprocess.run([sys.executable, "-m", "omniq", "dev", "stop"], env=env, check=True, capture_output=True)
 
 
-# Issue 12, E6, found by a newcomer: without an activated environment the command started another server, of another version.
+# Issue 12, E6, found by a newcomer: without an activated environment the command started another server, of another
+# version.
 def test_the_command_finds_the_private_server_of_its_own_environment(home: Path) -> None:
     kept = {"HOME", "LANG", "PATH", "TMPDIR"}
     env = {name: value for name, value in os.environ.items() if name in kept} | {"OMNIQ_HOME": str(home)}
@@ -77,7 +78,7 @@ def test_the_command_finds_the_private_server_of_its_own_environment(home: Path)
         run("omniq", "dev", "stop")
 
 
-# Issue 12, E6, found by a newcomer: the command said nothing of it, though the guide says that it does.
+# Issue 12, E6, found by a newcomer: the command printed nothing about them, although the guide says that it does.
 def test_the_command_says_which_variables_it_ignores(url: str) -> None:
     kept = {"HOME", "LANG", "PATH", "TMPDIR"}
     env = {name: value for name, value in os.environ.items() if name in kept}
@@ -93,12 +94,12 @@ def test_the_command_says_which_variables_it_ignores(url: str) -> None:
     assert said("-q", "queues") == ""
 
 
-# Issue 12, E6: it was passed over.
+# Issue 12, E6: the variable was ignored.
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIQ_ULR", "postgresql://db/app")
     for read in (Settings.from_env, Settings.load, AsyncOmniQ):
         with pytest.raises(OmniQError, match="OMNIQ_ULR is no variable of OmniQ: OMNIQ_URL was meant") as refused:
             read()
         assert refused.value.is_config
-    # Who gives settings asks the environment for nothing.
+    # If settings are given, the environment is not read.
     assert AsyncOmniQ("postgresql://db/app").settings.url == "postgresql://db/app"

@@ -1,4 +1,5 @@
-"""Signals: a worker's process ends in time with code 0, whatever hangs in it, and what it held runs again, no attempt counted.
+"""Signals: a worker's process ends in time with code 0, even if tasks hang. Its tasks run again, and no attempt is
+counted.
 
 Issue 12, D1.
 """
@@ -25,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 class Program:
-    """A worker in a process group of its own."""
+    """A worker in its own process group."""
 
     def __init__(self, url: str, grace: float, loop: str = "asyncio", program: bool = False) -> None:
         command = [sys.executable, "stuck.py", str(grace), loop]
@@ -38,7 +39,7 @@ class Program:
         )  # fmt: skip
 
     def ended_within(self, seconds: float) -> str:
-        """What it wrote to stderr; the exit code is 0."""
+        """Waits for its end, with exit code 0, within this time; returns its stderr."""
         began = time.monotonic()
         self.out, errors = self.process.communicate(timeout=seconds)
         self.took = time.monotonic() - began
@@ -88,11 +89,11 @@ def test_what_hangs_is_handed_back_and_the_process_ends(start: Any, which: str, 
     else:
         hang = [getattr(stuck, which).enqueue_sync(60)]
     running(*hang)
-    # They have begun by then, not only been claimed.
+    # By then the runs have begun, not only been claimed.
     time.sleep(0.5)
     worker.process.send_signal(signal.SIGTERM)
     errors = worker.ended_within(8)
-    # The log is Python's, and it cannot be had there.
+    # The log goes through Python, whose interpreter is not available while a task holds it.
     assert "signal received" in errors or which == "holds_the_interpreter"
     handed_back(*hang)
 
@@ -102,7 +103,7 @@ def test_a_second_signal_ends_it_at_once_and_two_together_are_one(start: Any) ->
     hang = [stuck.blocks.enqueue_sync(60), stuck.naps.enqueue_sync(60)]
     running(*hang[1:])
     time.sleep(0.5)
-    # As `timeout` of coreutils does it: to the process, and to its group.
+    # As `timeout` of coreutils: one signal to the process, and one to its group.
     worker.process.send_signal(signal.SIGTERM)
     os.killpg(worker.process.pid, signal.SIGTERM)
     time.sleep(1)
@@ -116,7 +117,7 @@ def test_a_signal_to_the_group_leaves_runs_their_grace_time(start: Any) -> None:
     worker = start(20, program=True)
     runs = [stuck.naps_in_process.enqueue_sync(1.5), stuck.blocks.enqueue_sync(1.5), stuck.naps.enqueue_sync(1.5)]
     running(*runs)
-    # One of them is still being started: its process must not be killed on its way.
+    # One of the processes is still starting: the signal must not end it.
     for number in (signal.SIGTERM, signal.SIGINT):
         os.killpg(worker.process.pid, number)
     worker.ended_within(15)
@@ -145,7 +146,7 @@ def test_signals_of_other_processes_are_their_own(start: Any) -> None:
 def test_a_worker_that_waits_for_its_server_ends_as_well(tmp_path: Path) -> None:
     import socket
 
-    # It accepts, and says nothing.
+    # This server accepts connections, and sends nothing.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         worker = Program(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=30", 1)
         silent.settimeout(20)

@@ -1,4 +1,4 @@
-"""Users who come from elsewhere: many threads, a forked process, trio, a script that just ends."""
+"""Uses by different programs: many threads, a forked process, trio, a script that ends without closing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks as functions: called, enqueued, run, looked at."""
+"""Tasks as functions: called, enqueued, run, inspected."""
 
 from __future__ import annotations
 
@@ -462,7 +462,7 @@ def test_the_blocking_application(url: str) -> None:
         app.drain()
         assert handle.result(5) == 6
         assert handle.cancel() is Cancelled.NOT_FOUND
-    # Closed, and open again at the next use.
+    # The application is closed, and opens again at the next use.
     assert handle.status_sync() is TaskState.COMPLETED
     app.close()
 

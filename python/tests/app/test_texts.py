@@ -1,4 +1,5 @@
-"""Texts that are not valid UTF-8, and runs that cannot be answered in the usual way: each run is answered, each slot comes back."""
+"""Texts that are not valid UTF-8, and runs that cannot be answered in the usual way: each run is answered, and its slot
+becomes free."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from omniq.testing import on_database
 
 pytestmark = pytest.mark.anyio
 
-#: What a file name that is no UTF-8 becomes in Python.
+#: A message with a file name that is not valid UTF-8, as Python decodes it.
 BAD = "cannot read report-\udcff.csv"
-#: How it is kept: as Python itself shows it on stderr.
+#: The stored form, as Python itself writes it to stderr.
 SHOWN = r"cannot read report-\udcff.csv"
 
 
@@ -42,7 +43,7 @@ def shown_of(error: TaskFailed) -> tuple[str, str]:
 
 
 class Odd(Exception):
-    """Its text cannot be made."""
+    """An exception whose text cannot be made."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -138,7 +139,7 @@ async def test_event_data_progress_and_metadata_are_made_valid(app: AsyncOmniQ) 
     events = {str(event.kind): event.data for event in await handle.events()}
     assert events["read"] == {"file": SHOWN, "list": [SHOWN, {SHOWN: [SHOWN]}]}
     assert events["progress"]["message"] == SHOWN
-    # Two keys must not become one.
+    # Two keys must not become equal.
     with pytest.raises(OmniQError, match="twice") as caught:
         await app.backend.queue.enqueue("f", metadata={BAD: 1, SHOWN: 2})
     assert caught.value.is_invalid
@@ -182,7 +183,7 @@ async def test_an_event_of_a_bad_name_fails_the_run_and_no_more(app: AsyncOmniQ)
 
 
 async def test_a_failure_is_reported_with_a_text_and_with_one_that_is_no_utf8(app: AsyncOmniQ) -> None:
-    # Issue 12, E11: a bare TypeError from the traceback module.
+    # Issue 12, E11: a plain TypeError from the traceback module.
     queue = app.backend.queue
     for given, kind, message in [
         ("broken", "error", "broken"),
@@ -209,7 +210,7 @@ async def test_a_failure_is_reported_with_a_text_and_with_one_that_is_no_utf8(ap
 
 
 class Unwritable:
-    """What is asked for its content as it is written ends the thread."""
+    """A value that raises `SystemExit` while it is encoded."""
 
     @classmethod
     def model_dump(cls, value: Any, mode: str) -> Any:
@@ -233,7 +234,7 @@ async def test_a_value_that_breaks_while_it_is_written_is_a_failure(app: AsyncOm
 async def test_a_timeout_frees_the_slot_even_if_python_is_silent(
     app: AsyncOmniQ, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A run that heeds nothing: after its timeout it has a moment to end, then its slot is given to others.
+    # A run that ignores a stop: after its timeout it has `PATIENCE` seconds to end, then its slot is given to others.
     from omniq.worker import core
 
     monkeypatch.setattr(core, "PATIENCE", 0.3)
@@ -266,7 +267,7 @@ async def test_a_timeout_frees_the_slot_even_if_python_is_silent(
         assert not ended
         while not ended:
             await asyncio.sleep(0.05)
-        # Its late answer changes nothing, and its thread goes.
+        # Its late answer changes nothing, and its thread ends.
         assert await (await after.enqueue(4)).result(2) == 4
     with pytest.raises(TaskFailed, match="took longer than"):
         await handle.result(1)

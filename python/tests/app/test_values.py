@@ -1,4 +1,5 @@
-"""Values that cannot be kept as they are are refused, and an id that is used again shows no earlier result (issue 12, E1, E3, E7, E11)."""
+"""Values that cannot be stored unchanged are refused, and an id that is used again shows no earlier result (issue 12,
+E1, E3, E7, E11)."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ async def test_numbers_of_metadata_and_events_are_kept_or_refused(app: AsyncOmni
     assert repr(event.data) == repr(exact)
 
 
-# Found by a newcomer: a time of Amsterdam before 1937 came back 28 seconds later.
+# Found by a newcomer: a time of Amsterdam before 1937 was returned 28 seconds later.
 @pytest.mark.parametrize("kind", [datetime, Any])
 async def test_times_are_kept_or_refused(app: AsyncOmniQ, kind: Any) -> None:
     async def give(when: Any) -> Any:

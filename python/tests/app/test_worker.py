@@ -1,4 +1,4 @@
-"""Workers: loops, threads, processes, stops and lost time."""
+"""Workers: loops, threads, processes, stops and timeouts."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_a_task_that_holds_the_interpreter_loses_nothing(app: AsyncOmniQ) 
     handle = await hold.enqueue(3)
     async with AsyncOmniQ(app.settings) as second:
         second.task(name="hold")(hold.function)
-        # A second worker, in a process that is not held, would take the task over if the lease were lost.
+        # A second worker, in a process that is not blocked, would take the task if the lease were lost.
         code = f"""
 import asyncio, time
 from omniq import AsyncOmniQ
@@ -184,7 +184,7 @@ async def test_timeouts_and_cancels_reach_async_tasks(app: AsyncOmniQ) -> None:
         with pytest.raises(TaskFailed) as caught:
             await withdrawn.result(10)
         assert caught.value.status is ResultStatus.CANCELLED
-        # The same coroutines go on.
+        # The same coroutines run further tasks.
         assert [await one.result(10) for one in [await after.enqueue() for _ in range(6)]] == ["fine"] * 6
     assert log == ["timed cancelled", "timed cleaned up", "withdrawn cancelled", "withdrawn cleaned up"]
 
@@ -300,7 +300,7 @@ async def test_processes(shopping: AsyncOmniQ) -> None:
         with pytest.raises(TaskFailed) as cancelled:
             await endless.result(20)
         assert cancelled.value.status is ResultStatus.CANCELLED
-        # Others take the place of those that were ended.
+        # New processes replace those that were ended.
         again, _, _ = await (await shop.process_id.enqueue(10)).result(20)
         assert again != os.getpid()
 
@@ -308,7 +308,7 @@ async def test_processes(shopping: AsyncOmniQ) -> None:
 async def test_tasks_of_a_lost_worker_are_told_of_in_one_line(
     app: AsyncOmniQ, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Issue 12, E11: there was one line for each.
+    # Issue 12, E11: there was one log line for each run.
     ran: list[int] = []
 
     @app.task(backoff=Backoff.constant(0.01))
@@ -380,7 +380,8 @@ def test_the_command_runs_until_a_signal(url: str, loop: str) -> None:
             assert pid not in (os.getpid(), worker.pid)
             slow = shop.nap.enqueue_sync(3)
             rest = shop.rest.enqueue_sync(3)
-            # Not by their state: a task that is handed to an idle worker is claimed before its run begins, and given back at a stop.
+            # Not by their state: a task that is handed off to an idle worker is claimed before its run begins, and
+            # released at a stop.
             while not all("started" in [event.kind for event in one.events_sync()] for one in (slow, rest)):
                 time.sleep(0.02)
             worker.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What users write, for the type checkers: it is never run."""
+"""A user's code, for the type checkers: it is never run."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ use super::small::parsed;
 use super::time::{time_field, to_datetime};
 use super::{field, imported};
 
-/// A known kind is a member of the enum, any other a plain text.
+/// A known kind becomes a member of the enum, any other a plain text.
 fn to_kind<'py>(py: Python<'py>, kind: &EventKind) -> PyResult<Bound<'py, PyAny>> {
     match kind {
         EventKind::Custom(name) => name.into_bound_py_any(py),

@@ -1,5 +1,5 @@
-//! Filters: the structs of `omniq.models.filter`, which the methods fill from their arguments. They are not read as arguments of
-//! functions, of which errors would tell: users know their fields alone.
+//! Filters: the structs of `omniq.models.filter`, which the Python methods fill from their arguments. They do not implement
+//! `FromPyObject`: PyO3's errors would name the parameter `filter`, and users know only the fields.
 
 use jiff::Timestamp;
 use omniq::{EventFilter, ResultFilter, TaskFilter, TaskId};
@@ -20,7 +20,7 @@ fn parsed_field<'py, T: std::str::FromStr<Err = omniq::Error>>(
     given(object, name)?.map(|value| parsed(name, &value)).transpose()
 }
 
-/// Which tasks.
+/// The filter of tasks.
 pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter> {
     let py = value.py();
     Ok(TaskFilter {
@@ -39,7 +39,7 @@ pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyRes
     imported!(py, "omniq.models.filter", "TaskFilter")?.call1(made)
 }
 
-/// Which results.
+/// The filter of results.
 pub(crate) fn from_result_filter(value: &Bound<'_, PyAny>) -> PyResult<ResultFilter> {
     let py = value.py();
     Ok(ResultFilter {
@@ -52,7 +52,7 @@ pub(crate) fn from_result_filter(value: &Bound<'_, PyAny>) -> PyResult<ResultFil
     })
 }
 
-/// Where a page of results ends.
+/// The position after which a page of results begins: time and id of the last result of the page before.
 fn place_of(after: &Bound<'_, PyAny>) -> PyResult<(Timestamp, TaskId)> {
     let remedy = "give (finished_at, task_id) of the last result of the page before";
     let (time, id): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
@@ -73,7 +73,7 @@ pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> P
     imported!(py, "omniq.models.filter", "ResultFilter")?.call1(made)
 }
 
-/// Which events.
+/// The filter of events.
 pub(crate) fn from_event_filter(value: &Bound<'_, PyAny>) -> PyResult<EventFilter> {
     let py = value.py();
     Ok(EventFilter {

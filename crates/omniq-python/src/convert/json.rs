@@ -34,7 +34,7 @@ pub(crate) fn from_dict(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Map<St
         .map_err(|error| bad(format!("{}: give a dict", error.message())))
 }
 
-/// The same with texts that UTF-8 can hold.
+/// A copy of the value in which all texts are valid UTF-8.
 fn valid<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     imported!(value.py(), "omniq._texts", "valid_json")?.call1((value,))
 }

@@ -19,7 +19,7 @@ use pyo3::types::{PyInt, PyString};
 
 use refusal::{Wanted, beyond, misread, refused};
 
-/// A class or function of the package, looked up once.
+/// A class, function or constant of a Python module, looked up once.
 macro_rules! imported {
     ($py:expr, $module:literal, $name:literal) => {{
         static FOUND: pyo3::sync::PyOnceLock<pyo3::Py<pyo3::PyAny>> = pyo3::sync::PyOnceLock::new();
@@ -39,7 +39,7 @@ where
     value.extract::<T>().map_err(|error| misread::<T>(name, &value, error.into()))
 }
 
-/// An integer in a field of a model, or `None`, that has to lie within a range.
+/// An integer within a range, or `None`, in a field of a model.
 pub(crate) fn integer<'py, T: TryFrom<i64>>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
@@ -56,7 +56,7 @@ pub(crate) fn integer<'py, T: TryFrom<i64>>(
     found.map(Some).ok_or_else(|| beyond(name, &value, &format!("give {first} to {last}")))
 }
 
-/// A field of a model; `None` if it is Python's.
+/// A field of a model; `None` if the field is Python's `None`.
 pub(crate) fn given<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,

@@ -1,4 +1,4 @@
-//! What is asked for: `omniq.models.NewTask`.
+//! Tasks to enqueue, and changes to tasks: `omniq.models.NewTask` and `omniq.models.TaskUpdate`.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,7 @@ use crate::error::to_py;
 const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;
 const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
 
-/// Reads a task that is to be enqueued; what it does not say is as the core has it by default.
+/// Reads a task to enqueue. Options that it does not set keep the core's defaults.
 pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<NewTask> {
     let py = task.py();
     let own: Option<String> = field(task, intern!(py, "codec"))?;
@@ -49,7 +49,7 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
     let py = change.py();
     let own: Option<String> = field(change, intern!(py, "codec"))?;
     if let Some(codec) = &own {
-        // Also where there are no arguments to be written by it.
+        // Checked also if there are no arguments to encode.
         codec.parse::<Codec>().map_err(|error| to_py(py, error))?;
     }
     let args = change.getattr(intern!(py, "args"))?;
@@ -66,7 +66,7 @@ pub(crate) fn from_update(change: &Bound<'_, PyAny>, convert: Convert, codec: &s
     })
 }
 
-/// A task to be enqueued, its arguments encoded; what was not said of it is as the core has it by default.
+/// A task to enqueue, with its arguments as a payload. Options that were not set have the core's defaults.
 pub(crate) fn to_new_task<'py>(
     py: Python<'py>,
     convert: Convert,
@@ -88,7 +88,7 @@ pub(crate) fn to_new_task<'py>(
     imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
 }
 
-/// The changes that were given, as arguments by name.
+/// The changes that were given, as keyword arguments.
 pub(crate) fn to_changes<'py>(
     py: Python<'py>,
     convert: Convert,

@@ -1,4 +1,4 @@
-//! Payloads. Values are encoded and decoded by Python's side, in `omniq.codecs`.
+//! Payloads. Python code encodes and decodes the values, in `omniq.codecs`.
 
 use omniq::{Codec, Payload};
 use pyo3::prelude::*;
@@ -38,7 +38,7 @@ pub(crate) fn from_payload(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     Ok(Payload::new(codec, data))
 }
 
-/// Encodes a value, unless it is a payload already.
+/// Encodes a value. A payload is taken as it is.
 pub(crate) fn encode(value: &Bound<'_, PyAny>, codec: &str, convert: Convert) -> PyResult<Payload> {
     if is_payload(value)? {
         return from_payload(value);

@@ -1,5 +1,6 @@
-//! Values of Python that are refused: their names, themselves, and what is taken instead. The errors are made by `omniq._given`,
-//! so that they are of one form on both sides.
+//! Errors for values from Python that are refused. They name the value, show it unless it may be a payload or hold a password,
+//! and say which values are accepted.
+//! `omniq._given` makes them, so that they have the same form in Rust and in Python.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -20,13 +21,13 @@ pub(crate) fn refused(name: impl Display, value: &Bound<'_, PyAny>, remedy: &str
     made(value, || imported!(value.py(), "omniq._given", "refused")?.call1((name.to_string(), value, remedy)))
 }
 
-/// The error for a value that is not within its bounds.
+/// The error for a value that is out of bounds.
 pub(crate) fn beyond(name: impl Display, value: &Bound<'_, PyAny>, remedy: &str) -> PyErr {
     made(value, || imported!(value.py(), "omniq._given", "beyond")?.call1((name.to_string(), value, remedy)))
 }
 
 fn made<'py>(value: &Bound<'py, PyAny>, make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>) -> PyErr {
-    // A type of the user's own may fail while it is looked at.
+    // Code of a user's type may raise while the message is made.
     let words =
         |error: PyErr| to_py(value.py(), Error::invalid(format!("a value cannot be looked at: {error}")));
     make().map_or_else(words, PyErr::from_value)
@@ -51,9 +52,9 @@ fn is_ours(py: Python<'_>, error: &PyErr) -> bool {
         .is_ok_and(|class| error.value(py).is_instance(class).unwrap_or(false))
 }
 
-/// What fields and arguments are read as.
+/// A type that fields and arguments are read as.
 pub(crate) trait Wanted {
-    /// What to give instead of a value that cannot be read as this.
+    /// The advice for a value that cannot be read as this type.
     fn remedy() -> Cow<'static, str>;
 }
 

@@ -1,4 +1,4 @@
-//! Schedules: `omniq.models.Schedule`, which the core checks.
+//! Schedules: `omniq.models.Schedule`. The core checks them.
 
 use omniq::Timing;
 use omniq::port::check_name;
@@ -10,7 +10,7 @@ use super::time::{POSITIVE, from_datetime, from_span, time_field};
 use super::{field, imported};
 use crate::error::to_py;
 
-/// Raises what the core says of a schedule that cannot be.
+/// Raises the core's error if the schedule is invalid.
 #[pyfunction]
 pub(crate) fn check_schedule(schedule: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = schedule.py();

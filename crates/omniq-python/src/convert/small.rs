@@ -1,4 +1,4 @@
-//! The small models: named values, backoff, error, claim, figures.
+//! The small models: enums, backoff, error, claim, counts of a queue.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(crate) fn to_settled(py: Python<'_>, settled: Settled) -> PyResult<Bound<'_,
     member!(py, "Settled", name)
 }
 
-/// Reads a text, also a member of one of the enums, that the core parses.
+/// Reads a text, or a member of one of the enums, which is a text too. The core parses it.
 pub(crate) fn parsed<T: std::str::FromStr<Err = omniq::Error>>(
     name: impl std::fmt::Display,
     value: &Bound<'_, PyAny>,
@@ -74,7 +74,7 @@ pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
         let given = value.getattr(name)?;
         let found = given.extract().ok();
         found.filter(|number| range.contains(number)).ok_or_else(|| {
-            // An integer may be beyond all floats.
+            // An integer may be too large for a float.
             let is_number = found.is_some() || given.is_instance_of::<PyInt>();
             let error = if is_number { beyond } else { refused };
             let remedy = format!("give a number, {} to {}", range.start(), range.end());
@@ -89,7 +89,7 @@ pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
     })
 }
 
-/// Raises what the core says of a backoff that cannot be.
+/// Raises the core's error if the backoff is invalid.
 #[pyfunction]
 pub(crate) fn check_backoff(backoff: &Bound<'_, PyAny>) -> PyResult<()> {
     from_backoff(backoff)?.check().map_err(|error| to_py(backoff.py(), error))
@@ -153,7 +153,7 @@ pub(crate) fn from_stats(value: &Bound<'_, PyAny>) -> PyResult<QueueStats> {
     })
 }
 
-/// Reads a list of answers to a cancel.
+/// Reads a custom storage's list of answers to a cancel.
 pub(crate) fn read_cancelled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Cancelled>> {
     let names: Vec<String> = answer.extract()?;
     let read = |name: &String| match name.as_str() {
@@ -165,7 +165,7 @@ pub(crate) fn read_cancelled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Cancelle
     names.iter().map(read).collect()
 }
 
-/// Reads a list of answers to a settlement.
+/// Reads a custom storage's list of answers to settlements.
 pub(crate) fn read_settled(answer: &Bound<'_, PyAny>) -> PyResult<Vec<Settled>> {
     let names: Vec<String> = answer.extract()?;
     let read = |name: &String| match name.as_str() {
@@ -181,7 +181,7 @@ fn unknown(py: Python<'_>, name: &str) -> PyErr {
     to_py(py, omniq::Error::internal(format!("a storage written in Python gave the unknown answer {name:?}")))
 }
 
-/// A list of what `make` makes of each.
+/// A Python list with the result of `make` for each item.
 pub(crate) fn list_of<'py, T>(
     py: Python<'py>,
     items: impl IntoIterator<Item = T>,

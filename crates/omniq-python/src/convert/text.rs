@@ -1,7 +1,7 @@
-//! Texts of Python's, which may hold what UTF-8 cannot: half a surrogate, as in a file name that is not UTF-8.
+//! Texts from Python. They may contain lone surrogates, which UTF-8 cannot represent, such as in a file name that is not UTF-8.
 //!
-//! What is said (messages, traces, reasons) is made valid, as Python itself does it on stderr. Names are refused: another name
-//! would be another queue or function.
+//! In messages, traces and reasons these are escaped, as Python does on stderr. A name with one is refused, because an escaped
+//! name would be the name of another queue or function.
 
 use omniq::Error;
 use pyo3::exceptions::PyUnicodeEncodeError;
@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::error::to_py;
 
-/// A text that says something; what UTF-8 cannot hold stands as `\udcff`.
+/// A message, trace or reason. Lone surrogates are escaped, such as `\udcff`.
 #[derive(Clone)]
 pub(crate) struct Text(pub(crate) String);
 
@@ -27,7 +27,7 @@ impl<'py> FromPyObject<'_, 'py> for Text {
     }
 }
 
-/// A name.
+/// A name, which must be valid UTF-8.
 pub(crate) struct Name(pub(crate) String);
 
 impl<'py> FromPyObject<'_, 'py> for Name {
@@ -42,7 +42,7 @@ impl<'py> FromPyObject<'_, 'py> for Name {
     }
 }
 
-/// Some names.
+/// The names as texts.
 pub(crate) fn names(given: Vec<Name>) -> Vec<String> {
     given.into_iter().map(|name| name.0).collect()
 }

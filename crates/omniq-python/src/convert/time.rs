@@ -1,4 +1,4 @@
-//! Points in time and spans: `datetime` in UTC, and seconds or `timedelta`.
+//! Times as `datetime` in UTC, and spans as seconds or `timedelta`.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     imported!(py, "omniq.models.base", "EPOCH")
 }
 
-/// What is said of times that are refused. The range is what Python's clock and that of the core have in common.
+/// The advice for times that are refused. The range is the one that Python's `datetime` and the core's `Timestamp` share.
 const DATETIME: &str = "give a datetime with a time zone, such as datetime.now(timezone.utc)";
 const NAIVE: &str = "it has no time zone: give a datetime with one, such as datetime.now(timezone.utc) or by .replace(tzinfo=timezone.utc)";
 const RANGE: &str = "give a time of the years 1 to 9999, before 9999-12-30 22:00 UTC";
-/// The same of spans; `omniq._given` says the first one, too.
+/// The advice for spans. `omniq._given` has the same text for `SPAN` and `LEASE`.
 pub(crate) const SPAN: &str = "give seconds, 0 to 100 years, or a timedelta";
 pub(crate) const POSITIVE: &str = "give seconds, more than 0 and at most 100 years, or a timedelta";
 pub(crate) const LEASE: &str = "give seconds, at least 0.1 and at most 100 years, or a timedelta";
 
-/// In microseconds of the epoch.
+/// The start of the year 1, in microseconds since 1970.
 const YEAR_ONE: i64 = -62_135_596_800_000_000;
 
 pub(crate) fn to_datetime(py: Python<'_>, time: Timestamp) -> PyResult<Bound<'_, PyAny>> {
-    // Python's clock begins with the year 1; it ends behind that of the core.
+    // Python's `datetime` begins with the year 1, and ends later than the core's `Timestamp`.
     let micros = time.as_microsecond().max(YEAR_ONE);
     let days = micros.div_euclid(86_400_000_000);
     let rest = micros.rem_euclid(86_400_000_000);
@@ -69,15 +69,15 @@ pub(crate) fn time_field<'py>(
 }
 
 pub(crate) fn to_timedelta(py: Python<'_>, span: Duration) -> PyResult<Bound<'_, PyDelta>> {
-    // Python's longest one.
+    // The longest `timedelta` has 999,999,999 days.
     let days = i32::try_from(span.as_secs() / 86_400).map_or(999_999_999, |days| days.min(999_999_999));
-    // Both are below their units' bounds.
+    // Neither conversion can fail: the values are below 86,400 and 1,000,000.
     let seconds = i32::try_from(span.as_secs() % 86_400).unwrap_or_default();
     let micros = i32::try_from(span.subsec_micros()).unwrap_or_default();
     PyDelta::new(py, days, seconds, micros, false)
 }
 
-/// Reads seconds or a `timedelta`, not below zero; `remedy` says what is taken.
+/// Reads seconds or a `timedelta`, not below zero. `remedy` is the advice in the error.
 pub(crate) fn from_span(name: &str, value: &Bound<'_, PyAny>, remedy: &str) -> PyResult<Duration> {
     if let Ok(delta) = value.cast::<PyDelta>() {
         let days = u64::try_from(delta.get_days()).map_err(|_| beyond(name, value, remedy))?;

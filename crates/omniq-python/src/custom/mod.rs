@@ -1,4 +1,4 @@
-//! Storages written in Python, as the Rust side sees them: each call goes to the user's object.
+//! Custom storages, which are written in Python: each call is passed to the user's object.
 //!
 //! Async methods run on the event loop that opened the storage, blocking ones on a thread that may block.
 
@@ -26,10 +26,10 @@ pub(crate) use notifier::Notifier;
 pub(crate) use queue::CustomQueue;
 pub(crate) use results::CustomResults;
 
-/// Positional arguments and those by name, made where the GIL is held.
+/// Positional and keyword arguments, made while the GIL is held.
 pub(crate) type Arguments = (Py<PyTuple>, Option<Py<PyDict>>);
 
-/// A user's object, before it is opened. The object holds this, so that this must not hold it.
+/// A user's object before it is opened. The reference is weak, because the object holds this value.
 pub(crate) struct Origin {
     object: Py<PyWeakrefReference>,
     is_async: bool,
@@ -42,7 +42,7 @@ impl Origin {
         Ok(Self { object, is_async, convert: Convert { allow_pickle } })
     }
 
-    /// Opens it for the loop that runs on this thread.
+    /// Opens the object. An async one is bound to the loop that runs on this thread.
     pub(crate) fn open(&self, py: Python<'_>) -> Result<Custom> {
         let object = self.object.bind(py).upgrade().ok_or_else(|| {
             Error::closed("the storage written in Python is gone: keep it for as long as it is used")
@@ -73,7 +73,7 @@ fn completions_of_loop(py: Python<'_>) -> PyResult<Weak<CompletionQueue>> {
 /// A user's object that is open.
 pub(crate) struct Custom {
     object: Arc<Py<PyAny>>,
-    /// The loop that its methods run on; `None`: they block.
+    /// The loop on which its methods run; `None` if they block.
     completions: Option<Weak<CompletionQueue>>,
     convert: Convert,
 }
@@ -95,7 +95,7 @@ impl Clone for Custom {
 }
 
 impl Custom {
-    /// A name of its own for where it keeps its data: nothing else shares a transaction with it.
+    /// A location that no other storage has: no other shares a transaction with it.
     pub(crate) fn location(&self) -> omniq::port::Location {
         omniq::port::Location::new(format!("python {:p}", Arc::as_ptr(&self.object)))
     }
@@ -142,7 +142,7 @@ fn loop_gone() -> Error {
     Error::closed("the event loop that opened the storage written in Python has ended")
 }
 
-/// On the loop's thread: makes the coroutine and has the loop run it.
+/// Makes the coroutine and starts it on the loop. Called on the loop's thread.
 fn begin<T: Send + 'static>(
     py: Python<'_>,
     invoke: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>,
@@ -151,7 +151,7 @@ fn begin<T: Send + 'static>(
 ) {
     let done = move |py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>| {
         let answer = answer.and_then(|answer| read(&answer)).map_err(|error| from_py(py, error));
-        // Nobody waits any more: the call was given up.
+        // Sending fails if the call was dropped.
         let _ = tell.send(answer);
     };
     let done = Done(Mutex::new(Some(Box::new(done))));
@@ -171,13 +171,13 @@ fn begin<T: Send + 'static>(
 
 type Teller = Box<dyn FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send>;
 
-/// Takes the answer of a coroutine.
+/// Receives the answer of a coroutine.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Done(Mutex<Option<Teller>>);
 
 #[pymethods]
 impl Done {
-    /// With the value, or with the exception.
+    /// Called once, with the value or with the exception.
     fn __call__(
         &self,
         py: Python<'_>,
@@ -194,7 +194,7 @@ impl Done {
     }
 }
 
-/// Positional arguments alone.
+/// Positional arguments without keyword arguments.
 pub(crate) fn positional<'py, A>(py: Python<'py>, arguments: A) -> PyResult<Arguments>
 where
     A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
@@ -203,7 +203,7 @@ where
     Ok((arguments.into_pyobject(py).map_err(Into::into)?.unbind(), None))
 }
 
-/// A filter's fields as arguments by name; those of these names, where only they are known.
+/// The fields of a filter as keyword arguments; only those in `kept`, if the method does not take all.
 pub(crate) fn named(fields: &Bound<'_, PyAny>, kept: Option<&[&str]>) -> PyResult<Arguments> {
     let py = fields.py();
     let names = imported!(py, "msgspec.structs", "asdict")?.call1((fields,))?.cast_into::<PyDict>()?;

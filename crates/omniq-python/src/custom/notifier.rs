@@ -1,4 +1,4 @@
-//! What wakes sleepers of a queue written in Python, within this process.
+//! Wakes idle workers of a custom queue within this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use omniq::port::Subscription;
 use tokio::sync::watch;
 
-/// How often a sleeper looks by itself: another process may have added tasks, and start times come without a ring.
+/// How often an idle worker polls: there is no notification of tasks from another process, nor of start times that are
+/// reached.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Rings for all that listen. A ring between listening and waiting is not lost.
+/// Notifies all subscriptions. A notification between subscribing and waiting is not lost.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifier(Arc<watch::Sender<()>>);
 

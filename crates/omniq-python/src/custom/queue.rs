@@ -35,7 +35,7 @@ impl CustomQueue {
         Self { custom, lease: SelfLease::default(), notifier }
     }
 
-    /// Rings if tasks may have become ready.
+    /// Notifies idle workers if the call succeeded, because it may have made tasks ready.
     fn rung<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.is_ok() {
             self.notifier.notify();

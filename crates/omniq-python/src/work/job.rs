@@ -1,4 +1,4 @@
-//! One run of a task, as Python holds it: what it is given, and the one answer that it gives.
+//! One run of a task in Python: its input, and its one answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,27 +22,27 @@ use crate::pending::Pending;
 use crate::wake::Wake;
 use omniq::sync::locked;
 
-/// What a run came to.
+/// The answer of a run: a value, or a failure.
 pub(crate) type Ended = Result<Option<Payload>, Failure>;
 
-/// How what has taken a run is told of a stop.
+/// What has taken a run, and how it is notified of a stop.
 #[derive(Clone)]
 pub(crate) enum Taker {
-    /// By `cancel` of a coroutine's task.
+    /// The asyncio task of a coroutine, by its `cancel`.
     Task(Arc<Py<PyAny>>),
-    /// By a bell, whose owner ends the process.
+    /// The owner of a process, by a stop signal; it ends the process.
     StopSignal(Arc<Wake>),
 }
 
-/// A run, from when it is handed over until it is answered.
+/// A run, from when it enters the run queue until it is answered.
 pub(crate) struct Run {
     pub(crate) context: Context,
     pub(crate) convert: Convert,
     replies: Arc<ReplyQueue>,
     reply: Mutex<Option<oneshot::Sender<Ended>>>,
-    /// What has taken it, to be told of a stop.
+    /// What has taken the run, and is notified of a stop.
     taker: Mutex<Option<Taker>>,
-    /// The count of runs that were given up, once this is one of them.
+    /// The counter of runs that were given up. Set when this run becomes one of them.
     given_up: Mutex<Option<Arc<AtomicUsize>>>,
 }
 
@@ -64,19 +64,19 @@ impl Run {
         (Arc::new(run), ended)
     }
 
-    /// Whether it waits for its answer.
+    /// Whether it has no answer yet.
     pub(crate) fn is_open(&self) -> bool {
         locked(&self.reply).is_some()
     }
 
-    /// The first answer counts.
+    /// Answers the run. Only the first answer counts.
     pub(crate) fn answer(&self, ended: Ended) {
         if let Some(reply) = locked(&self.reply).take() {
             self.replies.push(reply, ended);
         }
     }
 
-    /// Counted here until Python has let go of it.
+    /// Counts the run as given up until Python drops its job.
     pub(crate) fn give_up(&self, count: &Arc<AtomicUsize>) {
         count.fetch_add(1, Ordering::AcqRel);
         *locked(&self.given_up) = Some(Arc::clone(count));
@@ -96,7 +96,7 @@ impl Run {
 pub(crate) struct Job(pub(crate) Arc<Run>);
 
 impl Drop for Job {
-    /// Nobody can answer it any more.
+    /// Python can no longer answer the run: it fails if it has no answer by now.
     fn drop(&mut self) {
         if let Some(count) = locked(&self.0.given_up).take() {
             count.fetch_sub(1, Ordering::AcqRel);
@@ -156,25 +156,26 @@ impl Job {
         self.0.context.worker()
     }
 
-    /// Seconds until its time is over; `None` without a timeout.
+    /// Seconds until the run's timeout is over; `None` if it has no timeout.
     #[getter]
     fn time_left(&self) -> Option<f64> {
         self.0.context.deadline().map(|end| end.saturating_duration_since(Instant::now()).as_secs_f64())
     }
 
-    /// Why it should stop, if it should.
+    /// Why the run must stop; `None` if it need not.
     #[getter]
     fn stop_reason(&self) -> Option<&'static str> {
         self.0.context.stop_reason().map(name_of)
     }
 
-    /// Waits until it should stop, and says why.
+    /// Waits until the run must stop, and returns the reason.
     fn cancelled(&self) -> Pending {
         let context = self.0.context.clone();
         Pending::new(self.0.convert, async move { Ok(Reply::Name(name_of(context.cancelled().await))) })
     }
 
-    /// What another driver sends to complete the task in its transaction: (statement, text, bytes or `None`).
+    /// The statement with which another driver completes the task in its transaction, and its parameters: (statement, text,
+    /// bytes or `None`).
     fn completion(
         &self,
         py: Python<'_>,
@@ -189,12 +190,12 @@ impl Job {
         ))
     }
 
-    /// The last completion was certainly not carried out.
+    /// Takes the last completion back, which was certainly not carried out: what the run returns counts as before.
     fn completion_refused(&self) {
         self.0.context.completion_refused();
     }
 
-    /// Whether a transaction of the user's own may have completed the task.
+    /// Whether a transaction of the user may have completed the task.
     #[getter]
     fn has_completed(&self) -> bool {
         self.0.context.completed_inside()
@@ -210,7 +211,7 @@ impl Job {
         Ok(())
     }
 
-    /// `fatal` makes it a dead letter at once.
+    /// Fails the run. `fatal` makes the task a dead letter at once.
     fn fail(&self, kind: Text, message: Text, trace: Option<Text>, fatal: bool) {
         self.0.answer(Err(failure(kind, message, trace, fatal)));
     }
@@ -224,7 +225,7 @@ impl Job {
     ) -> PyResult<()> {
         let made = match delay {
             Some(delay) => Failure::retry_in(from_span("the delay of a retry", delay, SPAN)?),
-            // After the task's backoff.
+            // A failure without a delay is retried after the task's backoff.
             None => Failure::error("omniq.Retry", ""),
         };
         let mut made = if unlimited { made.unlimited() } else { made };
@@ -258,7 +259,7 @@ fn name_of(reason: StopReason) -> &'static str {
     }
 }
 
-/// What Python gets for a run: how to run it, the arguments' bytes, their codec, and the job.
+/// What Python receives for a run: the runner, the job, the arguments' bytes, and their codec.
 pub(crate) fn handed_over(
     py: Python<'_>,
     run: Arc<Run>,
@@ -275,5 +276,5 @@ pub(crate) fn handed_over(
     (runner.clone_ref(py), Job(run), bytes, codec).into_py_any(py)
 }
 
-/// How long one wait of a thread for work may last before it looks at whether its process ends.
+/// The longest time that a thread waits for a run before it takes the GIL again, where it stops if the interpreter ends.
 pub(crate) const LOOK: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! The worker: claims, leases, settling and stops are the Rust worker's; its handlers hand over to lanes.
+//! The worker. The Rust worker claims, keeps leases, settles and stops; its handlers put runs into run queues.
 
 pub(crate) mod job;
 pub(crate) mod replies;
@@ -31,20 +31,20 @@ use omniq::sync::AbortOnDrop;
 use replies::ReplyQueue;
 use run_queue::{Inner, RunQueue};
 
-/// What is logged here is said of workers.
+/// The log target of workers.
 const LOG: &str = "omniq::worker";
 
-/// A function as the worker knows it.
+/// A function of the worker: its name, what runs it, and its run queue.
 struct Function {
     name: String,
     runner: Arc<Py<PyAny>>,
     run_queue: Arc<Inner>,
 }
 
-/// How far a stop was asked for: 0 not, 1 gracefully, 2 at once.
+/// The stop that was requested: 0 none, 1 graceful, 2 at once.
 type Stop = watch::Sender<u8>;
 
-/// A worker on a backend. It runs once.
+/// A worker on a backend. It can run once.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Worker {
     backend: Py<Backend>,
@@ -54,7 +54,7 @@ pub(crate) struct Worker {
     ended: signals::Ended,
 }
 
-/// What is given; the rest is as the core has it by default.
+/// The options that were given. The others keep the core's defaults.
 #[derive(Default, Clone)]
 struct Options {
     queues: Option<Vec<String>>,
@@ -65,7 +65,7 @@ struct Options {
     grace: Option<Duration>,
     poll: Option<Duration>,
     maintenance_interval: Option<Duration>,
-    /// How long a run that was told to stop is waited for before its slot is given to others.
+    /// How long a run that ignores a stop keeps its slot.
     patience: Duration,
     /// Whether the process ends with the worker.
     ends_process: bool,
@@ -99,7 +99,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Refuses what no worker can have: before anything is connected, as a server that is away is waited for.
+    /// Refuses invalid options before anything connects, because connecting waits for a server that is away.
     fn check(&self, functions: &[Function]) -> Result<()> {
         let mut registry = Registry::new();
         for function in functions {
@@ -140,7 +140,7 @@ impl Options {
 
 #[pymethods]
 impl Worker {
-    /// `functions`: (name, runner, run_queue) each; `options`: those of the core's builder.
+    /// `functions`: (name, runner, run queue) each. `options`: those of the core's builder, and `patience`.
     #[new]
     fn new(
         backend: Py<Backend>,
@@ -159,7 +159,7 @@ impl Worker {
         Ok(Self { backend, functions, options, stop: Stop::new(0), ended: signals::Ended::new(None) })
     }
 
-    /// Runs until it is stopped, or, if so asked, until nothing is left to claim.
+    /// Runs until it is stopped, or, with `until_idle`, until nothing is left to claim.
     fn run(&self, py: Python<'_>, until_idle: bool) -> PyResult<Pending> {
         let whole = self.backend.get();
         let opening = whole.slot.get(py).map_err(|error| to_py(py, error))?;
@@ -184,12 +184,12 @@ impl Worker {
         }))
     }
 
-    /// Claims no more, hands back what was not begun, and lets runs go on for the grace time.
+    /// Stops claiming, hands back tasks that were not begun, and lets runs go on for the grace time.
     fn stop(&self) {
         Self::raise(&self.stop, 1);
     }
 
-    /// Tells the runs to stop as well.
+    /// Also asks the runs to stop.
     fn stop_now(&self) {
         Self::raise(&self.stop, 2);
     }
@@ -201,7 +201,7 @@ impl Worker {
     }
 }
 
-/// Tells that the worker has ended, however it came to that.
+/// Reports the worker's end on drop, so that it is reported after errors and cancellation, too.
 struct End {
     ended: signals::Ended,
     handle: Option<WorkerHandle>,
@@ -219,10 +219,10 @@ impl Drop for End {
     }
 }
 
-/// The pause before another try to connect, beside the waiting of each try itself.
+/// The pause between attempts to connect, in addition to the wait within each attempt.
 const AWAY: Duration = Duration::from_millis(500);
 
-/// Waits for a server that is away, for as long as it takes; nothing if the worker is stopped meanwhile.
+/// Opens the backend, and waits for a server that is away without limit. `None` if the worker is stopped meanwhile.
 async fn connected(
     first: impl Future<Output = Result<Core>> + Send + 'static,
     slot: &Slot<Core>,
@@ -265,10 +265,10 @@ async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
     }
 }
 
-/// What hands a run over and waits for its answer. Never takes the GIL.
+/// The handler that puts a run into the function's run queue and waits for its answer. It never takes the GIL.
 ///
-/// A run that goes on although it was told to stop is waited for with patience, and then given up: it is settled, its slot is free.
-/// At the worker's own stop the worker says how long it waits.
+/// A run that ignores a stop is waited for during `patience` and then given up: its task is settled, and its slot is free. When
+/// the worker itself stops, the worker bounds the wait.
 fn handler(function: &Function, convert: Convert, replies: &Arc<ReplyQueue>, patience: Duration) -> Handler {
     let (runner, run_queue, replies) =
         (Arc::clone(&function.runner), Arc::clone(&function.run_queue), Arc::clone(replies));

@@ -1,4 +1,4 @@
-//! ReplyQueue of runs, on their way back to the worker: all that are ready go in one step.
+//! Returns the answers of runs to the worker: all that are ready, in one step.
 
 use std::mem::take;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use super::job::Ended;
 use omniq::sync::locked;
 
-/// Python's side puts answers in; a task of the runtime, woken once for all that are there, hands them on.
+/// Any thread pushes answers. A task of the runtime delivers them, woken once for all that are there.
 #[derive(Default)]
 pub(crate) struct ReplyQueue {
     ready: Mutex<Vec<(oneshot::Sender<Ended>, Ended)>>,
@@ -27,13 +27,13 @@ impl ReplyQueue {
         }
     }
 
-    /// Hands answers on, for ever.
+    /// Delivers answers until it is aborted.
     pub(crate) async fn deliver(self: Arc<Self>) {
         loop {
             self.notify.notified().await;
             let ready = take(&mut *locked(&self.ready));
             for (reply, ended) in ready {
-                // Whoever waited for it is gone with the worker.
+                // Sending fails if the handler is gone, as at the worker's end.
                 let _ = reply.send(ended);
             }
         }

@@ -1,7 +1,7 @@
-//! A run_queue: runs that wait for Python, and those who take them: coroutines of an event loop, or threads.
+//! A run queue: runs that wait for Python. Coroutines of an event loop take them, or threads.
 //!
-//! Whoever takes one holds the GIL and goes on taking, without giving it up, until none is left: so a burst costs one
-//! wake-up and one take of the GIL. Nobody hoards: each takes one at a time, so that a slow run holds up no other.
+//! A taker holds the GIL and takes further runs without waiting until none is left, so that a burst costs one wake-up and one
+//! acquisition of the GIL. It takes one run at a time, so that a slow run holds up no other.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,30 +23,30 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     ready: Condvar,
     completions: Arc<CompletionQueue>,
-    /// Called on the loop's thread when there is something that nobody is about to take.
+    /// Called on the loop's thread when a run waits and no idle thread is about to take it.
     wake: Py<PyAny>,
     kind: Kind,
-    /// Runs that heeded no stop, and still go on.
+    /// The number of runs that ignored a stop and still go on.
     given_up: Arc<AtomicUsize>,
 }
 
-/// How a run is told to stop.
+/// How a run is asked to stop.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     /// By `cancel` of the coroutine's task.
     Coroutines,
     /// By its context alone.
     Threads,
-    /// By a bell, whose owner ends the process.
+    /// By a stop signal, whose owner ends the process.
     Processes,
 }
 
 #[derive(Default)]
 struct State {
     runs: VecDeque<(Arc<Run>, Arc<Py<PyAny>>)>,
-    /// The loop was told and has not looked yet.
+    /// The loop was notified and has not looked yet.
     told: bool,
-    /// Threads that sleep.
+    /// The number of threads that wait for a run.
     idle: usize,
     /// A thread was woken and has not taken anything yet.
     waking: bool,
@@ -58,14 +58,14 @@ impl Inner {
         locked(&self.state)
     }
 
-    /// Puts a run in. Without the GIL.
+    /// Adds a run. Does not take the GIL.
     pub(crate) fn push(self: &Arc<Self>, run: Arc<Run>, runner: Arc<Py<PyAny>>) {
         let mut state = self.lock();
         state.runs.push_back((run, runner));
         self.rouse(state);
     }
 
-    /// Sees to it that somebody takes what is there.
+    /// Wakes a thread that waits, or notifies the loop if there is none, so that the waiting runs are taken.
     fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if self.kind != Kind::Coroutines && state.idle > 0 {
             if !state.waking {
@@ -85,7 +85,7 @@ impl Inner {
         }
     }
 
-    /// The next run that still waits for an answer.
+    /// The next run that has no answer yet.
     fn pop(self: &Arc<Self>) -> Option<(Arc<Run>, Arc<Py<PyAny>>)> {
         let mut state = self.lock();
         loop {
@@ -99,7 +99,7 @@ impl Inner {
         }
     }
 
-    /// Tells a run to stop; one that nobody has taken yet is answered at once. Without the GIL.
+    /// Asks a run to stop. A run that was not taken yet is answered at once. Does not take the GIL.
     pub(crate) fn stop(self: &Arc<Self>, run: &Arc<Run>) {
         let waiting = {
             let mut state = self.lock();
@@ -111,7 +111,7 @@ impl Inner {
             run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
         } else {
             match run.taker() {
-                // Whatever the loop is busy with.
+                // Not by way of the loop, which may be busy.
                 Some(Taker::StopSignal(wake)) => wake.set(),
                 Some(Taker::Task(_)) | None => {
                     self.completions.push(Item::Call(Box::new(cancelling(Arc::clone(run)))))
@@ -121,7 +121,7 @@ impl Inner {
     }
 }
 
-/// On the loop, where it is taken, if it is by then.
+/// Cancels the coroutine that has taken the run, if one has by then. Called on the loop, because runs are taken there.
 fn cancelling(run: Arc<Run>) -> impl FnOnce(Python<'_>) {
     move |py| {
         if let Some(Taker::Task(task)) = run.taker().filter(|_| run.is_open())
@@ -133,7 +133,8 @@ fn cancelling(run: Arc<Run>) -> impl FnOnce(Python<'_>) {
 }
 
 impl Inner {
-    /// A run was told to stop and goes on: what has taken it serves no other for an unknown time. Without the GIL.
+    /// Counts a run that ignores a stop, and wakes another taker for the runs that wait: this run's taker is busy for an unknown
+    /// time. Does not take the GIL.
     pub(crate) fn give_up(self: &Arc<Self>, run: &Arc<Run>) {
         run.give_up(&self.given_up);
         let state = self.lock();
@@ -165,19 +166,19 @@ impl RunQueue {
         self.0.lock().runs.len()
     }
 
-    /// How many threads sleep.
+    /// How many threads wait for a run.
     #[getter]
     fn idle(&self) -> usize {
         self.0.lock().idle
     }
 
-    /// How many runs go on although they were told to stop, and are waited for by none.
+    /// How many runs ignored a stop, still go on, and are no longer waited for.
     #[getter]
     fn given_up(&self) -> usize {
         self.0.given_up.load(Ordering::Acquire)
     }
 
-    /// The next run, if there is one: (runner, job, bytes, codec). `taker` is told of a stop.
+    /// The next run, if there is one: (runner, job, bytes, codec). At a stop `taker.cancel()` is called.
     fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         match self.0.pop() {
             Some((run, runner)) => {
@@ -187,7 +188,7 @@ impl RunQueue {
         }
     }
 
-    /// The next run; blocks until there is one. `None` once the run_queue is closed and empty.
+    /// The next run. Blocks until there is one. `None` once the run queue is closed and empty. `taker` is set at a stop.
     fn wait(&self, py: Python<'_>, taker: Option<Py<StopSignal>>) -> PyResult<Option<Py<PyAny>>> {
         let taker = taker.map(|signal| Taker::StopSignal(Arc::clone(&signal.get().0)));
         loop {
@@ -202,7 +203,7 @@ impl RunQueue {
         }
     }
 
-    /// Ends the threads, once nothing waits any more.
+    /// Ends the threads once no run waits.
     fn close(&self) {
         self.0.lock().closed = true;
         self.0.ready.notify_all();
@@ -210,7 +211,7 @@ impl RunQueue {
 }
 
 impl RunQueue {
-    /// Until there is something, or for a while: an interpreter that ends must not wait for a thread that sleeps.
+    /// Waits until there is a run, at most for `LOOK`: an interpreter that ends must not wait for this thread.
     fn sleep(&self) {
         let mut state = self.0.lock();
         if !state.runs.is_empty() || state.closed {
@@ -222,7 +223,7 @@ impl RunQueue {
     }
 }
 
-/// A file descriptor that a run_queue makes readable when a run is to stop.
+/// A file descriptor that a run queue makes readable when a run must stop.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct StopSignal(Arc<Wake>);
 

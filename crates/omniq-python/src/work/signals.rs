@@ -1,5 +1,6 @@
-//! Signals of a process that is a worker, and its end. Python's own handler, in C, writes each signal to a descriptor at once,
-//! whatever the interpreter is busy with; they are read here, by no thread that needs the interpreter.
+//! Signals of a worker's process, and the end of that process. Python's signal handler, which is written in C, writes each
+//! signal to a descriptor at once, even if the interpreter is busy. They are read here, on threads that do not need the
+//! interpreter.
 
 use std::future::Future;
 use std::os::fd::AsRawFd;
@@ -17,27 +18,27 @@ use crate::error::to_py;
 use crate::runtime::runtime;
 use omniq::sync::locked;
 
-/// Signals that come together are one: `timeout` of coreutils sends one to the process and one to its group.
+/// Signals within this time count as one: `timeout` of coreutils sends one to the process and one to its group.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// How long a worker may take to end after a second signal: what runs has a second to clean up.
+/// How long a worker may take to end after a second signal. Runs have one second of it to clean up.
 const AT_ONCE: Duration = Duration::from_secs(3);
-/// How long the rest of the process may take to end behind its worker.
+/// How long the rest of the process may take to end after its worker.
 const BEHIND: Duration = Duration::from_secs(3);
-/// How long Python is waited for to write what it has gathered for the log and the standard streams.
+/// How long Python has to write what is buffered for the log and the standard streams.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// SIGINT and SIGTERM.
 const STOPS: [u8; 2] = [2, 15];
 
-/// Where a worker's run stands: `None`, then how many runs went on when it had ended.
+/// `None` until the worker has ended, then the number of runs that were still going on.
 pub(super) type Ended = watch::Sender<Option<usize>>;
 
-/// Takes the signals of a process that is a worker. Python's side sets the descriptor and the handlers.
+/// Receives the signals of a worker's process. Python code sets the descriptor and the handlers.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Signals {
     writer: UnixStream,
     reader: Mutex<Option<UnixStream>>,
     done: watch::Sender<bool>,
-    /// Whether one has come.
+    /// Whether a signal has come.
     came: watch::Sender<bool>,
 }
 
@@ -56,20 +57,20 @@ impl Signals {
         Ok(Self { writer, reader, done: watch::Sender::new(false), came: watch::Sender::new(false) })
     }
 
-    /// What signals are written to.
+    /// The descriptor to which signals are written.
     fn fileno(&self) -> i32 {
         self.writer.as_raw_fd()
     }
 
-    /// A signal that came by another way.
+    /// Adds a signal that was not written to the descriptor.
     fn note(&self, number: u8) {
-        // A descriptor that is full holds signals enough.
+        // An error is ignored: a descriptor that is full holds enough signals.
         let _ = std::io::Write::write(&mut &self.writer, &[number]);
     }
 
-    /// Stops this worker by signals, from now on, also by those that have come. Once it has ended by one, the process ends:
-    /// at once if runs go on in it, else if `done` is not called in time. `last_words` is called by a thread that waits for the
-    /// interpreter, and not for long.
+    /// From now on signals stop this worker, also those that have come before. After a signal the process is ended if the worker
+    /// does not end in time after a second one, if runs still go on when the worker has ended, or if `done` is not called in time
+    /// then. `last_words` is called on a thread that waits for the interpreter for a short time only.
     fn obey(&self, py: Python<'_>, worker: &Bound<'_, Worker>, last_words: Py<PyAny>) -> PyResult<()> {
         let reader = locked(&self.reader).take();
         let reader = reader.ok_or_else(|| PyRuntimeError::new_err("signals are taken for one worker"))?;
@@ -92,7 +93,7 @@ impl Signals {
         Ok(())
     }
 
-    /// What this process does behind the worker is its own affair again. Gives whether a signal had come.
+    /// The process is no longer ended because of signals. Returns whether one has come.
     fn done(&self) -> bool {
         self.done.send_replace(true);
         *self.came.borrow()
@@ -107,7 +108,7 @@ struct Incoming {
 }
 
 impl Incoming {
-    /// The next signal to stop. Dropping the wait loses none.
+    /// Waits for the next signal to stop. Dropping the future loses none.
     async fn next(&mut self) {
         let mut byte = [0_u8];
         loop {
@@ -136,7 +137,7 @@ struct Process {
 }
 
 impl Process {
-    /// Follows the worker to its end; whether the process has to be ended then.
+    /// Follows the worker until it has ended or its time is over. Returns whether the process must be ended then.
     async fn has_to_end(mut self) -> bool {
         tokio::select! {
             biased;
@@ -157,7 +158,7 @@ impl Process {
             }
         };
         if left > 0 {
-            // What goes on could run a second time elsewhere.
+            // Another worker may run the tasks of these runs a second time.
             return true;
         }
         tokio::select! {
@@ -177,17 +178,18 @@ async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) 
     }
 }
 
-/// How many runs went on. A worker that is gone without a word has left none.
+/// How many runs were going on at the worker's end. None if the sender is gone without a report.
 async fn ended(ended: &mut watch::Receiver<Option<usize>>) -> usize {
     ended.wait_for(Option::is_some).await.map_or(0, |left| left.unwrap_or_default())
 }
 
-/// Ends the process with exit code 0, whatever its threads do: by Python if the interpreter can be had, else without it.
+/// Ends the process whatever its threads do. First Python ends it, if a thread gets the interpreter in time, then `exit`, both
+/// with exit code 0; if that hangs, SIGKILL.
 fn end(last_words: Py<PyAny>) {
     std::thread::spawn(move || Python::attach(|py| last_words.call0(py).map(drop)));
     std::thread::sleep(LAST_WORDS);
     std::thread::spawn(|| std::process::exit(0));
     std::thread::sleep(LAST_WORDS);
-    // A library waits for something at its end.
+    // An exit handler of a library hangs.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }

@@ -1,4 +1,4 @@
-"""The interfaces: what a storage must be able to do. Subclass one for a storage of your own."""
+"""The interfaces of the storages. Subclass one for a custom storage."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ __all__ = ["EventStorage"]
 
 
 class EventStorage(Storage):
-    """A log of events that is only ever added to.
+    """A log of events that are only ever added, until they are too old.
 
     Every call is durable once it has returned. Bulk calls are all or nothing.
 
-    It is connected on entry of its ``with`` block, by `connect`, or at first use. For a storage of your own, write a
-    subclass with the methods that are marked as required; the others are made from them.
+    It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom storage, write a subclass
+    with the methods that are marked as required; the others are made from them.
     """
 
     _core: _omniq.Events
@@ -36,7 +36,7 @@ class EventStorage(Storage):
         return _omniq.Events.custom(self, False)
 
     def connect_sync(self) -> Self:
-        """Connects, unless that is done already, and returns the storage itself.
+        """Connects unless it is connected, and returns the storage itself.
 
         Raises:
             UnavailableError: If the server cannot be reached.
@@ -51,7 +51,7 @@ class EventStorage(Storage):
         """Adds an event.
 
         Raises:
-            InvalidError: For what cannot be stored; nothing is written then.
+            InvalidError: For an event that cannot be stored; nothing is written then.
         """
         wait(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
@@ -78,14 +78,18 @@ class EventStorage(Storage):
         latest: bool = False,
         limit: int | None = None,
     ) -> builtins.list[TaskEvent]:
-        """The events that fit, in the order in which they were taken. Required.
+        """The events that the filter selects, in the order in which they were accepted. Required.
 
         Args:
+            task_id: About this task. Default: any, as for the other arguments.
+            kind: Of this kind.
+            queue: Of this queue.
+            worker: Of the worker with this name.
             since: At or after this time.
             until: Before this time.
-            after: Behind this event: the id of the last one of the page before.
-            latest: The last ones instead of the first; the order stays.
-            limit: At most so many. Default: 100.
+            after: After the event with this id, for paging: that of the last event of the previous page.
+            latest: Selects the last events instead of the first ones; the order stays ascending.
+            limit: The page size. Default: 100.
         """
         made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
         return wait(self._core.query(made))
@@ -104,7 +108,7 @@ class EventStorage(Storage):
         until: datetime | None = None,
         after: int | None = None,
     ) -> int:
-        """How many events fit. Required."""
+        """How many events the filter selects; the arguments are those of `query`. Required."""
         return wait(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
 
     count = count_sync
@@ -118,7 +122,10 @@ class EventStorage(Storage):
 
     @required
     def close_sync(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
+        """Frees the connections. Required.
+
+        A second call does nothing; any other verb afterwards raises `ClosedError`.
+        """
         wait(self._core.close())
 
     close = close_sync

@@ -1,4 +1,4 @@
-"""What the interfaces share: which verbs a storage must write itself, and the two spellings of blocking verbs."""
+"""What the interfaces share: the marks of required verbs, and the two names of each blocking verb."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def required(verb: F) -> F:
-    """Marks a verb that every storage writes itself; the others are made from these."""
+    """Marks a verb that every storage implements itself. The other verbs are made from these."""
     verb.__omniq_required__ = True  # type: ignore[attr-defined]
     return verb
 
 
 def required_verbs(interface: type) -> list[str]:
-    """The names of the verbs that a storage must write."""
+    """The names of the verbs that a storage must implement, sorted."""
     return sorted(name for name, verb in vars(interface).items() if hasattr(verb, "__omniq_required__"))
 
 
 class Storage:
-    """A storage of any kind. Ready-made ones are subclasses with ``native=True``, whose verbs are all in Rust."""
+    """A storage of any kind. The built-in ones are subclasses with ``native=True``, whose verbs are all in Rust."""
 
     _native = False
     _core: Any
@@ -51,12 +51,12 @@ class Storage:
         return made
 
     def _custom(self) -> Any:
-        """The Rust side's handle on a storage that is written in Python."""
+        """The Rust side's handle of a custom storage."""
         raise NotImplementedError
 
 
 def _tie_spellings(cls: type) -> None:
-    """A blocking verb that a subclass writes under one of its two names goes by the other as well."""
+    """Binds a blocking verb that a subclass defines under one of its two names to the other name too."""
     for name, value in list(vars(cls).items()):
         twin = name.removesuffix("_sync") if name.endswith("_sync") else f"{name}_sync"
         if callable(value) and not name.startswith("_") and hasattr(cls, twin) and twin not in vars(cls):
@@ -64,24 +64,26 @@ def _tie_spellings(cls: type) -> None:
 
 
 class QueueStorage(Storage):
-    """A queue: what holds for async and blocking ones alike."""
+    """The base of async and blocking queues."""
 
     def wake(self) -> None:
-        """Makes workers of this process that sleep on this queue look for tasks at once. From any thread; it does not block.
+        """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
+        not block.
 
-        For queues written in Python: without it, a sleeping worker looks every 100 ms. Verbs that come through OmniQ
-        (``enqueue`` and all others that are not written by the queue itself, and those of a backend or an application) wake by
-        themselves. Call it in your own verbs for those who call them directly, and where you learn that another process has
-        added tasks.
+        For custom queues: without a call of it, an idle worker looks every 100 ms. Verbs that go through OmniQ wake
+        workers themselves: those that the queue does not implement itself, such as ``enqueue``, and those of a backend
+        or an application. Call it in the verbs that your queue implements, because they can be called directly, and
+        when you detect that another process has added tasks.
 
         Raises:
-            InvalidError: For the ready-made queues, which wake their workers by themselves.
+            InvalidError: For the built-in queues, which wake their workers themselves.
         """
         self._core.wake()
 
 
 def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> NewTask:
-    """The task of an ``enqueue``: given whole, or by function, arguments and options; options that are given count."""
+    """The task of an ``enqueue``, made from a `NewTask` or a function's name. Arguments and options that are given
+    replace those of the `NewTask`."""
     if isinstance(task, str):
         return NewTask(task, args, **options)
     if not isinstance(task, NewTask):
@@ -93,7 +95,7 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
 
 
 def new_tasks(tasks: Iterable[NewTask]) -> list[NewTask]:
-    """The tasks of an ``enqueue_many``."""
+    """The tasks of an ``enqueue_many``; an error unless each is a `NewTask`."""
     return all_of(tasks, NewTask, "tasks", "give a NewTask; NewTask(func, args) makes one")
 
 
@@ -101,12 +103,12 @@ _HELD = "give a Task, as dequeue has given it"
 
 
 def a_task(task: Task) -> Task:
-    """A task that is held."""
+    """A dequeued task; an error unless it is a `Task`."""
     return an(task, Task, "task", _HELD)
 
 
 def held_tasks(tasks: Iterable[Task]) -> list[Task]:
-    """The same for several."""
+    """Dequeued tasks; an error unless each is a `Task`."""
     return all_of(tasks, Task, "tasks", _HELD)
 
 
@@ -120,5 +122,5 @@ def failures(failed: Iterable[tuple[Task, TaskError | BaseException | str]]) -> 
 
 
 def settlements(batch: Iterable[Settlement]) -> list[Settlement]:
-    """What is to be settled."""
+    """The settlements of a ``settle``; an error unless each is a `Settlement`."""
     return all_of(batch, Settlement, "batch", "give a Settlement")

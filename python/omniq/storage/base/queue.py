@@ -47,14 +47,13 @@ __all__ = ["AsyncTaskQueue"]
 class AsyncTaskQueue(QueueStorage):
     """A queue of tasks.
 
-    Every call is durable once it has returned, and leaves nothing behind if it fails, except that a call whose
-    connection broke (`UnavailableError`) may or may not have been carried out. Bulk calls are all or nothing.
-    Time is the storage's own: the database's clock decides what is due and what has expired. Spans are seconds or
-    `timedelta`; times are `datetime` with a time zone, in UTC where they come from the queue.
+    Every call is durable once it has returned, and has no effect if it fails, except that a call whose connection broke
+    (`UnavailableError`) may or may not have been carried out. Bulk calls are all or nothing. Time is the storage's own:
+    the database's clock decides what is due and what has expired. Spans are seconds or `timedelta`; times are
+    `datetime` with a time zone, in UTC if they come from the queue.
 
-    It is connected on entry of its ``with`` block, by `connect`, or at first use. For a queue of your own, write a
-    subclass with the methods that are marked as required; the others are made from them. Its `wake` makes sleeping workers
-    look at once.
+    It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom queue, write a subclass with
+    the methods that are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
     """
 
     _core: _omniq.Queue
@@ -63,7 +62,7 @@ class AsyncTaskQueue(QueueStorage):
         return _omniq.Queue.custom(self, True, "json", False)
 
     async def connect(self) -> Self:
-        """Connects, unless that is done already, and returns the queue itself.
+        """Connects unless it is connected, and returns the queue itself.
 
         Raises:
             UnavailableError: If the server cannot be reached.
@@ -89,27 +88,29 @@ class AsyncTaskQueue(QueueStorage):
         id: UUID | None = None,
         codec: str | None = None,
     ) -> UUID:
-        """Adds a task and returns its id; it is durable then. Calls that are under way together travel together.
+        """Adds a task and returns its id. The task is durable once this returns. Calls that arrive while one is under
+        way are sent together in the next statement.
 
         Args:
-            task: The name of the function, or a `NewTask`, whose values hold where the arguments here give none.
-            args: The function's arguments: any value that the codec holds.
+            task: The name of the function, or a `NewTask`, whose values apply to arguments that are not given here.
+            args: The function's arguments: any value that the codec can represent.
             queue: The queue. Default: ``"default"``.
-            priority: Higher first, -32768 to 32767. Default: 0.
-            run_at: Not before this time. Default: at once. Not together with `delay`.
-            delay: Not before this span from now, by the database's clock.
-            ttl: If no worker has begun within this span from the later of creation and start time, the task expires.
-            max_retries: Extra runs after a failure: 3, the default, allows 4 executions.
+            priority: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
+            run_at: The earliest start time, with a time zone. Default: at once. Refused together with `delay`.
+            delay: The earliest start, as a span from now by the database's clock: at most 100 years.
+            ttl: The task expires if no worker has begun it within this span from the later of creation and start time.
+                More than zero, at most 100 years. Default: no end.
+            max_retries: How many times the task may be retried: 3 allows 4 runs. At most 1,000,000. Default: 3.
             backoff: The wait before a retry. Default: 1 second, doubled each time up to 1 hour, with jitter.
-            timeout: The longest that one run may take. Default: no limit.
-            metadata: Your own notes, at most 64 KiB as JSON.
+            timeout: The longest that one run may take: more than zero, at most 100 years. Default: no limit.
+            metadata: The user's data about the task: a dict of at most 64 KiB as JSON.
             id: The id. Default: a new UUIDv7.
-            codec: How the arguments are written: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or one
-                of your own. Default: as the queue was opened, which is ``"json"`` unless said otherwise.
+            codec: The codec of the arguments: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or a
+                custom one. Default: that of the queue, which is ``"json"`` unless set.
 
         Raises:
             InvalidError: For bad input.
-            CodecError: For arguments that the codec cannot hold.
+            CodecError: For arguments that the codec cannot represent.
             DuplicateError: If the id is in use; nothing is written then.
         """
         options = {
@@ -132,7 +133,7 @@ class AsyncTaskQueue(QueueStorage):
         """Adds tasks, all or none, and returns their ids in the same order. Required.
 
         Raises:
-            OmniQError: As `enqueue`.
+            OmniQError: As `enqueue`; nothing is written then.
         """
         return await run(self._core.enqueue_many(new_tasks(tasks)))
 
@@ -143,19 +144,19 @@ class AsyncTaskQueue(QueueStorage):
         timeout: float | timedelta = 0,
         funcs: Iterable[str] | None = None,
     ) -> Task | None:
-        """Claims the next task: by queue in the order given, then priority, then first in, first out.
+        """Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
 
-        At the first call the queue object registers as a worker, whose lease it keeps by a heartbeat in the background
-        until it is closed; what it has not settled by then is handed back. After a crash the task returns within
-        seconds, the attempt counted.
+        At the first call the queue object registers as a worker. A heartbeat in the background extends its lease until
+        the object is closed, which releases the tasks that are not settled by then. After a crash a task returns once
+        the lease has ended (by default 10 seconds) and its loss is detected; the attempt counts.
 
         Args:
-            queues: One queue or several, the first served first.
-            timeout: How long to wait for a task. Default: not at all.
+            queues: One queue or several; the first is served first. Default: ``"default"``.
+            timeout: How long to wait for a task, in seconds or as `timedelta`. Default: no wait.
             funcs: Only tasks of these functions. Default: any.
 
         Returns:
-            The task, which is to be settled by `complete`, `fail` or one of the others; ``None`` if there was none.
+            The task, or ``None`` if there was none. Settle it by `complete`, `fail` or another verb.
         """
         return await run(
             self._core.dequeue(
@@ -171,7 +172,17 @@ class AsyncTaskQueue(QueueStorage):
         timeout: float | timedelta = 0,
         funcs: Iterable[str] | None = None,
     ) -> builtins.list[Task]:
-        """Claims up to `limit` tasks, 1 to 10,000, as `dequeue` does. Waits up to `timeout` for the first one."""
+        """Claims up to `limit` tasks, as `dequeue` does.
+
+        Args:
+            queues: As for `dequeue`.
+            limit: The most tasks to claim, 1 to 10,000.
+            timeout: How long to wait for the first task, in seconds or as `timedelta`. Default: no wait.
+            funcs: As for `dequeue`.
+
+        Returns:
+            The tasks; an empty list if there was none.
+        """
         return await run(
             self._core.dequeue_many(
                 texts(queues, "queues"),
@@ -197,64 +208,93 @@ class AsyncTaskQueue(QueueStorage):
         """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
 
         Args:
-            error: Why. Of an exception, type, message and traceback are stored.
+            task: The task, as `dequeue` returned it.
+            error: The reason. Of an exception, type, message and traceback are stored.
 
         Returns:
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
 
         Raises:
-            ClaimLostError: If the task is not held any more.
+            ClaimLostError: If the task is not held any more; nothing is changed then.
         """
         return await run(self._core.fail(a_task(task), TaskError.of(error)))
 
     async def fail_many(
         self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
     ) -> builtins.list[TaskState]:
-        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`)."""
+        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            failed: The tasks, each with its error as for `fail`.
+
+        Returns:
+            The new state of each task in the same order, as `fail` returns it.
+        """
         return await run(self._core.fail_many(failures(failed)))
 
     async def retry_later(
         self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
     ) -> None:
-        """Ends the run; the task runs again after the delay whatever its retries say, the attempt counted."""
+        """Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
         await run(
             self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
         )
 
     async def release(self, task: Task) -> None:
-        """Hands the task back; the attempt is not counted."""
+        """Releases the task: it returns to the queue, and the attempt is not counted.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
         await run(self._core.release(a_task(task)))
 
     async def release_many(self, tasks: Sequence[Task]) -> None:
-        """Hands all back, or none if one is not held any more (`ClaimLostError`)."""
+        """Releases all, or none if one is not held any more (`ClaimLostError`)."""
         await run(self._core.release_many(held_tasks(tasks)))
 
     async def snooze(self, task: Task, delay: float | timedelta) -> None:
-        """Puts the task off for a while; the attempt is not counted."""
+        """Postpones the task by `delay`, at most 100 years; the attempt is not counted.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
         await run(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
     async def discard(self, task: Task) -> None:
-        """Drops a task that is held: it leaves the queue."""
+        """Drops a task that is held: it leaves the queue.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
         await run(self._core.discard(a_task(task)))
 
     @required
     async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        """Settles runs, each fenced by its claim, and returns an answer for each in the same order. Required.
+        """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
+
+        Results and events in the settlements are written in the same transaction. A settlement without a claim is
+        answered `Settled.LOST` also if another call changes the task, or another task of its segment, at that moment:
+        only another lookup shows which.
 
         Args:
-            all_or_nothing: One lost claim fails the call (`ClaimLostError`), and nothing is written. Otherwise what is
-                lost is answered with `Settled.LOST`, what another session holds by a lock with `Settled.BUSY`, and the
-                rest is done.
+            batch: The settlements.
+            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
+                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
+                and the rest is settled. Default: false.
         """
         return await run(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
 
     async def cancel(self, id: UUID) -> Cancelled:
-        """Withdraws a task: a waiting one leaves the queue, a running one is asked to stop."""
+        """Cancels a task: a waiting one leaves the queue, a running one is asked to stop."""
         return await run(self._core.cancel(an_id(id)))
 
     @required
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
-        """Withdraws tasks; an answer for each in the same order. Required."""
+        """Cancels tasks; one answer for each in the same order. Required."""
         return await run(self._core.cancel_many(many_ids(ids)))
 
     @required
@@ -275,7 +315,17 @@ class AsyncTaskQueue(QueueStorage):
         metadata: dict[str, Any] | None = None,
         codec: str | None = None,
     ) -> Task:
-        """Changes a task that no worker holds and returns it; what is not given stays as it is. Required.
+        """Changes a task that no worker holds and returns it. Required.
+
+        Args:
+            id: The task's id.
+            queue: Another queue. Default: unchanged, as for the other arguments.
+            priority: Another priority.
+            run_at: Another start time; a time that has passed means at once.
+            args: Other arguments.
+            max_retries: Another number of retries.
+            metadata: Another metadata object, which replaces the old one.
+            codec: The codec of `args`. Default: that of the queue.
 
         Raises:
             NotFoundError: If there is no such task.
@@ -304,7 +354,7 @@ class AsyncTaskQueue(QueueStorage):
 
     @required
     async def retry_many(self, ids: Sequence[UUID]) -> None:
-        """The same as `retry` for many, all or none. Required."""
+        """The same as `retry` for several tasks, all or none. Errors are those of `retry`. Required."""
         await run(self._core.retry_many(many_ids(ids)))
 
     async def delete(self, id: UUID) -> None:
@@ -318,7 +368,7 @@ class AsyncTaskQueue(QueueStorage):
 
     @required
     async def delete_many(self, ids: Sequence[UUID]) -> None:
-        """Removes tasks that are not running, all or none. Required."""
+        """Removes tasks that are not running, all or none. Errors are those of `delete`. Required."""
         await run(self._core.delete_many(many_ids(ids)))
 
     @required
@@ -331,35 +381,39 @@ class AsyncTaskQueue(QueueStorage):
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        """The tasks that fit, by id, which for ids made by OmniQ is the order of creation. Required.
+        """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation. Required.
 
         Args:
-            after: Behind this id: the last one of the page before.
-            limit: At most so many. Default: 100.
+            queue: Of this queue. Default: any, as for `state` and `func`.
+            state: In this state.
+            func: Of this function.
+            after: After this id, for paging: that of the last task of the previous page.
+            limit: The page size. Default: 100.
         """
         return await run(self._core.list(TaskFilter(queue, state, func, after, limit)))
 
     @required
     async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """How many tasks fit. Required."""
+        """How many tasks the filter selects; the arguments are those of `list`. Required."""
         return await run(self._core.count(TaskFilter(queue, state, func)))
 
     @required
     async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """Removes all tasks that fit and that are not running; returns how many. Required."""
+        """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
+        of `list`. Required."""
         return await run(self._core.purge(TaskFilter(queue, state, func)))
 
     @required
     async def prune(self, limit: int) -> int:
-        """Removes tasks that ended longer ago than they are to stay, about `limit`; returns how many. Required.
+        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
 
-        For how long completed tasks and dead letters stay is set where the queue is opened. Workers call it now and then.
+        The retention is set where the queue is opened. Workers call this at intervals.
         """
         return await run(self._core.prune(a_number(limit, "limit")))
 
     @required
     async def pause(self, queue: str) -> None:
-        """Stops claims from a queue; enqueue and running tasks go on. Required."""
+        """Stops claims from a queue. Tasks can still be enqueued, and running ones go on. Required."""
         await run(self._core.pause(a_text(queue, "queue")))
 
     @required
@@ -369,14 +423,14 @@ class AsyncTaskQueue(QueueStorage):
 
     @required
     async def queues(self) -> builtins.list[QueueStats]:
-        """The figures of all queues that hold tasks or are paused, by name. Required."""
+        """The counts of all queues that hold tasks or are paused, by name. Required."""
         return await run(self._core.queues())
 
     @required
     async def close(self) -> None:
-        """Hands back what this object holds, and frees its connections. Required.
+        """Releases the tasks that this object holds, and frees its connections. Required.
 
-        A second call does nothing; any other verb afterwards fails with `ClosedError`.
+        A second call does nothing; any other verb afterwards raises `ClosedError`.
         """
         await run(self._core.close())
 
@@ -391,18 +445,24 @@ class AsyncTaskQueue(QueueStorage):
     ) -> None:
         await self.close()
 
-    # What workers do, by way of the Rust side. A queue of your own has these as well.
+    # The verbs of workers, which the Rust side calls. A custom queue must implement them too.
 
     @required
     async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
-        """Adds a worker and returns its id; its claims hold for `lease` from now and from each heartbeat. Required."""
+        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
+
+        Args:
+            name: The worker's name.
+            queues: The queues that it serves.
+            lease: The lease, in seconds or as `timedelta`: at least 0.1 seconds, at most 100 years.
+        """
         return await run(
             self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
         )
 
     @required
     async def deregister_worker(self, worker: int) -> int:
-        """Removes a worker and hands back the tasks that it holds, the attempt not counted. Required.
+        """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
 
         Returns:
             How many tasks it held.
@@ -414,7 +474,8 @@ class AsyncTaskQueue(QueueStorage):
         """Extends a worker's lease. Required.
 
         Returns:
-            Whether the worker is still known, and the ids of tasks that it holds and that a user wants stopped.
+            Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
+            them.
         """
         return await run(self._core.heartbeat(a_worker(worker)))
 
@@ -422,7 +483,8 @@ class AsyncTaskQueue(QueueStorage):
     async def claim(
         self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
     ) -> builtins.list[Task]:
-        """Claims tasks for this worker without waiting: in the order that `dequeue` names. Required.
+        """Claims up to `limit` tasks, 1 to 10,000, for this worker without waiting, in the order of `dequeue`.
+        Required.
 
         Raises:
             ClaimLostError: If the worker is not known (any more).
@@ -440,11 +502,14 @@ class AsyncTaskQueue(QueueStorage):
     async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
         """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
 
-        Such workers are marked so that they cannot come back; each task is to be settled by its claim.
+        These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """
         return await run(self._core.lost(a_number(limit, "limit")))
 
     @required
     async def expired(self, limit: int) -> builtins.list[Task]:
-        """Waiting tasks whose time to live has ended, about `limit`; to be settled as ``expire``. Required."""
+        """Waiting tasks whose time to live has ended, about `limit`. Required.
+
+        The caller settles them as ``expire``.
+        """
         return await run(self._core.expired(a_number(limit, "limit")))

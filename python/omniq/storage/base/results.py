@@ -24,11 +24,11 @@ __all__ = ["AsyncResultStorage"]
 class AsyncResultStorage(Storage):
     """A store of results, one per task id.
 
-    Every call is durable once it has returned. Bulk calls are all or nothing. A result whose time is over is not
-    returned, counted or listed, whether it was cleaned up already or not. Spans are seconds or `timedelta`.
+    Every call is durable once it has returned. Bulk calls are all or nothing. An expired result is not returned,
+    counted or listed, whether it was removed already or not. Spans are seconds or `timedelta`.
 
-    It is connected on entry of its ``with`` block, by `connect`, or at first use. For a storage of your own, write a
-    subclass with the methods that are marked as required; the others are made from them.
+    It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom storage, write a subclass
+    with the methods that are marked as required; the others are made from them.
     """
 
     _core: _omniq.Results
@@ -37,7 +37,7 @@ class AsyncResultStorage(Storage):
         return _omniq.Results.custom(self, True, False)
 
     async def connect(self) -> Self:
-        """Connects, unless that is done already, and returns the storage itself.
+        """Connects unless it is connected, and returns the storage itself.
 
         Raises:
             UnavailableError: If the server cannot be reached.
@@ -50,13 +50,13 @@ class AsyncResultStorage(Storage):
         """Stores a result, in place of an earlier one of the same task.
 
         Raises:
-            InvalidError: For what cannot be stored; nothing is written then.
+            InvalidError, CodecError: For a result that cannot be stored; nothing is written then.
         """
         await run(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
     @required
     async def store_many(self, results: Sequence[TaskResult]) -> None:
-        """Stores results, all or none. Of two for the same task in one call the later one counts. Required."""
+        """Stores results, all or none. Of two for the same task in one call the later one is kept. Required."""
         await run(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
 
     async def get(self, id: UUID) -> TaskResult | None:
@@ -65,12 +65,16 @@ class AsyncResultStorage(Storage):
 
     @required
     async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
-        """The results of these tasks, in the same order. Required."""
+        """The results of these tasks, in the same order; ``None`` for a task that has none. Required."""
         return await run(self._core.get_many(many_ids(ids)))
 
     @required
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        """Waits for the result of a task, up to `timeout`. Required.
+        """Waits for the result of a task. Required.
+
+        Args:
+            id: The task's id.
+            timeout: How long to wait at most, in seconds or as `timedelta`.
 
         Raises:
             TimeoutError: If it has not come in time.
@@ -78,7 +82,7 @@ class AsyncResultStorage(Storage):
         return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete(self, id: UUID) -> bool:
-        """Removes the result of a task; says whether there was one."""
+        """Removes the result of a task; returns whether there was one."""
         return await run(self._core.delete(an_id(id)))
 
     @required
@@ -97,12 +101,17 @@ class AsyncResultStorage(Storage):
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        """The results that fit, the latest finished first, then by id. Required.
+        """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
+        Required.
 
         Args:
+            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            queue: Of this queue.
+            func: Of this function.
             since: Finished at or after this time.
-            after: Behind this (finished_at, task_id): those of the last one of the page before.
-            limit: At most so many. Default: 100.
+            after: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous
+                page.
+            limit: The page size. Default: 100.
         """
         return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
 
@@ -115,17 +124,20 @@ class AsyncResultStorage(Storage):
         func: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        """How many results fit. Required."""
+        """How many results the filter selects; the arguments are those of `list`. Required."""
         return await run(self._core.count(ResultFilter(status, queue, func, since)))
 
     @required
     async def purge_expired(self, limit: int) -> int:
-        """Removes results whose time is over, at most `limit`; returns how many. Workers do it now and then. Required."""
+        """Removes expired results, at most `limit`; returns how many. Workers call it at intervals. Required."""
         return await run(self._core.purge_expired(a_number(limit, "limit")))
 
     @required
     async def close(self) -> None:
-        """Frees the connections. A second call does nothing; any other verb afterwards fails with `ClosedError`. Required."""
+        """Frees the connections. Required.
+
+        A second call does nothing; any other verb afterwards raises `ClosedError`.
+        """
         await run(self._core.close())
 
     async def __aenter__(self) -> Self:

@@ -51,7 +51,7 @@ declare
         when not (new.codec in ('json', 'msgpack', 'raw', 'pickle', 'dill') or new.codec ~ '^x-[a-z0-9_-]{1,30}$')
             then array['known_codec', format('codec %s is unknown: use json, msgpack, raw, pickle, dill, or x-...', left(new.codec, 40))]
         when new.count not between 1 and 65536 - {schema}.offset_of(new.task_id)
-            then array['count_within_run', format('a row of %s results is refused: the first has offset %s of 65536',
+            then array['count_within_segment', format('a row of %s results is refused: the first has offset %s of 65536',
                                                   new.count, {schema}.offset_of(new.task_id))]
         when length(new.removed) <> new.count
             then array['removed_of_each', format('removed has %s bits for %s results', length(new.removed), new.count)]

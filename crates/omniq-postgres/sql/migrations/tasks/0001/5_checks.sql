@@ -46,7 +46,7 @@ declare
         when jsonb_typeof(new.options) <> 'object' then array['options_object', 'options are no JSON object']
         when jsonb_typeof(new.metadata) <> 'object' then array['metadata_object', 'metadata is no JSON object']
         when new.count not between 1 and 65536 - {schema}.offset_of(new.id)
-            then array['count_within_run', format('a row of %s tasks is refused: the first has offset %s of 65536',
+            then array['count_within_segment', format('a row of %s tasks is refused: the first has offset %s of 65536',
                                                   new.count, {schema}.offset_of(new.id))]
         when length(new.removed) <> new.count
             then array['removed_of_each', format('removed has %s bits for %s tasks', length(new.removed), new.count)]
