@@ -14,10 +14,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent / "omniq"
 #: The generated files, with their sources.
 TWINS = {
-    "storage/base/blocking_queue.py": "storage/base/queue.py",
-    "storage/base/blocking_results.py": "storage/base/results.py",
-    "storage/base/blocking_events.py": "storage/base/events.py",
-    "backend/blocking.py": "backend/base.py",
+    "_generated/queue.py": "storage/base/queue.py",
+    "_generated/results.py": "storage/base/results.py",
+    "_generated/events.py": "storage/base/events.py",
+    "_generated/backend.py": "backend/base.py",
 }
 
 
@@ -31,13 +31,13 @@ def twin_of(source: str, name: str) -> str:
     text = re.sub(r"(custom\(self, )True", r"\1False", text)
     text = re.sub(
         r'\A"""(.*?), async\. .*?"""',
-        rf'"""\1, blocking: made from `{name}` by `python/twins.py`, not to be changed by hand."""',
+        rf'"""\1, blocking: made from `{name}` by `python/twins.py`. Do not edit it by hand."""',
         text,
         flags=re.S,
     )
     for imports in re.findall(r"^from omniq\.\S+ import .*$", text, re.M):
         text = text.replace(
-            imports, re.sub(r"storage\.base\.(queue|results|events)\b", r"storage.base.blocking_\1", imports)
+            imports, re.sub(r"omniq\.storage\.base\.(queue|results|events)\b", r"omniq._generated.\1", imports)
         )
     if "async " in text or "await " in text:
         raise ValueError(f"{name}: something async is left")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from omniq._generated.backend import Backend
 from omniq._omniq import __version__, after_fork
 from omniq.app import (
     AsyncHandle,
@@ -24,7 +25,6 @@ from omniq.app import (
     injected,
 )
 from omniq.backend.base import AsyncBackend
-from omniq.backend.blocking import Backend
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.errors import (
     BlockingInAsyncError,

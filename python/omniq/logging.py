@@ -94,7 +94,7 @@ def _from_env() -> None:
     LOGGER.setLevel(level)
 
 
-def hand_over() -> None:
+def flush() -> None:
     """Passes the records of the Rust side to Python's loggers."""
     for level, name, message, created in _omniq.take_log_records():
         logger = logging.getLogger(name)
@@ -110,7 +110,7 @@ def _watch(fd: int) -> None:
     while True:
         # While it waits, no Rust frame is on this thread's stack, so that the interpreter can end at any time.
         poll.poll()
-        hand_over()
+        flush()
 
 
 def start() -> None:
@@ -121,4 +121,4 @@ def start() -> None:
 
 _from_env()
 logging.addLevelName(TRACE, "TRACE")
-atexit.register(hand_over)
+atexit.register(flush)

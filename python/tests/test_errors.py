@@ -168,7 +168,7 @@ def test_an_error_of_the_database_keeps_sqlstate_and_cause(url: str) -> None:
     assert f"Key (id)=({id}) already exists" in str(error.__cause__)
 
 
-def test_a_missing_database_and_a_bad_password_are_told_apart(url: str) -> None:
+def test_a_missing_database_and_a_bad_password_get_different_errors(url: str) -> None:
     with pytest.raises(OmniQError) as caught:
         PostgresQueue(url + "_none").connect()
     assert caught.value.sqlstate == "3D000"

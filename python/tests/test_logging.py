@@ -64,7 +64,7 @@ def test_levels_are_set_by_name_and_constant() -> None:
 
 # A newcomer's trial, 5: a traceback from the import.
 @pytest.mark.parametrize("command", [["queues"], ["worker", "shop:app"]])
-def test_a_bad_level_in_the_environment_is_told_in_one_line(command: list[str]) -> None:
+def test_a_bad_level_in_the_environment_is_reported_in_one_line(command: list[str]) -> None:
     env = {**os.environ, "OMNIQ_LOG_LEVEL": "foo"}
     ended = subprocess.run([sys.executable, "-m", "omniq", *command], env=env, capture_output=True, text=True)
     assert ended.returncode == 2
@@ -72,7 +72,7 @@ def test_a_bad_level_in_the_environment_is_told_in_one_line(command: list[str]) 
     assert 'log level "foo" is unknown: use off' in ended.stderr
 
 
-def test_a_bad_level_in_the_environment_is_told_to_programs() -> None:
+def test_a_bad_level_in_the_environment_is_an_error_for_programs() -> None:
     program = """
 from omniq import AsyncOmniQ, OmniQError, set_log_level
 try:

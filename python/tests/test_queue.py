@@ -282,7 +282,7 @@ async def test_pause_and_figures(queue: Any) -> None:
     await refused(queue.pause(""), "invalid")
 
 
-async def test_close_hands_back_and_may_be_called_twice(queue: Any) -> None:
+async def test_close_releases_claims_and_may_be_called_twice(queue: Any) -> None:
     await queue.enqueue("f")
     await queue.dequeue()
     await queue.close()

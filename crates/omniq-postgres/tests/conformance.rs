@@ -255,8 +255,8 @@ macro_rules! hostile_conformance {
                 pausing::c18_pause_stops_claims_only,
                 update::c18_update_changes_what_is_named,
                 values::c24_arguments_come_back_with_their_type,
-                waiting::c15_a_due_task_wakes_a_sleeper,
-                walk::c18_random_walks_follow_the_state_machine,
+                waiting::c15_a_due_task_ends_a_waiting_dequeue,
+                walk::c18_random_sequences_of_verbs_follow_the_state_machine,
             }
         }
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from omniq._generated.backend import Backend
 from omniq.backend.base import AsyncBackend
-from omniq.backend.blocking import Backend
 from omniq.backend.parts import PARTS, Parts
 from omniq.settings import Settings, Source, settings_of
 from omniq.storage.base import (

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
 from omniq.errors import ConfigError
-from omniq.logging import hand_over
+from omniq.logging import flush
 from omniq.worker import AsyncWorker, WorkerOptions
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Signals:
 def _last_words(code: int = 0) -> None:
     """Kills the child processes, flushes the log and the standard streams, and ends the process without waiting for its
     other threads."""
-    for end in (_end_children, hand_over, sys.stdout.flush, sys.stderr.flush):
+    for end in (_end_children, flush, sys.stdout.flush, sys.stderr.flush):
         with contextlib.suppress(Exception):
             end()
     os._exit(code)

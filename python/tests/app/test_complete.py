@@ -149,7 +149,7 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
     assert orders(url) == 1
 
 
-async def test_what_follows_is_of_no_account_even_if_it_cannot_be_written(app: AsyncOmniQ, url: str) -> None:
+async def test_outcomes_after_a_completion_are_ignored(app: AsyncOmniQ, url: str) -> None:
     @app.task(max_retries=2, backoff=Backoff(initial=0.01))
     def order(context: Context) -> object:
         with psycopg.connect(url) as connection:

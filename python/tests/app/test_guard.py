@@ -41,7 +41,7 @@ def main():
 
 @pytest.mark.parametrize("padding", ["0", "700000"])
 @pytest.mark.parametrize("end", ["main()", "try:\n    main()\nexcept BaseException:\n    time.sleep(60)"])
-def test_a_script_without_a_main_guard_is_told_so(
+def test_a_script_without_a_main_guard_gets_a_clear_error(
     url: str, tmp_path: Path, end: str, padding: str, ask: Callable[..., list[Any]]
 ) -> None:
     script = tmp_path / "script.py"

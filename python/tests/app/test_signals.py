@@ -126,7 +126,7 @@ def test_a_signal_to_the_group_leaves_runs_their_grace_time(start: Any) -> None:
 
 
 @pytest.mark.parametrize("program", [False, True], ids=["command", "program"])
-def test_threads_that_a_task_has_left_behind_hold_nothing_up(start: Any, program: bool) -> None:
+def test_threads_that_a_task_has_left_running_delay_nothing(start: Any, program: bool) -> None:
     worker = start(20, program=program)
     assert stuck.leaves_a_thread.enqueue_sync(60).result_sync(20) == "left"
     worker.process.send_signal(signal.SIGTERM)

@@ -52,7 +52,7 @@ app.close()
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 @pytest.mark.anyio
-async def test_trio_enqueues_and_is_told_that_a_worker_needs_asyncio(url: str, anyio_backend: Any) -> None:
+async def test_trio_enqueues_and_a_worker_under_trio_is_refused(url: str, anyio_backend: Any) -> None:
     blocking = OmniQ(url)
     async with AsyncOmniQ(url) as app:
 

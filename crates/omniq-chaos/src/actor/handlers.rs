@@ -92,7 +92,7 @@ impl Desk {
         let end = Instant::now() + Duration::from_millis(arguments.ms);
         while Instant::now() < end {
             if context.is_cancelled() {
-                return Err(Failure::error("stopped", "told to stop"));
+                return Err(Failure::error("stopped", "asked to stop"));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 const ENOUGH: u64 = 2000;
 
 pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
-    let told = super::told_to_stop()?;
+    let stop = super::stop_signal()?;
     let mut callers = Vec::new();
     for number in 0..orders.callers {
         let url = if number % 2 == 0 { &orders.url } else { &orders.other_url };
@@ -32,7 +32,7 @@ pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
     }
     let mut random = StdRng::seed_from_u64(orders.seed);
     let mut next = orders.first;
-    while !*told.borrow() {
+    while !*stop.borrow() {
         if super::waiting(&callers[0], &["bulk", "purge"]).await > ENOUGH {
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;

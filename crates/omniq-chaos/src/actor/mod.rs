@@ -77,13 +77,13 @@ async fn waiting(backend: &AsyncPostgresBackend, queues: &[&str]) -> u64 {
 }
 
 /// Becomes true with SIGTERM.
-fn told_to_stop() -> Fallible<watch::Receiver<bool>> {
-    let (say, told) = watch::channel(false);
+fn stop_signal() -> Fallible<watch::Receiver<bool>> {
+    let (say, stop) = watch::channel(false);
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         terminated.recv().await;
         say.send_replace(true);
         say.closed().await;
     });
-    Ok(told)
+    Ok(stop)
 }

@@ -19,7 +19,7 @@ const QUEUE: &str = "main";
 const ENOUGH: u64 = 1000;
 
 pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
-    let told = super::told_to_stop()?;
+    let stop = super::stop_signal()?;
     let backend = super::connect(&orders.url, 4).await?;
     let mut producer = Producer {
         orders,
@@ -29,7 +29,7 @@ pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
         next: orders.first,
         client: None,
     };
-    while !*told.borrow() {
+    while !*stop.borrow() {
         if super::waiting(&producer.backend, &[QUEUE]).await < ENOUGH {
             producer.step().await;
         }

@@ -126,7 +126,7 @@ def hold(context: Context, n: int, v: int, ms: int, fails: int, payer: int, paye
         end = time.monotonic() + ms / 1000
         while time.monotonic() < end:
             if context.is_cancelled:
-                raise RuntimeError("told to stop")
+                raise RuntimeError("asked to stop")
             time.sleep(0.005)
         return value(n, run)
 

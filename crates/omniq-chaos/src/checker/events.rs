@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Verdict;
 use super::acts::{Kind, Sure};
 use super::facts::{Event, Facts};
-use super::story::{Run, Told};
+use super::story::{History, Run};
 use crate::clock::{Nanos, SECOND};
 
 /// No process is suspended for longer.
@@ -16,12 +16,12 @@ const STANDSTILL: Nanos = 10 * SECOND;
 /// Completions wait no longer than this for room in the event store.
 const LACK: Nanos = 15 * SECOND;
 
-pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     let mut by_task: HashMap<Uuid, Vec<&Event>> = HashMap::new();
     for event in &facts.events {
         by_task.entry(event.task).or_default().push(event);
     }
-    for story in told.stories.values() {
+    for story in history.stories.values() {
         let Some(id) = story.ids.first() else { continue };
         let events = by_task.get(id).map(Vec::as_slice).unwrap_or_default();
         let place = |kind: &str| events.iter().position(|event| event.kind == kind);
@@ -36,7 +36,8 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
         let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
         // A worker that was suspended between claiming a task and beginning it learns too late that its lease is over.
         let stood_still = |event: &Event| {
-            let late = |run: &Run<'_>| told.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
+            let late =
+                |run: &Run<'_>| history.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
             story.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))
         };
         let begins_late = |(place, event): (usize, &&Event)| {
@@ -57,8 +58,8 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
         // A worker that stops does not wait for room in the event store until its lease is over, so the event of its
         // end may be missing.
         let stopped = |run: &Run<'_>| {
-            let told_to_go = told.lives.get(run.who).and_then(|life| life.told_to_go);
-            told_to_go.zip(run.ended).is_some_and(|(told, (ended, _))| ended.abs_diff(told) < LACK)
+            let asked_to_stop = history.lives.get(run.who).and_then(|life| life.asked_to_stop);
+            asked_to_stop.zip(run.ended).is_some_and(|(history, (ended, _))| ended.abs_diff(history) < LACK)
         };
         let without = story.runs.last().is_some_and(stopped);
         if let Some(result) =

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::acts::{Kind, Sure};
-use super::story::{Story, Told};
+use super::story::{History, Story};
 use crate::history::Answer;
 
 /// What the answers of its enqueues prove.
@@ -13,7 +13,7 @@ enum Exists {
     Perhaps,
 }
 
-pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+pub fn check(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     let n = story.n;
     if story.ids.len() > 1 {
         verdict.breaks(n, "once", format!("it exists under several ids: {:?}", story.ids));
@@ -28,8 +28,8 @@ pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
         Exists::SurelyNot if seen => {
             verdict.breaks(n, "refused is refused", "it is there, though its enqueue was refused")
         }
-        Exists::Surely => end(story, told, verdict),
-        Exists::Perhaps if seen => end(story, told, verdict),
+        Exists::Surely => end(story, history, verdict),
+        Exists::Perhaps if seen => end(story, history, verdict),
         _ => {}
     }
 }
@@ -50,7 +50,7 @@ fn exists(story: &Story<'_>) -> Exists {
     if all_refused { Exists::SurelyNot } else { Exists::Perhaps }
 }
 
-fn end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+fn end(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     let n = story.n;
     let result = story.results.first();
     let row = story.rows.first();
@@ -95,11 +95,11 @@ fn end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     if row.is_some() && (taken(Kind::Cancel) || taken(Kind::Delete)) {
         verdict.breaks(n, "answers are true", "it was removed, and is in the queue");
     }
-    as_its_kind(story, told, verdict);
+    as_its_kind(story, history, verdict);
 }
 
 /// Whether the result is one that its function and its options allow.
-fn as_its_kind(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+fn as_its_kind(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     let (n, spec) = (story.n, story.spec);
     let Some(result) = story.results.first() else { return };
     let attempt = result.attempt.unsigned_abs();
@@ -139,7 +139,7 @@ fn as_its_kind(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
             if spec.func == "drop" || (spec.func == "flaky" && attempt <= spec.fails) {
                 verdict.breaks(n, "results are true", "it completed, though its run did not");
             }
-            late(story, told, run.id, verdict);
+            late(story, history, run.id, verdict);
         }
         "failed" if attempt != spec.max_retries + 1 => {
             let most = spec.max_retries + 1;
@@ -160,11 +160,11 @@ fn as_its_kind(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
 }
 
 /// A completion of a run must not count if another run had begun meanwhile. Once one has counted, no further run begins.
-fn late(story: &Story<'_>, told: &Told<'_>, counted: uuid::Uuid, verdict: &mut Verdict) {
+fn late(story: &Story<'_>, history: &History<'_>, counted: uuid::Uuid, verdict: &mut Verdict) {
     let Some(run) = story.runs.iter().find(|run| run.id == counted) else { return };
-    let Some(end) = told.end(run) else { return };
+    let Some(end) = history.end(run) else { return };
     for other in story.runs.iter().filter(|other| other.id != counted && other.begun > run.begun) {
-        if told.frozen(other.who, run.begun.saturating_sub(crate::clock::SECOND), other.begun) {
+        if history.frozen(other.who, run.begun.saturating_sub(crate::clock::SECOND), other.begun) {
             continue;
         }
         let (who, first) = (other.who, run.who);

@@ -50,17 +50,17 @@ impl Verdict {
 /// Judges one run.
 pub fn check(args: &Args, lines: &[Line], facts: &Facts) -> Verdict {
     let mut verdict = Verdict::default();
-    let told = story::tell(lines, facts, &mut verdict);
-    for story in told.stories.values() {
-        fates::check(story, &told, &mut verdict);
-        runs::check(story, &told, &mut verdict);
-        verbs::check(story, &told, &mut verdict);
+    let history = story::tell(lines, facts, &mut verdict);
+    for story in history.stories.values() {
+        fates::check(story, &history, &mut verdict);
+        runs::check(story, &history, &mut verdict);
+        verbs::check(story, &history, &mut verdict);
     }
-    verbs::check_bulks(&told, facts, &mut verdict);
-    payments::check(&told, facts, &mut verdict);
+    verbs::check_bulks(&history, facts, &mut verdict);
+    payments::check(&history, facts, &mut verdict);
     tables::check(facts, &mut verdict);
     if args.has(Part::Events) {
-        events::check(&told, facts, &mut verdict);
+        events::check(&history, facts, &mut verdict);
     }
     verdict
 }

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::Verdict;
 use super::facts::Facts;
-use super::story::Told;
+use super::story::History;
 use crate::history::Answer;
 
-pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     let (should, is) = facts.money;
     if should != is {
         verdict.breaks(
@@ -27,7 +27,7 @@ pub fn check(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     for (_, n, run) in &facts.effects {
         effects.entry(*n).or_default().push(*run);
     }
-    for story in told.stories.values() {
+    for story in history.stories.values() {
         let (n, result) = (story.n, story.results.first());
         let completed = result.is_some_and(|result| result.status == "completed");
         let counted = result.and_then(|result| result.value["run"].as_str()?.parse::<Uuid>().ok());

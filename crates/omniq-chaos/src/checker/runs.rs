@@ -3,13 +3,13 @@
 
 use super::Verdict;
 use super::acts::{Kind, Sure};
-use super::story::{Run, Story, Told};
+use super::story::{History, Run, Story};
 use crate::clock::{Nanos, SECOND, seconds};
 
-pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
-    overlaps(story, told, verdict);
-    number(story, told, verdict);
-    after_its_end(story, told, verdict);
+pub fn check(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
+    overlaps(story, history, verdict);
+    number(story, history, verdict);
+    after_its_end(story, history, verdict);
     for run in &story.runs {
         if !versions(story, run.begun).contains(&run.v) {
             let (who, v) = (run.who, run.v);
@@ -23,20 +23,20 @@ pub fn check(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
 }
 
 /// A worker that loses its lease stops its runs by itself. Only one that was suspended may be late.
-fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+fn overlaps(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     for (place, first) in story.runs.iter().enumerate() {
         for second in &story.runs[place + 1..] {
-            let over = told.end(first).unwrap_or(Nanos::MAX);
+            let over = history.end(first).unwrap_or(Nanos::MAX);
             let from = first.begun.saturating_sub(SECOND);
             if over <= second.begun
-                || told.frozen(first.who, from, second.begun)
-                || told.frozen_at_its_end(first.who, second.begun)
+                || history.frozen(first.who, from, second.begun)
+                || history.frozen_at_its_end(first.who, second.begun)
                 // The second worker was late: it had claimed the task before and was suspended.
-                || told.frozen(second.who, from, second.begun)
+                || history.frozen(second.who, from, second.begun)
             {
                 continue;
             }
-            let by = match told.end(first) {
+            let by = match history.end(first) {
                 Some(over) => format!("{:.3} s", seconds(over - second.begun)),
                 None => "without end".to_owned(),
             };
@@ -49,13 +49,13 @@ fn overlaps(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+fn number(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     let most = story.spec.max_retries + 1;
     let again = story.acts.iter().filter(|act| act.kind == Kind::Retry && act.sure != Sure::No).count();
     // A run that was broken off, snoozed, or released at the end of a worker was not counted, or is counted by another worker.
     let counted = |run: &&Run<'_>| {
-        let told_to_go = told.lives.get(run.who).is_some_and(|life| life.told_to_go.is_some());
-        matches!(run.ended, Some((_, "value" | "error"))) && !told_to_go
+        let asked_to_stop = history.lives.get(run.who).is_some_and(|life| life.asked_to_stop.is_some());
+        matches!(run.ended, Some((_, "value" | "error"))) && !asked_to_stop
     };
     let runs = story.runs.iter().filter(counted).count();
     if runs > (most as usize) * (1 + again) {
@@ -67,10 +67,10 @@ fn number(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
 }
 
 /// After a verb has answered that the task is removed, no run begins.
-fn after_its_end(story: &Story<'_>, told: &Told<'_>, verdict: &mut Verdict) {
+fn after_its_end(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     for act in story.acts.iter().filter(|act| act.removed()) {
         for run in story.runs.iter().filter(|run| run.begun > act.answered) {
-            if !told.frozen(run.who, act.asked.saturating_sub(SECOND), run.begun) {
+            if !history.frozen(run.who, act.asked.saturating_sub(SECOND), run.begun) {
                 let after = seconds(run.begun - act.answered);
                 let what = format!("{} began it {after:.3} s after {:?} had answered", run.who, act.kind);
                 verdict.breaks(story.n, "gone is gone", what);

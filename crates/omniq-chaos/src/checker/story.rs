@@ -48,11 +48,11 @@ pub struct Life {
     pub killed: Option<Nanos>,
     pub frozen: Vec<(Nanos, Nanos)>,
     /// When it got the signal to stop.
-    pub told_to_go: Option<Nanos>,
+    pub asked_to_stop: Option<Nanos>,
 }
 
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct History<'a> {
     pub stories: BTreeMap<u64, Story<'a>>,
     pub by_id: HashMap<Uuid, u64>,
     pub lives: HashMap<&'a str, Life>,
@@ -67,7 +67,7 @@ pub struct Asked<'a> {
     pub answer: Option<(Nanos, &'a Answer)>,
 }
 
-pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> Told<'a> {
+pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> History<'a> {
     let calls = calls(lines);
     let mut stories: BTreeMap<u64, Story<'a>> = BTreeMap::new();
     let mut by_id: HashMap<Uuid, u64> = HashMap::new();
@@ -126,7 +126,7 @@ pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> T
     verdict.figure("tasks", stories.len());
     verdict.figure("runs", stories.values().map(|story| story.runs.len()).sum());
     verdict.figure("verbs", calls.iter().filter(|asked| !matches!(asked.call, Call::Enqueue { .. })).count());
-    Told { stories, by_id, lives: lives(lines), calls }
+    History { stories, by_id, lives: lives(lines), calls }
 }
 
 fn calls(lines: &[Line]) -> Vec<Asked<'_>> {
@@ -191,14 +191,14 @@ fn lives(lines: &[Line]) -> HashMap<&str, Life> {
         match &**fault {
             "kill" => life.killed = Some(*until),
             "stop" => life.frozen.push((line.at, *until)),
-            "term" => life.told_to_go = Some(line.at),
+            "term" => life.asked_to_stop = Some(line.at),
             _ => {}
         }
     }
     lives
 }
 
-impl Told<'_> {
+impl History<'_> {
     /// Whether this process was suspended long enough to lose its lease, at some time within this span. At least a
     /// third of the lease is left when a process is suspended.
     pub fn frozen(&self, who: &str, from: Nanos, until: Nanos) -> bool {
@@ -225,8 +225,8 @@ impl Told<'_> {
 /// The lines that concern one task.
 pub fn lines_of<'a>(n: u64, lines: &'a [Line], facts: &Facts) -> Vec<&'a Line> {
     let mut verdict = Verdict::default();
-    let told = tell(lines, facts, &mut verdict);
-    let Some(story) = told.stories.get(&n) else { return Vec::new() };
+    let history = tell(lines, facts, &mut verdict);
+    let Some(story) = history.stories.get(&n) else { return Vec::new() };
     let runs: HashSet<_> = story.runs.iter().map(|run| run.id).collect();
     let whos: HashSet<_> = story.runs.iter().map(|run| run.who).collect();
     let mut ops = HashSet::new();

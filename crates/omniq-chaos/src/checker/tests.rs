@@ -215,8 +215,8 @@ fn answers_that_are_not_true() {
     // Dead, because its only worker was lost before it began the run.
     let not_found = Answer::Each { each: vec!["not_found".to_owned()] };
     let lost = task().call(cancel(), not_found).result("failed", 1, 3).row("dead", 0);
-    let told = |facts: &mut super::Facts| facts.results[0].error = "worker_lost: gone".to_owned();
-    assert_eq!(lost.with(told).broken(), [""; 0]);
+    let error = |facts: &mut super::Facts| facts.results[0].error = "worker_lost: gone".to_owned();
+    assert_eq!(lost.with(error).broken(), [""; 0]);
     let twice = task().call(cancel(), done()).call(cancel(), done()).result("cancelled", 0, 0);
     assert_eq!(twice.broken(), ["answers are true"]);
     let update = |v| {

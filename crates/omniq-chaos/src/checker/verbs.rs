@@ -3,11 +3,11 @@
 use super::Verdict;
 use super::acts::{Act, Kind, Sure};
 use super::facts::Facts;
-use super::story::{Asked, Story, Told};
+use super::story::{Asked, History, Story};
 use crate::clock::Nanos;
 use crate::history::{Answer, Call, Found};
 
-pub fn check(story: &Story<'_>, _told: &Told<'_>, verdict: &mut Verdict) {
+pub fn check(story: &Story<'_>, _history: &History<'_>, verdict: &mut Verdict) {
     let Some(row) = story.rows.first() else { return };
     let v = row.arguments["v"].as_u64().unwrap_or(u64::MAX);
     if !super::runs::versions(story, Nanos::MAX).contains(&v) {
@@ -20,28 +20,30 @@ pub fn check(story: &Story<'_>, _told: &Told<'_>, verdict: &mut Verdict) {
 }
 
 /// Checks the answers that can be judged call by call.
-pub fn check_bulks(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
-    for asked in &told.calls {
+pub fn check_bulks(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
+    for asked in &history.calls {
         let Some((answered, answer)) = asked.answer else { continue };
         match (asked.call, answer) {
-            (Call::Get { id }, Answer::Task { found: Some(found) }) => same(told, *id, found, None, verdict),
+            (Call::Get { id }, Answer::Task { found: Some(found) }) => {
+                same(history, *id, found, None, verdict)
+            }
             (Call::Update { id, v }, Answer::Task { found: Some(found) }) => {
-                same(told, *id, found, Some(*v), verdict);
+                same(history, *id, found, Some(*v), verdict);
             }
             (Call::Get { id }, Answer::Task { found: None }) => {
-                absent(told, &[*id], answered, asked, verdict)
+                absent(history, &[*id], answered, asked, verdict)
             }
             (Call::Update { id, .. }, Answer::Refused { kind, .. }) if kind == "not_found" => {
-                absent(told, &[*id], answered, asked, verdict);
+                absent(history, &[*id], answered, asked, verdict);
             }
             (Call::Delete { ids } | Call::Retry { ids }, Answer::Refused { kind, .. })
                 if kind == "not_found" =>
             {
-                absent(told, ids, answered, asked, verdict);
+                absent(history, ids, answered, asked, verdict);
             }
             (Call::Cancel { ids }, Answer::Each { each }) => {
                 for (id, _) in ids.iter().zip(each).filter(|(_, word)| *word == "not_found") {
-                    absent(told, &[*id], answered, asked, verdict);
+                    absent(history, &[*id], answered, asked, verdict);
                 }
             }
             (_, Answer::Refused { kind, message }) if kind == "other" => {
@@ -50,11 +52,11 @@ pub fn check_bulks(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
             _ => {}
         }
     }
-    purges(told, facts, verdict);
+    purges(history, facts, verdict);
 }
 
-fn same(told: &Told<'_>, id: uuid::Uuid, found: &Found, v: Option<u64>, verdict: &mut Verdict) {
-    let n = told.by_id.get(&id).copied();
+fn same(history: &History<'_>, id: uuid::Uuid, found: &Found, v: Option<u64>, verdict: &mut Verdict) {
+    let n = history.by_id.get(&id).copied();
     if found.id != id || Some(found.n) != n || v.is_some_and(|v| v != found.v) {
         verdict.breaks(
             n,
@@ -65,8 +67,14 @@ fn same(told: &Told<'_>, id: uuid::Uuid, found: &Found, v: Option<u64>, verdict:
 }
 
 /// One of these tasks must have been absent at some moment before this: it had begun a run, or something may have removed it.
-fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>, verdict: &mut Verdict) {
-    let stories = ids.iter().filter_map(|id| told.stories.get(told.by_id.get(id)?));
+fn absent(
+    history: &History<'_>,
+    ids: &[uuid::Uuid],
+    before: Nanos,
+    asked: &Asked<'_>,
+    verdict: &mut Verdict,
+) {
+    let stories = ids.iter().filter_map(|id| history.stories.get(history.by_id.get(id)?));
     let mut n = None;
     for story in stories {
         let ran = story.runs.iter().any(|run| run.begun < before);
@@ -88,10 +96,10 @@ fn absent(told: &Told<'_>, ids: &[uuid::Uuid], before: Nanos, asked: &Asked<'_>,
 }
 
 /// Compares what purges say that they removed with what is missing.
-fn purges(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
+fn purges(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     let _ = facts;
     let (mut said, mut open) = (0, false);
-    for asked in &told.calls {
+    for asked in &history.calls {
         match (asked.call, asked.answer) {
             (Call::Purge { .. }, Some((_, Answer::Count { count }))) => said += *count as usize,
             (Call::Purge { .. }, Some((_, Answer::Refused { .. }))) => {}
@@ -102,7 +110,7 @@ fn purges(told: &Told<'_>, facts: &Facts, verdict: &mut Verdict) {
     // A task that a purge may have removed: it is gone, or it failed and its dead letter is gone, and no other verb
     // says that it removed it.
     let (mut gone, mut perhaps) = (0, 0);
-    for story in told.stories.values().filter(|story| story.spec.queue == "purge") {
+    for story in history.stories.values().filter(|story| story.spec.queue == "purge") {
         let left =
             story.rows.is_empty() && story.results.first().is_none_or(|result| result.status == "failed");
         let answered =

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn queue_names_are_tame_whatever_the_folder_is_called() {
+    fn queue_names_are_plain_for_every_folder_name() {
         let run = TaskId::new();
         for folder in ["/usr/share", "/", "/tmp/Über uns\n", "/-"] {
             let name = queue_name(Path::new(folder), run);

@@ -77,19 +77,19 @@ impl Tasks {
 
     /// All tasks that the filter selects, without paging.
     pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
-        self.behind(None).filter(|entry| matches(filter, &entry.task))
+        self.after(None).filter(|entry| matches(filter, &entry.task))
     }
 
     /// The page that the filter selects.
     pub(super) fn page<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
-        let all = self.behind(filter.after).filter(|entry| matches(filter, &entry.task));
+        let all = self.after(filter.after).filter(|entry| matches(filter, &entry.task));
         all.take(filter.page_size() as usize)
     }
 
     pub(super) fn stats(&self, paused: &BTreeSet<String>) -> Vec<QueueStats> {
         let mut all: BTreeMap<&str, QueueStats> =
             paused.iter().map(|name| (name.as_str(), QueueStats::default())).collect();
-        for entry in self.behind(None) {
+        for entry in self.after(None) {
             let figures = all.entry(&entry.task.queue).or_default();
             match entry.task.state {
                 TaskState::Ready => figures.ready += 1,

@@ -122,7 +122,7 @@ impl Tasks {
     }
 
     /// The entries after this id, in the order of ids.
-    pub(super) fn behind(&self, after: Option<TaskId>) -> impl Iterator<Item = &Entry> {
+    pub(super) fn after(&self, after: Option<TaskId>) -> impl Iterator<Item = &Entry> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries.range((from, Bound::Unbounded)).map(|(_, entry)| entry)
     }

@@ -57,7 +57,7 @@ async fn a_running_async_handler_is_dropped_and_booked_cancelled() {
 }
 
 #[tokio::test]
-async fn a_running_blocking_handler_is_told_and_booked_cancelled_when_it_returns() {
+async fn a_running_blocking_handler_is_signalled_and_settled_as_cancelled_when_it_returns() {
     let rig = Rig::new();
     let id = rig.add(task("f")).await;
     let begun = Counter::default();

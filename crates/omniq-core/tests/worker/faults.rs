@@ -75,7 +75,7 @@ async fn other_errors_of_a_claim_do_not_end_it() {
 }
 
 #[tokio::test]
-async fn a_lost_lease_stops_the_runs_and_the_worker_goes_on_anew() {
+async fn a_lost_lease_stops_the_runs_and_the_worker_begins_a_new_session() {
     let rig = Rig::new();
     let id = rig.add(task("f")).await;
     let (begun, dropped) = (Counter::default(), Counter::default());
@@ -121,7 +121,7 @@ async fn a_lost_lease_stops_the_runs_and_the_worker_goes_on_anew() {
 }
 
 #[tokio::test]
-async fn a_blocking_run_under_a_lost_lease_is_told_and_not_booked() {
+async fn a_blocking_run_under_a_lost_lease_is_signalled_and_not_settled() {
     let rig = Rig::new();
     let id = rig.add(task("f").max_retries(1)).await;
     let worker = rig
@@ -147,7 +147,7 @@ async fn a_blocking_run_under_a_lost_lease_is_told_and_not_booked() {
 }
 
 #[tokio::test]
-async fn a_worker_that_the_queue_does_not_know_any_more_registers_anew() {
+async fn a_worker_that_the_queue_no_longer_knows_registers_again() {
     let rig = Rig::new();
     rig.queue.fail("claim", 1, |text| Error::claim_lost(text));
     rig.add(task("f")).await;

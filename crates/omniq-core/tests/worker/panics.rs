@@ -27,7 +27,7 @@ fn check(error: &TaskError, message: &str) {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_later_poll_is_told_with_place_and_trace() {
+async fn a_panic_in_a_later_poll_is_reported_with_place_and_trace() {
     let error = error_of(Handler::new(|(): (), _| async {
         tokio::task::yield_now().await;
         explode("the poll");

@@ -13,7 +13,7 @@ use crate::stores::Slow;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_event_of_a_run_is_lost_or_late_where_their_storage_is_behind() {
+async fn no_event_of_a_run_is_lost_or_late_if_their_storage_is_slow() {
     const TASKS: usize = 3_000;
     let rig = Rig::new();
     let slow = Slow::new(&rig.events, Duration::from_millis(5));

@@ -7,7 +7,7 @@ use omniq_core::*;
 use crate::support::*;
 
 #[tokio::test]
-async fn an_idle_worker_hangs_one_bell_and_looks_now_and_then() {
+async fn an_idle_worker_uses_one_subscription_and_polls_at_intervals() {
     let rig = Rig::new();
     let worker = rig.worker().register("f", |(): (), _| async { Ok::<_, Failure>(()) }).build().unwrap();
     let handle = worker.handle();

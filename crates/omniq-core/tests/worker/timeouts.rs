@@ -30,7 +30,7 @@ async fn an_async_run_is_dropped_at_its_deadline_and_retried() {
 }
 
 #[tokio::test]
-async fn a_blocking_run_is_told_and_keeps_its_slot_until_it_returns() {
+async fn a_blocking_run_is_signalled_and_keeps_its_slot_until_it_returns() {
     let rig = Rig::new();
     let slow = rig.add(task("slow").timeout(SHORT).max_retries(0)).await;
     let next = rig.add(task("next")).await;
@@ -69,7 +69,7 @@ async fn a_run_in_time_has_no_trouble_with_its_timeout() {
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_elsewhere_is_told_never_dropped_and_keeps_its_slot_until_it_answers() {
+async fn a_cooperative_run_is_signalled_never_dropped_and_keeps_its_slot_until_it_answers() {
     let rig = Rig::new();
     let slow = rig.add(task("slow").timeout(SHORT).max_retries(0)).await;
     let next = rig.add(task("next")).await;

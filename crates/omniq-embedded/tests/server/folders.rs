@@ -86,7 +86,7 @@ fn as_server_user(owner: u32) -> std::process::Child {
 }
 
 #[test]
-fn an_interrupted_making_is_begun_anew() {
+fn an_interrupted_setup_is_begun_again() {
     let temp = temp();
     fs::write(temp.path().join("lock"), "").expect("our own folder");
     fs::create_dir_all(temp.path().join("data.new/base")).expect("our own folder");

@@ -45,7 +45,7 @@ fn the_defaults_are_durable_and_settings_win() {
 }
 
 #[test]
-fn nobody_gets_in_without_the_password_and_nothing_tells_it() {
+fn no_client_gets_in_without_the_password_and_nothing_shows_it() {
     let temp = temp();
     let server = Server::start(owned(temp.path())).expect("a start");
     let url = server.url();

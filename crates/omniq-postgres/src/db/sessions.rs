@@ -81,7 +81,7 @@ impl Sessions {
         let limit = self.hosts.limit();
         let (host, open) = self.hosts.connect(limit).await?;
         let client = count.drive(open);
-        match tokio::time::timeout(limit, Server::behind(&client)).await {
+        match tokio::time::timeout(limit, Server::of_connection(&client)).await {
             Ok(server) => Ok((client, server?)),
             Err(_) => {
                 self.hosts.did_not_answer(host);
@@ -206,7 +206,7 @@ const OLDEST: i32 = 15;
 
 impl Server {
     /// Refuses a server that may lack features that the statements need, before anything is written.
-    pub(crate) async fn behind(client: &Client) -> Result<Self> {
+    pub(crate) async fn of_connection(client: &Client) -> Result<Self> {
         let sql = include_str!("../../sql/session/server.sql");
         let rows = client.query_typed(sql, &[]).await.map_err(from_driver)?;
         let row = rows.first().ok_or_else(|| Error::internal("the server does not tell its version"))?;

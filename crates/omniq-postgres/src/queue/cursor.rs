@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_resume_where_the_last_one_ended_while_walks_are_long() {
+    fn claims_resume_where_the_last_one_ended_while_scans_are_long() {
         let cursors = Cursors::default();
         after_long_scans(&cursors);
         let next = cursors.from(WORKER, &request());

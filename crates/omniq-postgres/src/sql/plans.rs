@@ -144,7 +144,7 @@ fn scans_an_index(plan: &str) -> bool {
 }
 
 #[tokio::test]
-async fn c19_no_plan_that_was_made_for_an_empty_queue_walks_over_a_full_one() {
+async fn c19_no_plan_that_was_made_for_an_empty_queue_scans_a_full_one() {
     let db = TestDb::new().await;
     let client = filled(&db).await;
     let emptied = "truncate omniq.tasks, omniq.result_segments; analyze omniq.tasks, omniq.result_segments";

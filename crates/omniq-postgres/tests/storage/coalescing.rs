@@ -65,7 +65,7 @@ async fn c14_one_bad_task_fails_its_own_caller_only() {
 }
 
 #[tokio::test]
-async fn c14_a_caller_that_gives_up_takes_nobody_along() {
+async fn c14_a_caller_that_gives_up_affects_no_other_caller() {
     let db = TestDb::new().await;
     let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     let calls = (0..200).map(|number| {
@@ -102,7 +102,7 @@ async fn c14_a_lone_call_that_is_given_up_is_carried_out_all_the_same() {
 }
 
 #[tokio::test]
-async fn c14_calls_that_wait_for_a_lock_hold_up_nobody_else() {
+async fn c14_calls_that_wait_for_a_lock_delay_no_other_call() {
     let db = TestDb::new().await;
     let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     let mut client = db.client().await;
@@ -133,7 +133,7 @@ async fn c14_calls_that_wait_for_a_lock_hold_up_nobody_else() {
 
 /// The runtime on which sending began ends: callers on another runtime get an answer or an error, and later calls succeed.
 #[test]
-fn c14_the_end_of_a_runtime_leaves_nobody_waiting() {
+fn c14_the_end_of_a_runtime_leaves_no_caller_waiting() {
     let lasting = tokio::runtime::Runtime::new().unwrap();
     let db = lasting.block_on(TestDb::new());
     let queue = lasting.block_on(AsyncPostgresQueue::connect(&db.url())).unwrap();

@@ -85,7 +85,7 @@ async fn c15_all_of_a_task_reaches_a_worker_that_sleeps_already_claimed() {
 }
 
 #[tokio::test]
-async fn c15_what_a_sleeper_cannot_take_is_ready_for_all() {
+async fn c15_what_a_waiting_dequeue_cannot_take_is_ready_for_all() {
     let db = TestDb::new().await;
     let mut sleeper = Sleeper::new(&db).await;
     let client = queue(&db).await;
@@ -117,7 +117,7 @@ async fn c15_what_a_sleeper_cannot_take_is_ready_for_all() {
 }
 
 #[tokio::test]
-async fn c17_a_worker_that_leaves_hands_back_what_it_has_not_taken_yet() {
+async fn c17_a_worker_that_deregisters_releases_what_it_has_not_taken_yet() {
     let db = TestDb::new().await;
     let sleeper = Sleeper::new(&db).await;
     let client = queue(&db).await;
@@ -314,7 +314,7 @@ async fn c16_lone_tasks_from_many_for_many_small_workers_run_once_each() {
 /// A role that may enqueue hands off tasks without the right to read them. A role that may not enqueue cannot add tasks by `hand_off`, and
 /// neither can read the channels.
 #[tokio::test]
-async fn c27_handing_over_needs_the_right_to_enqueue_and_gives_no_other() {
+async fn c27_a_hand_off_needs_the_right_to_enqueue_and_gives_no_other() {
     let db = TestDb::new().await;
     let mut sleeper = Sleeper::new(&db).await;
     let (admin, name) = (db.client().await, format!("lone_{}", db.name()));

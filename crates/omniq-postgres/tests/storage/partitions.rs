@@ -237,7 +237,7 @@ async fn functions_in_sql_read_no_partitioned_table() {
 /// Found by a run of the suite on a busy machine: a commit is visible a moment before other sessions are notified of the partition that it
 /// made. A call that found the partition already made tried again at once, three times, and failed.
 #[tokio::test]
-async fn a_partition_that_another_session_made_is_waited_for_until_all_are_told() {
+async fn a_partition_that_another_session_made_is_waited_for_until_all_are_notified() {
     let db = TestDb::new().await;
     let backend = backend(&db).await;
     let event = TaskEvent::new(EventKind::Custom("seen".into()));

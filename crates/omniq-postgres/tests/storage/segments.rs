@@ -91,7 +91,7 @@ async fn c15_the_order_holds_across_rows_of_every_kind() {
 }
 
 #[tokio::test]
-async fn c20_a_bad_task_anywhere_leaves_nothing_behind() {
+async fn c20_a_bad_task_anywhere_leaves_no_rows() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let first = queue.enqueue_many(tasks(0..10)).await.unwrap();
@@ -113,7 +113,7 @@ async fn c20_a_bad_task_anywhere_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn c16_many_share_one_run_and_nobody_goes_empty_handed() {
+async fn c16_many_share_one_segment_and_each_gets_tasks() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     queue.enqueue_many(tasks(0..1_000)).await.unwrap();

@@ -104,17 +104,17 @@ fn c10_from_threads_of_a_running_runtime_that_may_block() {
     runtime.block_on(async { tokio::task::spawn_blocking(move || live(&url, "e")).await.unwrap() });
 }
 
-fn assert_told(backend: &PostgresBackend, url: &str) {
+fn assert_refused(backend: &PostgresBackend, url: &str) {
     let began = Instant::now();
-    let told = |error: Error| {
+    let refused = |error: Error| {
         assert!(error.is_blocking_in_async(), "{error:?}");
         assert!(error.to_string().contains("spawn_blocking"), "{error}");
     };
-    told(backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap_err());
-    told(backend.wait_sync(TaskId::new(), PATIENCE).unwrap_err());
-    told(PostgresBackend::connect_sync(url).unwrap_err());
-    told(PostgresQueue::connect_sync(url).unwrap_err());
-    told(backend.close_sync().unwrap_err());
+    refused(backend.enqueue_sync(NewTask::new("f", &1).unwrap()).unwrap_err());
+    refused(backend.wait_sync(TaskId::new(), PATIENCE).unwrap_err());
+    refused(PostgresBackend::connect_sync(url).unwrap_err());
+    refused(PostgresQueue::connect_sync(url).unwrap_err());
+    refused(backend.close_sync().unwrap_err());
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
@@ -126,20 +126,20 @@ fn c10_an_async_thread_gets_an_error_instead_of_a_deadlock() {
     for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            assert_told(&backend, &url);
+            assert_refused(&backend, &url);
             tokio::task::yield_now().await;
-            assert_told(&backend, &url);
+            assert_refused(&backend, &url);
             let (spawned, at) = (backend.clone(), url.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                assert_told(&spawned, &at);
+                assert_refused(&spawned, &at);
             })
             .await
             .unwrap();
             let (local, at) = (backend.clone(), url.clone());
             tokio::task::LocalSet::new()
                 .run_until(async move {
-                    tokio::task::spawn_local(async move { assert_told(&local, &at) }).await.unwrap();
+                    tokio::task::spawn_local(async move { assert_refused(&local, &at) }).await.unwrap();
                 })
                 .await;
         });

@@ -108,7 +108,7 @@ async fn c17_what_was_claimed_over_a_broken_connection_comes_with_a_later_dequeu
 
 /// No dequeue follows: the close releases the orphaned claims.
 #[tokio::test]
-async fn c17_what_was_claimed_for_nobody_is_handed_back_by_the_close() {
+async fn c17_claims_without_a_caller_are_released_by_close() {
     let (db, proxy, queue) = setup().await;
     let other = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     // The worker is registered and its connection open.

@@ -8,7 +8,7 @@ use crate::witness::{PATIENCE, number};
 
 /// While a worker is idle, its notification keeps a transaction from being prepared; the setting leaves it out, by SQL and by the library.
 #[tokio::test]
-async fn c21_an_enqueue_without_the_bell_can_be_prepared() {
+async fn c21_an_enqueue_without_notify_can_be_prepared() {
     let server = fault_server("prepared");
     let db = TestDb::on(&server.url()).await;
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();

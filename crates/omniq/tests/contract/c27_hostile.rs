@@ -202,7 +202,7 @@ async fn c27_nothing_with_the_owners_rights_is_open_to_every_role() {
 
 /// Whatever is asked for, partitions stay few, and rollups without deltas write nothing.
 #[tokio::test]
-async fn c27_absurd_arguments_make_neither_partitions_nor_folds() {
+async fn c27_absurd_arguments_make_neither_partitions_nor_roll_ups() {
     let db = TestDb::new().await;
     full(&db).await.close().await.unwrap();
     let role = Role::new(&db, "worker").await;

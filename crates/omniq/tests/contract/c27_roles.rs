@@ -177,7 +177,7 @@ async fn c27_a_reader_needs_no_more_than_the_grants_listed() {
 
 /// Without any grant, and without the right to make the schema, the error names what is missing and where to look.
 #[tokio::test]
-async fn c27_a_role_without_privileges_is_told_so() {
+async fn c27_a_role_without_privileges_gets_a_clear_error() {
     let db = TestDb::new().await;
     let role = Role::new(&db, "nobody").await;
     let error = AsyncPostgresBackend::with_settings(&role.settings()).await.unwrap_err();

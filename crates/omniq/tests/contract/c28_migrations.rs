@@ -68,7 +68,7 @@ async fn c28_a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn c28_without_migrations_an_empty_database_is_told_as_such() {
+async fn c28_without_migrations_an_empty_database_gets_a_clear_error() {
     let db = TestDb::new().await;
     let off = Settings { migrate: false, ..settings(&db) };
     let error = AsyncPostgresBackend::with_settings(&off).await.unwrap_err();

@@ -77,7 +77,7 @@ async fn c29_a_call_waits_for_an_attempt_to_connect_no_longer_than_it_may() {
 /// Single enqueues are sent together, possibly by another caller: each caller gets the error that its task was never sent, because then it
 /// may enqueue the task again.
 #[tokio::test]
-async fn c29_callers_whose_tasks_travel_together_are_told_that_they_were_never_sent() {
+async fn c29_callers_whose_tasks_are_sent_together_learn_that_they_were_never_sent() {
     let db = TestDb::new().await;
     let url = format!("{}?acquire_timeout=0.4&connect_timeout=10&pool_min=0", db.url());
     let (proxy, backend) = without_connections(&url, |port| format!("127.0.0.1:{port}")).await;

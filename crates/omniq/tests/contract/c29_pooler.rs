@@ -87,7 +87,7 @@ async fn c29_clients_that_connect_at_once_through_a_pooler_do_not_meet() {
 
 /// Issue 12, C7. A pooler that hands out whole sessions makes no difference: a notification wakes the idle worker.
 #[tokio::test]
-async fn c29_a_pooler_by_session_lets_a_bell_through() {
+async fn c29_a_pooler_by_session_passes_notifications() {
     for more in ["", "\nignore_startup_parameters = options"] {
         let db = TestDb::new().await;
         let pooler = Pooler::start(&db, &format!("pool_mode = session\ndefault_pool_size = 20{more}"));

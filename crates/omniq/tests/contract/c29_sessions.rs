@@ -70,7 +70,7 @@ async fn c29_hosts_that_do_not_answer_are_passed_over_in_their_time() {
 
 /// For a moment all connections of a worker lead to a server that takes no writes, and they stay open there when there is another
 /// server: the worker keeps its lease, and receives notifications.
-async fn bell_and_heartbeat_come_back(
+async fn notifications_and_heartbeats_come_back(
     backend: &AsyncPostgresBackend,
     witness: &Client,
     proxy: &Proxy,
@@ -149,7 +149,7 @@ async fn c29_a_failover_is_followed() {
     tokio::time::timeout(Duration::from_secs(5), call).await.expect("found in seconds").unwrap().unwrap();
     tokio::time::timeout(Duration::from_secs(5), other).await.expect("found in seconds").unwrap().unwrap();
     assert_eq!(backend.queue().purge(&omniq::TaskFilter::default()).await.unwrap(), 1);
-    bell_and_heartbeat_come_back(&backend, &db.client().await, &proxy, [&there, &here]).await;
+    notifications_and_heartbeats_come_back(&backend, &db.client().await, &proxy, [&there, &here]).await;
     backend.close().await.unwrap();
     // Without another server, the error is a transient one.
     let settings = Settings::from_url(&format!("{start}@{there}/{database}?acquire_timeout=0.3")).unwrap();
@@ -228,7 +228,7 @@ async fn c29_a_cancelled_look_for_results_fails_no_waiter() {
 
 /// Issue 12, E11. Each error names its own cause.
 #[tokio::test]
-async fn c29_a_refused_connection_and_a_renamed_schema_are_told_as_such() {
+async fn c29_a_refused_connection_and_a_renamed_schema_get_clear_errors() {
     let error = AsyncPostgresBackend::connect("postgresql://me@127.0.0.1:1/app?acquire_timeout=0.2")
         .await
         .unwrap_err();

@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// The network between one worker and the server stalls, without a connection breaking. Its handlers write signs of life by another way:
 /// for every task, the last one comes before the first one of another worker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c17_a_worker_behind_a_stalled_network_stops_its_handlers_before_others_take_over() {
+async fn c17_a_worker_with_a_stalled_network_stops_its_handlers_before_others_take_over() {
     let _turn = heavy();
     let db = TestDb::new().await;
     effects::create(&db).await;

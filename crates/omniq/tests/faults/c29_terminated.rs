@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_secs(3600);
 /// All sessions of the enqueuer and the worker are terminated repeatedly during load: nothing is lost. Then an idle
 /// worker wakes at once as before, by the notification alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c29_terminated_sessions_are_replaced_and_the_bell_comes_back() {
+async fn c29_terminated_sessions_are_replaced_and_notifications_come_back() {
     let _turn = heavy();
     let db = TestDb::new().await;
     effects::create(&db).await;

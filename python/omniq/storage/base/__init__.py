@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from omniq.storage.base.blocking_events import EventStorage
-from omniq.storage.base.blocking_queue import TaskQueue
-from omniq.storage.base.blocking_results import ResultStorage
+from omniq._generated.events import EventStorage
+from omniq._generated.queue import TaskQueue
+from omniq._generated.results import ResultStorage
 from omniq.storage.base.events import AsyncEventStorage
 from omniq.storage.base.queue import AsyncTaskQueue
 from omniq.storage.base.results import AsyncResultStorage

@@ -79,7 +79,7 @@ fn lines_in(root: &Path) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_table_tells_and_steers_no_terminal() {
+async fn the_table_sends_no_control_codes_to_a_terminal() {
     let (bench, folder) = (Bench::new().await, folder());
     tree::hostile(folder.path());
     let ran = Ran::of(bench.command(&["demo"]).arg(folder.path())).good();

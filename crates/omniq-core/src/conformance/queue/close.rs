@@ -7,7 +7,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 /// The tasks that the object held are handed back, the attempt not counted; other objects are unaffected.
-pub async fn c13_close_hands_back_what_is_held(fixture: &dyn QueueFixture) {
+pub async fn c13_close_releases_what_is_held(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     add(&queue, 0..3).await;
     let held = take_many(&queue, 2).await;
@@ -74,7 +74,7 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
 }
 
 /// Close ends a dequeue that waits.
-pub async fn c13_close_wakes_a_sleeper(fixture: &dyn QueueFixture) {
+pub async fn c13_close_ends_a_waiting_dequeue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let sleeper = tokio::spawn({
         let queue = queue.clone();

@@ -119,7 +119,7 @@ pub async fn c17_a_killing_task_ends_as_a_dead_letter(fixture: &dyn QueueFixture
 }
 
 /// A worker that deregisters hands back all its tasks, the attempts not counted.
-pub async fn c17_deregister_hands_back(fixture: &dyn QueueFixture) {
+pub async fn c17_deregister_releases_claims(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     add(&queue, 0..3).await;
     let leaving = worker(&queue, HOUR).await;

@@ -56,7 +56,7 @@ pub async fn c22_each_task_has_its_own_retries(fixture: &dyn QueueFixture) {
 }
 
 /// A dead letter that a user retries starts anew, with all its retries.
-pub async fn c22_a_retried_dead_letter_starts_anew(fixture: &dyn QueueFixture) {
+pub async fn c22_a_retried_dead_letter_starts_again_from_zero(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     queue.fail(&take(&queue).await, boom()).await.unwrap();

@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(60);
 const EARLY: Duration = Duration::from_secs(20);
 
 /// Starts a dequeue that will have to wait.
-fn sleeper(
+fn waiting_dequeue(
     queue: &std::sync::Arc<dyn TaskQueue>,
     request: Dequeue,
 ) -> tokio::task::JoinHandle<Result<Option<Task>>> {
@@ -19,8 +19,8 @@ fn sleeper(
     tokio::spawn(async move { queue.dequeue(request.timeout(LONG)).await })
 }
 
-async fn wakes(sleeper: tokio::task::JoinHandle<Result<Option<Task>>>) -> Task {
-    let answer = tokio::time::timeout(EARLY, sleeper).await.expect("it should wake early");
+async fn wakes(waiting_dequeue: tokio::task::JoinHandle<Result<Option<Task>>>) -> Task {
+    let answer = tokio::time::timeout(EARLY, waiting_dequeue).await.expect("it should wake early");
     answer.unwrap().unwrap().expect("it should wake with a task")
 }
 
@@ -38,39 +38,39 @@ pub async fn c15_timeout_waits(fixture: &dyn QueueFixture) {
 /// A task that another object enqueues ends the wait.
 pub async fn c15_timeout_waits_and_wakes_early(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
-    let sleeping = sleeper(&queue, from("default"));
+    let sleeping = waiting_dequeue(&queue, from("default"));
     pause(300).await;
     add(&other, [5]).await;
     assert_eq!(number(&wakes(sleeping).await), 5);
 }
 
 /// So does the start time of a task that exists already, or is added during the wait.
-pub async fn c15_a_due_task_wakes_a_sleeper(fixture: &dyn QueueFixture) {
+pub async fn c15_a_due_task_ends_a_waiting_dequeue(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     queue.enqueue(task(1).delay(Duration::from_millis(300))).await.unwrap();
-    let sleeping = sleeper(&queue, from("default"));
+    let sleeping = waiting_dequeue(&queue, from("default"));
     let first = wakes(sleeping).await;
     assert_eq!(number(&first), 1);
     assert!(first.claimed_at.unwrap() >= first.run_at);
 
-    let sleeping = sleeper(&queue, from("default"));
+    let sleeping = waiting_dequeue(&queue, from("default"));
     pause(200).await;
     queue.enqueue(task(2).delay(Duration::from_millis(300))).await.unwrap();
     assert_eq!(number(&wakes(sleeping).await), 2);
 }
 
 /// So do a release, a retry, and the resume of another queue in the request.
-pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixture) {
+pub async fn c15_every_task_that_becomes_ready_ends_a_waiting_dequeue(fixture: &dyn QueueFixture) {
     let (queue, other) = (fixture.queue().await, fixture.queue().await);
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     let held = take(&other).await;
-    let sleeping = sleeper(&queue, from("default"));
+    let sleeping = waiting_dequeue(&queue, from("default"));
     pause(200).await;
     other.release(&held).await.unwrap();
     let held = wakes(sleeping).await;
 
     queue.fail(&held, boom()).await.unwrap();
-    let sleeping = sleeper(&queue, from("default"));
+    let sleeping = waiting_dequeue(&queue, from("default"));
     pause(200).await;
     other.retry(id).await.unwrap();
     let held = wakes(sleeping).await;
@@ -78,21 +78,21 @@ pub async fn c15_whatever_becomes_ready_wakes_a_sleeper(fixture: &dyn QueueFixtu
 
     other.pause("quiet").await.unwrap();
     other.enqueue(task(2).queue("quiet")).await.unwrap();
-    let sleeping = sleeper(&queue, Dequeue::from(["default", "quiet"]));
+    let sleeping = waiting_dequeue(&queue, Dequeue::from(["default", "quiet"]));
     pause(200).await;
     other.resume("quiet").await.unwrap();
     assert_eq!(number(&wakes(sleeping).await), 2);
 }
 
 /// Each of several waiting dequeues gets a task of its own.
-pub async fn c15_many_sleepers_get_a_task_each(fixture: &dyn QueueFixture) {
+pub async fn c15_many_waiting_dequeues_get_a_task_each(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
-    let sleeping: Vec<_> = (0..6).map(|_| sleeper(&queue, from("default"))).collect();
+    let sleeping: Vec<_> = (0..6).map(|_| waiting_dequeue(&queue, from("default"))).collect();
     pause(200).await;
     add(&queue, 0..6).await;
     let mut got = Vec::new();
-    for sleeper in sleeping {
-        got.push(number(&wakes(sleeper).await));
+    for waiting_dequeue in sleeping {
+        got.push(number(&wakes(waiting_dequeue).await));
     }
     got.sort_unstable();
     assert_eq!(got, [0, 1, 2, 3, 4, 5]);
@@ -111,7 +111,7 @@ pub async fn c15_a_ring_before_the_wait_is_not_lost(fixture: &dyn QueueFixture) 
 }
 
 /// A subscription wakes at the start time of a task, so that its listener need not poll.
-pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
+pub async fn c15_a_notification_is_sent_at_a_start_time(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = worker(&queue, HOUR).await;
     queue.enqueue(task(1).delay(Duration::from_millis(700))).await.unwrap();
@@ -124,7 +124,7 @@ pub async fn c15_the_bell_rings_at_a_start_time(fixture: &dyn QueueFixture) {
 }
 
 /// It also wakes for a task that was postponed after the wait began (issue 12, E4).
-pub async fn c15_the_bell_rings_for_a_task_that_is_put_off_meanwhile(fixture: &dyn QueueFixture) {
+pub async fn c15_a_notification_is_sent_for_a_task_that_is_postponed_meanwhile(fixture: &dyn QueueFixture) {
     for outcome in [
         Outcome::RetryLater { delay: Duration::from_millis(500), error: None },
         Outcome::Snooze { delay: Duration::from_millis(500) },

@@ -76,7 +76,7 @@ pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[M
 }
 
 /// Many sequences; one that fails is shrunk to the shortest that fails.
-pub async fn c18_random_walks_follow_the_state_machine(fixture: &dyn QueueFixture) {
+pub async fn c18_random_sequences_of_verbs_follow_the_state_machine(fixture: &dyn QueueFixture) {
     let plain = fixture.queue().await;
     let keeping = fixture.queue_with(Limits::default(), true).await;
     let runtime = tokio::runtime::Handle::current();

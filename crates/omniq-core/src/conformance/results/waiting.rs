@@ -23,7 +23,7 @@ pub async fn c23_wait_returns_what_is_there(fixture: &dyn ResultFixture) {
 }
 
 /// A result that another object stores ends the wait; results of other tasks do not.
-pub async fn c23_wait_wakes_early(fixture: &dyn ResultFixture) {
+pub async fn c23_wait_returns_early(fixture: &dyn ResultFixture) {
     let (results, other) = (fixture.results().await, fixture.results().await);
     let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
     let waiting = ids.iter().map(|id| {

@@ -76,7 +76,7 @@ async fn other_calls_get_other_connections() {
 }
 
 #[tokio::test]
-async fn the_only_connection_is_closed_and_made_anew() {
+async fn the_only_connection_is_closed_and_made_again() {
     let db = TestDb::new().await;
     let queue = queue(&db, 1).await;
     let ids = three_tasks(&queue).await;

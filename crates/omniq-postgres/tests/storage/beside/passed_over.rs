@@ -13,7 +13,7 @@ fn task() -> NewTask {
 }
 
 #[tokio::test]
-async fn tasks_of_lost_workers_are_found_behind_rows_that_others_hold() {
+async fn tasks_of_lost_workers_are_found_beyond_rows_that_others_hold() {
     let db = TestDb::new().await;
     let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     let ids = enqueue_each(&queue, vec![task(); 4]).await;
@@ -33,7 +33,7 @@ async fn tasks_of_lost_workers_are_found_behind_rows_that_others_hold() {
 }
 
 #[tokio::test]
-async fn expired_tasks_are_found_behind_rows_that_others_hold() {
+async fn expired_tasks_are_found_beyond_rows_that_others_hold() {
     let db = TestDb::new().await;
     let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
     let ids = enqueue_each(&queue, vec![task().ttl(Duration::from_millis(1)); 4]).await;

@@ -1,5 +1,7 @@
 //! The counts of queues: exact at any time, whatever writes, rolls up, rolls back or reads.
 
+mod verbs;
+
 use std::time::{Duration, Instant};
 
 use omniq_core::*;
@@ -34,7 +36,7 @@ async fn number(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-async fn fold(client: &Client) -> i64 {
+async fn roll_up(client: &Client) -> i64 {
     number(client, "select omniq.roll_up_counts()").await
 }
 
@@ -59,7 +61,7 @@ async fn pages_read(client: &Client) -> i64 {
 
 /// Every kind of change at once, rollups all the time, recounts now and then, and a reader that sees the right sum at each moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
+async fn c19_counts_hold_under_eight_writers_and_eight_roll_ups() {
     let db = TestDb::new().await;
     let main = queue(&db).await;
     let until = Instant::now() + Duration::from_secs(4);
@@ -90,7 +92,7 @@ async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
         let client = db.client().await;
         running.push(tokio::spawn(async move {
             while Instant::now() < until {
-                fold(&client).await;
+                roll_up(&client).await;
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
         }));
@@ -115,7 +117,7 @@ async fn c19_counts_hold_under_eight_writers_and_eight_folders() {
     }
     assert!(number(&witness, "select rollup from omniq.count_rollups").await > 2);
     assert!(!assert_right(&witness).await.is_empty());
-    fold(&witness).await;
+    roll_up(&witness).await;
     assert_right(&witness).await;
     assert_eq!(number(&witness, "select count(*) from omniq.count_deltas").await, 0);
     main.close().await.unwrap();
@@ -141,7 +143,7 @@ async fn c21_counts_follow_the_users_transaction() {
         let own: i64 = inner.query_one("select ready from omniq.queue_counts", &[]).await.unwrap().get(0);
         assert_eq!(own, 8);
         assert_eq!(assert_right(&witness).await[0].1[0], 5);
-        fold(&witness).await;
+        roll_up(&witness).await;
         assert_eq!(assert_right(&witness).await[0].1[0], 5);
         if commits {
             inner.commit().await.unwrap()
@@ -150,19 +152,19 @@ async fn c21_counts_follow_the_users_transaction() {
         }
         assert_eq!(assert_right(&witness).await[0].1[0], expected);
     }
-    fold(&witness).await;
+    roll_up(&witness).await;
     assert_eq!(assert_right(&witness).await[0].1[0], 8);
     queue.close().await.unwrap();
 }
 
 /// While a snapshot is held, deltas that were rolled up cannot be vacuumed; deltas of an open transaction are left out of rollups.
 #[tokio::test]
-async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed() {
+async fn c19_a_read_of_counts_reads_no_more_pages_for_what_was_rolled_up_or_is_not_committed() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let (holder, writer, other) = (db.client().await, db.client().await, db.client().await);
     change(&other, 100).await;
-    fold(&other).await;
+    roll_up(&other).await;
     pages_read(&other).await;
     let few = pages_read(&other).await;
     let begin = "begin isolation level repeatable read; select * from omniq.queue_counts";
@@ -173,7 +175,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     writer.batch_execute(&format!("begin; {writes}")).await.unwrap();
     for _ in 0..50 {
         change(&other, 200).await;
-        assert_eq!(fold(&other).await, 200);
+        assert_eq!(roll_up(&other).await, 200);
     }
     let late = db.client().await;
     late.batch_execute(&format!("begin; {writes}")).await.unwrap();
@@ -187,7 +189,7 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
     assert_eq!(number(&other, sum).await, 10_150);
     writer.batch_execute("commit").await.unwrap();
     assert_eq!(number(&other, sum).await, 30_150);
-    assert_eq!(fold(&other).await, 20_050);
+    assert_eq!(roll_up(&other).await, 20_050);
     late.batch_execute("commit").await.unwrap();
     assert_eq!(number(&other, sum).await, 50_150);
     assert_eq!(number(&holder, sum).await, 100);
@@ -195,19 +197,19 @@ async fn c19_a_look_reads_no_more_pages_for_what_was_folded_or_is_not_committed(
 }
 
 #[tokio::test]
-async fn c19_one_folds_at_a_time_and_nobody_waits() {
+async fn c19_one_session_rolls_up_at_a_time_and_no_other_waits() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     let (slow, other) = (db.client().await, db.client().await);
     change(&other, 10).await;
     slow.batch_execute("begin").await.unwrap();
-    assert_eq!(fold(&slow).await, 10);
+    assert_eq!(roll_up(&slow).await, 10);
     change(&other, 5).await;
-    let answer = tokio::time::timeout(Duration::from_secs(5), fold(&other)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(5), roll_up(&other)).await;
     assert_eq!(answer.expect("nobody waits"), 0);
     slow.batch_execute("rollback").await.unwrap();
     assert_eq!(number(&other, "select omniq.roll_up_counts(16)").await, 0, "fewer are left alone");
-    assert_eq!(fold(&other).await, 15);
+    assert_eq!(roll_up(&other).await, 15);
     queue.close().await.unwrap();
 }
 
@@ -234,7 +236,7 @@ async fn c19_changes_by_hand_are_counted_by_a_recount() {
         [("q".to_owned(), [10, 0, 0, 0, 0]), ("t".to_owned(), [3, 0, 0, 0, 0])]
     );
     queue.enqueue_many(tasks(1, "t")).await.unwrap();
-    fold(&witness).await;
+    roll_up(&witness).await;
     assert_eq!(assert_right(&witness).await[1].1[0], 4);
 
     let begin = "begin isolation level repeatable read; select 1";
@@ -256,7 +258,7 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
     let queue = queue(&db).await;
     let witness = db.client().await;
     queue.enqueue_many(tasks(10, "q")).await.unwrap();
-    fold(&witness).await;
+    roll_up(&witness).await;
     queue.enqueue_many(tasks(1, "q")).await.unwrap();
     // As if both had been written in another cluster, much later.
     let moved = "update omniq.count_rollups set cluster = 1, snapshot = '9000000000:9000000010:9000000003';
@@ -265,7 +267,7 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
     assert_eq!(assert_right(&witness).await[0].1[0], 11);
     queue.enqueue_many(tasks(100, "q")).await.unwrap();
     assert_eq!(assert_right(&witness).await[0].1[0], 111);
-    assert_eq!(fold(&witness).await, 2);
+    assert_eq!(roll_up(&witness).await, 2);
     queue.enqueue_many(tasks(1, "q")).await.unwrap();
     assert_eq!(assert_right(&witness).await[0].1[0], 112);
     queue.close().await.unwrap();
@@ -273,7 +275,7 @@ async fn c19_counts_survive_a_move_to_a_cluster_with_lower_transaction_numbers()
 
 /// Also without a worker.
 #[tokio::test]
-async fn c19_whoever_writes_much_folds_now_and_then() {
+async fn c19_a_session_that_writes_much_rolls_up_at_intervals() {
     let db = TestDb::new().await;
     let queue = queue(&db).await;
     for number in 0..1_200_i64 {
@@ -281,135 +283,14 @@ async fn c19_whoever_writes_much_folds_now_and_then() {
         queue.enqueue(NewTask::new("f", &number).unwrap()).await.unwrap();
     }
     let witness = db.client().await;
-    let folded = omniq_testkit::eventually("a fold", Duration::from_secs(30), async || {
+    let rolled_up = omniq_testkit::eventually("a roll-up", Duration::from_secs(30), async || {
         (number(&witness, "select count(*) from omniq.count_deltas").await <= 200).then_some(())
     });
-    folded.await;
+    rolled_up.await;
     assert_eq!(assert_right(&witness).await[0].1[0], 1_200);
     // And in a worker's maintenance.
     change(&witness, 600).await;
     queue.maintain().await.unwrap();
     assert_eq!(number(&witness, "select count(*) from omniq.count_deltas").await, 0);
-    queue.close().await.unwrap();
-}
-
-/// Verbs that the random walks of the suite leave out: move to another queue, become due, expire, be purged; alone and in segments.
-#[tokio::test]
-async fn c19_counts_follow_every_verb() {
-    let db = TestDb::new().await;
-    let queue = queue(&db).await;
-    let witness = db.client().await;
-    let one = |figures: [i64; 5], queue: &str| (queue.to_owned(), figures);
-    let ids = queue.enqueue_many(tasks(10, "q")).await.unwrap();
-    let change = |queue: &str| TaskUpdate { queue: Some(queue.to_owned()), ..TaskUpdate::default() };
-    queue.update(ids[4], change("r")).await.unwrap();
-    queue.update(ids[4], TaskUpdate { priority: Some(3), ..TaskUpdate::default() }).await.unwrap();
-    let expected = [one([9, 0, 0, 0, 0], "q"), one([1, 0, 0, 0, 0], "r")];
-    assert_eq!(assert_right(&witness).await, expected);
-    let later = TaskUpdate { run_at: Some(jiff::Timestamp::now() + Duration::from_secs(60)), ..change("q") };
-    queue.update(ids[4], later).await.unwrap();
-    assert_eq!(assert_right(&witness).await, [one([9, 1, 0, 0, 0], "q")]);
-
-    // Due: scheduled tasks become ready at the next claim, which takes some of them.
-    let soon = |mut task: NewTask| {
-        task.delay = Some(Duration::from_millis(50));
-        task
-    };
-    queue.enqueue_many(tasks(20, "s").into_iter().map(soon).collect()).await.unwrap();
-    queue.enqueue(soon(tasks(1, "s").remove(0))).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([0, 21, 0, 0, 0], "s"));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let worker = queue.register_worker(&WorkerInfo::new(["s"])).await.unwrap();
-    let held = queue.claim(worker, &Dequeue::from(["s"]).limit(3)).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([18, 0, 3, 0, 0], "s"));
-    queue.fail(&held[0], TaskError::new("E", "e")).await.unwrap();
-    queue.complete(&held[1]).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([18, 1, 1, 0, 0], "s"));
-    queue.retry(held[0].id).await.unwrap();
-    queue.cancel(held[0].id).await.unwrap();
-    let waiting =
-        queue.list(&TaskFilter { state: Some(TaskState::Ready), ..TaskFilter::default() }).await.unwrap();
-    queue.delete_many(&[waiting[0].id, waiting[12].id]).await.unwrap();
-    assert_right(&witness).await;
-    let name = |name: &str| Some(name.to_owned());
-    assert_eq!(queue.purge(&TaskFilter { queue: name("s"), ..TaskFilter::default() }).await.unwrap(), 17);
-    let left = assert_right(&witness).await;
-    assert_eq!(left[1], one([0, 0, 1, 0, 0], "s"));
-    // Released when its worker leaves.
-    queue.deregister_worker(worker).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([1, 0, 0, 0, 0], "s"));
-
-    // Alone in its row.
-    witness.query("select omniq.enqueue('f', queue => 'r', delay => '1 hour')", &[]).await.unwrap();
-    queue.enqueue(tasks(1, "r").remove(0)).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([1, 1, 0, 0, 0], "r"));
-    let worker = queue.register_worker(&WorkerInfo::new(["r"])).await.unwrap();
-    let held = queue.claim(worker, &Dequeue::from(["r"]).limit(1)).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([0, 1, 1, 0, 0], "r"));
-    queue.complete(&held[0]).await.unwrap();
-    assert_eq!(assert_right(&witness).await[1], one([0, 1, 0, 0, 0], "r"));
-
-    // Expired tasks count until they are removed.
-    let short = |mut task: NewTask| {
-        task.ttl = Some(Duration::from_millis(1));
-        task
-    };
-    queue.enqueue_many(tasks(4, "t").into_iter().map(short).collect()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(assert_right(&witness).await[3], one([4, 0, 0, 0, 0], "t"));
-    let expired = queue.expired(10).await.unwrap();
-    let outcome = |task: Task| Settlement {
-        task_id: task.id,
-        claim: None,
-        outcome: Outcome::Expire,
-        result: None,
-        events: Vec::new(),
-    };
-    queue.settle(expired.into_iter().map(outcome).collect(), SettleMode::Each).await.unwrap();
-    assert_eq!(assert_right(&witness).await.len(), 3);
-    queue.close().await.unwrap();
-}
-
-/// Issue 12, E10: a process that neither adds nor claims tasks, and no worker beside it: the number of rows that readers sum stays bounded.
-#[tokio::test]
-async fn c19_verbs_of_management_have_their_changes_folded() {
-    let db = TestDb::new().await;
-    let queue = queue(&db).await;
-    let witness = db.client().await;
-    let ids = queue.enqueue_many(tasks(1_100, "q")).await.unwrap();
-    for some in ids.chunks(4) {
-        let [first, second, third, fourth] = some else { unreachable!() };
-        queue.cancel(*first).await.unwrap();
-        queue.delete(*second).await.unwrap();
-        queue.update(*third, TaskUpdate { queue: Some("r".into()), ..Default::default() }).await.unwrap();
-        queue.retry(*fourth).await.unwrap();
-        queue.purge(&TaskFilter { queue: Some("none".into()), ..Default::default() }).await.unwrap();
-    }
-    let notes = "select count(*) from omniq.count_deltas";
-    omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
-        (number(&witness, notes).await < 500).then_some(())
-    })
-    .await;
-    assert_eq!(figures(&witness, "queue_counts").await, figures(&witness, "scanned_counts").await);
-    queue.close().await.unwrap();
-}
-
-/// Issue 12, E10: the same with purge and prune alone.
-#[tokio::test]
-async fn c19_purge_and_prune_have_their_changes_folded() {
-    let db = TestDb::new().await;
-    let queue = queue(&db).await;
-    let witness = db.client().await;
-    // Not by the queue, because its enqueues count as well.
-    witness.query("select omniq.enqueue('f') from generate_series(1, 600)", &[]).await.unwrap();
-    let none = TaskFilter { queue: Some("none".into()), ..Default::default() };
-    for _ in 0..500 {
-        queue.purge(&none).await.unwrap();
-        queue.prune(1).await.unwrap();
-    }
-    omniq_testkit::eventually("they are folded", Duration::from_secs(30), async || {
-        (number(&witness, "select count(*) from omniq.count_deltas").await < 500).then_some(())
-    })
-    .await;
     queue.close().await.unwrap();
 }

@@ -1,4 +1,4 @@
-"""The result storage's interface, blocking: made from `results.py` by `python/twins.py`, not to be changed by hand."""
+"""The result storage's interface, blocking: made from `results.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 

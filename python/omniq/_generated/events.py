@@ -1,4 +1,4 @@
-"""The event storage's interface, blocking: made from `events.py` by `python/twins.py`, not to be changed by hand."""
+"""The event storage's interface, blocking: made from `events.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ async fn stocked(wait: Duration) -> Stocked {
 }
 
 impl Stocked {
-    async fn in_stock(&self) -> Vec<TaskId> {
+    async fn buffered(&self) -> Vec<TaskId> {
         let mut ids = Vec::new();
         for id in &self.slow[1..] {
             if self.rig.task(*id).await.state == TaskState::Running {
@@ -61,24 +61,24 @@ impl Stocked {
 #[tokio::test]
 async fn a_cancelled_task_is_withdrawn_before_it_begins() {
     let all = stocked(PATIENCE).await;
-    let in_stock = all.in_stock().await;
-    assert!(!in_stock.is_empty(), "3000 fast runs must have led to a stock");
-    let answers = all.rig.backend.cancel_many(&in_stock).await.unwrap();
+    let buffered = all.buffered().await;
+    assert!(!buffered.is_empty(), "3000 fast runs must have led to a prefetch");
+    let answers = all.rig.backend.cancel_many(&buffered).await.unwrap();
     assert!(answers.iter().all(|answer| *answer == Cancelled::Requested), "{answers:?}");
-    for id in &in_stock {
+    for id in &buffered {
         assert_eq!(all.rig.result(*id).await.status, ResultStatus::Cancelled);
     }
     all.gate.add_permits(10);
     soon(all.running).await.unwrap().unwrap();
-    assert_eq!(all.begun.get(), 10 - in_stock.len(), "what was withdrawn from the stock must never run");
+    assert_eq!(all.begun.get(), 10 - buffered.len(), "what was removed from the local queue must never run");
 }
 
 #[tokio::test]
 async fn a_stop_hands_it_back_uncounted() {
     let all = stocked(PATIENCE).await;
-    assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
+    assert!(!all.buffered().await.is_empty(), "3000 fast runs must have led to a prefetch");
     all.handle.stop();
-    until("it is handed back", || async { all.in_stock().await.is_empty() }).await;
+    until("it is released", || async { all.buffered().await.is_empty() }).await;
     all.gate.add_permits(1);
     soon(all.running).await.unwrap().unwrap();
 
@@ -92,9 +92,9 @@ async fn a_stop_hands_it_back_uncounted() {
 #[tokio::test]
 async fn when_no_slot_becomes_free_it_is_handed_back_for_others() {
     let all = stocked(Duration::from_millis(20)).await;
-    until("it is handed back", || async { all.in_stock().await.is_empty() }).await;
+    until("it is released", || async { all.buffered().await.is_empty() }).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(all.in_stock().await.is_empty(), "nor is it claimed again");
+    assert!(all.buffered().await.is_empty(), "it must not be claimed again");
     let ran = Counter::default();
     let counter = ran.clone();
     let other = all.rig.worker().register("f", move |_: bool, context: Context| {
@@ -113,12 +113,12 @@ async fn when_no_slot_becomes_free_it_is_handed_back_for_others() {
 #[tokio::test]
 async fn when_the_lease_is_lost_none_of_it_is_begun() {
     let mut all = stocked(PATIENCE).await;
-    assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
+    assert!(!all.buffered().await.is_empty(), "3000 fast runs must have led to a prefetch");
     all.rig.queue.stop_heart(true);
     // The run is stopped and its slot is free. The worker registers anew and finds only tasks that its old claims hold.
     soon(&mut all.running).await.unwrap().unwrap();
     assert_eq!(all.begun.get(), 1);
-    assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
+    assert!(!all.buffered().await.is_empty(), "it is left to those who take over");
 }
 
 /// Issue 12, D: a process that was suspended resumes in the middle of its runs, before it has notice that its lease is
@@ -126,12 +126,12 @@ async fn when_the_lease_is_lost_none_of_it_is_begun() {
 #[tokio::test]
 async fn when_the_process_stood_still_beyond_the_lease_none_of_it_is_begun() {
     let mut all = stocked(PATIENCE).await;
-    assert!(!all.in_stock().await.is_empty(), "3000 fast runs must have led to a stock");
+    assert!(!all.buffered().await.is_empty(), "3000 fast runs must have led to a prefetch");
     all.rig.queue.stop_heart(true);
     // The run wakes first: the session is not polled before the next task would begin.
     all.gate.add_permits(1);
     std::thread::sleep(LEASE * 2);
     soon(&mut all.running).await.unwrap().unwrap();
     assert_eq!(all.begun.get(), 1);
-    assert!(!all.in_stock().await.is_empty(), "it is left to those who take over");
+    assert!(!all.buffered().await.is_empty(), "it is left to those who take over");
 }
