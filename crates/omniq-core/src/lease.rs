@@ -36,7 +36,7 @@ pub(crate) struct Term {
 impl Term {
     /// The term of a lease whose last successful heartbeat was sent at `last_good`: it ends nine tenths of the lease
     /// later.
-    fn new(last_good: Instant, lease: Duration) -> Self {
+    pub(crate) fn new(last_good: Instant, lease: Duration) -> Self {
         let term = Self { epoch: last_good, end: Arc::default() };
         term.renew(last_good, lease);
         term

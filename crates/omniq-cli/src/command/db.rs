@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use omniq::backend::postgres::{Placement, Settings};
 use omniq::migrate::{self, MigrationStatus, Part};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::args::Global;
 use crate::connect::Database;
@@ -112,22 +113,14 @@ pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
                 return Err(Failure::usage("the settings do not keep tasks in PostgreSQL: nothing to count"));
             };
             migrate::recount(&settings).await?;
-            if out.is_json() {
-                out.json(&serde_json::json!({ "recounted": true }))
-            } else {
-                out.line("Counted anew.")
-            }
+            if out.is_json() { out.json(&json!({ "recounted": true })) } else { out.line("Counted anew.") }
         }
         DbCommand::Statements { name } => statements(name.as_deref(), &offline(global)?.schema, out),
         DbCommand::Sql(parts) => {
             let settings = offline(global)?;
             let parts = parts.named().unwrap_or_else(|| Part::ALL.to_vec());
             let sql = migrate::sql(&settings.schema, &parts)?;
-            if out.is_json() {
-                out.json(&serde_json::json!({ "sql": sql }))
-            } else {
-                out.line(sql.trim_end())
-            }
+            if out.is_json() { out.json(&json!({ "sql": sql })) } else { out.line(sql.trim_end()) }
         }
     }
 }
@@ -144,19 +137,24 @@ fn offline(global: &Global) -> Result<Settings> {
 fn statements(name: Option<&str>, schema: &str, out: &Output) -> Result<()> {
     let mut all = migrate::statements(schema)?;
     if let Some(name) = name {
-        let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
-        all.retain(|(found, _)| found == name);
+        let names: Vec<_> = all.iter().map(|one| one.name.clone()).collect();
+        all.retain(|one| one.name == name);
         if all.is_empty() {
             let names = names.join(", ");
             return Err(Failure::usage(format!("there is no statement {name:?}: the names are {names}")));
         }
     }
     if out.is_json() {
-        let all: Vec<_> =
-            all.iter().map(|(name, sql)| serde_json::json!({ "name": name, "sql": sql })).collect();
+        let params = |params: &[(String, String)]| -> Vec<_> {
+            params.iter().map(|(name, ty)| json!({ "name": name, "type": ty })).collect()
+        };
+        let all: Vec<_> = all
+            .iter()
+            .map(|one| json!({ "name": one.name, "params": params(&one.params), "sql": one.sql }))
+            .collect();
         return out.json(&all);
     }
-    let texts: Vec<_> = all.iter().map(|(name, sql)| format!("-- {name}\n{};", sql.trim_end())).collect();
+    let texts: Vec<_> = all.iter().map(|one| format!("{};", one.to_string().trim_end())).collect();
     out.line(texts.join("\n\n"))
 }
 

@@ -108,3 +108,33 @@ async fn c29_processes_that_connect_at_once_through_a_pooler_do_not_meet() {
         clients.into_iter().for_each(|client| client.join().expect("no connect fails"));
     }
 }
+
+/// What is printed is what is sent: the server prepares each statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn c28_db_statements_prints_what_is_sent() {
+    let bench = Bench::ready().await;
+    bench.run(&["db", "migrate", "--part", "events"]).good();
+    let all = bench.json(&["db", "statements"]);
+    let all = all.as_array().expect("a list");
+    assert!(all.len() > 50, "{} statements", all.len());
+    let client = bench.db.client().await;
+    for one in all {
+        let (name, sql) = (one["name"].as_str().expect("a name"), one["sql"].as_str().expect("text"));
+        assert!(sql.contains("-- omniq: "), "{name} is not marked:\n{sql}");
+        let params = one["params"].as_array().expect("a list");
+        let types: Vec<_> = params.iter().map(|param| param["type"].as_str().expect("a type")).collect();
+        let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+        let prepare = format!("prepare {name} {types} as {sql}");
+        client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{error:?}\n{prepare}"));
+    }
+
+    let other = bench.run(&["db", "statements", "dequeue", "--schema", "jobs"]).good().stdout;
+    assert!(
+        other.contains("-- $1 ")
+            && other.contains("-- omniq: dequeue\n")
+            && other.contains("\"jobs\".")
+            && !other.contains("\"omniq\"."),
+        "{other}"
+    );
+    bench.run(&["db", "statements", "no such"]).fails_with(2, "the names are").fails_with(2, "dequeue");
+}

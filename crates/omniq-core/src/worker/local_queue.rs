@@ -1,6 +1,9 @@
 //! The local queue of a worker: the tasks that it has claimed and not begun, those that run, and its slots, under one
 //! lock. So a claimed task is always in one of them. See `docs/decisions/0020-local-queue.md`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

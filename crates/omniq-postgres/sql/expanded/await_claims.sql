@@ -1,3 +1,4 @@
+-- $1 worker int8
 -- omniq: await_claims
 with me as materialized (
     select w.id from "omniq".workers w where w.id = $1 for update

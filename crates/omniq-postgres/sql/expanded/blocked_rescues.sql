@@ -1,3 +1,4 @@
+-- $1 workers int8[]
 -- omniq: blocked_rescues
 with blocked as materialized (
     select t.xmax as holder from "omniq".tasks t where t.state = 1 and t.worker = any ($1) limit 100

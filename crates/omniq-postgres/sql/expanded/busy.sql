@@ -1,3 +1,10 @@
+-- $1 firsts uuid[]
+-- $2 lasts uuid[]
+-- $3 base_ids uuid[]
+-- $4 masks varbit[]
+-- $5 workers int8[]
+-- $6 numbers int4[]
+-- $7 outcomes text[]
 -- omniq: busy
 with given as materialized (
     select g.*

@@ -1,3 +1,5 @@
+-- $1 ids uuid[]
+-- $2 withdraw bool
 -- omniq: cancel
 with given as (
     select u.id, u.rank from unnest($1) with ordinality as u(id, rank)

@@ -1,3 +1,5 @@
+-- $1 run text
+-- $2 value bytea
 -- omniq: complete_raw
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'database')

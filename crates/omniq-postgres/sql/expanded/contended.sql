@@ -1,3 +1,5 @@
+-- $1 queues text[]
+-- $2 funcs text[]
 -- omniq: contended
 select exists (
     select

@@ -1,3 +1,6 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
 -- omniq: count
 select coalesce(sum(case when $2 is null then c.ready + c.scheduled + c.running + c.dead + c.completed
                          when $2 = 0 then c.scheduled

@@ -1,3 +1,10 @@
+-- $1 task uuid
+-- $2 kind text
+-- $3 queue text
+-- $4 worker text
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 after int8
 -- omniq: count_events
 select count(*)
 from "omniq".events e

@@ -1,3 +1,7 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
+-- $4 func text
 -- omniq: count_of_func
 select coalesce(sum((t.count - coalesce(bit_count(t.removed), 0))), 0)::bigint
 from "omniq".tasks t

@@ -1,3 +1,9 @@
+-- $1 status text
+-- $2 queue text
+-- $3 func text
+-- $4 since timestamptz
+-- $5 after timestamptz
+-- $6 after_id uuid
 -- omniq: count_results
 select coalesce(sum(case when r.finished_at = $5 then (
         -- The last page may have ended within this row: only the results after that point count.

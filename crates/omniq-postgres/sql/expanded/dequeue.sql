@@ -1,3 +1,11 @@
+-- $1 queues text[]
+-- $2 limit int4
+-- $3 worker int8
+-- $4 funcs text[]
+-- $5 epoch int4
+-- $6 overfetch int4
+-- $7 priorities int2[]
+-- $8 seqs int8[]
 -- omniq: dequeue
 with me as materialized (
     select w.id from "omniq".workers w where w.id = $3 and w.ended_at is null and w.epoch = $5 for key share

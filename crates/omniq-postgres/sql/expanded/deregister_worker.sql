@@ -1,3 +1,4 @@
+-- $1 worker int8
 -- omniq: deregister_worker
 with beats as (
     delete from "omniq".heartbeats where worker = $1

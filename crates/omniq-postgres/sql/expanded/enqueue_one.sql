@@ -1,3 +1,15 @@
+-- $1 id uuid
+-- $2 queue text
+-- $3 func text
+-- $4 codec text
+-- $5 payloads bytea[]
+-- $6 priority int2
+-- $7 max_retries int4
+-- $8 run_at text
+-- $9 delay float8
+-- $10 ttl float8
+-- $11 options text
+-- $12 metadata text
 -- omniq: enqueue_one
 with start as not materialized (
     select coalesce($8::timestamptz, statement_timestamp() + make_interval(secs => $9), statement_timestamp()) as at

@@ -1,3 +1,18 @@
+-- $1 ids text[]
+-- $2 queues text[]
+-- $3 funcs text[]
+-- $4 codecs text[]
+-- $5 payloads bytea[]
+-- $6 priorities int2[]
+-- $7 max_retries int4[]
+-- $8 run_ats text[]
+-- $9 delays float8[]
+-- $10 ttls float8[]
+-- $11 options text[]
+-- $12 metadata text[]
+-- $13 chosen bool[]
+-- $14 database text
+-- $15 server text
 -- omniq: enqueue_raw
 select here.database,
        case when here.database operator(pg_catalog.=) cast($14 as text) and here.server operator(pg_catalog.=) cast($15 as text)

@@ -1,3 +1,4 @@
+-- $1 workers int8[]
 -- omniq: forget_workers
 with deleted as (
     delete from "omniq".workers w

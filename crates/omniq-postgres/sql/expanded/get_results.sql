@@ -1,3 +1,6 @@
+-- $1 firsts uuid[]
+-- $2 lasts uuid[]
+-- $3 masks varbit[]
 -- omniq: get_results
 select distinct on (t.task_id) t.task_id, r.status, r.codec, t.value, r.error, r.queue, r.func, r.worker, r.attempt, r.metadata,
     r.enqueued_at, r.started_at, r.finished_at, nullif(r.expires_at, 'infinity')

@@ -1,2 +1,3 @@
+-- $1 table text
 -- omniq: has_migrations
 select pg_catalog.to_regclass($1) is not null

@@ -1,3 +1,5 @@
+-- $1 worker int8
+-- $2 last int8
 -- omniq: heartbeat
 with me as materialized (
     select w.id, w.lease, w.cancelled

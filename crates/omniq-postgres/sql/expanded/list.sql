@@ -1,3 +1,10 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
+-- $4 func text
+-- $5 after_id uuid
+-- $6 after_count int4
+-- $7 limit int8
 -- omniq: list
 select t.id, t.count, t.removed
 from "omniq".tasks t

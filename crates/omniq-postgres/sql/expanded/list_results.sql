@@ -1,3 +1,10 @@
+-- $1 status text
+-- $2 queue text
+-- $3 func text
+-- $4 since timestamptz
+-- $5 after timestamptz
+-- $6 after_id uuid
+-- $7 limit int8
 -- omniq: list_results
 select t.task_id, r.status, r.codec, t.value, r.error, r.queue, r.func, r.worker, r.attempt, r.metadata,
     r.enqueued_at, r.started_at, r.finished_at, nullif(r.expires_at, 'infinity')

@@ -1,2 +1,4 @@
+-- $1 ahead float8
+-- $2 step float8
 -- omniq: make_results_partition
 select "omniq".make_results_partition(make_interval(secs => $1), make_interval(secs => $2))

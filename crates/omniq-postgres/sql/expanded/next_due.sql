@@ -1,3 +1,4 @@
+-- $1 queues text[]
 -- omniq: next_due
 select extract(epoch from min(d.run_at) - clock_timestamp())::double precision
 from unnest($1) as q(name)

@@ -1,2 +1,3 @@
+-- $1 worker int8
 -- omniq: open_inbox
 select "omniq".open_inbox($1)

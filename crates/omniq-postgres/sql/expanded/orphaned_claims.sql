@@ -1,3 +1,4 @@
+-- $1 worker int8
 -- omniq: orphaned_claims
 select t.id, t.count, t.removed, t.claims
 from "omniq".tasks t

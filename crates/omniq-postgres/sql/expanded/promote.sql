@@ -1,3 +1,4 @@
+-- $1 queues text[]
 -- omniq: promote
 with due as materialized (
     select d.id, d.count

@@ -1,3 +1,6 @@
+-- $1 completed_after float8
+-- $2 dead_after float8
+-- $3 limit int8
 -- omniq: prune
 with over as materialized (
     select * from (

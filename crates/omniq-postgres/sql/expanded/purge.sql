@@ -1,3 +1,7 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
+-- $4 func text
 -- omniq: purge
 with mine as materialized (
     select t.ctid as tid

@@ -1,3 +1,5 @@
+-- $1 before timestamptz
+-- $2 limit int8
 -- omniq: purge_events
 with deleted as (
     delete from "omniq".events

@@ -1,3 +1,7 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
+-- $4 func text
 -- omniq: purge_left
 select exists (
     select from "omniq".tasks t

@@ -1,3 +1,4 @@
+-- $1 limit int8
 -- omniq: purge_results
 with over as materialized (
     select r.task_id, r.count, r.expires_at, r.removed, (r.count - coalesce(bit_count(r.removed), 0)) as present

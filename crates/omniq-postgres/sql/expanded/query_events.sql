@@ -1,3 +1,11 @@
+-- $1 task uuid
+-- $2 kind text
+-- $3 queue text
+-- $4 worker text
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 after int8
+-- $8 limit int8
 -- omniq: query_events
 select e.id, e.at, e.kind, e.task_id, e.queue, e.func, e.worker, e.attempt, e.data
 from "omniq".events e

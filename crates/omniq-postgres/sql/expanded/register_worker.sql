@@ -1,3 +1,6 @@
+-- $1 name text
+-- $2 queues text[]
+-- $3 lease float8
 -- omniq: register_worker
 with worker as (
     insert into "omniq".workers (name, queues, lease) values ($1, $2, make_interval(secs => $3))

@@ -1,3 +1,4 @@
+-- $1 queue text
 -- omniq: resume
 with deleted as (
     delete from "omniq".paused_queues where queue = $1 returning queue

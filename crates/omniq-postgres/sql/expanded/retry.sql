@@ -1,3 +1,4 @@
+-- $1 ids uuid[]
 -- omniq: retry
 with given as (
     select g.id from unnest($1) as g(id)

@@ -1,2 +1,3 @@
+-- $1 at_least int4
 -- omniq: roll_up_counts
 select "omniq".roll_up_counts($1)

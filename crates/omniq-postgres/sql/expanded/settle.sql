@@ -1,3 +1,14 @@
+-- $1 firsts uuid[]
+-- $2 lasts uuid[]
+-- $3 base_ids uuid[]
+-- $4 masks varbit[]
+-- $5 workers int8[]
+-- $6 numbers int4[]
+-- $7 outcomes text[]
+-- $8 delays float8[]
+-- $9 errors text[]
+-- $10 keep bool
+-- $11 everything bool
 -- omniq: settle
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not $10) as leaves

@@ -1,3 +1,24 @@
+-- $1 firsts uuid[]
+-- $2 lasts uuid[]
+-- $3 base_ids uuid[]
+-- $4 masks varbit[]
+-- $5 workers int8[]
+-- $6 numbers int4[]
+-- $7 outcomes text[]
+-- $8 delays float8[]
+-- $9 errors text[]
+-- $10 keep bool
+-- $11 everything bool
+-- $12 event_groups int4[]
+-- $13 event_distances int4[]
+-- $14 event_ats timestamptz[]
+-- $15 event_kinds text[]
+-- $16 event_tasks uuid[]
+-- $17 event_queues text[]
+-- $18 event_funcs text[]
+-- $19 event_workers text[]
+-- $20 event_attempts int4[]
+-- $21 event_data text[]
 -- omniq: settle
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not $10) as leaves

@@ -1,3 +1,4 @@
+-- $1 ids uuid[]
 -- omniq: single_out
 with wanted as materialized (
     select r.id, r.count, array_agg(u.id) as tasks

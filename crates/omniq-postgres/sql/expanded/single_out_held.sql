@@ -1,3 +1,7 @@
+-- $1 id uuid
+-- $2 base_id uuid
+-- $3 worker int8
+-- $4 number int4
 -- omniq: single_out_held
 with found as materialized (
     select t.id, t.count, "omniq".offset_of($1) - "omniq".offset_of(t.id) as index,

@@ -1,3 +1,18 @@
+-- $1 ids uuid[]
+-- $2 shapes int4[]
+-- $3 values bytea[]
+-- $4 errors text[]
+-- $5 metadata text[]
+-- $6 enqueued timestamptz[]
+-- $7 started timestamptz[]
+-- $8 finished timestamptz[]
+-- $9 statuses text[]
+-- $10 codecs text[]
+-- $11 queues text[]
+-- $12 funcs text[]
+-- $13 workers text[]
+-- $14 attempts int4[]
+-- $15 ttls float8[]
 -- omniq: store_many
 insert into "omniq".result_segments (
     task_id, status, codec, "values", error, queue, func, worker, attempt, metadata,

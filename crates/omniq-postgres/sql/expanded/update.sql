@@ -1,3 +1,11 @@
+-- $1 id uuid
+-- $2 queue text
+-- $3 priority int2
+-- $4 run_at timestamptz
+-- $5 payload bytea
+-- $6 codec text
+-- $7 max_retries int4
+-- $8 metadata jsonb
 -- omniq: update
 with given as (
     select $1 as id

@@ -1,3 +1,4 @@
+-- $1 transactions text[]
 -- omniq: writers
 select coalesce(array_agg(l.virtualtransaction), '{}')
 from pg_catalog.pg_locks l

@@ -12,6 +12,8 @@ use tokio_postgres::types::Type;
 pub use files::{Migration, Part};
 pub use recount::recount;
 
+pub use crate::sql::SentStatement;
+
 use tokio_postgres::{IsolationLevel, Row};
 
 use crate::db::sessions::BEGIN;
@@ -141,9 +143,9 @@ pub fn sql(schema: &str, parts: &[Part]) -> Result<String> {
     Ok(text)
 }
 
-/// Every statement as it is sent for this schema: its name and its text. `settle` occurs once for each combination of its blocks. Error
+/// Every statement as it is sent for this schema. `settle` occurs once for each combination of its blocks. Error
 /// `is_config` for a bad schema name.
-pub fn statements(schema: &str) -> Result<Vec<(String, String)>> {
+pub fn statements(schema: &str) -> Result<Vec<SentStatement>> {
     crate::sql::statements(schema)
 }
 

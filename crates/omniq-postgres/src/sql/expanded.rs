@@ -13,7 +13,8 @@ fn the_expanded_statements_are_those_that_are_sent() {
     let write = std::env::var_os(WRITE).is_some();
     let mut names = BTreeSet::new();
     let mut differ = Vec::new();
-    for (name, text) in super::statements("omniq").unwrap() {
+    for sent in super::statements("omniq").unwrap() {
+        let (name, text) = (&sent.name, sent.to_string());
         let file = folder.join(format!("{name}.sql"));
         if write {
             std::fs::create_dir_all(&folder).unwrap();

@@ -113,8 +113,34 @@ impl Statements {
     }
 }
 
-/// Every statement as it is sent for this schema, with its name.
-pub(crate) fn statements(schema: &str) -> omniq_core::Result<Vec<(String, String)>> {
+/// A statement as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentStatement {
+    /// The name of its file; for `settle`, with the names of its blocks. The same name is in the first line of the text.
+    pub name: String,
+    /// The name and the SQL type of each parameter: `$1` first. The types are sent with the text.
+    pub params: Vec<(String, String)>,
+    /// The text.
+    pub sql: String,
+}
+
+/// The parameters as comments, one a line, and then the text.
+impl std::fmt::Display for SentStatement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, (name, ty)) in self.params.iter().enumerate() {
+            writeln!(f, "-- ${} {name} {ty}", number + 1)?;
+        }
+        f.write_str(&self.sql)
+    }
+}
+
+/// Every statement as it is sent for this schema.
+pub(crate) fn statements(schema: &str) -> omniq_core::Result<Vec<SentStatement>> {
     let statements = Statements::new(&Schema::new(schema)?);
-    Ok(statements.all().into_iter().map(|(name, statement)| (name, statement.text.clone())).collect())
+    let sent = |(name, statement): (String, &Statement)| SentStatement {
+        name,
+        params: statement.params().collect(),
+        sql: statement.text.clone(),
+    };
+    Ok(statements.all().into_iter().map(sent).collect())
 }

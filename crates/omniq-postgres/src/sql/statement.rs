@@ -4,7 +4,7 @@
 //! again and to a server that takes no writes. In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
 //! between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Kind, Type};
 
 use super::fragments::FRAGMENTS;
 use super::schema::Schema;
@@ -38,6 +38,15 @@ impl Statement {
             types,
             reads: head.contains(&"-- read only"),
         }
+    }
+
+    /// The name and the SQL type of each parameter.
+    pub(crate) fn params(&self) -> impl Iterator<Item = (String, String)> {
+        let sql_name = |ty: &Type| match ty.kind() {
+            Kind::Array(item) => format!("{}[]", item.name()),
+            _ => ty.name().to_owned(),
+        };
+        self.names.iter().zip(&self.types).map(move |(name, ty)| (name.clone(), sql_name(ty)))
     }
 
     /// The values in the order of the text. `params` must be in the order of the file; those that the text does not use are skipped.
