@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent / "omniq"
 #: The generated files, with their sources.
 TWINS = {
     "_generated/queue.py": "storage/base/queue.py",
+    "_generated/worker_verbs.py": "storage/base/worker_verbs.py",
     "_generated/results.py": "storage/base/results.py",
     "_generated/events.py": "storage/base/events.py",
     "_generated/backend.py": "backend/base.py",
@@ -37,7 +38,8 @@ def twin_of(source: str, name: str) -> str:
     )
     for imports in re.findall(r"^from omniq\.\S+ import .*$", text, re.M):
         text = text.replace(
-            imports, re.sub(r"omniq\.storage\.base\.(queue|results|events)\b", r"omniq._generated.\1", imports)
+            imports,
+            re.sub(r"omniq\.storage\.base\.(queue|worker_verbs|results|events)\b", r"omniq._generated.\1", imports),
         )
     if "async " in text or "await " in text:
         raise ValueError(f"{name}: something async is left")

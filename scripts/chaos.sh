@@ -10,5 +10,5 @@ shift $(($# < 2 ? $# : 2))
 # Set by scripts/test.sh, where everything is built already.
 [[ -n ${OMNIQ_CHAOS_BUILT:-} ]] || scripts/python.sh wheel
 for seed in ${seeds//,/ }; do
-  target/debug/omniq-chaos --seed "$seed" --minutes "$minutes" --python .venv/bin/python "$@"
+  "$target/debug/omniq-chaos" --seed "$seed" --minutes "$minutes" --python .venv/bin/python "$@"
 done

@@ -1,4 +1,7 @@
-# Functions that the scripts share.
+# What the scripts share.
+
+# Where cargo builds.
+target=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
 
 # part TITLE COMMAND…: prints the title, runs the command, prints how long it took.
 part() {

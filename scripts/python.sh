@@ -5,6 +5,7 @@
 #   scripts/python.sh test      build a wheel from the tests' own build, install it in .venv, run all Python tests and checks
 #   scripts/python.sh wheel     the same without tests and checks, for `make chaos`
 #   scripts/python.sh installed the tests alone, on the wheel that is there
+#   scripts/python.sh only NAME build the wheel, and run the tests whose names contain NAME
 #   scripts/python.sh checks    the checks alone: formatting, lints, types
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
 #   scripts/python.sh release   build the wheel to be published, into target/wheels
@@ -36,7 +37,7 @@ site() {
 dev() {
   rm -f .venv/omniq-wheel
   cargo build -p omniq-python
-  cp --force target/debug/lib_omniq.so python/omniq/_omniq.abi3.so
+  cp --force "$target/debug/lib_omniq.so" python/omniq/_omniq.abi3.so
   "$python" -m pip uninstall --quiet --yes omniq-pg 2>/dev/null
   echo "$PWD/python" >"$(site)/omniq-dev.pth"
 }
@@ -51,7 +52,7 @@ wheel() {
 demo() {
   cargo build --release -p omniq-cli -p omniq-python
   if [[ $(cat .venv/omniq-wheel 2>/dev/null) == release ]] &&
-    [[ -z $(find python/omniq target/release/lib_omniq.so -newer .venv/omniq-wheel -name '*.*') ]]; then return; fi
+    [[ -z $(find python/omniq "$target/release/lib_omniq.so" -newer .venv/omniq-wheel -name '*.*') ]]; then return; fi
   if ! "$python" -c 'import maturin, msgspec, wheel' 2>/dev/null; then
     grep -E '^(maturin|msgspec|wheel)==' python/requirements.txt |
       "$python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin
@@ -61,7 +62,7 @@ demo() {
 
 # install_wheel PROFILE: packs the wheel from the built module, and installs it in .venv.
 install_wheel() {
-  local profile=$1 folder=target/wheels/$1
+  local profile=$1 folder=$target/wheels/$1
   rm -f .venv/omniq-wheel
   rm -rf "$folder"
   mkdir -p "$folder/content"
@@ -69,7 +70,7 @@ install_wheel() {
   PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin pep517 write-dist-info --metadata-directory "$folder/content" \
     --interpreter "$python" --compatibility linux >"$folder/maturin.log" 2>&1 || { cat "$folder/maturin.log" >&2; return 1; }
   tar -C python --exclude='*.so' --exclude=__pycache__ -cf - omniq | tar -C "$folder/content" -xf -
-  cp "target/$profile/lib_omniq.so" "$folder/content/omniq/_omniq.abi3.so"
+  cp "$target/$profile/lib_omniq.so" "$folder/content/omniq/_omniq.abi3.so"
   "$python" -m wheel pack --dest-dir "$folder" "$folder/content" >/dev/null
   rm -f "$(site)/omniq-dev.pth"
   "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$folder"/*.whl
@@ -86,12 +87,16 @@ checks() {
   for example in examples/python/*/; do MYPYPATH=python:$example .venv/bin/mypy "$example"; done
 }
 
+# run [NAME]: all tests, or those whose names contain NAME.
 run() {
-  OMNIQ_WHEEL=$(ls "$PWD"/target/wheels/debug/*.whl) "$python" -m pytest -n 4 --quiet python/tests
+  local wheel chosen=()
+  wheel=$(ls "$target"/wheels/debug/*.whl)
+  [[ -z ${1:-} ]] || chosen=(-k "$1")
+  OMNIQ_WHEEL=$wheel "$python" -m pytest -n 4 --quiet "${chosen[@]}" python/tests
 }
 
 release() {
-  PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin build --release --zig --compatibility manylinux2014 --out target/wheels
+  PATH=$PWD/.venv/bin:$PATH .venv/bin/maturin build --release --zig --compatibility manylinux2014 --out "$target/wheels"
 }
 
 if [[ ${1:-dev} == demo ]]; then
@@ -109,10 +114,14 @@ case ${1:-dev} in
     part "Python tests" run
     ;;
   installed) part "Python tests" run ;;
+  only)
+    part "Python wheel" wheel
+    part "Python tests" run "${2:-}"
+    ;;
   checks) part "Python checks" checks ;;
   release) part "Python wheel for release" release ;;
   *)
-    sed -n '3,10p' "$0" >&2
+    sed -n '3,11p' "$0" >&2
     exit 2
     ;;
 esac

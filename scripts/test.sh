@@ -14,7 +14,7 @@ room=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || tru
 if ((${room:-0} >= 8)); then export TMPDIR=/dev/shm; fi
 
 # Incremental builds make the second build faster and the first slower, so they are used only where they are used already.
-[[ -d target/debug/incremental ]] || export CARGO_INCREMENTAL=0
+[[ -d $target/debug/incremental ]] || export CARGO_INCREMENTAL=0
 
 # The parallel processes, each in a process group of its own. They are ended at the exit, whatever the result of the tests.
 beside=() said=()
@@ -50,7 +50,7 @@ wait_for() {
 checked=$(mktemp)
 said+=("$checked")
 run_beside env OMNIQ_TOOLS_BESIDE=yes nice -n 19 \
-  bash -ec 'CARGO_TARGET_DIR=$PWD/target/checks scripts/check.sh; scripts/python.sh checks' >"$checked" 2>&1
+  bash -ec 'CARGO_TARGET_DIR=$1/checks scripts/check.sh; scripts/python.sh checks' checks "$target" >"$checked" 2>&1
 checks=$started
 
 # This mostly waits for the network, so it runs beside the build.
@@ -64,8 +64,8 @@ part "Test programs" cargo test --workspace --all-features --no-run
 examples() {
   local data
   data=$(test_base)/pg-examples
-  target/debug/omniq --quiet dev start --data "$data"
-  OMNIQ_URL=$(target/debug/omniq dev url --data "$data") cargo test --workspace --all-features --doc --quiet
+  "$target/debug/omniq" --quiet dev start --data "$data"
+  OMNIQ_URL=$("$target/debug/omniq" dev url --data "$data") cargo test --workspace --all-features --doc --quiet
 }
 part "Examples in the documentation" examples
 

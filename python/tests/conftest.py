@@ -17,6 +17,8 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
+#: Where cargo builds.
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 def off_loop(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -41,7 +43,7 @@ def _start() -> str:
     base = Path(os.environ.get("TMPDIR", "/tmp")) / f"omniq-test-{user}{str(ROOT).replace('/', '_')}"
     base.mkdir(parents=True, exist_ok=True)
     data = base / "pg-python"
-    omniq = os.environ.get("OMNIQ_COMMAND", str(ROOT / "target/debug/omniq"))
+    omniq = os.environ.get("OMNIQ_COMMAND", str(TARGET / "debug/omniq"))
     env = {**os.environ}
     if "OMNIQ_TEST_PG_BIN" in env:
         env["OMNIQ_PG_BIN"] = env["OMNIQ_TEST_PG_BIN"]

@@ -101,10 +101,10 @@ def test_every_class_and_verb_is_documented(made: Any) -> None:
 
 
 def test_twins_have_the_same_verbs_under_both_names() -> None:
-    verbs = {name for name in vars(AsyncTaskQueue) if not name.startswith("_")}
-    plain = {name for name in vars(TaskQueue) if not name.startswith("_") and not name.endswith("_sync")}
+    verbs = {name for name in dir(AsyncTaskQueue) if not name.startswith("_")}
+    plain = {name for name in dir(TaskQueue) if not name.startswith("_") and not name.endswith("_sync")}
     assert verbs == plain
-    for name in verbs:
+    for name in verbs - {"wake"}:
         blocking = getattr(postgres.PostgresQueue, name)
         assert blocking is getattr(postgres.PostgresQueue, f"{name}_sync")
         assert inspect.iscoroutinefunction(getattr(postgres.AsyncPostgresQueue, name))

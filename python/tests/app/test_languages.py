@@ -15,6 +15,7 @@ from omniq import AsyncHandle, AsyncOmniQ
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 class Order(msgspec.Struct):
@@ -27,7 +28,7 @@ def program() -> str:
     """The path of the Rust program."""
     build = ["cargo", "build", "--quiet", "-p", "omniq", "--example", "languages"]
     subprocess.run(build, cwd=ROOT, check=True)
-    return str(ROOT / "target/debug/examples/languages")
+    return str(TARGET / "debug/examples/languages")
 
 
 async def test_both_ways(url: str, program: str) -> None:

@@ -19,8 +19,8 @@ def required(verb: F) -> F:
 
 
 def required_verbs(interface: type) -> list[str]:
-    """The names of the verbs that a storage must implement, sorted."""
-    return sorted(name for name, verb in vars(interface).items() if hasattr(verb, "__omniq_required__"))
+    """The names of the verbs that subclasses must still implement, sorted."""
+    return sorted(name for name in dir(interface) if hasattr(getattr(interface, name), "__omniq_required__"))
 
 
 class Storage:
@@ -37,12 +37,8 @@ class Storage:
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         if not cls._native:
-            lacking = [
-                name
-                for interface in cls.__mro__
-                for name in required_verbs(interface)
-                if getattr(cls, name) is vars(interface)[name]
-            ]
+            # An implementation is another function, without the mark.
+            lacking = required_verbs(cls)
             if lacking:
                 raise TypeError(f"{cls.__name__} cannot be made before it has the methods {', '.join(lacking)}")
         made = super().__new__(cls)

@@ -1,0 +1,288 @@
+"""The part of the task queue's interface that workers call: claims, the ends of runs, leases and upkeep, blocking: made from `worker_verbs.py` by `python/twins.py`. Do not edit it by hand."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._given import LEASE, a_flag, a_number, a_span, a_text, a_worker, texts
+from omniq._loop import wait
+from omniq.models import Settled, Settlement, Task, TaskError, TaskState
+from omniq.storage.base.common import QueueStorage, a_task, failures, held_tasks, required, settlements
+
+__all__ = ["WorkerVerbs"]
+
+
+class WorkerVerbs(QueueStorage):
+    """The verbs of workers. Programs can call those that claim a task and end its run; the Rust worker calls the others.
+    A custom queue must implement all that are marked as required.
+    """
+
+    _core: _omniq.Queue
+
+    def dequeue_sync(
+        self,
+        queues: str | Iterable[str] = "default",
+        *,
+        timeout: float | timedelta = 0,
+        funcs: Iterable[str] | None = None,
+    ) -> Task | None:
+        """Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
+
+        At the first call the queue object registers as a worker. A heartbeat in the background extends its lease until
+        the object is closed, which releases the tasks that are not settled by then. After a crash a task returns once
+        the lease has ended (by default 10 seconds) and its loss is detected; the attempt counts.
+
+        Args:
+            queues: One queue or several; the first is served first. Default: ``"default"``.
+            timeout: How long to wait for a task, in seconds or as `timedelta`. Default: no wait.
+            funcs: Only tasks of these functions. Default: any.
+
+        Returns:
+            The task, or ``None`` if there was none. Settle it by `complete`, `fail` or another verb.
+        """
+        return wait(
+            self._core.dequeue(
+                texts(queues, "queues"), a_span(timeout, "timeout"), None if funcs is None else texts(funcs, "funcs")
+            )
+        )
+
+    dequeue = dequeue_sync
+
+    def dequeue_many_sync(
+        self,
+        queues: str | Iterable[str] = "default",
+        *,
+        limit: int,
+        timeout: float | timedelta = 0,
+        funcs: Iterable[str] | None = None,
+    ) -> builtins.list[Task]:
+        """Claims up to `limit` tasks, as `dequeue` does.
+
+        Args:
+            queues: As for `dequeue`.
+            limit: The most tasks to claim, 1 to 10,000.
+            timeout: How long to wait for the first task, in seconds or as `timedelta`. Default: no wait.
+            funcs: As for `dequeue`.
+
+        Returns:
+            The tasks; an empty list if there was none.
+        """
+        return wait(
+            self._core.dequeue_many(
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                a_span(timeout, "timeout"),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
+
+    dequeue_many = dequeue_many_sync
+
+    def complete_sync(self, task: Task) -> None:
+        """Reports success: the task leaves the queue.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        wait(self._core.complete(a_task(task)))
+
+    complete = complete_sync
+
+    def complete_many_sync(self, tasks: Sequence[Task]) -> None:
+        """Reports success of all, or of none if one is not held any more (`ClaimLostError`)."""
+        wait(self._core.complete_many(held_tasks(tasks)))
+
+    complete_many = complete_many_sync
+
+    def fail_sync(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
+        """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            error: The reason. Of an exception, type, message and traceback are stored.
+
+        Returns:
+            `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        return wait(self._core.fail(a_task(task), TaskError.of(error)))
+
+    fail = fail_sync
+
+    def fail_many_sync(
+        self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
+    ) -> builtins.list[TaskState]:
+        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            failed: The tasks, each with its error as for `fail`.
+
+        Returns:
+            The new state of each task in the same order, as `fail` returns it.
+        """
+        return wait(self._core.fail_many(failures(failed)))
+
+    fail_many = fail_many_sync
+
+    def retry_later_sync(
+        self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
+    ) -> None:
+        """Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        wait(
+            self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
+        )
+
+    retry_later = retry_later_sync
+
+    def release_sync(self, task: Task) -> None:
+        """Releases the task: it returns to the queue, and the attempt is not counted.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        wait(self._core.release(a_task(task)))
+
+    release = release_sync
+
+    def release_many_sync(self, tasks: Sequence[Task]) -> None:
+        """Releases all, or none if one is not held any more (`ClaimLostError`)."""
+        wait(self._core.release_many(held_tasks(tasks)))
+
+    release_many = release_many_sync
+
+    def snooze_sync(self, task: Task, delay: float | timedelta) -> None:
+        """Postpones the task by `delay`, at most 100 years; the attempt is not counted.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        wait(self._core.snooze(a_task(task), a_span(delay, "delay")))
+
+    snooze = snooze_sync
+
+    def discard_sync(self, task: Task) -> None:
+        """Drops a task that is held: it leaves the queue.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then.
+        """
+        wait(self._core.discard(a_task(task)))
+
+    discard = discard_sync
+
+    @required
+    def settle_sync(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+        """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
+
+        Results and events in the settlements are written in the same transaction. A settlement without a claim is
+        answered `Settled.LOST` also if another call changes the task, or another task of its segment, at that moment:
+        only another lookup shows which.
+
+        Args:
+            batch: The settlements.
+            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
+                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
+                and the rest is settled. Default: false.
+        """
+        return wait(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
+
+    settle = settle_sync
+
+    @required
+    def register_worker_sync(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
+        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
+
+        Args:
+            name: The worker's name.
+            queues: The queues that it serves.
+            lease: The lease, in seconds or as `timedelta`: at least 0.1 seconds, at most 100 years.
+        """
+        return wait(
+            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
+        )
+
+    register_worker = register_worker_sync
+
+    @required
+    def deregister_worker_sync(self, worker: int) -> int:
+        """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
+
+        Returns:
+            How many tasks it held.
+        """
+        return wait(self._core.deregister_worker(a_worker(worker)))
+
+    deregister_worker = deregister_worker_sync
+
+    @required
+    def heartbeat_sync(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+        """Extends a worker's lease. Required.
+
+        Returns:
+            Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
+            them.
+        """
+        return wait(self._core.heartbeat(a_worker(worker)))
+
+    heartbeat = heartbeat_sync
+
+    @required
+    def claim_sync(
+        self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
+    ) -> builtins.list[Task]:
+        """Claims up to `limit` tasks, 1 to 10,000, for this worker without waiting, in the order of `dequeue`.
+        Required.
+
+        Raises:
+            ClaimLostError: If the worker is not known (any more).
+        """
+        return wait(
+            self._core.claim(
+                a_worker(worker),
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
+
+    claim = claim_sync
+
+    @required
+    def lost_sync(self, limit: int) -> builtins.list[tuple[Task, str]]:
+        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
+
+        These workers are marked as lost and cannot come back. The caller settles each task by its claim.
+        """
+        return wait(self._core.lost(a_number(limit, "limit")))
+
+    lost = lost_sync
+
+    @required
+    def expired_sync(self, limit: int) -> builtins.list[Task]:
+        """Waiting tasks whose time to live has ended, about `limit`. Required.
+
+        The caller settles them as ``expire``.
+        """
+        return wait(self._core.expired(a_number(limit, "limit")))
+
+    expired = expired_sync
+
+    @required
+    def prune_sync(self, limit: int) -> int:
+        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
+
+        The retention is set where the queue is opened. Workers call this at intervals.
+        """
+        return wait(self._core.prune(a_number(limit, "limit")))
+
+    prune = prune_sync
