@@ -75,7 +75,7 @@ pub struct Lease {
 impl Lease {
     /// Registers a worker and starts its heartbeat. After a crash the worker stays registered until its lease ends.
     ///
-    /// Errors: `is_invalid` for bad names or a lease below 100 ms; those of [`TaskQueue::register_worker`];
+    /// Errors: `is_invalid` for bad names or a lease below 100 ms; those of [`crate::WorkerQueue::register_worker`];
     /// `is_internal` if the heartbeat's thread cannot start.
     pub async fn start<Q: TaskQueue + ?Sized>(queue: &Q, info: &WorkerInfo) -> Result<Self> {
         info.check()?;

@@ -34,12 +34,12 @@ pub use omniq_core::{
 pub use omniq_core::sync;
 
 /// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
-/// [`EventStorage`]: claims, settlements, leases, and the parts of the worker's side.
+/// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
         Claim, Completion, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState,
-        Location, Lost, Outcome, SelfLease, SettleMode, Settled, Settlement, Step, Subscription, Verb,
-        WorkerInfo, check_name, read_object,
+        Location, Lost, Outcome, QueueMaintenance, SelfLease, SettleMode, Settled, Settlement, Step,
+        Subscription, Verb, WorkerInfo, WorkerQueue, check_name, read_object,
     };
 }
 

@@ -28,6 +28,7 @@
 //! The expression may `.await`. `Blocking(fixture)` runs the same suite through the blocking twins.
 //! Each behaviour becomes a test of its own, named after the item of the contract that it proves.
 
+mod adapter;
 pub mod events;
 mod fixture;
 mod macros;

@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use super::store::{MemoryQueue, State};
 use super::subscription::{MemoryHeartbeat, MemorySubscription};
 use crate::model::*;
-use crate::{Error, HeartbeatConnection, Location, Result, SelfLease, Subscription, TaskQueue};
+use crate::{
+    Error, HeartbeatConnection, Location, QueueMaintenance, Result, SelfLease, Subscription, TaskQueue,
+    WorkerQueue,
+};
 
 #[async_trait]
 impl TaskQueue for MemoryQueue {
@@ -151,7 +154,10 @@ impl TaskQueue for MemoryQueue {
     fn location(&self) -> Location {
         self.store.location.clone()
     }
+}
 
+#[async_trait]
+impl WorkerQueue for MemoryQueue {
     fn self_lease(&self) -> &SelfLease {
         &self.object.lease
     }
@@ -185,7 +191,10 @@ impl TaskQueue for MemoryQueue {
         drop(self.open()?);
         Ok(Box::new(MemorySubscription::new(self.clone(), listener)))
     }
+}
 
+#[async_trait]
+impl QueueMaintenance for MemoryQueue {
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
         let (mut state, _) = self.open()?;
         let State { tasks, workers, .. } = &mut *state;

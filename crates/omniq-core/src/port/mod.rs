@@ -1,8 +1,10 @@
 //! The interfaces that a storage implements, one file each.
 
 mod events;
+mod maintenance;
 mod queue;
 mod results;
+mod worker_queue;
 
 use std::fmt;
 
@@ -11,8 +13,10 @@ use async_trait::async_trait;
 use crate::Result;
 
 pub use events::EventStorage;
-pub use queue::{Handoff, HeartbeatConnection, Subscription, TaskQueue};
+pub use maintenance::QueueMaintenance;
+pub use queue::TaskQueue;
 pub use results::ResultStorage;
+pub use worker_queue::{Handoff, HeartbeatConnection, Subscription, WorkerQueue};
 pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
 #[cfg(feature = "conformance")]
 pub use {events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter};

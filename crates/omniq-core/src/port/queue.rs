@@ -1,14 +1,12 @@
-//! The task queue: the verbs of users and of workers.
+//! The task queue: the verbs of users.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_macros::blocking;
 
-use super::Location;
+use super::{Location, QueueMaintenance, WorkerQueue};
 use crate::model::*;
-use crate::self_lease::SelfLease;
 use crate::{Error, Result, verbs};
 
 /// A queue of tasks.
@@ -17,10 +15,11 @@ use crate::{Error, Result, verbs};
 /// (`is_unavailable`) may or may not have been carried out. Bulk calls are all or nothing. Time is the storage's own:
 /// the database's clock decides what is due and what has expired.
 ///
-/// A storage implements the methods without a body; the others are made from them.
+/// A storage implements the methods without a body; the others are made from them. What workers call is apart:
+/// [`WorkerQueue`] and [`QueueMaintenance`].
 #[blocking(BlockingQueue)]
 #[async_trait]
-pub trait TaskQueue: Debug + Send + Sync + 'static {
+pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// Adds a task and returns its id.
     ///
     /// Errors: `is_invalid` for bad input, `is_duplicate` if the id is in use; nothing is written then.
@@ -209,84 +208,6 @@ pub trait TaskQueue: Debug + Send + Sync + 'static {
 
     /// Where the tasks are kept.
     fn location(&self) -> Location;
-
-    /// The lease of this object's own worker, for [`dequeue`](Self::dequeue).
-    fn self_lease(&self) -> &SelfLease;
-
-    /// A connection for heartbeats alone, because neither a full pool nor a busy runtime may delay them.
-    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection>;
-
-    /// Adds a worker. Its claims hold for `info.lease` from now and from each heartbeat.
-    #[async_only]
-    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
-
-    /// Removes a worker and hands back the tasks that it holds, their attempts not counted; returns how many.
-    #[async_only]
-    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64>;
-
-    /// Claims tasks for this worker without waiting. Error `is_claim_lost` if the worker is not known (any more).
-    #[async_only]
-    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>>;
-
-    /// Subscribes an idle worker to these queues. What becomes ready after this call wakes it, so the caller claims
-    /// once more before it waits.
-    #[async_only]
-    async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>>;
-
-    /// Subscribes to direct hand-off: a storage may assign a new task of these functions to an idle worker on insert,
-    /// which saves the claim. Call it before [`subscribe`](Self::subscribe). By default nothing is handed off.
-    fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
-        let _ = (worker, funcs);
-        Box::new(NoHandoff)
-    }
-
-    /// Tasks held by workers whose lease has ended, about `limit`, because the tasks of a segment come together. These
-    /// workers are marked as lost and cannot come back. The caller settles each task by its claim.
-    #[async_only]
-    async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
-
-    /// Waiting tasks whose time to live has ended, about `limit` as above. The caller settles them with
-    /// [`Outcome::Expire`].
-    #[async_only]
-    async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
-
-    /// The upkeep that a storage needs, in short transactions; every worker calls it at intervals.
-    #[async_only]
-    async fn maintain(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// The subscription of an idle worker. Dropping it ends the subscription.
-#[async_trait]
-pub trait Subscription: Send {
-    /// Waits until tasks may be there, or the timeout is over. It may return although there are none.
-    async fn wait(&mut self, timeout: Duration);
-}
-
-/// Receives the tasks that are handed off to a worker. Dropping it ends the hand-off.
-#[async_trait]
-pub trait Handoff: Send {
-    /// Waits for tasks that were handed off: this worker holds them as if it had claimed them. Dropping the future
-    /// loses nothing.
-    async fn next(&mut self) -> Vec<Task>;
-}
-
-/// The hand-off of storages that have none.
-struct NoHandoff;
-
-#[async_trait]
-impl Handoff for NoHandoff {
-    async fn next(&mut self) -> Vec<Task> {
-        std::future::pending().await
-    }
-}
-
-/// Extends a worker's lease.
-#[async_trait]
-pub trait HeartbeatConnection: Send {
-    /// Extends the lease, and returns the ids of tasks to stop.
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
 }
 
 impl dyn TaskQueue {

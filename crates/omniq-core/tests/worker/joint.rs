@@ -89,10 +89,6 @@ macro_rules! pass_on {
                 $port::$verb(&self.$part $(, $name)*).await
             })*
 
-            fn location(&self) -> Location {
-                self.queue.location()
-            }
-
             $($more)*
         }
     };
@@ -113,17 +109,22 @@ pass_on! { TaskQueue on queue {
     resume(queue: &str) -> ();
     queues() -> Vec<QueueStats>;
     close() -> ();
+}
+    fn location(&self) -> Location {
+        self.queue.location()
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        self.settle_together(batch, mode).await
+    }
+}
+
+pass_on! { WorkerQueue on queue {
     register_worker(info: &WorkerInfo) -> WorkerId;
     deregister_worker(worker: WorkerId) -> u64;
     claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
     subscribe(worker: WorkerId, queues: &[String]) -> Box<dyn Subscription>;
-    lost(limit: u32) -> Vec<Lost>;
-    expired(limit: u32) -> Vec<Task>;
 }
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        self.settle_together(batch, mode).await
-    }
-
     fn self_lease(&self) -> &SelfLease {
         self.queue.self_lease()
     }
@@ -132,6 +133,11 @@ pass_on! { TaskQueue on queue {
         self.queue.heartbeat_connection()
     }
 }
+
+pass_on! { QueueMaintenance on queue {
+    lost(limit: u32) -> Vec<Lost>;
+    expired(limit: u32) -> Vec<Task>;
+}}
 
 pass_on! { ResultStorage on results {
     store_many(results: Vec<TaskResult>) -> ();
@@ -142,7 +148,11 @@ pass_on! { ResultStorage on results {
     count(filter: &ResultFilter) -> u64;
     purge_expired(limit: u32) -> u64;
     close() -> ();
-}}
+}
+    fn location(&self) -> Location {
+        self.queue.location()
+    }
+}
 
 pass_on! { EventStorage on events {
     query(filter: &EventFilter) -> Vec<TaskEvent>;
@@ -150,6 +160,10 @@ pass_on! { EventStorage on events {
     purge(before: Timestamp, limit: u32) -> u64;
     close() -> ();
 }
+    fn location(&self) -> Location {
+        self.queue.location()
+    }
+
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
         if self.only_by_settle {
             return Err(Error::internal("this store takes events only with a settle, for the test"));

@@ -25,8 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingQueue, Cancelled, Completion, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost,
-    NewTask, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter,
-    TaskId, TaskQueue, TaskUpdate, WorkerId, WorkerInfo, check_name,
+    NewTask, QueueMaintenance, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription,
+    Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
 use uuid::Uuid;
 
@@ -236,7 +236,10 @@ impl TaskQueue for AsyncPostgresQueue {
     fn location(&self) -> Location {
         self.db().location()
     }
+}
 
+#[async_trait]
+impl WorkerQueue for AsyncPostgresQueue {
     fn self_lease(&self) -> &SelfLease {
         &self.inner.lease
     }
@@ -274,7 +277,10 @@ impl TaskQueue for AsyncPostgresQueue {
     fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
         Box::new(handoff::begin(&self.inner.wake, &self.inner.claims, worker, funcs))
     }
+}
 
+#[async_trait]
+impl QueueMaintenance for AsyncPostgresQueue {
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
         lost::lost(self.db(), &self.inner.claims.lock_holders, limit).await
     }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use omniq::port::{
-    Heartbeat, HeartbeatConnection, Location, Lost, Outcome, SelfLease, SettleMode, Settled, Settlement,
-    Subscription, WorkerInfo,
+    Heartbeat, HeartbeatConnection, Location, Lost, Outcome, QueueMaintenance, SelfLease, SettleMode,
+    Settled, Settlement, Subscription, WorkerInfo, WorkerQueue,
 };
 use omniq::{
     Cancelled, Dequeue, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
@@ -181,7 +181,10 @@ impl TaskQueue for CustomQueue {
     fn location(&self) -> Location {
         self.custom.location()
     }
+}
 
+#[async_trait]
+impl WorkerQueue for CustomQueue {
     fn self_lease(&self) -> &SelfLease {
         &self.lease
     }
@@ -211,7 +214,10 @@ impl TaskQueue for CustomQueue {
     async fn subscribe(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Subscription>> {
         Ok(self.notifier.listen())
     }
+}
 
+#[async_trait]
+impl QueueMaintenance for CustomQueue {
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
         let read = |answer: &Bound<'_, PyAny>| {
             let lost: Vec<(TaskArg, String)> = answer.extract()?;

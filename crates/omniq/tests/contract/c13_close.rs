@@ -140,14 +140,17 @@ async fn c13_verbs_after_close_say_so() {
 async fn c13_cancelled_calls_leave_their_connections_clean() {
     let db = TestDb::new().await;
     let (proxy, url) = Proxy::in_front_of(&db.url()).await;
-    let settings = Settings::builder().url(&url).pool_max(2).build().unwrap();
+    let settings = Settings::builder().url(&url).pool_min(2).pool_max(2).build().unwrap();
     let queue = AsyncPostgresQueue::with_settings(&settings).await.unwrap();
-    let kept = queue.enqueue(NewTask::new("kept", &1).unwrap().queue("kept")).await.unwrap();
     let witness = db.client().await;
     let backends = "select array_agg(pid order by pid) from pg_stat_activity
         where datname = current_database() and application_name = 'omniq'";
-    let _ = tokio::join!(queue.get(kept), queue.get(kept));
-    let before: Vec<i32> = witness.query_one(backends, &[]).await.unwrap().get(0);
+    let both = async || {
+        let pids: Vec<i32> =
+            witness.query_one(backends, &[]).await.unwrap().get::<_, Option<_>>(0).unwrap_or_default();
+        (pids.len() == 2).then_some(pids)
+    };
+    let before = eventually("both connections are there", PATIENCE, both).await;
 
     proxy.delay(Duration::from_millis(2));
     for i in 0..60_u64 {

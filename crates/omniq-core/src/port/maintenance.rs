@@ -1,0 +1,25 @@
+//! What every worker calls on a task queue at intervals, so that tasks of lost workers and expired tasks go on.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::Result;
+use crate::model::*;
+
+/// The maintenance of a queue.
+#[async_trait]
+pub trait QueueMaintenance: Debug + Send + Sync + 'static {
+    /// Tasks held by workers whose lease has ended, about `limit`, because the tasks of a segment come together. These
+    /// workers are marked as lost and cannot come back. The caller settles each task by its claim.
+    async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
+
+    /// Waiting tasks whose time to live has ended, about `limit` as above. The caller settles them with
+    /// [`Outcome::Expire`].
+    async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
+
+    /// The upkeep that a storage needs, in short transactions; every worker calls it at intervals.
+    async fn maintain(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What workers call on a task queue: leases, claims, wake-ups and hand-off.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Result;
+use crate::model::*;
+use crate::self_lease::SelfLease;
+
+/// A queue as workers see it.
+#[async_trait]
+pub trait WorkerQueue: Debug + Send + Sync + 'static {
+    /// The lease of this object's own worker, for [`dequeue`](super::TaskQueue::dequeue).
+    fn self_lease(&self) -> &SelfLease;
+
+    /// A connection for heartbeats alone, because neither a full pool nor a busy runtime may delay them.
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection>;
+
+    /// Adds a worker. Its claims hold for `info.lease` from now and from each heartbeat.
+    async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
+
+    /// Removes a worker and hands back the tasks that it holds, their attempts not counted; returns how many.
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<u64>;
+
+    /// Claims tasks for this worker without waiting. Error `is_claim_lost` if the worker is not known (any more).
+    async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>>;
+
+    /// Subscribes an idle worker to these queues. What becomes ready after this call wakes it, so the caller claims
+    /// once more before it waits.
+    async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>>;
+
+    /// Subscribes to direct hand-off: a storage may assign a new task of these functions to an idle worker on insert,
+    /// which saves the claim. Call it before [`subscribe`](Self::subscribe). By default nothing is handed off.
+    fn handoff(&self, worker: WorkerId, funcs: &[String]) -> Box<dyn Handoff> {
+        let _ = (worker, funcs);
+        Box::new(NoHandoff)
+    }
+}
+
+/// The subscription of an idle worker. Dropping it ends the subscription.
+#[async_trait]
+pub trait Subscription: Send {
+    /// Waits until tasks may be there, or the timeout is over. It may return although there are none.
+    async fn wait(&mut self, timeout: Duration);
+}
+
+/// Receives the tasks that are handed off to a worker. Dropping it ends the hand-off.
+#[async_trait]
+pub trait Handoff: Send {
+    /// Waits for tasks that were handed off: this worker holds them as if it had claimed them. Dropping the future
+    /// loses nothing.
+    async fn next(&mut self) -> Vec<Task>;
+}
+
+/// The hand-off of storages that have none.
+struct NoHandoff;
+
+#[async_trait]
+impl Handoff for NoHandoff {
+    async fn next(&mut self) -> Vec<Task> {
+        std::future::pending().await
+    }
+}
+
+/// Extends a worker's lease.
+#[async_trait]
+pub trait HeartbeatConnection: Send {
+    /// Extends the lease, and returns the ids of tasks to stop.
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
+}
