@@ -38,8 +38,7 @@ def twin_of(source: str, name: str) -> str:
     )
     for imports in re.findall(r"^from omniq\.\S+ import .*$", text, re.M):
         text = text.replace(
-            imports,
-            re.sub(r"omniq\.storage\.base\.(queue|worker_verbs|results|events)\b", r"omniq._generated.\1", imports),
+            imports, re.sub(r"omniq\.storage\.base\.worker_verbs\b", r"omniq._generated.worker_verbs", imports)
         )
     if "async " in text or "await " in text:
         raise ValueError(f"{name}: something async is left")

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._generated.events import EventStorage
-from omniq._generated.queue import TaskQueue
-from omniq._generated.results import ResultStorage
 from omniq._given import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import wait
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
+from omniq.storage.base import EventStorage, ResultStorage, TaskQueue
 from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
 
 if TYPE_CHECKING:

@@ -14,10 +14,8 @@ from omniq._given import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
+from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
 from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
-from omniq.storage.base.events import AsyncEventStorage
-from omniq.storage.base.queue import AsyncTaskQueue
-from omniq.storage.base.results import AsyncResultStorage
 
 if TYPE_CHECKING:
     from typing_extensions import Self

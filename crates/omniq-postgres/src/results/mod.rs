@@ -21,7 +21,7 @@ use crate::segments::result_batch::ResultBatch;
 use crate::settings::Settings;
 use crate::sql::schema::hash;
 use crate::sql::time::{Time, optional};
-use crate::sql::{Columns, Named, count_of};
+use crate::sql::{Columns, Named, Statement, count_of};
 
 /// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl ResultStorage for AsyncPostgresResultStorage {
             ("ttls", &shapes.ttls),
         ];
         let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
-        let calls: [(_, &[Named<'_>]); 3] = [
+        let calls: [(&Statement, &[Named<'_>]); 3] = [
             (&db.sql.lock_results, &[("keys", &keys)]),
             (&db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]),
             (&db.sql.store_many, &params),

@@ -14,7 +14,7 @@ mod values;
 
 pub(crate) use self::columns::{Columns, Faults, count_of, stored_error, unsigned};
 use self::schema::Schema;
-pub(crate) use self::statement::{Named, Statement};
+pub(crate) use self::statement::{Late, Named, Statement};
 pub(crate) use self::values::{json, object, seconds, signed};
 
 /// The blocks of `settle.sql` that a batch of settlements needs.
@@ -56,29 +56,29 @@ macro_rules! statements {
         /// All statements for one schema.
         #[derive(Debug)]
         pub(crate) struct Statements {
-            $($(pub(crate) $name: Statement,)*)*
-            settle: [Statement; 16],
+            $($(pub(crate) $name: Late,)*)*
+            settle: [Late; 16],
         }
 
         impl Statements {
             pub(crate) fn new(schema: &Schema) -> Self {
                 Self {
-                    $($($name: Statement::new(
+                    $($($name: Late::new(
                         schema,
                         stringify!($name),
                         include_str!(concat!("../../sql/queries/", $room, "/", stringify!($name), ".sql")),
                         &[],
                     ),)*)*
-                    settle: SettleBlocks::all().map(|blocks| Statement::new(schema, "settle", SETTLE, &blocks.flags())),
+                    settle: SettleBlocks::all().map(|blocks| Late::new(schema, "settle", SETTLE, &blocks.flags())),
                 }
             }
 
             /// Every statement, by the name of its file; `settle` with the names of its blocks.
             pub(crate) fn all(&self) -> Vec<(String, &Statement)> {
-                let mut all = vec![$($((stringify!($name).to_owned(), &self.$name)),*),*];
+                let mut all = vec![$($((stringify!($name).to_owned(), &*self.$name)),*),*];
                 for (blocks, statement) in SettleBlocks::all().into_iter().zip(&self.settle) {
                     let name = [&["settle"][..], &blocks.flags()].concat().join("_");
-                    all.push((name, statement));
+                    all.push((name, &**statement));
                 }
                 all
             }

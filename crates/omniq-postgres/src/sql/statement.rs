@@ -4,6 +4,9 @@
 //! again and to a server that takes no writes. In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
 //! between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
 
+use std::ops::Deref;
+use std::sync::OnceLock;
+
 use tokio_postgres::types::{Kind, Type};
 
 use super::fragments::FRAGMENTS;
@@ -58,6 +61,35 @@ impl Statement {
                 .unwrap_or_else(|| panic!("parameter {name} is not given, or not in the order of its file"))
                 .1
         })
+    }
+}
+
+/// A statement that is parsed when it is first used, because most programs use few of them, and tests open many storages.
+#[derive(Debug)]
+pub(crate) struct Late {
+    schema: Schema,
+    name: &'static str,
+    file: &'static str,
+    flags: Vec<&'static str>,
+    statement: OnceLock<Statement>,
+}
+
+impl Late {
+    pub(crate) fn new(
+        schema: &Schema,
+        name: &'static str,
+        file: &'static str,
+        flags: &[&'static str],
+    ) -> Self {
+        Self { schema: schema.clone(), name, file, flags: flags.to_vec(), statement: OnceLock::new() }
+    }
+}
+
+impl Deref for Late {
+    type Target = Statement;
+
+    fn deref(&self) -> &Statement {
+        self.statement.get_or_init(|| Statement::new(&self.schema, self.name, self.file, &self.flags))
     }
 }
 
@@ -164,21 +196,23 @@ fn each_name(text: &str, mut replace: impl FnMut(&str) -> String) -> String {
             out.push_str(line);
             continue;
         }
-        let (mut rest, mut before) = (line, ' ');
-        while let Some(letter) = rest.chars().next() {
-            let tail = &rest[letter.len_utf8()..];
-            let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tail.len());
-            let starts = letter == ':'
-                && !(before.is_ascii_alphanumeric() || matches!(before, '_' | ':' | ')' | ']'))
-                && tail.starts_with(|c: char| c.is_ascii_lowercase());
+        let mut from = 0;
+        while let Some(at) = line[from..].find(':').map(|at| from + at) {
+            let before = line[..at].chars().next_back().unwrap_or(' ');
+            let after = &line[at + 1..];
+            let starts = !(before.is_ascii_alphanumeric() || matches!(before, '_' | ':' | ')' | ']'))
+                && after.starts_with(|c: char| c.is_ascii_lowercase());
             if starts {
-                out.push_str(&replace(&tail[..end]));
-                (rest, before) = (&tail[end..], 'a');
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                out.push_str(&line[from..at]);
+                out.push_str(&replace(&after[..end]));
+                from = at + 1 + end;
             } else {
-                out.push(letter);
-                (rest, before) = (tail, letter);
+                out.push_str(&line[from..=at]);
+                from = at + 1;
             }
         }
+        out.push_str(&line[from..]);
     }
     out
 }
