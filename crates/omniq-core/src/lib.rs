@@ -7,6 +7,8 @@ pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+#[doc(hidden)]
+pub mod group_commit;
 mod handler;
 mod lease;
 pub mod logging;

@@ -15,6 +15,8 @@ mod refusal;
 mod results;
 mod segments;
 pub mod settings;
+mod single_calls;
+mod sizes;
 mod sql;
 mod tls;
 mod wake;

@@ -3,13 +3,11 @@
 use omniq_core::{DatabaseId, NewTask, Result, TaskId};
 
 use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::sizes::RAW_BYTES;
 use crate::sql::Statement;
 use crate::sql::schema::Schema;
 
 const SQL: &str = include_str!("../sql/queries/enqueue/enqueue_raw.sql");
-
-/// The most bytes of payloads in one call: a driver may write each byte as two digits, and PostgreSQL takes no message above 1 GiB.
-const MOST: usize = 400_000_000;
 
 /// One statement with the parameters `$1` to `$13`, which are arrays, and `$14` and `$15`, which are texts. It adds the tasks, all or none,
 /// and returns one row: the name of the database that the connection leads to, and the number of tasks that were added. That number is
@@ -53,7 +51,7 @@ impl RawEnqueue {
             task.check(&database.limits)?;
         }
         let sql = Statement::new(&Schema::new(&database.schema)?, "enqueue_raw", SQL, &[]).text;
-        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks, RAW_BYTES)?;
         let rows = batch.pieces.into_iter().find_map(|piece| match piece {
             Piece::Rows(rows) => Some(rows),
             Piece::Segment(_) => None,

@@ -43,6 +43,9 @@ impl Default for Limits {
     }
 }
 
+/// The most bytes of payloads or results in one call to a storage, where they can be sent in several: PostgreSQL takes no
+/// message above 1 GiB, and memory is limited as well.
+pub const CALL_BYTES: usize = 64 * 1024 * 1024;
 /// The longest name of a queue, function or worker, in bytes.
 pub(crate) const MAX_NAME: usize = 128;
 /// The largest metadata object, as JSON text, in bytes.

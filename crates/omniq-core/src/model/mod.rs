@@ -26,6 +26,8 @@ pub use failure::TaskError;
 pub use filter::{EventFilter, ResultFilter, TaskFilter};
 pub use id::{TaskId, WorkerId};
 pub use json::read_object;
+#[doc(hidden)]
+pub use limits::CALL_BYTES;
 pub(crate) use limits::check_delay;
 pub use limits::{Limits, check_name};
 pub use new_task::{NewTask, check_metadata};

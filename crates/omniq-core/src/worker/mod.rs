@@ -4,6 +4,7 @@
 //! fills the `local_queue`, from which `executors` take them, one for each slot; `execute` runs the handler to its
 //! `ending`; the `outbox` carries the end to the `completer`, whose `writer` settles it.
 
+mod batch;
 mod builder;
 mod completer;
 mod due_times;

@@ -1,86 +1,140 @@
 //! The outbox: the ends and the events of runs, on their way to the completer.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
+use tokio::time::Instant;
 
 use super::overflow::Overflow;
+use super::writer::Writer;
+use crate::group_commit::GroupCommit;
 use crate::model::*;
 
 /// The most entries that may wait. A storage that is slower than the handlers thereby slows them down.
-pub(super) const ROOM: usize = 1000;
+pub(super) const ROOM: usize = 2000;
 
 #[derive(Debug)]
-pub(super) enum OutboxEntry {
+pub(crate) enum OutboxEntry {
     Event(TaskEvent),
     /// Answered once the events before it have been written.
     Flush(oneshot::Sender<()>),
-    /// The end of a run, and whether the user's transaction may have completed the task.
-    Ended(Box<Settlement>, bool),
-    /// The last entry. Later ones are ignored.
-    Close,
+    /// The end of a run.
+    Ended(End),
+    /// An end that could not be written, to be tried again. It takes no room.
+    Again(End),
+}
+
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(super) settlement: Box<Settlement>,
+    /// Whether the user's transaction may have completed the task.
+    pub(super) completed_inside: bool,
 }
 
 /// The runs' side. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    to: mpsc::Sender<OutboxEntry>,
-    open: OpenEnds,
+    entries: Arc<GroupCommit<Writer>>,
+    waiting: Arc<Waiting>,
     events_on: bool,
-    overflow: Overflow,
 }
 
-/// The number of ends that were added and are not written yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct OpenEnds(Arc<AtomicUsize>);
+/// What the outbox and the writer know of the entries that are on their way.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Entries that were added and are not written yet.
+    open: AtomicUsize,
+    /// Notified when none is open.
+    written: Notify,
+    /// Room for entries. It is closed with the outbox.
+    room: Semaphore,
+    closed_at: OnceLock<Instant>,
+    pub(super) overflow: Overflow,
+}
 
-impl OpenEnds {
-    pub(super) fn written(&self, count: usize) {
-        self.0.fetch_sub(count, Ordering::AcqRel);
+impl Waiting {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            open: AtomicUsize::new(0),
+            written: Notify::new(),
+            room: Semaphore::new(ROOM),
+            closed_at: OnceLock::new(),
+            overflow: Overflow::default(),
+        })
+    }
+
+    /// Makes room, and returns events that found none, if nothing else waits: they follow everything that waits of their
+    /// runs.
+    pub(super) fn taken(&self, entries: usize) -> Vec<TaskEvent> {
+        self.room.add_permits(entries);
+        let mut overflow = self.overflow.lock();
+        if self.room.available_permits() == ROOM { overflow.take_all().collect() } else { Vec::new() }
+    }
+
+    /// Entries have been written, or are given up.
+    pub(super) fn written(&self, entries: usize) {
+        if self.open.fetch_sub(entries, Ordering::AcqRel) == entries {
+            self.written.notify_waiters();
+        }
+    }
+
+    /// When the outbox was closed.
+    pub(super) fn closed_at(&self) -> Option<Instant> {
+        self.closed_at.get().copied()
     }
 }
 
 impl Outbox {
-    pub(super) fn new(events_on: bool) -> (Self, mpsc::Receiver<OutboxEntry>, OpenEnds) {
-        let (to, from) = mpsc::channel(ROOM);
-        let open = OpenEnds::default();
-        (Self { to, open: open.clone(), events_on, overflow: Overflow::default() }, from, open)
+    pub(super) fn new(entries: Arc<GroupCommit<Writer>>, waiting: Arc<Waiting>, events_on: bool) -> Self {
+        Self { entries, waiting, events_on }
     }
 
-    /// Events that found no room, for the completer.
-    pub(super) fn overflow(&self) -> &Overflow {
-        &self.overflow
+    /// Adds an entry. Waits while there is no room; `false`, and nothing is added, after the outbox was closed.
+    async fn add(&self, entry: OutboxEntry) -> bool {
+        let Ok(room) = self.waiting.room.acquire().await else { return false };
+        room.forget();
+        self.put(entry);
+        true
     }
 
-    /// Adds an event of a run. Without room it overflows: the completer takes it once it has emptied the channel.
+    /// Adds an entry for which there is room.
+    fn put(&self, entry: OutboxEntry) {
+        self.waiting.open.fetch_add(1, Ordering::AcqRel);
+        self.entries.add(entry);
+    }
+
+    /// Adds an event of a run. Without room it overflows: the writer takes it once nothing else waits.
     pub(crate) fn event(&self, event: TaskEvent) {
         if !self.events_on {
             return;
         }
         let Some(run) = event.task_id else { return };
-        let mut overflow = self.overflow.lock();
+        let mut overflow = self.waiting.overflow.lock();
         if overflow.has(run) {
             overflow.put(run, event);
             return;
         }
-        // After the end of the worker nothing is written.
-        if let Err(TrySendError::Full(OutboxEntry::Event(event))) =
-            self.to.try_send(OutboxEntry::Event(event))
-        {
-            overflow.put(run, event);
+        match self.waiting.room.try_acquire() {
+            Ok(room) => {
+                room.forget();
+                self.put(OutboxEntry::Event(event));
+            }
+            Err(TryAcquireError::NoPermits) => overflow.put(run, event),
+            // After the end of the worker nothing is written.
+            Err(TryAcquireError::Closed) => {}
         }
     }
 
-    /// Moves the overflow of this run to the channel, one event at a time: if this future is dropped, the rest stays.
+    /// Moves the overflow of this run to the entries, one event at a time: if this future is dropped, the rest stays.
     async fn catch_up(&self, run: TaskId) {
-        while self.overflow.lock().has(run) {
-            let Ok(room) = self.to.reserve().await else { return };
-            let mut overflow = self.overflow.lock();
+        while self.waiting.overflow.lock().has(run) {
+            let Ok(room) = self.waiting.room.acquire().await else { return };
+            let mut overflow = self.waiting.overflow.lock();
             if let Some(event) = overflow.next(run) {
-                room.send(OutboxEntry::Event(event));
+                room.forget();
+                self.put(OutboxEntry::Event(event));
             }
         }
     }
@@ -92,7 +146,7 @@ impl Outbox {
         }
         self.catch_up(run).await;
         let (done, written) = oneshot::channel();
-        if self.to.send(OutboxEntry::Flush(done)).await.is_ok() {
+        if self.add(OutboxEntry::Flush(done)).await {
             let _ = written.await;
         }
     }
@@ -104,7 +158,6 @@ impl Outbox {
 
     /// Adds an end. Waits while the outbox is full. After the lease is lost or the worker has stopped it is ignored.
     pub(super) async fn ended(&self, mut settlement: Settlement, completed_inside: bool) {
-        self.open.0.fetch_add(1, Ordering::AcqRel);
         if completed_inside {
             // This end may be refused, because the user's transaction has completed the task. Its events would be lost
             // with it.
@@ -112,125 +165,41 @@ impl Outbox {
         } else {
             self.join_overflow(&mut settlement);
         }
-        if self.to.send(OutboxEntry::Ended(Box::new(settlement), completed_inside)).await.is_err() {
-            self.open.written(1);
-        }
+        self.add(OutboxEntry::Ended(End { settlement: Box::new(settlement), completed_inside })).await;
     }
 
     /// Puts the overflow of a run before the events of its end.
     pub(super) fn join_overflow(&self, settlement: &mut Settlement) {
         if self.events_on {
-            settlement.events.splice(0..0, self.overflow.lock().take(settlement.task_id));
+            settlement.events.splice(0..0, self.waiting.overflow.lock().take(settlement.task_id));
         }
     }
 
-    /// Whether all ends that were added are written.
+    /// Whether all that was added is written.
     pub(super) fn all_written(&self) -> bool {
-        self.open.0.load(Ordering::Acquire) == 0
+        self.waiting.open.load(Ordering::Acquire) == 0
     }
 
+    /// Waits for room behind all that wait for it, then takes no more.
     pub(super) async fn close(&self) {
-        let _ = self.to.send(OutboxEntry::Close).await;
+        drop(self.waiting.room.acquire().await);
+        self.close_now();
     }
 
-    pub(super) fn try_close(&self) {
-        let _ = self.to.try_send(OutboxEntry::Close);
+    pub(super) fn close_now(&self) {
+        self.waiting.closed_at.get_or_init(Instant::now);
+        self.waiting.room.close();
     }
-}
 
-/// Entries in the form in which they are written.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// Events of runs that go on.
-    pub(super) events: Vec<TaskEvent>,
-    pub(super) ended: Vec<Settlement>,
-    /// Those of `ended` whose tasks the user's transaction may have completed.
-    pub(super) completed_inside: HashSet<TaskId>,
-    /// Answered once `events` are written.
-    pub(super) flushes: Vec<oneshot::Sender<()>>,
-    pub(super) closed: bool,
-}
-
-impl Batch {
-    /// Events of a finished run are written with its settlement, before the final event, unless the user's transaction
-    /// may have completed the task, since that settlement may be refused.
-    pub(super) fn new(entries: impl Iterator<Item = OutboxEntry>) -> Self {
-        let mut batch = Self::default();
-        for entry in entries {
-            match entry {
-                OutboxEntry::Event(event) => batch.events.push(event),
-                OutboxEntry::Flush(done) => batch.flushes.push(done),
-                OutboxEntry::Ended(settlement, completed_inside) => {
-                    if completed_inside {
-                        batch.completed_inside.insert(settlement.task_id);
-                    }
-                    batch.ended.push(*settlement);
-                }
-                OutboxEntry::Close => batch.closed = true,
+    /// Waits until all that was added is written or given up.
+    pub(super) async fn written(&self) {
+        loop {
+            let mut written = std::pin::pin!(self.waiting.written.notified());
+            written.as_mut().enable();
+            if self.all_written() {
+                return;
             }
+            written.await;
         }
-        if !batch.events.is_empty() && !batch.ended.is_empty() {
-            batch.join();
-        }
-        batch
-    }
-
-    fn join(&mut self) {
-        let indexes: HashMap<TaskId, usize> =
-            self.ended.iter().enumerate().map(|(index, settlement)| (settlement.task_id, index)).collect();
-        let mut own: HashMap<usize, Vec<TaskEvent>> = HashMap::new();
-        for event in std::mem::take(&mut self.events) {
-            match event
-                .task_id
-                .and_then(|id| indexes.get(&id).filter(|_| !self.completed_inside.contains(&id)))
-            {
-                Some(index) => own.entry(*index).or_default().push(event),
-                None => self.events.push(event),
-            }
-        }
-        for (index, mut events) in own {
-            let settlement = &mut self.ended[index];
-            events.append(&mut settlement.events);
-            settlement.events = events;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task() -> Task {
-        Task::from_new(NewTask::new("f", &()).unwrap(), TaskId::new(), 1, jiff::Timestamp::now())
-    }
-
-    fn end(task: &Task) -> Box<Settlement> {
-        let events = vec![TaskEvent::of(task, EventKind::Completed)];
-        let (task_id, outcome) = (task.id, Outcome::Complete);
-        Box::new(Settlement { task_id, claim: None, outcome, result: None, events })
-    }
-
-    fn lives(events: &[TaskEvent]) -> Vec<(TaskId, EventKind)> {
-        events.iter().map(|event| (event.task_id.unwrap(), event.kind.clone())).collect()
-    }
-
-    /// Issue 12, C15: the end of a task that the user's transaction has completed is refused, with all that it carries.
-    #[test]
-    fn events_are_written_with_the_end_of_their_run_unless_it_may_be_refused() {
-        let (settled, inside, running) = (task(), task(), task());
-        let started = |task| OutboxEntry::Event(TaskEvent::of(task, EventKind::Started));
-        let entries = [
-            started(&settled),
-            started(&inside),
-            OutboxEntry::Ended(end(&inside), true),
-            OutboxEntry::Ended(end(&settled), false),
-            started(&running),
-        ];
-        let batch = Batch::new(entries.into_iter());
-        let before = [(inside.id, EventKind::Started), (running.id, EventKind::Started)];
-        assert_eq!(lives(&batch.events), before);
-        assert_eq!(lives(&batch.ended[0].events), [(inside.id, EventKind::Completed)]);
-        let both = [(settled.id, EventKind::Started), (settled.id, EventKind::Completed)];
-        assert_eq!(lives(&batch.ended[1].events), both);
     }
 }

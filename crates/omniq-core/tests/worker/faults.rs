@@ -120,6 +120,28 @@ async fn a_lost_lease_stops_the_runs_and_the_worker_begins_a_new_session() {
     soon(running).await.unwrap().unwrap();
 }
 
+/// What was settled is not known then. The tasks must not stay claimed by a worker that goes on.
+#[tokio::test]
+async fn a_storage_that_panics_in_a_settlement_ends_the_lease_and_the_task_runs_again() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    rig.queue.fail("settle", 1, |text| panic!("{text}"));
+    let runs = Counter::default();
+    let worker = rig
+        .worker()
+        .lease(Duration::from_millis(300))
+        .maintenance_interval(Duration::from_millis(50))
+        .handler("f", counting(&runs))
+        .build()
+        .unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    runs.reaches(2).await;
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!((rig.result(id).await.attempt, rig.left().await), (2, 0));
+}
+
 #[tokio::test]
 async fn a_blocking_run_under_a_lost_lease_is_signalled_and_not_settled() {
     let rig = Rig::new();

@@ -88,7 +88,9 @@ impl FaultyQueue {
 
     fn check(&self, verb: &'static str) -> Result<()> {
         self.calls.lock().unwrap().push(verb.to_owned());
-        match self.faults.lock().unwrap().get_mut(verb).and_then(Vec::pop) {
+        // Not under the lock: a fault may be a panic.
+        let fault = self.faults.lock().unwrap().get_mut(verb).and_then(Vec::pop);
+        match fault {
             Some(make) => Err(make(&format!("{verb} fails for the test"))),
             None => Ok(()),
         }

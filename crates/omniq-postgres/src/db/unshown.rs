@@ -10,10 +10,8 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::db::Param;
+use crate::sizes::MESSAGE_BYTES;
 use crate::sql::{Named, Statement};
-
-/// The most bytes of one message: PostgreSQL refuses a message of a gigabyte and closes the connection.
-const MOST: usize = 1_000_000_000;
 
 /// A statement whose parameters are too large together; nothing of it was sent.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ impl fmt::Display for TooLarge {
         let Self(bytes) = self;
         write!(
             f,
-            "what one call sends has {bytes} bytes or more: PostgreSQL takes at most {MOST} at a time; send less in each of several calls"
+            "what one call sends has {bytes} bytes or more: PostgreSQL takes at most {MESSAGE_BYTES} at a time; send less in each of several calls"
         )
     }
 }
@@ -53,7 +51,7 @@ impl ToSql for Unshown<'_> {
     fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         let is_null = self.0.to_sql_checked(ty, out)?;
         // `out` holds the whole message so far.
-        if out.len() > MOST { Err(Box::new(TooLarge(out.len()))) } else { Ok(is_null) }
+        if out.len() > MESSAGE_BYTES { Err(Box::new(TooLarge(out.len()))) } else { Ok(is_null) }
     }
 
     fn encode_format(&self, ty: &Type) -> Format {
@@ -91,8 +89,8 @@ mod tests {
     fn a_message_that_is_too_large_is_not_sent() {
         let write =
             |before: usize| Unshown(&7_i32).to_sql_checked(&Type::INT4, &mut BytesMut::zeroed(before));
-        assert!(write(MOST - 4).is_ok());
-        let error = write(MOST).err().expect("it is refused").to_string();
+        assert!(write(MESSAGE_BYTES - 4).is_ok());
+        let error = write(MESSAGE_BYTES).err().expect("it is refused").to_string();
         for words in ["1000000004 bytes", "at most 1000000000", "several calls"] {
             assert!(error.contains(words), "{words} in: {error}");
         }

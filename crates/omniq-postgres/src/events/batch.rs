@@ -20,12 +20,8 @@ pub(crate) struct EventBatch {
 }
 
 impl EventBatch {
+    /// Adds an event that has been checked.
     pub(crate) fn push(&mut self, event: TaskEvent) -> Result<()> {
-        event.check()?;
-        self.push_checked(event)
-    }
-
-    pub(crate) fn push_checked(&mut self, event: TaskEvent) -> Result<()> {
         self.ats.push(Time(event.at));
         self.kinds.push(event.kind.name().to_owned());
         self.tasks.push(event.task_id.map(|id| id.as_uuid()));
@@ -35,9 +31,5 @@ impl EventBatch {
         self.attempts.push(event.attempt.map(signed));
         self.data.push(object(&event.data)?);
         Ok(())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ats.is_empty()
     }
 }

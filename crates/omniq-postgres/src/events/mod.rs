@@ -2,19 +2,21 @@
 
 mod batch;
 mod decode;
+mod log;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use omniq_core::group_commit::Calls;
 use omniq_core::{BlockingEvents, EventFilter, EventStorage, Location, Result, TaskEvent};
 use uuid::Uuid;
 
 pub(crate) use self::batch::EventBatch;
+use self::log::SingleEvents;
 use crate::db::Db;
 use crate::migrate::{self, Part};
-use crate::partitions::Missing;
 use crate::settings::Settings;
 use crate::sql::time::{Time, optional};
 use crate::sql::{Named, count_of};
@@ -24,6 +26,7 @@ use crate::sql::{Named, count_of};
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresEventStorage {
     db: Arc<Db>,
+    calls: Arc<Calls<SingleEvents>>,
 }
 
 /// The blocking twin of [`AsyncPostgresEventStorage`].
@@ -45,7 +48,7 @@ impl AsyncPostgresEventStorage {
     }
 
     pub(crate) fn on(db: Arc<Db>) -> Self {
-        Self { db }
+        Self { calls: Arc::new(SingleEvents::calls(&db)), db }
     }
 }
 
@@ -82,33 +85,17 @@ impl<'a> Filter<'a> {
 
 #[async_trait]
 impl EventStorage for AsyncPostgresEventStorage {
-    async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
-        let mut batch = EventBatch::default();
-        for event in events {
-            batch.push(event)?;
+    async fn log_many(&self, mut events: Vec<TaskEvent>) -> Result<()> {
+        for event in &events {
+            event.check()?;
         }
-        if batch.is_empty() {
-            return self.db.check_open();
+        self.db.check_open()?;
+        if events.len() == 1
+            && let Some(only) = events.pop()
+        {
+            return self.calls.call(only).await;
         }
-        let db = &self.db;
-        let params: [Named<'_>; 8] = [
-            ("ats", &batch.ats),
-            ("kinds", &batch.kinds),
-            ("tasks", &batch.tasks),
-            ("queues", &batch.queues),
-            ("funcs", &batch.funcs),
-            ("workers", &batch.workers),
-            ("attempts", &batch.attempts),
-            ("data", &batch.data),
-        ];
-        let mut missing = Missing::new(std::iter::empty());
-        loop {
-            // A write that waits longer for a lock fails, so that it does not block others.
-            let answer = db.bounded(&db.sql.log_many, &params).await;
-            if !missing.made(db, &answer).await? {
-                return answer.map(drop);
-            }
-        }
+        log::log(&self.db, events).await
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {

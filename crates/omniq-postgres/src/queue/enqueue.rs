@@ -4,22 +4,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use omniq_core::group_commit::Calls;
 use omniq_core::{Completion, DatabaseId, Error, Limits, NewTask, Result, TaskId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::coalesce::EnqueueCoalescer;
+use super::coalesce::SingleEnqueues;
 use super::database_id::{self, DatabaseIds};
 use super::uncertain::{Found, Uncertain};
 use super::{AsyncPostgresQueue, counts};
 use crate::db::patience::{Patience, is_unsure};
 use crate::db::{Db, Param};
 use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::sizes::INSIDE_BYTES;
 use crate::sql::{Columns, Named, Statement};
-
-/// The most bytes of payloads in one call inside the user's transaction: with everything else the message stays below 1 GiB.
-const MOST_INSIDE: usize = 900_000_000;
 
 /// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
 #[derive(Debug)]
@@ -52,7 +51,7 @@ pub(super) struct Enqueuer {
     limits: Limits,
     /// Without and with `enqueued` events. Of both the second is for ids that the user chose, which may wait for an open transaction
     /// that has used the same id.
-    coalescers: [[Arc<EnqueueCoalescer>; 2]; 2],
+    calls: [[Calls<SingleEnqueues>; 2]; 2],
     pub(super) database_ids: DatabaseIds,
 }
 
@@ -61,8 +60,7 @@ impl Enqueuer {
         Self {
             db: Arc::clone(db),
             limits: db.settings().limits(),
-            coalescers: [false, true]
-                .map(|logged| [EnqueueCoalescer::new(logged), EnqueueCoalescer::new(logged)]),
+            calls: [false, true].map(|logged| [(); 2].map(|()| SingleEnqueues::calls(db, logged))),
             database_ids: DatabaseIds::default(),
         }
     }
@@ -78,8 +76,7 @@ impl Enqueuer {
     pub(super) async fn one(&self, task: NewTask, logged: bool) -> Result<TaskId> {
         task.check(&self.limits)?;
         self.db.check_open()?;
-        let coalescer = &self.coalescers[usize::from(logged)][usize::from(task.id.is_some())];
-        coalescer.enqueue(&self.db, task).await
+        self.calls[usize::from(logged)][usize::from(task.id.is_some())].call(task).await
     }
 
     /// Adds tasks on the user's connection, all or none.
@@ -88,7 +85,7 @@ impl Enqueuer {
             task.check(&self.limits)?;
         }
         // One statement, which is all or nothing outside of a transaction, too.
-        let batch = EnqueueBatch::rows_of_checked(&tasks, MOST_INSIDE)?;
+        let batch = EnqueueBatch::rows_of_checked(&tasks, INSIDE_BYTES)?;
         for piece in &batch.pieces {
             if let Piece::Rows(rows) = piece
                 && !rows.ids.is_empty()

@@ -37,7 +37,7 @@ impl Claims {
             )));
         }
         let (results, events) = (&batch.results, &batch.events);
-        let (with_results, with_events) = (!results.is_empty(), !events.is_empty());
+        let (with_results, with_events) = (!results.is_empty(), !events.ats.is_empty());
         let all = mode == SettleMode::All;
         let (values, many) = (results.values(), results.many());
 

@@ -1,33 +1,33 @@
 //! The result storage on PostgreSQL.
 
 mod decode;
+mod store;
 mod waiters;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use omniq_core::group_commit::Calls;
 use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
 use uuid::Uuid;
 
+use self::store::SingleResults;
 use self::waiters::Waiters;
 use crate::db::Db;
-use crate::db::sessions::BEGIN;
 use crate::migrate::{self, Part};
-use crate::partitions::Missing;
 use crate::segments::Spans;
-use crate::segments::result_batch::ResultBatch;
 use crate::settings::Settings;
-use crate::sql::schema::hash;
 use crate::sql::time::{Time, optional};
-use crate::sql::{Columns, Named, Statement, count_of};
+use crate::sql::{Columns, Named, count_of};
 
 /// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresResultStorage {
     db: Arc<Db>,
     waiters: Waiters,
+    calls: Arc<Calls<SingleResults>>,
 }
 
 /// The blocking twin of [`AsyncPostgresResultStorage`].
@@ -49,7 +49,7 @@ impl AsyncPostgresResultStorage {
     }
 
     pub(crate) fn on(db: Arc<Db>) -> Self {
-        Self { waiters: Waiters::new(&db), db }
+        Self { waiters: Waiters::new(&db), calls: Arc::new(SingleResults::calls(&db)), db }
     }
 }
 
@@ -91,60 +91,22 @@ pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
     rows.iter().map(decode::result).collect()
 }
 
-/// The number of groups in which tasks are locked: a lock for each task would fill the server's lock table.
-const GROUPS: u64 = 64;
-
-/// The lock keys of the groups of these tasks, in the same order for every caller.
-fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
-    let base = hash(&format!("omniq results {}", db.schema.name())).cast_signed();
-    let groups: BTreeSet<_> = ids.iter().map(|id| hash(&id.to_string()) % GROUPS).collect();
-    groups.into_iter().map(|group| base.wrapping_add_unsigned(group)).collect()
-}
-
 #[async_trait]
 impl ResultStorage for AsyncPostgresResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
-        let mut batch = ResultBatch::default();
         let limits = self.db.settings().limits();
+        let mut checked = Vec::with_capacity(results.len());
         for result in results {
             limits.check_result(&result)?;
-            batch.push(result)?;
+            checked.push(result.checked()?);
         }
-        if batch.is_empty() {
-            return self.db.check_open();
+        self.db.check_open()?;
+        if checked.len() == 1
+            && let Some(only) = checked.pop()
+        {
+            return self.calls.call(only).await;
         }
-        let (db, values, shapes) = (&self.db, batch.values(), &batch.shapes);
-        let keys = lock_keys(db, &batch.ids);
-        let params: [Named<'_>; 15] = [
-            ("ids", &batch.ids),
-            ("shapes", &batch.shape_of),
-            ("values", &values),
-            ("errors", &batch.errors),
-            ("metadata", &batch.metadata),
-            ("enqueued", &batch.enqueued),
-            ("started", &batch.started),
-            ("finished", &batch.finished),
-            ("statuses", &shapes.statuses),
-            ("codecs", &shapes.codecs),
-            ("queues", &shapes.queues),
-            ("funcs", &shapes.funcs),
-            ("workers", &shapes.workers),
-            ("attempts", &shapes.attempts),
-            ("ttls", &shapes.ttls),
-        ];
-        let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
-        let calls: [(&Statement, &[Named<'_>]); 3] = [
-            (&db.sql.lock_results, &[("keys", &keys)]),
-            (&db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]),
-            (&db.sql.store_many, &params),
-        ];
-        let mut missing = Missing::new(batch.ttls());
-        loop {
-            let answer = db.in_transaction(BEGIN, &calls).await;
-            if !missing.made(db, &answer).await? {
-                return answer.map(drop);
-            }
-        }
+        store::store(&self.db, checked).await
     }
 
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {

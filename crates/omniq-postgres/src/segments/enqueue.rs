@@ -8,14 +8,9 @@ use uuid::Uuid;
 
 use super::decode::Options;
 use crate::db::Param;
+use crate::sizes::{CALL_BYTES, SEGMENT_BYTES, SEGMENT_TASKS};
 use crate::sql::{Named, json, object, seconds, signed};
 
-/// The most tasks of a segment, and the most bytes of its payloads. A claim of a few tasks reads the whole row, so it must not be too
-/// long.
-const MOST: usize = 1_000;
-const MOST_BYTES: usize = 128 * 1024;
-/// A statement of rows takes no more segments once it has this many bytes of payloads. PostgreSQL takes no message above 1 GiB.
-const MOST_SENT: usize = 64 * 1024 * 1024;
 /// A shorter segment costs more as a statement of its own than its tasks do as single rows in a statement with others.
 const FEWEST: usize = 4;
 
@@ -63,7 +58,7 @@ impl EnqueueBatch {
             if segment.shape.id.is_none() && (only || segment.payloads.len() >= FEWEST) {
                 pieces.push(Piece::Segment(Segment::new(base, segment.shape, segment.payloads)?));
             } else {
-                if !matches!(pieces.last(), Some(Piece::Rows(rows)) if rows.bytes < MOST_SENT) {
+                if !matches!(pieces.last(), Some(Piece::Rows(rows)) if rows.bytes < CALL_BYTES) {
                     pieces.push(Piece::Rows(Rows::default()));
                 }
                 if let Some(Piece::Rows(rows)) = pieces.last_mut() {
@@ -106,8 +101,8 @@ fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
     for (rank, task) in tasks.iter().enumerate() {
         let bytes = task.payload.bytes().len();
         let fits = |segment: &Open<'_>| {
-            segment.payloads.len() < MOST
-                && segment.bytes + bytes <= MOST_BYTES
+            segment.payloads.len() < SEGMENT_TASKS
+                && segment.bytes + bytes <= SEGMENT_BYTES
                 && segment.shape.is_alike(task)
         };
         // Most often a task belongs to the segment of the one before.
@@ -272,7 +267,7 @@ mod tests {
     /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, on which the server closed the connection.
     #[test]
     fn large_arguments_are_sent_in_several_statements() {
-        let batch = EnqueueBatch::of_checked(&tasks(10, MOST_SENT / 4)).unwrap();
+        let batch = EnqueueBatch::of_checked(&tasks(10, CALL_BYTES / 4)).unwrap();
         let counts: Vec<_> = batch
             .pieces
             .iter()

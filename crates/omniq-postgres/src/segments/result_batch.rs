@@ -59,11 +59,8 @@ struct Shape {
 }
 
 impl ResultBatch {
-    pub(crate) fn push(&mut self, result: TaskResult) -> Result<()> {
-        self.push_checked(result.checked()?)
-    }
-
-    fn push_checked(&mut self, mut result: TaskResult) -> Result<()> {
+    /// Adds a result that has been checked.
+    pub(crate) fn push(&mut self, mut result: TaskResult) -> Result<()> {
         let codec = result.value.as_ref().map(|value| value.codec().clone());
         self.values.push(result.value.take().map(|value| value.bytes().clone()));
         self.starts.push(None);
@@ -76,7 +73,7 @@ impl ResultBatch {
     /// Adds a row of results that have been checked.
     pub(crate) fn push_row(&mut self, row: ResultRow) -> Result<()> {
         match row {
-            ResultRow::One(result) => self.push_checked(result),
+            ResultRow::One(result) => self.push(result),
             ResultRow::Many { shared, codec, mask, values } => {
                 self.values.push(None);
                 self.starts.push(Some(self.many.len() as i32 + 1));

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use omniq_core::{Codec, TaskResult};
 
 use super::Bitmap;
+use crate::sizes::SEGMENT_BYTES;
 
 /// The fewest results of a row of several: fewer cost less as rows of one, and a read of one result reads the whole row.
 const FEWEST: usize = 8;
-/// The most bytes of values in a row: a read of one result reads the whole row.
-const MOST_BYTES: usize = 128 * 1024;
 /// The most offsets for each result of a row. An offset without a result costs a bit, and time when the row is read.
 const MOST_SPARSE: usize = 4;
 /// The most rows that are filled at the same time, for results of several kinds in turn.
@@ -79,7 +78,7 @@ impl Open {
         let (first, one) = &self.results[0];
         let codecs = (self.codec.as_ref(), codec(result));
         (self.results.len() + 1) * MOST_SPARSE > offset - first
-            && self.bytes + size(result) <= MOST_BYTES
+            && self.bytes + size(result) <= SEGMENT_BYTES
             // A result without a value has no codec, and fits any codec.
             && (codecs.0.is_none() || codecs.1.is_none() || codecs.0 == codecs.1)
             && one.status == result.status

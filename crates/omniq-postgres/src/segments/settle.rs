@@ -78,7 +78,7 @@ impl SettleBatch {
             };
             let no = group as i32 + 1;
             for event in settlement.events {
-                batch.events.push_checked(event)?;
+                batch.events.push(event)?;
                 batch.event_tasks.0.push(no);
                 batch.event_tasks.1.push(offset as i32);
             }

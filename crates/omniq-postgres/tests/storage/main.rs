@@ -3,6 +3,7 @@
 
 mod beside;
 mod coalescing;
+mod coalescing_stores;
 mod concurrent;
 mod counts;
 mod few_connections;

@@ -1,8 +1,14 @@
 //! The local queue: slots, sessions, cancels, and the wake of the session.
 
-use super::super::Outbox;
+use std::sync::LazyLock;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::super::completer::Completer;
 use super::*;
 use crate::handler::Origin;
+use crate::lease::LeaseState;
 use crate::model::NewTask;
 use crate::{Backend, MemoryQueue};
 
@@ -18,10 +24,16 @@ fn long() -> Term {
     term(Duration::from_secs(3600))
 }
 
+/// The completer needs one, also in tests that are not asynchronous.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
 /// Makes contexts, as the executors do.
 fn starter() -> impl Fn(Task) -> Option<(Context, ())> {
     let backend = Backend::new(Arc::new(MemoryQueue::new()));
-    let origin = Arc::new(Origin { worker: "w".into(), backend, outbox: Outbox::new(false).0 });
+    let _inside = RUNTIME.enter();
+    let (_, lease) = watch::channel(LeaseState::Held);
+    let outbox = Completer::new(backend.clone(), lease, Arc::default()).outbox.clone();
+    let origin = Arc::new(Origin { worker: "w".into(), backend, outbox });
     move |task| Some((Context::new(task, Arc::clone(&origin)), ()))
 }
 

@@ -73,7 +73,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(worker: &'a Worker, lasting: &'a mut Lasting, lease: Lease, until_idle: bool) -> Self {
-        let completer = Completer::start(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
+        let completer = Completer::new(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
         let origin = Origin {
             worker: worker.name().into(),
             backend: worker.backend.clone(),
@@ -132,6 +132,7 @@ impl<'a> Session<'a> {
                 }
                 tasks = self.handoff.next() => self.accept_handed_off(tasks).await,
                 () = self.completer.due_times.due() => self.fetcher.wake(),
+                () = self.completer.failed() => return self.lose(),
                 () = self.lasting.wake.notified() => self.fetch_if_idle(),
                 () = self.stopping.time_over() => self.cancel_running(),
                 _ = stale.tick(), if self.local_queue.buffered() > 0 => self.release_stale().await,

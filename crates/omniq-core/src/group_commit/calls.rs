@@ -1,0 +1,106 @@
+//! Single calls of many callers, sent together. Each caller gets its own answer.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::detach::DetachOnDrop;
+use super::{Again, GroupCommit, GroupWriter, Rule};
+use crate::{Error, Result};
+
+/// Sends calls.
+pub trait CallWriter: Send + Sync + 'static {
+    /// What a caller asks for, checked already.
+    type Request: Send + Sync + 'static;
+    /// What a caller gets.
+    type Answer: Send + 'static;
+
+    /// What a call is, for errors: "enqueue".
+    const NAME: &'static str;
+
+    /// The bytes of a request, as [`Rule::most_bytes`] counts them.
+    fn bytes(&self, request: &Self::Request) -> usize;
+
+    /// Carries out these requests, all or none, and returns one answer for each in the same order.
+    fn send(&self, requests: &[Self::Request]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
+
+    /// Whether a single request may be the cause of this error, and nothing was carried out. Each request is then sent by
+    /// itself, so that it fails its own caller only; otherwise all callers get the error.
+    fn may_be_of_one(&self, error: &Error) -> bool;
+}
+
+/// Calls that arrive while others are in flight are sent together.
+#[derive(Debug)]
+pub struct Calls<W: CallWriter>(Arc<GroupCommit<Answering<W>>>);
+
+struct Answering<W>(W);
+
+struct Call<W: CallWriter> {
+    request: W::Request,
+    answer: oneshot::Sender<Result<W::Answer>>,
+}
+
+impl<W: CallWriter> Calls<W> {
+    /// No call is in flight yet.
+    pub fn new(writer: W, rule: Rule) -> Self {
+        Self(GroupCommit::new(Answering(writer), rule))
+    }
+
+    /// Sends a request, alone or with others, and returns its answer. If this future is dropped, the request goes on.
+    ///
+    /// Errors: those of the writer; `is_unavailable` if the runtime in which it was sent has ended.
+    pub async fn call(&self, request: W::Request) -> Result<W::Answer> {
+        if let Some(flush) = self.0.alone() {
+            let group = Arc::clone(&self.0);
+            // Without a Tokio task, which would wake other threads: slow on machines where a thread takes long to wake.
+            return DetachOnDrop::new(async move {
+                let answer = group.writer().send_one(&[request]).await;
+                flush.finish();
+                answer
+            })
+            .await;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.0.add(Call { request, answer });
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::unavailable(format!(
+                "the runtime that sent this {} ended: whether it was carried out is not known",
+                W::NAME
+            ))),
+        }
+    }
+}
+
+impl<W: CallWriter> Answering<W> {
+    async fn send_one(&self, request: &[W::Request]) -> Result<W::Answer> {
+        let mut answers = self.0.send(request).await?;
+        answers.pop().ok_or_else(|| Error::internal(format!("one {} gave no answer", W::NAME)))
+    }
+}
+
+impl<W: CallWriter> GroupWriter for Answering<W> {
+    type Item = Call<W>;
+
+    fn bytes(&self, call: &Call<W>) -> usize {
+        self.0.bytes(&call.request)
+    }
+
+    // The answer of a caller that was dropped is ignored.
+    async fn write(&self, calls: Vec<Call<W>>) -> Option<Again<Call<W>>> {
+        let (requests, callers): (Vec<_>, Vec<_>) =
+            calls.into_iter().map(|call| (call.request, call.answer)).unzip();
+        match self.0.send(&requests).await {
+            Ok(answers) => {
+                answers.into_iter().zip(callers).for_each(|(answer, caller)| drop(caller.send(Ok(answer))));
+            }
+            Err(error) if requests.len() > 1 && self.0.may_be_of_one(&error) => {
+                for (request, caller) in requests.iter().zip(callers) {
+                    drop(caller.send(self.send_one(std::slice::from_ref(request)).await));
+                }
+            }
+            Err(error) => callers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone())))),
+        }
+        None
+    }
+}

@@ -1,0 +1,100 @@
+//! Stores results: in place of earlier ones, one row for each.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use omniq_core::group_commit::{CallWriter, Calls};
+use omniq_core::{Error, Result, TaskResult};
+use uuid::Uuid;
+
+use crate::db::Db;
+use crate::db::sessions::BEGIN;
+use crate::partitions::Missing;
+use crate::segments::Spans;
+use crate::segments::result_batch::ResultBatch;
+use crate::single_calls::{RULE, is_of_a_value};
+use crate::sql::schema::hash;
+use crate::sql::{Named, Statement};
+
+/// The number of groups in which tasks are locked: a lock for each task would fill the server's lock table.
+const GROUPS: u64 = 64;
+
+/// The lock keys of the groups of these tasks, in the same order for every caller.
+fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
+    let base = hash(&format!("omniq results {}", db.schema.name())).cast_signed();
+    let groups: BTreeSet<_> = ids.iter().map(|id| hash(&id.to_string()) % GROUPS).collect();
+    groups.into_iter().map(|group| base.wrapping_add_unsigned(group)).collect()
+}
+
+/// Stores results that have been checked, all or none.
+pub(super) async fn store(db: &Db, results: Vec<TaskResult>) -> Result<()> {
+    if results.is_empty() {
+        return Ok(());
+    }
+    let mut batch = ResultBatch::default();
+    for result in results {
+        batch.push(result)?;
+    }
+    let (values, shapes) = (batch.values(), &batch.shapes);
+    let keys = lock_keys(db, &batch.ids);
+    let params: [Named<'_>; 15] = [
+        ("ids", &batch.ids),
+        ("shapes", &batch.shape_of),
+        ("values", &values),
+        ("errors", &batch.errors),
+        ("metadata", &batch.metadata),
+        ("enqueued", &batch.enqueued),
+        ("started", &batch.started),
+        ("finished", &batch.finished),
+        ("statuses", &shapes.statuses),
+        ("codecs", &shapes.codecs),
+        ("queues", &shapes.queues),
+        ("funcs", &shapes.funcs),
+        ("workers", &shapes.workers),
+        ("attempts", &shapes.attempts),
+        ("ttls", &shapes.ttls),
+    ];
+    let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
+    let calls: [(&Statement, &[Named<'_>]); 3] = [
+        (&db.sql.lock_results, &[("keys", &keys)]),
+        (&db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]),
+        (&db.sql.store_many, &params),
+    ];
+    let mut missing = Missing::new(batch.ttls());
+    loop {
+        let answer = db.in_transaction(BEGIN, &calls).await;
+        if !missing.made(db, &answer).await? {
+            return answer.map(drop);
+        }
+    }
+}
+
+/// Stores results of single calls.
+#[derive(Debug)]
+pub(super) struct SingleResults(Arc<Db>);
+
+impl SingleResults {
+    pub(super) fn calls(db: &Arc<Db>) -> Calls<Self> {
+        Calls::new(Self(Arc::clone(db)), RULE)
+    }
+}
+
+impl CallWriter for SingleResults {
+    type Request = TaskResult;
+    type Answer = ();
+
+    const NAME: &'static str = "write of a result";
+
+    fn bytes(&self, result: &TaskResult) -> usize {
+        result.value.as_ref().map_or(0, |value| value.bytes().len())
+    }
+
+    async fn send(&self, results: &[TaskResult]) -> Result<Vec<()>> {
+        store(&self.0, results.to_vec()).await?;
+        Ok(vec![(); results.len()])
+    }
+
+    fn may_be_of_one(&self, error: &Error) -> bool {
+        is_of_a_value(error)
+    }
+}
