@@ -10,11 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Args;
 use crate::checker::{self, Facts};
+use crate::fallible::Fallible;
 use crate::orders::Role;
 use crate::part::Part;
 use crate::team::Team;
 use crate::world::World;
-use crate::{Fallible, clock, history, nemesis, plan, report};
+use crate::{clock, history, nemesis, plan, report};
 
 /// How long the rest of the work may take after the last fault.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Fallible;
 use crate::clock::{self, Nanos};
+use crate::fallible::Fallible;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ mod args;
 mod checker;
 mod clock;
 mod course;
+mod fallible;
 mod history;
 mod nemesis;
 mod orders;
@@ -26,9 +27,7 @@ use std::process::{Command, ExitCode};
 use clap::Parser;
 
 use args::Args;
-
-/// In this program every error ends the operation in which it happens, so its text is enough.
-type Fallible<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+use fallible::Fallible;
 
 fn main() -> ExitCode {
     let done = match std::env::var(orders::VARIABLE) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::Fallible;
 use crate::args::Args;
 use crate::checker::{self, Broken, Facts, Verdict};
 use crate::clock::{Nanos, seconds};
+use crate::fallible::Fallible;
 use crate::history::{Answer, Call, Line, What};
 use crate::part::Part;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Fallible;
+use crate::fallible::Fallible;
 use crate::orders::{Orders, Role, VARIABLE};
 
 /// How many task numbers one life of a process may use.

@@ -10,8 +10,8 @@ use omniq_embedded::{Lifetime, Options, Programs, Server};
 use omniq_testkit::{Pooler, Proxy, TestDb};
 use tokio_postgres::{Client, NoTls};
 
-use crate::Fallible;
 use crate::args::Args;
+use crate::fallible::Fallible;
 use crate::history::Writer;
 use crate::orders::{LEASE, Orders, Role};
 use crate::part::Part;

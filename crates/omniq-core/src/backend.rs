@@ -14,6 +14,7 @@ use std::time::Duration;
 use events::EventSink;
 pub(crate) use events::LACK;
 use omniq_macros::blocking;
+use record::Recorded;
 pub(crate) use record::Report;
 
 use crate::model::*;
@@ -236,8 +237,8 @@ impl Backend {
     ///
     /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
     /// event storage.
-    pub async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        self.settle_all_of(&batch, mode).await
+    pub async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        self.settle_parts(batch, mode).await
     }
 
     /// Closes all parts, even if one of them fails to close, and returns the first error. A second call does nothing.
@@ -261,9 +262,15 @@ impl Backend {
         self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
     }
 
+    /// The settlement of a task under its claim (or, for a waiting one, under none).
+    pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
+        let (results, events) = (self.results.is_some(), self.events.is_some());
+        record::settlement(report, Recorded { results, events, result_ttl: self.result_ttl })
+    }
+
     async fn report(&self, report: Report<'_>) -> Result<()> {
         report.task.held()?;
-        self.settle(vec![self.record(report)], SettleMode::All).await?;
+        self.settle(&[self.record(report)], SettleMode::All).await?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::model::*;
-use crate::port::{HeartbeatConnection, TaskQueue};
+use crate::port::HeartbeatConnection;
 use crate::sync::locked;
 use crate::{Error, Result};
 
@@ -73,28 +73,27 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Registers a worker and starts its heartbeat. After a crash the worker stays registered until its lease ends.
-    ///
-    /// Errors: `is_invalid` for bad names or a lease below 100 ms; those of [`crate::WorkerQueue::register_worker`];
-    /// `is_internal` if the heartbeat's thread cannot start.
-    pub async fn start<Q: TaskQueue + ?Sized>(queue: &Q, info: &WorkerInfo) -> Result<Self> {
-        info.check()?;
-        let sent = Instant::now();
-        let worker = queue.register_worker(info).await?;
+    /// Keeps the lease of a worker that was registered by a call sent at `sent`. Error `is_internal` if the heartbeat's
+    /// thread cannot start.
+    pub(crate) fn keep(
+        worker: WorkerId,
+        span: Duration,
+        sent: Instant,
+        heartbeats: Box<dyn HeartbeatConnection>,
+    ) -> Result<Self> {
         let (state_out, state) = watch::channel(LeaseState::Held);
         let (signal_out, cancel_signal) = watch::channel(0);
         let cancelled = Arc::new(StdMutex::new(HashSet::new()));
         let (stop, stopped) = oneshot::channel();
-        let term = Term::new(sent, info.lease);
+        let term = Term::new(sent, span);
         let keeper = Keeper {
             worker,
-            lease: info.lease,
+            lease: span,
             term: term.clone(),
             state: state_out,
             cancelled: Arc::clone(&cancelled),
             cancel_signal: signal_out,
         };
-        let heartbeats = queue.heartbeat_connection();
         std::thread::Builder::new()
             .name("omniq-heartbeat".to_owned())
             .spawn(move || keeper.run(heartbeats, stopped))

@@ -8,7 +8,6 @@ use tokio::sync::Mutex;
 use crate::Result;
 use crate::lease::Lease;
 use crate::model::*;
-use crate::port::TaskQueue;
 use crate::sync::locked;
 
 /// The shortest time between two searches for tasks of lost workers. A dequeue searches when it has claimed nothing.
@@ -40,17 +39,18 @@ impl SelfLease {
         self.span
     }
 
-    pub(crate) async fn worker<Q: TaskQueue + ?Sized>(
+    /// The worker of this object; `start` registers it if there is none, or if its lease is over.
+    pub(crate) async fn worker<F: Future<Output = Result<Lease>>>(
         &self,
-        queue: &Q,
         queues: &[String],
+        start: impl FnOnce(WorkerInfo) -> F,
     ) -> Result<WorkerId> {
         let mut lease = self.lease.lock().await;
         if let Some(lease) = lease.as_ref().filter(|lease| lease.is_held()) {
             return Ok(lease.worker());
         }
         let info = WorkerInfo { lease: self.span, ..WorkerInfo::new(queues.iter().cloned()) };
-        let new = Lease::start(queue, &info).await?;
+        let new = start(info).await?;
         let worker = new.worker();
         *lease = Some(new);
         Ok(worker)

@@ -4,9 +4,9 @@ use deadpool::managed::{PoolError, TimeoutType};
 use omniq_core::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::db::unshown::TooLarge;
 use crate::queue::duplicates;
 use crate::refusal::{Refusal, detail};
+use crate::sizes::TooLarge;
 
 /// Turns an error of the driver into the library's, with SQLSTATE and cause.
 pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {

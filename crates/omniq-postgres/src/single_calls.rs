@@ -1,4 +1,4 @@
-//! Single enqueues, results and events that arrive while a statement is in flight are sent together in the next one.
+//! Single enqueues and events that arrive while a statement is in flight are sent together in the next one.
 
 use std::time::Duration;
 

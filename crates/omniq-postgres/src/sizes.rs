@@ -1,5 +1,8 @@
 //! How much one row, one statement and one message hold. All sizes in bytes unless a name says otherwise.
 
+use std::error::Error;
+use std::fmt;
+
 pub(crate) use omniq_core::CALL_BYTES;
 
 /// A message: PostgreSQL refuses one of a gigabyte and closes the connection.
@@ -17,3 +20,19 @@ pub(crate) const SEGMENT_BYTES: usize = 128 * 1024;
 
 /// The tasks of a segment.
 pub(crate) const SEGMENT_TASKS: usize = 1_000;
+
+/// A statement whose parameters are too large together; nothing of it was sent.
+#[derive(Debug)]
+pub(crate) struct TooLarge(pub(crate) usize);
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = self;
+        write!(
+            f,
+            "what one call sends has {bytes} bytes or more: PostgreSQL takes at most {MESSAGE_BYTES} at a time; send less in each of several calls"
+        )
+    }
+}
+
+impl Error for TooLarge {}

@@ -185,7 +185,7 @@ impl Queue {
     fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
         let batch = batch.into_iter().map(|settlement| settlement.0).collect();
         let mode = if all { SettleMode::All } else { SettleMode::Each };
-        self.verb(py, move |queue| async move { queue.settle(batch, mode).await.map(Answer::Settled) })
+        self.verb(py, move |queue| async move { queue.settle(&batch, mode).await.map(Answer::Settled) })
     }
 
     fn cancel(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {

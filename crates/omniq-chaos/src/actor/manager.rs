@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::producer::task;
-use crate::Fallible;
+use crate::fallible::Fallible;
 use crate::history::{self, Answer, Arguments, Call, Found, Spec, Writer};
 use crate::orders::Orders;
 
@@ -24,16 +24,16 @@ const AT_ONCE: usize = 8;
 const ENOUGH: u64 = 2000;
 
 pub async fn run(orders: &Orders, history: &Arc<Writer>) -> Fallible {
-    let stop = super::stop_signal()?;
+    let stop = super::common::stop_signal()?;
     let mut callers = Vec::new();
     for number in 0..orders.callers {
         let url = if number % 2 == 0 { &orders.url } else { &orders.other_url };
-        callers.push(super::connect(url, 4).await?);
+        callers.push(super::common::connect(url, 4).await?);
     }
     let mut random = StdRng::seed_from_u64(orders.seed);
     let mut next = orders.first;
     while !*stop.borrow() {
-        if super::waiting(&callers[0], &["bulk", "purge"]).await > ENOUGH {
+        if super::common::waiting(&callers[0], &["bulk", "purge"]).await > ENOUGH {
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         }

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use crate::Fallible;
+use crate::fallible::Fallible;
 use crate::history::{self, Answer, Arguments, Call, Spec, Writer};
 use crate::orders::Orders;
 
@@ -19,8 +19,8 @@ const QUEUE: &str = "main";
 const ENOUGH: u64 = 1000;
 
 pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
-    let stop = super::stop_signal()?;
-    let backend = super::connect(&orders.url, 4).await?;
+    let stop = super::common::stop_signal()?;
+    let backend = super::common::connect(&orders.url, 4).await?;
     let mut producer = Producer {
         orders,
         history,
@@ -30,7 +30,7 @@ pub async fn run(orders: &Orders, history: &Writer) -> Fallible {
         client: None,
     };
     while !*stop.borrow() {
-        if super::waiting(&producer.backend, &[QUEUE]).await < ENOUGH {
+        if super::common::waiting(&producer.backend, &[QUEUE]).await < ENOUGH {
             producer.step().await;
         }
         let pause = producer.random.random_range(20..250);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use omniq::{Context, Worker};
 
 use super::handlers::Desk;
-use crate::Fallible;
+use crate::fallible::Fallible;
 use crate::history::{Arguments, Writer};
 use crate::orders::Orders;
 
 pub async fn run(orders: &Orders, history: Arc<Writer>) -> Fallible {
-    let backend = super::connect(&orders.url, 6).await?;
+    let backend = super::common::connect(&orders.url, 6).await?;
     let desk = Arc::new(Desk::new(orders, history));
     let mut builder = Worker::builder(&backend)
         .queues(&orders.queues)

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::Verdict;
-use super::acts::{Kind, Sure};
+use super::act::{Kind, Sure};
 use super::facts::{Event, Facts};
-use super::story::{History, Run};
+use super::record::{History, Run};
 use crate::clock::{Nanos, SECOND};
 
 /// No process is suspended for longer.
@@ -21,24 +21,24 @@ pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     for event in &facts.events {
         by_task.entry(event.task).or_default().push(event);
     }
-    for story in history.stories.values() {
-        let Some(id) = story.ids.first() else { continue };
+    for record in history.records.values() {
+        let Some(id) = record.ids.first() else { continue };
         let events = by_task.get(id).map(Vec::as_slice).unwrap_or_default();
         let place = |kind: &str| events.iter().position(|event| event.kind == kind);
         if place("enqueued").is_some_and(|place| place > 0) {
             verdict.breaks(
-                story.n,
+                record.n,
                 "enqueued comes first",
                 format!("`enqueued` comes behind: {}", kinds(events)),
             );
         }
         // A dead letter that a user retries begins again with attempt 1, and no event says so.
-        let again = story.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
+        let again = record.acts.iter().any(|act| act.kind == Kind::Retry && act.sure != Sure::No);
         // A worker that was suspended between claiming a task and beginning it learns too late that its lease is over.
         let stood_still = |event: &Event| {
             let late =
                 |run: &Run<'_>| history.frozen(run.who, run.begun.saturating_sub(STANDSTILL), run.begun);
-            story.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))
+            record.runs.iter().any(|run| i64::from(run.attempt) == i64::from(event.attempt) && late(run))
         };
         let begins_late = |(place, event): (usize, &&Event)| {
             event.kind == "started"
@@ -50,7 +50,7 @@ pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
         };
         if events.iter().enumerate().any(begins_late) {
             verdict.breaks(
-                story.n,
+                record.n,
                 "events in order",
                 format!("`started` comes behind its end: {}", kinds(events)),
             );
@@ -61,12 +61,12 @@ pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
             let asked_to_stop = history.lives.get(run.who).and_then(|life| life.asked_to_stop);
             asked_to_stop.zip(run.ended).is_some_and(|(history, (ended, _))| ended.abs_diff(history) < LACK)
         };
-        let without = story.runs.last().is_some_and(stopped);
+        let without = record.runs.last().is_some_and(stopped);
         if let Some(result) =
-            story.results.first().filter(|result| place(&result.status).is_none() && !without)
+            record.results.first().filter(|result| place(&result.status).is_none() && !without)
         {
             let what = format!("no event of its end ({}): {}", result.status, kinds(events));
-            verdict.breaks(story.n, "ends are recorded", what);
+            verdict.breaks(record.n, "ends are recorded", what);
         }
     }
     verdict.figure("events", facts.events.len());

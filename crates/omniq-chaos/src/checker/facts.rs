@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::Fallible;
+use crate::fallible::Fallible;
 
 #[derive(Debug)]
 pub struct Row {

@@ -1,8 +1,8 @@
 //! The fate of each task: nothing is lost, nothing exists twice, and each end is a promised one.
 
 use super::Verdict;
-use super::acts::{Kind, Sure};
-use super::story::{History, Story};
+use super::act::{Kind, Sure};
+use super::record::{History, TaskRecord};
 use crate::history::Answer;
 
 /// What the answers of its enqueues prove.
@@ -13,31 +13,31 @@ enum Exists {
     Perhaps,
 }
 
-pub fn check(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
-    let n = story.n;
-    if story.ids.len() > 1 {
-        verdict.breaks(n, "once", format!("it exists under several ids: {:?}", story.ids));
+pub fn check(record: &TaskRecord<'_>, history: &History<'_>, verdict: &mut Verdict) {
+    let n = record.n;
+    if record.ids.len() > 1 {
+        verdict.breaks(n, "once", format!("it exists under several ids: {:?}", record.ids));
     }
-    if story.rows.len() > 1 || story.results.len() > 1 {
-        let (rows, results) = (story.rows.len(), story.results.len());
+    if record.rows.len() > 1 || record.results.len() > 1 {
+        let (rows, results) = (record.rows.len(), record.results.len());
         verdict.breaks(n, "once", format!("{rows} rows and {results} results"));
         return;
     }
-    let seen = !(story.runs.is_empty() && story.rows.is_empty() && story.results.is_empty());
-    match exists(story) {
+    let seen = !(record.runs.is_empty() && record.rows.is_empty() && record.results.is_empty());
+    match exists(record) {
         Exists::SurelyNot if seen => {
             verdict.breaks(n, "refused is refused", "it is there, though its enqueue was refused")
         }
-        Exists::Surely => end(story, history, verdict),
-        Exists::Perhaps if seen => end(story, history, verdict),
+        Exists::Surely => end(record, history, verdict),
+        Exists::Perhaps if seen => end(record, history, verdict),
         _ => {}
     }
 }
 
-fn exists(story: &Story<'_>) -> Exists {
+fn exists(record: &TaskRecord<'_>) -> Exists {
     let mut all_refused = true;
     let mut tried = false;
-    for enqueue in &story.enqueues {
+    for enqueue in &record.enqueues {
         match enqueue.answer {
             Some((_, Answer::Ids { .. })) => return Exists::Surely,
             // The same ids were sent before, so an earlier attempt stored them.
@@ -50,15 +50,15 @@ fn exists(story: &Story<'_>) -> Exists {
     if all_refused { Exists::SurelyNot } else { Exists::Perhaps }
 }
 
-fn end(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
-    let n = story.n;
-    let result = story.results.first();
-    let row = story.rows.first();
-    let may_be_removed = story.acts.iter().any(super::acts::Act::may_remove);
-    if story.acts.iter().filter(|act| act.removed()).count() > 1 {
+fn end(record: &TaskRecord<'_>, history: &History<'_>, verdict: &mut Verdict) {
+    let n = record.n;
+    let result = record.results.first();
+    let row = record.rows.first();
+    let may_be_removed = record.acts.iter().any(super::act::Act::may_remove);
+    if record.acts.iter().filter(|act| act.removed()).count() > 1 {
         verdict.breaks(n, "answers are true", "two verbs say that they removed it");
     }
-    let taken = |kind: Kind| story.acts.iter().any(|act| act.kind == kind && act.sure == Sure::Done);
+    let taken = |kind: Kind| record.acts.iter().any(|act| act.kind == kind && act.sure == Sure::Done);
     match (result.map(|result| &*result.status), row.map(|row| &*row.state)) {
         (None, None) if !may_be_removed => {
             verdict.breaks(n, "nothing is lost", "it is gone without a trace, and no verb named it");
@@ -95,18 +95,18 @@ fn end(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
     if row.is_some() && (taken(Kind::Cancel) || taken(Kind::Delete)) {
         verdict.breaks(n, "answers are true", "it was removed, and is in the queue");
     }
-    as_its_kind(story, history, verdict);
+    as_its_kind(record, history, verdict);
 }
 
 /// Whether the result is one that its function and its options allow.
-fn as_its_kind(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) {
-    let (n, spec) = (story.n, story.spec);
-    let Some(result) = story.results.first() else { return };
+fn as_its_kind(record: &TaskRecord<'_>, history: &History<'_>, verdict: &mut Verdict) {
+    let (n, spec) = (record.n, record.spec);
+    let Some(result) = record.results.first() else { return };
     let attempt = result.attempt.unsigned_abs();
     match &*result.status {
         "completed" => {
             let given = result.value["run"].as_str().and_then(|run| run.parse().ok());
-            let run = story.runs.iter().find(|run| Some(run.id) == given);
+            let run = record.runs.iter().find(|run| Some(run.id) == given);
             let Some(run) = run else {
                 return verdict.breaks(
                     n,
@@ -139,7 +139,7 @@ fn as_its_kind(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) 
             if spec.func == "drop" || (spec.func == "flaky" && attempt <= spec.fails) {
                 verdict.breaks(n, "results are true", "it completed, though its run did not");
             }
-            late(story, history, run.id, verdict);
+            late(record, history, run.id, verdict);
         }
         "failed" if attempt != spec.max_retries + 1 => {
             let most = spec.max_retries + 1;
@@ -150,7 +150,7 @@ fn as_its_kind(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) 
             );
         }
         "failed" => {}
-        "cancelled" if story.acts.iter().any(|act| act.kind == Kind::Cancel && act.sure != Sure::No) => {}
+        "cancelled" if record.acts.iter().any(|act| act.kind == Kind::Cancel && act.sure != Sure::No) => {}
         "expired" if spec.ttl => {}
         "discarded" if spec.func == "drop" => {}
         status => {
@@ -160,21 +160,21 @@ fn as_its_kind(story: &Story<'_>, history: &History<'_>, verdict: &mut Verdict) 
 }
 
 /// A completion of a run must not count if another run had begun meanwhile. Once one has counted, no further run begins.
-fn late(story: &Story<'_>, history: &History<'_>, counted: uuid::Uuid, verdict: &mut Verdict) {
-    let Some(run) = story.runs.iter().find(|run| run.id == counted) else { return };
+fn late(record: &TaskRecord<'_>, history: &History<'_>, counted: uuid::Uuid, verdict: &mut Verdict) {
+    let Some(run) = record.runs.iter().find(|run| run.id == counted) else { return };
     let Some(end) = history.end(run) else { return };
-    for other in story.runs.iter().filter(|other| other.id != counted && other.begun > run.begun) {
+    for other in record.runs.iter().filter(|other| other.id != counted && other.begun > run.begun) {
         if history.frozen(other.who, run.begun.saturating_sub(crate::clock::SECOND), other.begun) {
             continue;
         }
         let (who, first) = (other.who, run.who);
-        if other.begun < end && story.spec.func != "pay" {
+        if other.begun < end && record.spec.func != "pay" {
             let what =
                 format!("the run on {first} counted, though {who} had begun it again before that one ended");
-            verdict.breaks(story.n, "late finishes are refused", what);
+            verdict.breaks(record.n, "late finishes are refused", what);
         } else if other.begun > end {
             verdict.breaks(
-                story.n,
+                record.n,
                 "done is done",
                 format!("{who} began it after the run on {first} had ended, which counted"),
             );

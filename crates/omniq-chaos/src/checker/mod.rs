@@ -1,13 +1,15 @@
 //! The checker: compares what happened with what was promised. It uses only histories and final tables, and none of the
 //! library's internals.
 
+mod act;
 mod acts;
+mod collect;
 mod events;
 mod facts;
 mod fates;
 mod payments;
+mod record;
 mod runs;
-mod story;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -50,11 +52,11 @@ impl Verdict {
 /// Judges one run.
 pub fn check(args: &Args, lines: &[Line], facts: &Facts) -> Verdict {
     let mut verdict = Verdict::default();
-    let history = story::tell(lines, facts, &mut verdict);
-    for story in history.stories.values() {
-        fates::check(story, &history, &mut verdict);
-        runs::check(story, &history, &mut verdict);
-        verbs::check(story, &history, &mut verdict);
+    let history = collect::collect(lines, facts, &mut verdict);
+    for record in history.records.values() {
+        fates::check(record, &history, &mut verdict);
+        runs::check(record, &history, &mut verdict);
+        verbs::check(record, &history, &mut verdict);
     }
     verbs::check_bulks(&history, facts, &mut verdict);
     payments::check(&history, facts, &mut verdict);
@@ -67,5 +69,5 @@ pub fn check(args: &Args, lines: &[Line], facts: &Facts) -> Verdict {
 
 /// The lines that concern one task, for the report.
 pub fn history_of<'a>(n: u64, lines: &'a [Line], facts: &Facts) -> Vec<&'a Line> {
-    story::lines_of(n, lines, facts)
+    collect::lines_of(n, lines, facts)
 }

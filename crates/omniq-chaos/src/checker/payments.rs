@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Verdict;
 use super::facts::Facts;
-use super::story::History;
+use super::record::History;
 use crate::history::Answer;
 
 pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
@@ -27,11 +27,11 @@ pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     for (_, n, run) in &facts.effects {
         effects.entry(*n).or_default().push(*run);
     }
-    for story in history.stories.values() {
-        let (n, result) = (story.n, story.results.first());
+    for record in history.records.values() {
+        let (n, result) = (record.n, record.results.first());
         let completed = result.is_some_and(|result| result.status == "completed");
         let counted = result.and_then(|result| result.value["run"].as_str()?.parse::<Uuid>().ok());
-        if story.spec.func == "pay" {
+        if record.spec.func == "pay" {
             let runs = paid.get(&n).map(Vec::as_slice).unwrap_or_default();
             if runs.len() != usize::from(completed) || (completed && counted != runs.first().copied()) {
                 let what = format!(
@@ -41,21 +41,21 @@ pub fn check(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
                 verdict.breaks(n, "each payment once", what);
             }
         }
-        if story.spec.func == "effect" && completed {
+        if record.spec.func == "effect" && completed {
             let there = counted.is_some_and(|run| effects.get(&n).is_some_and(|runs| runs.contains(&run)));
             if !there {
                 verdict.breaks(n, "results are true", "it completed, and the effect of the run is not there");
             }
         }
-        for enqueue in story.enqueues.iter().filter(|enqueue| enqueue.inside) {
+        for enqueue in record.enqueues.iter().filter(|enqueue| enqueue.inside) {
             let committed = facts.orders.get(&n).copied().unwrap_or_default();
             let said = matches!(enqueue.answer, Some((_, Answer::Ids { .. })));
-            let seen = !(story.runs.is_empty() && story.rows.is_empty() && story.results.is_empty());
+            let seen = !(record.runs.is_empty() && record.rows.is_empty() && record.results.is_empty());
             // A task that was never seen may have expired, if it has a time to live.
             if committed > 1
                 || (said && committed == 0)
                 || (seen && committed == 0)
-                || (!seen && committed == 1 && !story.spec.ttl)
+                || (!seen && committed == 1 && !record.spec.ttl)
             {
                 let what = format!(
                     "enqueued in a transaction with {committed} row(s) committed; answered: {said}, seen: {seen}"

@@ -1,18 +1,18 @@
 //! Answers of verbs: each is true at some moment between call and return.
 
 use super::Verdict;
-use super::acts::{Act, Kind, Sure};
+use super::act::{Act, Kind, Sure};
 use super::facts::Facts;
-use super::story::{Asked, History, Story};
+use super::record::{Asked, History, TaskRecord};
 use crate::clock::Nanos;
 use crate::history::{Answer, Call, Found};
 
-pub fn check(story: &Story<'_>, _history: &History<'_>, verdict: &mut Verdict) {
-    let Some(row) = story.rows.first() else { return };
+pub fn check(record: &TaskRecord<'_>, _history: &History<'_>, verdict: &mut Verdict) {
+    let Some(row) = record.rows.first() else { return };
     let v = row.arguments["v"].as_u64().unwrap_or(u64::MAX);
-    if !super::runs::versions(story, Nanos::MAX).contains(&v) {
+    if !super::runs::versions(record, Nanos::MAX).contains(&v) {
         verdict.breaks(
-            story.n,
+            record.n,
             "answers are true",
             format!("it is kept with version {v} of its arguments, which was replaced"),
         );
@@ -74,16 +74,16 @@ fn absent(
     asked: &Asked<'_>,
     verdict: &mut Verdict,
 ) {
-    let stories = ids.iter().filter_map(|id| history.stories.get(history.by_id.get(id)?));
+    let records = ids.iter().filter_map(|id| history.records.get(history.by_id.get(id)?));
     let mut n = None;
-    for story in stories {
-        let ran = story.runs.iter().any(|run| run.begun < before);
+    for record in records {
+        let ran = record.runs.iter().any(|run| run.begun < before);
         // Claimed by a worker that was lost before it began the run, or before it received the claim.
-        let lost = story.results.iter().any(|result| result.error.contains("worker_lost"));
-        if ran || lost || story.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
+        let lost = record.results.iter().any(|result| result.error.contains("worker_lost"));
+        if ran || lost || record.acts.iter().any(|act: &Act| act.may_remove() && act.asked < before) {
             return;
         }
-        n = Some(story.n);
+        n = Some(record.n);
     }
     let verb = match asked.call {
         Call::Get { .. } => "get",
@@ -110,15 +110,15 @@ fn purges(history: &History<'_>, facts: &Facts, verdict: &mut Verdict) {
     // A task that a purge may have removed: it is gone, or it failed and its dead letter is gone, and no other verb
     // says that it removed it.
     let (mut gone, mut perhaps) = (0, 0);
-    for story in history.stories.values().filter(|story| story.spec.queue == "purge") {
+    for record in history.records.values().filter(|record| record.spec.queue == "purge") {
         let left =
-            story.rows.is_empty() && story.results.first().is_none_or(|result| result.status == "failed");
+            record.rows.is_empty() && record.results.first().is_none_or(|result| result.status == "failed");
         let answered =
-            story.enqueues.iter().any(|enqueue| matches!(enqueue.answer, Some((_, Answer::Ids { .. }))));
-        if !left || story.acts.iter().any(Act::removed) {
+            record.enqueues.iter().any(|enqueue| matches!(enqueue.answer, Some((_, Answer::Ids { .. }))));
+        if !left || record.acts.iter().any(Act::removed) {
             continue;
         }
-        if !answered || story.acts.iter().any(|act| act.sure == Sure::Maybe && act.kind == Kind::Delete) {
+        if !answered || record.acts.iter().any(|act| act.sure == Sure::Maybe && act.kind == Kind::Delete) {
             perhaps += 1;
         } else {
             gone += 1;

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Done, restart};
-use crate::Fallible;
+use super::done::Done;
+use super::restart;
+use crate::fallible::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 

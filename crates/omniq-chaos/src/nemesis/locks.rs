@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Done;
+use super::done::Done;
 use super::tables::table;
-use crate::Fallible;
+use crate::fallible::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 

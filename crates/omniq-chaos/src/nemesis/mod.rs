@@ -1,6 +1,7 @@
 //! The nemesis: carries out the plan. There is one file for each kind of fault.
 
 mod disk;
+mod done;
 mod locks;
 mod network;
 mod pooler;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::Fallible;
+use self::done::Done;
 use crate::clock;
+use crate::fallible::Fallible;
 use crate::history::What;
 use crate::part::Part;
 use crate::plan::Step;
@@ -48,9 +50,6 @@ pub async fn carry_out(world: &Rc<World>, plan: &[Step], load: Duration) -> Fall
     }
     Ok(())
 }
-
-/// The process that the fault concerned, if it was one process, and a note.
-type Done = (Option<String>, String);
 
 async fn one(world: &World, step: Step) -> Fallible<Done> {
     match step.fault {

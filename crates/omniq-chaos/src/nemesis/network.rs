@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 

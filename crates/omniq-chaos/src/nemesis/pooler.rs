@@ -1,7 +1,7 @@
 //! The pooler is killed and started again at its old address.
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::world::World;
 
 pub async fn restart(world: &World) -> Fallible<Done> {

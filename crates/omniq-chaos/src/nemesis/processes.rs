@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::orders::Role;
 use crate::plan::Step;
 use crate::world::World;

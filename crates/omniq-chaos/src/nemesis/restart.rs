@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use omniq_embedded::StopMode;
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::world::World;
 
 pub async fn restart(world: &World) -> Fallible<Done> {

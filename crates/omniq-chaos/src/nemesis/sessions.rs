@@ -1,7 +1,7 @@
 //! Faults of sessions: a share of them is terminated, or their statements are cancelled.
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 

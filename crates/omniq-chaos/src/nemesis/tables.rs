@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::Done;
-use crate::Fallible;
+use super::done::Done;
+use crate::fallible::Fallible;
 use crate::plan::Step;
 use crate::world::World;
 

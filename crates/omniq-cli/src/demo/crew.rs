@@ -2,7 +2,6 @@
 //! of that pipe means that the work is over, or that the demo has ended, even by SIGKILL.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
@@ -10,6 +9,7 @@ use futures_util::future::select_all;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::language::Language;
 use super::stop::Stop;
 use super::work::Orders;
 use crate::fail::{Exit, Failure, Result};
@@ -17,37 +17,6 @@ use crate::host::Host;
 
 /// How many workers may die before the demo gives up.
 const DEATHS: u32 = 10;
-
-/// The language of a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Language {
-    Rust,
-    Python,
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rust => "Rust",
-            Self::Python => "Python",
-        })
-    }
-}
-
-impl Language {
-    /// The prefix of its workers' names. The results show by it which language ran a task.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Rust => "rust",
-            Self::Python => "python",
-        }
-    }
-
-    /// The worker name of this process.
-    pub fn worker_name(self) -> String {
-        format!("{}:{}", self.key(), std::process::id())
-    }
-}
 
 /// The commands that start the workers: program and arguments.
 #[derive(Debug, Clone)]

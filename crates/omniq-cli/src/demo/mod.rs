@@ -10,6 +10,7 @@ mod feed;
 mod file;
 mod find;
 mod hash;
+mod language;
 mod progress;
 mod report;
 mod round;
@@ -32,8 +33,9 @@ use crate::host::Host;
 use crate::output::{Output, count, printable, shell_word};
 use crate::span;
 
-use crew::{Crew, Language, Programs};
+use crew::{Crew, Programs};
 use feed::Feed;
+use language::Language;
 use progress::Progress;
 use round::Round;
 use show::Shown;
@@ -151,7 +153,7 @@ impl Demo<'_> {
         }
 
         let took = begun.elapsed();
-        let report = report::read(backend, &round).await?;
+        let report = report::read(backend, round.queue(), round.begun()).await?;
         round.finish(backend, &report, self.args.keep).await?;
         Shown { demo: self, report: &report, round: &round, took, session: progress.session() }
             .show(&feed.skipped(), self.out)?;

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use omniq::{Backend, ResultFilter, TaskId, TaskResult};
 
 use super::file::Facts;
 use super::hash::FUNC;
-use super::round::Round;
 use crate::fail::Result;
 
 const PAGE: u32 = 5000;
@@ -52,13 +51,14 @@ struct Copies {
     inodes: HashSet<(u64, u64)>,
 }
 
-pub async fn read(backend: &Backend, round: &Round) -> Result<Report> {
+/// Of the results that this queue's tasks have left since the run began.
+pub async fn read(backend: &Backend, queue: &str, begun: Timestamp) -> Result<Report> {
     let results = backend.require_results()?;
     let mut filter = ResultFilter {
-        queue: Some(round.queue().to_owned()),
+        queue: Some(queue.to_owned()),
         func: Some(FUNC.to_owned()),
         // An hour earlier, so that no result is lost if the clock was set back a little in between.
-        since: round.begun().checked_sub(SignedDuration::from_hours(1)).ok(),
+        since: begun.checked_sub(SignedDuration::from_hours(1)).ok(),
         limit: Some(PAGE),
         ..ResultFilter::default()
     };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Demo;
-use super::crew::Language;
 use super::find::Skipped;
+use super::language::Language;
 use super::progress::Session;
 use super::report::{Group, Report};
 use super::round::Round;

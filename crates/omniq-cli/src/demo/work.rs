@@ -8,8 +8,8 @@ use omniq::backend::postgres::{AsyncPostgresBackend, Settings};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::crew::Language;
 use super::hash::{FUNC, hash_file};
+use super::language::Language;
 use super::stop::Stop;
 use crate::fail::{Failure, Result};
 

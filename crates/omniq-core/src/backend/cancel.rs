@@ -73,8 +73,9 @@ impl Backend {
             .flatten()
             .filter(|task| !task.state.is_final())
             .partition(|task| task.state == TaskState::Running);
-        let batch = waiting.iter().map(|task| self.record(Report::new(task, Outcome::Cancel))).collect();
-        let settled = self.settle(batch, SettleMode::Each).await?;
+        let batch: Vec<_> =
+            waiting.iter().map(|task| self.record(Report::new(task, Outcome::Cancel))).collect();
+        let settled = self.settle(&batch, SettleMode::Each).await?;
         let busy = settled.contains(&Settled::Busy);
         let withdrawn = waiting.iter().zip(settled).filter(|(_, settled)| *settled == Settled::Done);
         answers.extend(withdrawn.map(|(task, _)| (task.id, Cancelled::Done)));

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::Backend;
+use std::time::Duration;
+
 use crate::model::*;
 
 /// The end of a run, or of a waiting task.
@@ -26,20 +27,26 @@ impl<'a> Report<'a> {
     }
 }
 
-impl Backend {
-    /// The settlement of a task under its claim (or, for a waiting one, under none).
-    pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
-        let events = self.events.iter().map(|_| event(&report)).collect();
-        let error = reason(&report).cloned();
-        let Report { task, outcome, value, worker, .. } = report;
-        let result = self.results.as_ref().zip(status(&outcome)).map(|(_, status)| {
-            let mut result = TaskResult::of(task, status);
-            (result.value, result.error, result.ttl) = (value, error, self.result_ttl);
-            result.worker = worker.map(str::to_owned);
-            result
-        });
-        Settlement { task_id: task.id, claim: task.claim, outcome, result, events }
-    }
+/// What a settlement carries beside the outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    pub(super) results: bool,
+    pub(super) events: bool,
+    pub(super) result_ttl: Option<Duration>,
+}
+
+/// The settlement of a task under its claim (or, for a waiting one, under none).
+pub(super) fn settlement(report: Report<'_>, recorded: Recorded) -> Settlement {
+    let events = if recorded.events { vec![event(&report)] } else { Vec::new() };
+    let error = reason(&report).cloned();
+    let Report { task, outcome, value, worker, .. } = report;
+    let result = status(&outcome).filter(|_| recorded.results).map(|status| {
+        let mut result = TaskResult::of(task, status);
+        (result.value, result.error, result.ttl) = (value, error, recorded.result_ttl);
+        result.worker = worker.map(str::to_owned);
+        result
+    });
+    Settlement { task_id: task.id, claim: task.claim, outcome, result, events }
 }
 
 fn status(outcome: &Outcome) -> Option<ResultStatus> {

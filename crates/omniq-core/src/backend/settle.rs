@@ -1,13 +1,14 @@
 //! Writes the parts of a settlement: together in one transaction, or in an order in which a crash loses nothing.
 
+use std::borrow::Cow;
+
 use super::Backend;
 use super::events::EventSink;
 use crate::Result;
 use crate::model::*;
 
 impl Backend {
-    /// Settles for a caller that keeps the batch for another try.
-    pub(crate) async fn settle_all_of(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+    pub(super) async fn settle_parts(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -25,10 +26,10 @@ impl Backend {
         }
 
         let with_events = joint_events && batch.iter().any(|settlement| !settlement.events.is_empty());
-        let first = self.queue.settle(part(batch, joint_results, joint_events), mode).await;
+        let first = self.queue.settle(&part(batch, joint_results, joint_events), mode).await;
         let (settled, written) = match first {
             Err(error) if with_events && self.goes_without_events(&error, mode) => {
-                let settled = self.queue.settle(part(batch, joint_results, false), mode).await?;
+                let settled = self.queue.settle(&part(batch, joint_results, false), mode).await?;
                 tracing::warn!(%error, "events could not be written with their tasks, which were settled without");
                 (settled, false)
             }
@@ -59,16 +60,19 @@ impl Backend {
     }
 }
 
-/// The parts of a batch that the queue writes.
-fn part(batch: &[Settlement], results: bool, events: bool) -> Vec<Settlement> {
-    batch
-        .iter()
-        .map(|settlement| Settlement {
-            task_id: settlement.task_id,
-            claim: settlement.claim,
-            outcome: settlement.outcome.clone(),
-            result: if results { settlement.result.clone() } else { None },
-            events: if events { settlement.events.clone() } else { Vec::new() },
-        })
-        .collect()
+/// The parts of a batch that the queue writes; the batch itself if it has no others.
+fn part(batch: &[Settlement], results: bool, events: bool) -> Cow<'_, [Settlement]> {
+    let is_left_out =
+        |one: &Settlement| (!results && one.result.is_some()) || (!events && !one.events.is_empty());
+    if !batch.iter().any(is_left_out) {
+        return Cow::Borrowed(batch);
+    }
+    let kept = |one: &Settlement| Settlement {
+        task_id: one.task_id,
+        claim: one.claim,
+        outcome: one.outcome.clone(),
+        result: if results { one.result.clone() } else { None },
+        events: if events { one.events.clone() } else { Vec::new() },
+    };
+    batch.iter().map(kept).collect()
 }

@@ -109,7 +109,7 @@ pub(super) async fn rescue(queue: &Arc<dyn TaskQueue>, lost: &[Lost]) -> Vec<Set
         };
         settlement(task, outcome)
     });
-    queue.settle(batch.collect(), SettleMode::Each).await.unwrap()
+    queue.settle(&batch.collect::<Vec<_>>(), SettleMode::Each).await.unwrap()
 }
 
 /// A settlement by the claim that the task carries.

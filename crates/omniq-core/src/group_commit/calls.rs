@@ -37,6 +37,7 @@ struct Answering<W>(W);
 
 struct Call<W: CallWriter> {
     request: W::Request,
+    bytes: usize,
     answer: oneshot::Sender<Result<W::Answer>>,
 }
 
@@ -61,7 +62,8 @@ impl<W: CallWriter> Calls<W> {
             .await;
         }
         let (answer, answered) = oneshot::channel();
-        self.0.add(Call { request, answer });
+        let bytes = self.0.writer().0.bytes(&request);
+        self.0.add(Call { request, bytes, answer });
         match answered.await {
             Ok(answer) => answer,
             Err(_) => Err(Error::unavailable(format!(
@@ -83,7 +85,7 @@ impl<W: CallWriter> GroupWriter for Answering<W> {
     type Item = Call<W>;
 
     fn bytes(&self, call: &Call<W>) -> usize {
-        self.0.bytes(&call.request)
+        call.bytes
     }
 
     // The answer of a caller that was dropped is ignored.

@@ -25,19 +25,16 @@ impl<W: GroupWriter> Flush<W> {
         Self { group: Arc::clone(group), state: State::Sent(no) }
     }
 
-    /// For items that wait. The caller has counted it in `looking`.
-    pub(super) fn looking(group: &Arc<GroupCommit<W>>) -> Self {
-        Self { group: Arc::clone(group), state: State::Looking }
-    }
-
-    pub(super) async fn run(mut self) {
-        while let Some(batch) = self.next_batch() {
+    pub(super) async fn run(mut self, batch: Vec<W::Item>) {
+        let mut next = Some(batch);
+        while let Some(batch) = next {
             let written = batch.len();
             if let Some(again) = self.group.writer.write(batch).await {
                 self.put_off(again);
             }
             self.look();
             self.gather(written).await;
+            next = self.next_batch();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Group commit: items that arrive while a write is in flight are written together by the next one. No timer delays an
 //! item: if no write is in flight, it is written at once.
 //!
-//! Used by single enqueues, results and events ([`Calls`]), and by the ends of runs (`worker/completer.rs`).
+//! Used by single enqueues and events ([`Calls`]), and by the ends of runs (`worker/completer.rs`).
 //! `docs/decisions/0021-one-statement-at-a-time.md` has the reasons and the figures. Not part of the interface for
 //! users.
 
@@ -169,16 +169,19 @@ impl<W: GroupWriter> GroupCommit<W> {
         alone.then(|| Flush::sent(self, waiting.begin(1)))
     }
 
-    /// Starts a flush if a write may begin, unless one will look anyway. Items that must wait get an [`Overtake`].
+    /// Starts a write if it may begin, unless a flush will look anyway. Items that must wait get an [`Overtake`].
+    ///
+    /// The batch is taken here, so that it counts as in flight: the runtime that is to write it may not be driven just
+    /// now, and the items after it overtake it then.
     fn look(self: &Arc<Self>, mut waiting: MutexGuard<'_, Waiting<W::Item>>) {
         if waiting.looking > 0 || waiting.items.is_empty() {
             return;
         }
-        if waiting.may_write(waiting.items.len(), &self.rule) {
-            waiting.looking += 1;
-            drop(waiting);
+        if let Some((no, batch)) = self.take(&mut waiting) {
+            // More may wait than one write takes.
+            self.look(waiting);
             // In a Tokio task: if a caller's future is dropped, the items of others must go on.
-            self.spawn(Flush::looking(self).run());
+            self.spawn(Flush::sent(self, no).run(batch));
         } else if let (Some(patience), false) = (self.rule.patience, waiting.timed) {
             waiting.timed = true;
             drop(waiting);

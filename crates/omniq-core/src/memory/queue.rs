@@ -32,8 +32,8 @@ impl TaskQueue for MemoryQueue {
         Ok(ids)
     }
 
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        let batch = batch.into_iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        let batch = batch.iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
         if batch.iter().any(|settlement| settlement.result.is_some() || !settlement.events.is_empty()) {
             return Err(Error::config(
                 "the in-memory queue writes no results and no events: store them by their own storage",

@@ -1,5 +1,6 @@
 //! Settlements.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl Tasks {
     /// Settles each by itself, or all or none.
     pub(super) fn settle(
         &mut self,
-        batch: &[Settlement],
+        batch: &[Cow<'_, Settlement>],
         mode: SettleMode,
         keep_completed: bool,
         now: Timestamp,

@@ -44,6 +44,12 @@ impl TaskError {
         Self { kind: clean(self.kind), message: clean(self.message), trace: self.trace.map(clean) }
     }
 
+    /// Whether [`cleaned`](Self::cleaned) changes nothing.
+    pub(crate) fn is_clean(&self) -> bool {
+        let is_clean = |text: &String| text.len() <= Self::LIMIT && !text.contains('\0');
+        is_clean(&self.kind) && is_clean(&self.message) && self.trace.as_ref().is_none_or(is_clean)
+    }
+
     /// From any error: its type, its message, and its causes as the trace.
     pub fn from_error<E: std::error::Error>(error: &E) -> Self {
         let mut causes = Vec::new();

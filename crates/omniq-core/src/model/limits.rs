@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::Payload;
 use super::json::holds_negative_zero;
-use super::{Payload, TaskResult};
 use crate::{Error, Result};
 
 /// Limits of a queue.
@@ -29,11 +29,6 @@ impl Limits {
             )));
         }
         Ok(())
-    }
-
-    /// The same for the value of a result, if it has one.
-    pub fn check_result(&self, result: &TaskResult) -> Result<()> {
-        result.value.as_ref().map_or(Ok(()), |value| self.check_payload("result", &result.func, value))
     }
 }
 

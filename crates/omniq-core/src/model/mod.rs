@@ -1,5 +1,6 @@
 //! The models: the data types that users and all parts of the library share.
 
+mod claim;
 mod database_id;
 mod event;
 mod failure;
@@ -20,6 +21,7 @@ mod task_def;
 mod update;
 mod worker;
 
+pub use claim::Claim;
 pub use database_id::DatabaseId;
 pub use event::{EventKind, TaskEvent};
 pub use failure::TaskError;
@@ -35,7 +37,7 @@ pub use payload::{Codec, Payload};
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;
 pub use schedule::{Schedule, Timing};
-pub use settlement::{Cancelled, Claim, Completion, Outcome, SettleMode, Settled, Settlement};
+pub use settlement::{Cancelled, Completion, Outcome, SettleMode, Settled, Settlement};
 pub use state::{Step, TaskState, Verb};
 pub use task::Task;
 pub use task_def::TaskDef;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::limits::{check_limit, storable_name};
 use super::new_task::check_metadata;
-use super::{Codec, Payload, Task, TaskError, TaskId, check_name};
+use super::{Codec, Limits, Payload, Task, TaskError, TaskId, check_name};
 use crate::{Error, Result};
 
 /// How a task ended.
@@ -99,6 +99,13 @@ pub struct TaskResult {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Limits {
+    /// As [`check_payload`](Self::check_payload), for the value of a result, if it has one.
+    pub fn check_result(&self, result: &TaskResult) -> Result<()> {
+        result.value.as_ref().map_or(Ok(()), |value| self.check_payload("result", &result.func, value))
+    }
+}
+
 impl TaskResult {
     /// A record for a task that ended just now with this status; set `value` or `error` by the fields.
     pub fn of(task: &Task, status: ResultStatus) -> Self {
@@ -150,6 +157,13 @@ impl TaskResult {
     /// The same in storable form; every store calls it first. Errors (`is_invalid`, `is_codec`): what a storage cannot
     /// hold, such as a bad name, a `ttl` of zero or bad metadata.
     pub fn checked(mut self) -> Result<Self> {
+        self.check()?;
+        self.error = self.error.map(TaskError::cleaned);
+        Ok(self)
+    }
+
+    /// The checks of [`checked`](Self::checked).
+    pub(super) fn check(&self) -> Result<()> {
         for (what, name) in [
             ("queue name", Some(&self.queue)),
             ("function name", Some(&self.func)),
@@ -166,8 +180,6 @@ impl TaskResult {
         if let Some(ttl) = self.ttl {
             check_limit("ttl", ttl)?;
         }
-        check_metadata(&self.metadata)?;
-        self.error = self.error.map(TaskError::cleaned);
-        Ok(self)
+        check_metadata(&self.metadata)
     }
 }

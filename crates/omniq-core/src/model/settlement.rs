@@ -1,19 +1,10 @@
 //! The end of a run: its claim, its outcome, and the queue's answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{DatabaseId, TaskError, TaskEvent, TaskId, TaskResult, Verb, WorkerId, check_delay};
+use super::{Claim, DatabaseId, TaskError, TaskEvent, TaskId, TaskResult, Verb, check_delay};
 use crate::Result;
-
-/// A worker's hold on a task. `number` grows with every claim of the task, so that a settlement by an earlier claim,
-/// even one of the same worker, is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// The worker that holds the task.
-    pub worker: WorkerId,
-    /// The number of this claim of the task, from 1.
-    pub number: u32,
-}
 
 /// A statement that completes a task when it is executed in a transaction: `$1` is text, `$2` bytes or null. It returns
 /// one row of two columns: the name of the database that the connection leads to, and null if that is not the queue's
@@ -78,6 +69,14 @@ impl Outcome {
             Self::Expire => Verb::Expire,
         }
     }
+
+    fn error(&self) -> Option<&TaskError> {
+        match self {
+            Self::Fail { error } => Some(error),
+            Self::RetryLater { error, .. } => error.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// One task to settle, with everything that is written in the same transaction.
@@ -98,21 +97,38 @@ pub struct Settlement {
 impl Settlement {
     /// The same in storable form; every settle calls it first. Errors (`is_invalid`, `is_codec`): a delay of more than
     /// a hundred years, and results and events that cannot be stored.
-    pub fn checked(mut self) -> Result<Self> {
-        match &mut self.outcome {
-            Outcome::RetryLater { delay, error } => {
-                check_delay(*delay)?;
-                *error = error.take().map(TaskError::cleaned);
-            }
-            Outcome::Snooze { delay } => check_delay(*delay)?,
-            Outcome::Fail { error } => *error = error.clone().cleaned(),
-            _ => {}
+    pub fn checked(&self) -> Result<Cow<'_, Self>> {
+        if let Outcome::RetryLater { delay, .. } | Outcome::Snooze { delay } = &self.outcome {
+            check_delay(*delay)?;
         }
-        self.result = self.result.map(TaskResult::checked).transpose()?;
+        self.result.as_ref().map_or(Ok(()), TaskResult::check)?;
         for event in &self.events {
             event.check()?;
         }
-        Ok(self)
+        let mut errors = self
+            .outcome
+            .error()
+            .into_iter()
+            .chain(self.result.as_ref().and_then(|result| result.error.as_ref()));
+        Ok(if errors.all(TaskError::is_clean) {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(self.clone().cleaned())
+        })
+    }
+
+    fn cleaned(mut self) -> Self {
+        self.outcome = match self.outcome {
+            Outcome::RetryLater { delay, error } => {
+                Outcome::RetryLater { delay, error: error.map(TaskError::cleaned) }
+            }
+            Outcome::Fail { error } => Outcome::Fail { error: error.cleaned() },
+            other => other,
+        };
+        if let Some(result) = &mut self.result {
+            result.error = result.error.take().map(TaskError::cleaned);
+        }
+        self
     }
 }
 

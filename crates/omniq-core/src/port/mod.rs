@@ -1,6 +1,7 @@
 //! The interfaces that a storage implements, one file each.
 
 mod events;
+mod heartbeat;
 mod maintenance;
 mod queue;
 mod results;
@@ -13,10 +14,11 @@ use async_trait::async_trait;
 use crate::Result;
 
 pub use events::EventStorage;
+pub use heartbeat::HeartbeatConnection;
 pub use maintenance::QueueMaintenance;
 pub use queue::TaskQueue;
 pub use results::ResultStorage;
-pub use worker_queue::{Handoff, HeartbeatConnection, Subscription, WorkerQueue};
+pub use worker_queue::{Handoff, Subscription, WorkerQueue};
 pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
 #[cfg(feature = "conformance")]
 pub use {events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter};

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_macros::blocking;
+use tokio::time::Instant;
 
 use super::{Location, QueueMaintenance, WorkerQueue};
 use crate::model::*;
 use crate::{Error, Result, verbs};
+
+/// How many tasks a rescue takes back at a time.
+const RESCUE: u32 = 500;
 
 /// A queue of tasks.
 ///
@@ -56,17 +60,19 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// Claims up to `request.limit` tasks. Waits up to the request's timeout for the first one.
     async fn dequeue_many(&self, request: Dequeue) -> Result<Vec<Task>> {
-        verbs::dequeue(self, request).await
+        dequeue(self, request).await
     }
 
     /// Reports success: the task leaves the queue. Error `is_claim_lost` if the task is not held any more.
     async fn complete(&self, task: &Task) -> Result<()> {
-        verbs::settle_one(self, task, Outcome::Complete).await
+        let batch = [verbs::settlement(task, Outcome::Complete)?];
+        settle_all(self, &batch).await
     }
 
     /// Reports success of all, or of none if one is not held any more (`is_claim_lost`).
     async fn complete_many(&self, tasks: &[Task]) -> Result<()> {
-        verbs::settle_all(self, tasks.iter().map(|task| (task, Outcome::Complete))).await
+        let batch = verbs::settlements(tasks.iter().map(|task| (task, Outcome::Complete)))?;
+        settle_all(self, &batch).await
     }
 
     /// Reports a failure: the task is retried after its backoff, or becomes a dead letter. Returns which
@@ -77,39 +83,46 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// Reports the failure of all, or of none if one is not held any more (`is_claim_lost`).
     async fn fail_many(&self, failed: Vec<(Task, TaskError)>) -> Result<Vec<TaskState>> {
-        verbs::fail(self, failed).await
+        let (batch, states) = verbs::failures(failed)?;
+        settle_all(self, &batch).await?;
+        Ok(states)
     }
 
     /// Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
     async fn retry_later(&self, task: &Task, delay: Duration, error: Option<TaskError>) -> Result<()> {
-        verbs::settle_one(self, task, Outcome::RetryLater { delay, error }).await
+        let batch = [verbs::settlement(task, Outcome::RetryLater { delay, error })?];
+        settle_all(self, &batch).await
     }
 
     /// Hands the task back; the attempt is not counted.
     async fn release(&self, task: &Task) -> Result<()> {
-        verbs::settle_one(self, task, Outcome::Release).await
+        let batch = [verbs::settlement(task, Outcome::Release)?];
+        settle_all(self, &batch).await
     }
 
     /// Hands all back, or none if one is not held any more (`is_claim_lost`).
     async fn release_many(&self, tasks: &[Task]) -> Result<()> {
-        verbs::settle_all(self, tasks.iter().map(|task| (task, Outcome::Release))).await
+        let batch = verbs::settlements(tasks.iter().map(|task| (task, Outcome::Release)))?;
+        settle_all(self, &batch).await
     }
 
     /// Postpones the task by `delay`, at most 100 years; the attempt is not counted.
     async fn snooze(&self, task: &Task, delay: Duration) -> Result<()> {
-        verbs::settle_one(self, task, Outcome::Snooze { delay }).await
+        let batch = [verbs::settlement(task, Outcome::Snooze { delay })?];
+        settle_all(self, &batch).await
     }
 
     /// Drops a task that is held: it leaves the queue.
     async fn discard(&self, task: &Task) -> Result<()> {
-        verbs::settle_one(self, task, Outcome::Discard).await
+        let batch = [verbs::settlement(task, Outcome::Discard)?];
+        settle_all(self, &batch).await
     }
 
     /// Settles runs, each fenced by its claim, and returns one answer for each in the same order. Results and events in
     /// the settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. A
     /// settlement without a claim is answered `Lost` also if another call changes the task, or another task of its
     /// segment, at that moment: only another lookup shows which.
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>>;
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>>;
 
     /// The statement that completes a held task in the user's transaction, with result and events as for `settle`.
     /// `elsewhere`: the part, results or events, that is on but kept where no transaction of the queue's reaches. Error
@@ -215,4 +228,95 @@ impl dyn TaskQueue {
     pub fn closed() -> Error {
         Error::closed("the task queue is closed: open a new one")
     }
+}
+
+/// Settles all or none.
+async fn settle_all<Q: TaskQueue + ?Sized>(queue: &Q, batch: &[Settlement]) -> Result<()> {
+    if !batch.is_empty() {
+        queue.settle(batch, SettleMode::All).await?;
+    }
+    Ok(())
+}
+
+async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) -> Result<Vec<Task>> {
+    request.check()?;
+    let worker = own_worker(queue, &request.queues).await?;
+    match claim_or_wait(queue, worker, &request).await {
+        // The lease ended unnoticed, as during a long suspension of the process: start over with a new one.
+        Err(error) if error.is_claim_lost() => {
+            queue.self_lease().forget(worker).await;
+            let worker = own_worker(queue, &request.queues).await?;
+            claim_or_wait(queue, worker, &request).await
+        }
+        answer => answer,
+    }
+}
+
+/// The worker of this queue object, registered at its first dequeue.
+async fn own_worker<Q: TaskQueue + ?Sized>(queue: &Q, queues: &[String]) -> Result<WorkerId> {
+    let start = |info: WorkerInfo| async move { queue.start_lease(&info).await };
+    queue.self_lease().worker(queues, start).await
+}
+
+/// Claims tasks. If there are none, waits for them up to the request's timeout.
+async fn claim_or_wait<Q: TaskQueue + ?Sized>(
+    queue: &Q,
+    worker: WorkerId,
+    request: &Dequeue,
+) -> Result<Vec<Task>> {
+    let deadline = Instant::now() + request.timeout;
+    let mut subscription = None;
+    loop {
+        let claimed = queue.claim(worker, request).await?;
+        let some = !claimed.is_empty();
+        let tasks = without_unreadable(queue, claimed).await?;
+        if !tasks.is_empty() {
+            return Ok(tasks);
+        }
+        if some {
+            continue;
+        }
+        if queue.self_lease().rescue_is_due() && rescue(queue).await? {
+            continue;
+        }
+        if Instant::now() >= deadline {
+            return Ok(tasks);
+        }
+        match &mut subscription {
+            // Claim once more before the wait: what became ready before the subscription has notified nothing.
+            None => subscription = Some(queue.subscribe(worker, &request.queues).await?),
+            Some(subscription) => {
+                subscription.wait(deadline.saturating_duration_since(Instant::now()).min(verbs::POLL)).await
+            }
+        }
+    }
+}
+
+/// Settles claimed tasks that the storage cannot read as failed, and returns the others: one bad row must not stop a
+/// queue.
+async fn without_unreadable<Q: TaskQueue + ?Sized>(queue: &Q, claimed: Vec<Task>) -> Result<Vec<Task>> {
+    if claimed.iter().all(|task| task.unreadable.is_none()) {
+        return Ok(claimed);
+    }
+    let (bad, good): (Vec<_>, Vec<_>) = claimed.into_iter().partition(|task| task.unreadable.is_some());
+    let batch: Vec<_> = bad
+        .iter()
+        .filter_map(|task| verbs::unreadable(task).map(|outcome| verbs::settlement(task, outcome)))
+        .collect::<Result<_>>()?;
+    if let Err(error) = queue.settle(&batch, SettleMode::Each).await {
+        // They stay held and return when the lease ends. The readable tasks are returned now.
+        tracing::warn!(%error, "tasks that cannot be read could not be settled");
+    }
+    Ok(good)
+}
+
+/// Takes back tasks of lost workers, because no worker process may be there to do it. Returns whether any was taken
+/// back. Without a backend there is no result and no event to write.
+async fn rescue<Q: TaskQueue + ?Sized>(queue: &Q) -> Result<bool> {
+    let lost = queue.lost(RESCUE).await?;
+    let batch: Vec<_> = lost
+        .iter()
+        .map(|lost| verbs::settlement(&lost.task, verbs::after_loss(&lost.task, &lost.worker)))
+        .collect::<Result<_>>()?;
+    Ok(!batch.is_empty() && queue.settle(&batch, SettleMode::Each).await?.contains(&Settled::Done))
 }

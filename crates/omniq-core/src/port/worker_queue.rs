@@ -1,11 +1,13 @@
 //! What workers call on a task queue: leases, claims, wake-ups and hand-off.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use super::heartbeat::HeartbeatConnection;
 use crate::Result;
+use crate::lease::Lease;
 use crate::model::*;
 use crate::self_lease::SelfLease;
 
@@ -17,6 +19,18 @@ pub trait WorkerQueue: Debug + Send + Sync + 'static {
 
     /// A connection for heartbeats alone, because neither a full pool nor a busy runtime may delay them.
     fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection>;
+
+    /// Adds a worker and starts the heartbeat that keeps its lease. After a crash the worker stays registered until its lease
+    /// ends.
+    ///
+    /// Errors: `is_invalid` for bad names or a lease below 100 ms; those of [`register_worker`](Self::register_worker);
+    /// `is_internal` if the heartbeat's thread cannot start.
+    async fn start_lease(&self, info: &WorkerInfo) -> Result<Lease> {
+        info.check()?;
+        let sent = Instant::now();
+        let worker = self.register_worker(info).await?;
+        Lease::keep(worker, info.lease, sent, self.heartbeat_connection())
+    }
 
     /// Adds a worker. Its claims hold for `info.lease` from now and from each heartbeat.
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
@@ -62,11 +76,4 @@ impl Handoff for NoHandoff {
     async fn next(&mut self) -> Vec<Task> {
         std::future::pending().await
     }
-}
-
-/// Extends a worker's lease.
-#[async_trait]
-pub trait HeartbeatConnection: Send {
-    /// Extends the lease, and returns the ids of tasks to stop.
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Settings, Worker, WorkerHandle};
+use super::Worker;
+use super::parts::{Parts, Settings};
+use super::stop::WorkerHandle;
 use crate::backend::Backend;
 use crate::handler::{Context, Failure, Handler, Registry};
 use crate::model::{Dequeue, TaskDef, WorkerInfo};
@@ -20,8 +22,15 @@ pub struct WorkerBuilder {
     error: Option<Error>,
 }
 
+impl Worker {
+    /// A worker on this backend, to be given handlers and settings.
+    pub fn builder(backend: impl Into<Backend>) -> WorkerBuilder {
+        WorkerBuilder::new(backend.into())
+    }
+}
+
 impl WorkerBuilder {
-    pub(super) fn new(backend: Backend) -> Self {
+    fn new(backend: Backend) -> Self {
         let cpus = std::thread::available_parallelism().map_or(2, usize::from);
         let settings = Settings {
             info: WorkerInfo { lease: backend.queue().self_lease().span(), ..WorkerInfo::new(["default"]) },
@@ -191,11 +200,11 @@ impl WorkerBuilder {
                 )));
             }
         }
-        Ok(Worker {
+        Ok(Worker(Parts {
             settings: self.settings,
             backend: self.backend,
             registry: self.registry,
             handle: WorkerHandle::new(),
-        })
+        }))
     }
 }

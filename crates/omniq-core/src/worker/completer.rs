@@ -7,14 +7,29 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::due_times::DueTimes;
-use super::outbox::{Outbox, Waiting};
-use super::writer::{Writer, rule};
+use super::entries::Waiting;
+use super::outbox::Outbox;
+use super::writer::{Target, Writer};
 use crate::backend::Backend;
-use crate::group_commit::GroupCommit;
+use crate::group_commit::{GroupCommit, Rule};
 use crate::lease::LeaseState;
+use crate::model::CALL_BYTES;
 
 /// How often a completer that is being closed ends the waits for the event store.
 const HURRY: Duration = Duration::from_millis(500);
+
+/// When ends are written. A second write begins for 500 ends; with events there is none, because events of one task must
+/// not overtake each other.
+fn rule(events_on: bool) -> Rule {
+    Rule {
+        most: 1_000,
+        most_bytes: CALL_BYTES,
+        second_at: if events_on { None } else { Some(500) },
+        beside_single: false,
+        turns: 0,
+        patience: None,
+    }
+}
 
 /// Completions accumulate while a write is in flight, which makes large batches of many small ends.
 #[derive(Debug)]
@@ -30,7 +45,8 @@ impl Completer {
     pub(super) fn new(backend: Backend, lease: watch::Receiver<LeaseState>, wake: Arc<Notify>) -> Self {
         let (due_times, waiting) = (DueTimes::default(), Waiting::new());
         let events_on = backend.events().is_some();
-        let writer = Writer::new(backend.clone(), lease, due_times.clone(), Arc::clone(&waiting), wake);
+        let target = Target::new(backend.clone(), lease, due_times.clone());
+        let writer = Writer::new(target, Arc::clone(&waiting), wake);
         let entries = GroupCommit::on(Handle::current(), writer, rule(events_on));
         let outbox = Outbox::new(Arc::clone(&entries), waiting, events_on);
         Self { outbox, due_times, backend, entries }

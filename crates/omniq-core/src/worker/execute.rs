@@ -1,27 +1,70 @@
-//! One run: handler, timeout, panic, stop. Then its end goes to the outbox.
+//! Runs: executors, each of which holds a slot and begins the next task as soon as a run has ended; the run itself, with its
+//! timeout, panic and stop; and the settlement that its end becomes, which goes to the outbox.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use super::ending::{Ending, settlement};
-use super::local_queue::Entry;
+use super::local_queue::{Entry, LocalQueue, Slot};
 use super::outbox::Outbox;
 use super::prefetch::RunTimes;
-use crate::handler::{Answer, CatchPanic, Context, Handler, Shape, StopReason, catch};
-use crate::model::{EventKind, TaskError, TaskEvent};
+use super::tight_loops;
+use crate::backend::Report;
+use crate::handler::{
+    Answer, CatchPanic, Context, Failure, FailureAnswer, Handler, Origin, Registry, Shape, StopReason, catch,
+};
+use crate::model::*;
+use crate::verbs::after_failure;
+
+/// What all executors of a session need.
+pub(super) struct Executors {
+    pub(super) registry: Registry,
+    pub(super) origin: Arc<Origin>,
+    pub(super) times: Arc<RunTimes>,
+    pub(super) local_queue: LocalQueue,
+}
+
+impl Executors {
+    /// Starts an executor for each free slot that there is a task for.
+    pub(super) fn start(self: &Arc<Self>) {
+        while let Some((slot, entry, context, handler)) = self.local_queue.begin(|task| self.run_of(task)) {
+            tokio::spawn(Arc::clone(self).work(slot, Run { context, handler, entry }));
+        }
+    }
+
+    /// Runs this task, and then one after the other, until none is buffered.
+    async fn work(self: Arc<Self>, slot: Slot, first: Run) {
+        let mut next = Some(first);
+        while let Some(run) = next {
+            run.go(&self.origin.outbox, &self.times).await;
+            let begun = self.local_queue.next(|task| self.run_of(task));
+            next = begun.map(|(entry, context, handler)| Run { context, handler, entry });
+        }
+        drop(slot);
+    }
+
+    fn run_of(&self, task: Task) -> Option<(Context, Handler)> {
+        let Some(handler) = self.registry.get(&task.func).cloned() else {
+            // The claim asked for registered functions only. This is the storage's fault, and the task must not fail
+            // for it.
+            tracing::error!(task = %task.id, func = task.func, "no such handler; left until this worker stops");
+            return None;
+        };
+        Some((Context::new(task, Arc::clone(&self.origin)), handler))
+    }
+}
 
 /// A run that is about to begin.
-pub(super) struct Run {
-    pub(super) context: Context,
-    pub(super) handler: Handler,
+struct Run {
+    context: Context,
+    handler: Handler,
     /// Its entry in the local queue, which ends with it.
-    pub(super) entry: Entry,
+    entry: Entry,
 }
 
 impl Run {
-    pub(super) async fn go(self, outbox: &Outbox, times: &RunTimes) {
+    async fn go(self, outbox: &Outbox, times: &RunTimes) {
         let task = self.context.task();
         let span = tracing::info_span!("run", task = %task.id, func = task.func, attempt = task.attempt);
         if outbox.events_on() {
@@ -133,5 +176,114 @@ async fn time_over(context: &Context) {
     match context.deadline() {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+enum Ending {
+    Answered(Answer),
+    Panicked(TaskError),
+    Stopped(StopReason),
+}
+
+/// The settlement to be written. `None` after the loss of the lease, when nothing may be written.
+fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
+    let task = context.task();
+    let ending = match ending {
+        // It takes effect only after a rollback: after a commit the check of the claim refuses it.
+        Ending::Answered(Ok(_)) if context.completed_inside() => Ending::Answered(Err(Failure::error(
+            "rolled_back",
+            "the transaction in which the run had completed its task was not committed",
+        ))),
+        Ending::Answered(Ok(Some(value))) => match too_large(context, &value) {
+            Some(failure) => Ending::Answered(Err(failure)),
+            None => Ending::Answered(Ok(Some(value))),
+        },
+        other => other,
+    };
+    let mut value = None;
+    let mut reason = None;
+    let outcome = match ending {
+        Ending::Answered(Ok(returned)) => {
+            value = returned;
+            Outcome::Complete
+        }
+        Ending::Answered(Err(failure)) => match failure.0 {
+            FailureAnswer::Error(error) => failed(context, error),
+            FailureAnswer::Fatal(error) => {
+                log_failed(context, &error, None);
+                Outcome::Fail { error }
+            }
+            FailureAnswer::Retry { delay, error, unlimited } => again(context, delay, error, unlimited),
+            FailureAnswer::Snooze { delay } => Outcome::Snooze { delay },
+            FailureAnswer::Discard { reason: why } => {
+                reason = why;
+                Outcome::Discard
+            }
+        },
+        Ending::Panicked(error) => {
+            tracing::error!(task = %task.id, func = task.func, message = error.message, "a handler panicked");
+            failed(context, error)
+        }
+        Ending::Stopped(StopReason::Timeout) => {
+            let timeout = task.timeout.unwrap_or_default();
+            failed(context, TaskError::new("timeout", format!("the run took longer than {timeout:?}")))
+        }
+        Ending::Stopped(StopReason::Cancelled) => Outcome::Cancel,
+        Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
+        Ending::Stopped(StopReason::LeaseLost) => return None,
+    };
+    let outcome = tight_loops::slowed(task, outcome);
+    let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
+    Some(context.backend().record(report))
+}
+
+/// The failure of a run whose value is too large for any storage. `None` where results are off, because the value is
+/// ignored then.
+fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
+    let backend = context.backend();
+    backend.results()?;
+    let checked = backend.limits().check_payload("result", &context.task().func, value);
+    checked.err().map(|error| Failure::fatal("bad_result", error.message()))
+}
+
+fn failed(context: &Context, error: TaskError) -> Outcome {
+    let outcome = after_failure(context.task(), error);
+    match &outcome {
+        Outcome::RetryLater { delay, error: Some(error) } => log_failed(context, error, Some(*delay)),
+        Outcome::Fail { error } => log_failed(context, error, None),
+        _ => {}
+    }
+    outcome
+}
+
+/// The outcome of a handler that asked for another run.
+fn again(context: &Context, delay: Option<Duration>, error: Option<TaskError>, unlimited: bool) -> Outcome {
+    let task = context.task();
+    if unlimited || task.may_retry() {
+        return Outcome::RetryLater {
+            delay: delay.unwrap_or_else(|| task.backoff.delay(task.attempt)),
+            error,
+        };
+    }
+    let error =
+        error.unwrap_or_else(|| TaskError::new("retry", "another run was asked for, and no retry is left"));
+    log_failed(context, &error, None);
+    Outcome::Fail { error }
+}
+
+fn log_failed(context: &Context, error: &TaskError, retry_in: Option<Duration>) {
+    // The task may have completed; this is logged once it is known that it has not.
+    if context.completed_inside() {
+        return;
+    }
+    let Task { id, func, attempt, .. } = context.task();
+    // Not the message, because it can hold arguments.
+    match retry_in {
+        Some(retry_in) => {
+            tracing::warn!(task = %id, func, attempt, error = error.kind, ?retry_in, "run failed, will be retried");
+        }
+        None => tracing::warn!(task = %id, func, attempt, error = error.kind, "task failed for good"),
     }
 }

@@ -71,7 +71,7 @@ async fn results(backend: &Backend) -> Result<()> {
 async fn rescue(backend: &Backend) -> Result<()> {
     loop {
         let lost = backend.queue().lost(STEP).await?;
-        let batch = lost
+        let batch: Vec<_> = lost
             .iter()
             .map(|Lost { task, worker }| {
                 let outcome = verbs::after_loss(task, worker);
@@ -79,7 +79,7 @@ async fn rescue(backend: &Backend) -> Result<()> {
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
             })
             .collect();
-        let settled = backend.settle(batch, SettleMode::Each).await?;
+        let settled = backend.settle(&batch, SettleMode::Each).await?;
         tell_rescued(&lost, &settled);
         if !is_more(lost.len(), &settled) {
             return Ok(());
@@ -107,8 +107,9 @@ fn tell_rescued(lost: &[Lost], settled: &[Settled]) {
 async fn expire(backend: &Backend) -> Result<()> {
     loop {
         let expired = backend.queue().expired(STEP).await?;
-        let batch = expired.iter().map(|task| backend.record(Report::new(task, Outcome::Expire))).collect();
-        if !is_more(expired.len(), &backend.settle(batch, SettleMode::Each).await?) {
+        let batch: Vec<_> =
+            expired.iter().map(|task| backend.record(Report::new(task, Outcome::Expire))).collect();
+        if !is_more(expired.len(), &backend.settle(&batch, SettleMode::Each).await?) {
             return Ok(());
         }
     }

@@ -1,22 +1,22 @@
 //! The worker: claims tasks, runs their handlers, settles them.
 //!
-//! The life of a task, in reading order: `session` waits for events, `session/dispatch` fetches tasks (`fetch`) and
-//! fills the `local_queue`, from which `executors` take them, one for each slot; `execute` runs the handler to its
-//! `ending`; the `outbox` carries the end to the `completer`, whose `writer` settles it.
+//! The life of a task, in reading order: `session` waits for events, fetches tasks (`fetch`) and fills the `local_queue`,
+//! from which executors take them, one for each slot (`execute`); the `outbox` carries the end of each run to the
+//! `writer`, which settles many together.
 
 mod batch;
 mod builder;
 mod completer;
 mod due_times;
-mod ending;
+mod entries;
 mod execute;
-mod executors;
 mod fetch;
 mod local_queue;
 mod maintenance;
 mod outage;
 mod outbox;
 mod overflow;
+mod parts;
 mod prefetch;
 mod session;
 mod signals;
@@ -24,18 +24,14 @@ mod stop;
 mod tight_loops;
 mod writer;
 
-use std::time::Duration;
-
 pub use builder::WorkerBuilder;
 pub(crate) use outbox::Outbox;
+use parts::Parts;
 use session::{End, Session};
-use stop::Phase;
 pub use stop::WorkerHandle;
 
-use crate::backend::Backend;
-use crate::handler::{Registry, install_hook};
+use crate::handler::install_hook;
 use crate::lease::Lease;
-use crate::model::WorkerInfo;
 use crate::sync::AbortOnDrop;
 use crate::{Error, Result};
 
@@ -80,39 +76,17 @@ use crate::{Error, Result};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Worker {
-    settings: Settings,
-    backend: Backend,
-    registry: Registry,
-    handle: WorkerHandle,
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
-    info: WorkerInfo,
-    concurrency: usize,
-    prefetch: usize,
-    prefetch_wait: Duration,
-    grace: Duration,
-    ends_process: bool,
-    maintenance: Duration,
-    poll: Duration,
-}
+pub struct Worker(Parts);
 
 impl Worker {
-    /// A worker on this backend, to be given handlers and settings.
-    pub fn builder(backend: impl Into<Backend>) -> WorkerBuilder {
-        WorkerBuilder::new(backend.into())
-    }
-
     /// A handle that stops this worker from outside.
     pub fn handle(&self) -> WorkerHandle {
-        self.handle.clone()
+        self.0.handle.clone()
     }
 
     /// Its name, as shown in results and events.
     pub fn name(&self) -> &str {
-        &self.settings.info.name
+        self.0.name()
     }
 
     /// Runs until it is stopped by its handle.
@@ -121,7 +95,7 @@ impl Worker {
     /// As in a stop, runs may end before it returns, up to the grace time.
     pub async fn run(self) -> Result<()> {
         let maintenance =
-            AbortOnDrop(tokio::spawn(maintenance::run(self.backend.clone(), self.settings.maintenance)));
+            AbortOnDrop(tokio::spawn(maintenance::run(self.0.backend.clone(), self.0.settings.maintenance)));
         let ended = self.at_work(false).await;
         drop(maintenance);
         ended
@@ -146,7 +120,7 @@ impl Worker {
     /// time its task is released, the attempt not counted, and the process exits with code 0. Without such handlers
     /// this returns.
     pub async fn run_with_signals(mut self) -> Result<()> {
-        self.settings.ends_process = true;
+        self.0.settings.ends_process = true;
         let handle = self.handle();
         let listener = AbortOnDrop(signals::listen(handle.clone())?);
         let ended = self.run().await;
@@ -163,7 +137,7 @@ impl Worker {
     ///
     /// Before it begins, tasks of lost workers are taken back. Errors as in [`run`](Self::run).
     pub async fn run_until_idle(self) -> Result<()> {
-        if let Err(error) = maintenance::pass(&self.backend).await {
+        if let Err(error) = maintenance::pass(&self.0.backend).await {
             tracing::warn!(%error, "maintenance failed");
         }
         self.at_work(true).await
@@ -184,11 +158,11 @@ impl Worker {
 
     async fn work(self, until_idle: bool) -> Result<()> {
         install_hook();
-        let mut state = session::Lasting::new(&self);
+        let mut state = session::Lasting::new(&self.0);
         while let Some(lease) = self.register().await? {
             let id = lease.worker();
-            tracing::info!(worker = self.name(), %id, queues = ?self.settings.info.queues, "worker started");
-            match Session::new(&self, &mut state, lease, until_idle).run().await {
+            tracing::info!(worker = self.name(), %id, queues = ?self.0.settings.info.queues, "worker started");
+            match Session::new(&self.0, &mut state, lease, until_idle).run().await {
                 End::Stopped => break,
                 End::LeaseLost => {}
                 End::Failed(error) => return Err(error),
@@ -204,8 +178,8 @@ impl Worker {
         loop {
             let pause = tokio::select! {
                 biased;
-                () = self.handle.stopping() => return Ok(None),
-                lease = Lease::start(&**self.backend.queue(), &self.settings.info) => match lease {
+                () = self.0.handle.stopping() => return Ok(None),
+                lease = self.0.backend.queue().start_lease(&self.0.settings.info) => match lease {
                     Err(error) if !outage::is_fatal(&error) => outage.failed(&error),
                     lease => {
                         outage.over();
@@ -214,7 +188,7 @@ impl Worker {
                 }
             };
             tokio::select! {
-                () = self.handle.stopping() => return Ok(None),
+                () = self.0.handle.stopping() => return Ok(None),
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -1,37 +1,13 @@
 //! The outbox: the ends and the events of runs, on their way to the completer.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{TryAcquireError, oneshot};
 
-use super::overflow::Overflow;
+use super::entries::{End, OutboxEntry, ROOM, Waiting};
 use super::writer::Writer;
 use crate::group_commit::GroupCommit;
 use crate::model::*;
-
-/// The most entries that may wait. A storage that is slower than the handlers thereby slows them down.
-pub(super) const ROOM: usize = 2000;
-
-#[derive(Debug)]
-pub(crate) enum OutboxEntry {
-    Event(TaskEvent),
-    /// Answered once the events before it have been written.
-    Flush(oneshot::Sender<()>),
-    /// The end of a run.
-    Ended(End),
-    /// An end that could not be written, to be tried again. It takes no room.
-    Again(End),
-}
-
-#[derive(Debug)]
-pub(crate) struct End {
-    pub(super) settlement: Box<Settlement>,
-    /// Whether the user's transaction may have completed the task.
-    pub(super) completed_inside: bool,
-}
 
 /// The runs' side. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,51 +15,6 @@ pub(crate) struct Outbox {
     entries: Arc<GroupCommit<Writer>>,
     waiting: Arc<Waiting>,
     events_on: bool,
-}
-
-/// What the outbox and the writer know of the entries that are on their way.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    /// Entries that were added and are not written yet.
-    open: AtomicUsize,
-    /// Notified when none is open.
-    written: Notify,
-    /// Room for entries. It is closed with the outbox.
-    room: Semaphore,
-    closed_at: OnceLock<Instant>,
-    pub(super) overflow: Overflow,
-}
-
-impl Waiting {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            open: AtomicUsize::new(0),
-            written: Notify::new(),
-            room: Semaphore::new(ROOM),
-            closed_at: OnceLock::new(),
-            overflow: Overflow::default(),
-        })
-    }
-
-    /// Makes room, and returns events that found none, if nothing else waits: they follow everything that waits of their
-    /// runs.
-    pub(super) fn taken(&self, entries: usize) -> Vec<TaskEvent> {
-        self.room.add_permits(entries);
-        let mut overflow = self.overflow.lock();
-        if self.room.available_permits() == ROOM { overflow.take_all().collect() } else { Vec::new() }
-    }
-
-    /// Entries have been written, or are given up.
-    pub(super) fn written(&self, entries: usize) {
-        if self.open.fetch_sub(entries, Ordering::AcqRel) == entries {
-            self.written.notify_waiters();
-        }
-    }
-
-    /// When the outbox was closed.
-    pub(super) fn closed_at(&self) -> Option<Instant> {
-        self.closed_at.get().copied()
-    }
 }
 
 impl Outbox {
@@ -101,7 +32,7 @@ impl Outbox {
 
     /// Adds an entry for which there is room.
     fn put(&self, entry: OutboxEntry) {
-        self.waiting.open.fetch_add(1, Ordering::AcqRel);
+        self.waiting.added();
         self.entries.add(entry);
     }
 
@@ -177,29 +108,55 @@ impl Outbox {
 
     /// Whether all that was added is written.
     pub(super) fn all_written(&self) -> bool {
-        self.waiting.open.load(Ordering::Acquire) == 0
+        self.waiting.is_all_written()
     }
 
-    /// Waits for room behind all that wait for it, then takes no more.
+    /// Waits until everything is taken that was added or waited for room before, then takes no more.
     pub(super) async fn close(&self) {
-        drop(self.waiting.room.acquire().await);
+        // A run that has been given room and has not used it yet would lose its entry if the room were closed now.
+        let all = self.waiting.room.acquire_many(ROOM as u32).await;
         self.close_now();
+        drop(all);
     }
 
     pub(super) fn close_now(&self) {
-        self.waiting.closed_at.get_or_init(Instant::now);
-        self.waiting.room.close();
+        self.waiting.close();
     }
 
     /// Waits until all that was added is written or given up.
     pub(super) async fn written(&self) {
-        loop {
-            let mut written = std::pin::pin!(self.waiting.written.notified());
-            written.as_mut().enable();
-            if self.all_written() {
-                return;
-            }
-            written.await;
-        }
+        self.waiting.until_written().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+    use tokio::sync::watch;
+
+    use super::super::completer::Completer;
+    use super::*;
+    use crate::lease::LeaseState;
+    use crate::{Backend, MemoryQueue};
+
+    /// Found by a hostile reader: a run that had been given room was polled after the close, and its end was lost.
+    #[tokio::test]
+    async fn an_end_that_waited_for_room_before_the_close_is_taken() {
+        let (_lease, state) = watch::channel(LeaseState::Held);
+        let backend = Backend::new(Arc::new(MemoryQueue::new()));
+        let outbox = Completer::new(backend, state, Arc::default()).outbox.clone();
+        // The storage is behind.
+        outbox.waiting.room.acquire_many(ROOM as u32).await.unwrap().forget();
+        let (done, _written) = oneshot::channel();
+        let mut add = pin!(outbox.add(OutboxEntry::Flush(done)));
+        let mut close = pin!(outbox.close());
+        assert!(poll!(add.as_mut()).is_pending());
+        assert!(poll!(close.as_mut()).is_pending());
+        outbox.waiting.room.add_permits(ROOM);
+        // Both are woken, and the one that closes happens to be polled first.
+        let _ = poll!(close.as_mut());
+        assert!(add.await, "it waited before the close");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::WorkerHandle;
+use super::stop::WorkerHandle;
 use crate::{Error, Result};
 
 /// Signals that come together are one: `timeout` of coreutils sends one to the process and one to its group.

@@ -114,7 +114,7 @@ macro_rules! implement {
 
 implement! {
     TaskQueue {
-        async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+        async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
             self.check("settle")?;
             let refused = *self.refused.lock().unwrap();
             if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
@@ -128,8 +128,9 @@ implement! {
                 return Err(Error::timeout("undone for the test").with_sqlstate("57014"));
             }
             let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
-            let free = batch.into_iter().zip(&held).filter(|(_, held)| !**held).map(|(one, _)| one).collect();
-            let mut answered = self.inner.settle(free, mode).await?.into_iter();
+            let free = batch.iter().zip(&held).filter(|(_, held)| !**held);
+            let free: Vec<_> = free.map(|(one, _)| one.clone()).collect();
+            let mut answered = self.inner.settle(&free, mode).await?.into_iter();
             let answers = held.iter().map(|held| if *held { Settled::Busy } else { answered.next().unwrap() });
             let answers = answers.collect();
             self.check("settled").map(|()| answers)

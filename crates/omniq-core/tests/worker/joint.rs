@@ -56,7 +56,7 @@ impl Joint {
         self.logs_undone.lock().unwrap().extend(codes);
     }
 
-    async fn settle_together(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+    async fn settle_together(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         let with_events = batch.iter().any(|one| !one.events.is_empty());
         if let Some(code) = with_events.then(|| self.undone.lock().unwrap().pop()).flatten() {
             return Err(undone(code));
@@ -65,8 +65,8 @@ impl Joint {
             return Err(Error::schema_missing("the events table is gone for the test"));
         }
         let bare = batch.iter().cloned().map(|one| Settlement { result: None, events: Vec::new(), ..one });
-        let settled = self.queue.settle(bare.collect(), mode).await?;
-        for (one, answer) in batch.into_iter().zip(&settled) {
+        let settled = self.queue.settle(&bare.collect::<Vec<_>>(), mode).await?;
+        for (one, answer) in batch.iter().cloned().zip(&settled) {
             if *answer == Settled::Done {
                 self.results.store_many(one.result.into_iter().collect()).await?;
                 self.events.log_many(one.events).await?;
@@ -114,7 +114,7 @@ pass_on! { TaskQueue on queue {
         self.queue.location()
     }
 
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         self.settle_together(batch, mode).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod connection;
+mod count;
 mod hosts;
 mod opening;
 pub(crate) mod patience;
@@ -22,9 +23,9 @@ use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::Config;
-use tokio_postgres::types::ToSql;
 
-use self::connection::{Connector, Count, Object, Pool};
+use self::connection::{Connector, Object, Pool};
+use self::count::Count;
 use self::opening::Opened;
 use self::patience::Patience;
 use self::sessions::Sessions;
@@ -32,8 +33,6 @@ use crate::error::{from_driver, from_pool, is_away};
 use crate::settings::Settings;
 use crate::sql::schema::Schema;
 use crate::sql::{Statement, Statements};
-
-pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// How long to wait for a connection that is being opened before checking the pool again.
 const ROUND: Duration = Duration::from_millis(20);
@@ -114,7 +113,20 @@ impl Db {
 
     /// A connection of the pool. Waits for a server that is away.
     pub(crate) async fn client(&self) -> Result<Object> {
-        self.patience().client(self).await
+        self.client_for(&mut self.patience()).await
+    }
+
+    /// A connection of the pool, for a call that has been patient before.
+    pub(crate) async fn client_for(&self, patience: &mut Patience) -> Result<Object> {
+        loop {
+            let error = match self.client_within(patience.left()).await {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            if !is_away(&error) || !patience.pause().await {
+                return Err(error);
+            }
+        }
     }
 
     /// A connection of the pool, one that becomes free or a new one. Does not wait for a server that is away.

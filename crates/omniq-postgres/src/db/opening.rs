@@ -3,7 +3,7 @@
 use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Result};
 
-use crate::db::connection::Count;
+use crate::db::count::Count;
 use crate::db::hosts::Hosts;
 use crate::db::patience::Patience;
 use crate::db::pins::Pins;

@@ -5,8 +5,6 @@ use std::time::Duration;
 use omniq_core::{Error, Result};
 use tokio::time::Instant;
 
-use crate::db::Db;
-use crate::db::connection::Object;
 use crate::error::{is_away, was_not_done};
 
 /// The shortest and the longest wait between two attempts.
@@ -45,18 +43,9 @@ impl Patience {
         true
     }
 
-    /// A connection of the pool.
-    pub(crate) async fn client(&mut self, db: &Db) -> Result<Object> {
-        loop {
-            let left = self.end.saturating_duration_since(Instant::now());
-            let error = match db.client_within(left.max(Duration::from_millis(1))).await {
-                Ok(client) => return Ok(client),
-                Err(error) => error,
-            };
-            if !is_away(&error) || !self.pause().await {
-                return Err(error);
-            }
-        }
+    /// How long the call may wait for a connection now.
+    pub(super) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 
     /// Whether to send again a statement that failed with this answer. Waits before it returns `true`.

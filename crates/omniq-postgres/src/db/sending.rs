@@ -111,7 +111,7 @@ impl Db {
 
     async fn send(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Row>> {
         loop {
-            let lent = Lent::new(patience.client(self).await?);
+            let lent = Lent::new(self.client_for(patience).await?);
             let answers = self.answers(&lent, trip).await;
             let answer =
                 answers.and_then(|answers| answers.into_iter().try_fold(Vec::new(), |_, answer| answer));
@@ -160,7 +160,7 @@ impl Db {
     ) -> Result<u64> {
         let mut patience = self.patience();
         loop {
-            let lent = Lent::to_transaction(patience.client(self).await?);
+            let lent = Lent::to_transaction(self.client_for(&mut patience).await?);
             let answer = self.until_none_left_on(&lent, statement, left, params).await;
             match &answer {
                 Ok(_) => lent.back(false),

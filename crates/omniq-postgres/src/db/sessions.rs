@@ -8,13 +8,13 @@ use omniq_core::{Error, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use crate::db::Param;
-use crate::db::connection::Count;
+use crate::db::count::Count;
 use crate::db::hosts::{Hosts, Open};
 use crate::db::pins::Pins;
 use crate::db::unshown;
 use crate::error::from_driver;
 use crate::sql::Columns;
+use crate::sql::Param;
 use crate::sql::{Named, Statement};
 
 const SET: &str = include_str!("../../sql/session/set.sql");

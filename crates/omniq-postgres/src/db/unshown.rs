@@ -9,25 +9,9 @@ use futures_util::TryStreamExt;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use crate::db::Param;
-use crate::sizes::MESSAGE_BYTES;
+use crate::sizes::{MESSAGE_BYTES, TooLarge};
+use crate::sql::Param;
 use crate::sql::{Named, Statement};
-
-/// A statement whose parameters are too large together; nothing of it was sent.
-#[derive(Debug)]
-pub(crate) struct TooLarge(pub(crate) usize);
-
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(bytes) = self;
-        write!(
-            f,
-            "what one call sends has {bytes} bytes or more: PostgreSQL takes at most {MESSAGE_BYTES} at a time; send less in each of several calls"
-        )
-    }
-}
-
-impl Error for TooLarge {}
 
 /// A parameter whose value is shown to nothing but the server.
 struct Unshown<'a>(Param<'a>);

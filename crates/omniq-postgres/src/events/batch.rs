@@ -8,26 +8,26 @@ use crate::sql::{object, signed};
 
 /// Events that are to be logged.
 #[derive(Debug, Default)]
-pub(crate) struct EventBatch {
+pub(crate) struct EventBatch<'a> {
     pub(crate) ats: Vec<Time>,
-    pub(crate) kinds: Vec<String>,
+    pub(crate) kinds: Vec<&'a str>,
     pub(crate) tasks: Vec<Option<Uuid>>,
-    pub(crate) queues: Vec<Option<String>>,
-    pub(crate) funcs: Vec<Option<String>>,
-    pub(crate) workers: Vec<Option<String>>,
+    pub(crate) queues: Vec<Option<&'a str>>,
+    pub(crate) funcs: Vec<Option<&'a str>>,
+    pub(crate) workers: Vec<Option<&'a str>>,
     pub(crate) attempts: Vec<Option<i32>>,
     pub(crate) data: Vec<Option<String>>,
 }
 
-impl EventBatch {
+impl<'a> EventBatch<'a> {
     /// Adds an event that has been checked.
-    pub(crate) fn push(&mut self, event: TaskEvent) -> Result<()> {
+    pub(crate) fn push(&mut self, event: &'a TaskEvent) -> Result<()> {
         self.ats.push(Time(event.at));
-        self.kinds.push(event.kind.name().to_owned());
+        self.kinds.push(event.kind.name());
         self.tasks.push(event.task_id.map(|id| id.as_uuid()));
-        self.queues.push(event.queue);
-        self.funcs.push(event.func);
-        self.workers.push(event.worker);
+        self.queues.push(event.queue.as_deref());
+        self.funcs.push(event.func.as_deref());
+        self.workers.push(event.worker.as_deref());
         self.attempts.push(event.attempt.map(signed));
         self.data.push(object(&event.data)?);
         Ok(())

@@ -12,7 +12,7 @@ use crate::single_calls::{RULE, is_of_a_value};
 use crate::sql::Named;
 
 /// Writes events that have been checked, all or none.
-pub(super) async fn log(db: &Db, events: Vec<TaskEvent>) -> Result<()> {
+pub(super) async fn log(db: &Db, events: &[TaskEvent]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }
@@ -65,7 +65,7 @@ impl CallWriter for SingleEvents {
     }
 
     async fn send(&self, events: &[TaskEvent]) -> Result<Vec<()>> {
-        log(&self.0, events.to_vec()).await?;
+        log(&self.0, events).await?;
         Ok(vec![(); events.len()])
     }
 

@@ -85,17 +85,18 @@ impl<'a> Filter<'a> {
 
 #[async_trait]
 impl EventStorage for AsyncPostgresEventStorage {
-    async fn log_many(&self, mut events: Vec<TaskEvent>) -> Result<()> {
+    async fn log(&self, event: TaskEvent) -> Result<()> {
+        event.check()?;
+        self.db.check_open()?;
+        self.calls.call(event).await
+    }
+
+    async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
         for event in &events {
             event.check()?;
         }
         self.db.check_open()?;
-        if events.len() == 1
-            && let Some(only) = events.pop()
-        {
-            return self.calls.call(only).await;
-        }
-        log::log(&self.db, events).await
+        log::log(&self.db, &events).await
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {

@@ -16,10 +16,11 @@ pub use crate::sql::SentStatement;
 
 use tokio_postgres::{IsolationLevel, Row};
 
+use crate::db::Db;
 use crate::db::sessions::BEGIN;
-use crate::db::{Db, Param};
 use crate::error::from_driver;
 use crate::settings::Settings;
+use crate::sql::Param;
 use crate::sql::schema::{Schema, hash, quote_identifier};
 
 const TABLE: &str = include_str!("../../sql/migrate/table.sql");

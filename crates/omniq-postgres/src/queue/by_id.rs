@@ -4,10 +4,11 @@ use omniq_core::{Cancelled, Error, Result, Task, TaskId, TaskUpdate};
 use tokio_postgres::Row;
 
 use super::claims::Claims;
-use super::{counts, uuids};
+use super::counts;
 use crate::segments::decode;
 use crate::sql::jsonb::{self, JsonbText};
 use crate::sql::time::{Time, optional};
+use crate::sql::uuids;
 use crate::sql::{Columns, Named, Statement};
 
 /// Singles out these tasks, except those that a worker holds, and executes a statement on them, in one transaction.

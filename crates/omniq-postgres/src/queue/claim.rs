@@ -149,7 +149,7 @@ impl Claims {
 
     /// Releases tasks. Returns those whose rows others hold.
     async fn release(&self, claims: Vec<(TaskId, Claim)>) -> Result<Vec<(TaskId, Claim)>> {
-        let answers = self.settle(releases(claims.clone()), SettleMode::Each).await?;
+        let answers = self.settle(&releases(&claims), SettleMode::Each).await?;
         let busy = claims.into_iter().zip(answers).filter(|(_, answer)| *answer == Settled::Busy);
         Ok(busy.map(|(claim, _)| claim).collect())
     }
@@ -177,7 +177,7 @@ impl Claims {
         // No claim of this process is in flight now, and later ones find no worker.
         let reconcile = self.tracker.reconcile(worker).await;
         self.release_orphaned(&reconcile).await?;
-        let answers = self.settle(releases(self.tracker.take(worker)), SettleMode::Each).await?;
+        let answers = self.settle(&releases(&self.tracker.take(worker)), SettleMode::Each).await?;
         let busy = answers.iter().filter(|answer| **answer == Settled::Busy).count();
         if busy > 0 {
             // Without its worker no rescue would find what it holds.
@@ -197,13 +197,13 @@ fn is_refusal(error: &Error) -> bool {
     error.is_claim_lost() || error.is_schema_missing() || error.is_permission_denied() || error.is_invalid()
 }
 
-fn releases(claims: Vec<(TaskId, Claim)>) -> Vec<Settlement> {
-    let release = |(task_id, claim)| Settlement {
-        task_id,
-        claim: Some(claim),
+fn releases(claims: &[(TaskId, Claim)]) -> Vec<Settlement> {
+    let release = |(task_id, claim): &(TaskId, Claim)| Settlement {
+        task_id: *task_id,
+        claim: Some(*claim),
         outcome: Outcome::Release,
         result: None,
         events: Vec::new(),
     };
-    claims.into_iter().map(release).collect()
+    claims.iter().map(release).collect()
 }

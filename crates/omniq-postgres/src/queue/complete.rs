@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use omniq_core::{Completion, Context, Error, Payload, Result, Settlement};
 use serde_json::json;
 
-use super::{EnqueueTarget, counts, database_id};
+use super::target::EnqueueTarget;
+use super::{counts, database_id};
 use crate::db::Db;
 use crate::partitions::step;
 use crate::segments::base_id;

@@ -1,48 +1,23 @@
-//! Enqueue: through the pool, or inside the user's own transaction.
+//! Enqueue: one task, many, or on the user's connection. Single enqueues that arrive while a statement is in flight are sent together in
+//! the next one.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
-use omniq_core::group_commit::Calls;
-use omniq_core::{Completion, DatabaseId, Error, Limits, NewTask, Result, TaskId};
-use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use omniq_core::group_commit::{CallWriter, Calls};
+use omniq_core::{Error, Limits, NewTask, Result, TaskId};
 use uuid::Uuid;
 
-use super::coalesce::SingleEnqueues;
+use super::counts;
 use super::database_id::{self, DatabaseIds};
+use super::target::{EnqueueCall, EnqueueTarget};
 use super::uncertain::{Found, Uncertain};
-use super::{AsyncPostgresQueue, counts};
+use crate::db::Db;
 use crate::db::patience::{Patience, is_unsure};
-use crate::db::{Db, Param};
 use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::single_calls::RULE;
 use crate::sizes::INSIDE_BYTES;
-use crate::sql::{Columns, Named, Statement};
-
-/// An enqueue that is ready to be sent; made by the queue, carried out by an [`EnqueueTarget`].
-#[derive(Debug)]
-pub struct EnqueueCall<'a> {
-    statement: &'a Statement,
-    rows: &'a Rows,
-    database: &'a DatabaseId,
-}
-
-/// The user's connection or open transaction, in which a task can be enqueued or completed. It must lead to the queue's database:
-/// another one is refused (`is_invalid`), and nothing is written.
-///
-/// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, and with the feature `sqlx` for
-/// `sqlx::PgConnection` (pass `&mut *transaction`).
-#[async_trait]
-pub trait EnqueueTarget: Send {
-    /// Enqueues on this connection. If it leads to another database, the answer is that database's name, and nothing was done.
-    #[doc(hidden)]
-    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>>;
-
-    /// Completes a task on this connection, with the same answer.
-    #[doc(hidden)]
-    async fn complete(&mut self, completion: &Completion) -> Result<Option<String>>;
-}
+use crate::sql::{Named, Statement};
 
 /// What enqueues share.
 #[derive(Debug)]
@@ -80,7 +55,11 @@ impl Enqueuer {
     }
 
     /// Adds tasks on the user's connection, all or none.
-    async fn many_on(&self, target: &mut dyn EnqueueTarget, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    pub(super) async fn many_on(
+        &self,
+        target: &mut dyn EnqueueTarget,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<TaskId>> {
         for task in &tasks {
             task.check(&self.limits)?;
         }
@@ -115,15 +94,52 @@ impl Enqueuer {
     }
 }
 
+/// Sends single enqueues.
+#[derive(Debug)]
+pub(super) struct SingleEnqueues {
+    db: Arc<Db>,
+    /// Whether tasks are added with their `enqueued` events.
+    logged: bool,
+}
+
+impl SingleEnqueues {
+    pub(super) fn calls(db: &Arc<Db>, logged: bool) -> Calls<Self> {
+        Calls::new(Self { db: Arc::clone(db), logged }, RULE)
+    }
+}
+
+impl CallWriter for SingleEnqueues {
+    type Request = NewTask;
+    type Answer = TaskId;
+
+    const NAME: &'static str = "enqueue";
+
+    fn bytes(&self, task: &NewTask) -> usize {
+        task.payload.bytes().len()
+    }
+
+    async fn send(&self, tasks: &[NewTask]) -> Result<Vec<TaskId>> {
+        let batch = EnqueueBatch::of_checked(tasks)?;
+        let events = self.logged.then(|| Enqueued::of(tasks, &batch));
+        send(&self.db, &batch, events).await?;
+        Ok(batch.ids)
+    }
+
+    fn may_be_of_one(&self, error: &Error) -> bool {
+        // A call that may have been carried out is not repeated: its tasks could be added twice.
+        !(error.is_unavailable() || error.is_pool_timeout() || error.is_closed())
+    }
+}
+
 /// The `enqueued` events of a batch.
-pub(super) struct Enqueued {
+struct Enqueued {
     ids: Vec<Uuid>,
     queues: Vec<String>,
     funcs: Vec<String>,
 }
 
 impl Enqueued {
-    pub(super) fn of(tasks: &[NewTask], batch: &EnqueueBatch) -> Self {
+    fn of(tasks: &[NewTask], batch: &EnqueueBatch) -> Self {
         Self {
             ids: batch.ids.iter().map(TaskId::as_uuid).collect(),
             queues: tasks.iter().map(|task| task.queue.clone()).collect(),
@@ -136,7 +152,7 @@ impl Enqueued {
 ///
 /// While the server is away the call is repeated. If it may have been carried out, its ids are looked for before it is sent again, so
 /// that each task is added once.
-pub(super) async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
+async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, payloads(piece))).collect();
     let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
     while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
@@ -212,109 +228,5 @@ fn payloads(piece: &Piece) -> Vec<&[u8]> {
     match piece {
         Piece::Segment(segment) => segment.payloads(),
         Piece::Rows(rows) => rows.payloads(),
-    }
-}
-
-impl AsyncPostgresQueue {
-    /// Adds a task in the user's own transaction: a commit makes it visible, with its `enqueued` event where the schema has events; a
-    /// rollback leaves nothing.
-    ///
-    /// Errors as for [`enqueue`](omniq_core::TaskQueue::enqueue). Bad input is refused before anything is sent, so the transaction
-    /// stays usable; a duplicate id aborts it as any failed statement does.
-    pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
-        let mut ids = self.enqueue_many_in(target, vec![task]).await?;
-        ids.pop().ok_or_else(|| Error::internal("an enqueue of one task gave no id"))
-    }
-
-    /// Adds tasks in the user's own transaction, all or none.
-    pub async fn enqueue_many_in(
-        &self,
-        target: &mut dyn EnqueueTarget,
-        tasks: Vec<NewTask>,
-    ) -> Result<Vec<TaskId>> {
-        self.inner.enqueuer.many_on(target, tasks).await
-    }
-}
-
-/// The database that the connection leads to, if it is another than the queue's.
-fn answer_of(rows: Result<Vec<Row>>, database: &DatabaseId) -> Result<Option<String>> {
-    let rows = rows.map_err(|error| database_id::without_tables(error, database))?;
-    let row = rows.first().ok_or_else(|| Error::internal("the database gave no row where one was due"))?;
-    let mut columns = Columns::new(row);
-    let name: String = columns.take()?;
-    Ok(columns.take::<Option<i32>>()?.is_none().then_some(name))
-}
-
-/// Sent unprepared: one round trip, and no prepared statement stays on the user's connection.
-macro_rules! driver_target {
-    ($target:ty) => {
-        #[async_trait]
-        impl EnqueueTarget for $target {
-            async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
-                let EnqueueCall { statement, rows, database } = call;
-                let payloads = rows.payloads();
-                let mut params = rows.params(&payloads);
-                params.extend([("database", &database.database as Param<'_>), ("server", &database.server)]);
-                let typed: Vec<_> = statement.values(&params).zip(statement.types.iter().cloned()).collect();
-                let answer = self.query_typed(&statement.text, &typed).await;
-                answer_of(answer.map_err(crate::error::from_driver), database)
-            }
-
-            async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
-                let Completion { sql, run, value, database } = completion;
-                let answer = self.query_typed(sql, &[(run, Type::TEXT), (value, Type::BYTEA)]).await;
-                answer_of(answer.map_err(crate::error::from_driver), database)
-            }
-        }
-    };
-}
-
-driver_target!(tokio_postgres::Client);
-driver_target!(tokio_postgres::Transaction<'_>);
-driver_target!(deadpool_postgres::Object);
-driver_target!(deadpool_postgres::Transaction<'_>);
-
-#[cfg(feature = "sqlx")]
-fn answer_of_sqlx(
-    answer: Result<(String, Option<i32>), sqlx::Error>,
-    database: &DatabaseId,
-) -> Result<Option<String>> {
-    let (name, done) =
-        answer.map_err(|error| database_id::without_tables(crate::error::from_sqlx(error), database))?;
-    Ok(done.is_none().then_some(name))
-}
-
-#[cfg(feature = "sqlx")]
-#[async_trait]
-impl EnqueueTarget for sqlx::PgConnection {
-    async fn carry_out(&mut self, call: EnqueueCall<'_>) -> Result<Option<String>> {
-        let EnqueueCall { statement, rows: batch, database } = call;
-        // The text is a constant of this crate, filled with a quoted schema name.
-        let query = sqlx::query_as::<_, (String, Option<i32>)>(sqlx::AssertSqlSafe(statement.text.as_str()))
-            .bind(&batch.ids)
-            .bind(&batch.queues)
-            .bind(&batch.funcs)
-            .bind(&batch.codecs)
-            .bind(batch.payloads())
-            .bind(&batch.priorities)
-            .bind(&batch.max_retries)
-            .bind(&batch.run_ats)
-            .bind(&batch.delays)
-            .bind(&batch.ttls)
-            .bind(&batch.options)
-            .bind(&batch.metadata)
-            .bind(&batch.chosen)
-            .bind(&database.database)
-            .bind(&database.server)
-            .persistent(false);
-        answer_of_sqlx(query.fetch_one(self).await, database)
-    }
-
-    async fn complete(&mut self, completion: &Completion) -> Result<Option<String>> {
-        let query = sqlx::query_as::<_, (String, Option<i32>)>(sqlx::AssertSqlSafe(completion.sql.as_str()))
-            .bind(&completion.run)
-            .bind(&completion.value)
-            .persistent(false);
-        answer_of_sqlx(query.fetch_one(self).await, &completion.database)
     }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use omniq_core::{Result, Task, TaskFilter, TaskId, TaskState};
 use uuid::Uuid;
 
-use super::{counts, uuids};
+use super::counts;
 use crate::db::Db;
 use crate::segments::decode::{self, state};
 use crate::segments::{SegmentRow, base_id};
+use crate::sql::uuids;
 use crate::sql::{Columns, Named};
 
 /// The filter of `task_filter.sql`: queue, state, whether running, function. `None`: no task can be in that state.

@@ -5,7 +5,6 @@ mod by_id;
 mod claim;
 pub(crate) mod claim_tracker;
 pub(crate) mod claims;
-mod coalesce;
 mod complete;
 mod counts;
 mod cursor;
@@ -13,10 +12,12 @@ mod database_id;
 pub(crate) mod duplicates;
 mod enqueue;
 mod heartbeat;
+mod inside;
 mod list;
 mod lock_holders;
 mod lost;
 mod settle;
+mod target;
 mod uncertain;
 
 use std::sync::Arc;
@@ -28,10 +29,9 @@ use omniq_core::{
     NewTask, QueueMaintenance, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription,
     Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
-use uuid::Uuid;
 
 pub use complete::CompleteIn;
-pub use enqueue::EnqueueTarget;
+pub use target::EnqueueTarget;
 
 use self::claims::Claims;
 use self::enqueue::Enqueuer;
@@ -96,10 +96,6 @@ impl AsyncPostgresQueue {
     }
 }
 
-fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
-    ids.iter().map(TaskId::as_uuid).collect()
-}
-
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
@@ -124,7 +120,7 @@ impl TaskQueue for AsyncPostgresQueue {
         }
     }
 
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         self.inner.claims.settle(batch, mode).await
     }
 

@@ -6,29 +6,27 @@ use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 
 use super::claims::Claims;
 use super::counts;
-use crate::db::Param;
 use crate::partitions::Missing;
 use crate::segments::Bitmap;
 use crate::segments::settle::SettleBatch;
+use crate::sql::Param;
 use crate::sql::{Columns, Named, SettleBlocks};
 
 /// The wait before a batch that is all or nothing is sent again, because other sessions hold some of its rows.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Claims {
-    pub(crate) async fn settle(
-        &self,
-        settlements: Vec<Settlement>,
-        mode: SettleMode,
-    ) -> Result<Vec<Settled>> {
+    pub(crate) async fn settle(&self, settlements: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
-        for result in settlements.iter().filter_map(|settlement| settlement.result.as_ref()) {
-            self.limits.check_result(result)?;
+        let mut checked = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            settlement.result.as_ref().map_or(Ok(()), |result| self.limits.check_result(result))?;
+            checked.push(settlement.checked()?);
         }
         let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
-        let batch = SettleBatch::new(settlements)?;
+        let batch = SettleBatch::new(&checked)?;
         if let Some(task) = batch.twice
             && mode == SettleMode::All
         {
@@ -39,7 +37,6 @@ impl Claims {
         let (results, events) = (&batch.results, &batch.events);
         let (with_results, with_events) = (!results.is_empty(), !events.ats.is_empty());
         let all = mode == SettleMode::All;
-        let (values, many) = (results.values(), results.many());
 
         let mut params = claims_of(&batch).to_vec();
         params.extend([
@@ -55,9 +52,9 @@ impl Claims {
                 ("result_ids", &results.ids),
                 ("result_shapes", &results.shape_of),
                 ("result_masks", &results.masks),
-                ("result_values", &values),
+                ("result_values", &results.values),
                 ("result_starts", &results.starts),
-                ("result_many", &many),
+                ("result_many", &results.many),
                 ("result_errors", &results.errors),
                 ("result_metadata", &results.metadata),
                 ("result_enqueued", &results.enqueued),
@@ -139,7 +136,7 @@ impl Claims {
     }
 
     /// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
-    async fn busy(&self, batch: &SettleBatch) -> Result<Vec<usize>> {
+    async fn busy(&self, batch: &SettleBatch<'_>) -> Result<Vec<usize>> {
         let db = &self.db;
         let row = db.one(&db.sql.busy, &claims_of(batch)).await?;
         let mut columns = Columns::new(&row);
@@ -155,7 +152,7 @@ impl Claims {
 }
 
 /// The parameters that `settle.sql` and `busy.sql` share.
-fn claims_of(batch: &SettleBatch) -> [Named<'_>; 7] {
+fn claims_of<'a>(batch: &'a SettleBatch<'_>) -> [Named<'a>; 7] {
     [
         ("firsts", &batch.firsts),
         ("lasts", &batch.lasts),

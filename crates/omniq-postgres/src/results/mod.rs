@@ -1,6 +1,7 @@
 //! The result storage on PostgreSQL.
 
 mod decode;
+mod fetch;
 mod store;
 mod waiters;
 
@@ -9,11 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::group_commit::Calls;
 use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
 use uuid::Uuid;
 
-use self::store::SingleResults;
+pub(crate) use self::fetch::fetch;
 use self::waiters::Waiters;
 use crate::db::Db;
 use crate::migrate::{self, Part};
@@ -27,7 +27,6 @@ use crate::sql::{Columns, Named, count_of};
 pub struct AsyncPostgresResultStorage {
     db: Arc<Db>,
     waiters: Waiters,
-    calls: Arc<Calls<SingleResults>>,
 }
 
 /// The blocking twin of [`AsyncPostgresResultStorage`].
@@ -48,8 +47,13 @@ impl AsyncPostgresResultStorage {
         Ok(Self::on(db))
     }
 
+    fn checked(&self, result: TaskResult) -> Result<TaskResult> {
+        self.db.settings().limits().check_result(&result)?;
+        result.checked()
+    }
+
     pub(crate) fn on(db: Arc<Db>) -> Self {
-        Self { waiters: Waiters::new(&db), calls: Arc::new(SingleResults::calls(&db)), db }
+        Self { waiters: Waiters::new(&db), db }
     }
 }
 
@@ -83,30 +87,13 @@ impl Filter {
     }
 }
 
-/// The results of these tasks, in no particular order. Tasks without a result are left out.
-pub(crate) async fn fetch(db: &Db, ids: &[Uuid]) -> Result<Vec<TaskResult>> {
-    let Spans { firsts, lasts, masks } = Spans::of(ids);
-    let rows =
-        db.query(&db.sql.get_results, &[("firsts", &firsts), ("lasts", &lasts), ("masks", &masks)]).await?;
-    rows.iter().map(decode::result).collect()
-}
-
 #[async_trait]
 impl ResultStorage for AsyncPostgresResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
-        let limits = self.db.settings().limits();
-        let mut checked = Vec::with_capacity(results.len());
-        for result in results {
-            limits.check_result(&result)?;
-            checked.push(result.checked()?);
-        }
+        let results: Vec<_> =
+            results.into_iter().map(|result| self.checked(result)).collect::<Result<_>>()?;
         self.db.check_open()?;
-        if checked.len() == 1
-            && let Some(only) = checked.pop()
-        {
-            return self.calls.call(only).await;
-        }
-        store::store(&self.db, checked).await
+        store::store(&self.db, &results).await
     }
 
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {

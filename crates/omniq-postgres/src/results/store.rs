@@ -1,10 +1,8 @@
 //! Stores results: in place of earlier ones, one row for each.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use omniq_core::group_commit::{CallWriter, Calls};
-use omniq_core::{Error, Result, TaskResult};
+use omniq_core::{Result, TaskResult};
 use uuid::Uuid;
 
 use crate::db::Db;
@@ -12,7 +10,6 @@ use crate::db::sessions::BEGIN;
 use crate::partitions::Missing;
 use crate::segments::Spans;
 use crate::segments::result_batch::ResultBatch;
-use crate::single_calls::{RULE, is_of_a_value};
 use crate::sql::schema::hash;
 use crate::sql::{Named, Statement};
 
@@ -27,7 +24,7 @@ fn lock_keys(db: &Db, ids: &[Uuid]) -> Vec<i64> {
 }
 
 /// Stores results that have been checked, all or none.
-pub(super) async fn store(db: &Db, results: Vec<TaskResult>) -> Result<()> {
+pub(super) async fn store(db: &Db, results: &[TaskResult]) -> Result<()> {
     if results.is_empty() {
         return Ok(());
     }
@@ -35,12 +32,11 @@ pub(super) async fn store(db: &Db, results: Vec<TaskResult>) -> Result<()> {
     for result in results {
         batch.push(result)?;
     }
-    let (values, shapes) = (batch.values(), &batch.shapes);
-    let keys = lock_keys(db, &batch.ids);
+    let (shapes, keys) = (&batch.shapes, lock_keys(db, &batch.ids));
     let params: [Named<'_>; 15] = [
         ("ids", &batch.ids),
         ("shapes", &batch.shape_of),
-        ("values", &values),
+        ("values", &batch.values),
         ("errors", &batch.errors),
         ("metadata", &batch.metadata),
         ("enqueued", &batch.enqueued),
@@ -66,35 +62,5 @@ pub(super) async fn store(db: &Db, results: Vec<TaskResult>) -> Result<()> {
         if !missing.made(db, &answer).await? {
             return answer.map(drop);
         }
-    }
-}
-
-/// Stores results of single calls.
-#[derive(Debug)]
-pub(super) struct SingleResults(Arc<Db>);
-
-impl SingleResults {
-    pub(super) fn calls(db: &Arc<Db>) -> Calls<Self> {
-        Calls::new(Self(Arc::clone(db)), RULE)
-    }
-}
-
-impl CallWriter for SingleResults {
-    type Request = TaskResult;
-    type Answer = ();
-
-    const NAME: &'static str = "write of a result";
-
-    fn bytes(&self, result: &TaskResult) -> usize {
-        result.value.as_ref().map_or(0, |value| value.bytes().len())
-    }
-
-    async fn send(&self, results: &[TaskResult]) -> Result<Vec<()>> {
-        store(&self.0, results.to_vec()).await?;
-        Ok(vec![(); results.len()])
-    }
-
-    fn may_be_of_one(&self, error: &Error) -> bool {
-        is_of_a_value(error)
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::fetch::fetch;
 use crate::db::Db;
-use crate::results::fetch;
 use omniq_core::sync::locked;
 
 /// The shortest and the longest pause between two queries. The pause grows while no result arrives.

@@ -7,8 +7,8 @@ use omniq_core::{Error, Limits, NewTask, Result, TaskId};
 use uuid::Uuid;
 
 use super::decode::Options;
-use crate::db::Param;
 use crate::sizes::{CALL_BYTES, SEGMENT_BYTES, SEGMENT_TASKS};
+use crate::sql::Param;
 use crate::sql::{Named, json, object, seconds, signed};
 
 /// A shorter segment costs more as a statement of its own than its tasks do as single rows in a statement with others.

@@ -1,7 +1,7 @@
 //! Gathers the results of tasks that were settled together into rows: results that share everything but their values are one row.
 
-use bytes::Bytes;
-use omniq_core::{Codec, TaskResult};
+use jiff::Timestamp;
+use omniq_core::{Codec, Payload, TaskResult};
 
 use super::Bitmap;
 use crate::sizes::SEGMENT_BYTES;
@@ -15,27 +15,28 @@ const MOST_OPEN: usize = 4;
 
 /// Results that are stored as one row.
 #[derive(Debug)]
-pub(crate) enum ResultRow {
-    One(TaskResult),
-    /// `shared` is the first result, without its value. `mask` and `values` begin at its offset.
+pub(crate) enum ResultRow<'a> {
+    One(&'a TaskResult),
+    /// `shared` is the first result. `mask` and `values` begin at its offset.
     Many {
-        shared: TaskResult,
-        codec: Option<Codec>,
+        shared: &'a TaskResult,
+        finished_at: Timestamp,
+        codec: Option<&'a Codec>,
         mask: Bitmap,
-        values: Vec<Option<Bytes>>,
+        values: Vec<Option<&'a [u8]>>,
     },
 }
 
 /// Gathers the results of a group. They are given with the offsets of their tasks, each offset once. Returns the rows, each with the
 /// offset of its first task.
-pub(crate) fn gather(mut results: Vec<(usize, TaskResult)>) -> Vec<(usize, ResultRow)> {
+pub(crate) fn gather<'a>(mut results: Vec<(usize, &'a TaskResult)>) -> Vec<(usize, ResultRow<'a>)> {
     if results.len() < FEWEST {
         return results.into_iter().map(|(offset, result)| (offset, ResultRow::One(result))).collect();
     }
     results.sort_by_key(|(offset, _)| *offset);
-    let (mut open, mut rows): (Vec<Open>, _) = (Vec::new(), Vec::new());
+    let (mut open, mut rows): (Vec<Open<'a>>, _) = (Vec::new(), Vec::new());
     for (offset, result) in results {
-        match open.iter().position(|row| row.takes(offset, &result)) {
+        match open.iter().position(|row| row.takes(offset, result)) {
             Some(found) => open[found].push(offset, result),
             None => {
                 if open.len() == MOST_OPEN {
@@ -50,10 +51,10 @@ pub(crate) fn gather(mut results: Vec<(usize, TaskResult)>) -> Vec<(usize, Resul
 }
 
 #[derive(Debug)]
-struct Open {
-    codec: Option<Codec>,
+struct Open<'a> {
+    codec: Option<&'a Codec>,
     bytes: usize,
-    results: Vec<(usize, TaskResult)>,
+    results: Vec<(usize, &'a TaskResult)>,
 }
 
 fn size(result: &TaskResult) -> usize {
@@ -65,18 +66,18 @@ fn number(result: &TaskResult) -> u128 {
 }
 
 fn codec(result: &TaskResult) -> Option<&Codec> {
-    result.value.as_ref().map(omniq_core::Payload::codec)
+    result.value.as_ref().map(Payload::codec)
 }
 
-impl Open {
-    fn new(offset: usize, result: TaskResult) -> Self {
-        Self { codec: codec(&result).cloned(), bytes: size(&result), results: vec![(offset, result)] }
+impl<'a> Open<'a> {
+    fn new(offset: usize, result: &'a TaskResult) -> Self {
+        Self { codec: codec(result), bytes: size(result), results: vec![(offset, result)] }
     }
 
     /// Whether this result fits into the row.
     fn takes(&self, offset: usize, result: &TaskResult) -> bool {
         let (first, one) = &self.results[0];
-        let codecs = (self.codec.as_ref(), codec(result));
+        let codecs = (self.codec, codec(result));
         (self.results.len() + 1) * MOST_SPARSE > offset - first
             && self.bytes + size(result) <= SEGMENT_BYTES
             // A result without a value has no codec, and fits any codec.
@@ -94,31 +95,26 @@ impl Open {
             && number(result).wrapping_sub(number(one)) == (offset - first) as u128
     }
 
-    fn push(&mut self, offset: usize, result: TaskResult) {
-        if self.codec.is_none() {
-            self.codec = codec(&result).cloned();
-        }
-        self.bytes += size(&result);
+    fn push(&mut self, offset: usize, result: &'a TaskResult) {
+        self.codec = self.codec.or(codec(result));
+        self.bytes += size(result);
         self.results.push((offset, result));
     }
 
-    fn close(self, rows: &mut Vec<(usize, ResultRow)>) {
+    fn close(self, rows: &mut Vec<(usize, ResultRow<'a>)>) {
         if self.results.len() < FEWEST {
             rows.extend(self.results.into_iter().map(|(offset, result)| (offset, ResultRow::One(result))));
             return;
         }
-        let first = self.results[0].0;
+        let (first, shared) = self.results[0];
         let span = self.results[self.results.len() - 1].0 - first + 1;
-        let finished = self.results.iter().map(|(_, result)| result.finished_at).max();
+        let latest = self.results.iter().map(|(_, result)| result.finished_at).max();
         let (mut mask, mut values) = (Bitmap::zeros(span), vec![None; span]);
-        let mut shared = None;
-        for (offset, mut result) in self.results {
+        for (offset, result) in self.results {
             mask.set(offset - first);
-            values[offset - first] = result.value.take().map(|value| value.bytes().clone());
-            shared.get_or_insert(result);
+            values[offset - first] = result.value.as_ref().map(|value| value.bytes().as_ref());
         }
-        let mut shared = shared.expect("there are results");
-        shared.finished_at = finished.unwrap_or(shared.finished_at);
-        rows.push((first, ResultRow::Many { shared, codec: self.codec, mask, values }));
+        let finished_at = latest.unwrap_or(shared.finished_at);
+        rows.push((first, ResultRow::Many { shared, finished_at, codec: self.codec, mask, values }));
     }
 }

@@ -1,9 +1,10 @@
 //! Settlements in the form that `settle.sql` takes: those with the same claim, outcome and base id are one group.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskId, TaskResult};
+use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskError, TaskId, TaskResult};
 use uuid::Uuid;
 
 use super::result_batch::ResultBatch;
@@ -16,17 +17,17 @@ use crate::sql::{json, signed};
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
 
 #[derive(Debug, Default)]
-struct Group {
+struct Group<'a> {
     first: usize,
     last: usize,
     /// The offset of each task, and its index in the batch.
     tasks: Vec<(usize, usize)>,
     /// The offset of each task with a result, and the result.
-    results: Vec<(usize, TaskResult)>,
+    results: Vec<(usize, &'a TaskResult)>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct SettleBatch {
+pub(crate) struct SettleBatch<'a> {
     pub(crate) firsts: Vec<Uuid>,
     pub(crate) lasts: Vec<Uuid>,
     pub(crate) base_ids: Vec<Uuid>,
@@ -39,26 +40,26 @@ pub(crate) struct SettleBatch {
     /// For each row of results, and for each event: the number of its group, from 1, and its distance from the group's first task.
     pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
-    pub(crate) results: ResultBatch,
-    pub(crate) events: EventBatch,
+    pub(crate) results: ResultBatch<'a>,
+    pub(crate) events: EventBatch<'a>,
     /// Of two settlements of a task by the same claim the first one counts. This is the first task that has two.
     pub(crate) twice: Option<TaskId>,
-    groups: Vec<Group>,
+    groups: Vec<Group<'a>>,
 }
 
-impl SettleBatch {
-    pub(crate) fn new(settlements: Vec<Settlement>) -> Result<Self> {
+impl<'a> SettleBatch<'a> {
+    /// Of settlements that have been checked.
+    pub(crate) fn new(settlements: &'a [Cow<'_, Settlement>]) -> Result<Self> {
         let mut batch = Self::default();
         let mut known: HashMap<Key, usize, RandomState> = HashMap::default();
         let mut seen = HashSet::with_capacity_and_hasher(settlements.len(), RandomState::default());
-        for (rank, settlement) in settlements.into_iter().enumerate() {
-            let settlement = settlement.checked()?;
+        for (rank, settlement) in settlements.iter().enumerate() {
             if !seen.insert((settlement.task_id, settlement.claim)) {
                 batch.twice.get_or_insert(settlement.task_id);
                 continue;
             }
-            let (outcome, delay, error) = parts(settlement.outcome)?;
-            let error = error.as_ref().map(json).transpose()?;
+            let (outcome, delay, error) = parts(&settlement.outcome)?;
+            let error = error.map(json).transpose()?;
             let id = settlement.task_id.as_uuid();
             let key = (base_id(id).as_u128(), settlement.claim, outcome, delay.to_bits(), error);
             let offset = offset_of(id);
@@ -77,16 +78,13 @@ impl SettleBatch {
                 }
             };
             let no = group as i32 + 1;
-            for event in settlement.events {
+            for event in &settlement.events {
                 batch.events.push(event)?;
                 batch.event_tasks.0.push(no);
                 batch.event_tasks.1.push(offset as i32);
             }
             let group = &mut batch.groups[group];
-            // Not by `extend`, which would move a whole result even if there is none.
-            if let Some(result) = settlement.result {
-                group.results.push((offset, result));
-            }
+            group.results.extend(settlement.result.as_ref().map(|result| (offset, result)));
             group.first = group.first.min(offset);
             group.last = group.last.max(offset);
             group.tasks.push((offset, rank));
@@ -154,13 +152,13 @@ impl SettleBatch {
     }
 }
 
-fn parts(outcome: Outcome) -> Result<(&'static str, f64, Option<omniq_core::TaskError>)> {
+fn parts(outcome: &Outcome) -> Result<(&'static str, f64, Option<&TaskError>)> {
     let (name, delay, error) = match outcome {
         Outcome::Complete => ("complete", None, None),
         Outcome::Fail { error } => ("fail", None, Some(error)),
-        Outcome::RetryLater { delay, error } => ("retry_later", Some(delay), error),
+        Outcome::RetryLater { delay, error } => ("retry_later", Some(*delay), error.as_ref()),
         Outcome::Release => ("release", None, None),
-        Outcome::Snooze { delay } => ("snooze", Some(delay), None),
+        Outcome::Snooze { delay } => ("snooze", Some(*delay), None),
         Outcome::Cancel => ("cancel", None, None),
         Outcome::Discard => ("discard", None, None),
         Outcome::Expire => ("expire", None, None),

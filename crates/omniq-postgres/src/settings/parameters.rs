@@ -7,6 +7,20 @@ use tokio_postgres::Config;
 use super::value::refused;
 use crate::tls::MODES;
 
+/// One parameter as it was found.
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Its name may be a part of a password that should have been quoted or encoded.
+    pub(super) after_secret: bool,
+}
+
+impl Parameter {
+    pub(super) fn new(name: &str, value: String) -> Self {
+        Self { name: name.to_owned(), value, after_secret: false }
+    }
+}
+
 /// Name and allowed values. The names are those of libpq.
 const PARAMETERS: [(&str, &str); 20] = [
     ("user", "a role"),

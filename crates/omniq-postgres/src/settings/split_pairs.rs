@@ -5,7 +5,7 @@ use std::str::Chars;
 
 use omniq_core::{Error, Result};
 
-use super::url::Parameter;
+use super::parameters::Parameter;
 
 /// Whether the text begins like `key=value`.
 pub(super) fn looks_like_pairs(text: &str) -> bool {

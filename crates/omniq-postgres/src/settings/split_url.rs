@@ -3,7 +3,7 @@
 use omniq_core::{Error, Result};
 use percent_encoding::percent_decode_str;
 
-use super::url::Parameter;
+use super::parameters::Parameter;
 
 const ENCODE: &str = "write @ : / ? # & and % in names and passwords as %40 %3A %2F %3F %23 %26 %25";
 

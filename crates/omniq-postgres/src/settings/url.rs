@@ -7,7 +7,9 @@ use std::str::FromStr;
 use omniq_core::{Error, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{apply::NAMES, parameters, split_pairs, split_url};
+use super::apply::NAMES;
+use super::parameters::{self, Parameter};
+use super::{split_pairs, split_url};
 
 /// The address of a database and the parameters of its connection.
 ///
@@ -29,20 +31,6 @@ pub struct DatabaseUrl {
     parameters: BTreeMap<String, String>,
     /// The settings of OmniQ among them.
     settings: BTreeMap<String, String>,
-}
-
-/// One parameter as it was found.
-pub(super) struct Parameter {
-    pub(super) name: String,
-    pub(super) value: String,
-    /// Its name may be a part of a password that should have been quoted or encoded.
-    pub(super) after_secret: bool,
-}
-
-impl Parameter {
-    pub(super) fn new(name: &str, value: String) -> Self {
-        Self { name: name.to_owned(), value, after_secret: false }
-    }
 }
 
 impl DatabaseUrl {

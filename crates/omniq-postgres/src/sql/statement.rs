@@ -7,11 +7,13 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use tokio_postgres::types::{Kind, Type};
+use tokio_postgres::types::{Kind, ToSql, Type};
 
 use super::fragments::FRAGMENTS;
 use super::schema::Schema;
-use crate::db::Param;
+
+/// The value of a parameter.
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// A parameter with its name in the file.
 pub(crate) type Named<'a> = (&'static str, Param<'a>);

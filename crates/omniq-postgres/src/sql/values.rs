@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use omniq_core::{Error, Result};
+use omniq_core::{Error, Result, TaskId};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::jsonb;
 
 /// Counters of the models stay far below the limit of `i32`.
 pub(crate) fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn uuids(ids: &[TaskId]) -> Vec<Uuid> {
+    ids.iter().map(TaskId::as_uuid).collect()
 }
 
 pub(crate) fn object(map: &Map<String, Value>) -> Result<Option<String>> {

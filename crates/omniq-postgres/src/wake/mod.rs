@@ -5,7 +5,6 @@ mod subscription;
 
 use std::sync::Arc;
 
-use omniq_core::{Result, Subscription, WorkerId};
 use tokio::sync::Mutex;
 
 use self::listener::Listener;
@@ -24,15 +23,6 @@ pub(crate) struct Wake {
 impl Wake {
     pub(crate) fn new(db: &Arc<Db>) -> Self {
         Self { db: Arc::clone(db), listener: Mutex::new(None), inboxes: Inboxes::default() }
-    }
-
-    /// Once this has returned, tasks that become ready in these queues wake the subscription.
-    pub(crate) async fn subscribe(
-        &self,
-        worker: WorkerId,
-        queues: &[String],
-    ) -> Result<Box<dyn Subscription>> {
-        subscription::subscribe(self, worker, queues).await
     }
 
     /// The handle of the listener, if it has been started.

@@ -35,48 +35,51 @@ struct PostgresSubscription {
     due: Option<Option<Instant>>,
 }
 
-pub(super) async fn subscribe(
-    wake: &Wake,
-    worker: WorkerId,
-    queues: &[String],
-) -> Result<Box<dyn Subscription>> {
-    let db = &wake.db;
-    db.check_open()?;
-    if !db.sessions.keeps() {
-        // A pooler gives no session that could listen.
-        return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
+impl Wake {
+    /// Once this has returned, tasks that become ready in these queues wake the subscription.
+    pub(crate) async fn subscribe(
+        &self,
+        worker: WorkerId,
+        queues: &[String],
+    ) -> Result<Box<dyn Subscription>> {
+        let db = &self.db;
+        db.check_open()?;
+        if !db.sessions.keeps() {
+            // A pooler gives no session that could listen.
+            return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
+        }
+        let (wakeups, listener) = {
+            let mut listener = self.listener.lock().await;
+            let listener = listener.get_or_insert_with(|| Listener::start(db, self.inboxes.clone()));
+            (listener.wakeups(), listener.handle())
+        };
+        let inbox = self.inboxes.of(worker);
+        if let Some(inbox) = inbox.as_ref().filter(|inbox| !inbox.is_registered()) {
+            db.query(
+                &db.sql.register_inbox,
+                &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)],
+            )
+            .await?;
+            inbox.registered();
+        }
+        // Made before the command is sent: if the caller is dropped after that, the drop of the subscription revokes the command.
+        let connections = wakeups.borrow().connections;
+        let mut subscription = PostgresSubscription {
+            db: Arc::clone(db),
+            queues: queues.to_vec(),
+            listener,
+            inbox,
+            connections,
+            wakeups,
+            writers: Vec::new(),
+            due: None,
+        };
+        if let Some(inbox) = &subscription.inbox {
+            subscription.listener.handoff(Command::Open(Arc::clone(inbox)));
+        }
+        subscription.writers = subscription.listener.subscribe(queues).await;
+        Ok(Box::new(subscription))
     }
-    let (wakeups, listener) = {
-        let mut listener = wake.listener.lock().await;
-        let listener = listener.get_or_insert_with(|| Listener::start(db, wake.inboxes.clone()));
-        (listener.wakeups(), listener.handle())
-    };
-    let inbox = wake.inboxes.of(worker);
-    if let Some(inbox) = inbox.as_ref().filter(|inbox| !inbox.is_registered()) {
-        db.query(
-            &db.sql.register_inbox,
-            &[("worker", &worker.0), ("funcs", &inbox.funcs), ("channel", &inbox.channel)],
-        )
-        .await?;
-        inbox.registered();
-    }
-    // Made before the command is sent: if the caller is dropped after that, the drop of the subscription revokes the command.
-    let connections = wakeups.borrow().connections;
-    let mut subscription = PostgresSubscription {
-        db: Arc::clone(db),
-        queues: queues.to_vec(),
-        listener,
-        inbox,
-        connections,
-        wakeups,
-        writers: Vec::new(),
-        due: None,
-    };
-    if let Some(inbox) = &subscription.inbox {
-        subscription.listener.handoff(Command::Open(Arc::clone(inbox)));
-    }
-    subscription.writers = subscription.listener.subscribe(queues).await;
-    Ok(Box::new(subscription))
 }
 
 /// Without notifications: the wait ends when a scheduled task is due, or after a short while.

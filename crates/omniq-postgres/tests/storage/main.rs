@@ -2,11 +2,11 @@
 //! One program, because each program takes time to build.
 
 mod beside;
-mod coalescing;
-mod coalescing_stores;
 mod concurrent;
 mod counts;
 mod few_connections;
+mod group_commit;
+mod group_commit_events;
 mod hand_off;
 mod old_snapshots;
 mod partitions;

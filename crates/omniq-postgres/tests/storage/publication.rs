@@ -85,7 +85,7 @@ async fn c28_everything_works_where_all_tables_are_published() {
         result: Some(result_of(task.id, Some(HOUR))),
         events: vec![TaskEvent::new(EventKind::Completed)],
     });
-    queue.settle(settled.collect(), SettleMode::All).await.unwrap();
+    queue.settle(&settled.collect::<Vec<_>>(), SettleMode::All).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(queue.prune(100).await.unwrap() > 0);
     assert_eq!(queue.deregister_worker(worker).await.unwrap(), 0);

@@ -58,7 +58,7 @@ async fn held(backend: &AsyncPostgresBackend, count: usize) -> Vec<Task> {
 
 async fn settle(backend: &AsyncPostgresBackend, settlements: Vec<Settlement>) {
     let count = settlements.len();
-    let answers = backend.queue().settle(settlements, SettleMode::Each).await.unwrap();
+    let answers = backend.queue().settle(&settlements, SettleMode::Each).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; count]);
 }
 
@@ -310,7 +310,7 @@ async fn c23_a_lost_claim_within_a_run_leaves_no_result() {
         late.result.as_mut().unwrap().started_at = claimed_at;
         late
     });
-    let answers = queue.settle(late.collect(), SettleMode::Each).await.unwrap();
+    let answers = queue.settle(&late.collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     let expected: Vec<_> = (0..100).map(|place| !(20..50).contains(&place)).collect();
     assert_eq!(answers.iter().map(|answer| *answer == Settled::Done).collect::<Vec<_>>(), expected);
     let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();

@@ -203,7 +203,7 @@ async fn c17_of_a_lost_slice_only_what_was_not_settled_runs_again() {
         result: None,
         events: Vec::new(),
     });
-    let answers = queue.settle(back.collect(), SettleMode::Each).await.unwrap();
+    let answers = queue.settle(&back.collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; 40]);
     assert!(queue.complete_many(&held[3..5]).await.unwrap_err().is_claim_lost(), "it comes too late");
     // They come before the tasks that followed them, in their order, each once.
@@ -243,7 +243,7 @@ async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
         });
         Settlement { task_id: task.id, claim: task.claim, outcome, result, events: Vec::new() }
     });
-    let answers = queue.settle(settlements.collect(), SettleMode::All).await.unwrap();
+    let answers = queue.settle(&settlements.collect::<Vec<_>>(), SettleMode::All).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; 300]);
     let of = async |state| {
         let filter = TaskFilter { state: Some(state), ..TaskFilter::default() };

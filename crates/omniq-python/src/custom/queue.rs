@@ -1,5 +1,7 @@
 //! A task queue written in Python.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use omniq::port::{
     Heartbeat, HeartbeatConnection, Location, Lost, Outcome, QueueMaintenance, SelfLease, SettleMode,
@@ -92,8 +94,9 @@ impl TaskQueue for CustomQueue {
         self.rung(self.custom.call("enqueue_many", arguments, read).await)
     }
 
-    async fn settle(&self, batch: Vec<Settlement>, mode: SettleMode) -> Result<Vec<Settled>> {
-        let batch = batch.into_iter().map(Settlement::checked).collect::<Result<Vec<_>>>()?;
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        let checked = |one: &Settlement| one.checked().map(Cow::into_owned);
+        let batch = batch.iter().map(checked).collect::<Result<Vec<_>>>()?;
         let comes_back = batch.iter().any(|one| {
             matches!(one.outcome, Outcome::RetryLater { .. } | Outcome::Snooze { .. } | Outcome::Release)
         });

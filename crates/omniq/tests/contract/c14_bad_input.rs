@@ -126,7 +126,7 @@ async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
         change(TaskUpdate { max_retries: Some(u32::MAX), ..TaskUpdate::default() }) => ["max_retries", "1000000"];
         queue.snooze(&held, CENTURY) => ["delay", "100 years"];
         queue.retry_later(&held, CENTURY, None) => ["delay", "100 years"];
-        queue.settle(settle(omniq::port::Outcome::Snooze { delay: Duration::MAX }), omniq::port::SettleMode::Each) => ["delay"];
+        queue.settle(&settle(omniq::port::Outcome::Snooze { delay: Duration::MAX }), omniq::port::SettleMode::Each) => ["delay"];
         queue.register_worker(&many(Duration::ZERO)) => ["lease = 0 seconds", "at least 0.1 seconds"];
         queue.register_worker(&many(Duration::from_millis(50))) => ["lease = 0.05 seconds", "at least 0.1 seconds"];
         results.store(no_ttl.clone()) => ["ttl", "0"];

@@ -74,6 +74,6 @@ async fn c14_a_result_above_the_limit_fails_its_task() {
         result: Some(result),
         events: Vec::new(),
     };
-    assert!(backend.queue().settle(vec![settlement], SettleMode::Each).await.unwrap_err().is_invalid());
+    assert!(backend.queue().settle(&[settlement], SettleMode::Each).await.unwrap_err().is_invalid());
     backend.close().await.unwrap();
 }

@@ -26,7 +26,7 @@ async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) {
             result: None,
             events: Vec::new(),
         };
-        queue.settle(tasks.into_iter().map(snooze).collect(), SettleMode::Each).await.unwrap();
+        queue.settle(&tasks.into_iter().map(snooze).collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     }
     queue.deregister_worker(worker).await.unwrap();
 }

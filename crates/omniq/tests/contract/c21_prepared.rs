@@ -63,13 +63,13 @@ async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
     let lines = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
     let logging = tracing::subscriber::set_default(subscriber);
-    assert_eq!(queue.settle(vec![end()], SettleMode::Each).await.unwrap(), [Settled::Busy]);
+    assert_eq!(queue.settle(&[end()], SettleMode::Each).await.unwrap(), [Settled::Busy]);
     drop(logging);
     let log = log.text();
     let named = "wait for the prepared transaction 'it''s forgotten' since 2";
     assert!(log.contains("WARN") && log.contains(named) && log.contains("ROLLBACK PREPARED"), "{log}");
 
     client.batch_execute("rollback prepared 'it''s forgotten'").await.unwrap();
-    assert_eq!(queue.settle(vec![end()], SettleMode::Each).await.unwrap(), [Settled::Done]);
+    assert_eq!(queue.settle(&[end()], SettleMode::Each).await.unwrap(), [Settled::Done]);
     backend.close().await.unwrap();
 }

@@ -128,19 +128,19 @@ async fn a_settlement_passes_over_a_row_that_others_hold() {
     let lock = "select from omniq.tasks where id = $1 for update";
     holder.query(lock, &[&tasks[1].id.as_uuid()]).await.unwrap();
 
-    let answers = queue.settle(ends(&tasks), SettleMode::Each).await.unwrap();
+    let answers = queue.settle(&ends(&tasks), SettleMode::Each).await.unwrap();
     assert_eq!(answers, [Settled::Done, Settled::Busy, Settled::Done]);
     let held = &tasks[1..2];
     let begun = Instant::now();
     for _ in 0..40 {
-        assert_eq!(queue.settle(ends(held), SettleMode::Each).await.unwrap(), [Settled::Busy]);
+        assert_eq!(queue.settle(&ends(held), SettleMode::Each).await.unwrap(), [Settled::Busy]);
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(queue.deregister_worker(worker).await.unwrap_err().is_conflict());
 
     let all = {
         let (queue, batch) = (queue.clone(), ends(held));
-        tokio::spawn(async move { queue.settle(batch, SettleMode::All).await })
+        tokio::spawn(async move { queue.settle(&batch, SettleMode::All).await })
     };
     tokio::time::sleep(Duration::from_millis(700)).await;
     holder.batch_execute("rollback").await.unwrap();

@@ -61,7 +61,7 @@ fn c09_every_verb_of_the_queue() {
     let ids = queue.enqueue_many_sync(vec![task(6), task(7)]).unwrap();
     queue.complete_many_sync(&queue.dequeue_many_sync(from().limit(2)).unwrap()).unwrap();
     assert!(queue.get_sync(ids[0]).unwrap().is_none());
-    assert!(queue.settle_sync(Vec::new(), omniq::port::SettleMode::Each).unwrap().is_empty());
+    assert!(queue.settle_sync(&[], omniq::port::SettleMode::Each).unwrap().is_empty());
     queue.close_sync().unwrap();
     assert!(queue.enqueue_sync(task(8)).unwrap_err().is_closed());
 }

@@ -28,7 +28,8 @@ pub async fn c22_an_expired_task_is_not_run(fixture: &dyn QueueFixture) {
     let mut found = queue.expired(100).await.unwrap();
     found.sort_by_key(|task| task.seq);
     assert_eq!(numbers(&found), [0, 3]);
-    let answers = queue.settle(found.iter().map(expire).collect(), SettleMode::Each).await.unwrap();
+    let answers =
+        queue.settle(&found.iter().map(expire).collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     assert_eq!(answers, [Settled::Done; 2]);
     assert_eq!(queue.expired(100).await.unwrap(), []);
     assert_eq!((state(&queue, ids[0]).await, state(&queue, ids[3]).await), (None, None));
@@ -40,7 +41,7 @@ pub async fn c22_only_expired_waiting_tasks_expire(fixture: &dyn QueueFixture) {
     let ids = queue.enqueue_many(vec![task(0).ttl(HOUR), task(1)]).await.unwrap();
     for id in ids {
         let waiting = queue.get(id).await.unwrap().unwrap();
-        let answer = queue.settle(vec![expire(&waiting)], SettleMode::Each).await.unwrap();
+        let answer = queue.settle(&[expire(&waiting)], SettleMode::Each).await.unwrap();
         assert_eq!(answer, [Settled::Lost]);
         queue.delete(id).await.unwrap();
     }
@@ -50,7 +51,7 @@ pub async fn c22_only_expired_waiting_tasks_expire(fixture: &dyn QueueFixture) {
     pause(2500).await;
     assert_eq!(queue.expired(100).await.unwrap(), []);
     for expire in [expire(&running), settlement(&running, Outcome::Expire)] {
-        assert_eq!(queue.settle(vec![expire], SettleMode::Each).await.unwrap(), [Settled::Lost]);
+        assert_eq!(queue.settle(&[expire], SettleMode::Each).await.unwrap(), [Settled::Lost]);
     }
     queue.complete(&running).await.unwrap();
 }
@@ -109,7 +110,7 @@ pub async fn c22_a_dead_letter_does_not_expire(fixture: &dyn QueueFixture) {
     pause(3500).await;
     assert_eq!(queue.expired(100).await.unwrap(), []);
     let dead = queue.get(id).await.unwrap().unwrap();
-    assert_eq!(queue.settle(vec![expire(&dead)], SettleMode::Each).await.unwrap(), [Settled::Lost]);
+    assert_eq!(queue.settle(&[expire(&dead)], SettleMode::Each).await.unwrap(), [Settled::Lost]);
     queue.retry(id).await.unwrap();
     assert_eq!(number(&take(&queue).await), 0);
 }

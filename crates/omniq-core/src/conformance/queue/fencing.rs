@@ -7,7 +7,7 @@ use crate::conformance::support::*;
 use crate::*;
 
 async fn settle_each(queue: &std::sync::Arc<dyn TaskQueue>, batch: Vec<Settlement>) -> Vec<Settled> {
-    queue.settle(batch, SettleMode::Each).await.unwrap()
+    queue.settle(&batch, SettleMode::Each).await.unwrap()
 }
 
 /// A task that was only read cannot be settled.
@@ -76,14 +76,14 @@ pub async fn c20_settle_all_is_all_or_nothing(fixture: &dyn QueueFixture) {
     let ids = add(&queue, 0..3).await;
     let held = take_many(&queue, 3).await;
     let complete = |index: usize| settlement(&held[index], Outcome::Complete);
-    let error = queue.settle(vec![complete(0), complete(1), complete(0)], SettleMode::All).await.unwrap_err();
+    let error = queue.settle(&[complete(0), complete(1), complete(0)], SettleMode::All).await.unwrap_err();
     assert!(error.is_claim_lost(), "{error:?}");
     queue.release(&held[2]).await.unwrap();
-    let error = queue.settle(vec![complete(0), complete(1), complete(2)], SettleMode::All).await.unwrap_err();
+    let error = queue.settle(&[complete(0), complete(1), complete(2)], SettleMode::All).await.unwrap_err();
     assert!(error.is_claim_lost(), "{error:?}");
     assert!(error.message().contains(&ids[2].to_string()), "{error} should name the task");
     assert_eq!(state(&queue, ids[0]).await, Some(TaskState::Running));
-    let answer = queue.settle(vec![complete(0), complete(1)], SettleMode::All).await.unwrap();
+    let answer = queue.settle(&[complete(0), complete(1)], SettleMode::All).await.unwrap();
     assert_eq!(answer, [Settled::Done; 2]);
     assert_eq!(total(&queue).await, 1);
 }
@@ -92,7 +92,7 @@ pub async fn c20_settle_all_is_all_or_nothing(fixture: &dyn QueueFixture) {
 pub async fn c18_settle_of_nothing_is_nothing(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     for mode in [SettleMode::Each, SettleMode::All] {
-        assert_eq!(queue.settle(Vec::new(), mode).await.unwrap(), []);
+        assert_eq!(queue.settle(&[], mode).await.unwrap(), []);
     }
     queue.complete_many(&[]).await.unwrap();
     queue.release_many(&[]).await.unwrap();

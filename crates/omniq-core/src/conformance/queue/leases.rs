@@ -81,7 +81,7 @@ pub async fn c17_heartbeats_keep_the_lease(fixture: &dyn QueueFixture) {
     add(&queue, [1]).await;
     let mut info = WorkerInfo::new(["default"]);
     info.lease = Duration::from_secs(2);
-    let mut lease = Lease::start(&*queue, &info).await.unwrap();
+    let mut lease = queue.start_lease(&info).await.unwrap();
     let task = queue.claim(lease.worker(), &from("default")).await.unwrap().remove(0);
     pause(3500).await;
     assert!(lease.is_held());
@@ -95,7 +95,7 @@ pub async fn c17_the_holder_learns_of_the_loss(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let mut info = WorkerInfo::new(["default"]);
     info.lease = Duration::from_secs(1);
-    let lease = Lease::start(&*queue, &info).await.unwrap();
+    let lease = queue.start_lease(&info).await.unwrap();
     let mut news = lease.state();
     assert!(lease.is_held());
     queue.deregister_worker(lease.worker()).await.unwrap();

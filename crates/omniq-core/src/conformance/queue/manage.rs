@@ -36,7 +36,7 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
     assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
     assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, [], "told once");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
-    assert_eq!(queue.settle(stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
+    assert_eq!(queue.settle(&stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
     assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, []);
 }
@@ -47,7 +47,7 @@ pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     let id = add(&queue, [1]).await[0];
     let mut info = WorkerInfo::new(["default"]);
     info.lease = Duration::from_secs(3);
-    let lease = Lease::start(&*queue, &info).await.unwrap();
+    let lease = queue.start_lease(&info).await.unwrap();
     let mut signal = lease.cancel_signal();
     queue.claim(lease.worker(), &from("default")).await.unwrap();
     queue.cancel(id).await.unwrap();
@@ -137,7 +137,7 @@ pub async fn c18_prune_removes_what_ended_long_ago(fixture: &dyn QueueFixture) {
         .iter()
         .map(|task| settlement(task, Outcome::Fail { error: TaskError::new("E", "e") }))
         .collect();
-    queue.settle(fatal, SettleMode::All).await.unwrap();
+    queue.settle(&fatal, SettleMode::All).await.unwrap();
     // A retried dead letter is not dead any more.
     queue.retry(held[7].id).await.unwrap();
     assert_eq!(queue.prune(100).await.unwrap(), 0, "too early");

@@ -12,6 +12,7 @@ pub mod leases;
 pub mod look;
 pub mod manage;
 mod model;
+pub mod moves;
 pub mod order;
 pub mod outcomes;
 pub mod pausing;

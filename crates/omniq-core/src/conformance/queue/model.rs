@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::walk::Move;
+use super::moves::Move;
 use crate::conformance::support::*;
 use crate::*;
 
@@ -173,7 +173,7 @@ impl Model {
         }
         let claim = if verb == Verb::Expire { None } else { claim };
         let settlement = Settlement { task_id: known.id, claim, outcome, result: None, events: Vec::new() };
-        let answer = self.queue.settle(vec![settlement], SettleMode::Each).await.unwrap();
+        let answer = self.queue.settle(&[settlement], SettleMode::Each).await.unwrap();
         Some(answer == [Settled::Done])
     }
 

@@ -57,7 +57,7 @@ pub async fn c18_any_error_can_be_stored(fixture: &dyn QueueFixture) {
     let retried = Outcome::RetryLater { delay: std::time::Duration::ZERO, error: Some(error.clone()) };
     for outcome in [retried, Outcome::Fail { error }] {
         let batch = vec![settlement(&take(&queue).await, outcome)];
-        assert_eq!(queue.settle(batch, SettleMode::Each).await.unwrap(), [Settled::Done]);
+        assert_eq!(queue.settle(&batch, SettleMode::Each).await.unwrap(), [Settled::Done]);
         let stored = queue.get(id).await.unwrap().unwrap().error.unwrap();
         assert_eq!((stored.kind.as_str(), stored.trace.as_deref()), ("a\u{fffd}b", Some("\u{fffd}")));
         assert!(stored.message.len() < 66_000 && stored.message.starts_with('ü'));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Phase;
+use super::super::stop::Phase;
 use super::stopping::Stopping;
 use super::{End, Session};
 use crate::Result;
@@ -112,7 +112,7 @@ impl Session<'_> {
         };
         let batch: Vec<_> = running.iter().map(release).collect();
         // What is not settled here is released with the worker.
-        if let Err(error) = backend.settle_all_of(&batch, SettleMode::Each).await {
+        if let Err(error) = backend.settle(&batch, SettleMode::Each).await {
             tracing::warn!(%error, "runs that go on could not be handed back with their events");
         }
         backend.queue().deregister_worker(self.lease.worker()).await.map(drop)

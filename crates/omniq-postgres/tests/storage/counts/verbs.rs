@@ -74,7 +74,7 @@ async fn c19_counts_follow_every_verb() {
         result: None,
         events: Vec::new(),
     };
-    queue.settle(expired.into_iter().map(outcome).collect(), SettleMode::Each).await.unwrap();
+    queue.settle(&expired.into_iter().map(outcome).collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     assert_eq!(assert_right(&witness).await.len(), 3);
     queue.close().await.unwrap();
 }

@@ -10,23 +10,18 @@ mod history;
 mod model;
 mod plan;
 mod play;
+mod stage;
 
 use std::cell::Cell;
-use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 pub use plan::{Act, Plan, Segment};
+pub use stage::{Completer, LANES, Stage};
 
 use crate::conformance::QueueFixture;
-use crate::model::{Completion, Limits};
-use crate::{Error, TaskQueue};
-
-/// The largest number of connections.
-pub const LANES: usize = 5;
+use crate::model::Limits;
 
 /// How often a shorter history is tried again before it is taken to be right: a fault occurs only at some timings.
 const TRIES: usize = 30;
@@ -37,26 +32,6 @@ const UPKEEP: u32 = 16;
 /// After one of this many histories the remaining tasks are claimed; after the others they are removed with fewer
 /// statements.
 const CLAIMS: u32 = 4;
-
-/// What histories run on: objects of one storage, each as another process would have it.
-#[derive(Debug, Clone)]
-pub struct Stage {
-    /// [`LANES`] objects on the same tasks.
-    pub objects: Vec<Arc<dyn TaskQueue>>,
-    /// Whether they keep completed tasks.
-    pub keeps: bool,
-    /// Completes a task in a transaction of the user, if the storage supports that.
-    pub completer: Option<Arc<dyn Completer>>,
-    /// The prefix of queue names, so that several stages can share a storage.
-    pub name: String,
-}
-
-/// Completes tasks in transactions of its own, as a user does.
-#[async_trait]
-pub trait Completer: Debug + Send + Sync {
-    /// Executes the completion and commits, or rolls back. Error `is_claim_lost` if the claim does not hold any more.
-    async fn complete(&self, completion: &Completion, commit: bool) -> Result<(), Error>;
-}
 
 /// Runs `count` random histories, one after another. The error describes a short one that fails. Plans depend on the
 /// seed alone, the timing within a history does not. Must be called on a thread that may block, within a runtime.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::LANES;
+use super::stage::LANES;
 
 /// Tasks that are enqueued together.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::history::{Call, Change, Fact, History, Refusal, View, Whole};
 use super::plan::{Act, Plan};
-use super::{Completer, LANES, Stage};
+use super::stage::{Completer, LANES, Stage};
 use crate::conformance::support::{HOUR, boom, from, number, pause, task};
 use crate::*;
 
@@ -239,7 +239,7 @@ impl Lane {
             result: None,
             events: Vec::new(),
         });
-        let answers = match self.queue.settle(settlements.collect(), mode).await {
+        let answers = match self.queue.settle(&settlements.collect::<Vec<_>>(), mode).await {
             // Nothing was changed, so the tasks are held as before.
             Err(error) if mode == SettleMode::All && error.is_claim_lost() => {
                 self.claimed.extend(batch.into_iter().map(|(id, claim, _)| (id, claim)));

@@ -1,75 +1,19 @@
-//! The story of each task: everything that was asked, answered and observed about it.
+//! Collects the records of all tasks from the histories of the processes and the facts in the database.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::Verdict;
-use super::acts::{self, Act};
-use super::facts::{Facts, Outcome, Row};
+use super::acts;
+use super::facts::Facts;
+use super::record::{Asked, Enqueue, History, Life, Run, TaskRecord};
 use crate::clock::Nanos;
-use crate::history::{Answer, Call, Line, Spec, What};
+use crate::history::{Answer, Call, Line, What};
 
-#[derive(Debug)]
-pub struct Run<'a> {
-    pub id: Uuid,
-    pub who: &'a str,
-    pub begun: Nanos,
-    pub v: u64,
-    pub attempt: u32,
-    pub ended: Option<(Nanos, &'a str)>,
-}
-
-/// One call that enqueues it.
-#[derive(Debug)]
-pub struct Enqueue<'a> {
-    pub asked: Nanos,
-    pub answer: Option<(Nanos, &'a Answer)>,
-    pub inside: bool,
-}
-
-#[derive(Debug)]
-pub struct Story<'a> {
-    pub n: u64,
-    pub spec: &'a Spec,
-    pub ids: BTreeSet<Uuid>,
-    pub enqueues: Vec<Enqueue<'a>>,
-    /// In the order of their beginnings.
-    pub runs: Vec<Run<'a>>,
-    pub acts: Vec<Act>,
-    pub rows: Vec<&'a Row>,
-    pub results: Vec<&'a Outcome>,
-}
-
-/// The faults of one life of a process.
-#[derive(Debug, Default)]
-pub struct Life {
-    /// When it was certainly dead.
-    pub killed: Option<Nanos>,
-    pub frozen: Vec<(Nanos, Nanos)>,
-    /// When it got the signal to stop.
-    pub asked_to_stop: Option<Nanos>,
-}
-
-#[derive(Debug)]
-pub struct History<'a> {
-    pub stories: BTreeMap<u64, Story<'a>>,
-    pub by_id: HashMap<Uuid, u64>,
-    pub lives: HashMap<&'a str, Life>,
-    /// All calls: when asked, the call, when answered, the answer.
-    pub calls: Vec<Asked<'a>>,
-}
-
-#[derive(Debug)]
-pub struct Asked<'a> {
-    pub at: Nanos,
-    pub call: &'a Call,
-    pub answer: Option<(Nanos, &'a Answer)>,
-}
-
-pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> History<'a> {
+pub fn collect<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> History<'a> {
     let calls = calls(lines);
-    let mut stories: BTreeMap<u64, Story<'a>> = BTreeMap::new();
+    let mut records: BTreeMap<u64, TaskRecord<'a>> = BTreeMap::new();
     let mut by_id: HashMap<Uuid, u64> = HashMap::new();
     for asked in &calls {
         let Call::Enqueue { first, count, spec, ids, inside } = asked.call else { continue };
@@ -78,7 +22,7 @@ pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> H
             _ => ids,
         };
         for i in 0..*count {
-            let story = stories.entry(first + i).or_insert_with(|| Story {
+            let record = records.entry(first + i).or_insert_with(|| TaskRecord {
                 n: first + i,
                 spec,
                 ids: BTreeSet::new(),
@@ -88,21 +32,21 @@ pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> H
                 rows: Vec::new(),
                 results: Vec::new(),
             });
-            story.enqueues.push(Enqueue { asked: asked.at, answer: asked.answer, inside: *inside });
+            record.enqueues.push(Enqueue { asked: asked.at, answer: asked.answer, inside: *inside });
             if let Some(id) = given.get(i as usize) {
-                story.ids.insert(*id);
+                record.ids.insert(*id);
                 by_id.insert(*id, first + i);
             }
         }
     }
-    add_runs(lines, &mut stories, &mut by_id, verdict);
+    add_runs(lines, &mut records, &mut by_id, verdict);
     for row in &facts.rows {
         let n = row.arguments["n"].as_u64().or_else(|| by_id.get(&row.id).copied());
-        match n.and_then(|n| stories.get_mut(&n)) {
-            Some(story) => {
-                story.ids.insert(row.id);
-                by_id.insert(row.id, story.n);
-                story.rows.push(row);
+        match n.and_then(|n| records.get_mut(&n)) {
+            Some(record) => {
+                record.ids.insert(row.id);
+                by_id.insert(row.id, record.n);
+                record.rows.push(row);
             }
             None => {
                 verdict.breaks(None, "no strangers", format!("a row of a task that nobody enqueued: {row:?}"))
@@ -111,22 +55,22 @@ pub fn tell<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -> H
     }
     for result in &facts.results {
         let n = result.value["n"].as_u64().or_else(|| by_id.get(&result.id).copied());
-        match n.and_then(|n| stories.get_mut(&n)) {
-            Some(story) => {
-                story.ids.insert(result.id);
-                by_id.insert(result.id, story.n);
-                story.results.push(result);
+        match n.and_then(|n| records.get_mut(&n)) {
+            Some(record) => {
+                record.ids.insert(result.id);
+                by_id.insert(result.id, record.n);
+                record.results.push(result);
             }
             // The task's enqueue was not answered, and it ended without a run.
             None if matches!(&*result.status, "expired" | "cancelled" | "failed") => {}
             None => verdict.breaks(None, "no strangers", format!("a result of no known task: {result:?}")),
         }
     }
-    acts::add(&calls, &by_id, &mut stories);
-    verdict.figure("tasks", stories.len());
-    verdict.figure("runs", stories.values().map(|story| story.runs.len()).sum());
+    acts::add(&calls, &by_id, &mut records);
+    verdict.figure("tasks", records.len());
+    verdict.figure("runs", records.values().map(|record| record.runs.len()).sum());
     verdict.figure("verbs", calls.iter().filter(|asked| !matches!(asked.call, Call::Enqueue { .. })).count());
-    History { stories, by_id, lives: lives(lines), calls }
+    History { records, by_id, lives: lives(lines), calls }
 }
 
 fn calls(lines: &[Line]) -> Vec<Asked<'_>> {
@@ -150,7 +94,7 @@ fn calls(lines: &[Line]) -> Vec<Asked<'_>> {
 
 fn add_runs<'a>(
     lines: &'a [Line],
-    stories: &mut BTreeMap<u64, Story<'a>>,
+    records: &mut BTreeMap<u64, TaskRecord<'a>>,
     by_id: &mut HashMap<Uuid, u64>,
     verdict: &mut Verdict,
 ) {
@@ -158,7 +102,7 @@ fn add_runs<'a>(
     for line in lines {
         match &line.what {
             What::Begun { run, task, n, v, attempt, .. } => {
-                let Some(story) = stories.get_mut(n) else {
+                let Some(record) = records.get_mut(n) else {
                     verdict.breaks(
                         *n,
                         "no strangers",
@@ -166,16 +110,16 @@ fn add_runs<'a>(
                     );
                     continue;
                 };
-                story.ids.insert(*task);
+                record.ids.insert(*task);
                 by_id.insert(*task, *n);
-                places.insert(*run, (*n, story.runs.len()));
+                places.insert(*run, (*n, record.runs.len()));
                 let (id, who, begun) = (*run, &*line.who, line.at);
-                story.runs.push(Run { id, who, begun, v: *v, attempt: *attempt, ended: None });
+                record.runs.push(Run { id, who, begun, v: *v, attempt: *attempt, ended: None });
             }
             What::Ended { run, how } => {
-                let place = places.get(run).and_then(|(n, place)| Some((stories.get_mut(n)?, place)));
-                if let Some((story, place)) = place {
-                    story.runs[*place].ended = Some((line.at, how));
+                let place = places.get(run).and_then(|(n, place)| Some((records.get_mut(n)?, place)));
+                if let Some((record, place)) = place {
+                    record.runs[*place].ended = Some((line.at, how));
                 }
             }
             _ => {}
@@ -225,10 +169,10 @@ impl History<'_> {
 /// The lines that concern one task.
 pub fn lines_of<'a>(n: u64, lines: &'a [Line], facts: &Facts) -> Vec<&'a Line> {
     let mut verdict = Verdict::default();
-    let history = tell(lines, facts, &mut verdict);
-    let Some(story) = history.stories.get(&n) else { return Vec::new() };
-    let runs: HashSet<_> = story.runs.iter().map(|run| run.id).collect();
-    let whos: HashSet<_> = story.runs.iter().map(|run| run.who).collect();
+    let history = collect(lines, facts, &mut verdict);
+    let Some(record) = history.records.get(&n) else { return Vec::new() };
+    let runs: HashSet<_> = record.runs.iter().map(|run| run.id).collect();
+    let whos: HashSet<_> = record.runs.iter().map(|run| run.who).collect();
     let mut ops = HashSet::new();
     lines
         .iter()
@@ -237,10 +181,10 @@ pub fn lines_of<'a>(n: u64, lines: &'a [Line], facts: &Facts) -> Vec<&'a Line> {
                 let concerned = match call {
                     Call::Enqueue { first, count, .. } => (*first..first + count).contains(&n),
                     Call::Cancel { ids } | Call::Delete { ids } | Call::Retry { ids } => {
-                        ids.iter().any(|id| story.ids.contains(id))
+                        ids.iter().any(|id| record.ids.contains(id))
                     }
-                    Call::Update { id, .. } | Call::Get { id } => story.ids.contains(id),
-                    Call::Purge { queue } => *queue == story.spec.queue,
+                    Call::Update { id, .. } | Call::Get { id } => record.ids.contains(id),
+                    Call::Purge { queue } => *queue == record.spec.queue,
                 };
                 concerned && ops.insert((&line.who, *op))
             }

@@ -1,0 +1,4 @@
+//! What a fault reports.
+
+/// The process that the fault concerned, if it was one process, and a note.
+pub(super) type Done = (Option<String>, String);

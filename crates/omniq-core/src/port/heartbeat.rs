@@ -1,0 +1,13 @@
+//! The heartbeat of a worker.
+
+use async_trait::async_trait;
+
+use crate::Result;
+use crate::model::{Heartbeat, WorkerId};
+
+/// Extends a worker's lease.
+#[async_trait]
+pub trait HeartbeatConnection: Send {
+    /// Extends the lease, and returns the ids of tasks to stop.
+    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
+}
