@@ -146,7 +146,8 @@ mod tests {
     async fn an_end_that_waited_for_room_before_the_close_is_taken() {
         let (_lease, state) = watch::channel(LeaseState::Held);
         let backend = Backend::new(Arc::new(MemoryQueue::new()));
-        let outbox = Completer::new(backend, state, Arc::default()).outbox.clone();
+        let completer = Completer::new(backend, state, Arc::default());
+        let outbox = completer.outbox.clone();
         // The storage is behind.
         outbox.waiting.room.acquire_many(ROOM as u32).await.unwrap().forget();
         let (done, _written) = oneshot::channel();
