@@ -1,6 +1,7 @@
 """Makes the blocking twins from the async interfaces: `python python/twins.py` writes them, `--check` compares.
 
-The async files are the only list of verbs. A twin has each verb as ``verb_sync`` and under its plain name.
+The async files are the only list of verbs. A twin has each verb under its plain name and, in one more line, as
+``verb_sync``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ TWINS = {
     "_generated/worker_verbs.py": "storage/base/worker_verbs.py",
     "_generated/results.py": "storage/base/results.py",
     "_generated/events.py": "storage/base/events.py",
+    "_generated/native.py": "storage/native.py",
     "_generated/backend.py": "backend/base.py",
+}
+#: The modules whose twins other twins import.
+_IMPORTED = {
+    "omniq.storage.base.worker_verbs": "omniq._generated.worker_verbs",
+    "omniq.storage.native": "omniq._generated.native",
 }
 
 
 def twin_of(source: str, name: str) -> str:
     """The blocking form of an async module."""
+    verbs = re.findall(r"^    async def ([a-z]\w*)\(", source, re.M)
     text = source.replace("await run(", "wait(").replace("import run\n", "import wait\n")
-    text = re.sub(r"    async def ([a-z]\w*)\(", r"    def \1_sync(", text)
     text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
-    text = re.sub(r"await self\.([a-z]\w*)\(", r"self.\1_sync(", text)
+    text = text.replace("    async def ", "    def ").replace("await self.", "self.")
     text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)
     text = re.sub(r"(custom\(self, )True", r"\1False", text)
     text = re.sub(
@@ -36,23 +43,21 @@ def twin_of(source: str, name: str) -> str:
         text,
         flags=re.S,
     )
-    for imports in re.findall(r"^from omniq\.\S+ import .*$", text, re.M):
-        text = text.replace(
-            imports, re.sub(r"omniq\.storage\.base\.worker_verbs\b", r"omniq._generated.worker_verbs", imports)
-        )
+    for module, twin in _IMPORTED.items():
+        text = text.replace(f"from {module} import", f"from {twin} import")
     if "async " in text or "await " in text:
         raise ValueError(f"{name}: something async is left")
-    return with_plain_names(text)
+    return with_second_names(text, verbs)
 
 
-def with_plain_names(text: str) -> str:
-    """The source with a second name, ``verb``, for each ``verb_sync``."""
+def with_second_names(text: str, verbs: list[str]) -> str:
+    """The source with a second name, ``verb_sync``, for each of these verbs."""
     lines = text.split("\n")
     classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    verbs = [node for made in classes for node in made.body if isinstance(node, ast.FunctionDef)]
-    for verb in sorted(verbs, key=lambda verb: -verb.lineno):
-        if verb.name.endswith("_sync"):
-            lines.insert(verb.end_lineno or 0, f"\n    {verb.name.removesuffix('_sync')} = {verb.name}")
+    methods = [node for made in classes for node in made.body if isinstance(node, ast.FunctionDef)]
+    for method in sorted(methods, key=lambda method: -method.lineno):
+        if method.name in verbs:
+            lines.insert(method.end_lineno or 0, f"\n    {method.name}_sync = {method.name}")
     return "\n".join(lines)
 
 

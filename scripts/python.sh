@@ -8,7 +8,7 @@
 #   scripts/python.sh only NAME build the wheel, and run the tests whose names contain NAME
 #   scripts/python.sh checks    the checks alone: formatting, lints, types
 #   scripts/python.sh demo      build the command and the wheel for `make demo`, and install the wheel in .venv
-#   scripts/python.sh release   build the wheel to be published, into target/wheels
+#   scripts/python.sh release   build the wheel to be published, into the folder wheels of cargo's target folder
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh

@@ -3,10 +3,14 @@
 # `wheel` is OmniQ's own: the newest wheel that scripts/python.sh release has built, installed beside the Python peers.
 # Everything goes below benches/peers; the rest of the machine is not changed.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# A relative CARGO_TARGET_DIR counts from the root of the checkout, as in all scripts.
+source scripts/lib.sh
+cd benches/peers
 
+# The benchmark looks for them below rust/target, whatever CARGO_TARGET_DIR says.
 install_rust() {
-  cargo build --release --manifest-path rust/Cargo.toml
+  cargo build --release --manifest-path rust/Cargo.toml --target-dir rust/target
 }
 
 install_python() {
@@ -32,9 +36,9 @@ install_oban() {
 
 install_wheel() {
   local wheel
-  wheel=$(ls -t ../../target/wheels/omniq_pg-*.whl 2>/dev/null | head -n 1)
+  wheel=$(ls -t "$target"/wheels/omniq_pg-*.whl 2>/dev/null | head -n 1) || true
   [[ -n $wheel ]] || {
-    echo "no wheel in target/wheels: scripts/python.sh release builds it" >&2
+    echo "no wheel in $target/wheels: scripts/python.sh release builds it" >&2
     return 1
   }
   [[ -x python/venv/bin/python ]] || python3 -m venv python/venv

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from omniq._given import shown
+from omniq._checks import shown
 from omniq._texts import text_of
 from omniq.errors import CodecError, OmniQError
 

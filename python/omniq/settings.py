@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from omniq import _omniq
-from omniq._given import a_flag, a_text, check_options
+from omniq._checks import a_flag, a_text, check_options
 from omniq.codecs import known
 from omniq.errors import ConfigError, OmniQError
 

@@ -9,8 +9,9 @@ import anyio.to_thread
 import written
 from sqlite_results import SqliteResults
 
-from omniq.backend.parts import _native
-from omniq.storage import base, memory, postgres
+from omniq._generated.native import NativeQueue, NativeResultStorage
+from omniq.storage import memory, postgres
+from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 
 
 class OffTheLoop:
@@ -28,9 +29,9 @@ class OffTheLoop:
         return call
 
 
-def seen_by_rust(storage: Any, interface: Any) -> Any:
+def seen_by_rust(storage: Any, native: Any) -> Any:
     """A custom storage as the Rust side sees it: every verb goes to the Rust side first, then to the storage."""
-    view = _native(interface, storage._core)
+    view = native(storage._core)
     # Keeps the storage alive, which the handle does not.
     view.kept = storage
     return view
@@ -41,23 +42,23 @@ QUEUES: dict[str, Any] = {
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresQueue(url)),
     "memory": lambda url: memory.AsyncMemoryQueue(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryQueue()),
-    "python": lambda url: seen_by_rust(written.ProxyQueue(), base.AsyncTaskQueue),
-    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingProxyQueue(), base.TaskQueue)),
+    "python": lambda url: seen_by_rust(written.ProxyQueue(), AsyncNativeQueue),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingProxyQueue(), NativeQueue)),
 }
 RESULTS: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresResultStorage,
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresResultStorage(url)),
     "memory": lambda url: memory.AsyncMemoryResultStorage(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryResultStorage()),
-    "python": lambda url: seen_by_rust(written.DictResults(), base.AsyncResultStorage),
-    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), base.ResultStorage)),
+    "python": lambda url: seen_by_rust(written.DictResults(), AsyncNativeResultStorage),
+    "python-blocking": lambda url: OffTheLoop(seen_by_rust(written.BlockingDictResults(), NativeResultStorage)),
     # The storage of the examples.
-    "sqlite": lambda url: OffTheLoop(seen_by_rust(SqliteResults(":memory:"), base.ResultStorage)),
+    "sqlite": lambda url: OffTheLoop(seen_by_rust(SqliteResults(":memory:"), NativeResultStorage)),
 }
 EVENTS: dict[str, Any] = {
     "postgres": postgres.AsyncPostgresEventStorage,
     "postgres-blocking": lambda url: OffTheLoop(postgres.PostgresEventStorage(url)),
     "memory": lambda url: memory.AsyncMemoryEventStorage(),
     "memory-blocking": lambda url: OffTheLoop(memory.MemoryEventStorage()),
-    "python": lambda url: seen_by_rust(written.ListEvents(), base.AsyncEventStorage),
+    "python": lambda url: seen_by_rust(written.ListEvents(), AsyncNativeEventStorage),
 }

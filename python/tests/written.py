@@ -13,7 +13,6 @@ import anyio.lowlevel
 
 from omniq import TaskEvent, TaskResult, errors
 from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue, ResultStorage, TaskQueue
-from omniq.storage.base.common import required_verbs
 from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue
 
 
@@ -113,7 +112,7 @@ class DictResults(_Results, AsyncResultStorage):
 
 
 class BlockingDictResults(_Results, ResultStorage):
-    """Implements the verbs under their plain names; the `_sync` names are bound to them."""
+    """Implements the verbs under their plain names, which the `_sync` names follow."""
 
     def store_many(self, results: Any) -> None:
         time.sleep(0.001)
@@ -122,7 +121,7 @@ class BlockingDictResults(_Results, ResultStorage):
     def get_many(self, ids: Any) -> list[TaskResult | None]:
         return self._find(ids)
 
-    def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+    def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         return asyncio.run(DictResults.wait(self, id, timeout))  # type: ignore[arg-type]
 
     def delete_many(self, ids: Any) -> int:
@@ -188,14 +187,14 @@ class ListEvents(AsyncEventStorage):
         self.closed = True
 
 
-def _handed_over(name: str) -> Any:
+def _forwarded(name: str) -> Any:
     async def verb(self: Any, *args: Any, **named: Any) -> Any:
         return await getattr(self.inner, name)(*args, **named)
 
     return verb
 
 
-def _handed_over_blocking(name: str) -> Any:
+def _forwarded_blocking(name: str) -> Any:
     return lambda self, *args, **named: getattr(self.inner, name)(*args, **named)
 
 
@@ -204,14 +203,14 @@ class _Inner:
         self.inner: Any = AsyncMemoryQueue() if isinstance(self, AsyncTaskQueue) else MemoryQueue()
 
 
-#: A queue that forwards every required verb to another queue.
+#: A queue that forwards every abstract verb to another queue. The blocking one has them under their `_sync` names.
 ProxyQueue: Any = type(
     "ProxyQueue",
     (_Inner, AsyncTaskQueue),
-    {name: _handed_over(name) for name in required_verbs(AsyncTaskQueue)},
+    {name: _forwarded(name) for name in AsyncTaskQueue.__abstractmethods__},
 )
 BlockingProxyQueue: Any = type(
     "BlockingProxyQueue",
     (_Inner, TaskQueue),
-    {name: _handed_over_blocking(name) for name in required_verbs(TaskQueue) if name.endswith("_sync")},
+    {name: _forwarded_blocking(name) for name in TaskQueue.__abstractmethods__ if name.endswith("_sync")},
 )

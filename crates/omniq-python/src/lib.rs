@@ -61,7 +61,7 @@ mod _omniq {
     #[pymodule_export]
     use crate::work::Worker;
     #[pymodule_export]
-    use crate::work::job::Job;
+    use crate::work::run::RunHandle;
     #[pymodule_export]
     use crate::work::run_queue::{RunQueue, StopSignal};
     #[pymodule_export]

@@ -50,7 +50,7 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
 
 /// A number that JSON cannot represent. It is passed in Python's form, so that the setting's refusal shows it so.
 fn shown(number: &Bound<'_, PyAny>) -> PyResult<Value> {
-    Ok(as_written(imported!(number.py(), "omniq._given", "shown")?.call1((number,))?.extract::<String>()?))
+    Ok(as_written(imported!(number.py(), "omniq._checks", "shown")?.call1((number,))?.extract::<String>()?))
 }
 
 fn values(given: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Value>> {

@@ -129,7 +129,7 @@ impl<T: Clone + Send + Sync + 'static> Slot<T> {
 /// A task's process that runs the program's script again, because the script has no main guard, ends here: before it opens
 /// anything, so that it does nothing a second time.
 fn not_by_a_script_run_again(py: Python<'_>) -> PyResult<()> {
-    imported!(py, "omniq._spawned", "check")?.call0().map(drop)
+    imported!(py, "omniq._main_guard", "check")?.call0().map(drop)
 }
 
 fn closed() -> Error {

@@ -15,7 +15,7 @@ use crate::error::to_py;
 use crate::pending::Pending;
 
 /// A statement, its parameters, and the ids of its tasks.
-type Elsewhere = (String, Vec<Py<PyAny>>, Vec<Uuid>);
+type RawStatement = (String, Vec<Py<PyAny>>, Vec<Uuid>);
 
 /// Made from an `omniq.models.NewTask`, whose arguments are ignored.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -63,12 +63,12 @@ impl Template {
 
     /// The statement with which another driver adds a task for each of these arguments to the queue in this database:
     /// (statement, its 15 parameters, the ids).
-    fn elsewhere(
+    fn raw_enqueue(
         &self,
         py: Python<'_>,
         database: &DatabaseId,
         arguments: Vec<Bound<'_, PyBytes>>,
-    ) -> PyResult<Elsewhere> {
+    ) -> PyResult<RawStatement> {
         let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
         let call = RawEnqueue::new(database.0.clone(), tasks).map_err(|e| to_py(py, e))?;
         let columns = call.params();

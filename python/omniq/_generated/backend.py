@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_span, a_text_or_none, an_id, many_ids
+from omniq._checks import a_span, a_text_or_none, an_id, many_ids
+from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
 from omniq._loop import wait
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
+from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
 from omniq.storage.base import EventStorage, ResultStorage, TaskQueue
-from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +44,8 @@ class Backend(Parts):
     @property
     def queue(self) -> TaskQueue:
         """The task queue, for all its verbs."""
-        return self._part("tasks", TaskQueue)
+        given = self._given.get("tasks")
+        return given if isinstance(given, TaskQueue) else NativeQueue(self._handle("tasks"))
 
     @property
     def results(self) -> ResultStorage:
@@ -52,7 +54,8 @@ class Backend(Parts):
         Raises:
             ConfigError: If results are off.
         """
-        return self._part("results", ResultStorage)
+        given = self._given.get("results")
+        return given if isinstance(given, ResultStorage) else NativeResultStorage(self._handle("results"))
 
     @property
     def events(self) -> EventStorage:
@@ -61,9 +64,10 @@ class Backend(Parts):
         Raises:
             ConfigError: If events are off.
         """
-        return self._part("events", EventStorage)
+        given = self._given.get("events")
+        return given if isinstance(given, EventStorage) else NativeEventStorage(self._handle("events"))
 
-    def connect_sync(self) -> Self:
+    def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.
 
         Raises:
@@ -73,9 +77,9 @@ class Backend(Parts):
         wait(self._core.connect())
         return self
 
-    connect = connect_sync
+    connect_sync = connect
 
-    def enqueue_sync(
+    def enqueue(
         self,
         task: NewTask | str,
         args: Any = None,
@@ -117,15 +121,15 @@ class Backend(Parts):
         }
         return wait(self._core.enqueue(to_new_task(task, args, options)))
 
-    enqueue = enqueue_sync
+    enqueue_sync = enqueue
 
-    def enqueue_many_sync(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
+    def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
         """Adds tasks, all or none, and returns their ids in the same order. Events and errors as for `enqueue`."""
         return wait(self._core.enqueue_many(new_tasks(tasks)))
 
-    enqueue_many = enqueue_many_sync
+    enqueue_many_sync = enqueue_many
 
-    def result_sync(self, id: UUID) -> TaskResult | None:
+    def result(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more). A dead letter that was retried has
         none until it ends again.
 
@@ -134,9 +138,9 @@ class Backend(Parts):
         """
         return wait(self._core.result(an_id(id)))
 
-    result = result_sync
+    result_sync = result
 
-    def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+    def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task.
 
         Args:
@@ -149,9 +153,9 @@ class Backend(Parts):
         """
         return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
-    wait = wait_sync
+    wait_sync = wait
 
-    def complete_sync(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
+    def complete(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
         """Reports success of a dequeued task, with its result and event.
 
         Args:
@@ -165,9 +169,9 @@ class Backend(Parts):
         """
         wait(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
 
-    complete = complete_sync
+    complete_sync = complete
 
-    def fail_sync(self, task: Task, error: TaskError | BaseException) -> TaskState:
+    def fail(self, task: Task, error: TaskError | BaseException) -> TaskState:
         """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
 
         Args:
@@ -182,17 +186,17 @@ class Backend(Parts):
         """
         return wait(self._core.fail(a_task(task), TaskError.of(error)))
 
-    fail = fail_sync
+    fail_sync = fail
 
-    def cancel_sync(self, id: UUID) -> Cancelled:
+    def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
         stop. Errors are those of `cancel_many`.
         """
         return wait(self._core.cancel(an_id(id)))
 
-    cancel = cancel_sync
+    cancel_sync = cancel
 
-    def cancel_many_sync(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
+    def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Cancels tasks; one answer for each in the same order.
 
         If results or events are on, it can raise the errors below. After an error some of the tasks may be cancelled.
@@ -203,9 +207,9 @@ class Backend(Parts):
         """
         return wait(self._core.cancel_many(many_ids(ids)))
 
-    cancel_many = cancel_many_sync
+    cancel_many_sync = cancel_many
 
-    def settle_sync(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+    def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
         """Settles runs with their results and events, and returns one answer for each in the same order.
 
         Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
@@ -228,17 +232,17 @@ class Backend(Parts):
         """
         return wait(self._core.settle(settlements(batch), all_or_nothing))
 
-    settle = settle_sync
+    settle_sync = settle
 
-    def close_sync(self) -> None:
+    def close(self) -> None:
         """Closes all parts, including storages that were passed in, even if one of them fails to close; then raises the
         first error. A second call does nothing."""
         wait(self._core.close())
 
-    close = close_sync
+    close_sync = close
 
     def __enter__(self) -> Self:
-        return self.connect_sync()
+        return self.connect()
 
     def __exit__(
         self,
@@ -246,4 +250,4 @@ class Backend(Parts):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close_sync()
+        self.close()

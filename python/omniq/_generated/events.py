@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING
+from functools import cached_property
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_number, all_of, an
+from omniq._checks import an
 from omniq._loop import wait
-from omniq.models import EventFilter, TaskEvent
-from omniq.storage.base.common import Storage, required
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from omniq.models import TaskEvent
+from omniq.storage.common import Storage
 
 __all__ = ["EventStorage"]
 
@@ -27,27 +24,16 @@ class EventStorage(Storage):
     Every call is durable once it has returned. Bulk calls are all or nothing.
 
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom storage, write a subclass
-    with the methods that are marked as required; the others are made from them.
+    with its abstract methods, which are marked as required; the others are made from them.
     """
 
-    _core: _omniq.Events
+    @cached_property
+    def _core(self) -> _omniq.Events:
+        # Two threads may come here at once, and must have the same handle.
+        core: _omniq.Events = vars(self).setdefault("_core", _omniq.Events.custom(self, False))
+        return core
 
-    def _custom(self) -> _omniq.Events:
-        return _omniq.Events.custom(self, False)
-
-    def connect_sync(self) -> Self:
-        """Connects unless it is connected, and returns the storage itself.
-
-        Raises:
-            UnavailableError: If the server cannot be reached.
-            ClosedError: After `close`.
-        """
-        wait(self._core.connect())
-        return self
-
-    connect = connect_sync
-
-    def log_sync(self, event: TaskEvent) -> None:
+    def log(self, event: TaskEvent) -> None:
         """Adds an event.
 
         Raises:
@@ -55,17 +41,16 @@ class EventStorage(Storage):
         """
         wait(self._core.log(an(event, TaskEvent, "event", "give a TaskEvent")))
 
-    log = log_sync
+    log_sync = log
 
-    @required
-    def log_many_sync(self, events: Sequence[TaskEvent]) -> None:
+    @abstractmethod
+    def log_many(self, events: Sequence[TaskEvent]) -> None:
         """Adds events, all or none; they keep their order. Required."""
-        wait(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
 
-    log_many = log_many_sync
+    log_many_sync = log_many
 
-    @required
-    def query_sync(
+    @abstractmethod
+    def query(
         self,
         *,
         task_id: UUID | None = None,
@@ -91,13 +76,11 @@ class EventStorage(Storage):
             latest: Selects the last events instead of the first ones; the order stays ascending.
             limit: The page size. Default: 100.
         """
-        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
-        return wait(self._core.query(made))
 
-    query = query_sync
+    query_sync = query
 
-    @required
-    def count_sync(
+    @abstractmethod
+    def count(
         self,
         *,
         task_id: UUID | None = None,
@@ -109,34 +92,11 @@ class EventStorage(Storage):
         after: int | None = None,
     ) -> int:
         """How many events the filter selects; the arguments are those of `query`. Required."""
-        return wait(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
 
-    count = count_sync
+    count_sync = count
 
-    @required
-    def purge_sync(self, before: datetime, limit: int) -> int:
+    @abstractmethod
+    def purge(self, before: datetime, limit: int) -> int:
         """Removes events from before this time, at most `limit`; returns how many. Required."""
-        return wait(self._core.purge(before, a_number(limit, "limit")))
 
-    purge = purge_sync
-
-    @required
-    def close_sync(self) -> None:
-        """Frees the connections. Required.
-
-        A second call does nothing; any other verb afterwards raises `ClosedError`.
-        """
-        wait(self._core.close())
-
-    close = close_sync
-
-    def __enter__(self) -> Self:
-        return self.connect_sync()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close_sync()
+    purge_sync = purge

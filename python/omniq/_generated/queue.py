@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from omniq import _omniq
+from omniq._checks import an_id
 from omniq._generated.worker_verbs import WorkerVerbs
-from omniq._given import a_text, an_id, many_ids
 from omniq._loop import wait
-from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskFilter, TaskState, TaskUpdate
-from omniq.storage.base.common import new_tasks, required, to_new_task
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
+from omniq.storage._checks import to_new_task
 
 __all__ = ["TaskQueue"]
 
@@ -33,25 +29,24 @@ class TaskQueue(WorkerVerbs):
     `datetime` with a time zone, in UTC if they come from the queue.
 
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom queue, write a subclass with
-    the methods that are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
+    its abstract methods, which are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
     """
 
-    def _custom(self) -> _omniq.Queue:
-        return _omniq.Queue.custom(self, False, "json", False)
+    def wake(self) -> None:
+        """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
+        not block.
 
-    def connect_sync(self) -> Self:
-        """Connects unless it is connected, and returns the queue itself.
+        For custom queues: without a call of it, an idle worker looks every 100 ms. Verbs that go through OmniQ wake
+        workers themselves: those that the queue does not implement itself, such as ``enqueue``, and those of a backend
+        or an application. Call it in the verbs that your queue implements, because they can be called directly, and
+        when you detect that another process has added tasks.
 
         Raises:
-            UnavailableError: If the server cannot be reached.
-            ClosedError: After `close`.
+            InvalidError: For the built-in queues, which wake their workers themselves.
         """
-        wait(self._core.connect())
-        return self
+        self._core.wake()
 
-    connect = connect_sync
-
-    def enqueue_sync(
+    def enqueue(
         self,
         task: NewTask | str,
         args: Any = None,
@@ -108,41 +103,38 @@ class TaskQueue(WorkerVerbs):
         }
         return wait(self._core.enqueue(to_new_task(task, args, options)))
 
-    enqueue = enqueue_sync
+    enqueue_sync = enqueue
 
-    @required
-    def enqueue_many_sync(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
+    @abstractmethod
+    def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
         """Adds tasks, all or none, and returns their ids in the same order. Required.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
         """
-        return wait(self._core.enqueue_many(new_tasks(tasks)))
 
-    enqueue_many = enqueue_many_sync
+    enqueue_many_sync = enqueue_many
 
-    def cancel_sync(self, id: UUID) -> Cancelled:
+    def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue, a running one is asked to stop."""
         return wait(self._core.cancel(an_id(id)))
 
-    cancel = cancel_sync
+    cancel_sync = cancel
 
-    @required
-    def cancel_many_sync(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
+    @abstractmethod
+    def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Cancels tasks; one answer for each in the same order. Required."""
-        return wait(self._core.cancel_many(many_ids(ids)))
 
-    cancel_many = cancel_many_sync
+    cancel_many_sync = cancel_many
 
-    @required
-    def get_sync(self, id: UUID) -> Task | None:
+    @abstractmethod
+    def get(self, id: UUID) -> Task | None:
         """The task, or ``None`` if the queue does not hold it (any more). Required."""
-        return wait(self._core.get(an_id(id)))
 
-    get = get_sync
+    get_sync = get
 
-    @required
-    def update_sync(
+    @abstractmethod
+    def update(
         self,
         id: UUID,
         *,
@@ -171,20 +163,10 @@ class TaskQueue(WorkerVerbs):
             ConflictError: If it is running or ended.
             InvalidError: For bad input.
         """
-        change = TaskUpdate(
-            queue=queue,
-            priority=priority,
-            run_at=run_at,
-            args=args,
-            max_retries=max_retries,
-            metadata=metadata,
-            codec=codec,
-        )
-        return wait(self._core.update(an_id(id), change))
 
-    update = update_sync
+    update_sync = update
 
-    def retry_sync(self, id: UUID) -> None:
+    def retry(self, id: UUID) -> None:
         """Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0.
 
         Raises:
@@ -193,16 +175,15 @@ class TaskQueue(WorkerVerbs):
         """
         wait(self._core.retry(an_id(id)))
 
-    retry = retry_sync
+    retry_sync = retry
 
-    @required
-    def retry_many_sync(self, ids: Sequence[UUID]) -> None:
+    @abstractmethod
+    def retry_many(self, ids: Sequence[UUID]) -> None:
         """The same as `retry` for several tasks, all or none. Errors are those of `retry`. Required."""
-        wait(self._core.retry_many(many_ids(ids)))
 
-    retry_many = retry_many_sync
+    retry_many_sync = retry_many
 
-    def delete_sync(self, id: UUID) -> None:
+    def delete(self, id: UUID) -> None:
         """Removes a task that is not running.
 
         Raises:
@@ -211,17 +192,16 @@ class TaskQueue(WorkerVerbs):
         """
         wait(self._core.delete(an_id(id)))
 
-    delete = delete_sync
+    delete_sync = delete
 
-    @required
-    def delete_many_sync(self, ids: Sequence[UUID]) -> None:
+    @abstractmethod
+    def delete_many(self, ids: Sequence[UUID]) -> None:
         """Removes tasks that are not running, all or none. Errors are those of `delete`. Required."""
-        wait(self._core.delete_many(many_ids(ids)))
 
-    delete_many = delete_many_sync
+    delete_many_sync = delete_many
 
-    @required
-    def list_sync(
+    @abstractmethod
+    def list(
         self,
         *,
         queue: str | None = None,
@@ -239,63 +219,45 @@ class TaskQueue(WorkerVerbs):
             after: After this id, for paging: that of the last task of the previous page.
             limit: The page size. Default: 100.
         """
-        return wait(self._core.list(TaskFilter(queue, state, func, after, limit)))
 
-    list = list_sync
+    list_sync = list
 
-    @required
-    def count_sync(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    @abstractmethod
+    def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """How many tasks the filter selects; the arguments are those of `list`. Required."""
-        return wait(self._core.count(TaskFilter(queue, state, func)))
 
-    count = count_sync
+    count_sync = count
 
-    @required
-    def purge_sync(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    @abstractmethod
+    def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
         of `list`. Required."""
-        return wait(self._core.purge(TaskFilter(queue, state, func)))
 
-    purge = purge_sync
+    purge_sync = purge
 
-    @required
-    def pause_sync(self, queue: str) -> None:
+    @abstractmethod
+    def pause(self, queue: str) -> None:
         """Stops claims from a queue. Tasks can still be enqueued, and running ones go on. Required."""
-        wait(self._core.pause(a_text(queue, "queue")))
 
-    pause = pause_sync
+    pause_sync = pause
 
-    @required
-    def resume_sync(self, queue: str) -> None:
+    @abstractmethod
+    def resume(self, queue: str) -> None:
         """Allows claims from a queue again. Required."""
-        wait(self._core.resume(a_text(queue, "queue")))
 
-    resume = resume_sync
+    resume_sync = resume
 
-    @required
-    def queues_sync(self) -> builtins.list[QueueStats]:
+    @abstractmethod
+    def queues(self) -> builtins.list[QueueStats]:
         """The counts of all queues that hold tasks or are paused, by name. Required."""
-        return wait(self._core.queues())
 
-    queues = queues_sync
+    queues_sync = queues
 
-    @required
-    def close_sync(self) -> None:
+    @abstractmethod
+    def close(self) -> None:
         """Releases the tasks that this object holds, and frees its connections. Required.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """
-        wait(self._core.close())
 
-    close = close_sync
-
-    def __enter__(self) -> Self:
-        return self.connect_sync()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close_sync()
+    close_sync = close

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING
+from functools import cached_property
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_number, a_span, all_of, an, an_id, many_ids
+from omniq._checks import an, an_id
 from omniq._loop import wait
-from omniq.models import ResultFilter, ResultStatus, TaskResult
-from omniq.storage.base.common import Storage, required
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from omniq.models import ResultStatus, TaskResult
+from omniq.storage.common import Storage
 
 __all__ = ["ResultStorage"]
 
@@ -28,27 +25,16 @@ class ResultStorage(Storage):
     counted or listed, whether it was removed already or not. Spans are seconds or `timedelta`.
 
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom storage, write a subclass
-    with the methods that are marked as required; the others are made from them.
+    with its abstract methods, which are marked as required; the others are made from them.
     """
 
-    _core: _omniq.Results
+    @cached_property
+    def _core(self) -> _omniq.Results:
+        # Two threads may come here at once, and must have the same handle.
+        core: _omniq.Results = vars(self).setdefault("_core", _omniq.Results.custom(self, False, False))
+        return core
 
-    def _custom(self) -> _omniq.Results:
-        return _omniq.Results.custom(self, False, False)
-
-    def connect_sync(self) -> Self:
-        """Connects unless it is connected, and returns the storage itself.
-
-        Raises:
-            UnavailableError: If the server cannot be reached.
-            ClosedError: After `close`.
-        """
-        wait(self._core.connect())
-        return self
-
-    connect = connect_sync
-
-    def store_sync(self, result: TaskResult) -> None:
+    def store(self, result: TaskResult) -> None:
         """Stores a result, in place of an earlier one of the same task.
 
         Raises:
@@ -56,30 +42,28 @@ class ResultStorage(Storage):
         """
         wait(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
-    store = store_sync
+    store_sync = store
 
-    @required
-    def store_many_sync(self, results: Sequence[TaskResult]) -> None:
+    @abstractmethod
+    def store_many(self, results: Sequence[TaskResult]) -> None:
         """Stores results, all or none. Of two for the same task in one call the later one is kept. Required."""
-        wait(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
 
-    store_many = store_many_sync
+    store_many_sync = store_many
 
-    def get_sync(self, id: UUID) -> TaskResult | None:
+    def get(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more)."""
         return wait(self._core.get(an_id(id)))
 
-    get = get_sync
+    get_sync = get
 
-    @required
-    def get_many_sync(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
+    @abstractmethod
+    def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
         """The results of these tasks, in the same order; ``None`` for a task that has none. Required."""
-        return wait(self._core.get_many(many_ids(ids)))
 
-    get_many = get_many_sync
+    get_many_sync = get_many
 
-    @required
-    def wait_sync(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+    @abstractmethod
+    def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task. Required.
 
         Args:
@@ -89,25 +73,23 @@ class ResultStorage(Storage):
         Raises:
             TimeoutError: If it has not come in time.
         """
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
-    wait = wait_sync
+    wait_sync = wait
 
-    def delete_sync(self, id: UUID) -> bool:
+    def delete(self, id: UUID) -> bool:
         """Removes the result of a task; returns whether there was one."""
         return wait(self._core.delete(an_id(id)))
 
-    delete = delete_sync
+    delete_sync = delete
 
-    @required
-    def delete_many_sync(self, ids: Sequence[UUID]) -> int:
+    @abstractmethod
+    def delete_many(self, ids: Sequence[UUID]) -> int:
         """Removes results; returns how many there were. Required."""
-        return wait(self._core.delete_many(many_ids(ids)))
 
-    delete_many = delete_many_sync
+    delete_many_sync = delete_many
 
-    @required
-    def list_sync(
+    @abstractmethod
+    def list(
         self,
         *,
         status: ResultStatus | None = None,
@@ -129,12 +111,11 @@ class ResultStorage(Storage):
                 page.
             limit: The page size. Default: 100.
         """
-        return wait(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
 
-    list = list_sync
+    list_sync = list
 
-    @required
-    def count_sync(
+    @abstractmethod
+    def count(
         self,
         *,
         status: ResultStatus | None = None,
@@ -143,34 +124,11 @@ class ResultStorage(Storage):
         since: datetime | None = None,
     ) -> int:
         """How many results the filter selects; the arguments are those of `list`. Required."""
-        return wait(self._core.count(ResultFilter(status, queue, func, since)))
 
-    count = count_sync
+    count_sync = count
 
-    @required
-    def purge_expired_sync(self, limit: int) -> int:
+    @abstractmethod
+    def purge_expired(self, limit: int) -> int:
         """Removes expired results, at most `limit`; returns how many. Workers call it at intervals. Required."""
-        return wait(self._core.purge_expired(a_number(limit, "limit")))
 
-    purge_expired = purge_expired_sync
-
-    @required
-    def close_sync(self) -> None:
-        """Frees the connections. Required.
-
-        A second call does nothing; any other verb afterwards raises `ClosedError`.
-        """
-        wait(self._core.close())
-
-    close = close_sync
-
-    def __enter__(self) -> Self:
-        return self.connect_sync()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close_sync()
+    purge_expired_sync = purge_expired

@@ -1,29 +1,36 @@
-"""The part of the task queue's interface that workers call: claims, the ends of runs, leases and upkeep, blocking: made from `worker_verbs.py` by `python/twins.py`. Do not edit it by hand."""
+"""The part of the task queue's interface that workers call, blocking: made from `worker_verbs.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import LEASE, a_flag, a_number, a_span, a_text, a_worker, texts
+from omniq._checks import a_number, a_span, texts
 from omniq._loop import wait
 from omniq.models import Settled, Settlement, Task, TaskError, TaskState
-from omniq.storage.base.common import QueueStorage, a_task, failures, held_tasks, required, settlements
+from omniq.storage._checks import a_task, failures, held_tasks
+from omniq.storage.common import Storage
 
 __all__ = ["WorkerVerbs"]
 
 
-class WorkerVerbs(QueueStorage):
+class WorkerVerbs(Storage):
     """The verbs of workers. Programs can call those that claim a task and end its run; the Rust worker calls the others.
-    A custom queue must implement all that are marked as required.
+    A custom queue must implement the abstract ones, which are marked as required.
     """
 
-    _core: _omniq.Queue
+    @cached_property
+    def _core(self) -> _omniq.Queue:
+        # Two threads may come here at once, and must have the same handle.
+        core: _omniq.Queue = vars(self).setdefault("_core", _omniq.Queue.custom(self, False, "json", False))
+        return core
 
-    def dequeue_sync(
+    def dequeue(
         self,
         queues: str | Iterable[str] = "default",
         *,
@@ -50,9 +57,9 @@ class WorkerVerbs(QueueStorage):
             )
         )
 
-    dequeue = dequeue_sync
+    dequeue_sync = dequeue
 
-    def dequeue_many_sync(
+    def dequeue_many(
         self,
         queues: str | Iterable[str] = "default",
         *,
@@ -80,9 +87,9 @@ class WorkerVerbs(QueueStorage):
             )
         )
 
-    dequeue_many = dequeue_many_sync
+    dequeue_many_sync = dequeue_many
 
-    def complete_sync(self, task: Task) -> None:
+    def complete(self, task: Task) -> None:
         """Reports success: the task leaves the queue.
 
         Raises:
@@ -90,15 +97,15 @@ class WorkerVerbs(QueueStorage):
         """
         wait(self._core.complete(a_task(task)))
 
-    complete = complete_sync
+    complete_sync = complete
 
-    def complete_many_sync(self, tasks: Sequence[Task]) -> None:
+    def complete_many(self, tasks: Sequence[Task]) -> None:
         """Reports success of all, or of none if one is not held any more (`ClaimLostError`)."""
         wait(self._core.complete_many(held_tasks(tasks)))
 
-    complete_many = complete_many_sync
+    complete_many_sync = complete_many
 
-    def fail_sync(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
+    def fail(self, task: Task, error: TaskError | BaseException | str) -> TaskState:
         """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
 
         Args:
@@ -113,11 +120,9 @@ class WorkerVerbs(QueueStorage):
         """
         return wait(self._core.fail(a_task(task), TaskError.of(error)))
 
-    fail = fail_sync
+    fail_sync = fail
 
-    def fail_many_sync(
-        self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]
-    ) -> builtins.list[TaskState]:
+    def fail_many(self, failed: Sequence[tuple[Task, TaskError | BaseException | str]]) -> builtins.list[TaskState]:
         """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`).
 
         Args:
@@ -128,11 +133,9 @@ class WorkerVerbs(QueueStorage):
         """
         return wait(self._core.fail_many(failures(failed)))
 
-    fail_many = fail_many_sync
+    fail_many_sync = fail_many
 
-    def retry_later_sync(
-        self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None
-    ) -> None:
+    def retry_later(self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None) -> None:
         """Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
 
         Raises:
@@ -142,9 +145,9 @@ class WorkerVerbs(QueueStorage):
             self._core.retry_later(a_task(task), a_span(delay, "delay"), None if error is None else TaskError.of(error))
         )
 
-    retry_later = retry_later_sync
+    retry_later_sync = retry_later
 
-    def release_sync(self, task: Task) -> None:
+    def release(self, task: Task) -> None:
         """Releases the task: it returns to the queue, and the attempt is not counted.
 
         Raises:
@@ -152,15 +155,15 @@ class WorkerVerbs(QueueStorage):
         """
         wait(self._core.release(a_task(task)))
 
-    release = release_sync
+    release_sync = release
 
-    def release_many_sync(self, tasks: Sequence[Task]) -> None:
+    def release_many(self, tasks: Sequence[Task]) -> None:
         """Releases all, or none if one is not held any more (`ClaimLostError`)."""
         wait(self._core.release_many(held_tasks(tasks)))
 
-    release_many = release_many_sync
+    release_many_sync = release_many
 
-    def snooze_sync(self, task: Task, delay: float | timedelta) -> None:
+    def snooze(self, task: Task, delay: float | timedelta) -> None:
         """Postpones the task by `delay`, at most 100 years; the attempt is not counted.
 
         Raises:
@@ -168,9 +171,9 @@ class WorkerVerbs(QueueStorage):
         """
         wait(self._core.snooze(a_task(task), a_span(delay, "delay")))
 
-    snooze = snooze_sync
+    snooze_sync = snooze
 
-    def discard_sync(self, task: Task) -> None:
+    def discard(self, task: Task) -> None:
         """Drops a task that is held: it leaves the queue.
 
         Raises:
@@ -178,10 +181,10 @@ class WorkerVerbs(QueueStorage):
         """
         wait(self._core.discard(a_task(task)))
 
-    discard = discard_sync
+    discard_sync = discard
 
-    @required
-    def settle_sync(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+    @abstractmethod
+    def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
         """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
 
         Results and events in the settlements are written in the same transaction. A settlement without a claim is
@@ -194,12 +197,11 @@ class WorkerVerbs(QueueStorage):
                 a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
                 and the rest is settled. Default: false.
         """
-        return wait(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
 
-    settle = settle_sync
+    settle_sync = settle
 
-    @required
-    def register_worker_sync(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
+    @abstractmethod
+    def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
         """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
 
         Args:
@@ -207,82 +209,64 @@ class WorkerVerbs(QueueStorage):
             queues: The queues that it serves.
             lease: The lease, in seconds or as `timedelta`: at least 0.1 seconds, at most 100 years.
         """
-        return wait(
-            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
-        )
 
-    register_worker = register_worker_sync
+    register_worker_sync = register_worker
 
-    @required
-    def deregister_worker_sync(self, worker: int) -> int:
+    @abstractmethod
+    def deregister_worker(self, worker: int) -> int:
         """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
 
         Returns:
             How many tasks it held.
         """
-        return wait(self._core.deregister_worker(a_worker(worker)))
 
-    deregister_worker = deregister_worker_sync
+    deregister_worker_sync = deregister_worker
 
-    @required
-    def heartbeat_sync(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+    @abstractmethod
+    def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
         """Extends a worker's lease. Required.
 
         Returns:
             Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
             them.
         """
-        return wait(self._core.heartbeat(a_worker(worker)))
 
-    heartbeat = heartbeat_sync
+    heartbeat_sync = heartbeat
 
-    @required
-    def claim_sync(
-        self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
-    ) -> builtins.list[Task]:
+    @abstractmethod
+    def claim(self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None) -> builtins.list[Task]:
         """Claims up to `limit` tasks, 1 to 10,000, for this worker without waiting, in the order of `dequeue`.
         Required.
 
         Raises:
             ClaimLostError: If the worker is not known (any more).
         """
-        return wait(
-            self._core.claim(
-                a_worker(worker),
-                texts(queues, "queues"),
-                a_number(limit, "limit", 1, 10_000),
-                None if funcs is None else texts(funcs, "funcs"),
-            )
-        )
 
-    claim = claim_sync
+    claim_sync = claim
 
-    @required
-    def lost_sync(self, limit: int) -> builtins.list[tuple[Task, str]]:
+    @abstractmethod
+    def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
         """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """
-        return wait(self._core.lost(a_number(limit, "limit")))
 
-    lost = lost_sync
+    lost_sync = lost
 
-    @required
-    def expired_sync(self, limit: int) -> builtins.list[Task]:
+    @abstractmethod
+    def expired(self, limit: int) -> builtins.list[Task]:
         """Waiting tasks whose time to live has ended, about `limit`. Required.
 
         The caller settles them as ``expire``.
         """
-        return wait(self._core.expired(a_number(limit, "limit")))
 
-    expired = expired_sync
+    expired_sync = expired
 
-    @required
-    def prune_sync(self, limit: int) -> int:
+    @abstractmethod
+    def prune(self, limit: int) -> int:
         """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
 
         The retention is set where the queue is opened. Workers call this at intervals.
         """
-        return wait(self._core.prune(a_number(limit, "limit")))
 
-    prune = prune_sync
+    prune_sync = prune

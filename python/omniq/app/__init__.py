@@ -1,12 +1,14 @@
 """Applications: tasks as functions, enqueued with a call's arguments, run by workers."""
 
 from omniq.app.application import AsyncOmniQ, OmniQ
-from omniq.app.context import Context, StopReason
+from omniq.app.context import Context
 from omniq.app.depends import Depends, injected
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, TaskFailed
-from omniq.app.function import AsyncTaskFunction, CallOptions, TaskFunction, TaskOptions
+from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.handle import AsyncHandle, Handle
+from omniq.app.options import CallOptions, TaskOptions
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
+from omniq.worker.run import StopReason
 
 __all__ = [
     "AsyncHandle",

@@ -10,9 +10,11 @@ from omniq._loop import run, wait
 from omniq.app.base import BaseApp
 from omniq.app.context import Context
 from omniq.app.decorator import AsyncDecorator, Decorator
-from omniq.app.function import AsyncTaskFunction, TaskFunction, TaskOptions
+from omniq.app.function import AsyncTaskFunction, TaskFunction
+from omniq.app.options import TaskOptions
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
+from omniq.worker.service import serve
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -59,8 +61,6 @@ class _App(BaseApp):
             ConfigError: For a bad option or task, and on another thread than the main one.
             OmniQError: An error that does not pass by waiting, such as `PermissionDeniedError`.
         """
-        from omniq.worker.service import serve
-
         serve(self, options, loop)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from omniq.app.convert import Value, reader, writer
-from omniq.app.signature import Signature, Taken
+from omniq.app.options import CallOptions
+from omniq.app.signature import Signature, TaskParameter
+from omniq.app.values import Value, reader, writer
 from omniq.codecs import why
 from omniq.errors import InvalidError, OmniQError
 
@@ -46,22 +47,26 @@ class Arguments:
     def __init__(self, name: str, signature: Signature, allow_pickle: bool) -> None:
         self.name = name
         self.allow_pickle = allow_pickle
-        self._taken = signature.taken
-        self._signature = signature.of_taken()
-        self._values = {taken.name: Value(taken.type, allow_pickle) for taken in self._taken}
-        self._places = [taken for taken in self._taken if taken.kind in _BY_PLACE]
-        self._rest = next((one for one in self._taken if one.kind is Parameter.VAR_POSITIONAL), None)
-        self._names = next((one for one in self._taken if one.kind is Parameter.VAR_KEYWORD), None)
-        self._one = self._taken[0] if len(self._taken) == 1 and self._taken[0].kind not in _REST else None
-        by_place_alone = not any(one.kind is Parameter.KEYWORD_ONLY and one.required for one in self._taken)
-        required = sum(taken.required for taken in self._places)
+        self._parameters = signature.parameters
+        self._signature = signature.of_enqueue()
+        self._values = {parameter.name: Value(parameter.type, allow_pickle) for parameter in self._parameters}
+        self._places = [parameter for parameter in self._parameters if parameter.kind in _BY_PLACE]
+        self._rest = next((one for one in self._parameters if one.kind is Parameter.VAR_POSITIONAL), None)
+        self._names = next((one for one in self._parameters if one.kind is Parameter.VAR_KEYWORD), None)
+        self._one = (
+            self._parameters[0] if len(self._parameters) == 1 and self._parameters[0].kind not in _REST else None
+        )
+        by_place_alone = not any(one.kind is Parameter.KEYWORD_ONLY and one.required for one in self._parameters)
+        required = sum(parameter.required for parameter in self._places)
         # With these numbers of arguments by position, a call without arguments by name is complete.
         self._plain = range(required, len(self._places) + 1) if by_place_alone else range(0)
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
-        self._by_name_alone = not any(taken.kind in (*_REST, Parameter.POSITIONAL_ONLY) for taken in self._taken)
-        self._named = {taken.name for taken in self._taken}
-        self._required = {taken.name for taken in self._taken if taken.required}
-        self._all_by_place = len(self._places) == len(self._taken)
+        self._by_name_alone = not any(
+            parameter.kind in (*_REST, Parameter.POSITIONAL_ONLY) for parameter in self._parameters
+        )
+        self._named = {parameter.name for parameter in self._parameters}
+        self._required = {parameter.name for parameter in self._parameters if parameter.required}
+        self._all_by_place = len(self._places) == len(self._parameters)
         # Readers of all arguments by name, by codec, made at first use; None if one step cannot read them.
         self._structs: dict[str, Callable[[bytes], Any] | None] = {}
 
@@ -88,12 +93,10 @@ class Arguments:
     def _misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The message about arguments that the function does not take; empty if there are none. Python's own error
         names a missing argument first, even if a wrong name is the cause."""
-        names = ", ".join(taken.name for taken in self._taken)
+        names = ", ".join(parameter.name for parameter in self._parameters)
         known = f"its parameters are {names}" if names else "it has none"
         unknown = [] if self._names is not None else [str(name) for name in kwargs if name not in self._named]
         if unknown:
-            from omniq.app.function import CallOptions
-
             words = f"there is no parameter {' and no parameter '.join(unknown)}: {known}"
             options = [name for name in unknown if name in CallOptions.__annotations__]
             return f"{words}; options go by with_options({options[0]}=…)" if options else words
@@ -128,7 +131,7 @@ class Arguments:
         elif isinstance(value, dict):
             named = value
         else:
-            named = dict(zip((taken.name for taken in self._places), value or (), strict=False))
+            named = dict(zip((parameter.name for parameter in self._places), value or (), strict=False))
         for name, one in named.items():
             try:
                 writer(codec)(one)
@@ -172,7 +175,7 @@ class Arguments:
             if count in self._plain:
                 found = self._lists.get((codec, count))
                 if found is None:
-                    types = tuple(taken.type for taken in self._places[:count])
+                    types = tuple(parameter.type for parameter in self._places[:count])
                     found = self._lists[(codec, count)] = reader(tuple[types] if types else tuple[()], codec)  # type: ignore[valid-type]
                 made: tuple[Any, ...] = found(data)
                 return made
@@ -180,7 +183,7 @@ class Arguments:
             pass
         # One by one, so that the error names the argument that does not fit.
         raws = _RAW_LISTS[codec](data)
-        values = [self._value(taken, bytes(raw), codec) for taken, raw in zip(self._places, raws, strict=False)]
+        values = [self._value(parameter, bytes(raw), codec) for parameter, raw in zip(self._places, raws, strict=False)]
         if len(raws) > len(self._places):
             if self._rest is None:
                 raise BadArguments(
@@ -204,18 +207,18 @@ class Arguments:
         raws = _RAW_DICTS[codec](data)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
-        for taken in self._taken:
-            if taken.kind is Parameter.VAR_KEYWORD or taken.name not in raws:
+        for parameter in self._parameters:
+            if parameter.kind is Parameter.VAR_KEYWORD or parameter.name not in raws:
                 continue
-            raw = bytes(raws.pop(taken.name))
-            if taken.kind is Parameter.VAR_POSITIONAL:
-                positional.extend(self._value(taken, bytes(one), codec) for one in _RAW_LISTS[codec](raw))
-            elif taken.kind is Parameter.POSITIONAL_ONLY or (
-                self._rest is not None and taken.kind is Parameter.POSITIONAL_OR_KEYWORD
+            raw = bytes(raws.pop(parameter.name))
+            if parameter.kind is Parameter.VAR_POSITIONAL:
+                positional.extend(self._value(parameter, bytes(one), codec) for one in _RAW_LISTS[codec](raw))
+            elif parameter.kind is Parameter.POSITIONAL_ONLY or (
+                self._rest is not None and parameter.kind is Parameter.POSITIONAL_OR_KEYWORD
             ):
-                positional.append(self._value(taken, raw, codec))
+                positional.append(self._value(parameter, raw, codec))
             else:
-                keywords[taken.name] = self._value(taken, raw, codec)
+                keywords[parameter.name] = self._value(parameter, raw, codec)
         if raws and self._names is None:
             raise BadArguments(f"{self.name} has no parameter {', '.join(sorted(raws))}")
         for name, raw in raws.items():
@@ -227,10 +230,10 @@ class Arguments:
         if not self._all_by_place:
             return None
         # Generated field names, because a parameter may have a name that a field cannot have.
-        names = {f"field{place}": taken.name for place, taken in enumerate(self._places)}
+        names = {f"field{place}": parameter.name for place, parameter in enumerate(self._places)}
         fields: list[Any] = [
-            (field, taken.type) if taken.required else (field, taken.type, msgspec.UNSET)
-            for field, taken in zip(names, self._places, strict=True)
+            (field, parameter.type) if parameter.required else (field, parameter.type, msgspec.UNSET)
+            for field, parameter in zip(names, self._places, strict=True)
         ]
         try:
             made = msgspec.defstruct("Arguments", fields, rename=names, forbid_unknown_fields=True)
@@ -249,15 +252,15 @@ class Arguments:
             return self._complete((), value)
         return self._complete(tuple(value) if isinstance(value, tuple | list) else (value,), {})
 
-    def _argument(self, taken: Taken, data: bytes, codec: str, named: bool) -> Call:
-        value = self._value(taken, data, codec)
-        return ((), {taken.name: value}) if taken.kind is Parameter.KEYWORD_ONLY else ((value,), {})
+    def _argument(self, parameter: TaskParameter, data: bytes, codec: str, named: bool) -> Call:
+        value = self._value(parameter, data, codec)
+        return ((), {parameter.name: value}) if parameter.kind is Parameter.KEYWORD_ONLY else ((value,), {})
 
-    def _value(self, taken: Taken, data: bytes, codec: str) -> Any:
+    def _value(self, parameter: TaskParameter, data: bytes, codec: str) -> Any:
         try:
-            return self._values[taken.name].read(data, codec)
+            return self._values[parameter.name].read(data, codec)
         except Exception as error:
-            raise BadArguments(f"argument {taken.name}: {error}") from error
+            raise BadArguments(f"argument {parameter.name}: {error}") from error
 
     def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The call; an error if an argument is missing."""
@@ -271,7 +274,7 @@ class Arguments:
     def named(self, call: Call) -> dict[str, Any]:
         """A call's values by the names of their parameters."""
         if not call[1] and self._all_by_place:
-            return dict(zip((taken.name for taken in self._places), call[0], strict=False))
+            return dict(zip((parameter.name for parameter in self._places), call[0], strict=False))
         return dict(self._signature.bind(*call[0], **call[1]).arguments)
 
     def partly_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

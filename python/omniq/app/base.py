@@ -12,9 +12,10 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._loop import run
+from omniq.app.callables import place_of
 from omniq.app.context import Context
-from omniq.app.function import BaseFunction, TaskOptions
-from omniq.app.kinds import place_of
+from omniq.app.function import BaseFunction
+from omniq.app.options import TaskOptions
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
 from omniq.settings import Settings, Source, settings_of

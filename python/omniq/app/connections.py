@@ -17,7 +17,7 @@ from omniq.errors import InvalidError, OmniQError
 Row = tuple[Any, ...]
 
 
-class Taken(NamedTuple):
+class Accepted(NamedTuple):
     """A connection that was accepted."""
 
     is_async: bool
@@ -25,18 +25,18 @@ class Taken(NamedTuple):
     send: Callable[[str, list[Any]], Any]
 
 
-def take(connection: Any) -> Taken:
+def accept(connection: Any) -> Accepted:
     """Accepts a connection: finds how statements are sent on it.
 
     Raises:
         InvalidError: For any other object than an open connection or session, with the remedy.
     """
     modules = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
-    for module, taking in _TAKING.items():
+    for module, accept_as in _ACCEPT.items():
         if module in modules:
-            taken = taking(connection)
-            if taken is not None:
-                return taken
+            accepted = accept_as(connection)
+            if accepted is not None:
+                return accepted
     raise InvalidError(f"connection = {kind_of(connection)} is refused: {_remedy(connection, modules)}")
 
 
@@ -68,7 +68,7 @@ def _remedy(connection: Any, modules: set[str]) -> str:
     )
 
 
-def _asyncpg(connection: Any) -> Taken | None:
+def _asyncpg(connection: Any) -> Accepted | None:
     import asyncpg.pool
 
     if not isinstance(connection, (asyncpg.Connection, asyncpg.pool.PoolConnectionProxy)):
@@ -77,10 +77,10 @@ def _asyncpg(connection: Any) -> Taken | None:
     async def send(sql: str, parameters: list[Any]) -> Row:
         return cast(Row, await connection.fetchrow(sql, *parameters))
 
-    return Taken(True, send)
+    return Accepted(True, send)
 
 
-def _psycopg(connection: Any) -> Taken | None:
+def _psycopg(connection: Any) -> Accepted | None:
     import psycopg
     from psycopg.rows import tuple_row
 
@@ -92,18 +92,18 @@ def _psycopg(connection: Any) -> Taken | None:
             async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
                 return await (await cursor.execute(*percent(sql, parameters))).fetchone()
 
-        return Taken(True, send_async)
+        return Accepted(True, send_async)
     if isinstance(connection, psycopg.Connection):
 
         def send(sql: str, parameters: list[Any]) -> Row | None:
             with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
                 return cursor.execute(*percent(sql, parameters)).fetchone()
 
-        return Taken(False, send)
+        return Accepted(False, send)
     return None
 
 
-def _psycopg2(connection: Any) -> Taken | None:
+def _psycopg2(connection: Any) -> Accepted | None:
     import psycopg2.extensions
 
     if not isinstance(connection, psycopg2.extensions.connection):
@@ -114,10 +114,10 @@ def _psycopg2(connection: Any) -> Taken | None:
             cursor.execute(*percent(sql, parameters))
             return cast(Row, cursor.fetchone())
 
-    return Taken(False, send)
+    return Accepted(False, send)
 
 
-def _sqlalchemy(connection: Any) -> Taken | None:
+def _sqlalchemy(connection: Any) -> Accepted | None:
     import sqlalchemy.engine
     import sqlalchemy.ext.asyncio
     import sqlalchemy.orm
@@ -147,15 +147,15 @@ def _sqlalchemy(connection: Any) -> Taken | None:
             answer = await connection.execute(*statement(sql, parameters))
             return cast(Row, answer.one())
 
-        return Taken(True, send_async)
+        return Accepted(True, send_async)
 
     def send(sql: str, parameters: list[Any]) -> Row:
         return cast(Row, connection.execute(*statement(sql, parameters)).one())
 
-    return Taken(False, send)
+    return Accepted(False, send)
 
 
-def _django(connection: Any) -> Taken | None:
+def _django(connection: Any) -> Accepted | None:
     vendor = getattr(connection, "vendor", None)
     if vendor is None or not hasattr(connection, "settings_dict"):
         return None
@@ -170,11 +170,11 @@ def _django(connection: Any) -> Taken | None:
             row: Row = cursor.fetchone()
             return row
 
-    return Taken(False, send)
+    return Accepted(False, send)
 
 
 #: The functions that accept connections, by the package that defines the connection's class or one of its bases.
-_TAKING: dict[str, Callable[[Any], Taken | None]] = {
+_ACCEPT: dict[str, Callable[[Any], Accepted | None]] = {
     "asyncpg": _asyncpg,
     "psycopg": _psycopg,
     "psycopg2": _psycopg2,
@@ -194,7 +194,7 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     return None
 
 
-def another(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
+def another_database(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
     """The error for a connection that leads to another database than the queue's. `leads_to`: the database's name;
     ``None``: a database without OmniQ's tables."""
     if leads_to is None:

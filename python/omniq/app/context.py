@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from omniq._given import a_text, beyond, refused
+from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
+from omniq.app.transaction import complete_in, complete_in_sync
 from omniq.codecs import why
 from omniq.errors import CodecError, OmniQError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from omniq.app.convert import Value
+    from omniq.app.values import Value
     from omniq.models import Task
-    from omniq.worker.report import Run
+    from omniq.worker.run import Run, StopReason
 
-__all__ = ["Context", "StopReason"]
-
-#: Why a run should stop. ``"cancelled"``: a user cancelled the task. ``"timeout"``: its timeout is over.
-#: ``"lease_lost"``: the worker's lease was lost, so another worker may have the task by now. ``"shutdown"``: the worker
-#: is stopping and its grace time is over.
-StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
+__all__ = ["Context"]
 
 
 class Context:
@@ -34,10 +30,10 @@ class Context:
     ...     return context.attempt
     """
 
-    __slots__ = ("__dict__", "_codec", "_is_async", "_job", "_returns")
+    __slots__ = ("__dict__", "_codec", "_is_async", "_returns", "_run")
 
-    def __init__(self, job: Run, codec: str, returns: Value, is_async: bool) -> None:
-        self._job = job
+    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool) -> None:
+        self._run = run
         self._codec = codec
         self._returns = returns
         self._is_async = is_async
@@ -45,37 +41,37 @@ class Context:
     @cached_property
     def task(self) -> Task:
         """The task with its id, queue, attempt, metadata and all other fields."""
-        return self._job.task()
+        return self._run.task()
 
     @property
     def id(self) -> UUID:
         """The task's id."""
-        return self._job.id
+        return self._run.id
 
     @property
     def func(self) -> str:
         """The name of the function."""
-        return self._job.func
+        return self._run.func
 
     @property
     def queue(self) -> str:
         """The queue that the task came from."""
-        return self._job.queue
+        return self._run.queue
 
     @property
     def attempt(self) -> int:
         """The number of this run, from 1."""
-        return self._job.attempt
+        return self._run.attempt
 
     @property
     def may_retry(self) -> bool:
         """Whether a failure of this run would be followed by another."""
-        return self._job.may_retry
+        return self._run.may_retry
 
     @property
     def worker(self) -> str:
         """The name of the worker."""
-        return self._job.worker
+        return self._run.worker
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -85,7 +81,7 @@ class Context:
     @property
     def time_left(self) -> float | None:
         """Seconds until the run's timeout is over, 0 after it; ``None`` if the run has no timeout."""
-        return self._job.time_left
+        return self._run.time_left
 
     @property
     def is_cancelled(self) -> bool:
@@ -94,12 +90,12 @@ class Context:
         True if the task was cancelled, its timeout is over, the worker has lost its lease, or the worker is stopping
         and its grace time is over. Always false in a process, which is ended from outside instead.
         """
-        return self._job.stop_reason is not None
+        return self._run.stop_reason is not None
 
     @property
     def stop_reason(self) -> StopReason | None:
         """Why the run should stop; ``None`` if it should not. Always ``None`` in a process."""
-        return self._job.stop_reason
+        return self._run.stop_reason
 
     async def cancelled(self) -> StopReason:
         """Waits until the run should stop, and returns why.
@@ -109,7 +105,7 @@ class Context:
         Raises:
             InvalidError: In a process, which is ended from outside instead.
         """
-        return await run(self._job.cancelled())
+        return await run(self._run.cancelled())
 
     def complete(self, result: Any = None, *, connection: Any) -> Any:
         """Completes the task in your transaction: the completion is committed together with the transaction's other
@@ -132,8 +128,6 @@ class Context:
             Exception: The driver's error, with SQLSTATE ``OQ001``, if the task is not held any more: the transaction
                 has failed.
         """
-        from omniq.app.inside import complete, complete_sync
-
         codec = "json" if self._codec == "raw" else self._codec
         try:
             data = self._returns.write(result, codec)
@@ -141,8 +135,10 @@ class Context:
             raise
         except Exception as error:
             raise CodecError(f"the result cannot be written as {codec}: {why(error)}") from error
-        pending, refused = self._job.completion(data, codec), self._job.completion_refused
-        return complete(connection, pending, refused) if self._is_async else complete_sync(connection, pending, refused)
+        pending, take_back = self._run.completion(data, codec), self._run.completion_refused
+        if self._is_async:
+            return complete_in(connection, pending, take_back)
+        return complete_in_sync(connection, pending, take_back)
 
     def log_event(self, kind: str, **data: Any) -> None:
         """Logs an event about this run. Returns at once.
@@ -157,7 +153,7 @@ class Context:
         Raises:
             InvalidError: For a bad kind, such as one that OmniQ logs itself, or for bad data.
         """
-        self._job.log_event(a_text(kind, "kind"), data)
+        self._run.log_event(a_text(kind, "kind"), data)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Logs the progress of the run, as an event of kind ``progress``; see `log_event`.

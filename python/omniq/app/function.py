@@ -6,28 +6,30 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_flag, a_text_or_none, an_id, check_options, several
+from omniq._checks import a_flag, a_text_or_none, an_id, check_options, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
-from omniq.app.convert import Value
+from omniq.app.call_plan import CallPlan, Wait
+from omniq.app.callables import inner, is_async, name_of
 from omniq.app.handle import AsyncHandle, Handle
-from omniq.app.kinds import inner, is_async, name_of
-from omniq.app.plan import Plan
+from omniq.app.options import CallOptions, TaskOptions
+from omniq.app.runners import AsyncRunner, Runner, async_runner, runner
 from omniq.app.signature import Signature
+from omniq.app.transaction import enqueue_in, enqueue_in_sync
+from omniq.app.values import Value
 from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
-from omniq.models import Backoff, NewTask
+from omniq.models import NewTask
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from omniq.app.base import BaseApp
 
-__all__ = ["AsyncTaskFunction", "CallOptions", "TaskFunction", "TaskOptions"]
+__all__ = ["AsyncTaskFunction", "TaskFunction"]
 
 #: `Q` and `S`: the parameters and the return type of the plain call; `P`: the parameters of `enqueue`; `R`: the value
 #: of a run.
@@ -35,66 +37,6 @@ Q = ParamSpec("Q")
 S = TypeVar("S")
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class TaskOptions(TypedDict, total=False):
-    """The options of every task of a function, given to `AsyncOmniQ.task`."""
-
-    #: The name under which workers find it, in every language. Default: the function's own name.
-    name: str
-    #: The queue. Default: ``"default"``.
-    queue: str
-    #: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
-    priority: int
-    #: How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs. Default: 3.
-    max_retries: int
-    #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
-    backoff: Backoff
-    #: The longest that one run may take, in seconds or as `timedelta`. After it an ``async def`` function is cancelled,
-    #: one in a process is ended, and one in a thread is notified by its `Context`. Default: no limit.
-    timeout: float | timedelta
-    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
-    #: creation and start time. Default: no end.
-    ttl: float | timedelta
-    #: A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
-    metadata: dict[str, Any]
-    #: The codec of arguments and value. Default: that of the application, which is ``"json"`` unless set.
-    codec: str
-    #: Whether a ``def`` function runs in a process: for work that is bound by the processor, and for timeouts that end
-    #: any run. The program needs a main guard, as with `multiprocessing`. Default: false.
-    process: bool
-
-
-class CallOptions(TypedDict, total=False):
-    """The options of one enqueue, given to `AsyncTaskFunction.with_options`."""
-
-    #: The id of the task. An id that is in use is refused (`DuplicateError`). Default: a new one.
-    id: UUID
-    #: The queue. Default: the function's.
-    queue: str
-    #: Tasks of higher priority are claimed first: -32768 to 32767. Default: the function's.
-    priority: int
-    #: The earliest start time, with a time zone. Refused together with `delay`. Default: at once.
-    run_at: datetime
-    #: The earliest start, as a span from now in seconds or as `timedelta`. Refused together with `run_at`. Default: at
-    #: once.
-    delay: float | timedelta
-    #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
-    #: creation and start time. Default: the function's.
-    ttl: float | timedelta
-    #: How many times the task may be retried if it fails, 0 to 1,000,000. Default: the function's.
-    max_retries: int
-    #: The wait before a retry. Default: the function's.
-    backoff: Backoff
-    #: The longest that one run may take, in seconds or as `timedelta`. Default: the function's.
-    timeout: float | timedelta
-    #: A dict that travels with the task, in place of the function's. Default: the function's.
-    metadata: dict[str, Any]
-    #: The codec of arguments and value. Default: the function's.
-    codec: str
-    #: Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
-    #: Default: none; the task is enqueued in its own transaction.
-    connection: Any
 
 
 class BaseFunction(Generic[Q, S, P, R]):
@@ -155,10 +97,18 @@ class BaseFunction(Generic[Q, S, P, R]):
         """Encodes and decodes the value of a run."""
         return self._once("returns", lambda: Value(self.signature.returns, self.app.allow_pickle))  # type: ignore[no-any-return]
 
-    def plan(self) -> Plan:
+    def plan(self) -> CallPlan:
         """The plan of its runs, with the middleware that the application has at this time."""
         app = self.app
-        return Plan(self.function, self.signature, app._middleware, app.dependency_overrides)
+        return CallPlan(self.function, self.signature, app._middleware, app.dependency_overrides)
+
+    def make_runner(self, wait: Wait) -> Runner:
+        """The runner of a ``def`` function. `wait` awaits its middleware and dependencies that are async."""
+        return runner(self.plan(), self.arguments, self.returns, wait)
+
+    def make_async_runner(self) -> AsyncRunner:
+        """The runner of an ``async def`` function."""
+        return async_runner(self.plan(), self.arguments, self.returns)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         made = self._shared.made
@@ -252,22 +202,18 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if self._connection is not None:
-            return self._many_inside_sync([self.arguments.write(args, kwargs, self._codec)])[0]
+            written = [self.arguments.write(args, kwargs, self._codec)]
+            return enqueue_in_sync(self._connection, self.app, self._template, written)[0]
         id = wait(self._enqueue(args, kwargs))
         self.app._enqueued_sync([id])
         return id
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
         if self._connection is not None:
-            return self._many_inside_sync(self._written(calls))
+            return enqueue_in_sync(self._connection, self.app, self._template, self._written(calls))
         ids = wait(self._enqueue_many(calls))
         self.app._enqueued_sync(ids)
         return ids
-
-    def _many_inside_sync(self, written: list[bytes]) -> list[UUID]:
-        from omniq.app.inside import enqueue_sync
-
-        return enqueue_sync(self._connection, self.app, self._template, written)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -325,8 +271,8 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             UnavailableError: If the server cannot be reached.
         """
         if self._connection is not None:
-            written = self.arguments.write(args, kwargs, self._codec)
-            return AsyncHandle(self, (await self._many_inside([written]))[0])
+            written = [self.arguments.write(args, kwargs, self._codec)]
+            return AsyncHandle(self, (await enqueue_in(self._connection, self.app, self._template, written))[0])
         id = await run(self._enqueue(args, kwargs))
         if self.app._is_eager:
             await self.app._enqueued([id])
@@ -343,16 +289,12 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
         if self._connection is not None:
-            return [AsyncHandle(self, id) for id in await self._many_inside(self._written(calls))]
+            ids = await enqueue_in(self._connection, self.app, self._template, self._written(calls))
+            return [AsyncHandle(self, id) for id in ids]
         ids = await run(self._enqueue_many(calls))
         if self.app._is_eager:
             await self.app._enqueued(ids)
         return [AsyncHandle(self, id) for id in ids]
-
-    async def _many_inside(self, written: list[bytes]) -> list[UUID]:
-        from omniq.app.inside import enqueue
-
-        return await enqueue(self._connection, self.app, self._template, written)
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
         """Adds a task, blocking this thread; see `enqueue`."""

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from omniq._given import a_span
+from omniq._checks import a_span
 from omniq._loop import run, wait
-from omniq.app.convert import shown
 from omniq.app.exceptions import TaskFailed
+from omniq.app.values import shown
 from omniq.errors import CodecError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from inspect import Parameter
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
+
+from omniq.app.callables import has_partial, inner, innermost
 from omniq.app.context import Context
 from omniq.app.depends import Dependency, dependency_of, is_injected
-from omniq.app.kinds import has_partial, inner, innermost
 from omniq.errors import ConfigError
 
 
-class Taken(NamedTuple):
+class TaskParameter(NamedTuple):
     """A parameter whose argument travels with the task."""
 
     name: str
@@ -33,7 +35,7 @@ class Signature:
         self.plain = inspect.signature(function)
         hints = _hints(function, namespace)
         self.returns: Any = hints.get("return", Any)
-        self.taken: list[Taken] = []
+        self.parameters: list[TaskParameter] = []
         self.contexts: list[str] = []
         self.dependencies: dict[str, Dependency] = {}
         for name, parameter in self.plain.parameters.items():
@@ -45,17 +47,17 @@ class Signature:
                 self.contexts.append(name)
             else:
                 required = parameter.default is Parameter.empty or is_injected(parameter.default)
-                self.taken.append(Taken(name, parameter.kind, _plain(hint), required))
+                self.parameters.append(TaskParameter(name, parameter.kind, _plain(hint), required))
 
     @property
     def injects(self) -> bool:
         """Whether the worker fills any parameter."""
         return bool(self.contexts or self.dependencies)
 
-    def of_taken(self) -> inspect.Signature:
+    def of_enqueue(self) -> inspect.Signature:
         """The signature of an enqueue: without the parameters that the worker fills."""
         parameters = self.plain.parameters
-        return inspect.Signature([parameters[taken.name] for taken in self.taken])
+        return inspect.Signature([parameters[one.name] for one in self.parameters])
 
     def assemble(self, named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The call with these values by name. Missing values must have a default."""
@@ -95,8 +97,6 @@ def _plain(hint: Any) -> Any:
 
 
 def _is_for_msgspec(hint: Any) -> bool:
-    import msgspec
-
     return any(isinstance(note, msgspec.Meta) for note in hint.__metadata__)
 
 

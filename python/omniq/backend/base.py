@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_span, a_text_or_none, an_id, many_ids
+from omniq._checks import a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
+from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
 from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
-from omniq.storage.base.common import a_task, new_tasks, settlements, to_new_task
+from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +44,8 @@ class AsyncBackend(Parts):
     @property
     def queue(self) -> AsyncTaskQueue:
         """The task queue, for all its verbs."""
-        return self._part("tasks", AsyncTaskQueue)
+        given = self._given.get("tasks")
+        return given if isinstance(given, AsyncTaskQueue) else AsyncNativeQueue(self._handle("tasks"))
 
     @property
     def results(self) -> AsyncResultStorage:
@@ -52,7 +54,8 @@ class AsyncBackend(Parts):
         Raises:
             ConfigError: If results are off.
         """
-        return self._part("results", AsyncResultStorage)
+        given = self._given.get("results")
+        return given if isinstance(given, AsyncResultStorage) else AsyncNativeResultStorage(self._handle("results"))
 
     @property
     def events(self) -> AsyncEventStorage:
@@ -61,7 +64,8 @@ class AsyncBackend(Parts):
         Raises:
             ConfigError: If events are off.
         """
-        return self._part("events", AsyncEventStorage)
+        given = self._given.get("events")
+        return given if isinstance(given, AsyncEventStorage) else AsyncNativeEventStorage(self._handle("events"))
 
     async def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any, TypeVar
+from typing import Any
 
 from omniq import _omniq, logging
-from omniq._given import refused
+from omniq._checks import refused
 from omniq.errors import ConfigError
 from omniq.settings import Settings, check_writing
-
-P = TypeVar("P")
 
 #: The parts by the names of their settings, each with its class on the Rust side.
 PARTS: dict[str, type[Any]] = {"tasks": _omniq.Queue, "results": _omniq.Results, "events": _omniq.Events}
@@ -44,30 +41,18 @@ class Parts:
             settings._core, codec, allow_pickle, cores.get("tasks"), cores.get("results"), cores.get("events")
         )
 
-    def _part(self, name: str, kind: type[P]) -> P:
+    def _handle(self, name: str) -> Any:
+        """The Rust side's handle of this part.
+
+        Raises:
+            ConfigError: If the part is off.
+        """
         given = self._given.get(name)
         if given is not None:
-            if isinstance(given, kind):
-                return given
-            core = given._core
-        elif getattr(self.settings, name) == "off":
+            return given._core
+        if getattr(self.settings, name) == "off":
             raise ConfigError(f"{name} are off: configure a storage for {name} to use it")
-        else:
-            core = getattr(self._core, "queue" if name == "tasks" else name)()
-        return _native(kind, core)
+        return getattr(self._core, "queue" if name == "tasks" else name)()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings}>"
-
-
-def _native(kind: type[P], core: Any) -> P:
-    """An object with this interface for a storage of the Rust side."""
-    native = _NATIVE.get(kind)
-    if native is None:
-        native = _NATIVE[kind] = types.new_class(kind.__name__, (kind,), {"native": True})
-    part: P = object.__new__(native)
-    part._core = core  # type: ignore[attr-defined]
-    return part
-
-
-_NATIVE: dict[Any, Any] = {}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from omniq import _omniq
 from omniq.app.base import server_programs
+from omniq.cli import worker
 from omniq.logging import set_log_level
 
 __all__ = ["main"]
@@ -24,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["worker"]:
-        from omniq.cli.worker import main as worker
-
-        return worker(given[1:])
+        return worker.main(given[1:])
     loud = sum(one.count("v") for one in given if re.fullmatch("-v+", one)) + given.count("--verbose")
     if loud:
         set_log_level(("info", "debug", "trace")[min(loud, 3) - 1])

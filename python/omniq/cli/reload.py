@@ -21,11 +21,11 @@ def supervise(arguments: Sequence[str]) -> int:
     seen = _files()
     worker = _start(arguments)
 
-    told: set[int] = set()
+    signalled: set[int] = set()
 
     def stop(*_: object) -> None:
         stopped.set()
-        told.add(worker.pid)
+        signalled.add(worker.pid)
         # Each signal is passed on: the worker stops at once at the second one.
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)
@@ -41,7 +41,7 @@ def supervise(arguments: Sequence[str]) -> int:
             _stop(worker)
             worker = _start(arguments)
         # A worker that has failed is restarted only after the next change, which is likely to repair it.
-    return worker.wait() if worker.pid in told else _stop(worker)
+    return worker.wait() if worker.pid in signalled else _stop(worker)
 
 
 def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from omniq.app.application import AsyncOmniQ, OmniQ
+from omniq.cli.reload import supervise
 from omniq.errors import ConfigError, OmniQError
 from omniq.logging import set_log_level
 from omniq.worker import WorkerOptions
@@ -37,8 +38,6 @@ def main(arguments: Sequence[str]) -> int:
     """Runs a worker until a signal stops it; returns the exit code."""
     options = _parser().parse_args(arguments)
     if options.reload:
-        from omniq.cli.reload import supervise
-
         return supervise([one for one in arguments if one != "--reload"])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:

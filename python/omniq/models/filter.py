@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from omniq._given import a_number, a_text_or_none
+from omniq._checks import a_number, a_text_or_none
 from omniq.models.base import Model
 from omniq.models.enums import ResultStatus, TaskState
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._given import refused
+from omniq._checks import refused
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
 from omniq.models.base import Model

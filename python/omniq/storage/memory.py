@@ -7,17 +7,12 @@ storages.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from omniq import _omniq
+from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
 from omniq.settings import Settings, check_writing
-from omniq.storage.base import (
-    AsyncEventStorage,
-    AsyncResultStorage,
-    AsyncTaskQueue,
-    EventStorage,
-    ResultStorage,
-    TaskQueue,
-)
+from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 
 __all__ = [
     "AsyncMemoryEventStorage",
@@ -30,7 +25,7 @@ __all__ = [
 
 
 class _Queue:
-    _core: _omniq.Queue
+    _core: Any
 
     def __init__(
         self,
@@ -71,7 +66,7 @@ class _Queue:
 
 
 class _Results:
-    _core: _omniq.Results
+    _core: Any
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
         """Makes an empty storage.
@@ -85,32 +80,32 @@ class _Results:
 
 
 class _Events:
-    _core: _omniq.Events
+    _core: Any
 
     def __init__(self) -> None:
         """Makes an empty storage."""
         self._core = _omniq.Events.memory()
 
 
-class AsyncMemoryQueue(_Queue, AsyncTaskQueue, native=True):
+class AsyncMemoryQueue(_Queue, AsyncNativeQueue):
     """The task queue in memory, for event loops."""
 
 
-class MemoryQueue(_Queue, TaskQueue, native=True):
+class MemoryQueue(_Queue, NativeQueue):
     """The task queue in memory, blocking."""
 
 
-class AsyncMemoryResultStorage(_Results, AsyncResultStorage, native=True):
+class AsyncMemoryResultStorage(_Results, AsyncNativeResultStorage):
     """The result storage in memory, for event loops."""
 
 
-class MemoryResultStorage(_Results, ResultStorage, native=True):
+class MemoryResultStorage(_Results, NativeResultStorage):
     """The result storage in memory, blocking."""
 
 
-class AsyncMemoryEventStorage(_Events, AsyncEventStorage, native=True):
+class AsyncMemoryEventStorage(_Events, AsyncNativeEventStorage):
     """The event storage in memory, for event loops."""
 
 
-class MemoryEventStorage(_Events, EventStorage, native=True):
+class MemoryEventStorage(_Events, NativeEventStorage):
     """The event storage in memory, blocking."""

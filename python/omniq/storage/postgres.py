@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq, logging
+from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
 from omniq.settings import Settings, Source, check_writing, settings_of
-from omniq.storage.base import (
-    AsyncEventStorage,
-    AsyncResultStorage,
-    AsyncTaskQueue,
-    EventStorage,
-    ResultStorage,
-    TaskQueue,
-)
+from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -36,6 +30,7 @@ class _OnPostgres:
 
     #: The settings that it was opened with.
     settings: Settings
+    _core: Any
 
     def __init__(
         self,
@@ -135,27 +130,21 @@ class _OnPostgres:
 
 
 class _Queue(_OnPostgres):
-    _core: _omniq.Queue
-
     def _open(self, codec: str, allow_pickle: bool) -> None:
         self._core = _omniq.Queue.postgres(self.settings._core, codec, allow_pickle)
 
 
 class _Results(_OnPostgres):
-    _core: _omniq.Results
-
     def _open(self, codec: str, allow_pickle: bool) -> None:
         self._core = _omniq.Results.postgres(self.settings._core, allow_pickle)
 
 
 class _Events(_OnPostgres):
-    _core: _omniq.Events
-
     def _open(self, codec: str, allow_pickle: bool) -> None:
         self._core = _omniq.Events.postgres(self.settings._core)
 
 
-class AsyncPostgresQueue(_Queue, AsyncTaskQueue, native=True):
+class AsyncPostgresQueue(_Queue, AsyncNativeQueue):
     """The task queue on PostgreSQL, for event loops: asyncio, uvloop, and trio.
 
     >>> async with AsyncPostgresQueue("postgresql://localhost/app") as queue:  # doctest: +SKIP
@@ -165,7 +154,7 @@ class AsyncPostgresQueue(_Queue, AsyncTaskQueue, native=True):
     """
 
 
-class PostgresQueue(_Queue, TaskQueue, native=True):
+class PostgresQueue(_Queue, NativeQueue):
     """The task queue on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a fork.
 
     >>> with PostgresQueue("postgresql://localhost/app") as queue:  # doctest: +SKIP
@@ -175,19 +164,19 @@ class PostgresQueue(_Queue, TaskQueue, native=True):
     """
 
 
-class AsyncPostgresResultStorage(_Results, AsyncResultStorage, native=True):
+class AsyncPostgresResultStorage(_Results, AsyncNativeResultStorage):
     """The result storage on PostgreSQL, for event loops: asyncio, uvloop, and trio."""
 
 
-class PostgresResultStorage(_Results, ResultStorage, native=True):
+class PostgresResultStorage(_Results, NativeResultStorage):
     """The result storage on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a
     fork."""
 
 
-class AsyncPostgresEventStorage(_Events, AsyncEventStorage, native=True):
+class AsyncPostgresEventStorage(_Events, AsyncNativeEventStorage):
     """The event storage on PostgreSQL, for event loops: asyncio, uvloop, and trio."""
 
 
-class PostgresEventStorage(_Events, EventStorage, native=True):
+class PostgresEventStorage(_Events, NativeEventStorage):
     """The event storage on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a
     fork."""

@@ -14,7 +14,8 @@ from omniq.app.base import BaseApp
 from omniq.app.exceptions import TaskFailed
 from omniq.models import ResultStatus, TaskResult
 from omniq.settings import Settings
-from omniq.testing.places import leave, url_of
+from omniq.testing.places import drop, url_of
+from omniq.worker import AsyncWorker
 
 A = TypeVar("A", bound=BaseApp)
 
@@ -73,7 +74,7 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
     places = {"tasks": "postgres", "results": "postgres", "events": "postgres"}
     given: Any = {**places, "url": url, "schema": name, **options}
     settings = app.settings.over(**given)
-    with _as(app, settings, lambda: leave(settings)) as app:
+    with _as(app, settings, lambda: drop(settings)) as app:
         yield app
 
 
@@ -138,6 +139,4 @@ def _inside_worker() -> bool:
 
 
 async def _drain(app: BaseApp) -> None:
-    from omniq.worker import AsyncWorker
-
     await AsyncWorker(app, {}).run_until_idle()

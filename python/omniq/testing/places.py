@@ -16,10 +16,10 @@ from omniq.settings import Settings
 _PARAMETERS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
 #: How long a drop waits for transactions that lock the tables, in seconds.
-_PATIENCE = 0.1
+_LOCK_TIMEOUT = 0.1
 
 #: The settings of schemas that could not be dropped, because a transaction was using them.
-_left: list[Settings] = []
+_remaining: list[Settings] = []
 
 
 def url_of(connection: Any) -> str:
@@ -38,20 +38,20 @@ def url_of(connection: Any) -> str:
     return f"postgresql:///?{urlencode({**given, **more}, quote_via=quote)}"
 
 
-def leave(settings: Settings) -> None:
+def drop(settings: Settings) -> None:
     """Drops the schema now, or later if a transaction locks its tables."""
-    _drop_those_left()
-    if not wait(_omniq.drop_schema(settings._core, _PATIENCE)):
-        _left.append(settings)
+    _drop_remaining()
+    if not wait(_omniq.drop_schema(settings._core, _LOCK_TIMEOUT)):
+        _remaining.append(settings)
 
 
 @atexit.register
-def _drop_those_left() -> None:
-    for settings in _left.copy():
+def _drop_remaining() -> None:
+    for settings in _remaining.copy():
         try:
-            dropped = wait(_omniq.drop_schema(settings._core, _PATIENCE))
+            dropped = wait(_omniq.drop_schema(settings._core, _LOCK_TIMEOUT))
         except OmniQError:
             # The database was dropped, as Django's test database is at the end of its tests.
             dropped = True
         if dropped:
-            _left.remove(settings)
+            _remaining.remove(settings)

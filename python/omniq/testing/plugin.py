@@ -21,7 +21,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from omniq.app.base import BaseApp
+from omniq._loop import wait
+from omniq._omniq import embedded_url
+from omniq.app.base import BaseApp, server_programs
 from omniq.testing.modes import eager, in_memory, on_database
 
 A = TypeVar("A", bound=BaseApp)
@@ -39,10 +41,6 @@ def omniq_url(request: pytest.FixtureRequest) -> str:
     given = request.config.getoption("--omniq-url") or os.environ.get("OMNIQ_TEST_URL")
     if given:
         return str(given)
-    from omniq._loop import wait
-    from omniq._omniq import embedded_url
-    from omniq.app.base import server_programs
-
     return wait(embedded_url(server_programs()))
 
 

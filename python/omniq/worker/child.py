@@ -14,11 +14,12 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from omniq.errors import InvalidError
+from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from omniq._omniq import Job
+    from omniq._omniq import Run
     from omniq.app.function import BaseFunction
     from omniq.models import Task
 
@@ -36,12 +37,12 @@ class Facts(NamedTuple):
     time_left: float | None
 
     @classmethod
-    def of(cls, job: Job) -> Facts:
+    def of(cls, run: Run) -> Facts:
         """The facts of this run."""
-        return cls(job.task(), job.may_retry, job.worker, job.time_left)
+        return cls(run.task(), run.may_retry, run.worker, run.time_left)
 
 
-class RemoteJob:
+class RemoteRun:
     """A run, in its process: it answers questions from the facts that were sent, and sends answers and requests to the
     worker's process."""
 
@@ -58,7 +59,7 @@ class RemoteJob:
         return None
 
     def cancelled(self) -> Any:
-        raise InvalidError("a task in a process is not told of a stop: it is ended")
+        raise InvalidError("a task in a process is not notified of a stop: it is ended")
 
     def task(self) -> Task:
         return self._facts.task
@@ -138,13 +139,13 @@ class RemoteJob:
 class RemoteCompletion(NamedTuple):
     """A `completion` call, which the worker's process executes."""
 
-    job: RemoteJob
+    run: RemoteRun
     value: bytes | None
     codec: str
 
     def wait(self) -> tuple[str, str, bytes | None]:
         """Waits for the answer."""
-        return self.job.ask_for_completion(self.value, self.codec)
+        return self.run.ask_for_completion(self.value, self.codec)
 
 
 def main(pipe: Connection, path: list[str]) -> None:
@@ -158,8 +159,6 @@ def main(pipe: Connection, path: list[str]) -> None:
         signal.siginterrupt(number, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from omniq.worker.report import answer_anyway
-    from omniq.worker.runners import blocking
 
     pipe.send(("ready", ()))
     loop = asyncio.new_event_loop()
@@ -177,12 +176,12 @@ def main(pipe: Connection, path: list[str]) -> None:
         function, facts, data, codec = given
         runner = runners.get(function.name)
         if runner is None:
-            runner = runners[function.name] = blocking(function, loop.run_until_complete)
-        job = RemoteJob(pipe, facts)
+            runner = runners[function.name] = function.make_runner(loop.run_until_complete)
+        run = RemoteRun(pipe, facts)
         try:
-            runner(job, data, codec)
+            runner(run, data, codec)
         except BaseException as error:
-            answer_anyway(job, error)
+            answer_anyway(run, error)
 
 
 def _left_to_the_worker(*_: object) -> None:

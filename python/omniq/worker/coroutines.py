@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
-from omniq.worker.report import answer_anyway
+from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
@@ -28,14 +28,14 @@ class Coroutines:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         # A coroutine was woken or started and does not run yet. It will wake the next one.
-        self._rousing = False
+        self._is_waking = False
 
     def _woken(self) -> None:
-        if len(self.run_queue) and not self._rousing:
-            self._rouse()
+        if len(self.run_queue) and not self._is_waking:
+            self._wake_one()
 
-    def _rouse(self) -> None:
-        self._rousing = True
+    def _wake_one(self) -> None:
+        self._is_waking = True
         while self._idle:
             sleeper = self._idle.pop()
             if not sleeper.done():
@@ -58,7 +58,7 @@ class Coroutines:
         self._woken()
 
     async def _work(self) -> None:
-        self._rousing = False
+        self._is_waking = False
         task = asyncio.current_task()
         assert task is not None
         take, waiting = self.run_queue.take, self.run_queue.__len__
@@ -71,18 +71,18 @@ class Coroutines:
                 sleeper = self._loop.create_future()
                 self._idle.append(sleeper)
                 await sleeper
-                self._rousing = False
+                self._is_waking = False
                 continue
-            runner, job, data, codec = taken
-            if not self._rousing and waiting():
+            runner, run, data, codec = taken
+            if not self._is_waking and waiting():
                 # While this run waits, another coroutine takes the next runs.
-                self._rouse()
+                self._wake_one()
             try:
-                await runner(job, data, codec)
+                await runner(run, data, codec)
             except BaseException as error:
-                answer_anyway(job, error)
+                answer_anyway(run, error)
                 raise
-            del taken, runner, job, data
+            del taken, runner, run, data
             _forget_cancels(task)
             if contextvars.copy_context() != before:
                 # The run has set context variables, which the next run must not see.

@@ -15,14 +15,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from omniq import _omniq, _spawned
+from omniq import _main_guard, _omniq
 from omniq._texts import text_of
 from omniq.errors import InvalidError, OmniQError
 from omniq.worker import child
 from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
-    from omniq._omniq import Bridge, Job
+    from omniq._omniq import Bridge, Run
     from omniq.app.function import BaseFunction
 
 _log = logging.getLogger("omniq")
@@ -46,21 +46,21 @@ class Processes(Threads):
         process = _Process(stop_signal)
         try:
             while (taken := self.run_queue.wait(stop_signal)) is not None:
-                function, job, data, codec = taken
-                process.run(function, job, data, codec)
-                del taken, job
+                function, run, data, codec = taken
+                process.run(function, run, data, codec)
+                del taken, run
                 if self._is_surplus():
                     return
         finally:
             process.end()
 
 
-def _answer(job: Job, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
+def _answer(run: Run, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
     """The answer to a request of the process."""
     try:
         if name == "completion":
-            return job.completion(*given).wait()
-        getattr(job, name)(*given)
+            return run.completion(*given).wait()
+        getattr(run, name)(*given)
         return None
     except OmniQError as error:
         return error
@@ -80,24 +80,24 @@ class _Process:
         self._is_ready = False
         _all.add(self)
 
-    def run(self, function: BaseFunction[..., Any, ..., Any], job: Job, data: bytes, codec: str) -> None:
+    def run(self, function: BaseFunction[..., Any, ..., Any], run: Run, data: bytes, codec: str) -> None:
         """Runs one task and answers it."""
         self._stop_signal.clear()
         try:
             if self._process is None or not self._process.is_alive():
                 self._start()
             assert self._pipe is not None
-            self._pipe.send((function, child.Facts.of(job), data, codec))
-            self._follow(job)
+            self._pipe.send((function, child.Facts.of(run), data, codec))
+            self._follow(run)
         except (BrokenPipeError, ConnectionResetError):
             # The process ended before it had read the whole task.
-            self._gone(job)
+            self._lost(run)
         except Exception as error:
             self.end()
-            if job.stop_reason is None:
-                job.fail("process", f"the task could not be handed to a process: {error}", None, False)
+            if run.stop_reason is None:
+                run.fail("process", f"the task could not be handed to a process: {error}", None, False)
             else:
-                job.fail("stopped", "it was told to stop", None, False)
+                run.fail("stopped", "it was asked to stop", None, False)
 
     def _start(self) -> None:
         self.end()
@@ -105,7 +105,7 @@ class _Process:
         self._pipe, theirs = _START.Pipe()
         # The process gets `sys.path`, because the module with the tasks may be the script, or a file in its folder.
         self._process = _START.Process(
-            target=child.main, args=(theirs, list(sys.path)), daemon=True, name=_spawned.NAME
+            target=child.main, args=(theirs, list(sys.path)), daemon=True, name=_main_guard.NAME
         )
         # Started first, because the start of the resource tracker unblocks these signals in this thread.
         resource_tracker.ensure_running()
@@ -118,50 +118,50 @@ class _Process:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
         theirs.close()
 
-    def _follow(self, job: Job) -> None:
+    def _follow(self, run: Run) -> None:
         """Serves the process until the run is answered, must stop, or the process has ended."""
         assert self._pipe is not None
         assert self._process is not None
         while True:
-            if job.stop_reason is not None:
+            if run.stop_reason is not None:
                 self.end()
-                job.fail("stopped", "it was told to stop", None, False)
+                run.fail("stopped", "it was asked to stop", None, False)
                 return
-            told = [self._pipe, self._process.sentinel, self._stop_signal]
-            ready = wait(told, None if self._is_ready else _SLOW)  # type: ignore[arg-type]
+            sources = [self._pipe, self._process.sentinel, self._stop_signal]
+            ready = wait(sources, None if self._is_ready else _SLOW)  # type: ignore[arg-type]
             if not ready:
                 message = "the process of task %s (%s) takes long to begin; if the script runs again there, %s"
-                _log.warning(message, job.id, job.func, _spawned.REMEDY)
+                _log.warning(message, run.id, run.func, _main_guard.REMEDY)
                 self._is_ready = True
             if self._pipe in ready:
                 try:
                     name, given = self._pipe.recv()
                 except (EOFError, OSError):
-                    self._gone(job)
+                    self._lost(run)
                     return
                 if name == "ready":
                     self._is_ready = True
                     continue
                 if name in _ASKED:
-                    self._pipe.send(_answer(job, name, given))
+                    self._pipe.send(_answer(run, name, given))
                     continue
-                getattr(job, name)(*given)
+                getattr(run, name)(*given)
                 return
             elif self._process.sentinel in ready:
-                self._gone(job)
+                self._lost(run)
                 return
 
-    def _gone(self, job: Job) -> None:
+    def _lost(self, run: Run) -> None:
         assert self._process is not None
         self._process.join(5.0)
         code = self._process.exitcode
         self.end()
-        if code == _spawned.CODE:
-            job.fail("process", f"the script runs again in the process of the task: {_spawned.REMEDY}", None, True)
+        if code == _main_guard.CODE:
+            run.fail("process", f"the script runs again in the process of the task: {_main_guard.REMEDY}", None, True)
             return
         what = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        when = "" if self._is_ready else f" before it could begin; if the script runs again there, {_spawned.REMEDY}"
-        job.fail("process_lost", f"the process of the task {what}{when}", None, False)
+        when = "" if self._is_ready else f" before it could begin; if the script runs again there, {_main_guard.REMEDY}"
+        run.fail("process_lost", f"the process of the task {what}{when}", None, False)
 
     def kill(self) -> None:
         """Kills the process. Its thread does the rest."""

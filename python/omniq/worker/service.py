@@ -22,18 +22,19 @@ from typing import TYPE_CHECKING, Any
 from omniq import _omniq
 from omniq.errors import ConfigError
 from omniq.logging import flush
-from omniq.worker import AsyncWorker, WorkerOptions
+from omniq.worker.worker import AsyncWorker
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from omniq.app.base import BaseApp
-    from omniq.worker.core import Run
+    from omniq.worker.options import WorkerOptions
+    from omniq.worker.running import RunningWorker
 
 _log = logging.getLogger("omniq")
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 #: How long threads that tasks have started may go on after the main thread has ended, in seconds.
-_BEHIND = 3.0
+_AFTER_MAIN = 3.0
 
 
 def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: bool = False) -> None:
@@ -59,9 +60,9 @@ def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: boo
         async def main() -> None:
             worker = AsyncWorker(app, options)
             try:
-                run = worker._begin(ends_process=True)
-                signals.stop(run)
-                await run.until_stopped()
+                running = worker._begin(ends_process=True)
+                signals.stop(running)
+                await running.until_stopped()
             finally:
                 await app._close_async()
 
@@ -91,13 +92,13 @@ class Signals:
             return
         self.give_back()
         if self._core.done():
-            threading.Thread(target=self._end_behind_main, name="omniq-end", daemon=True).start()
+            threading.Thread(target=self._end_after_main, name="omniq-end", daemon=True).start()
 
-    def stop(self, run: Run) -> None:
+    def stop(self, running: RunningWorker) -> None:
         """From now on the signals stop this worker."""
         # Set again, because the loop may have set its own wake-up descriptor.
         self._take()
-        self._core.obey(run.core, _last_words)
+        self._core.stop_by_signals(running.core, _end_process)
 
     def give_back(self) -> None:
         """Restores the wake-up descriptor and the handlers that were set before."""
@@ -114,18 +115,18 @@ class Signals:
         if self._take() != self._core.fileno():
             self._core.note(number)
 
-    def _end_behind_main(self) -> None:
+    def _end_after_main(self) -> None:
         """Ends the process after its main thread, once a signal has stopped the worker: threads that tasks have started
         must not delay the end."""
         threading.main_thread().join()
         left = {thread for thread in threading.enumerate() if not thread.daemon}
         if left & (self._threads - {threading.main_thread()}):
             return
-        time.sleep(_BEHIND)
-        _last_words(1 if hasattr(sys, "last_value") else 0)
+        time.sleep(_AFTER_MAIN)
+        _end_process(1 if hasattr(sys, "last_value") else 0)
 
 
-def _last_words(code: int = 0) -> None:
+def _end_process(code: int = 0) -> None:
     """Kills the child processes, flushes the log and the standard streams, and ends the process without waiting for its
     other threads."""
     for end in (_end_children, flush, sys.stdout.flush, sys.stderr.flush):

@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from omniq import _omniq
-from omniq.worker.report import answer_anyway
+from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
@@ -55,15 +55,15 @@ class Threads:
             taken = wait(None)
             if taken is None:
                 return
-            runner, job, data, codec = taken
+            runner, run, data, codec = taken
             # Each run gets a copy of the context, so that the next one does not see its context variables.
             try:
-                context.copy().run(runner, job, data, codec)
+                context.copy().run(runner, run, data, codec)
             except BaseException as error:
                 # The thread goes on, because other runs wait for it.
-                answer_anyway(job, error)
+                answer_anyway(run, error)
                 _log.exception("a run could not be answered as it should have been")
-            del taken, runner, job, data
+            del taken, runner, run, data
             if self._is_surplus():
                 return
 

@@ -235,9 +235,9 @@ async def test_a_timeout_frees_the_slot_even_if_python_is_silent(
     app: AsyncOmniQ, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A run that ignores a stop: after its timeout it has `PATIENCE` seconds to end, then its slot is given to others.
-    from omniq.worker import core
+    from omniq.worker import running
 
-    monkeypatch.setattr(core, "PATIENCE", 0.3)
+    monkeypatch.setattr(running, "PATIENCE", 0.3)
     over = time.monotonic() + 4
     ended: list[bool] = []
 

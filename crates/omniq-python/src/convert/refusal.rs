@@ -1,6 +1,6 @@
 //! Errors for values from Python that are refused. They name the value, show it unless it may be a payload or hold a password,
 //! and say which values are accepted.
-//! `omniq._given` makes them, so that they have the same form in Rust and in Python.
+//! `omniq._checks` makes them, so that they have the same form in Rust and in Python.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -18,12 +18,14 @@ use crate::error::to_py;
 
 /// The error for a value of a wrong type.
 pub(crate) fn refused(name: impl Display, value: &Bound<'_, PyAny>, remedy: &str) -> PyErr {
-    made(value, || imported!(value.py(), "omniq._given", "refused")?.call1((name.to_string(), value, remedy)))
+    made(value, || {
+        imported!(value.py(), "omniq._checks", "refused")?.call1((name.to_string(), value, remedy))
+    })
 }
 
 /// The error for a value that is out of bounds.
 pub(crate) fn beyond(name: impl Display, value: &Bound<'_, PyAny>, remedy: &str) -> PyErr {
-    made(value, || imported!(value.py(), "omniq._given", "beyond")?.call1((name.to_string(), value, remedy)))
+    made(value, || imported!(value.py(), "omniq._checks", "beyond")?.call1((name.to_string(), value, remedy)))
 }
 
 fn made<'py>(value: &Bound<'py, PyAny>, make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>) -> PyErr {

@@ -19,7 +19,7 @@ fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 const DATETIME: &str = "give a datetime with a time zone, such as datetime.now(timezone.utc)";
 const NAIVE: &str = "it has no time zone: give a datetime with one, such as datetime.now(timezone.utc) or by .replace(tzinfo=timezone.utc)";
 const RANGE: &str = "give a time of the years 1 to 9999, before 9999-12-30 22:00 UTC";
-/// The advice for spans. `omniq._given` has the same text for `SPAN` and `LEASE`.
+/// The advice for spans. `omniq._checks` has the same text for `SPAN` and `LEASE`.
 pub(crate) const SPAN: &str = "give seconds, 0 to 100 years, or a timedelta";
 pub(crate) const POSITIVE: &str = "give seconds, more than 0 and at most 100 years, or a timedelta";
 pub(crate) const LEASE: &str = "give seconds, at least 0.1 and at most 100 years, or a timedelta";

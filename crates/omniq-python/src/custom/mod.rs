@@ -128,11 +128,11 @@ impl Custom {
                 work.await.map_err(|error| Error::internal(format!("the call was stopped: {error}")))?
             }
             Some(completions) => {
-                let (tell, told) = oneshot::channel();
+                let (sender, answer) = oneshot::channel();
                 let completions = completions.upgrade().ok_or_else(loop_gone)?;
-                completions.push(Item::Call(Box::new(move |py| begin(py, invoke, read, tell))));
+                completions.push(Item::Call(Box::new(move |py| begin(py, invoke, read, sender))));
                 drop(completions);
-                told.await.map_err(|_| loop_gone())?
+                answer.await.map_err(|_| loop_gone())?
             }
         }
     }
@@ -147,12 +147,12 @@ fn begin<T: Send + 'static>(
     py: Python<'_>,
     invoke: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>,
     read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
-    tell: oneshot::Sender<Result<T>>,
+    sender: oneshot::Sender<Result<T>>,
 ) {
     let done = move |py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>| {
         let answer = answer.and_then(|answer| read(&answer)).map_err(|error| from_py(py, error));
         // Sending fails if the call was dropped.
-        let _ = tell.send(answer);
+        let _ = sender.send(answer);
     };
     let done = Done(Mutex::new(Some(Box::new(done))));
     let begun = Py::new(py, done).and_then(|done| {
@@ -169,11 +169,11 @@ fn begin<T: Send + 'static>(
     }
 }
 
-type Teller = Box<dyn FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send>;
+type Receive = Box<dyn FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send>;
 
 /// Receives the answer of a coroutine.
 #[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Done(Mutex<Option<Teller>>);
+pub(crate) struct Done(Mutex<Option<Receive>>);
 
 #[pymethods]
 impl Done {
@@ -184,11 +184,11 @@ impl Done {
         value: Option<Bound<'_, PyAny>>,
         error: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let teller = locked(&self.0).take();
-        let teller = teller.ok_or_else(|| PyTypeError::new_err("a call is answered once"))?;
+        let receive = locked(&self.0).take();
+        let receive = receive.ok_or_else(|| PyTypeError::new_err("a call is answered once"))?;
         match error {
-            Some(error) => teller(py, Err(PyErr::from_value(error))),
-            None => teller(py, Ok(value.unwrap_or_else(|| py.None().into_bound(py)))),
+            Some(error) => receive(py, Err(PyErr::from_value(error))),
+            None => receive(py, Ok(value.unwrap_or_else(|| py.None().into_bound(py)))),
         }
         Ok(())
     }

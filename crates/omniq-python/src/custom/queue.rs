@@ -38,7 +38,7 @@ impl CustomQueue {
     }
 
     /// Notifies idle workers if the call succeeded, because it may have made tasks ready.
-    fn rung<T>(&self, answer: Result<T>) -> Result<T> {
+    fn notified<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.is_ok() {
             self.notifier.notify();
         }
@@ -91,7 +91,7 @@ impl TaskQueue for CustomQueue {
             positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))
         };
         let read = |answer: &Bound<'_, PyAny>| Ok(task_ids(answer.extract()?));
-        self.rung(self.custom.call("enqueue_many", arguments, read).await)
+        self.notified(self.custom.call("enqueue_many", arguments, read).await)
     }
 
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
@@ -108,7 +108,7 @@ impl TaskQueue for CustomQueue {
             Ok((positional(py, (batch,))?.0, Some(named.unbind())))
         };
         let settled = self.custom.call("settle", arguments, read_settled).await;
-        if comes_back { self.rung(settled) } else { settled }
+        if comes_back { self.notified(settled) } else { settled }
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
@@ -128,11 +128,11 @@ impl TaskQueue for CustomQueue {
         let arguments = move |py: Python<'_>| {
             Ok((positional(py, (id.as_uuid(),))?.0, Some(to_changes(py, convert, &change)?.unbind())))
         };
-        self.rung(self.custom.call("update", arguments, from_task).await)
+        self.notified(self.custom.call("update", arguments, from_task).await)
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        self.rung(self.with_ids("retry_many", ids, nothing).await)
+        self.notified(self.with_ids("retry_many", ids, nothing).await)
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
@@ -164,7 +164,7 @@ impl TaskQueue for CustomQueue {
     async fn resume(&self, queue: &str) -> Result<()> {
         omniq::port::check_name("queue name", queue)?;
         let queue = queue.to_owned();
-        self.rung(self.custom.call("resume", move |py| positional(py, (queue,)), nothing).await)
+        self.notified(self.custom.call("resume", move |py| positional(py, (queue,)), nothing).await)
     }
 
     async fn queues(&self) -> Result<Vec<QueueStats>> {
@@ -204,7 +204,9 @@ impl WorkerQueue for CustomQueue {
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {
-        self.rung(self.custom.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await)
+        self.notified(
+            self.custom.call("deregister_worker", move |py| positional(py, (worker.0,)), number).await,
+        )
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {

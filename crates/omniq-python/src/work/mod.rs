@@ -1,7 +1,6 @@
 //! The worker. The Rust worker claims, keeps leases, settles and stops; its handlers put runs into run queues.
 
-pub(crate) mod job;
-pub(crate) mod replies;
+pub(crate) mod run;
 pub(crate) mod run_queue;
 pub(crate) mod signals;
 
@@ -26,9 +25,8 @@ use crate::convert::time::{LEASE, POSITIVE, SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::slot::Slot;
-use job::{Ended, Run};
 use omniq::sync::AbortOnDrop;
-use replies::ReplyQueue;
+use run::{Ended, ReplyQueue, Run};
 use run_queue::{Inner, RunQueue};
 
 /// The log target of workers.
@@ -179,7 +177,7 @@ impl Worker {
             let worker = options.build(backend, registry)?;
             end.of(worker.handle());
             let _deliver = AbortOnDrop(tokio::spawn(replies.deliver()));
-            let _stop = AbortOnDrop(tokio::spawn(obey(stop, worker.handle())));
+            let _stop = AbortOnDrop(tokio::spawn(pass_on(stop, worker.handle())));
             if until_idle { worker.run_until_idle().await } else { worker.run().await }.map(|()| Answer::None)
         }))
     }
@@ -252,7 +250,8 @@ async fn connected(
     }
 }
 
-async fn obey(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
+/// Passes the stop that was requested to the worker.
+async fn pass_on(mut stop: watch::Receiver<u8>, handle: WorkerHandle) {
     loop {
         match *stop.borrow_and_update() {
             0 => {}
@@ -291,9 +290,9 @@ fn handler(function: &Function, convert: Convert, replies: &Arc<ReplyQueue>, pat
                 return given(answer);
             }
             let task = context.task();
-            tracing::warn!(target: LOG, task = %task.id, func = task.func, ?patience, "a run goes on although it was told to stop: its slot is given to others");
+            tracing::warn!(target: LOG, task = %task.id, func = task.func, ?patience, "a run goes on although it was asked to stop: its slot is given to others");
             run_queue.give_up(&run);
-            Err(Failure::error("stopped", "it was told to stop, and went on"))
+            Err(Failure::error("stopped", "it was asked to stop, and went on"))
         }
     })
 }

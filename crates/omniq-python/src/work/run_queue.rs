@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use omniq::Failure;
 use pyo3::prelude::*;
 
-use super::job::{LOOK, Run, Taker, handed_over};
+use super::run::{LOOK, Run, Taker, to_python};
 use crate::bridge::{Bridge, CompletionQueue, Item};
 use crate::wake::Wake;
 use omniq::sync::locked;
@@ -45,7 +45,7 @@ enum Kind {
 struct State {
     runs: VecDeque<(Arc<Run>, Arc<Py<PyAny>>)>,
     /// The loop was notified and has not looked yet.
-    told: bool,
+    is_notified: bool,
     /// The number of threads that wait for a run.
     idle: usize,
     /// A thread was woken and has not taken anything yet.
@@ -62,22 +62,22 @@ impl Inner {
     pub(crate) fn push(self: &Arc<Self>, run: Arc<Run>, runner: Arc<Py<PyAny>>) {
         let mut state = self.lock();
         state.runs.push_back((run, runner));
-        self.rouse(state);
+        self.wake_taker(state);
     }
 
     /// Wakes a thread that waits, or notifies the loop if there is none, so that the waiting runs are taken.
-    fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn wake_taker(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if self.kind != Kind::Coroutines && state.idle > 0 {
             if !state.waking {
                 state.waking = true;
                 self.ready.notify_one();
             }
-        } else if !state.told {
-            state.told = true;
+        } else if !state.is_notified {
+            state.is_notified = true;
             drop(state);
             let run_queue = Arc::clone(self);
             self.completions.push(Item::Call(Box::new(move |py| {
-                run_queue.lock().told = false;
+                run_queue.lock().is_notified = false;
                 if let Err(error) = run_queue.wake.call0(py) {
                     error.write_unraisable(py, None);
                 }
@@ -92,7 +92,7 @@ impl Inner {
             let (run, runner) = state.runs.pop_front()?;
             if run.is_open() {
                 if !state.runs.is_empty() && self.kind != Kind::Coroutines {
-                    self.rouse(state);
+                    self.wake_taker(state);
                 }
                 return Some((run, runner));
             }
@@ -108,7 +108,7 @@ impl Inner {
             state.runs.len() < before
         };
         if waiting {
-            run.answer(Err(Failure::error("stopped", "it was told to stop before it had begun")));
+            run.answer(Err(Failure::error("stopped", "it was asked to stop before it had begun")));
         } else {
             match run.taker() {
                 // Not by way of the loop, which may be busy.
@@ -139,7 +139,7 @@ impl Inner {
         run.give_up(&self.given_up);
         let state = self.lock();
         if !state.runs.is_empty() {
-            self.rouse(state);
+            self.wake_taker(state);
         }
     }
 }
@@ -153,7 +153,7 @@ impl RunQueue {
             "coroutines" => Kind::Coroutines,
             "threads" => Kind::Threads,
             "processes" => Kind::Processes,
-            _ => return Err(pyo3::exceptions::PyValueError::new_err("no such kind of run_queue")),
+            _ => return Err(pyo3::exceptions::PyValueError::new_err("no such kind of run queue")),
         };
         let completions = Arc::clone(bridge.completions());
         let state = Mutex::default();
@@ -178,12 +178,10 @@ impl RunQueue {
         self.0.given_up.load(Ordering::Acquire)
     }
 
-    /// The next run, if there is one: (runner, job, bytes, codec). At a stop `taker.cancel()` is called.
+    /// The next run, if there is one: (runner, run, bytes, codec). At a stop `taker.cancel()` is called.
     fn take(&self, py: Python<'_>, taker: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         match self.0.pop() {
-            Some((run, runner)) => {
-                handed_over(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some)
-            }
+            Some((run, runner)) => to_python(py, run, &runner, Some(Taker::Task(Arc::new(taker)))).map(Some),
             None => Ok(None),
         }
     }
@@ -193,7 +191,7 @@ impl RunQueue {
         let taker = taker.map(|signal| Taker::StopSignal(Arc::clone(&signal.get().0)));
         loop {
             if let Some((run, runner)) = self.0.pop() {
-                return handed_over(py, run, &runner, taker).map(Some);
+                return to_python(py, run, &runner, taker).map(Some);
             }
             if self.0.lock().closed {
                 return Ok(None);

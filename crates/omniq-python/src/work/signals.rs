@@ -23,9 +23,9 @@ const TOGETHER: Duration = Duration::from_millis(100);
 /// How long a worker may take to end after a second signal. Runs have one second of it to clean up.
 const AT_ONCE: Duration = Duration::from_secs(3);
 /// How long the rest of the process may take to end after its worker.
-const BEHIND: Duration = Duration::from_secs(3);
+const AFTER_WORKER: Duration = Duration::from_secs(3);
 /// How long Python has to write what is buffered for the log and the standard streams.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_millis(500);
 /// SIGINT and SIGTERM.
 const STOPS: [u8; 2] = [2, 15];
 
@@ -70,8 +70,13 @@ impl Signals {
 
     /// From now on signals stop this worker, also those that have come before. After a signal the process is ended if the worker
     /// does not end in time after a second one, if runs still go on when the worker has ended, or if `done` is not called in time
-    /// then. `last_words` is called on a thread that waits for the interpreter for a short time only.
-    fn obey(&self, py: Python<'_>, worker: &Bound<'_, Worker>, last_words: Py<PyAny>) -> PyResult<()> {
+    /// then. `end_process` is called on a thread that waits for the interpreter for a short time only.
+    fn stop_by_signals(
+        &self,
+        py: Python<'_>,
+        worker: &Bound<'_, Worker>,
+        end_process: Py<PyAny>,
+    ) -> PyResult<()> {
         let reader = locked(&self.reader).take();
         let reader = reader.ok_or_else(|| PyRuntimeError::new_err("signals are taken for one worker"))?;
         let runtime = runtime(py).map_err(|error| to_py(py, error))?;
@@ -87,7 +92,7 @@ impl Signals {
         };
         runtime.spawn(async move {
             if process.has_to_end().await {
-                end(last_words);
+                end(end_process);
             }
         });
         Ok(())
@@ -163,7 +168,7 @@ impl Process {
         }
         tokio::select! {
             _ = self.done.wait_for(|done| *done) => false,
-            () = either(self.signals.next(), sleep(BEHIND)) => {
+            () = either(self.signals.next(), sleep(AFTER_WORKER)) => {
                 tracing::warn!(target: LOG, "the worker has ended, and something else keeps the process from ending: it is ended");
                 true
             }
@@ -185,11 +190,11 @@ async fn ended(ended: &mut watch::Receiver<Option<usize>>) -> usize {
 
 /// Ends the process whatever its threads do. First Python ends it, if a thread gets the interpreter in time, then `exit`, both
 /// with exit code 0; if that hangs, SIGKILL.
-fn end(last_words: Py<PyAny>) {
-    std::thread::spawn(move || Python::attach(|py| last_words.call0(py).map(drop)));
-    std::thread::sleep(LAST_WORDS);
+fn end(end_process: Py<PyAny>) {
+    std::thread::spawn(move || Python::attach(|py| end_process.call0(py).map(drop)));
+    std::thread::sleep(FLUSH);
     std::thread::spawn(|| std::process::exit(0));
-    std::thread::sleep(LAST_WORDS);
+    std::thread::sleep(FLUSH);
     // An exit handler of a library hangs.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }

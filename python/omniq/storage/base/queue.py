@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from omniq import _omniq
-from omniq._given import a_text, an_id, many_ids
+from omniq._checks import an_id
 from omniq._loop import run
-from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskFilter, TaskState, TaskUpdate
-from omniq.storage.base.common import new_tasks, required, to_new_task
+from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
+from omniq.storage._checks import to_new_task
 from omniq.storage.base.worker_verbs import AsyncWorkerVerbs
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["AsyncTaskQueue"]
 
@@ -33,21 +29,22 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
     `datetime` with a time zone, in UTC if they come from the queue.
 
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom queue, write a subclass with
-    the methods that are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
+    its abstract methods, which are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
     """
 
-    def _custom(self) -> _omniq.Queue:
-        return _omniq.Queue.custom(self, True, "json", False)
+    def wake(self) -> None:
+        """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
+        not block.
 
-    async def connect(self) -> Self:
-        """Connects unless it is connected, and returns the queue itself.
+        For custom queues: without a call of it, an idle worker looks every 100 ms. Verbs that go through OmniQ wake
+        workers themselves: those that the queue does not implement itself, such as ``enqueue``, and those of a backend
+        or an application. Call it in the verbs that your queue implements, because they can be called directly, and
+        when you detect that another process has added tasks.
 
         Raises:
-            UnavailableError: If the server cannot be reached.
-            ClosedError: After `close`.
+            InvalidError: For the built-in queues, which wake their workers themselves.
         """
-        await run(self._core.connect())
-        return self
+        self._core.wake()
 
     async def enqueue(
         self,
@@ -106,30 +103,27 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         }
         return await run(self._core.enqueue(to_new_task(task, args, options)))
 
-    @required
+    @abstractmethod
     async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
         """Adds tasks, all or none, and returns their ids in the same order. Required.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
         """
-        return await run(self._core.enqueue_many(new_tasks(tasks)))
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue, a running one is asked to stop."""
         return await run(self._core.cancel(an_id(id)))
 
-    @required
+    @abstractmethod
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         """Cancels tasks; one answer for each in the same order. Required."""
-        return await run(self._core.cancel_many(many_ids(ids)))
 
-    @required
+    @abstractmethod
     async def get(self, id: UUID) -> Task | None:
         """The task, or ``None`` if the queue does not hold it (any more). Required."""
-        return await run(self._core.get(an_id(id)))
 
-    @required
+    @abstractmethod
     async def update(
         self,
         id: UUID,
@@ -159,16 +153,6 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             ConflictError: If it is running or ended.
             InvalidError: For bad input.
         """
-        change = TaskUpdate(
-            queue=queue,
-            priority=priority,
-            run_at=run_at,
-            args=args,
-            max_retries=max_retries,
-            metadata=metadata,
-            codec=codec,
-        )
-        return await run(self._core.update(an_id(id), change))
 
     async def retry(self, id: UUID) -> None:
         """Makes a dead or scheduled task ready at once; a dead one starts anew with attempt 0.
@@ -179,10 +163,9 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         """
         await run(self._core.retry(an_id(id)))
 
-    @required
+    @abstractmethod
     async def retry_many(self, ids: Sequence[UUID]) -> None:
         """The same as `retry` for several tasks, all or none. Errors are those of `retry`. Required."""
-        await run(self._core.retry_many(many_ids(ids)))
 
     async def delete(self, id: UUID) -> None:
         """Removes a task that is not running.
@@ -193,12 +176,11 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         """
         await run(self._core.delete(an_id(id)))
 
-    @required
+    @abstractmethod
     async def delete_many(self, ids: Sequence[UUID]) -> None:
         """Removes tasks that are not running, all or none. Errors are those of `delete`. Required."""
-        await run(self._core.delete_many(many_ids(ids)))
 
-    @required
+    @abstractmethod
     async def list(
         self,
         *,
@@ -217,49 +199,31 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             after: After this id, for paging: that of the last task of the previous page.
             limit: The page size. Default: 100.
         """
-        return await run(self._core.list(TaskFilter(queue, state, func, after, limit)))
 
-    @required
+    @abstractmethod
     async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """How many tasks the filter selects; the arguments are those of `list`. Required."""
-        return await run(self._core.count(TaskFilter(queue, state, func)))
 
-    @required
+    @abstractmethod
     async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
         of `list`. Required."""
-        return await run(self._core.purge(TaskFilter(queue, state, func)))
 
-    @required
+    @abstractmethod
     async def pause(self, queue: str) -> None:
         """Stops claims from a queue. Tasks can still be enqueued, and running ones go on. Required."""
-        await run(self._core.pause(a_text(queue, "queue")))
 
-    @required
+    @abstractmethod
     async def resume(self, queue: str) -> None:
         """Allows claims from a queue again. Required."""
-        await run(self._core.resume(a_text(queue, "queue")))
 
-    @required
+    @abstractmethod
     async def queues(self) -> builtins.list[QueueStats]:
         """The counts of all queues that hold tasks or are paused, by name. Required."""
-        return await run(self._core.queues())
 
-    @required
+    @abstractmethod
     async def close(self) -> None:
         """Releases the tasks that this object holds, and frees its connections. Required.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """
-        await run(self._core.close())
-
-    async def __aenter__(self) -> Self:
-        return await self.connect()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()

@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING
+from functools import cached_property
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import a_number, a_span, all_of, an, an_id, many_ids
+from omniq._checks import an, an_id
 from omniq._loop import run
-from omniq.models import ResultFilter, ResultStatus, TaskResult
-from omniq.storage.base.common import Storage, required
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from omniq.models import ResultStatus, TaskResult
+from omniq.storage.common import AsyncStorage
 
 __all__ = ["AsyncResultStorage"]
 
 
-class AsyncResultStorage(Storage):
+class AsyncResultStorage(AsyncStorage):
     """A store of results, one per task id.
 
     Every call is durable once it has returned. Bulk calls are all or nothing. An expired result is not returned,
     counted or listed, whether it was removed already or not. Spans are seconds or `timedelta`.
 
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom storage, write a subclass
-    with the methods that are marked as required; the others are made from them.
+    with its abstract methods, which are marked as required; the others are made from them.
     """
 
-    _core: _omniq.Results
-
-    def _custom(self) -> _omniq.Results:
-        return _omniq.Results.custom(self, True, False)
-
-    async def connect(self) -> Self:
-        """Connects unless it is connected, and returns the storage itself.
-
-        Raises:
-            UnavailableError: If the server cannot be reached.
-            ClosedError: After `close`.
-        """
-        await run(self._core.connect())
-        return self
+    @cached_property
+    def _core(self) -> _omniq.Results:
+        # Two threads may come here at once, and must have the same handle.
+        core: _omniq.Results = vars(self).setdefault("_core", _omniq.Results.custom(self, True, False))
+        return core
 
     async def store(self, result: TaskResult) -> None:
         """Stores a result, in place of an earlier one of the same task.
@@ -54,21 +42,19 @@ class AsyncResultStorage(Storage):
         """
         await run(self._core.store(an(result, TaskResult, "result", "give a TaskResult")))
 
-    @required
+    @abstractmethod
     async def store_many(self, results: Sequence[TaskResult]) -> None:
         """Stores results, all or none. Of two for the same task in one call the later one is kept. Required."""
-        await run(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
 
     async def get(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more)."""
         return await run(self._core.get(an_id(id)))
 
-    @required
+    @abstractmethod
     async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
         """The results of these tasks, in the same order; ``None`` for a task that has none. Required."""
-        return await run(self._core.get_many(many_ids(ids)))
 
-    @required
+    @abstractmethod
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task. Required.
 
@@ -79,18 +65,16 @@ class AsyncResultStorage(Storage):
         Raises:
             TimeoutError: If it has not come in time.
         """
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete(self, id: UUID) -> bool:
         """Removes the result of a task; returns whether there was one."""
         return await run(self._core.delete(an_id(id)))
 
-    @required
+    @abstractmethod
     async def delete_many(self, ids: Sequence[UUID]) -> int:
         """Removes results; returns how many there were. Required."""
-        return await run(self._core.delete_many(many_ids(ids)))
 
-    @required
+    @abstractmethod
     async def list(
         self,
         *,
@@ -113,9 +97,8 @@ class AsyncResultStorage(Storage):
                 page.
             limit: The page size. Default: 100.
         """
-        return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
 
-    @required
+    @abstractmethod
     async def count(
         self,
         *,
@@ -125,28 +108,7 @@ class AsyncResultStorage(Storage):
         since: datetime | None = None,
     ) -> int:
         """How many results the filter selects; the arguments are those of `list`. Required."""
-        return await run(self._core.count(ResultFilter(status, queue, func, since)))
 
-    @required
+    @abstractmethod
     async def purge_expired(self, limit: int) -> int:
         """Removes expired results, at most `limit`; returns how many. Workers call it at intervals. Required."""
-        return await run(self._core.purge_expired(a_number(limit, "limit")))
-
-    @required
-    async def close(self) -> None:
-        """Frees the connections. Required.
-
-        A second call does nothing; any other verb afterwards raises `ClosedError`.
-        """
-        await run(self._core.close())
-
-    async def __aenter__(self) -> Self:
-        return await self.connect()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()

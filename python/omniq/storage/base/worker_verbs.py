@@ -1,29 +1,34 @@
-"""The part of the task queue's interface that workers call: claims, the ends of runs, leases and upkeep, async. Its blocking twin is made from
-this file.
-"""
+"""The part of the task queue's interface that workers call, async. Its blocking twin is made from this file."""
 
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._given import LEASE, a_flag, a_number, a_span, a_text, a_worker, texts
+from omniq._checks import a_number, a_span, texts
 from omniq._loop import run
 from omniq.models import Settled, Settlement, Task, TaskError, TaskState
-from omniq.storage.base.common import QueueStorage, a_task, failures, held_tasks, required, settlements
+from omniq.storage._checks import a_task, failures, held_tasks
+from omniq.storage.common import AsyncStorage
 
 __all__ = ["AsyncWorkerVerbs"]
 
 
-class AsyncWorkerVerbs(QueueStorage):
+class AsyncWorkerVerbs(AsyncStorage):
     """The verbs of workers. Programs can call those that claim a task and end its run; the Rust worker calls the others.
-    A custom queue must implement all that are marked as required.
+    A custom queue must implement the abstract ones, which are marked as required.
     """
 
-    _core: _omniq.Queue
+    @cached_property
+    def _core(self) -> _omniq.Queue:
+        # Two threads may come here at once, and must have the same handle.
+        core: _omniq.Queue = vars(self).setdefault("_core", _omniq.Queue.custom(self, True, "json", False))
+        return core
 
     async def dequeue(
         self,
@@ -160,7 +165,7 @@ class AsyncWorkerVerbs(QueueStorage):
         """
         await run(self._core.discard(a_task(task)))
 
-    @required
+    @abstractmethod
     async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
         """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
 
@@ -174,9 +179,8 @@ class AsyncWorkerVerbs(QueueStorage):
                 a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
                 and the rest is settled. Default: false.
         """
-        return await run(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
 
-    @required
+    @abstractmethod
     async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
         """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
 
@@ -185,20 +189,16 @@ class AsyncWorkerVerbs(QueueStorage):
             queues: The queues that it serves.
             lease: The lease, in seconds or as `timedelta`: at least 0.1 seconds, at most 100 years.
         """
-        return await run(
-            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
-        )
 
-    @required
+    @abstractmethod
     async def deregister_worker(self, worker: int) -> int:
         """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
 
         Returns:
             How many tasks it held.
         """
-        return await run(self._core.deregister_worker(a_worker(worker)))
 
-    @required
+    @abstractmethod
     async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
         """Extends a worker's lease. Required.
 
@@ -206,9 +206,8 @@ class AsyncWorkerVerbs(QueueStorage):
             Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
             them.
         """
-        return await run(self._core.heartbeat(a_worker(worker)))
 
-    @required
+    @abstractmethod
     async def claim(
         self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
     ) -> builtins.list[Task]:
@@ -218,35 +217,24 @@ class AsyncWorkerVerbs(QueueStorage):
         Raises:
             ClaimLostError: If the worker is not known (any more).
         """
-        return await run(
-            self._core.claim(
-                a_worker(worker),
-                texts(queues, "queues"),
-                a_number(limit, "limit", 1, 10_000),
-                None if funcs is None else texts(funcs, "funcs"),
-            )
-        )
 
-    @required
+    @abstractmethod
     async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
         """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """
-        return await run(self._core.lost(a_number(limit, "limit")))
 
-    @required
+    @abstractmethod
     async def expired(self, limit: int) -> builtins.list[Task]:
         """Waiting tasks whose time to live has ended, about `limit`. Required.
 
         The caller settles them as ``expire``.
         """
-        return await run(self._core.expired(a_number(limit, "limit")))
 
-    @required
+    @abstractmethod
     async def prune(self, limit: int) -> int:
         """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
 
         The retention is set where the queue is opened. Workers call this at intervals.
         """
-        return await run(self._core.prune(a_number(limit, "limit")))

@@ -10,9 +10,9 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from omniq.app.callables import inner, is_async, is_coroutine, may_be_async, until_stop
 from omniq.app.context import Context
 from omniq.app.depends import Dependency
-from omniq.app.kinds import heeding, inner, is_async, is_coroutine, may_be_async
 from omniq.app.signature import Signature
 from omniq.errors import ConfigError
 
@@ -27,9 +27,12 @@ class Dependant:
             raise ConfigError(f"the dependency {_name(function)} depends on itself")
         self.function = function
         self.signature = Signature(function, namespace)
-        for taken in self.signature.taken:
-            if taken.required and taken.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-                message = f"the dependency {_name(function)} has a parameter {taken.name} that nothing fills"
+        for parameter in self.signature.parameters:
+            if parameter.required and parameter.kind not in (
+                inspect.Parameter.VAR_POSITIONAL,
+                inspect.Parameter.VAR_KEYWORD,
+            ):
+                message = f"the dependency {_name(function)} has a parameter {parameter.name} that nothing fills"
                 raise ConfigError(f"{message}: annotate it with Context or Depends, or give it a default")
         self.needs = needs_of(self.signature, namespace, (*path, function))
         target = inner(function)
@@ -91,7 +94,7 @@ def _yields(generator: Any, times: str) -> RuntimeError:
     return RuntimeError(f"{name} (line {line}) yields {times}: {remedy}, whatever it finds")
 
 
-class Around:
+class Scope:
     """The generators that were started before a ``def`` function, to be ended after it in the opposite order."""
 
     def __init__(self, context: Context, overrides: dict[Any, Any], wait: Wait | None = None) -> None:
@@ -161,8 +164,8 @@ class Around:
         return value
 
 
-class AsyncAround(Around):
-    """The same as `Around` for ``async def`` functions."""
+class AsyncScope(Scope):
+    """The same as `Scope` for ``async def`` functions."""
 
     async def begin_async(self, generator: Any) -> Any:
         value = await _first(generator)
@@ -206,7 +209,7 @@ class AsyncAround(Around):
         return value
 
 
-class Plan:
+class CallPlan:
     """One function with its dependencies and the middleware."""
 
     def __init__(
@@ -234,36 +237,36 @@ class Plan:
 
     def call(self, context: Context, named: dict[str, Any], wait: Wait) -> Any:
         """Runs a ``def`` function with these arguments. Its middleware may be async; `wait` awaits it."""
-        around = Around(context, self.overrides, wait)
+        scope = Scope(context, self.overrides, wait)
         value, error = None, None
         try:
             for middleware in self.middleware:
-                around.begin(middleware(context))
-            args, kwargs = self._assemble(named, context, around.solve(self.needs))
+                scope.begin(middleware(context))
+            args, kwargs = self._assemble(named, context, scope.solve(self.needs))
             value = self.function(*args, **kwargs)
             if is_coroutine(value):
                 # An async function, wrapped by a decorator that is not async.
                 context._is_async = True
-                value = wait(heeding(context._job, value))
+                value = wait(until_stop(context._run, value))
         except BaseException as raised:
             error = raised
-        return around.end(value, error)
+        return scope.end(value, error)
 
     async def call_async(self, context: Context, named: dict[str, Any]) -> Any:
         """Runs an ``async def`` function with these arguments."""
-        around = AsyncAround(context, self.overrides)
+        scope = AsyncScope(context, self.overrides)
         value, error = None, None
         try:
             for middleware in self.middleware:
                 if inspect.isasyncgenfunction(middleware):
-                    await around.begin_async(middleware(context))
+                    await scope.begin_async(middleware(context))
                 else:
-                    around.begin(middleware(context))
-            args, kwargs = self._assemble(named, context, await around.solve_async(self.needs))
+                    scope.begin(middleware(context))
+            args, kwargs = self._assemble(named, context, await scope.solve_async(self.needs))
             value = await self.function(*args, **kwargs)
         except BaseException as raised:
             error = raised
-        return await around.end_async(value, error)
+        return await scope.end_async(value, error)
 
 
 def _name(function: Any) -> str:

@@ -1,59 +1,26 @@
-"""One run of a worker: its run queues, and the Rust worker that fills them."""
+"""A worker from its start to its stop: its run queues, and the Rust worker that fills them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
-from omniq import _omniq, _spawned
-from omniq._given import a_number, a_text, check_options, shown, texts
+from omniq import _main_guard, _omniq
+from omniq._checks import a_number, a_text, check_options, shown, texts
 from omniq._loop import bridge_of, run
 from omniq.errors import ConfigError
-from omniq.worker import runners
 from omniq.worker.coroutines import Coroutines
+from omniq.worker.options import WorkerOptions
 from omniq.worker.processes import Processes
 from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from omniq.app.base import BaseApp
 
-__all__ = ["Run", "WorkerOptions"]
-
-
-class WorkerOptions(TypedDict, total=False):
-    """The options of a worker, given to `AsyncOmniQ.worker`."""
-
-    #: The queues, served in this order: a queue is served only if nothing is ready in those before it. Default: those
-    #: that the application's tasks name, in the order of their definition.
-    queues: Sequence[str]
-    #: How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
-    concurrency: int
-    #: How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-    threads: int
-    #: How many tasks may run at once in processes. Default: the number of processors.
-    processes: int
-    #: The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only what is expected to
-    #: begin within 20 ms is claimed ahead, and nothing if runs take longer than that. Default: 1000.
-    prefetch: int
-    #: The worker's name in results and events. Default: ``host:pid``.
-    name: str
-    #: How long claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default: the
-    #: queue's, which is 10 seconds unless set.
-    lease: float | timedelta
-    #: How long runs may go on after a stop before they are asked to stop, in seconds or as `timedelta`. Default: 30
-    #: seconds.
-    grace: float | timedelta
-    #: How often an idle worker claims without a notification, in seconds or as `timedelta`. Default: 0.5 seconds.
-    poll: float | timedelta
-    #: How often each maintenance step runs, in seconds or as `timedelta`: the rescue of tasks of lost workers, the
-    #: expiry and removal of tasks, and the upkeep of queue, results and events. Default: 2 seconds; each wait differs
-    #: at random by up to a quarter.
-    maintenance_interval: float | timedelta
-
+__all__ = ["RunningWorker"]
 
 #: The largest `concurrency` and `prefetch` that the Rust side accepts.
 _MOST = 10_000
@@ -64,11 +31,11 @@ _OURS = ("threads", "processes")
 PATIENCE = 5.0
 
 
-class Run:
-    """One run of a worker on the running event loop."""
+class RunningWorker:
+    """A worker that has begun, on the event loop of this thread."""
 
     def __init__(self, app: BaseApp, options: WorkerOptions, ends_process: bool = False) -> None:
-        _spawned.check()
+        _main_guard.check()
         check_options(options, WorkerOptions.__annotations__, "a worker")
         self._loop = loop = _loop()
         bridge = bridge_of(loop)
@@ -100,8 +67,8 @@ class Run:
             _ = task.arguments
             return task, self._processes.run_queue
         if task.is_async:
-            return runners.coroutine(task), self._coroutines.run_queue
-        return runners.blocking(task, self._wait), self._threads.run_queue
+            return task.make_async_runner(), self._coroutines.run_queue
+        return task.make_runner(self._wait), self._threads.run_queue
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine on the loop, and waits for it in the calling thread, which is not the loop's thread."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq._loop import run, wait
-from omniq.app.connections import Taken, another, kind_of, sqlstate_of, take
+from omniq.app.connections import Accepted, accept, another_database, kind_of, sqlstate_of
 from omniq.errors import InvalidError, OmniQError
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 _MISSING = ("3F000", "42P01", "42883")
 
 
-async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
+async def enqueue_in(
+    connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]
+) -> list[UUID]:
     """Enqueues on a connection of asyncpg, psycopg or SQLAlchemy, async or blocking."""
     assert template is not None
-    taken = take(connection)
+    accepted = accept(connection)
     if app._is_test:
         ids = await run(template.enqueue_many(app._core, written))
         await app._enqueued(ids)
@@ -36,19 +38,21 @@ async def enqueue(connection: Any, app: BaseApp, template: _omniq.Template | Non
     await run(template.check(app._core))
     place = await run(app._core.database_id(None))
     while True:
-        sql, parameters, ids = template.elsewhere(place, written)
-        elsewhere = await _carry_out(connection, taken, sql, parameters, place.database)
-        if elsewhere is None:
+        sql, parameters, ids = template.raw_enqueue(place, written)
+        refusal = await _carry_out(connection, accepted, sql, parameters, place.database)
+        if refusal is None:
             return ids
         before, place = place, await run(app._core.database_id(place))
         if place == before:
-            raise elsewhere
+            raise refusal
 
 
-def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]) -> list[UUID]:
+def enqueue_in_sync(
+    connection: Any, app: BaseApp, template: _omniq.Template | None, written: list[bytes]
+) -> list[UUID]:
     """Enqueues on a blocking connection of psycopg, SQLAlchemy or Django."""
     assert template is not None
-    taken = _blocking(connection, "f.enqueue(…)")
+    accepted = _blocking(connection, "f.enqueue(…)")
     if app._is_test:
         ids = wait(template.enqueue_many(app._core, written))
         app._enqueued_sync(ids)
@@ -56,39 +60,39 @@ def enqueue_sync(connection: Any, app: BaseApp, template: _omniq.Template | None
     wait(template.check(app._core))
     place = wait(app._core.database_id(None))
     while True:
-        sql, parameters, ids = template.elsewhere(place, written)
-        elsewhere = _carry_out_sync(connection, taken, sql, parameters, place.database)
-        if elsewhere is None:
+        sql, parameters, ids = template.raw_enqueue(place, written)
+        refusal = _carry_out_sync(connection, accepted, sql, parameters, place.database)
+        if refusal is None:
             return ids
         before, place = place, wait(app._core.database_id(place))
         if place == before:
-            raise elsewhere
+            raise refusal
 
 
-async def complete(
-    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
+async def complete_in(
+    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], take_back: Callable[[], None]
 ) -> None:
-    """Completes on a connection as for `enqueue`; calls `refused` if the statement has done nothing."""
-    taken = take(connection)
+    """Completes on a connection as for `enqueue_in`; calls `take_back` if the statement has done nothing."""
+    accepted = accept(connection)
     sql, *parameters = await run(pending)
-    elsewhere = await _carry_out(connection, taken, sql, parameters, _database(parameters))
-    if elsewhere is not None:
+    refusal = await _carry_out(connection, accepted, sql, parameters, _database(parameters))
+    if refusal is not None:
         # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
-        refused()
-        raise elsewhere
+        take_back()
+        raise refusal
 
 
-def complete_sync(
-    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], refused: Callable[[], None]
+def complete_in_sync(
+    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], take_back: Callable[[], None]
 ) -> None:
-    """Completes on a connection as for `enqueue_sync`; calls `refused` if the statement has done nothing."""
-    taken = _blocking(connection, "context.complete(…)")
+    """Completes on a connection as for `enqueue_in_sync`; calls `take_back` if the statement has done nothing."""
+    accepted = _blocking(connection, "context.complete(…)")
     sql, *parameters = wait(pending)
-    elsewhere = _carry_out_sync(connection, taken, sql, parameters, _database(parameters))
-    if elsewhere is not None:
+    refusal = _carry_out_sync(connection, accepted, sql, parameters, _database(parameters))
+    if refusal is not None:
         # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
-        refused()
-        raise elsewhere
+        take_back()
+        raise refusal
 
 
 def _database(parameters: list[Any]) -> str:
@@ -96,36 +100,40 @@ def _database(parameters: list[Any]) -> str:
     return database
 
 
-def _blocking(connection: Any, call: str) -> Taken:
-    taken = take(connection)
-    if taken.is_async:
+def _blocking(connection: Any, call: str) -> Accepted:
+    accepted = accept(connection)
+    if accepted.is_async:
         raise InvalidError(f"{kind_of(connection)} is an async connection: await {call} on it")
-    return taken
+    return accepted
 
 
-async def _carry_out(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
+async def _carry_out(
+    connection: Any, accepted: Accepted, sql: str, parameters: list[Any], queue: str
+) -> OmniQError | None:
     """Sends the statement; returns the error if the connection leads to another database than the queue's."""
-    if not taken.is_async:
-        return _carry_out_sync(connection, taken, sql, parameters, queue)
+    if not accepted.is_async:
+        return _carry_out_sync(connection, accepted, sql, parameters, queue)
     try:
-        database, done = await taken.send(sql, parameters)
+        database, done = await accepted.send(sql, parameters)
     except Exception as error:
         _explain(error, connection, queue)
         raise
-    return None if done is not None else another(connection, database, queue)
+    return None if done is not None else another_database(connection, database, queue)
 
 
-def _carry_out_sync(connection: Any, taken: Taken, sql: str, parameters: list[Any], queue: str) -> OmniQError | None:
+def _carry_out_sync(
+    connection: Any, accepted: Accepted, sql: str, parameters: list[Any], queue: str
+) -> OmniQError | None:
     try:
-        database, done = taken.send(sql, parameters)
+        database, done = accepted.send(sql, parameters)
     except Exception as error:
         _explain(error, connection, queue)
         raise
-    return None if done is not None else another(connection, database, queue)
+    return None if done is not None else another_database(connection, database, queue)
 
 
 def _explain(error: Exception, connection: Any, queue: str) -> None:
     """Raises the error for another database if the statement failed because OmniQ's tables are missing: the queue's own
     database has them."""
     if sqlstate_of(error) in _MISSING:
-        raise another(connection, None, queue) from error
+        raise another_database(connection, None, queue) from error

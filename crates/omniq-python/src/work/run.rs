@@ -1,5 +1,6 @@
-//! One run of a task in Python: its input, and its one answer.
+//! One run of a task in Python: its input, its one answer, and the queue by which answers return to the worker.
 
+use std::mem::take;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,10 +9,9 @@ use omniq::{Context, Failure, Payload, StopReason};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use pyo3::{IntoPyObjectExt, intern};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use super::replies::ReplyQueue;
 use crate::answer::{Answer as Reply, Convert};
 use crate::convert::json::from_dict;
 use crate::convert::task::to_task;
@@ -76,7 +76,7 @@ impl Run {
         }
     }
 
-    /// Counts the run as given up until Python drops its job.
+    /// Counts the run as given up until Python drops its handle.
     pub(crate) fn give_up(&self, count: &Arc<AtomicUsize>) {
         count.fetch_add(1, Ordering::AcqRel);
         *locked(&self.given_up) = Some(Arc::clone(count));
@@ -91,11 +91,11 @@ impl Run {
     }
 }
 
-/// One run of a task. It is answered once, by one of `complete`, `fail`, `retry`, `snooze` and `discard`.
-#[pyclass(frozen, module = "omniq._omniq")]
-pub(crate) struct Job(pub(crate) Arc<Run>);
+/// A run as Python has it. It is answered once, by one of `complete`, `fail`, `retry`, `snooze` and `discard`.
+#[pyclass(frozen, name = "Run", module = "omniq._omniq")]
+pub(crate) struct RunHandle(pub(crate) Arc<Run>);
 
-impl Drop for Job {
+impl Drop for RunHandle {
     /// Python can no longer answer the run: it fails if it has no answer by now.
     fn drop(&mut self) {
         if let Some(count) = locked(&self.0.given_up).take() {
@@ -120,7 +120,7 @@ fn payload(py: Python<'_>, value: Option<&Bound<'_, PyBytes>>, codec: &str) -> P
 }
 
 #[pymethods]
-impl Job {
+impl RunHandle {
     /// The task with its claim: `omniq.models.Task`.
     fn task<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_task(py, self.0.convert, self.0.context.task())
@@ -259,8 +259,8 @@ fn name_of(reason: StopReason) -> &'static str {
     }
 }
 
-/// What Python receives for a run: the runner, the job, the arguments' bytes, and their codec.
-pub(crate) fn handed_over(
+/// What Python receives for a run: the runner, the run, the arguments' bytes, and their codec.
+pub(crate) fn to_python(
     py: Python<'_>,
     run: Arc<Run>,
     runner: &Py<PyAny>,
@@ -273,8 +273,42 @@ pub(crate) fn handed_over(
         other => PyString::new(py, other),
     };
     run.take_by(taker);
-    (runner.clone_ref(py), Job(run), bytes, codec).into_py_any(py)
+    (runner.clone_ref(py), RunHandle(run), bytes, codec).into_py_any(py)
 }
 
 /// The longest time that a thread waits for a run before it takes the GIL again, where it stops if the interpreter ends.
 pub(crate) const LOOK: Duration = Duration::from_millis(500);
+
+/// Returns answers to the worker, all that are ready in one step: one wake-up costs less than one for each.
+///
+/// Any thread pushes answers. A task of the runtime delivers them, woken once for all that are there.
+#[derive(Default)]
+pub(crate) struct ReplyQueue {
+    ready: Mutex<Vec<(oneshot::Sender<Ended>, Ended)>>,
+    notify: Notify,
+}
+
+impl ReplyQueue {
+    pub(crate) fn push(&self, reply: oneshot::Sender<Ended>, ended: Ended) {
+        let was_empty = {
+            let mut ready = locked(&self.ready);
+            ready.push((reply, ended));
+            ready.len() == 1
+        };
+        if was_empty {
+            self.notify.notify_one();
+        }
+    }
+
+    /// Delivers answers until it is aborted.
+    pub(crate) async fn deliver(self: Arc<Self>) {
+        loop {
+            self.notify.notified().await;
+            let ready = take(&mut *locked(&self.ready));
+            for (reply, ended) in ready {
+                // Sending fails if the handler is gone, as at the worker's end.
+                let _ = reply.send(ended);
+            }
+        }
+    }
+}

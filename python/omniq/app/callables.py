@@ -6,10 +6,13 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omniq._loop import run
+from omniq import _loop
 from omniq.errors import OmniQError
+
+if TYPE_CHECKING:
+    from omniq.worker.run import Run
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -69,18 +72,18 @@ def place_of(function: Any) -> tuple[str, str, Any]:
     return (module, place, None) if place else (module, name_of(function), id(function))
 
 
-async def heeding(job: Any, awaitable: Any) -> Any:
+async def until_stop(run: Run, awaitable: Any) -> Any:
     """Awaits it on the loop for a run in a thread; cancels it once the run should stop."""
     task = asyncio.ensure_future(awaitable)
     try:
-        told = asyncio.ensure_future(run(job.cancelled()))
+        stop = asyncio.ensure_future(_loop.run(run.cancelled()))
     except OmniQError:
         # The run is in a process, which is ended from outside.
         return await task
     try:
-        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        told.cancel()
+        stop.cancel()
         if not task.done():
             task.cancel()
     return await task

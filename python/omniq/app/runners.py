@@ -1,0 +1,158 @@
+"""The runners of functions: a runner decodes a run's arguments, calls the function, and answers the run from its value or
+its exception. Each function has one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from omniq._texts import kind_of, text_of, trace_of
+from omniq.app.arguments import Arguments, BadArguments
+from omniq.app.call_plan import CallPlan, Wait
+from omniq.app.callables import is_coroutine, until_stop
+from omniq.app.context import Context
+from omniq.app.exceptions import Discard, Fail, Retry, Snooze
+from omniq.app.values import Value
+from omniq.codecs import why
+from omniq.worker.run import Answer, Run
+
+__all__ = ["AsyncRunner", "Runner", "async_runner", "complete", "report", "runner"]
+
+#: Runs a ``def`` function: takes the run, the arguments' bytes and their codec.
+Runner = Callable[[Run, bytes, str], None]
+#: The same for an ``async def`` function.
+AsyncRunner = Callable[[Run, bytes, str], Awaitable[None]]
+
+#: The folder of this package: its frames at the beginning of each traceback are left out, as they do not help users.
+_OURS = __file__.removesuffix("app/runners.py")
+
+
+def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> Runner:
+    """The runner of a ``def`` function. `wait` awaits its middleware and dependencies that are async."""
+    call, read = plan.function, arguments.read
+
+    if plan.is_bare:
+
+        def bare(run: Run, data: bytes, codec: str) -> None:
+            try:
+                args, kwargs = read(data, codec)
+                value = call(*args, **kwargs)
+                if is_coroutine(value):
+                    # An async function, wrapped by a decorator that is not async.
+                    value = wait(until_stop(run, value))
+            except BaseException as error:
+                report(run, error)
+            else:
+                complete(run, value, codec, returns)
+
+        return bare
+
+    def full(run: Run, data: bytes, codec: str) -> None:
+        try:
+            value = plan.call(Context(run, codec, returns, False), arguments.named(read(data, codec)), wait)
+        except BaseException as error:
+            report(run, error)
+        else:
+            _complete(run, value, codec, returns)
+
+    return full
+
+
+def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncRunner:
+    """The runner of an ``async def`` function."""
+    call, read = plan.function, arguments.read
+
+    if plan.is_bare:
+
+        async def bare(run: Run, data: bytes, codec: str) -> None:
+            try:
+                args, kwargs = read(data, codec)
+                value = await call(*args, **kwargs)
+            except BaseException as error:
+                _stopped_or_failed(run, error)
+            else:
+                complete(run, value, codec, returns)
+
+        return bare
+
+    async def full(run: Run, data: bytes, codec: str) -> None:
+        try:
+            value = await plan.call_async(Context(run, codec, returns, True), arguments.named(read(data, codec)))
+        except BaseException as error:
+            _stopped_or_failed(run, error)
+        else:
+            _complete(run, value, codec, returns)
+
+    return full
+
+
+def _complete(run: Run, value: Any, codec: str, returns: Value) -> None:
+    if run.has_completed:
+        # After a completion in a transaction the value is ignored, even if it cannot be encoded.
+        run.complete(None, codec)
+    else:
+        complete(run, value, codec, returns)
+
+
+def _stopped_or_failed(run: Run, error: BaseException) -> None:
+    if not isinstance(error, asyncio.CancelledError):
+        report(run, error)
+    elif run.stop_reason is not None:
+        # The run was asked to stop, and has stopped. The worker knows the reason, and settles the task by it.
+        run.fail("stopped", "it was asked to stop", None, False)
+    elif _is_cancelled_from_outside():
+        # The loop is shutting down: the task returns to the queue, and the attempt is not counted.
+        run.snooze(0)
+        raise error
+    else:
+        report(run, error)
+
+
+def _is_cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    cancelling = getattr(task, "cancelling", None)
+    # Python 3.10 cannot tell this; there the cancellation is taken for a failure of the task.
+    return cancelling is not None and cancelling() > 0
+
+
+def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
+    """Answers a run whose function has returned a value."""
+    # The codec of a payload of raw bytes does not suit other values.
+    codec = "json" if codec == "raw" else codec
+    try:
+        data = returns.write(value, codec)
+    except BaseException as error:
+        answer.fail("bad_result", why(error), None, True)
+    else:
+        answer.complete(data, codec)
+
+
+def report(answer: Answer, error: BaseException) -> None:
+    """Answers a run whose function has raised this."""
+    try:
+        if isinstance(error, Retry):
+            if error.delay is None and not error.unlimited:
+                answer.fail("omniq.Retry", text_of(error.reason), _trace(error), False)
+            else:
+                answer.retry(error.delay, text_of(error.reason) or None, None, error.unlimited)
+        elif isinstance(error, Snooze):
+            answer.snooze(error.delay)
+        elif isinstance(error, Discard):
+            answer.discard(text_of(error.reason))
+        elif isinstance(error, Fail):
+            answer.fail("omniq.Fail", text_of(error.reason), _trace(error), True)
+        elif isinstance(error, BadArguments):
+            answer.fail("bad_arguments", text_of(error), None, True)
+        else:
+            answer.fail(kind_of(error), text_of(error), _trace(error), False)
+    except Exception as unfit:
+        # For example a delay that is not a span.
+        answer.fail(kind_of(unfit), text_of(unfit), _trace(error), False)
+
+
+def _trace(error: BaseException) -> str:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    return trace_of(error, frames)

@@ -1,0 +1,55 @@
+"""Checks and conversions of the tasks and settlements that callers give to queues and backends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from omniq._checks import all_of, an, refused, several
+from omniq.errors import InvalidError
+from omniq.models import NewTask, Settlement, Task, TaskError
+
+
+def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> NewTask:
+    """The task of an ``enqueue``, made from a `NewTask` or a function's name. Arguments and options that are given
+    replace those of the `NewTask`."""
+    if isinstance(task, str):
+        return NewTask(task, args, **options)
+    if not isinstance(task, NewTask):
+        raise InvalidError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}")
+    changes = {name: value for name, value in options.items() if value is not None}
+    if args is not None:
+        changes["args"] = args
+    return task.replace(**changes) if changes else task
+
+
+def new_tasks(tasks: Iterable[NewTask]) -> list[NewTask]:
+    """The tasks of an ``enqueue_many``; an error unless each is a `NewTask`."""
+    return all_of(tasks, NewTask, "tasks", "give a NewTask; NewTask(func, args) makes one")
+
+
+_HELD = "give a Task, as dequeue has given it"
+
+
+def a_task(task: Task) -> Task:
+    """A dequeued task; an error unless it is a `Task`."""
+    return an(task, Task, "task", _HELD)
+
+
+def held_tasks(tasks: Iterable[Task]) -> list[Task]:
+    """Dequeued tasks; an error unless each is a `Task`."""
+    return all_of(tasks, Task, "tasks", _HELD)
+
+
+def failures(failed: Iterable[tuple[Task, TaskError | BaseException | str]]) -> list[tuple[Task, TaskError]]:
+    """The tasks of a ``fail_many``, each with its error."""
+    pairs = several(failed, "failed", "(task, error)")
+    for place, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], Task):
+            raise refused(f"failed[{place}]", pair, "give (task, error)", is_shown=False)
+    return [(task, TaskError.of(error)) for task, error in pairs]
+
+
+def settlements(batch: Iterable[Settlement]) -> list[Settlement]:
+    """The settlements of a ``settle``; an error unless each is a `Settlement`."""
+    return all_of(batch, Settlement, "batch", "give a Settlement")

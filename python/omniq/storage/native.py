@@ -1,0 +1,239 @@
+"""The storages whose verbs are all in Rust, async. Their blocking twins are made from this file.
+
+The storages on PostgreSQL and in memory derive from these. What a verb does is written at its interface.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from omniq import _omniq
+from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, all_of, an_id, many_ids, texts
+from omniq._loop import run
+from omniq.models import (
+    Cancelled,
+    EventFilter,
+    NewTask,
+    QueueStats,
+    ResultFilter,
+    ResultStatus,
+    Settled,
+    Settlement,
+    Task,
+    TaskEvent,
+    TaskFilter,
+    TaskResult,
+    TaskState,
+    TaskUpdate,
+)
+from omniq.storage._checks import new_tasks, settlements
+from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
+
+__all__ = ["AsyncNativeEventStorage", "AsyncNativeQueue", "AsyncNativeResultStorage"]
+
+
+class AsyncNativeQueue(AsyncTaskQueue):
+    """A task queue in Rust."""
+
+    def __init__(self, core: _omniq.Queue) -> None:
+        self._core = core
+
+    async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
+        return await run(self._core.enqueue_many(new_tasks(tasks)))
+
+    async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
+        return await run(self._core.cancel_many(many_ids(ids)))
+
+    async def get(self, id: UUID) -> Task | None:
+        return await run(self._core.get(an_id(id)))
+
+    async def update(
+        self,
+        id: UUID,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        run_at: datetime | None = None,
+        args: Any = msgspec.UNSET,
+        max_retries: int | None = None,
+        metadata: dict[str, Any] | None = None,
+        codec: str | None = None,
+    ) -> Task:
+        change = TaskUpdate(
+            queue=queue,
+            priority=priority,
+            run_at=run_at,
+            args=args,
+            max_retries=max_retries,
+            metadata=metadata,
+            codec=codec,
+        )
+        return await run(self._core.update(an_id(id), change))
+
+    async def retry_many(self, ids: Sequence[UUID]) -> None:
+        await run(self._core.retry_many(many_ids(ids)))
+
+    async def delete_many(self, ids: Sequence[UUID]) -> None:
+        await run(self._core.delete_many(many_ids(ids)))
+
+    async def list(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | None = None,
+        func: str | None = None,
+        after: UUID | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[Task]:
+        return await run(self._core.list(TaskFilter(queue, state, func, after, limit)))
+
+    async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+        return await run(self._core.count(TaskFilter(queue, state, func)))
+
+    async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+        return await run(self._core.purge(TaskFilter(queue, state, func)))
+
+    async def pause(self, queue: str) -> None:
+        await run(self._core.pause(a_text(queue, "queue")))
+
+    async def resume(self, queue: str) -> None:
+        await run(self._core.resume(a_text(queue, "queue")))
+
+    async def queues(self) -> builtins.list[QueueStats]:
+        return await run(self._core.queues())
+
+    async def close(self) -> None:
+        await run(self._core.close())
+
+    async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+        return await run(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
+
+    async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
+        return await run(
+            self._core.register_worker(a_text(name, "name"), texts(queues, "queues"), a_span(lease, "lease", LEASE))
+        )
+
+    async def deregister_worker(self, worker: int) -> int:
+        return await run(self._core.deregister_worker(a_worker(worker)))
+
+    async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+        return await run(self._core.heartbeat(a_worker(worker)))
+
+    async def claim(
+        self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
+    ) -> builtins.list[Task]:
+        return await run(
+            self._core.claim(
+                a_worker(worker),
+                texts(queues, "queues"),
+                a_number(limit, "limit", 1, 10_000),
+                None if funcs is None else texts(funcs, "funcs"),
+            )
+        )
+
+    async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
+        return await run(self._core.lost(a_number(limit, "limit")))
+
+    async def expired(self, limit: int) -> builtins.list[Task]:
+        return await run(self._core.expired(a_number(limit, "limit")))
+
+    async def prune(self, limit: int) -> int:
+        return await run(self._core.prune(a_number(limit, "limit")))
+
+
+class AsyncNativeResultStorage(AsyncResultStorage):
+    """A result storage in Rust."""
+
+    def __init__(self, core: _omniq.Results) -> None:
+        self._core = core
+
+    async def store_many(self, results: Sequence[TaskResult]) -> None:
+        await run(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
+
+    async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
+        return await run(self._core.get_many(many_ids(ids)))
+
+    async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+
+    async def delete_many(self, ids: Sequence[UUID]) -> int:
+        return await run(self._core.delete_many(many_ids(ids)))
+
+    async def list(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[TaskResult]:
+        return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
+
+    async def count(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        return await run(self._core.count(ResultFilter(status, queue, func, since)))
+
+    async def purge_expired(self, limit: int) -> int:
+        return await run(self._core.purge_expired(a_number(limit, "limit")))
+
+    async def close(self) -> None:
+        await run(self._core.close())
+
+
+class AsyncNativeEventStorage(AsyncEventStorage):
+    """An event storage in Rust."""
+
+    def __init__(self, core: _omniq.Events) -> None:
+        self._core = core
+
+    async def log_many(self, events: Sequence[TaskEvent]) -> None:
+        await run(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
+
+    async def query(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> builtins.list[TaskEvent]:
+        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
+        return await run(self._core.query(made))
+
+    async def count(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+    ) -> int:
+        return await run(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        return await run(self._core.purge(before, a_number(limit, "limit")))
+
+    async def close(self) -> None:
+        await run(self._core.close())

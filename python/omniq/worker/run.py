@@ -1,0 +1,65 @@
+"""One run of a task as Python sees it: what its function asks, and its one answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from uuid import UUID
+
+    from omniq._omniq import Pending
+    from omniq.models import Task
+
+__all__ = ["Answer", "Run", "StopReason", "answer_anyway"]
+
+#: Why a run should stop. ``"cancelled"``: a user cancelled the task. ``"timeout"``: its timeout is over.
+#: ``"lease_lost"``: the worker's lease was lost, so another worker may have the task by now. ``"shutdown"``: the worker
+#: is stopping and its grace time is over.
+StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
+
+
+class Answer(Protocol):
+    """Takes the one answer of a run: that of the Rust side, or its representative in another process."""
+
+    def complete(self, value: bytes | None, codec: str) -> None: ...
+    def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None: ...
+    def retry(
+        self, delay: float | timedelta | None, message: str | None, trace: str | None, unlimited: bool
+    ) -> None: ...
+    def snooze(self, delay: float | timedelta) -> None: ...
+    def discard(self, reason: str) -> None: ...
+
+
+class Run(Answer, Protocol):
+    """A run as its function sees it: that of the Rust side, or its representative in another process."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def func(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def may_retry(self) -> bool: ...
+    @property
+    def worker(self) -> str: ...
+    @property
+    def time_left(self) -> float | None: ...
+    @property
+    def stop_reason(self) -> StopReason | None: ...
+    @property
+    def has_completed(self) -> bool: ...
+    def task(self) -> Task: ...
+    def cancelled(self) -> Pending[StopReason]: ...
+    def completion(self, value: bytes | None, codec: str) -> Pending[tuple[str, str, bytes | None]]: ...
+    def completion_refused(self) -> None: ...
+    def log_event(self, kind: str, data: dict[str, Any]) -> None: ...
+
+
+def answer_anyway(answer: Answer, error: BaseException) -> None:
+    """Answers a run after its regular answer failed, so that it does not keep its slot. Ignored if the run already has
+    an answer."""
+    answer.fail("unanswered", f"the run could not be answered: {type(error).__name__}", None, False)
