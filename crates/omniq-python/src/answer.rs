@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::convert::event::to_event;
+use crate::convert::options::Convert;
 use crate::convert::result::to_result;
 use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
@@ -38,13 +39,6 @@ pub(crate) enum Answer {
     Text(String),
     Completion(Completion),
     DatabaseId(omniq::port::DatabaseId),
-}
-
-/// How answers become Python objects.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Convert {
-    /// Whether payloads may be encoded and decoded by pickle and dill.
-    pub(crate) allow_pickle: bool,
 }
 
 impl Convert {

@@ -11,7 +11,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
+use crate::convert::options::Convert;
 use crate::error::to_py;
 use crate::pending::Pending;
 use crate::runtime::{generation, runtime};

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use pyo3::{PyTypeInfo, intern};
 
-use crate::convert::imported;
+use crate::convert::imported::imported;
 use crate::convert::text::Text;
 
 /// `omniq.OmniQError`, the base of all.

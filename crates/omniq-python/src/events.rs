@@ -8,9 +8,10 @@ use omniq::storage::postgres::AsyncPostgresEventStorage;
 use omniq::{EventStorage, Result};
 use pyo3::prelude::*;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
 use crate::convert::event::EventArg;
 use crate::convert::filter::from_event_filter;
+use crate::convert::options::Convert;
 use crate::convert::time::from_datetime;
 use crate::custom::{CustomEvents, Origin};
 use crate::error::to_py;

@@ -10,7 +10,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
+use crate::convert::options::Convert;
 use crate::error::to_py;
 use crate::runtime::runtime;
 use omniq::sync::locked;

@@ -11,13 +11,15 @@ use omniq::{Dequeue, Error, Result, Task, TaskId, TaskQueue, WorkerId};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
 use crate::convert::filter::from_task_filter;
+use crate::convert::name::{Name, names};
 use crate::convert::new_task::{from_new_task, from_update};
+use crate::convert::options::Convert;
 use crate::convert::settlement::SettlementArg;
 use crate::convert::small::TaskErrorArg;
+use crate::convert::small::task_ids;
 use crate::convert::task::TaskArg;
-use crate::convert::text::{Name, names};
 use crate::convert::time::Span;
 use crate::custom::{CustomQueue, Notifier, Origin};
 use crate::error::to_py;
@@ -331,8 +333,4 @@ fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>
 
 fn held(tasks: Vec<TaskArg>) -> Vec<Task> {
     tasks.into_iter().map(|task| task.0).collect()
-}
-
-pub(crate) fn task_ids(ids: Vec<Uuid>) -> Vec<TaskId> {
-    ids.into_iter().map(TaskId::from).collect()
 }

@@ -9,14 +9,15 @@ use omniq::{Result, ResultStorage};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
 use crate::convert::filter::from_result_filter;
+use crate::convert::options::Convert;
 use crate::convert::result::ResultArg;
+use crate::convert::small::task_ids;
 use crate::convert::time::Span;
 use crate::custom::{CustomResults, Origin};
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::queue::task_ids;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 

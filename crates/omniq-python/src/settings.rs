@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use serde_json::Value;
 
-use crate::convert::imported;
+use crate::convert::imported::imported;
 use crate::error::to_py;
 
 /// Everything that can be set on a PostgreSQL backend.

@@ -9,7 +9,7 @@ use omniq::{Error, Result};
 use pyo3::prelude::*;
 use tokio::sync::OnceCell;
 
-use crate::convert::imported;
+use crate::convert::imported::imported;
 use crate::error::from_py;
 use crate::runtime::generation;
 use omniq::sync::locked;

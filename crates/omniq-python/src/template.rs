@@ -36,7 +36,7 @@ impl Template {
 impl Template {
     #[new]
     fn new(py: Python<'_>, task: &Bound<'_, PyAny>, codec: &str) -> PyResult<Self> {
-        let plain = crate::answer::Convert { allow_pickle: false };
+        let plain = crate::convert::options::Convert { allow_pickle: false };
         let task = from_new_task(task, plain, "json")?;
         // Invalid options are refused where they are written. The arguments come later.
         task.check(&Limits::default()).map_err(|error| to_py(py, error))?;

@@ -1,15 +1,19 @@
 //! Events: `omniq.models.TaskEvent`.
 
+use std::borrow::Cow;
+
 use omniq::{EventKind, TaskEvent, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
+use super::fields::field;
+use super::imported::imported;
 use super::json::{object_field, to_dict};
+use super::refusal::Wanted;
 use super::small::parsed;
 use super::time::{time_field, to_datetime};
-use super::{field, imported};
 
 /// A known kind becomes a member of the enum, any other a plain text.
 fn to_kind<'py>(py: Python<'py>, kind: &EventKind) -> PyResult<Bound<'py, PyAny>> {
@@ -58,5 +62,11 @@ impl<'py> FromPyObject<'_, 'py> for EventArg {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         from_event(&value).map(Self)
+    }
+}
+
+impl Wanted for Vec<EventArg> {
+    fn remedy() -> Cow<'static, str> {
+        "give a list of TaskEvent".into()
     }
 }

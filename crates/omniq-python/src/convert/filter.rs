@@ -8,10 +8,11 @@ use pyo3::types::PyString;
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
+use super::fields::{field, given};
+use super::imported::imported;
 use super::refusal::{misread, refused};
 use super::small::{parsed, to_state, to_status};
 use super::time::{from_datetime, optional_datetime, time_field};
-use super::{field, given, imported};
 
 fn parsed_field<'py, T: std::str::FromStr<Err = omniq::Error>>(
     object: &Bound<'py, PyAny>,

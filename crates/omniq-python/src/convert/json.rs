@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};
 
-use super::text::is_not_utf8;
-use super::{given, imported};
+use super::fields::given;
+use super::imported::imported;
+use super::name::is_not_utf8;
 use crate::error::to_py;
 
 pub(crate) fn to_dict<'py>(py: Python<'py>, object: &Map<String, Value>) -> PyResult<Bound<'py, PyAny>> {

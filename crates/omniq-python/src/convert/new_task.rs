@@ -8,13 +8,14 @@ use pyo3::types::PyDict;
 use pyo3::{intern, types::PyString};
 use uuid::Uuid;
 
+use super::fields::{field, given, integer};
+use super::imported::imported;
 use super::json::{from_dict, object_field, to_dict};
 use super::payload::{encode, to_payload};
 use super::refusal::Wanted;
 use super::small::{from_backoff, to_backoff};
 use super::time::{POSITIVE, SPAN, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
-use super::{field, given, imported, integer};
-use crate::answer::Convert;
+use crate::convert::options::Convert;
 use crate::error::to_py;
 
 const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{intern, types::PyString};
 
-use super::{field, given, imported};
-use crate::answer::Convert;
+use super::fields::{field, given};
+use super::imported::imported;
+use crate::convert::options::Convert;
 use crate::error::to_py;
 
 pub(crate) fn to_payload<'py>(

@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 use uuid::Uuid;
 
-use super::event::EventArg;
-use super::imported;
-use super::text::{self, Text};
+use super::imported::imported;
+use super::name;
+use super::text::Text;
 use crate::error::to_py;
 
 /// The error for a value of a wrong type.
@@ -40,8 +40,8 @@ pub(super) fn misread<T: Wanted>(name: impl Display, value: &Bound<'_, PyAny>, w
     let py = value.py();
     if is_ours(py, &why) {
         why
-    } else if text::is_not_utf8(py, &why) {
-        text::not_utf8(name, value)
+    } else if name::is_not_utf8(py, &why) {
+        name::not_utf8(name, value)
     } else if why.is_instance_of::<PyOverflowError>(py) && value.is_instance_of::<PyInt>() {
         beyond(name, value, &T::remedy())
     } else {
@@ -77,7 +77,6 @@ wanted! {
     f64 => "give a number";
     Uuid => "give a UUID; of a text, uuid.UUID(text) makes one";
     Vec<u8> => "give bytes";
-    Vec<EventArg> => "give a list of TaskEvent";
 }
 
 macro_rules! whole_numbers {

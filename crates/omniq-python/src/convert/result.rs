@@ -6,12 +6,13 @@ use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
+use super::fields::{field, given};
+use super::imported::imported;
 use super::json::{object_field, to_dict};
 use super::payload::{payload_field, to_payload};
 use super::small::{from_task_error, parsed, to_status, to_task_error};
 use super::time::{POSITIVE, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
-use super::{field, given, imported};
-use crate::answer::Convert;
+use crate::convert::options::Convert;
 
 pub(crate) fn to_result<'py>(
     py: Python<'py>,

@@ -5,9 +5,10 @@ use omniq::port::check_name;
 use pyo3::prelude::*;
 use pyo3::{intern, types::PyString};
 
+use super::fields::field;
+use super::imported::imported;
 use super::refusal::refused;
 use super::time::{POSITIVE, from_datetime, from_span, time_field};
-use super::{field, imported};
 use crate::error::to_py;
 
 /// Raises the core's error if the schedule is invalid.

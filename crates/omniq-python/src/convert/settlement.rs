@@ -8,11 +8,12 @@ use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
 use super::event::{EventArg, to_event};
+use super::fields::{field, given};
+use super::imported::imported;
 use super::result::{from_result, to_result};
 use super::small::{claim_field, from_task_error, list_of, to_claim, to_task_error};
 use super::time::{SPAN, span_field, to_timedelta};
-use super::{field, given, imported};
-use crate::answer::Convert;
+use crate::convert::options::Convert;
 use crate::error::to_py;
 
 fn to_outcome<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>> {

@@ -9,10 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use pyo3::{IntoPyObjectExt, intern};
 
+use super::fields::{field, given};
+use super::imported::imported;
 use super::refusal::{beyond, misread, refused};
 use super::text::Text;
 use super::time::{SPAN, from_span};
-use super::{field, given, imported};
 use crate::error::to_py;
 
 /// A member of an enum of `omniq.models.enums`, by its name.
@@ -188,4 +189,8 @@ pub(crate) fn list_of<'py, T>(
     make: impl Fn(T) -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     items.into_iter().map(make).collect::<PyResult<Vec<_>>>()?.into_py_any(py)
+}
+
+pub(crate) fn task_ids(ids: Vec<Uuid>) -> Vec<TaskId> {
+    ids.into_iter().map(TaskId::from).collect()
 }

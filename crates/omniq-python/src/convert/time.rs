@@ -7,8 +7,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDeltaAccess, PyInt, PyString};
 
+use super::fields::given;
+use super::imported::imported;
 use super::refusal::{beyond, refused};
-use super::{given, imported};
 
 /// 1970, in UTC.
 fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {

@@ -15,9 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use tokio::sync::oneshot;
 
-use crate::answer::Convert;
 use crate::bridge::{Bridge, CompletionQueue, Item};
-use crate::convert::imported;
+use crate::convert::imported::imported;
+use crate::convert::options::Convert;
 use crate::error::{from_py, to_py};
 use omniq::sync::locked;
 

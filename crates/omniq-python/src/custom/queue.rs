@@ -19,10 +19,10 @@ use super::{Custom, Notifier, named, positional};
 use crate::convert::filter::to_task_filter;
 use crate::convert::new_task::{to_changes, to_new_task};
 use crate::convert::settlement::to_settlement;
+use crate::convert::small::task_ids;
 use crate::convert::small::{from_stats, list_of, read_cancelled, read_settled};
 use crate::convert::task::{TaskArg, from_task};
 use crate::convert::time::to_timedelta;
-use crate::queue::task_ids;
 
 /// A task queue written in Python.
 #[derive(Debug)]

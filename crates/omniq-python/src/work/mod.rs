@@ -3,6 +3,7 @@
 pub(crate) mod run;
 pub(crate) mod run_queue;
 pub(crate) mod signals;
+mod stop;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,9 +19,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::watch;
 
-use crate::answer::{Answer, Convert};
+use crate::answer::Answer;
 use crate::backend::Backend;
-use crate::convert::text::{Name, names};
+use crate::convert::name::{Name, names};
+use crate::convert::options::Convert;
 use crate::convert::time::{LEASE, POSITIVE, SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;
@@ -28,9 +30,7 @@ use crate::slot::Slot;
 use omniq::sync::AbortOnDrop;
 use run::{Ended, ReplyQueue, Run};
 use run_queue::{Inner, RunQueue};
-
-/// The log target of workers.
-const LOG: &str = "omniq::worker";
+use stop::{LOG, Stop, raise};
 
 /// A function of the worker: its name, what runs it, and its run queue.
 struct Function {
@@ -39,9 +39,6 @@ struct Function {
     run_queue: Arc<Inner>,
 }
 
-/// The stop that was requested: 0 none, 1 graceful, 2 at once.
-type Stop = watch::Sender<u8>;
-
 /// A worker on a backend. It can run once.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct Worker {
@@ -49,7 +46,7 @@ pub(crate) struct Worker {
     functions: Arc<[Function]>,
     options: Options,
     stop: Stop,
-    ended: signals::Ended,
+    ended: stop::Ended,
 }
 
 /// The options that were given. The others keep the core's defaults.
@@ -154,7 +151,7 @@ impl Worker {
         let given = options;
         let options = Options::read(given)?;
         options.check(&functions).map_err(|error| to_py(given.py(), error))?;
-        Ok(Self { backend, functions, options, stop: Stop::new(0), ended: signals::Ended::new(None) })
+        Ok(Self { backend, functions, options, stop: Stop::new(0), ended: stop::Ended::new(None) })
     }
 
     /// Runs until it is stopped, or, with `until_idle`, until nothing is left to claim.
@@ -184,24 +181,18 @@ impl Worker {
 
     /// Stops claiming, hands back tasks that were not begun, and lets runs go on for the grace time.
     fn stop(&self) {
-        Self::raise(&self.stop, 1);
+        raise(&self.stop, 1);
     }
 
     /// Also asks the runs to stop.
     fn stop_now(&self) {
-        Self::raise(&self.stop, 2);
-    }
-}
-
-impl Worker {
-    fn raise(stop: &Stop, to: u8) {
-        stop.send_if_modified(|phase| std::mem::replace(phase, to.max(*phase)) < to);
+        raise(&self.stop, 2);
     }
 }
 
 /// Reports the worker's end on drop, so that it is reported after errors and cancellation, too.
 struct End {
-    ended: signals::Ended,
+    ended: stop::Ended,
     handle: Option<WorkerHandle>,
 }
 

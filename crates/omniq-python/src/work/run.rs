@@ -12,10 +12,12 @@ use pyo3::{IntoPyObjectExt, intern};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use crate::answer::{Answer as Reply, Convert};
+use crate::answer::Answer as Reply;
 use crate::convert::json::from_dict;
+use crate::convert::name::Name;
+use crate::convert::options::Convert;
 use crate::convert::task::to_task;
-use crate::convert::text::{Name, Text};
+use crate::convert::text::Text;
 use crate::convert::time::{SPAN, from_span};
 use crate::error::to_py;
 use crate::pending::Pending;

@@ -13,7 +13,8 @@ use pyo3::prelude::*;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::{LOG, Stop, Worker};
+use super::Worker;
+use super::stop::{Ended, LOG, Stop, raise};
 use crate::error::to_py;
 use crate::runtime::runtime;
 use omniq::sync::locked;
@@ -28,9 +29,6 @@ const AFTER_WORKER: Duration = Duration::from_secs(3);
 const FLUSH: Duration = Duration::from_millis(500);
 /// SIGINT and SIGTERM.
 const STOPS: [u8; 2] = [2, 15];
-
-/// `None` until the worker has ended, then the number of runs that were still going on.
-pub(super) type Ended = watch::Sender<Option<usize>>;
 
 /// Receives the signals of a worker's process. Python code sets the descriptor and the handlers.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -150,12 +148,12 @@ impl Process {
             _ = ended(&mut self.ended) => return false,
         }
         tracing::info!(target: LOG, "signal received: stopping; another one stops at once");
-        Worker::raise(&self.stop, 1);
+        raise(&self.stop, 1);
         let left = tokio::select! {
             left = ended(&mut self.ended) => left,
             () = self.signals.next() => {
                 tracing::warn!(target: LOG, "second signal received: stopping at once");
-                Worker::raise(&self.stop, 2);
+                raise(&self.stop, 2);
                 tokio::select! {
                     left = ended(&mut self.ended) => left,
                     () = either(self.signals.next(), sleep(AT_ONCE)) => return true,
