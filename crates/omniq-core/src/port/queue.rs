@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_macros::blocking;
+use omniq_macros::{blocking, layered};
 
 use super::{Location, QueueMaintenance, WorkerQueue};
 use crate::model::*;
@@ -17,6 +17,7 @@ use crate::{Error, Result, verbs};
 ///
 /// A storage implements the methods without a body; the others are made from them. What workers call is apart:
 /// [`WorkerQueue`] and [`QueueMaintenance`].
+#[layered(QueueLayer, QueueVerbs)]
 #[blocking(BlockingQueue)]
 #[async_trait]
 pub trait TaskQueue: WorkerQueue + QueueMaintenance {
