@@ -27,7 +27,8 @@ pub(crate) fn of(layer: &Ident, verbs: &Ident, item: &ItemTrait) -> TokenStream 
             _ => None,
         })
     };
-    let layer = layer_of(layer, item, &methods().filter(|method| method.default.is_none()).collect::<Vec<_>>());
+    let layer =
+        layer_of(layer, item, &methods().filter(|method| method.default.is_none()).collect::<Vec<_>>());
     let verbs =
         verbs_of(verbs, item, &methods().filter(|method| method.sig.asyncness.is_some()).collect::<Vec<_>>());
     quote! {

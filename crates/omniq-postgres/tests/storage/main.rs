@@ -3,6 +3,7 @@
 
 mod beside;
 mod coalescing;
+mod columns;
 mod concurrent;
 mod counts;
 mod few_connections;
