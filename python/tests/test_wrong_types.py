@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import inspect
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -89,22 +91,28 @@ def test_dependencies() -> None:
     assert caught.value.is_config
 
 
+def verbs_of(storage: Any, argument: str) -> Iterator[Any]:
+    """The async verbs whose first argument this is."""
+    for name, verb in inspect.getmembers(storage, inspect.iscoroutinefunction):
+        if not name.startswith("_") and next(iter(inspect.signature(verb).parameters), None) == argument:
+            yield verb
+
+
 async def test_ids(app: AsyncOmniQ) -> None:
     backend: Any = app.backend
-    queue, results = backend.queue, backend.results
+    parts = {"backend": backend, "queue": backend.queue, "results": backend.results}
     given: Any = str(uuid4())
 
     @app.task
     async def work() -> None: ...
 
-    for verb in (queue.cancel, queue.get, queue.update, queue.retry, queue.delete, backend.cancel, backend.result):
+    one_id = {name: [*verbs_of(part, "id")] for name, part in parts.items()}
+    assert {"cancel", "get", "retry"} <= {verb.__name__ for verb in one_id["queue"]}
+    for verb in itertools.chain.from_iterable(one_id.values()):
+        options = {"timeout": 1} if "timeout" in inspect.signature(verb).parameters else {}
         for one in (given, 3, None):
-            await refused("^id = .* is refused, being of type .*: give a UUID", verb, one)
-    for verb in (results.get, results.delete):
-        await refused("^id = .* is refused", verb, given)
-    for verb in (backend.wait, results.wait):
-        await refused("^id = .* is refused", verb, given, 1)
-    for verb in (queue.cancel_many, queue.retry_many, queue.delete_many, backend.cancel_many, results.get_many):
+            await refused("^id = .* is refused, being of type .*: give a UUID", verb, one, **options)
+    for verb in itertools.chain.from_iterable(verbs_of(part, "ids") for part in parts.values()):
         await refused(r"^ids\[1\] = .* is refused", verb, [uuid4(), given])
         await refused("^ids = .* is refused, being of type str: give a list of UUIDs", verb, given)
         await refused("^ids = 3 is refused", verb, 3)

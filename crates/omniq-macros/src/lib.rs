@@ -3,13 +3,16 @@
 //! The trait is the only list of verbs. `#[blocking(BlockingQueue)]` on `trait TaskQueue` adds a struct
 //! `BlockingQueue<T>` with one `…_sync` method for each async method, its documentation included, and an
 //! adapter `BlockingQueueAdapter` that offers the blocking type as the async interface again, so that the one
-//! conformance suite can run against both.
+//! conformance suite can run against both. `#[layered]` adds what tests derive from an interface.
+
+mod layers;
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as TokenStream2;
 use quote::{format_ident, quote};
+use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, FnArg, Ident, ImplItem, Item, ItemImpl, ItemTrait, Pat, Signature, TraitItem, Type,
+    Attribute, FnArg, Ident, ImplItem, Item, ItemImpl, ItemTrait, Pat, Signature, Token, TraitItem, Type,
     Visibility, parse_macro_input,
 };
 
@@ -64,6 +67,20 @@ pub fn blocking(attribute: TokenStream, input: TokenStream) -> TokenStream {
         Item::Trait(item) => twin_of_trait(&twin, &item).into(),
         Item::Impl(item) => twin_of_impl(&twin, &item).into(),
         other => syn::Error::new_spanned(other, "#[blocking] is for traits and inherent impls")
+            .to_compile_error()
+            .into(),
+    }
+}
+
+/// `#[layered(QueueLayer, QueueVerbs)]` generates for the tests of an interface a trait `QueueLayer`, which passes all required methods on to
+/// another storage, and `QueueVerbs`, which calls every verb. Both need the feature `conformance`.
+#[proc_macro_attribute]
+pub fn layered(attribute: TokenStream, input: TokenStream) -> TokenStream {
+    let names = parse_macro_input!(attribute with Punctuated::<Ident, Token![,]>::parse_terminated);
+    let item = parse_macro_input!(input as ItemTrait);
+    match names.iter().collect::<Vec<_>>()[..] {
+        [layer, verbs] => layers::of(layer, verbs, &item).into(),
+        _ => syn::Error::new_spanned(names, "#[layered] takes the names of the layer and of the verbs")
             .to_compile_error()
             .into(),
     }

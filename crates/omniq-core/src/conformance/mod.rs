@@ -34,8 +34,10 @@ mod fixture;
 mod macros;
 pub mod queue;
 pub mod results;
+mod samples;
 mod support;
 mod values;
 
 pub use fixture::{Blocking, EventFixture, QueueFixture, ResultFixture};
+pub use samples::Sample;
 pub use support::run;

@@ -112,6 +112,16 @@ pub(super) async fn rescue(queue: &Arc<dyn TaskQueue>, lost: &[Lost]) -> Vec<Set
     queue.settle(&batch.collect::<Vec<_>>(), SettleMode::Each).await.unwrap()
 }
 
+/// All verbs but `close` and these have failed with `is_closed`.
+pub(super) fn assert_all_closed(answers: Vec<(&'static str, Option<Error>)>, but: &[&str]) {
+    for (verb, error) in answers {
+        if verb != "close" && !but.contains(&verb) {
+            let error = error.unwrap_or_else(|| panic!("{verb} works after close"));
+            assert!(error.is_closed(), "{verb}: {error:?}");
+        }
+    }
+}
+
 /// A settlement by the claim that the task carries.
 pub(super) fn settlement(task: &Task, outcome: Outcome) -> Settlement {
     Settlement { task_id: task.id, claim: task.claim, outcome, result: None, events: Vec::new() }

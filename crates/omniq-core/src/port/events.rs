@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use omniq_macros::blocking;
+use omniq_macros::{blocking, layered};
 
 use super::Location;
 use crate::model::*;
@@ -14,6 +14,7 @@ use crate::{Result, verbs};
 /// A log of events that are only ever added, until they are too old.
 ///
 /// Every call is durable once it has returned. Bulk calls are all or nothing.
+#[layered(EventsLayer, EventsVerbs)]
 #[blocking(BlockingEvents)]
 #[async_trait]
 pub trait EventStorage: Debug + Send + Sync + 'static {

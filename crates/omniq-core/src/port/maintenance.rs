@@ -3,11 +3,13 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use omniq_macros::layered;
 
 use crate::Result;
 use crate::model::*;
 
 /// The maintenance of a queue.
+#[layered(MaintenanceLayer, MaintenanceVerbs)]
 #[async_trait]
 pub trait QueueMaintenance: Debug + Send + Sync + 'static {
     /// Tasks held by workers whose lease has ended, about `limit`, because the tasks of a segment come together. These

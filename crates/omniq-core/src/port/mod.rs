@@ -23,6 +23,16 @@ pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults}
 #[cfg(feature = "conformance")]
 pub use {events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter};
 
+/// What the macros derive from the interfaces for tests. Not at the root, because a layer has methods of the same names as its interface.
+#[cfg(feature = "conformance")]
+pub mod layers {
+    pub use super::events::{EventsLayer, EventsVerbs};
+    pub use super::maintenance::{MaintenanceLayer, MaintenanceVerbs};
+    pub use super::queue::{QueueLayer, QueueVerbs};
+    pub use super::results::{ResultsLayer, ResultsVerbs};
+    pub use super::worker_queue::{WorkerLayer, WorkerVerbs};
+}
+
 /// Where a storage keeps its data. Two storages with the same location can be written in one transaction.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location(String);

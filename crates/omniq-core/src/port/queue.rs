@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_macros::blocking;
+use omniq_macros::{blocking, layered};
 use tokio::time::Instant;
 
 use super::{Location, QueueMaintenance, WorkerQueue};
@@ -21,6 +21,7 @@ const RESCUE: u32 = 500;
 ///
 /// A storage implements the methods without a body; the others are made from them. What workers call is apart:
 /// [`WorkerQueue`] and [`QueueMaintenance`].
+#[layered(QueueLayer, QueueVerbs)]
 #[blocking(BlockingQueue)]
 #[async_trait]
 pub trait TaskQueue: WorkerQueue + QueueMaintenance {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_macros::blocking;
+use omniq_macros::{blocking, layered};
 
 use super::Location;
 use crate::model::*;
@@ -14,6 +14,7 @@ use crate::{Result, verbs};
 ///
 /// Every call is durable once it has returned. Bulk calls are all or nothing. An expired result is not returned,
 /// counted or listed, whether it was removed already or not.
+#[layered(ResultsLayer, ResultsVerbs)]
 #[blocking(BlockingResults)]
 #[async_trait]
 pub trait ResultStorage: Debug + Send + Sync + 'static {

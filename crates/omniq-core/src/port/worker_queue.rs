@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use omniq_macros::layered;
 
 use super::heartbeat::HeartbeatConnection;
 use crate::Result;
@@ -12,6 +13,7 @@ use crate::model::*;
 use crate::self_lease::SelfLease;
 
 /// A queue as workers see it.
+#[layered(WorkerLayer, WorkerVerbs)]
 #[async_trait]
 pub trait WorkerQueue: Debug + Send + Sync + 'static {
     /// The lease of this object's own worker, for [`dequeue`](super::TaskQueue::dequeue).

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use omniq_core::layers::{MaintenanceLayer, QueueLayer, WorkerLayer};
 use omniq_core::*;
 
 type MakeError = fn(&str) -> Error;
@@ -97,92 +98,72 @@ impl FaultyQueue {
     }
 }
 
-/// Implements an interface for [`FaultyQueue`] by these methods, and by others that check for a fault and pass the call on.
-macro_rules! implement {
-    ($interface:ident { $($written:tt)* } $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl $interface for FaultyQueue {
-            $($written)*
+#[async_trait]
+impl QueueLayer for FaultyQueue {
+    fn below(&self) -> &dyn TaskQueue {
+        &self.inner
+    }
 
-            $(async fn $verb(&self $(, $name: $type)*) -> Result<$answer> {
-                self.check(stringify!($verb))?;
-                self.inner.$verb($($name),*).await
-            })*
+    fn before(&self, verb: &'static str) -> Result<()> {
+        self.check(verb)
+    }
+
+    async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        self.check("settle")?;
+        let refused = *self.refused.lock().unwrap();
+        if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
+            return Err(Error::invalid("this completion is refused for the test"));
         }
-    };
+        let undone = *self.undone.lock().unwrap();
+        if let Some((_, make)) = undone.filter(|(id, _)| batch.iter().any(|one| one.task_id == *id)) {
+            return Err(make("the settle is undone for the test"));
+        }
+        if batch.len() > self.most.load(Ordering::SeqCst) {
+            return Err(Error::timeout("undone for the test").with_sqlstate("57014"));
+        }
+        let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
+        let free = batch.iter().zip(&held).filter(|(_, held)| !**held);
+        let free: Vec<_> = free.map(|(one, _)| one.clone()).collect();
+        let mut answered = self.inner.settle(&free, mode).await?.into_iter();
+        let answers = held.iter().map(|held| if *held { Settled::Busy } else { answered.next().unwrap() });
+        let answers = answers.collect();
+        self.check("settled").map(|()| answers)
+    }
 }
 
-implement! {
-    TaskQueue {
-        async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
-            self.check("settle")?;
-            let refused = *self.refused.lock().unwrap();
-            if batch.iter().any(|one| Some(one.task_id) == refused && one.outcome == Outcome::Complete) {
-                return Err(Error::invalid("this completion is refused for the test"));
-            }
-            let undone = *self.undone.lock().unwrap();
-            if let Some((_, make)) = undone.filter(|(id, _)| batch.iter().any(|one| one.task_id == *id)) {
-                return Err(make("the settle is undone for the test"));
-            }
-            if batch.len() > self.most.load(Ordering::SeqCst) {
-                return Err(Error::timeout("undone for the test").with_sqlstate("57014"));
-            }
-            let held: Vec<bool> = batch.iter().map(|one| self.is_held(one.task_id)).collect();
-            let free = batch.iter().zip(&held).filter(|(_, held)| !**held);
-            let free: Vec<_> = free.map(|(one, _)| one.clone()).collect();
-            let mut answered = self.inner.settle(&free, mode).await?.into_iter();
-            let answers = held.iter().map(|held| if *held { Settled::Busy } else { answered.next().unwrap() });
-            let answers = answers.collect();
-            self.check("settled").map(|()| answers)
-        }
+#[async_trait]
+impl WorkerLayer for FaultyQueue {
+    fn below(&self) -> &dyn WorkerQueue {
+        &self.inner
+    }
 
-        fn location(&self) -> Location {
-            self.inner.location()
+    fn before(&self, verb: &'static str) -> Result<()> {
+        self.check(verb)
+    }
+
+    async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
+        self.check("subscribe")?;
+        if self.deaf.load(Ordering::SeqCst) {
+            Ok(Box::new(Deaf))
+        } else {
+            self.inner.subscribe(worker, queues).await
         }
     }
 
-    enqueue_many(tasks: Vec<NewTask>) -> Vec<TaskId>;
-    cancel_many(ids: &[TaskId]) -> Vec<Cancelled>;
-    get(id: TaskId) -> Option<Task>;
-    update(id: TaskId, change: TaskUpdate) -> Task;
-    retry_many(ids: &[TaskId]) -> ();
-    delete_many(ids: &[TaskId]) -> ();
-    list(filter: &TaskFilter) -> Vec<Task>;
-    count(filter: &TaskFilter) -> u64;
-    purge(filter: &TaskFilter) -> u64;
-    prune(limit: u32) -> u64;
-    pause(queue: &str) -> ();
-    resume(queue: &str) -> ();
-    queues() -> Vec<QueueStats>;
-    close() -> ();
+    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
+        Box::new(FaultyHeartbeat(self.inner.heartbeat_connection(), Arc::clone(&self.heart_stopped)))
+    }
 }
 
-implement! {
-    WorkerQueue {
-        async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
-            self.check("subscribe")?;
-            if self.deaf.load(Ordering::SeqCst) { Ok(Box::new(Deaf)) } else { self.inner.subscribe(worker, queues).await }
-        }
-
-        fn self_lease(&self) -> &SelfLease {
-            self.inner.self_lease()
-        }
-
-        fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
-            Box::new(FaultyHeartbeat(self.inner.heartbeat_connection(), Arc::clone(&self.heart_stopped)))
-        }
+#[async_trait]
+impl MaintenanceLayer for FaultyQueue {
+    fn below(&self) -> &dyn QueueMaintenance {
+        &self.inner
     }
 
-    register_worker(info: &WorkerInfo) -> WorkerId;
-    deregister_worker(worker: WorkerId) -> u64;
-    claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
-}
-
-implement! {
-    QueueMaintenance {}
-
-    lost(limit: u32) -> Vec<Lost>;
-    expired(limit: u32) -> Vec<Task>;
+    fn before(&self, verb: &'static str) -> Result<()> {
+        self.check(verb)
+    }
 }
 
 struct FaultyHeartbeat(Box<dyn HeartbeatConnection>, Arc<AtomicBool>);

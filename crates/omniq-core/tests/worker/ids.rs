@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use omniq_core::layers::ResultsLayer;
 use omniq_core::*;
 
-use crate::stores::results_on_inner;
 use crate::support::task;
 
 /// A store in which these actions happen before its next lookups, one each; the last one first.
@@ -26,7 +26,12 @@ impl fmt::Debug for Results {
     }
 }
 
-results_on_inner!(Results {
+#[async_trait]
+impl ResultsLayer for Results {
+    fn below(&self) -> &dyn ResultStorage {
+        &self.inner
+    }
+
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
         let meanwhile = self.meanwhile.lock().unwrap().pop();
         if let Some(meanwhile) = meanwhile {
@@ -34,11 +39,7 @@ results_on_inner!(Results {
         }
         self.inner.get_many(ids).await
     }
-
-    async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
-        self.inner.store_many(results).await
-    }
-});
+}
 
 struct Rig {
     results: Results,
@@ -69,7 +70,7 @@ impl Rig {
 #[tokio::test]
 async fn an_id_of_which_a_result_is_kept_is_refused_before_anything_is_written() {
     let rig = rig();
-    rig.results.store_many(vec![rig.earlier()]).await.unwrap();
+    rig.results.inner.store_many(vec![rig.earlier()]).await.unwrap();
     let queue = Arc::clone(rig.backend.queue());
     let count = async move { assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 0) };
     rig.results.meanwhile.lock().unwrap().push(Box::pin(count));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use omniq_core::layers::{EventsLayer, MaintenanceLayer, QueueLayer, ResultsLayer, WorkerLayer};
 use omniq_core::*;
 
 /// Queue, results and events with one location.
@@ -81,37 +81,10 @@ fn undone(code: &str) -> Error {
     make("undone for the test").with_sqlstate(code)
 }
 
-macro_rules! pass_on {
-    ($port:ident on $part:ident { $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)* } $($more:item)*) => {
-        #[async_trait]
-        impl $port for Joint {
-            $(async fn $verb(&self $(, $name: $type)*) -> Result<$answer> {
-                $port::$verb(&self.$part $(, $name)*).await
-            })*
-
-            $($more)*
-        }
-    };
-}
-
-pass_on! { TaskQueue on queue {
-    enqueue_many(tasks: Vec<NewTask>) -> Vec<TaskId>;
-    cancel_many(ids: &[TaskId]) -> Vec<Cancelled>;
-    get(id: TaskId) -> Option<Task>;
-    update(id: TaskId, change: TaskUpdate) -> Task;
-    retry_many(ids: &[TaskId]) -> ();
-    delete_many(ids: &[TaskId]) -> ();
-    list(filter: &TaskFilter) -> Vec<Task>;
-    count(filter: &TaskFilter) -> u64;
-    purge(filter: &TaskFilter) -> u64;
-    prune(limit: u32) -> u64;
-    pause(queue: &str) -> ();
-    resume(queue: &str) -> ();
-    queues() -> Vec<QueueStats>;
-    close() -> ();
-}
-    fn location(&self) -> Location {
-        self.queue.location()
+#[async_trait]
+impl QueueLayer for Joint {
+    fn below(&self) -> &dyn TaskQueue {
+        &self.queue
     }
 
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
@@ -119,47 +92,34 @@ pass_on! { TaskQueue on queue {
     }
 }
 
-pass_on! { WorkerQueue on queue {
-    register_worker(info: &WorkerInfo) -> WorkerId;
-    deregister_worker(worker: WorkerId) -> u64;
-    claim(worker: WorkerId, request: &Dequeue) -> Vec<Task>;
-    subscribe(worker: WorkerId, queues: &[String]) -> Box<dyn Subscription>;
-}
-    fn self_lease(&self) -> &SelfLease {
-        self.queue.self_lease()
-    }
-
-    fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
-        self.queue.heartbeat_connection()
+impl WorkerLayer for Joint {
+    fn below(&self) -> &dyn WorkerQueue {
+        &self.queue
     }
 }
 
-pass_on! { QueueMaintenance on queue {
-    lost(limit: u32) -> Vec<Lost>;
-    expired(limit: u32) -> Vec<Task>;
-}}
-
-pass_on! { ResultStorage on results {
-    store_many(results: Vec<TaskResult>) -> ();
-    get_many(ids: &[TaskId]) -> Vec<Option<TaskResult>>;
-    wait(id: TaskId, timeout: std::time::Duration) -> TaskResult;
-    delete_many(ids: &[TaskId]) -> u64;
-    list(filter: &ResultFilter) -> Vec<TaskResult>;
-    count(filter: &ResultFilter) -> u64;
-    purge_expired(limit: u32) -> u64;
-    close() -> ();
+impl MaintenanceLayer for Joint {
+    fn below(&self) -> &dyn QueueMaintenance {
+        &self.queue
+    }
 }
+
+impl ResultsLayer for Joint {
+    fn below(&self) -> &dyn ResultStorage {
+        &self.results
+    }
+
     fn location(&self) -> Location {
         self.queue.location()
     }
 }
 
-pass_on! { EventStorage on events {
-    query(filter: &EventFilter) -> Vec<TaskEvent>;
-    count(filter: &EventFilter) -> u64;
-    purge(before: Timestamp, limit: u32) -> u64;
-    close() -> ();
-}
+#[async_trait]
+impl EventsLayer for Joint {
+    fn below(&self) -> &dyn EventStorage {
+        &self.events
+    }
+
     fn location(&self) -> Location {
         self.queue.location()
     }

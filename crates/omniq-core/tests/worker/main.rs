@@ -1,4 +1,5 @@
 //! The worker, its handlers and the backend, each on the in-memory storage: one module a subject.
+#![cfg(feature = "conformance")]
 
 mod basics;
 mod cancels;

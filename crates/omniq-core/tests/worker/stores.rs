@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use omniq_core::layers::{EventsLayer, ResultsLayer};
 use omniq_core::*;
 
 /// An event store that accepts nothing: it fails, or gives no answer.
@@ -61,7 +62,11 @@ impl Slow {
 }
 
 #[async_trait]
-impl EventStorage for Slow {
+impl EventsLayer for Slow {
+    fn below(&self) -> &dyn EventStorage {
+        &*self.inner
+    }
+
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()> {
         let again = self.once.as_ref().is_some_and(|once| once.swap(true, Ordering::SeqCst));
         let (inner, pause) = (Arc::clone(&self.inner), if again { Duration::ZERO } else { self.pause });
@@ -72,66 +77,10 @@ impl EventStorage for Slow {
         write.await.expect("the write ends")
     }
 
-    async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {
-        self.inner.query(filter).await
-    }
-
-    async fn count(&self, filter: &EventFilter) -> Result<u64> {
-        self.inner.count(filter).await
-    }
-
-    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64> {
-        self.inner.purge(before, limit).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
-    }
-
     fn location(&self) -> Location {
         self.location.clone()
     }
 }
-
-/// A result store on `inner` with some verbs of its own.
-macro_rules! results_on_inner {
-    ($store:ty { $($own:tt)* }) => {
-        #[async_trait]
-        impl ResultStorage for $store {
-            $($own)*
-
-            async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-                self.inner.wait(id, timeout).await
-            }
-
-            async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
-                self.inner.delete_many(ids).await
-            }
-
-            async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>> {
-                self.inner.list(filter).await
-            }
-
-            async fn count(&self, filter: &ResultFilter) -> Result<u64> {
-                self.inner.count(filter).await
-            }
-
-            async fn purge_expired(&self, limit: u32) -> Result<u64> {
-                self.inner.purge_expired(limit).await
-            }
-
-            async fn close(&self) -> Result<()> {
-                self.inner.close().await
-            }
-
-            fn location(&self) -> Location {
-                self.inner.location()
-            }
-        }
-    };
-}
-
-pub(crate) use results_on_inner;
 
 /// Results elsewhere, in a store that records when it is written.
 #[derive(Debug)]
@@ -141,7 +90,12 @@ pub(crate) struct Noting {
     pub(crate) fails: Mutex<u32>,
 }
 
-results_on_inner!(Noting {
+#[async_trait]
+impl ResultsLayer for Noting {
+    fn below(&self) -> &dyn ResultStorage {
+        &self.inner
+    }
+
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         self.calls.lock().unwrap().push("store".into());
         let mut fails = std::mem::take(&mut *self.fails.lock().unwrap());
@@ -152,8 +106,4 @@ results_on_inner!(Noting {
         }
         self.inner.store_many(results).await
     }
-
-    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {
-        self.inner.get_many(ids).await
-    }
-});
+}

@@ -61,27 +61,27 @@ with me as materialized (
         claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
     from picked p
     where t.ctid = p.at and p.whole
-    returning t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker
+    returning t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    queue, func, codec, priority, max_retries, options, metadata, created_at
 ), cut as (
     update "omniq".tasks t
     set removed = coalesce(t.removed, "omniq".zeros(t.count))
                | "omniq".shift_mask(~"omniq".zeros(p.last - p.first + 1), -p.first, t.count)
     from picked p
     where t.ctid = p.at and not p.whole
-    returning t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker, p.first, p.last, p.tasks, p.removed as removed_before
+    returning t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    queue, func, codec, priority, max_retries, options, metadata, created_at, p.first, p.last, p.tasks, p.removed as removed_before
 ), slice as (
     insert into "omniq".tasks (
-        id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims,
-        max_retries, options, metadata, error, created_at, worker, claimed_at)
-    select "omniq".id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
+        id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at,
+        queue, func, codec, priority, max_retries, options, metadata, created_at)
+    select "omniq".id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.last - c.first + 1,
            -- What was removed before the cut is not in the slice either.
            case when c.tasks <= c.last - c.first
                 then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,
-           c.payloads[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
-           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries,
-           c.options, c.metadata, c.error, c.created_at, $3, clock_timestamp()
+           c.payloads[c.first + 1:c.last + 1], c.state, c.run_at, c.expires_at,
+           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.error, $3,
+           clock_timestamp(), queue, func, codec, priority, max_retries, options, metadata, created_at
     from cut c
     returning *
 ), deltas as (
@@ -91,8 +91,8 @@ with me as materialized (
           union all select c.queue, c.tasks from cut c) m
     group by m.queue
 )
-select t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker from whole t
+select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    queue, func, codec, priority, max_retries, options, metadata, created_at from whole t
 union all
-select t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker from slice t
+select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    queue, func, codec, priority, max_retries, options, metadata, created_at from slice t

@@ -64,13 +64,15 @@ with given as materialized (
 ), deleted as (
     delete from "omniq".tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
-    returning t.queue, t.state, t.worker, r.hits
+    returning t.state, t.worker, r.hits
+              , t.queue
 ), marked as (
     update "omniq".tasks t
     set removed = coalesce(t.removed, "omniq".zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
-    returning t.queue, t.state, t.worker, r.hits
+    returning t.state, t.worker, r.hits
+              , t.queue
 ), moved as (
     select s.queue, s.state, s.worker is not null as running, -1 as tasks from singles s
     union all

@@ -84,17 +84,15 @@ with given as materialized (
 ), deleted as (
     delete from "omniq".tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
-    returning t.queue, t.state, t.worker, r.hits
-              , t.id, t.seq, t.func, t.codec, t.count, t.payloads, t.priority, t.run_at, t.expires_at, t.attempt, t.claims,
-              t.max_retries, t.options, t.metadata, t.error, t.created_at
+    returning t.state, t.worker, r.hits
+              , t.id, t.seq, t.count, t.payloads, t.run_at, t.expires_at, t.attempt, t.claims, t.error, queue, func, codec, priority, max_retries, options, metadata, created_at
 ), marked as (
     update "omniq".tasks t
     set removed = coalesce(t.removed, "omniq".zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
-    returning t.queue, t.state, t.worker, r.hits
-              , t.id, t.seq, t.func, t.codec, t.count, t.payloads, t.priority, t.run_at, t.expires_at, t.attempt, t.claims,
-              t.max_retries, t.options, t.metadata, t.error, t.created_at
+    returning t.state, t.worker, r.hits
+              , t.id, t.seq, t.count, t.payloads, t.run_at, t.expires_at, t.attempt, t.claims, t.error, queue, func, codec, priority, max_retries, options, metadata, created_at
 ), changed as (
     update "omniq".tasks t
     set (state, attempt, run_at, expires_at, error, ended_at) = (select (case f.outcome when 'complete' then 4 when 'fail' then 3 else case when f.delay > 0 then 0 else 1 end end)::smallint,
@@ -113,10 +111,9 @@ with given as materialized (
 ), apart as (
     -- A task that stays while others of its segment do not, or not in the same way, gets a row of its own.
     insert into "omniq".tasks (
-        id, seq, queue, func, codec, payloads, priority, claims, max_retries, options, metadata, created_at,
-        state, attempt, run_at, expires_at, error, ended_at)
-    select "omniq".id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.queue, t.func, t.codec,
-           t.payloads[p.index + 1:p.index + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
+        id, seq, payloads, claims, queue, func, codec, priority, max_retries, options, metadata, created_at, state, attempt, run_at, expires_at, error, ended_at)
+    select "omniq".id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.payloads[p.index + 1:p.index + 1], t.claims,
+           queue, func, codec, priority, max_retries, options, metadata, created_at,
            (case f.outcome when 'complete' then 4 when 'fail' then 3 else case when f.delay > 0 then 0 else 1 end end)::smallint,
            t.attempt - case when f.outcome in ('release', 'snooze') then 1 else 0 end,
            case when f.outcome in ('retry_later', 'snooze')

@@ -23,9 +23,7 @@ with found as materialized (
     returning t.*, f.index
 )
 insert into "omniq".tasks (
-    id, seq, queue, func, codec, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options, metadata,
-    error, created_at, worker, claimed_at)
-select $1, t.seq - t.count + 1 + t.index, t.queue, t.func, t.codec, t.payloads[t.index + 1:t.index + 1], t.priority, t.state,
-       t.run_at, t.expires_at, t.attempt, t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.worker,
-       t.claimed_at
+    id, seq, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at)
+select $1, t.seq - t.count + 1 + t.index, t.payloads[t.index + 1:t.index + 1], t.state, t.run_at, t.expires_at, t.attempt, t.claims,
+       t.error, t.worker, t.claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at
 from (select * from deleted union all select * from marked) t

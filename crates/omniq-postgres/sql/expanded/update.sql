@@ -66,7 +66,7 @@ with given as (
                 when (select busy from asked)
                 then "omniq".refuse('OQ004', format('task %s is running or has ended', $1)) end
 )
-select t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker, (select count(*) from notified), (select count(*) from verdict)
+select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    queue, func, codec, priority, max_retries, options, metadata, created_at, (select count(*) from notified), (select count(*) from verdict)
 from changed t
 right join verdict on true

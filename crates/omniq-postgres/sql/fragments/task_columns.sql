@@ -1,2 +1,2 @@
-t.id, t.seq, t.queue, t.func, t.codec, t.count, t.removed, t.payloads, t.priority, t.state, t.run_at, t.expires_at, t.attempt,
-    t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.claimed_at, t.worker
+t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
+    {shared_columns}

@@ -10,6 +10,7 @@ pub(crate) mod patience;
 mod pinned;
 pub(crate) mod pins;
 mod probe;
+pub(crate) mod returns;
 pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod unshown;
@@ -28,6 +29,7 @@ use self::connection::{Connector, Object, Pool};
 use self::count::Count;
 use self::opening::Opened;
 use self::patience::Patience;
+use self::returns::Returns;
 use self::sessions::Sessions;
 use crate::error::{from_driver, from_pool, is_away};
 use crate::settings::Settings;
@@ -43,6 +45,7 @@ pub(crate) struct Db {
     pub(crate) schema: Schema,
     pub(crate) sql: Statements,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) returns: Arc<Returns>,
     location: Location,
     settings: Settings,
     count: Count,
@@ -83,6 +86,7 @@ impl Db {
             pool,
             schema,
             sessions,
+            returns: Arc::default(),
             location,
             settings: settings.clone(),
             count,

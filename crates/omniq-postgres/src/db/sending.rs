@@ -105,6 +105,7 @@ impl Db {
         let answers = self.answers(&lent, Trip { calls: &calls, begin: None, kept: true }).await;
         let answers = answers.unwrap_or_else(|error| vec![Err(error.clone()), Err(error)]);
         lent.back(answers.iter().any(|answer| answer.as_ref().is_err_and(is_away)));
+        self.returns.sent(calls.iter().map(|(statement, _)| *statement));
         let mut answers = answers.into_iter();
         [(); 2].map(|()| answers.next().unwrap_or_else(|| Err(no_row())))
     }
@@ -117,6 +118,7 @@ impl Db {
                 answers.and_then(|answers| answers.into_iter().try_fold(Vec::new(), |_, answer| answer));
             lent.back(answer.as_ref().is_err_and(is_away));
             if !patience.again(&answer, trip.reads()).await {
+                self.returns.sent(trip.calls.iter().map(|(statement, _)| *statement));
                 return answer;
             }
         }
@@ -169,6 +171,7 @@ impl Db {
                 Err(_) => drop(lent),
             }
             if !patience.again(&answer, false).await {
+                self.returns.sent(std::iter::once(statement));
                 return answer;
             }
         }

@@ -23,7 +23,6 @@ async fn singled_out(
     let single_out: [Named<'_>; 1] = [("ids", &ids)];
     let calls = [(&*db.sql.single_out, &single_out as &[Named<'_>]), (statement, params)];
     let answer = db.all_or_none(&mut db.patience(), &calls).await;
-    claims.cursors.clear();
     counts::changed(db);
     answer
 }

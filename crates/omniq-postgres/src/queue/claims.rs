@@ -28,7 +28,7 @@ impl Claims {
             keep_completed: settings.keep_completed,
             db: Arc::clone(db),
             tracker: ClaimTracker::default(),
-            cursors: Cursors::default(),
+            cursors: Cursors::new(&db.returns),
             lock_holders: LockHolders::default(),
         })
     }

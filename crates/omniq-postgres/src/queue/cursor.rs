@@ -2,11 +2,13 @@
 //! stays until the index is vacuumed, which a session with an old snapshot can delay for hours. `docs/decisions/0009-cursor.md`.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use omniq_core::sync::locked;
 use omniq_core::{Dequeue, Task, WorkerId};
+
+use crate::db::returns::Returns;
 
 /// A claim that scans from the start of the index is not limited while it takes less than this in all.
 const SHORT: Duration = Duration::from_micros(500);
@@ -23,7 +25,15 @@ type Position = (i16, i64);
 /// The positions of each worker. They are hints: a task before its queue's position is found by the next scan.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
-    workers: Mutex<HashMap<WorkerId, Cursor>>,
+    returns: Arc<Returns>,
+    workers: Mutex<Workers>,
+}
+
+#[derive(Debug, Default)]
+struct Workers {
+    cursors: HashMap<WorkerId, Cursor>,
+    /// The count of returns before which these positions were noted.
+    returns: u64,
 }
 
 #[derive(Debug, Default)]
@@ -86,17 +96,27 @@ impl Cursor {
 }
 
 impl Cursors {
-    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Cursor>> {
-        locked(&self.workers)
+    pub(super) fn new(returns: &Arc<Returns>) -> Self {
+        Self { returns: Arc::clone(returns), workers: Mutex::default() }
+    }
+
+    /// The positions, none of which is older than a return of tasks.
+    fn lock(&self) -> MutexGuard<'_, Workers> {
+        let mut workers = locked(&self.workers);
+        let returns = self.returns.count();
+        if std::mem::replace(&mut workers.returns, returns) != returns {
+            workers.cursors.clear();
+        }
+        workers
     }
 
     pub(super) fn may_scan(&self, worker: WorkerId) -> bool {
-        self.lock().get(&worker).is_none_or(Cursor::may_scan)
+        self.lock().cursors.get(&worker).is_none_or(Cursor::may_scan)
     }
 
     pub(super) fn from(&self, worker: WorkerId, request: &Dequeue) -> From {
         let workers = self.lock();
-        let cursor = workers.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
+        let cursor = workers.cursors.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
         let positions = request.queues.iter().map(|queue| cursor?.positions.get(queue).copied());
         let (priorities, seqs) = positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
         From { priorities, seqs, begun: Instant::now() }
@@ -108,7 +128,7 @@ impl Cursors {
             return;
         }
         let mut workers = self.lock();
-        let cursor = workers.entry(worker).or_default();
+        let cursor = workers.cursors.entry(worker).or_default();
         cursor.took(from.is_scan(), from.begun.elapsed());
         for (index, task) in tasks.iter().enumerate() {
             let is_last = tasks.get(index + 1).is_none_or(|next| next.queue != task.queue);
@@ -119,12 +139,12 @@ impl Cursors {
     }
 
     pub(super) fn forget(&self, worker: WorkerId) {
-        self.lock().remove(&worker);
+        self.lock().cursors.remove(&worker);
     }
 
-    /// Tasks may have come back before those positions: the next claims scan.
+    /// Tasks may have come back before those positions: the next claims scan. For what no statement's head says, as [`Returns`] notes the rest.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        self.lock().cursors.clear();
     }
 }
 
@@ -192,7 +212,8 @@ mod tests {
         // The clock is moved by hand, as claims take no time here.
         let scans = (0..100).filter(|_| {
             let from = claim(&cursors, 50, &tasks);
-            if let Some(scans) = cursors.lock().get_mut(&WORKER).and_then(|cursor| cursor.scans.as_mut())
+            if let Some(scans) =
+                cursors.lock().cursors.get_mut(&WORKER).and_then(|cursor| cursor.scans.as_mut())
                 && !from.is_scan()
             {
                 scans.ended -= Duration::from_millis(50);
@@ -220,7 +241,7 @@ mod tests {
         let cursors = Cursors::default();
         after_long_scans(&cursors);
         let mut workers = cursors.lock();
-        let cursor = workers.get_mut(&WORKER).unwrap();
+        let cursor = workers.cursors.get_mut(&WORKER).unwrap();
         for pair in [&mut cursor.scans, &mut cursor.steps] {
             pair.as_mut().unwrap().ended -= Duration::from_secs(20);
         }
@@ -233,7 +254,7 @@ mod tests {
         let cursors = Cursors::default();
         after_long_scans(&cursors);
         let mut workers = cursors.lock();
-        let cursor = workers.get_mut(&WORKER).unwrap();
+        let cursor = workers.cursors.get_mut(&WORKER).unwrap();
         assert!(!cursor.may_scan());
         cursor.scans.as_mut().unwrap().ended -= GAP.1;
         assert!(cursor.may_scan());

@@ -40,27 +40,28 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let mut faults = Faults::default();
     let id = columns.take::<Uuid>()?;
     let seq: i64 = columns.take()?;
-    let queue: String = columns.take()?;
-    let func: String = columns.take()?;
-    let codec: &str = columns.take()?;
-    let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
     let row = SegmentRow { id, count: columns.take()?, removed: columns.take()? };
     let payloads: Vec<Option<&[u8]>> = faults.of("payloads", columns.take()).unwrap_or_default();
-    let priority = columns.take()?;
     let state: i16 = columns.take()?;
     let run_at = columns.take::<Time>()?.0;
     let expires_at = columns.time()?;
     let attempt: i32 = columns.take()?;
     let claims: i32 = columns.take()?;
+    let error = stored_error(columns.take()?);
+    let claimed_at = columns.time()?;
+    let worker: Option<i64> = columns.take()?;
+    // From here on `shared_columns.sql`.
+    let queue: String = columns.take()?;
+    let func: String = columns.take()?;
+    let codec: &str = columns.take()?;
+    let codec = faults.of("codec", codec.parse::<Codec>()).unwrap_or(Codec::Raw);
+    let priority = columns.take()?;
     let max_retries: i32 = columns.take()?;
     let options = options(id, columns.take()?);
     let metadata: Option<Jsonb<'_>> = columns.take()?;
     let metadata =
         metadata.and_then(|metadata| faults.of("metadata", metadata.metadata())).unwrap_or_default();
-    let error = stored_error(columns.take()?);
     let created_at = columns.take::<Time>()?.0;
-    let claimed_at = columns.time()?;
-    let worker: Option<i64> = columns.take()?;
     faults.of("queue", check_name("the name", &queue));
     faults.of("func", check_name("the name", &func));
     faults.check("count", row.has_one_base_id(), || {

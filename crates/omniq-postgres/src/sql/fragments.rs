@@ -16,6 +16,7 @@ pub(crate) const FRAGMENTS: &[(&str, &str)] = &[
     ("{result_present}", include_str!("../../sql/fragments/result_present.sql")),
     ("{settle_changes}", include_str!("../../sql/fragments/settle_changes.sql")),
     ("{settle_fence}", include_str!("../../sql/fragments/settle_fence.sql")),
+    ("{shared_columns}", include_str!("../../sql/fragments/shared_columns.sql")),
     ("{task_columns}", include_str!("../../sql/fragments/task_columns.sql")),
     ("{task_filter}", include_str!("../../sql/fragments/task_filter.sql")),
 ];

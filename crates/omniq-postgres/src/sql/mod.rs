@@ -4,9 +4,13 @@ mod columns;
 #[cfg(test)]
 mod expanded;
 mod fragments;
+#[cfg(test)]
+mod heads;
 pub(crate) mod jsonb;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod roles;
 pub(crate) mod schema;
 mod statement;
 pub(crate) mod time;

@@ -1,7 +1,8 @@
 //! A statement: its file, parsed into text, parameters and types.
 //!
-//! A file begins with comments: what it does, `-- params:` with the name and type of each parameter, and `-- read only` if it may be sent
-//! again and to a server that takes no writes. In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
+//! A file begins with comments, its head: what it does, `-- params:` with the name and type of each parameter, and `-- read only` if it may
+//! be sent again and to a server that takes no writes. The rest of the head is for readers and tests, which the test `heads` lists; of it,
+//! `-- cursors: cleared` has an effect (`db/returns.rs`). In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
 //! between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
 
 use std::ops::Deref;
@@ -26,6 +27,8 @@ pub(crate) struct Statement {
     names: Vec<String>,
     pub(crate) types: Vec<Type>,
     pub(crate) reads: bool,
+    /// Tasks may come back to where claims have passed, so claims begin at the front after it.
+    pub(crate) clears_cursors: bool,
 }
 
 impl Statement {
@@ -42,6 +45,7 @@ impl Statement {
             names,
             types,
             reads: head.contains(&"-- read only"),
+            clears_cursors: head.iter().any(|line| line.starts_with("-- cursors: cleared")),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Verbs at the same time on rows of several tasks.
 
+mod guards;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -15,17 +17,6 @@ use tokio_postgres::Client;
 
 /// The number of histories that are executed side by side: most of their time is pauses.
 const STAGES: u32 = 8;
-
-/// A statement that changes tasks sometimes pauses before its first change, and when it is done, while it holds its locks. A transaction of
-/// several statements sometimes pauses between them, too.
-const PAUSES: &str = "
-    create function omniq.pause() returns trigger language plpgsql as $$
-    begin
-        if random() < 0.3 then perform pg_sleep(random() * 0.004); end if;
-        return null;
-    end $$;
-    create trigger pause_before before insert or update or delete on omniq.tasks for each statement execute function omniq.pause();
-    create trigger pause_after after insert or update or delete on omniq.tasks for each statement execute function omniq.pause();";
 
 fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
@@ -80,7 +71,7 @@ async fn histories_of_verbs_at_the_same_time_are_linearizable() {
     for no in 0..STAGES {
         stages.push(stage(&db, no).await);
     }
-    db.client().await.batch_execute(PAUSES).await.unwrap();
+    guards::install(&db.client().await).await;
     for (no, stage) in (0_u64..).zip(stages) {
         let seed = u64::from(seed) << 8 | no;
         plays.spawn_blocking(move || histories(&stage, count / STAGES, seed));
@@ -91,6 +82,7 @@ async fn histories_of_verbs_at_the_same_time_are_linearizable() {
         }
     }
     assert_counted(&db).await;
+    guards::every_writing_statement_was_played(&db.client().await).await;
 }
 
 /// The counts of queues are those of the tasks.

@@ -2,6 +2,7 @@
 //! One program, because each program takes time to build.
 
 mod beside;
+mod columns;
 mod concurrent;
 mod counts;
 mod few_connections;

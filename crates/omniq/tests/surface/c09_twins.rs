@@ -1,4 +1,5 @@
-//! C9: every async verb has its blocking twin with the suffix `_sync`.
+//! C9: every async verb has its blocking twin with the suffix `_sync`. The macro makes them, and the suite calls each through its adapter;
+//! these tests use them as a program without a runtime does.
 
 use std::time::Duration;
 

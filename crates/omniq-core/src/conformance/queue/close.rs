@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
+use crate::layers::{MaintenanceVerbs, QueueVerbs, WorkerVerbs};
 use crate::*;
 
 /// The tasks that the object held are handed back, the attempt not counted; other objects are unaffected.
@@ -35,41 +36,14 @@ pub async fn c13_closing_twice_is_harmless(fixture: &dyn QueueFixture) {
 pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
-    let held = take(&queue).await;
-    let filter = TaskFilter::default();
     let mut heartbeats = queue.heartbeat_connection();
     queue.close().await.unwrap();
-    let errors = [
-        queue.enqueue(task(1)).await.err(),
-        queue.dequeue(from("default")).await.err(),
-        queue.complete(&held).await.err(),
-        queue.fail(&held, boom()).await.err(),
-        queue.release(&held).await.err(),
-        queue.snooze(&held, HOUR).await.err(),
-        queue.discard(&held).await.err(),
-        queue.cancel(id).await.err(),
-        queue.get(id).await.err(),
-        queue.update(id, TaskUpdate::default()).await.err(),
-        queue.retry(id).await.err(),
-        queue.delete(id).await.err(),
-        queue.list(&filter).await.err(),
-        queue.count(&filter).await.err(),
-        queue.purge(&filter).await.err(),
-        queue.pause("default").await.err(),
-        queue.resume("default").await.err(),
-        queue.queues().await.err(),
-        queue.register_worker(&WorkerInfo::new(["default"])).await.err(),
-        queue.claim(WorkerId(1), &from("default")).await.err(),
-        queue.deregister_worker(WorkerId(1)).await.err(),
-        queue.subscribe(WorkerId(1), &["default".to_owned()]).await.err(),
-        queue.lost(1).await.err(),
-        queue.expired(1).await.err(),
-        heartbeats.heartbeat(WorkerId(1)).await.err(),
-    ];
-    for (index, error) in errors.into_iter().enumerate() {
-        let error = error.unwrap_or_else(|| panic!("verb number {index} works after close"));
-        assert!(error.is_closed(), "verb number {index}: {error:?}");
-    }
+    let mut answers = QueueVerbs::call_each(&*queue).await;
+    answers.extend(WorkerVerbs::call_each(&*queue).await);
+    answers.extend(MaintenanceVerbs::call_each(&*queue).await);
+    answers.push(("heartbeat", heartbeats.heartbeat(WorkerId(1)).await.err()));
+    // The verbs of users' transactions need no connection of the queue; not every queue has them, or an upkeep.
+    assert_all_closed(answers, &["completion", "database_id", "maintain"]);
     assert_eq!(state(&fixture.queue().await, id).await, Some(TaskState::Ready));
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::conformance::ResultFixture;
 use crate::conformance::support::*;
+use crate::layers::ResultsVerbs;
 use crate::*;
 
 fn done(id: TaskId) -> TaskResult {
@@ -124,23 +125,10 @@ pub async fn c23_delete_says_what_there_was(fixture: &dyn ResultFixture) {
 
 /// After close every verb fails with `is_closed`; closing twice is harmless; other objects are unaffected.
 pub async fn c13_after_close_every_verb_fails(fixture: &dyn ResultFixture) {
-    let (results, filter) = (fixture.results().await, ResultFilter::default());
-    let id = TaskId::new();
+    let (results, id) = (fixture.results().await, TaskId::new());
     results.store(done(id)).await.unwrap();
     results.close().await.unwrap();
     results.close().await.unwrap();
-    let errors = [
-        results.store(done(id)).await.err(),
-        results.get(id).await.err(),
-        results.wait(id, HOUR).await.err(),
-        results.delete(id).await.err(),
-        results.list(&filter).await.err(),
-        results.count(&filter).await.err(),
-        results.purge_expired(1).await.err(),
-    ];
-    for (index, error) in errors.into_iter().enumerate() {
-        let error = error.unwrap_or_else(|| panic!("verb number {index} works after close"));
-        assert!(error.is_closed(), "verb number {index}: {error:?}");
-    }
+    assert_all_closed(ResultsVerbs::call_each(&*results).await, &[]);
     assert!(fixture.results().await.get(id).await.unwrap().is_some());
 }

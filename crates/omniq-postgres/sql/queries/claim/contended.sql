@@ -1,5 +1,6 @@
 -- Whether there are ready tasks that a claim could take. A claim that got none met others that were claiming.
 -- params: queues text[], funcs text[]
+-- index: tasks_ready
 -- read only
 select exists (
     select

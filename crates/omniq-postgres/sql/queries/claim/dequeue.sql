@@ -8,9 +8,12 @@
 -- claimed and not counted, and the next claim gets it.
 -- params: queues text[], limit integer, worker bigint, funcs text[], epoch integer, overfetch integer, priorities smallint[],
 -- params: seqs bigint[]
--- reads: tasks by tasks_ready, paused_queues
+-- reads: paused_queues
+-- index: tasks_ready
 -- locks: the worker, for key share; the tasks, skip locked
 -- writes: tasks, count_deltas
+-- rows: whole
+-- cursors: kept
 with me as materialized (
     select w.id from {schema}.workers w where w.id = :worker and w.ended_at is null and w.epoch = :epoch for key share
 ), picked as materialized (
@@ -69,15 +72,15 @@ with me as materialized (
     returning {task_columns}, p.first, p.last, p.tasks, p.removed as removed_before
 ), slice as (
     insert into {schema}.tasks (
-        id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims,
-        max_retries, options, metadata, error, created_at, worker, claimed_at)
-    select {schema}.id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.queue, c.func, c.codec, c.last - c.first + 1,
+        id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at,
+        {shared_columns})
+    select {schema}.id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.last - c.first + 1,
            -- What was removed before the cut is not in the slice either.
            case when c.tasks <= c.last - c.first
                 then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,
-           c.payloads[c.first + 1:c.last + 1], c.priority, c.state, c.run_at, c.expires_at,
-           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.max_retries,
-           c.options, c.metadata, c.error, c.created_at, :worker, clock_timestamp()
+           c.payloads[c.first + 1:c.last + 1], c.state, c.run_at, c.expires_at,
+           least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.error, :worker,
+           clock_timestamp(), {shared_columns}
     from cut c
     returning *
 ), deltas as (

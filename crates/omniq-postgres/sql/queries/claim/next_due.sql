@@ -1,5 +1,6 @@
 -- In how many seconds the next scheduled task of these queues is due.
 -- params: queues text[]
+-- index: tasks_due
 -- read only
 select extract(epoch from min(d.run_at) - clock_timestamp())::double precision
 from unnest(:queues) as q(name)

@@ -1,8 +1,10 @@
 -- Makes scheduled tasks of these queues ready once their time has come, at most 1,000 of each.
 -- params: queues text[]
--- reads: tasks by tasks_due
+-- index: tasks_due, tasks_id
 -- locks: those tasks, skip locked
 -- writes: tasks, count_deltas
+-- rows: whole
+-- cursors: kept: the next scan finds tasks that were due late
 with due as materialized (
     select d.id, d.count
     from unnest(:queues) as q(name)

@@ -4,6 +4,8 @@
 -- params: run_ats text[], delays double precision[], ttls double precision[], options text[], metadata text[], chosen boolean[],
 -- params: database text, server text
 -- writes: tasks, count_deltas, events; notifies
+-- rows: new
+-- cursors: kept
 select here.database,
        case when here.database operator(pg_catalog.=) :database and here.server operator(pg_catalog.=) :server
             then pg_catalog.cardinality(array(

@@ -3,4 +3,6 @@
 -- params: ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[], max_retries integer[],
 -- params: run_ats text[], delays double precision[], ttls double precision[], options text[], metadata text[], chosen boolean[]
 -- writes: tasks, count_deltas; notifies
+-- rows: new
+-- cursors: kept
 select {schema}.enqueue_many(:ids, :queues, :funcs, :codecs, :payloads, :priorities, :max_retries, :run_ats::timestamptz[], :delays, :ttls, :options, :metadata, :chosen, false)

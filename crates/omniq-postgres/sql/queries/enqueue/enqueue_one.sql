@@ -4,6 +4,8 @@
 -- reads: workers, heartbeats (hand-off)
 -- locks: the worker, for key share (hand-off)
 -- writes: tasks, count_deltas; notifies
+-- rows: new
+-- cursors: kept
 with start as not materialized (
     select coalesce(:run_at::timestamptz, statement_timestamp() + make_interval(secs => :delay), statement_timestamp()) as at
 ), handed as materialized (

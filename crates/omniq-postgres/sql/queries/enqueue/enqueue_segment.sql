@@ -3,6 +3,8 @@
 -- params: id uuid, queue text, func text, codec text, payloads bytea[], priority smallint, max_retries integer, run_at text,
 -- params: delay double precision, ttl double precision, options text, metadata text
 -- writes: tasks, count_deltas; notifies
+-- rows: new
+-- cursors: kept
 with start as not materialized (
     select coalesce(:run_at::timestamptz, statement_timestamp() + make_interval(secs => :delay), statement_timestamp()) as at
 ), deltas as (

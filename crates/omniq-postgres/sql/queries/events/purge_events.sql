@@ -1,5 +1,6 @@
 -- Removes events from before this time, at most :limit, and counts them.
 -- params: before timestamptz, limit bigint
+-- index: _at_idx for now() - interval '1 day', 100
 -- locks: the events, skip locked
 -- writes: events
 with deleted as (

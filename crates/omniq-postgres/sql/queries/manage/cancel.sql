@@ -1,8 +1,11 @@
 -- Removes tasks that no worker holds, with :withdraw, and asks the workers of the others to stop them. Runs after single_out.sql. Answers with
 -- the positions in :ids of the removed and of the asked ones.
 -- params: ids uuid[], withdraw boolean
+-- index: tasks_id
 -- locks: the tasks, for update; then their workers, for no key update, in the order of ids
 -- writes: tasks, workers, count_deltas
+-- rows: of one task
+-- cursors: kept
 with given as (
     select u.id, u.rank from unnest(:ids) with ordinality as u(id, rank)
 ), {locked}, deleted as (

@@ -1,7 +1,10 @@
 -- Removes tasks that no worker holds, all or none. Runs after single_out.sql.
 -- params: ids uuid[]
+-- index: tasks_id
 -- locks: the tasks, for update
 -- writes: tasks, count_deltas
+-- rows: of one task
+-- cursors: kept
 with given as (
     select g.id from unnest(:ids) as g(id)
 ), {locked}, deleted as (

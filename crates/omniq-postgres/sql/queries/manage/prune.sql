@@ -1,9 +1,11 @@
 -- Removes about :limit tasks that have ended, and counts them: completed ones after :completed_after seconds, dead ones after :dead_after.
 -- Null: never.
 -- params: completed_after double precision, dead_after double precision, limit bigint
--- reads: tasks by tasks_over
+-- index: tasks_id, tasks_over
 -- locks: the tasks, skip locked
 -- writes: tasks, count_deltas
+-- rows: whole
+-- cursors: kept
 with over as materialized (
     select * from (
         select t.id, t.count from {schema}.tasks t

@@ -1,7 +1,10 @@
 -- Makes dead and scheduled tasks ready, all or none; a dead one starts anew. Runs after single_out.sql.
 -- params: ids uuid[]
+-- index: tasks_id
 -- locks: the tasks, for update
 -- writes: tasks, count_deltas; notifies
+-- rows: of one task
+-- cursors: cleared
 with given as (
     select g.id from unnest(:ids) as g(id)
 ), {locked}, asked as materialized (

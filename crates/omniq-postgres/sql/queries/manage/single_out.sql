@@ -2,9 +2,11 @@
 -- that the order of arrival stays. A task that a worker holds stays in its row, locked until the end of the transaction. A row that this
 -- statement has waited for may have become others, which it does not see, but the statement after it does: locked.sql.
 -- params: ids uuid[]
--- reads: tasks by tasks_id
+-- index: tasks_id
 -- locks: their segments, for update, in the order of ids
 -- writes: tasks
+-- rows: whole
+-- cursors: cleared, because claims pass over the rows while they are locked
 with wanted as materialized (
     select r.id, r.count, array_agg(u.id) as tasks
     from unnest(:ids) as u(id)
@@ -44,10 +46,9 @@ with wanted as materialized (
     group by p.id, p.count, p.single, p.before
 )
 insert into {schema}.tasks (
-    id, seq, queue, func, codec, count, removed, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options,
-    metadata, error, created_at, ended_at)
-select {schema}.id_after(r.id, p.first), r.seq - r.count + 1 + p.last, r.queue, r.func, r.codec, p.last - p.first + 1,
-       substring(r.removed from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.priority, r.state,
-       r.run_at, r.expires_at, r.attempt, r.claims, r.max_retries, r.options, r.metadata, r.error, r.created_at, r.ended_at
+    id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, ended_at, {shared_columns})
+select {schema}.id_after(r.id, p.first), r.seq - r.count + 1 + p.last, p.last - p.first + 1,
+       substring(r.removed from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.state,
+       r.run_at, r.expires_at, r.attempt, r.claims, r.error, r.ended_at, {shared_columns}
 from pieces p
 join deleted r on r.id = p.id and r.count = p.count

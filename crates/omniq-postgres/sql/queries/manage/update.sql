@@ -1,7 +1,10 @@
 -- Changes a task that no worker holds. Null leaves a value as it is. Runs after single_out.sql.
 -- params: id uuid, queue text, priority smallint, run_at timestamptz, payload bytea, codec text, max_retries integer, metadata jsonb
+-- index: tasks_id
 -- locks: the task, for update
 -- writes: tasks, count_deltas; notifies
+-- rows: of one task
+-- cursors: cleared
 with given as (
     select :id as id
 ), {locked}, asked as materialized (

@@ -1,5 +1,6 @@
 -- Removes results that have expired, at most :limit, and counts them. The last row may keep some.
 -- params: limit bigint
+-- index: expires_at_idx for 100
 -- locks: their segments, skip locked
 -- writes: result_segments
 with over as materialized (

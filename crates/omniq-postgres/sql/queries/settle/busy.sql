@@ -1,6 +1,7 @@
 -- Tasks that a settlement has skipped although their claim holds, because another session holds their rows by a lock. Parameters as in
 -- settle.sql. Answers with the group, the distance of the mask from the group's first task, the mask, and the sessions that hold the rows.
 -- params: firsts uuid[], lasts uuid[], base_ids uuid[], masks bit varying[], workers bigint[], numbers integer[], outcomes text[]
+-- index: tasks_id
 -- read only
 with given as materialized (
     select g.*

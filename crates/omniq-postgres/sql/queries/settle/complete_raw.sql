@@ -2,6 +2,8 @@
 -- params: run text, value bytea
 -- locks: the task, for update
 -- writes: tasks, result_segments, events, count_deltas
+-- rows: of one task
+-- cursors: kept
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast(:run as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast(:run as text) as jsonb) ->> 'server')

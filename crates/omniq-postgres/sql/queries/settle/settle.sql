@@ -18,9 +18,11 @@
 -- params: shape_ttls double precision[]
 -- params: event_groups integer[], event_distances integer[], event_ats timestamptz[], event_kinds text[], event_tasks uuid[],
 -- params: event_queues text[], event_funcs text[], event_workers text[], event_attempts integer[], event_data text[]
--- reads: tasks by tasks_id
+-- index: tasks_id
 -- locks: the tasks' rows, for update, in the order of ids, for 250 ms
 -- writes: tasks, count_deltas; with blocks result_segments, events; notifies
+-- rows: whole
+-- cursors: by the sender, which knows whether a task comes back
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not :keep) as leaves
     from unnest(:firsts, :lasts, :base_ids, :masks, :workers, :numbers, :outcomes, :delays, :errors)
@@ -81,20 +83,24 @@ with given as materialized (
 ), deleted as (
     delete from {schema}.tasks t using rows r
     where t.id = any (array[r.id]) and t.count = r.count and r.whole and not r.stays
-    returning t.queue, t.state, t.worker, r.hits
+    returning t.state, t.worker, r.hits
 -- if stays
-              , t.id, t.seq, t.func, t.codec, t.count, t.payloads, t.priority, t.run_at, t.expires_at, t.attempt, t.claims,
-              t.max_retries, t.options, t.metadata, t.error, t.created_at
+              , t.id, t.seq, t.count, t.payloads, t.run_at, t.expires_at, t.attempt, t.claims, t.error, {shared_columns}
+-- else
+              , t.queue
 -- end
 ), marked as (
     update {schema}.tasks t
     set removed = coalesce(t.removed, {schema}.zeros(t.count)) | r.hits
     from rows r
     where t.id = any (array[r.id]) and t.count = r.count and not r.whole
-    returning t.queue, t.state, t.worker, r.hits
+    returning t.state, t.worker, r.hits
 -- if stays
-              , t.id, t.seq, t.func, t.codec, t.count, t.payloads, t.priority, t.run_at, t.expires_at, t.attempt, t.claims,
-              t.max_retries, t.options, t.metadata, t.error, t.created_at
+              , t.id, t.seq, t.count, t.payloads, t.run_at, t.expires_at, t.attempt, t.claims, t.error, {shared_columns}
+-- else
+              , t.queue
+-- end
+-- if stays
 ), changed as (
     update {schema}.tasks t
     set (state, attempt, run_at, expires_at, error, ended_at) = (select {settle_changes}), worker = null, claimed_at = null
@@ -105,10 +111,9 @@ with given as materialized (
 ), apart as (
     -- A task that stays while others of its segment do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
-        id, seq, queue, func, codec, payloads, priority, claims, max_retries, options, metadata, created_at,
-        state, attempt, run_at, expires_at, error, ended_at)
-    select {schema}.id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.queue, t.func, t.codec,
-           t.payloads[p.index + 1:p.index + 1], t.priority, t.claims, t.max_retries, t.options, t.metadata, t.created_at,
+        id, seq, payloads, claims, {shared_columns}, state, attempt, run_at, expires_at, error, ended_at)
+    select {schema}.id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.payloads[p.index + 1:p.index + 1], t.claims,
+           {shared_columns},
            {settle_changes}
     from (select * from deleted union all select * from marked) t
     join found f on f.id = t.id and f.count = t.count and not f.leaves

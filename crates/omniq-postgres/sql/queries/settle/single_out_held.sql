@@ -1,9 +1,11 @@
 -- Gives a running task a row of its own under the same claim, so that its completion locks no other task. Changes nothing if it has its own
 -- row.
 -- params: id uuid, base_id uuid, worker bigint, number integer
--- reads: tasks by tasks_id
+-- index: tasks_id
 -- locks: the segment, for update
 -- writes: tasks
+-- rows: whole
+-- cursors: kept
 with found as materialized (
     select t.id, t.count, {schema}.offset_of(:id) - {schema}.offset_of(t.id) as index,
            bit_count(coalesce(t.removed, {schema}.zeros(t.count))) + 1 = t.count as last
@@ -24,9 +26,7 @@ with found as materialized (
     returning t.*, f.index
 )
 insert into {schema}.tasks (
-    id, seq, queue, func, codec, payloads, priority, state, run_at, expires_at, attempt, claims, max_retries, options, metadata,
-    error, created_at, worker, claimed_at)
-select :id, t.seq - t.count + 1 + t.index, t.queue, t.func, t.codec, t.payloads[t.index + 1:t.index + 1], t.priority, t.state,
-       t.run_at, t.expires_at, t.attempt, t.claims, t.max_retries, t.options, t.metadata, t.error, t.created_at, t.worker,
-       t.claimed_at
+    id, seq, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at, {shared_columns})
+select :id, t.seq - t.count + 1 + t.index, t.payloads[t.index + 1:t.index + 1], t.state, t.run_at, t.expires_at, t.attempt, t.claims,
+       t.error, t.worker, t.claimed_at, {shared_columns}
 from (select * from deleted union all select * from marked) t

@@ -1,6 +1,6 @@
 -- About :limit waiting tasks whose time to live has ended, whole rows. Rows that another session holds by a lock are skipped.
 -- params: limit bigint
--- reads: tasks by tasks_expiring
+-- index: tasks_expiring
 -- locks: the tasks, skip locked
 select {task_columns}
 from (

@@ -1,5 +1,6 @@
 -- Removes those of the lost workers that hold nothing any more, and counts them.
 -- params: workers bigint[]
+-- index: tasks_ready for '{1,2}'
 -- writes: workers, heartbeats
 with deleted as (
     delete from {schema}.workers w

@@ -1,6 +1,7 @@
 -- About :limit tasks that lost workers hold, whole rows. Rows that another session holds by a lock, such as that of a task that completes in a
 -- transaction, are skipped: blocked_rescues.sql lists them.
 -- params: workers bigint[], limit bigint
+-- index: tasks_ready for '{1,2}', 100
 -- locks: the tasks, skip locked
 select {task_columns}, t.name
 from (

@@ -4,15 +4,15 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use super::history::{Call, Fact, History, Whole};
-use super::model::{self, Model};
-use crate::model::{TaskId, TaskState};
+use super::history::{Call, History, Whole};
+use super::model::{self, Fact, Model, Sweep};
+use crate::model::TaskId;
 
 /// A statement of a call about the present task.
 enum Saying<'a> {
     Fact(&'a Fact),
-    /// The purge with this number among the purges of the history.
-    Purge(usize, Option<TaskState>),
+    /// The sweep with this number among those of the history.
+    Sweep(usize, Sweep),
 }
 
 struct Step<'a> {
@@ -21,31 +21,31 @@ struct Step<'a> {
 }
 
 pub(super) fn check(history: &History, keeps: bool) -> Result<(), String> {
-    let purges: Vec<(&Call, u64)> = history
+    let sweeps: Vec<(&Call, u64)> = history
         .calls
         .iter()
         .filter_map(|call| match call.whole {
-            Whole::Purged(_, count) => Some((call, count)),
+            Whole::Swept(_, count) => Some((call, count)),
             _ => None,
         })
         .collect();
-    let mut bounds = vec![(0_u64, 0_u64); purges.len()];
+    let mut bounds = vec![(0_u64, 0_u64); sweeps.len()];
     for task in history.tasks() {
         let steps = steps(history, task);
         let ends = Search { steps: &steps, keeps, seen: HashSet::new(), ends: HashSet::new() }.ends();
         if ends.is_empty() {
             return Err(report(task, &steps));
         }
-        // For each purge, the bounds of how many tasks it removed, over all orders that fit.
+        // For each sweep, the bounds of how many tasks it changed, over all orders that fit.
         for (no, (least, most)) in bounds.iter_mut().enumerate() {
-            let removed = |ends: &u32| ends & (1 << no) > 0;
-            *least += u64::from(ends.iter().all(removed));
-            *most += u64::from(ends.iter().any(removed));
+            let changed = |ends: &u32| ends & (1 << no) > 0;
+            *least += u64::from(ends.iter().all(changed));
+            *most += u64::from(ends.iter().any(changed));
         }
     }
-    for ((call, count), (least, most)) in purges.iter().zip(bounds) {
+    for ((call, count), (least, most)) in sweeps.iter().zip(bounds) {
         if !(least..=most).contains(count) {
-            return Err(format!("{} answered {count}, but removed {least} to {most} tasks", call.act));
+            return Err(format!("{} answered {count}, but changed {least} to {most} tasks", call.act));
         }
     }
     Ok(())
@@ -53,7 +53,7 @@ pub(super) fn check(history: &History, keeps: bool) -> Result<(), String> {
 
 /// The statements about this task, in the order in which their calls began.
 fn steps(history: &History, task: TaskId) -> Vec<Step<'_>> {
-    let mut purges = 0;
+    let mut sweeps = 0;
     let mut steps = Vec::new();
     for call in &history.calls {
         let facts = call.facts.iter().filter(|(id, _)| *id == task);
@@ -62,9 +62,9 @@ fn steps(history: &History, task: TaskId) -> Vec<Step<'_>> {
             Whole::Nothing => {}
             Whole::Listed if call.facts.iter().any(|(id, _)| *id == task) => {}
             Whole::Listed => steps.push(Step { call, saying: Saying::Fact(&Fact::Seen(None)) }),
-            Whole::Purged(state, _) => {
-                steps.push(Step { call, saying: Saying::Purge(purges, state) });
-                purges += 1;
+            Whole::Swept(sweep, _) => {
+                steps.push(Step { call, saying: Saying::Sweep(sweeps, sweep) });
+                sweeps += 1;
             }
         }
     }
@@ -77,7 +77,7 @@ struct Search<'a> {
     steps: &'a [Step<'a>],
     keeps: bool,
     seen: HashSet<(u64, Model, u32)>,
-    /// Which purges removed the task, one bit each, for every order that fits.
+    /// Which sweeps changed the task, one bit each, for every order that fits.
     ends: HashSet<u32>,
 }
 
@@ -88,13 +88,13 @@ impl Search<'_> {
         self.ends
     }
 
-    fn go_on(&mut self, done: u64, model: Model, removed: u32) {
-        if !self.seen.insert((done, model, removed)) {
+    fn go_on(&mut self, done: u64, model: Model, swept: u32) {
+        if !self.seen.insert((done, model, swept)) {
             return;
         }
         let left = || (0..self.steps.len()).filter(|place| done & (1 << place) == 0);
         let Some(first_end) = left().map(|place| self.steps[place].call.end).min() else {
-            self.ends.insert(removed);
+            self.ends.insert(swept);
             return;
         };
         let next: Vec<usize> = left().filter(|place| self.steps[*place].call.begin <= first_end).collect();
@@ -103,13 +103,13 @@ impl Search<'_> {
             match self.steps[place].saying {
                 Saying::Fact(fact) => {
                     if let Some(model) = model::after(model, fact, self.keeps) {
-                        self.go_on(done, model, removed);
+                        self.go_on(done, model, swept);
                     }
                 }
-                Saying::Purge(no, state) if model::is_purged(model, state) => {
-                    self.go_on(done, None, removed | (1 << no));
-                }
-                Saying::Purge(..) => self.go_on(done, model, removed),
+                Saying::Sweep(no, sweep) => match model::swept(model, sweep) {
+                    Some(model) => self.go_on(done, model, swept | (1 << no)),
+                    None => self.go_on(done, model, swept),
+                },
             }
         }
     }
@@ -120,7 +120,7 @@ fn report(task: TaskId, steps: &[Step<'_>]) -> String {
     for Step { call, saying } in steps {
         let said = match saying {
             Saying::Fact(fact) => format!("{fact:?}"),
-            Saying::Purge(..) => format!("{:?}", call.whole),
+            Saying::Sweep(..) => format!("{:?}", call.whole),
         };
         let (lane, begin, end) = (call.lane, call.begin / 1000, call.end / 1000);
         let _ = writeln!(text, "  {begin:>7}–{end:>7} µs, connection {lane}: {}: {said}", call.act);

@@ -1,7 +1,51 @@
-//! One task in the state machine: whether an answer can be true of it, and its state afterwards.
+//! One task in the state machine: what an answer can state about it, whether that can be true, and its state afterwards.
 
-use super::history::{Change, Fact, Refusal, View};
 use crate::model::*;
+
+/// A task as an answer describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct View {
+    pub(super) state: TaskState,
+    pub(super) attempt: u32,
+    pub(super) claim: Option<Claim>,
+    pub(super) priority: i16,
+    pub(super) value: i64,
+}
+
+/// Why a verb was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NotFound,
+    Conflict,
+}
+
+/// How an update changes a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Value(i64),
+    Priority(i16),
+    Due,
+}
+
+/// What an answer states about one task.
+#[derive(Debug, Clone)]
+pub(super) enum Fact {
+    Added { view: View, expired: bool },
+    Seen(Option<View>),
+    Claimed(View),
+    Settled { claim: Option<Claim>, outcome: Outcome, done: bool },
+    Cancelled(Cancelled),
+    Deleted(Option<Refusal>),
+    Retried(Option<Refusal>),
+    Updated(Change, Result<View, Refusal>),
+}
+
+/// A verb on all tasks of some kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sweep {
+    /// Removes those that are not running, of this state if one is given.
+    Purge(Option<TaskState>),
+}
 
 /// A task that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,11 +100,15 @@ pub(super) fn after(model: Model, fact: &Fact, keeps: bool) -> Option<Model> {
     }
 }
 
-/// Whether a purge removes it.
-pub(super) fn is_purged(model: Model, state: Option<TaskState>) -> bool {
-    model.is_some_and(|Known { view, .. }| {
-        view.state != TaskState::Running && state.is_none_or(|state| state == view.state)
-    })
+/// The task after this sweep, or `None` if it is not of that kind.
+pub(super) fn swept(model: Model, sweep: Sweep) -> Option<Model> {
+    let Known { view, .. } = model?;
+    match sweep {
+        Sweep::Purge(state) => {
+            let goes = view.state != TaskState::Running && state.is_none_or(|state| state == view.state);
+            goes.then_some(None)
+        }
+    }
 }
 
 fn is_waiting(known: &Known) -> bool {

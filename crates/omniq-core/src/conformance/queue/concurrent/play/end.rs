@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::super::history::{Fact, Whole};
+use super::super::history::Whole;
+use super::super::model::Fact;
 use super::super::plan::Act;
 use super::{Lane, unexpected, view};
 use crate::*;

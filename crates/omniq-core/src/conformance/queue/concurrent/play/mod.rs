@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::history::{Call, Change, Fact, History, Refusal, View, Whole};
+use super::history::{Call, History, Whole};
+use super::model::{Change, Fact, Refusal, Sweep, View};
 use super::plan::{Act, Plan};
 use super::stage::{Completer, LANES, Stage};
 use crate::conformance::support::{HOUR, boom, from, number, pause, task};
@@ -212,7 +213,7 @@ impl Lane {
                 let state = state.map(|place| TaskState::ALL[place]);
                 let filter = TaskFilter { state, ..self.filter() };
                 let count = queue.purge(&filter).await.map_err(unexpected("purge"))?;
-                self.note(begin, name, Vec::new(), Whole::Purged(state, count));
+                self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Purge(state), count));
             }
             Act::Enqueue(count) => drop(self.add(*count, task(0).queue(&self.name)).await?),
             Act::Expire => {

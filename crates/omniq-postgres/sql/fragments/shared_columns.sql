@@ -1,0 +1,1 @@
+queue, func, codec, priority, max_retries, options, metadata, created_at
