@@ -105,7 +105,7 @@ class OmniQError(Exception):
 
     @property
     def is_schema_too_new(self) -> bool:
-        """The database's schema is newer than this version of the library knows."""
+        """The database's schema is newer than this version of the library can use."""
         return self.kind == "schema_too_new"
 
     @property
@@ -205,7 +205,7 @@ class TimeoutError(OmniQError, builtins.TimeoutError):
 
 
 class SchemaTooNewError(OmniQError):
-    """The database's schema is newer than this version of the library knows."""
+    """The database's schema is newer than this version of the library can use."""
 
     kind = "schema_too_new"
 

@@ -112,11 +112,6 @@ impl Database {
 }
 
 async fn parts_there(settings: &Settings) -> Result<Vec<Part>> {
-    let mut there = Vec::new();
-    for migration in migrate::status(settings, &Part::ALL).await? {
-        if migration.applied_at.is_some() && !there.contains(&migration.part) {
-            there.push(migration.part);
-        }
-    }
-    Ok(there)
+    let all = migrate::status(settings, &Part::ALL).await?;
+    Ok(all.into_iter().filter(|part| part.version > 0).map(|part| part.part).collect())
 }

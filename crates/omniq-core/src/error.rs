@@ -89,7 +89,7 @@ kinds! {
     PoolTimeout, pool_timeout, is_pool_timeout;
     /// A time limit ran out, such as the caller's timeout.
     Timeout, timeout, is_timeout;
-    /// The database's schema is newer than this version of the library knows.
+    /// The database's schema is newer than this version of the library can use: a migration that it does not know breaks it.
     SchemaTooNew, schema_too_new, is_schema_too_new;
     /// The schema or a table of it is missing, or older than this version needs.
     SchemaMissing, schema_missing, is_schema_missing;

@@ -65,7 +65,7 @@ impl AsyncPostgresBackend {
     /// Connects with these settings and brings the schema of each part up to date.
     ///
     /// Errors: `is_config` for settings that cannot be used, `is_unavailable` if no server can be reached within `acquire_timeout`,
-    /// `is_schema_missing` if `migrate` is off and a migration is missing, `is_schema_too_new` if a newer OmniQ has migrated the schema.
+    /// `is_schema_missing` if `migrate` is off and a migration is missing, `is_schema_too_new` if a newer migration breaks this version.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         settings.check()?;
         let mut opener = Opener { settings, shared: None };

@@ -112,7 +112,7 @@ pub(crate) fn hash(text: &str) -> u64 {
 }
 
 /// Quotes a text for SQL, whatever it holds, and however the session treats a backslash.
-fn quote_literal(text: &str) -> String {
+pub(crate) fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("e'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }

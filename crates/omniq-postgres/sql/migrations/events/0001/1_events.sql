@@ -1,3 +1,5 @@
+-- adds: the table of events
+--
 -- Events, in the order in which they were taken. Rows are only added.
 create table {schema}.events (
     id       bigint generated always as identity,

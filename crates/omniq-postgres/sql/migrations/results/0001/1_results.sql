@@ -1,3 +1,5 @@
+-- adds: the table of results
+--
 -- Results, kept until they expire; for ever: until infinity. A row holds one result, or those of several tasks with one base id that were
 -- settled together. The statements that write keep to one result for each task: see remove_results() and store_many.sql.
 -- docs/decisions/0018-results-in-segments.md.

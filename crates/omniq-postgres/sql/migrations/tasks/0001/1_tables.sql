@@ -1,3 +1,5 @@
+-- adds: the tables of tasks and workers, and the functions to enqueue
+--
 -- Tasks, workers and heartbeats.
 --
 -- In all migrations {schema} is the quoted schema name, {body} a dollar quote that the name does not contain, {channel} the channel of the

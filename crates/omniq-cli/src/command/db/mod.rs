@@ -1,20 +1,27 @@
 //! `omniq db`: the schema.
 
-use clap::{Args, Subcommand, ValueEnum};
-use omniq::backend::postgres::{Placement, Settings};
-use omniq::migrate::{self, MigrationStatus, Part};
-use serde::Serialize;
+mod parts;
+mod status;
+
+use clap::{Args, Subcommand};
+use omniq::backend::postgres::Settings;
+use omniq::migrate::{self, Part};
 use serde_json::json;
 
+use self::parts::Parts;
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Failure, Result};
-use crate::output::{Output, Tint};
+use crate::output::Output;
 
 const HELP: &str = "\
 The schema is made of numbered migrations, apart for tasks, results and events: a part that is not
 used is not made. Programs that connect bring it up to date by themselves unless the setting
-`migrate` is off. It is safe to run this from many places at once.
+`migrate` is off. It is safe to run this from many places at once, also from older programs: they
+change nothing, or are refused if a newer migration breaks them.
+
+To upgrade, migrate first, then replace the programs. While migrations only add, older programs go
+on, restart, and can be put back. `omniq db status` says which programs can use the schema.
 
 The looking commands (`omniq queues`, `tasks list` and so on) never change the schema of a
 configured database.
@@ -39,8 +46,12 @@ enum DbCommand {
     /// Bring the schema up to the newest version
     #[command(after_help = "Examples:\n  omniq db migrate\n  omniq db migrate --part tasks --part events")]
     Migrate(Parts),
-    /// Show which migrations the database has
-    #[command(after_help = "Example:\n  omniq db status")]
+    /// Show the versions of schema and program, and which programs can use the schema
+    #[command(
+        after_help = "The version of a part is the number of its newest migration. The exit code is 0 if this program can\n\
+                      use all parts as they are, and 1 or 2 if not; the reason is on stderr.\n\n\
+                      Examples:\n  omniq db status\n  omniq db status --json | jq '.[] | select(.usable | not)'"
+    )]
     Status(Parts),
     /// Count the tasks again, after you changed them with your own SQL
     #[command(
@@ -59,55 +70,22 @@ enum DbCommand {
     },
 }
 
-#[derive(Debug, Args)]
-struct Parts {
-    /// A part, instead of the configured ones; may be given more than once
-    #[arg(long = "part", value_name = "PART", value_enum)]
-    parts: Vec<PartName>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PartName {
-    Tasks,
-    Results,
-    Events,
-}
-
-impl From<PartName> for Part {
-    fn from(name: PartName) -> Self {
-        match name {
-            PartName::Tasks => Self::Tasks,
-            PartName::Results => Self::Results,
-            PartName::Events => Self::Events,
-        }
-    }
-}
-
 pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
     match &args.command {
         DbCommand::Migrate(parts) => {
+            let targets = parts.targets(&Database::find(global, out)?.settings)?;
             let mut done = Vec::new();
-            for (settings, parts) in parts.targets(&Database::find(global, out)?.settings)? {
-                done.extend(migrate::migrate(&settings, &parts).await?);
+            for (settings, parts) in &targets {
+                done.extend(migrate::migrate(settings, parts).await?);
             }
-            if out.is_json() {
-                return out.json(&records(&done));
-            }
-            if done.is_empty() {
-                return out.line("Nothing to do: the schema is up to date.");
-            }
-            show(&done, out)
+            status::migrated(&done, &targets, out).await
         }
         DbCommand::Status(parts) => {
-            let mut all = Vec::new();
-            for (settings, parts) in parts.targets(&Database::find(global, out)?.settings)? {
-                all.extend(migrate::status(&settings, &parts).await?);
-            }
-            if out.is_json() { out.json(&records(&all)) } else { show(&all, out) }
+            status::show(&parts.targets(&Database::find(global, out)?.settings)?, out).await
         }
         DbCommand::Recount => {
             let settings = Database::find(global, out)?.settings;
-            let tasks = Parts { parts: Vec::new() }.targets(&settings)?;
+            let tasks = Parts::configured().targets(&settings)?;
             let Some((settings, _)) = tasks.into_iter().find(|(_, parts)| parts.contains(&Part::Tasks))
             else {
                 return Err(Failure::usage("the settings do not keep tasks in PostgreSQL: nothing to count"));
@@ -156,74 +134,4 @@ fn statements(name: Option<&str>, schema: &str, out: &Output) -> Result<()> {
     }
     let texts: Vec<_> = all.iter().map(|one| format!("{};", one.to_string().trim_end())).collect();
     out.line(texts.join("\n\n"))
-}
-
-impl Parts {
-    fn named(&self) -> Option<Vec<Part>> {
-        let named: Vec<Part> = self.parts.iter().map(|name| Part::from(*name)).collect();
-        (!named.is_empty()).then_some(named)
-    }
-
-    /// Each database, with the parts that are kept there.
-    fn targets(&self, settings: &Settings) -> Result<Vec<(Settings, Vec<Part>)>> {
-        let named = self.named();
-        let mut here = Vec::new();
-        let mut targets = Vec::new();
-        for (part, place) in Part::ALL.into_iter().zip([&settings.tasks, &settings.results, &settings.events])
-        {
-            if named.as_ref().is_some_and(|named| !named.contains(&part)) {
-                continue;
-            }
-            match place {
-                Placement::Url(url) => targets.push((settings.at(url)?, vec![part])),
-                Placement::Postgres => here.push(part),
-                // A part named with `--part` is included, even if the settings keep it in memory or turn it off.
-                Placement::Memory | Placement::Off if named.is_some() => here.push(part),
-                Placement::Memory | Placement::Off => {}
-            }
-        }
-        if !here.is_empty() {
-            targets.insert(0, (settings.clone(), here));
-        }
-        if targets.is_empty() {
-            return Err(Failure::usage("the settings keep nothing in PostgreSQL: name parts with --part"));
-        }
-        Ok(targets)
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct MigrationRecord<'a> {
-    part: &'static str,
-    version: i32,
-    name: &'a str,
-    applied_at: Option<&'a str>,
-}
-
-fn records(all: &[MigrationStatus]) -> Vec<MigrationRecord<'_>> {
-    all.iter()
-        .map(|MigrationStatus { part, version, name, applied_at }| MigrationRecord {
-            part: part.name(),
-            version: *version,
-            name,
-            applied_at: applied_at.as_deref(),
-        })
-        .collect()
-}
-
-fn show(all: &[MigrationStatus], out: &Output) -> Result<()> {
-    let mut table = out.table(&["part", "version", "name", "applied"]).right(&[1]);
-    for migration in all {
-        let applied = match &migration.applied_at {
-            Some(time) => (time.clone(), None),
-            None => ("not yet".to_owned(), Some(Tint::Wait)),
-        };
-        table.tinted([
-            (migration.part.to_string(), None),
-            (migration.version.to_string(), None),
-            (migration.name.clone(), None),
-            applied,
-        ]);
-    }
-    out.line(table.render())
 }

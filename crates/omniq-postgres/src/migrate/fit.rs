@@ -1,0 +1,145 @@
+//! Whether a program fits a schema: decided from the table of migrations alone, so that a program can decide about migrations that are newer
+//! than itself.
+
+use omniq_core::{Error, Result};
+
+use super::applied::{Applied, decisive, find, version};
+use super::effect::Effect;
+use super::files::{Known, Migration, Part};
+use crate::sql::schema::{Schema, quote_identifier};
+
+/// Refuses a schema that was renamed, that has other migrations under the same numbers, or that a newer migration closed to this program.
+pub(super) fn check(applied: &[Applied], schema: &Schema, parts: &[Part], known: Known) -> Result<()> {
+    if let Some(Applied { home, .. }) = applied.iter().find(|row| row.home != schema.name()) {
+        let (now, before) = (quote_identifier(schema.name()), quote_identifier(home));
+        return Err(Error::config(format!(
+            "schema {now} was renamed from {before}, the name that its functions know it by: give it back (alter schema {now} \
+             rename to {before}), or make a schema of the new name and move the tasks by a program"
+        )));
+    }
+    parts.iter().try_for_each(|part| check_part(applied, schema, *part, known))
+}
+
+fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Result<()> {
+    for migration in known.of(part) {
+        match find(applied, part, migration.version) {
+            Some(row) if row.checksum != migration.checksum() => {
+                return Err(Error::config(format!(
+                    "migration {:04}_{} of the {part} in the database differs from the one that this version of OmniQ \
+                     knows: it was made by an unreleased version; drop the schema with all its data, or name another",
+                    row.version, row.name
+                )));
+            }
+            _ => {}
+        }
+    }
+    let program = known.version(part);
+    let Some(row) = decisive(applied, part) else { return Ok(()) };
+    let Applied { effect, version: breaking, name, release, .. } = row;
+    if effect.usable_from() <= program {
+        return Ok(());
+    }
+    Err(Error::schema_too_new(format!(
+        "the {part} in schema {:?} are at version {}, and only programs at version {} or newer can use them; this one, OmniQ {}, is at \
+         version {program}: migration {breaking:04}_{name} {effect}: update OmniQ to release {release}, which applied it, or to a newer one",
+        schema.name(),
+        version(applied, part),
+        effect.usable_from(),
+        env!("CARGO_PKG_VERSION"),
+    )))
+}
+
+/// The first migration of these parts that the database lacks.
+pub(super) fn lacking(
+    applied: &[Applied],
+    parts: &[Part],
+    known: Known,
+) -> Option<(Part, &'static Migration)> {
+    known.wanted(parts).find(|(part, migration)| find(applied, *part, migration.version).is_none())
+}
+
+/// Refuses a schema that lacks a migration.
+pub(super) fn check_complete(
+    applied: &[Applied],
+    schema: &Schema,
+    parts: &[Part],
+    known: Known,
+) -> Result<()> {
+    let Some((part, migration)) = lacking(applied, parts, known) else { return Ok(()) };
+    // Programs that can use a part exist only if the part does.
+    let before = version(applied, part) > 0;
+    let breaking = known.of(part).iter().find(|one| {
+        before && find(applied, part, one.version).is_none() && matches!(one.effect(), Effect::Breaks { .. })
+    });
+    let warning = breaking.map_or(String::new(), |one| {
+        format!("; migration {:04}_{} {}: stop such programs first", one.version, one.name, one.effect())
+    });
+    Err(Error::schema_missing(format!(
+        "schema {:?} lacks migration {migration}: run `omniq db migrate`, or connect with migrate on{warning}",
+        schema.name(),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::files::KNOWN;
+
+    fn row(part: Part, version: i32, effect: Effect) -> Applied {
+        let known = KNOWN.of(part).iter().find(|migration| migration.version == version);
+        Applied {
+            part: part.name().to_owned(),
+            version,
+            name: "name".to_owned(),
+            checksum: known.map_or("unknown".to_owned(), Migration::checksum),
+            at: String::new(),
+            home: "omniq".to_owned(),
+            effect,
+            release: "9.9.9".to_owned(),
+        }
+    }
+
+    fn adds() -> Effect {
+        Effect::Adds { what: "a column".to_owned() }
+    }
+
+    fn breaks(below: i32) -> Effect {
+        Effect::Breaks { below, reason: "column x is gone".to_owned() }
+    }
+
+    fn answer(rows: &[Applied]) -> Result<()> {
+        check(rows, &Schema::new("omniq").unwrap(), &[Part::Tasks], KNOWN)
+    }
+
+    #[test]
+    fn what_adds_is_accepted_and_what_breaks_decides_from_which_version_on() {
+        let tasks = |version, effect| row(Part::Tasks, version, effect);
+        let first = tasks(1, adds());
+        answer(&[]).unwrap();
+        answer(&[first.clone(), tasks(2, adds()), tasks(3, adds())]).unwrap();
+        let mut rows =
+            vec![first, tasks(2, adds()), tasks(4, breaks(3)), tasks(5, breaks(2)), tasks(6, adds())];
+        let error = answer(&rows).unwrap_err();
+        assert!(error.is_schema_too_new(), "{error:?}");
+        let words = [
+            "the tasks in schema \"omniq\" are at version 6",
+            "only programs at version 3 or newer",
+            "is at version 1",
+            "migration 0004_name breaks below 3: column x is gone",
+            "update OmniQ to release 9.9.9",
+        ];
+        for words in words {
+            assert!(error.to_string().contains(words), "{words:?} is not in {error}");
+        }
+        rows.iter_mut().for_each(|row| row.part = "results".to_owned());
+        answer(&rows).expect("other parts do not matter");
+    }
+
+    #[test]
+    fn a_migration_that_is_known_must_be_the_same_and_one_that_is_not_may_be_any() {
+        let mut first = row(Part::Tasks, 1, adds());
+        first.checksum = "other".to_owned();
+        let error = answer(&[first, row(Part::Tasks, 2, adds())]).unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("0001_name"), "{error:?}");
+    }
+}
