@@ -142,7 +142,8 @@ class Crate:
 def main() -> int:
     status = 0
     for folder in sorted(ROOT.iterdir()):
-        if not (folder / "src").is_dir():
+        # What a procedural macro writes stands in another crate.
+        if not (folder / "src").is_dir() or "proc-macro = true" in (folder / "Cargo.toml").read_text():
             continue
         crate = Crate(folder)
         for circle in crate.circles():
