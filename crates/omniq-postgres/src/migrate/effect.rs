@@ -25,11 +25,13 @@ impl Effect {
     /// line.
     pub(super) fn declared(version: i32, text: &str) -> Result<Self, String> {
         let line = text.lines().next().unwrap_or_default();
+        let or_breaks = match version {
+            // There are no older programs.
+            ..=1 => String::new(),
+            _ => format!(", or `-- breaks below {version}: what older programs would fail on`"),
+        };
         let wrong = |why: String| {
-            format!(
-                "its first line is {line:?}, and {why}: write `-- adds: what it adds`, or `-- breaks below {version}: what older \
-                 programs would fail on`"
-            )
+            format!("its first line is {line:?}, and {why}: write `-- adds: what it adds`{or_breaks}")
         };
         let (effect, words) = if let Some(what) = line.strip_prefix("-- adds:") {
             let what = what.trim().to_owned();
@@ -115,5 +117,7 @@ mod tests {
             let error = Effect::declared(3, text).unwrap_err();
             assert!(error.contains(words) && error.contains("-- breaks below 3: what"), "{text:?}: {error}");
         }
+        let error = Effect::declared(1, "-- breaks below 1: it").unwrap_err();
+        assert!(error.contains("-- adds: what") && !error.contains("or `-- breaks"), "{error}");
     }
 }
