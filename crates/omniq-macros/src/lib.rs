@@ -3,8 +3,10 @@
 //! The trait is the only list of verbs. `#[blocking(BlockingQueue)]` on `trait TaskQueue` adds a struct
 //! `BlockingQueue<T>` with one `…_sync` method for each async method, its documentation included, and an
 //! adapter `BlockingQueueAdapter` that offers the blocking type as the async interface again, so that the one
-//! conformance suite can run against both. `#[layered]` adds what tests derive from an interface.
+//! conformance suite can run against both. `#[layered]` adds what tests derive from an interface, and
+//! `with_sql_files!` lists the files of the statements.
 
+mod files;
 mod layers;
 
 use proc_macro::TokenStream;
@@ -84,6 +86,13 @@ pub fn layered(attribute: TokenStream, input: TokenStream) -> TokenStream {
             .to_compile_error()
             .into(),
     }
+}
+
+/// `with_sql_files!(statements, "sql/queries")` calls a macro with all SQL files of a folder of the crate.
+#[proc_macro]
+pub fn with_sql_files(input: TokenStream) -> TokenStream {
+    let call = parse_macro_input!(input as files::Call);
+    files::of(&call).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// One `…_sync` method; `inner` is the async object within the twin.

@@ -1,4 +1,4 @@
-//! The statements: each a file under `sql/queries`, named here once. And the conversion of their parameters and rows.
+//! The statements: each file under `sql/queries` is one. And the conversion of their parameters and rows.
 
 mod columns;
 #[cfg(test)]
@@ -56,31 +56,31 @@ impl SettleBlocks {
 }
 
 macro_rules! statements {
-    ($($room:literal: $($name:ident),*;)*) => {
+    ($($room:literal $name:ident,)*) => {
         /// All statements for one schema.
         #[derive(Debug)]
         pub(crate) struct Statements {
-            $($(pub(crate) $name: Late,)*)*
-            settle: [Late; 16],
+            $(pub(crate) $name: Late,)*
+            settle_blocks: [Late; 16],
         }
 
         impl Statements {
             pub(crate) fn new(schema: &Schema) -> Self {
                 Self {
-                    $($($name: Late::new(
+                    $($name: Late::new(
                         schema,
                         stringify!($name),
                         include_str!(concat!("../../sql/queries/", $room, "/", stringify!($name), ".sql")),
                         &[],
-                    ),)*)*
-                    settle: SettleBlocks::all().map(|blocks| Late::new(schema, "settle", SETTLE, &blocks.flags())),
+                    ),)*
+                    settle_blocks: SettleBlocks::all().map(|blocks| Late::new(schema, "settle", SETTLE, &blocks.flags())),
                 }
             }
 
             /// Every statement, by the name of its file; `settle` with the names of its blocks.
             pub(crate) fn all(&self) -> Vec<(String, &Statement)> {
-                let mut all = vec![$($((stringify!($name).to_owned(), &*self.$name)),*),*];
-                for (blocks, statement) in SettleBlocks::all().into_iter().zip(&self.settle) {
+                let mut all: Vec<(String, &Statement)> = vec![$((stringify!($name).to_owned(), &*self.$name)),*];
+                for (blocks, statement) in SettleBlocks::all().into_iter().zip(&self.settle_blocks).skip(1) {
                     let name = [&["settle"][..], &blocks.flags()].concat().join("_");
                     all.push((name, &**statement));
                 }
@@ -92,28 +92,12 @@ macro_rules! statements {
 
 const SETTLE: &str = include_str!("../../sql/queries/settle/settle.sql");
 
-statements! {
-    "enqueue": enqueue_many, enqueue_in_transaction, enqueue_raw, enqueue_segment, enqueue_one,
-        log_enqueued, database_id, server_time;
-    "claim": promote, dequeue, contended, await_claims, orphaned_claims, next_due;
-    "settle": busy, single_out_held, complete_raw;
-    "manage": single_out, cancel, update, retry, delete, get, list, count, count_of_func, purge,
-        purge_left, prune, pause, resume, queues, roll_up_counts, recount;
-    "workers": register_worker, deregister_worker, heartbeat, end_workers, lost, forget_workers,
-        blocked_rescues, expired;
-    "wake": subscribe, unsubscribe, writers, register_inbox, listen_on, open_inbox, close_inbox,
-        end_handoff;
-    "results": lock_results, store_many, get_results, delete_results, list_results, count_results,
-        purge_results, make_results_partition, drop_results_partition;
-    "migrate": has_migrations, migrations;
-    "events": log_many, query_events, query_latest_events, count_events, purge_events,
-        make_events_partition, drop_events_partition;
-}
+omniq_macros::with_sql_files!(statements, "sql/queries");
 
 impl Statements {
     /// Settles, and in the same statement stores results and logs events.
     pub(crate) fn settle(&self, blocks: SettleBlocks) -> &Statement {
-        &self.settle[blocks.index()]
+        &self.settle_blocks[blocks.index()]
     }
 }
 

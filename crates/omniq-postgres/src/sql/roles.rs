@@ -45,9 +45,8 @@ async fn c27_each_role_may_execute_its_statements() {
                 .iter()
                 .any(|verb| statement.text.contains(&format!("{verb} \"omniq\".tasks")));
             match answer {
-                Err(error) if may(head) => {
-                    wrong.push(format!("{kind} lacks a privilege for {name}: {error}"))
-                }
+                Err(error) if may(head) => wrong
+                    .push(format!("{kind}, {name}: {:?}", error.as_db_error().map(|error| error.message()))),
                 Ok(_) if !may(head) && writes_tasks => wrong.push(format!("{kind} can execute {name}")),
                 _ => {}
             }

@@ -22,7 +22,7 @@ const PAUSES: &str = "
     create trigger pause_before before insert or update or delete on omniq.tasks for each statement execute function omniq.pause();
     create trigger pause_after after insert or update or delete on omniq.tasks for each statement execute function omniq.pause();";
 
-/// A row of several tasks is changed only by statements whose head says `-- rows: whole`: `{whole}`.
+/// A row of several tasks is changed only by statements whose head says `-- rows: whole`: `{whole}` stands for their names.
 const WHOLE_ROWS: &str = "
     create function omniq.whole_rows() returns trigger language plpgsql as $$
     begin
