@@ -275,7 +275,7 @@ impl Backend {
     }
 
     fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
-        let batch = batch.into_iter().map(|settlement| settlement.0).collect();
+        let batch: Vec<_> = batch.into_iter().map(|settlement| settlement.0).collect();
         let mode = if all { SettleMode::All } else { SettleMode::Each };
         self.verb(py, move |backend| async move { backend.settle(&batch, mode).await.map(Answer::Settled) })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use omniq::port::{SettleMode, WorkerInfo};
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
-use omniq::{Dequeue, Error, Result, Task, TaskId, TaskQueue, WorkerId};
+use omniq::{Dequeue, Error, Result, Task, TaskQueue, WorkerId};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -185,7 +185,7 @@ impl Queue {
     }
 
     fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
-        let batch = batch.into_iter().map(|settlement| settlement.0).collect();
+        let batch: Vec<_> = batch.into_iter().map(|settlement| settlement.0).collect();
         let mode = if all { SettleMode::All } else { SettleMode::Each };
         self.verb(py, move |queue| async move { queue.settle(&batch, mode).await.map(Answer::Settled) })
     }

@@ -4,10 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use omniq::port::{Claim, Settled};
-use omniq::{Backoff, Cancelled, QueueStats, ResultStatus, TaskError, TaskState, WorkerId};
+use omniq::{Backoff, Cancelled, QueueStats, ResultStatus, TaskError, TaskId, TaskState, WorkerId};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use pyo3::{IntoPyObjectExt, intern};
+use uuid::Uuid;
 
 use super::fields::{field, given};
 use super::imported::imported;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Worker;
-use super::stop::{Ended, LOG, Stop, raise};
+use super::stop::{LOG, Stop, raise};
 use crate::error::to_py;
 use crate::runtime::runtime;
 use omniq::sync::locked;
