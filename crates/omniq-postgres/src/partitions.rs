@@ -41,10 +41,16 @@ impl Missing {
     }
 
     /// Whether the call failed because a partition was missing, and the partition is there now: the caller then repeats the call.
+    ///
+    /// Errors: those of making it; `is_unavailable` if it is still not found after all attempts.
     pub(crate) async fn made<T>(&mut self, db: &Db, answer: &Result<T>) -> Result<bool> {
-        let Some(table) = answer.as_ref().err().and_then(lacking).filter(|_| self.tries > 0) else {
-            return Ok(false);
-        };
+        let Some(table) = answer.as_ref().err().and_then(lacking) else { return Ok(false) };
+        if self.tries == 0 {
+            // The value is not at fault: a session under load did not find a partition for seconds that others had used.
+            return Err(Error::unavailable(format!(
+                "the partition of {table} that a row needs is registered, and the session does not find it: nothing was written, try again"
+            )));
+        }
         if table == "events" {
             db.make_events_partition(0.0).await?;
         } else {

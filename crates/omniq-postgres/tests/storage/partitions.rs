@@ -331,3 +331,27 @@ async fn an_enqueued_event_finds_its_partition_or_makes_it() {
     }
     backend.close().await.unwrap();
 }
+
+/// A session under load did not find a partition that others had used before, for three seconds. The results of that time
+/// were refused as bad values, and their tasks failed for good.
+#[tokio::test]
+async fn results_wait_for_a_partition_that_is_registered_and_not_found() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let client = db.client().await;
+    let hidden = "insert into omniq.results_partitions values ('hidden', now(), now() + interval '30 days')";
+    client.execute(hidden, &[]).await.unwrap();
+    let refused = backend.results().unwrap().store(result(DAY)).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+
+    let worker = Worker::builder(&backend).register("f", async |(): (), _: Context| Ok::<_, Failure>("kept"));
+    let worker = worker.build().unwrap();
+    let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let id = backend.enqueue(NewTask::new("f", &()).unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    client.execute("delete from omniq.results_partitions where name = 'hidden'", &[]).await.unwrap();
+    let value: String = backend.wait_for(id, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(value, "kept");
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
