@@ -42,9 +42,13 @@ impl Missing {
 
     /// Whether the call failed because a partition was missing, and the partition is there now: the caller then repeats the call.
     ///
-    /// Errors: those of making it; `is_unavailable` if it is still not found after all attempts.
+    /// Errors: those of making it; `is_unavailable` if that of a result is still not found after all attempts.
     pub(crate) async fn made<T>(&mut self, db: &Db, answer: &Result<T>) -> Result<bool> {
         let Some(table) = answer.as_ref().err().and_then(lacking) else { return Ok(false) };
+        if self.tries == 0 && table == "events" {
+            // A task is settled without its events rather than not at all.
+            return Ok(false);
+        }
         if self.tries == 0 {
             // The value is not at fault: a session under load did not find a partition for seconds that others had used.
             return Err(Error::unavailable(format!(

@@ -1,5 +1,5 @@
-//! How often tasks may have come back to where claims have passed: counted wherever a statement is sent, because a verb that forgets
-//! it is noticed by nobody. Claims that resume begin at the front again after each (`queue/cursor.rs`).
+//! How often tasks may have come back to where claims have passed: counted wherever a statement is sent, because nothing else
+//! would show a verb that forgets it. Claims that resume begin at the front again after each (`queue/cursor.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

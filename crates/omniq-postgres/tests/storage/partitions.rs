@@ -355,3 +355,25 @@ async fn results_wait_for_a_partition_that_is_registered_and_not_found() {
     handle.stop();
     running.await.unwrap().unwrap();
 }
+
+/// Found in a last reading of the mend above: a task is settled without its events rather than not at all.
+#[tokio::test]
+async fn a_partition_of_events_that_is_not_found_keeps_no_task_from_its_end() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let worker = Worker::builder(&backend).register("f", async |(): (), _: Context| Ok::<_, Failure>("kept"));
+    let worker = worker.build().unwrap();
+    let id = backend.enqueue(NewTask::new("f", &()).unwrap()).await.unwrap();
+    let client = db.client().await;
+    let partition: String =
+        client.query_one("select name from omniq.events_partitions", &[]).await.unwrap().get(0);
+    client
+        .batch_execute(&format!("alter table omniq.events detach partition omniq.{partition}"))
+        .await
+        .unwrap();
+    let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
+    let value: String = backend.wait_for(id, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(value, "kept");
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
