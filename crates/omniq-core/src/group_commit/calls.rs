@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::detach::DetachOnDrop;
+use super::flush::Flush;
 use super::{Again, GroupCommit, GroupWriter, Rule};
 use crate::{Error, Result};
 
@@ -31,14 +32,20 @@ pub trait CallWriter: Send + Sync + 'static {
 
 /// Calls that arrive while others are in flight are sent together.
 #[derive(Debug)]
-pub struct Calls<W: CallWriter>(Arc<GroupCommit<Answering<W>>>);
+pub struct Calls<W: CallWriter>(pub(super) Arc<GroupCommit<Answering<W>>>);
 
-struct Answering<W>(W);
+pub(super) struct Answering<W>(W);
 
-struct Call<W: CallWriter> {
+pub(super) struct Call<W: CallWriter> {
     request: W::Request,
     bytes: usize,
-    answer: oneshot::Sender<Result<W::Answer>>,
+    answer: oneshot::Sender<Answer<W>>,
+}
+
+enum Answer<W: CallWriter> {
+    Sent(Result<W::Answer>),
+    /// The request was not sent, and nobody else will send it.
+    NotSent(W::Request),
 }
 
 impl<W: CallWriter> Calls<W> {
@@ -52,25 +59,33 @@ impl<W: CallWriter> Calls<W> {
     /// Errors: those of the writer; `is_unavailable` if the runtime in which it was sent has ended.
     pub async fn call(&self, request: W::Request) -> Result<W::Answer> {
         if let Some(flush) = self.0.alone() {
-            let group = Arc::clone(&self.0);
-            // Without a Tokio task, which would wake other threads: slow on machines where a thread takes long to wake.
-            return DetachOnDrop::new(async move {
-                let answer = group.writer().send_one(&[request]).await;
-                flush.finish();
-                answer
-            })
-            .await;
+            return self.send_here(request, Some(flush)).await;
         }
         let (answer, answered) = oneshot::channel();
         let bytes = self.0.writer().0.bytes(&request);
         self.0.add(Call { request, bytes, answer });
         match answered.await {
-            Ok(answer) => answer,
+            Ok(Answer::Sent(answer)) => answer,
+            Ok(Answer::NotSent(request)) => self.send_here(request, None).await,
             Err(_) => Err(Error::unavailable(format!(
                 "the runtime that sent this {} ended: whether it was carried out is not known",
                 W::NAME
             ))),
         }
+    }
+
+    /// Sends one request where it is awaited, without a Tokio task, which would wake other threads: slow on machines
+    /// where a thread takes long to wake.
+    async fn send_here(&self, request: W::Request, flush: Option<Flush<Answering<W>>>) -> Result<W::Answer> {
+        let group = Arc::clone(&self.0);
+        DetachOnDrop::new(async move {
+            let answer = group.writer().send_one(&[request]).await;
+            if let Some(flush) = flush {
+                flush.finish();
+            }
+            answer
+        })
+        .await
     }
 }
 
@@ -88,21 +103,31 @@ impl<W: CallWriter> GroupWriter for Answering<W> {
         call.bytes
     }
 
-    // The answer of a caller that was dropped is ignored.
     async fn write(&self, calls: Vec<Call<W>>) -> Option<Again<Call<W>>> {
         let (requests, callers): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|call| (call.request, call.answer)).unzip();
         match self.0.send(&requests).await {
             Ok(answers) => {
-                answers.into_iter().zip(callers).for_each(|(answer, caller)| drop(caller.send(Ok(answer))));
+                answers.into_iter().zip(callers).for_each(|(answer, caller)| respond(caller, Ok(answer)));
             }
             Err(error) if requests.len() > 1 && self.0.may_be_of_one(&error) => {
                 for (request, caller) in requests.iter().zip(callers) {
-                    drop(caller.send(self.send_one(std::slice::from_ref(request)).await));
+                    respond(caller, self.send_one(std::slice::from_ref(request)).await);
                 }
             }
-            Err(error) => callers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone())))),
+            Err(error) => callers.into_iter().for_each(|caller| respond(caller, Err(error.clone()))),
         }
         None
     }
+
+    fn never_written(&self, calls: Vec<Call<W>>) {
+        for call in calls {
+            drop(call.answer.send(Answer::NotSent(call.request)));
+        }
+    }
+}
+
+fn respond<W: CallWriter>(caller: oneshot::Sender<Answer<W>>, answer: Result<W::Answer>) {
+    // A caller that was dropped ignores its answer.
+    drop(caller.send(Answer::Sent(answer)));
 }

@@ -8,43 +8,40 @@ use super::{Again, GroupCommit, GroupWriter};
 /// Writes batches until none is left for it.
 pub(super) struct Flush<W: GroupWriter> {
     group: Arc<GroupCommit<W>>,
-    state: State,
-}
-
-enum State {
-    /// A write is in flight: its number.
-    Sent(u64),
-    /// It is counted in `looking`.
-    Looking,
-    Done,
+    /// The number of its write, which is in flight until the next one begins; `None`: it is done.
+    no: Option<u64>,
+    /// The batch, until its write begins.
+    next: Vec<W::Item>,
 }
 
 impl<W: GroupWriter> Flush<W> {
     /// For a write that is in flight.
     pub(super) fn sent(group: &Arc<GroupCommit<W>>, no: u64) -> Self {
-        Self { group: Arc::clone(group), state: State::Sent(no) }
+        Self { group: Arc::clone(group), no: Some(no), next: Vec::new() }
     }
 
-    pub(super) async fn run(mut self, batch: Vec<W::Item>) {
-        let mut next = Some(batch);
-        while let Some(batch) = next {
-            let written = batch.len();
-            if let Some(again) = self.group.writer.write(batch).await {
-                self.put_off(again);
+    pub(super) fn run(mut self, batch: Vec<W::Item>) -> impl Future<Output = ()> + Send {
+        // Before the first poll, which may never come.
+        self.next = batch;
+        async move {
+            while !self.next.is_empty() {
+                let batch = take(&mut self.next);
+                let written = batch.len();
+                if let Some(again) = self.group.writer.write(batch).await {
+                    self.put_off(again);
+                }
+                self.gather(written).await;
+                self.take_next();
             }
-            self.look();
-            self.gather(written).await;
-            next = self.next_batch();
         }
     }
 
     /// The write is over; leaves the items that wait to another flush.
     pub(super) fn finish(mut self) {
         let mut waiting = self.group.lock();
-        if let State::Sent(no) = self.state {
+        if let Some(no) = self.no.take() {
             waiting.end(no);
         }
-        self.state = State::Done;
         self.group.look(waiting);
     }
 
@@ -56,10 +53,13 @@ impl<W: GroupWriter> Flush<W> {
         });
     }
 
-    /// Lets callers that have their answers call again, so that those items are written together.
-    async fn gather(&self, written: usize) {
-        let mut before = 0;
-        for _ in 0..self.group.rule.turns {
+    /// Lets callers that have their answers call again, so that those items are written together. If that takes long,
+    /// because the runtime is not driven, the items overtake this flush like one whose write takes long.
+    async fn gather(&mut self, written: usize) {
+        let (turns, mut before) = (self.group.rule.turns, 0);
+        let Some(no) = self.no.filter(|_| turns > 0) else { return };
+        self.group.lock().gather(no);
+        for _ in 0..turns {
             tokio::task::yield_now().await;
             let items = self.group.lock().items.len();
             if items >= written || items == before {
@@ -69,40 +69,33 @@ impl<W: GroupWriter> Flush<W> {
         }
     }
 
-    fn look(&mut self) {
+    /// Takes the next batch for this flush. There is none if no items wait, or another flush will write them.
+    fn take_next(&mut self) {
         let mut waiting = self.group.lock();
-        if let State::Sent(no) = self.state {
+        if let Some(no) = self.no.take() {
             waiting.end(no);
         }
-        waiting.looking += 1;
-        self.state = State::Looking;
-    }
-
-    /// The next batch for this flush. The flush is done if there is none: no items wait, or another flush will write them.
-    fn next_batch(&mut self) -> Option<Vec<W::Item>> {
-        let mut waiting = self.group.lock();
-        waiting.looking -= 1;
-        let taken = self.group.take(&mut waiting);
-        self.state = taken.as_ref().map_or(State::Done, |(no, _)| State::Sent(*no));
+        if let Some((no, batch)) = self.group.take(&mut waiting) {
+            (self.no, self.next) = (Some(no), batch);
+        }
         // More may wait than one write takes.
         self.group.look(waiting);
-        taken.map(|(_, items)| items)
     }
 }
 
-/// If the runtime ends in the middle, or a write panics, the items that wait for this flush are dropped.
+/// The runtime ends in the middle, or a write panics.
 impl<W: GroupWriter> Drop for Flush<W> {
     fn drop(&mut self) {
-        let mut waiting = self.group.lock();
-        match self.state {
-            State::Sent(no) => waiting.end(no),
-            State::Looking => waiting.looking -= 1,
-            State::Done => return,
+        let mut never_written = take(&mut self.next);
+        if let Some(no) = self.no.take() {
+            let mut waiting = self.group.lock();
+            waiting.end(no);
+            if waiting.in_flight.is_empty() {
+                never_written.append(&mut waiting.items);
+            }
         }
-        if waiting.in_flight.is_empty() && waiting.looking == 0 {
-            let dropped = take(&mut waiting.items);
-            drop(waiting);
-            drop(dropped);
+        if !never_written.is_empty() {
+            self.group.writer.never_written(never_written);
         }
     }
 }

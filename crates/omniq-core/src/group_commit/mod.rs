@@ -17,7 +17,7 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
 pub use self::calls::{CallWriter, Calls};
@@ -35,6 +35,12 @@ pub trait GroupWriter: Send + Sync + 'static {
 
     /// Writes a batch, which is never empty. Returns the items that are to be written again after a pause, if there are any.
     fn write(&self, batch: Vec<Self::Item>) -> impl Future<Output = Option<Again<Self::Item>>> + Send;
+
+    /// Takes items whose write never began, because the runtime that was to write them ended, or a write panicked.
+    /// Default: they are dropped.
+    fn never_written(&self, items: Vec<Self::Item>) {
+        drop(items);
+    }
 }
 
 /// Items that are to be written again.
@@ -80,21 +86,21 @@ struct Waiting<T> {
     in_flight: Vec<InFlight>,
     /// The number of the last write.
     last: u64,
-    /// Flushes that will look at the items in a moment.
-    looking: usize,
-    /// Whether there is an [`Overtake`].
-    timed: bool,
+    /// The runtimes that have an [`Overtake`]. Each has its own, because a runtime may not be driven just now.
+    timed: Vec<runtime::Id>,
 }
 
 struct InFlight {
     no: u64,
     items: usize,
     began: Instant,
+    /// The write is over; its flush gathers the items for the next one. No other write begins meanwhile.
+    gathers: bool,
 }
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), in_flight: Vec::new(), last: 0, looking: 0, timed: false }
+        Self { items: Vec::new(), in_flight: Vec::new(), last: 0, timed: Vec::new() }
     }
 }
 
@@ -103,7 +109,7 @@ impl<T> Waiting<T> {
     fn may_write(&self, items: usize, rule: &Rule) -> bool {
         match self.in_flight.as_slice() {
             [] => true,
-            [one] => {
+            [one] if !one.gathers => {
                 (rule.beside_single && one.items == 1) || rule.second_at.is_some_and(|enough| items >= enough)
             }
             _ => false,
@@ -112,8 +118,15 @@ impl<T> Waiting<T> {
 
     fn begin(&mut self, items: usize) -> u64 {
         self.last += 1;
-        self.in_flight.push(InFlight { no: self.last, items, began: Instant::now() });
+        self.in_flight.push(InFlight { no: self.last, items, began: Instant::now(), gathers: false });
         self.last
+    }
+
+    /// Does nothing if the write was overtaken.
+    fn gather(&mut self, no: u64) {
+        if let Some(write) = self.in_flight.iter_mut().find(|write| write.no == no) {
+            write.gathers = true;
+        }
     }
 
     /// Does nothing if the write was overtaken.
@@ -138,7 +151,8 @@ impl<W: GroupWriter> GroupCommit<W> {
         &self.writer
     }
 
-    /// Adds an item to those that wait. If the runtime ends before it is written, it is dropped.
+    /// Adds an item to those that wait. If the runtime ends before its write begins, it goes to
+    /// [`GroupWriter::never_written`].
     pub fn add(self: &Arc<Self>, item: W::Item) {
         let mut waiting = self.lock();
         waiting.items.push(item);
@@ -165,16 +179,16 @@ impl<W: GroupWriter> GroupCommit<W> {
     /// For an item that may be written alone at once, without being added.
     fn alone(self: &Arc<Self>) -> Option<Flush<W>> {
         let mut waiting = self.lock();
-        let alone = waiting.looking == 0 && waiting.items.is_empty() && waiting.may_write(1, &self.rule);
+        let alone = waiting.items.is_empty() && waiting.may_write(1, &self.rule);
         alone.then(|| Flush::sent(self, waiting.begin(1)))
     }
 
-    /// Starts a write if it may begin, unless a flush will look anyway. Items that must wait get an [`Overtake`].
+    /// Starts a write if it may begin. Items that must wait get an [`Overtake`].
     ///
     /// The batch is taken here, so that it counts as in flight: the runtime that is to write it may not be driven just
     /// now, and the items after it overtake it then.
     fn look(self: &Arc<Self>, mut waiting: MutexGuard<'_, Waiting<W::Item>>) {
-        if waiting.looking > 0 || waiting.items.is_empty() {
+        if waiting.items.is_empty() {
             return;
         }
         if let Some((no, batch)) = self.take(&mut waiting) {
@@ -182,10 +196,13 @@ impl<W: GroupWriter> GroupCommit<W> {
             self.look(waiting);
             // In a Tokio task: if a caller's future is dropped, the items of others must go on.
             self.spawn(Flush::sent(self, no).run(batch));
-        } else if let (Some(patience), false) = (self.rule.patience, waiting.timed) {
-            waiting.timed = true;
-            drop(waiting);
-            self.spawn(Overtake::new(self, patience).keep());
+        } else if let Some(patience) = self.rule.patience {
+            let runtime = self.runtime.as_ref().map_or_else(|| Handle::current().id(), Handle::id);
+            if !waiting.timed.contains(&runtime) {
+                waiting.timed.push(runtime);
+                drop(waiting);
+                self.spawn(Overtake::new(self, runtime, patience).keep());
+            }
         }
     }
 

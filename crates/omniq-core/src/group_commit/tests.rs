@@ -1,5 +1,7 @@
 //! When writes begin, what they hold, and what each caller gets.
 
+mod runtimes;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
@@ -245,23 +247,4 @@ async fn an_outage_fails_every_caller() {
     let calls = Calls::new(Doubles(AtomicBool::new(true)), RULE);
     let answers = futures_util::future::join_all((0..50).map(|number| calls.call(number))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(Error::is_unavailable)));
-}
-
-/// Found by a hostile reader: a write that was started in a runtime that nothing drives held up all others.
-#[test]
-fn a_runtime_that_is_not_driven_holds_up_no_other() {
-    let rule = Rule { patience: Some(Duration::from_millis(30)), ..RULE };
-    let group = group(rule);
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (idle, driven) = (runtime(), runtime());
-    // Its flush is spawned, and never polled.
-    idle.block_on(async { group.add(1) });
-    driven.block_on(async {
-        group.writer().permits.add_permits(10);
-        group.add(2);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(batches(&group).concat(), [2]);
-    });
-    idle.block_on(settle());
-    assert_eq!(batches(&group).concat(), [2, 1]);
 }
