@@ -45,6 +45,10 @@ impl Outage {
 
 /// Whether the error does not pass by waiting.
 pub(super) fn is_fatal(error: &Error) -> bool {
-    let misused = error.is_closed() || error.is_invalid() || error.is_config();
-    misused || error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
+    error.is_closed() || error.is_invalid() || error.is_config() || is_of_storage(error)
+}
+
+/// Whether the storage refuses whatever is written, until somebody grants a role what it lacks or changes the schema.
+pub(super) fn is_of_storage(error: &Error) -> bool {
+    error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
 }

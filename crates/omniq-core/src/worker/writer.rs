@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::batch::Batch;
 use super::due_times::DueTimes;
 use super::entries::{End, OutboxEntry, Waiting};
-use super::outage::Outage;
+use super::outage::{Outage, is_of_storage};
 use crate::backend::{Backend, LACK};
 use crate::group_commit::{Again, GroupWriter};
 use crate::handler::CatchPanic;
@@ -278,8 +278,8 @@ impl<'a> BatchWrite<'a> {
         }
     }
 
-    /// Repeats the call until it succeeds or the lease is lost. An outage is waited out; after another error there are
-    /// `tries` in all. The first settlements of a batch may be answered when it gives up.
+    /// Repeats the call until it succeeds or the lease is lost. An outage and a schema that lacks something are waited out;
+    /// after another error there are `tries` in all. The first settlements of a batch may be answered when it gives up.
     async fn try_to_settle(
         &mut self,
         batch: &[Settlement],
@@ -308,20 +308,23 @@ impl<'a> BatchWrite<'a> {
                 }
                 Err(error) => error,
             };
-            if !error.is_transient() {
+            // The storage refuses every end, so this one must not be changed into one that it might take later.
+            let refuses_all = is_of_storage(&error);
+            if !error.is_transient() && !refuses_all {
                 tries -= 1;
                 if tries == 0 || error.is_invalid() || error.is_codec() || error.is_closed() {
                     return Err(error);
                 }
             }
-            if error.is_undone() && part.len() == 1 && tried_before {
+            let undone = error.is_undone() || refuses_all;
+            if undone && part.len() == 1 && tried_before {
                 // Others hold a row or a table that this end needs, perhaps for long. It is written again later, and
                 // delays no other.
-                tracing::debug!(task = %part[0].task_id, %error, "the end of a run waits for a lock of another session");
+                tracing::debug!(task = %part[0].task_id, %error, "the end of a run is written again later");
                 answers.push(Settled::Busy);
                 continue;
             }
-            if error.is_undone() {
+            if undone {
                 // Where the time of statements is limited, one with fewer tasks may succeed.
                 size = (part.len() / 2).max(1);
             }

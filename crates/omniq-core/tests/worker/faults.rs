@@ -264,6 +264,24 @@ async fn an_end_that_is_refused_in_every_form_is_not_forgotten() {
     assert_eq!(rig.result(id).await.error.unwrap().kind, "not_recorded");
 }
 
+/// Found by a hostile reader: while the schema lacked a column, ends of runs that had succeeded were changed into failures.
+#[tokio::test(start_paused = true)]
+async fn an_end_is_not_changed_while_the_storage_refuses_every_end() {
+    let kinds = [|text: &str| Error::permission_denied(text), |text: &str| Error::schema_missing(text)];
+    for make in kinds as [fn(&str) -> Error; 2] {
+        let rig = Rig::new();
+        let ids = rig.backend.enqueue_many(vec![task("f"); 3]).await.unwrap();
+        rig.queue.fail("settle", 25, make);
+        let runs = Counter::default();
+        let worker = rig.worker().handler("f", counting(&runs)).build().unwrap();
+        tokio::time::timeout(20 * PATIENCE, worker.run_until_idle()).await.unwrap().unwrap();
+        for id in ids {
+            assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+        }
+        assert_eq!((runs.get(), rig.left().await), (3, 0));
+    }
+}
+
 /// Issue 12, C11: a task whose row another session has locked delays only itself.
 #[tokio::test]
 async fn an_end_that_others_hold_up_comes_later_and_holds_up_no_other() {
