@@ -144,15 +144,21 @@ with given as materialized (
     select s.no, 0 as distance, B'1'::bit varying as hits, s.again from singles s
     union all
     select f.no, f.distance, f.hits::bit varying, f.again from found f where bit_count(f.hits) > 0
-), logged as (
-    insert into "omniq".events (at, kind, task_id, queue, func, worker, attempt, data)
-    select r.at, r.kind, r.task_id, r.queue, r.func, r.worker, r.attempt, r.data::jsonb
-    from unnest($12, $13, $14, $15, $16, $17, $18,
-                $19, $20, $21)
-         with ordinality as r(no, distance, at, kind, task_id, queue, func, worker, attempt, data, rank)
-    join done d on case when d.no = r.no and r.distance - d.distance between 0 and length(d.hits) - 1
-                        then get_bit(d.hits, r.distance - d.distance) = 1 end
-    order by r.rank
+), logged as materialized (
+    -- By a function, whose statement takes its locks within the limit: those on tables that this statement names are taken before it begins.
+    select "omniq".log_events(
+        array_agg(e.at), array_agg(e.kind), array_agg(e.task_id), array_agg(e.queue), array_agg(e.func), array_agg(e.worker),
+        array_agg(e.attempt), array_agg(e.data))
+    from (
+        select r.*
+        from unnest($12, $13, $14, $15, $16, $17, $18,
+                    $19, $20, $21)
+             with ordinality as r(no, distance, at, kind, task_id, queue, func, worker, attempt, data, rank)
+        join done d on case when d.no = r.no and r.distance - d.distance between 0 and length(d.hits) - 1
+                            then get_bit(d.hits, r.distance - d.distance) = 1 end
+        order by r.rank
+    ) e
+    having count(*) > 0
 )
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'),
        -- The refusal is raised by being selected.
@@ -171,4 +177,5 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), c
           from (select c.queue from changed c where c.state in (0, 1)
                 union select a.queue from apart a where a.state in (0, 1)) q
           where "omniq".has_listener(q.queue))
+       , (select count(*) from logged)
 from done d

@@ -27,7 +27,6 @@ mod tests {
     use omniq_testkit::TestDb;
 
     use crate::db::Db;
-    use crate::db::sessions::BEGIN;
     use crate::settings::Settings;
     use crate::sql::Statement;
     use crate::sql::schema::Schema;
@@ -51,7 +50,7 @@ mod tests {
             };
             sent(db.query(statement, &[]).await.map(drop)).await;
             sent(db.all_or_none(&mut db.patience(), &[(&kept, &[]), (statement, &[])]).await.map(drop)).await;
-            sent(db.in_transaction(BEGIN, &[(statement, &[])]).await.map(drop)).await;
+            sent(db.in_transaction(&[(statement, &[])]).await.map(drop)).await;
             sent(db.until_none_left(statement, &none_left, &[]).await.map(drop)).await;
             let [first, _] =
                 db.query_both(db.client().await.unwrap(), [(&kept, &[]), (statement, &[])]).await;

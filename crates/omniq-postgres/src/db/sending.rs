@@ -22,6 +22,14 @@ pub(crate) const SEARCHING: &str =
 /// Maintenance does not wait long for locks of others.
 const BOUNDED: &str = "set local lock_timeout = '1s'";
 
+/// The start of a transaction.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    begin: &'a str,
+    /// Set behind the pins of the session, which would otherwise win.
+    settings: &'a str,
+}
+
 /// A statement with its parameters.
 pub(crate) type Call<'a> = (&'a Statement, &'a [Named<'a>]);
 
@@ -30,7 +38,7 @@ pub(crate) type Call<'a> = (&'a Statement, &'a [Named<'a>]);
 struct Trip<'a> {
     calls: &'a [Call<'a>],
     /// Begins the transaction that holds all of them. `None`: each is a transaction of its own where sessions allow it.
-    begin: Option<&'a str>,
+    start: Option<Start<'a>>,
     /// Whether the statements are prepared, so that their plans are kept.
     kept: bool,
 }
@@ -53,7 +61,7 @@ impl Db {
         statement: &Statement,
         params: &[Named<'_>],
     ) -> Result<Vec<Row>> {
-        self.send(patience, Trip { calls: &[(statement, params)], begin: None, kept: true }).await
+        self.send(patience, Trip { calls: &[(statement, params)], start: None, kept: true }).await
     }
 
     /// For statements that answer with exactly one row.
@@ -65,7 +73,7 @@ impl Db {
     /// For statements with optional filters: planned with the actual values, which decide on the best index.
     pub(crate) async fn search(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
         let begin = if statement.reads { BEGIN_READ } else { BEGIN };
-        self.in_transaction(&format!("{begin}; {SEARCHING}"), &[(statement, params)]).await
+        self.once(Start { begin, settings: SEARCHING }, &[(statement, params)]).await
     }
 
     /// For searches that answer with a single count.
@@ -77,7 +85,7 @@ impl Db {
     /// For maintenance and events: waits for a lock for a second at most (SQLSTATE 55P03). Nothing is prepared, because preparing a
     /// statement waits for locks, too, without that limit.
     pub(crate) async fn bounded(&self, statement: &Statement, params: &[Named<'_>]) -> Result<Vec<Row>> {
-        self.in_transaction(&format!("{BEGIN}; {BOUNDED}"), &[(statement, params)]).await
+        self.once(Start { begin: BEGIN, settings: BOUNDED }, &[(statement, params)]).await
     }
 
     /// As [`bounded`](Self::bounded), planned as [`search`](Self::search) does.
@@ -86,23 +94,30 @@ impl Db {
         statement: &Statement,
         params: &[Named<'_>],
     ) -> Result<Vec<Row>> {
-        self.in_transaction(&format!("{BEGIN}; {BOUNDED}; {SEARCHING}"), &[(statement, params)]).await
+        let settings = format!("{BOUNDED}; {SEARCHING}");
+        self.once(Start { begin: BEGIN, settings: &settings }, &[(statement, params)]).await
     }
 
     /// All or nothing, and nothing is prepared. Returns the rows of the last statement.
-    pub(crate) async fn in_transaction(&self, begin: &str, calls: &[Call<'_>]) -> Result<Vec<Row>> {
-        self.send(&mut self.patience(), Trip { calls, begin: Some(begin), kept: false }).await
+    pub(crate) async fn in_transaction(&self, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+        self.once(Start { begin: BEGIN, settings: "" }, calls).await
+    }
+
+    /// In one transaction, and nothing is prepared.
+    async fn once(&self, start: Start<'_>, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+        self.send(&mut self.patience(), Trip { calls, start: Some(start), kept: false }).await
     }
 
     /// All or nothing. Returns the rows of the last statement.
     pub(crate) async fn all_or_none(&self, patience: &mut Patience, calls: &[Call<'_>]) -> Result<Vec<Row>> {
-        self.send(patience, Trip { calls, begin: Some(BEGIN), kept: true }).await
+        let start = Start { begin: BEGIN, settings: "" };
+        self.send(patience, Trip { calls, start: Some(start), kept: true }).await
     }
 
     /// Two statements in this order, each by itself where sessions allow it. They are sent once, and each has its own answer.
     pub(crate) async fn query_both(&self, client: Object, calls: [Call<'_>; 2]) -> [Result<Vec<Row>>; 2] {
         let lent = Lent::new(client);
-        let answers = self.answers(&lent, Trip { calls: &calls, begin: None, kept: true }).await;
+        let answers = self.answers(&lent, Trip { calls: &calls, start: None, kept: true }).await;
         let answers = answers.unwrap_or_else(|error| vec![Err(error.clone()), Err(error)]);
         lent.back(answers.iter().any(|answer| answer.as_ref().is_err_and(is_away)));
         self.returns.sent(calls.iter().map(|(statement, _)| *statement));
@@ -130,7 +145,7 @@ impl Db {
         for (statement, _) in trip.calls {
             prepared.push(if trip.kept { self.prepared(client, statement).await? } else { None });
         }
-        let by_itself = trip.begin.is_none() && self.sessions.keeps();
+        let by_itself = trip.start.is_none() && self.sessions.keeps();
         let all = in_order(
             !by_itself,
             trip.calls.iter().zip(&prepared).map(|((statement, params), prepared)| async move {
@@ -142,14 +157,14 @@ impl Db {
                 }
             }),
         );
-        let begin = match trip.begin {
+        let start = match trip.start {
             None if by_itself => return Ok(all.await),
-            None if trip.reads() => BEGIN_READ,
-            None => BEGIN,
-            Some(begin) => begin,
+            None if trip.reads() => Start { begin: BEGIN_READ, settings: "" },
+            None => Start { begin: BEGIN, settings: "" },
+            Some(start) => start,
         };
         let all = async { all.await.into_iter().map(|answer| answer.map(Ok)).collect() };
-        self.sessions.all_or_nothing(client, begin, all).await
+        self.sessions.all_or_nothing(client, start.begin, start.settings, all).await
     }
 
     /// Executes `statement` repeatedly in one transaction until `left` returns false, and sums the counts that it returns. Each round sees
@@ -184,8 +199,15 @@ impl Db {
         left: &Statement,
         params: &[Named<'_>],
     ) -> Result<u64> {
-        client.batch_execute(&format!("{BEGIN}; {SEARCHING}")).await.map_err(from_driver)?;
-        self.sessions.make_ready_within(client).await?;
+        let (begun, ready, set) = tokio::join!(
+            biased;
+            client.batch_execute(BEGIN),
+            self.sessions.make_ready_within(client),
+            client.batch_execute(SEARCHING)
+        );
+        begun.map_err(from_driver)?;
+        ready?;
+        set.map_err(from_driver)?;
         let mut sum = 0;
         loop {
             let (done, more) = tokio::join!(
@@ -262,7 +284,7 @@ mod tests {
         };
         for calls in [[good, unsent], [unsent, good]] {
             db.all_or_none(&mut db.patience(), &calls).await.unwrap_err();
-            db.in_transaction(BEGIN, &calls).await.unwrap_err();
+            db.in_transaction(&calls).await.unwrap_err();
             assert_eq!(count().await, 0);
         }
         db.all_or_none(&mut db.patience(), &[good]).await.unwrap();

@@ -136,14 +136,16 @@ impl Sessions {
         begin: &str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        if self.keeps() { work.await } else { self.all_or_nothing(client, begin, work).await }
+        if self.keeps() { work.await } else { self.all_or_nothing(client, begin, "", work).await }
     }
 
     /// Sends statements within one transaction, all in one round trip. After an error the end of the transaction undoes them.
+    /// `settings` are set behind the pins, which would otherwise win; they may be empty.
     pub(crate) async fn all_or_nothing<T>(
         &self,
         client: &Client,
         begin: &str,
+        settings: &str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         // The server does not know of a statement that fails before it is sent, and would commit the others. It has failed by the time the
@@ -158,10 +160,11 @@ impl Sessions {
             client.batch_execute(if failed.load(Ordering::Relaxed) { "rollback" } else { "commit" }).await
         };
         // The futures are sent in the order in which they are first polled.
-        let (begun, ready, answer, ended) = tokio::join!(
+        let (begun, ready, set, answer, ended) = tokio::join!(
             biased;
             client.batch_execute(begin),
             self.make_ready_within(client),
+            set_within(client, settings),
             work,
             end
         );
@@ -172,10 +175,15 @@ impl Sessions {
             return Err(if answer.is_ok() { unsure() } else { error });
         }
         ready?;
+        set?;
         let answer = answer?;
         ended.map_err(from_driver)?;
         Ok(answer)
     }
+}
+
+async fn set_within(client: &Client, settings: &str) -> Result<()> {
+    if settings.is_empty() { Ok(()) } else { client.batch_execute(settings).await.map_err(from_driver) }
 }
 
 fn no_answer(limit: Duration) -> Error {

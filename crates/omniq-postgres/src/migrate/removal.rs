@@ -44,7 +44,7 @@ async fn drop_within(settings: &Settings, patience: Duration) -> Result<()> {
         set.map_err(from_driver)?;
         dropped.map_err(from_driver)
     };
-    let dropped = db.sessions.all_or_nothing(&client, BEGIN, work).await;
+    let dropped = db.sessions.all_or_nothing(&client, BEGIN, "", work).await;
     drop(client);
     db.close().await;
     dropped

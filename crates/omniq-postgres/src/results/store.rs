@@ -6,7 +6,6 @@ use omniq_core::{Result, TaskResult};
 use uuid::Uuid;
 
 use crate::db::Db;
-use crate::db::sessions::BEGIN;
 use crate::partitions::Missing;
 use crate::segments::Spans;
 use crate::segments::result_batch::ResultBatch;
@@ -58,7 +57,7 @@ pub(super) async fn store(db: &Db, results: &[TaskResult]) -> Result<()> {
     ];
     let mut missing = Missing::new(batch.ttls());
     loop {
-        let answer = db.in_transaction(BEGIN, &calls).await;
+        let answer = db.in_transaction(&calls).await;
         if !missing.made(db, &answer).await? {
             return answer.map(drop);
         }

@@ -19,7 +19,7 @@
 -- params: event_groups integer[], event_distances integer[], event_ats timestamptz[], event_kinds text[], event_tasks uuid[],
 -- params: event_queues text[], event_funcs text[], event_workers text[], event_attempts integer[], event_data text[]
 -- index: tasks_id
--- locks: the tasks' rows, for update, in the order of ids, for 250 ms
+-- locks: the tasks' rows, for update, in the order of ids, and the events, for 250 ms each
 -- writes: tasks, count_deltas; with blocks result_segments, events; notifies
 -- rows: whole
 -- cursors: by the sender, which knows whether a task comes back
@@ -194,15 +194,21 @@ with given as materialized (
     where bit_count(h.hits) > 0 and (select count(*) from cleared) >= 0
 -- end
 -- if events
-), logged as (
-    insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt, data)
-    select r.at, r.kind, r.task_id, r.queue, r.func, r.worker, r.attempt, r.data::jsonb
-    from unnest(:event_groups, :event_distances, :event_ats, :event_kinds, :event_tasks, :event_queues, :event_funcs,
-                :event_workers, :event_attempts, :event_data)
-         with ordinality as r(no, distance, at, kind, task_id, queue, func, worker, attempt, data, rank)
-    join done d on case when d.no = r.no and r.distance - d.distance between 0 and length(d.hits) - 1
-                        then get_bit(d.hits, r.distance - d.distance) = 1 end
-    order by r.rank
+), logged as materialized (
+    -- By a function, whose statement takes its locks within the limit: those on tables that this statement names are taken before it begins.
+    select {schema}.log_events(
+        array_agg(e.at), array_agg(e.kind), array_agg(e.task_id), array_agg(e.queue), array_agg(e.func), array_agg(e.worker),
+        array_agg(e.attempt), array_agg(e.data))
+    from (
+        select r.*
+        from unnest(:event_groups, :event_distances, :event_ats, :event_kinds, :event_tasks, :event_queues, :event_funcs,
+                    :event_workers, :event_attempts, :event_data)
+             with ordinality as r(no, distance, at, kind, task_id, queue, func, worker, attempt, data, rank)
+        join done d on case when d.no = r.no and r.distance - d.distance between 0 and length(d.hits) - 1
+                            then get_bit(d.hits, r.distance - d.distance) = 1 end
+        order by r.rank
+    ) e
+    having count(*) > 0
 -- end
 )
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'),
@@ -223,5 +229,8 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), c
           from (select c.queue from changed c where c.state in ({scheduled}, {ready})
                 union select a.queue from apart a where a.state in ({scheduled}, {ready})) q
           where {schema}.has_listener(q.queue))
+-- end
+-- if events
+       , (select count(*) from logged)
 -- end
 from done d

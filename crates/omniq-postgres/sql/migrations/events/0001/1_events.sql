@@ -53,3 +53,17 @@ begin
     raise warning 'the events of % enqueued tasks were not logged: %', cardinality(ids), fault;
 end
 {body};
+
+-- Logs events of runs, in the transaction that ends them and in this order. It waits for locks as long as its caller says, and fails then.
+create function {schema}.log_events(
+    ats timestamptz[], kinds text[], tasks uuid[], queues text[], funcs text[], workers text[], attempts integer[], data text[]
+) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+begin
+    insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt, data)
+    select e.at, e.kind, e.task_id, e.queue, e.func, e.worker, e.attempt, e.data::jsonb
+    from unnest(ats, kinds, tasks, queues, funcs, workers, attempts, log_events.data)
+         with ordinality as e(at, kind, task_id, queue, func, worker, attempt, data, ord)
+    order by e.ord;
+end
+{body};
