@@ -128,6 +128,42 @@ async fn c21_a_task_is_completed_with_its_transaction() {
     once(First::FailsAfter, Driver::Transaction).await;
 }
 
+/// Nothing about the events makes the user's transaction fail, or wait for long: neither a refusal nor a lock.
+#[tokio::test]
+async fn c26_a_completion_in_a_transaction_goes_past_events_that_cannot_be_written() {
+    let db = TestDb::new().await;
+    let (backend, witness) = (full(&db).await, db.client().await);
+    let url = db.url();
+    let order = move |(): (), context: Context| {
+        let url = url.clone();
+        async move {
+            run_on(Driver::Transaction, &url, &context, true).await;
+            Ok::<_, Failure>(())
+        }
+    };
+    let orders = async |count: i64| {
+        let id = backend.enqueue(NewTask::new("order", &()).unwrap()).await.unwrap();
+        let worker = Worker::builder(&backend).register("order", order.clone()).build().unwrap();
+        tokio::time::timeout(PATIENCE, worker.run_until_idle()).await.expect("it waits").unwrap();
+        let result = backend.wait(id, PATIENCE).await.unwrap();
+        assert_eq!((result.status, result.attempt), (ResultStatus::Completed, 1));
+        assert_eq!(number(&witness, "select count(*) from orders").await, count);
+    };
+    witness.batch_execute(ORDERS).await.unwrap();
+    orders(1).await;
+    let refuse = "alter table omniq.events add constraint refusing check (kind <> 'completed') not valid";
+    witness.batch_execute(refuse).await.unwrap();
+    orders(2).await;
+    witness.batch_execute("alter table omniq.events drop constraint refusing").await.unwrap();
+    let mut locker = db.client().await;
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table omniq.events").await.unwrap();
+    orders(3).await;
+    lock.rollback().await.unwrap();
+    assert_eq!(number(&witness, "select count(*) from omniq.events where kind = 'completed'").await, 1);
+    backend.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn c21_a_completion_in_an_open_transaction_holds_up_no_other_of_its_run() {
     let db = TestDb::new().await;

@@ -51,10 +51,7 @@ begin
     end if;
 
     if run->'event' is not null then
-        -- Its partition is chosen by the start of the transaction.
-        perform {schema}.make_events_partition(interval '0', interval '1 day');
-        insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
-        values (at, 'completed', task, done.queue, done.func, run->'event'->>'worker', done.attempt);
+        perform {schema}.log_completed(at, task, done.queue, done.func, run->'event'->>'worker', done.attempt);
     end if;
 end
 {body};
