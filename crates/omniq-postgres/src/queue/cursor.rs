@@ -149,6 +149,9 @@ impl Cursors {
 }
 
 #[cfg(test)]
+mod returned;
+
+#[cfg(test)]
 mod tests {
     use omniq_core::{NewTask, TaskId};
 

@@ -2,7 +2,7 @@
 //!
 //! `-- rows:` says which rows of `tasks` a statement changes: `new` (it only adds rows), `of one task` (it runs after `single_out.sql`), or
 //! `whole` (all tasks of a row, or some by the row's bitmap). `-- cursors:` says whether claims that resume begin at the front after it:
-//! `cleared`, `kept`, or `by the sender`. `-- index:` names the indexes by which it finds rows of `tasks`; with `for` the index of a search
+//! `cleared`, `cleared if` a flag is set, or `kept`. `-- index:` names the indexes by which it finds rows of `tasks`; with `for` the index of a search
 //! with these arguments.
 
 use std::path::PathBuf;
@@ -99,9 +99,8 @@ fn every_head_says_what_its_statement_does_to_tasks() {
             "writes tasks: add `-- rows: new`, `of one task` or `whole`",
         );
         check(
-            !writes_tasks
-                || ["kept", "cleared", "by the sender"].iter().any(|word| cursors.starts_with(word)),
-            "writes tasks: add `-- cursors: kept`, `cleared` or `by the sender`",
+            !writes_tasks || ["kept", "cleared"].iter().any(|word| cursors.starts_with(word)),
+            "writes tasks: add `-- cursors: kept`, `cleared` or `cleared if` with a flag",
         );
         check(rows != "new" || !changes, "changes rows, so they are not only `new`");
         check(
