@@ -65,6 +65,28 @@ async fn hold(db: &TestDb, id: TaskId) -> Client {
     client
 }
 
+/// Found by a hostile reader: the second answer of two claims in flight put back a position from before the return.
+#[test]
+fn the_position_of_a_claim_that_began_before_a_return_is_not_kept() {
+    let (cursors, worker) = (Cursors::default(), WorkerId(7));
+    let task =
+        |seq| Task::from_new(NewTask::new("f", &()).unwrap(), TaskId::new(), seq, jiff::Timestamp::now());
+    // Each takes long enough that the next claim would resume.
+    let begin = || {
+        let mut from = cursors.from(worker, &request());
+        from.begun -= Duration::from_secs(10);
+        from
+    };
+    let (first, second) = (begin(), begin());
+    cursors.returns.note();
+    cursors.claimed(worker, &request(), &first, &[task(8)]);
+    cursors.claimed(worker, &request(), &second, &[task(9)]);
+    assert!(cursors.from(worker, &request()).is_scan());
+    // One that began after it is.
+    cursors.claimed(worker, &request(), &begin(), &[task(1)]);
+    assert_eq!(cursors.from(worker, &request()).seqs, [Some(1)]);
+}
+
 /// Found by a hostile reader: a call that nobody waits for any more brought a task back, and no claim was told.
 #[tokio::test]
 async fn what_a_dropped_call_brings_back_is_found_when_its_statement_has_ended() {
