@@ -145,3 +145,24 @@ async fn what_a_settlement_brings_back_is_found_though_its_answer_was_lost() {
     assert_eq!(next(&queue, worker).await.id, ids[0]);
     queue.close().await.unwrap();
 }
+
+/// Found by a hostile reader: the cancel of one task, with events, made claims pass over the other tasks of its segment.
+#[tokio::test]
+async fn the_others_of_a_segment_are_found_when_one_of_them_was_cancelled() {
+    let db = TestDb::new().await;
+    let (queue, worker, _) = with_three(&db.url()).await;
+    queue.purge(&TaskFilter::default()).await.unwrap();
+    let task = || NewTask::new("f", &()).unwrap();
+    let segment = queue.enqueue_many(vec![task(); 3]).await.unwrap();
+    let single = queue.enqueue(task()).await.unwrap();
+    queue.enqueue(task()).await.unwrap();
+    // In place of the cancel, whose lock is too short for a test.
+    let holder = hold(&db, segment[0]).await;
+    assert_eq!(next(&queue, worker).await.id, single);
+    holder.batch_execute("rollback").await.unwrap();
+    resumes(&queue, worker);
+    let backend = Backend::new(Arc::new(queue.clone())).with_events(Arc::new(MemoryEventStorage::new()));
+    assert_eq!(backend.cancel(segment[1]).await.unwrap(), Cancelled::Done);
+    assert_eq!(next(&queue, worker).await.id, segment[0]);
+    queue.close().await.unwrap();
+}
