@@ -151,6 +151,8 @@ impl Cursors {
 }
 
 #[cfg(test)]
+mod given_up;
+#[cfg(test)]
 mod returned;
 
 #[cfg(test)]
