@@ -2,6 +2,8 @@
 
 mod columns;
 #[cfg(test)]
+mod cursors;
+#[cfg(test)]
 mod expanded;
 mod fragments;
 #[cfg(test)]
