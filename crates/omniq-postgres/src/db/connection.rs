@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::db::attempts::Attempts;
 use crate::db::count::Count;
+use crate::db::returns::Returning;
 use crate::db::sessions::Sessions;
 use omniq_core::sync::locked;
 
@@ -29,17 +30,19 @@ pub(crate) struct Lent {
     client: Option<Object>,
     /// Sent after the statement of a call that was dropped.
     end: &'static str,
+    /// Dropped when the statements have ended, those of a dropped call too.
+    returning: Option<Returning>,
 }
 
 impl Lent {
     /// For a call that is sent at once, with its `commit`.
-    pub(crate) fn new(client: Object) -> Self {
-        Self { client: Some(client), end: "" }
+    pub(super) fn new(client: Object, returning: Option<Returning>) -> Self {
+        Self { client: Some(client), end: "", returning }
     }
 
     /// For a transaction of several round trips: it is rolled back unless the connection is returned.
-    pub(crate) fn to_transaction(client: Object) -> Self {
-        Self { client: Some(client), end: "rollback" }
+    pub(super) fn to_transaction(client: Object, returning: Option<Returning>) -> Self {
+        Self { client: Some(client), end: "rollback", returning }
     }
 
     /// Returns the connection to the pool, or closes it if it is `broken`: the driver may notice that later, and until then the next caller
@@ -64,9 +67,10 @@ impl Deref for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let (end, mut left) = (self.end, Left(Some(client)));
+        let (end, mut left, returning) = (self.end, Left(Some(client)), self.returning.take());
         // Until this ends the connection counts as in use.
         let over = async move {
+            let _returning = returning;
             let Some(client) = &left.0 else { return };
             let ended = tokio::time::timeout(GRACE, client.batch_execute(end)).await;
             if matches!(ended, Ok(Ok(()))) {

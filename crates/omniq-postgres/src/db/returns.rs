@@ -1,6 +1,7 @@
 //! How often tasks may have come back to where claims have passed: counted wherever a statement is sent, because nothing else
 //! would show a verb that forgets it. Claims that resume begin at the front again after each (`queue/cursor.rs`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sql::Statement;
@@ -10,15 +11,30 @@ use crate::sql::Statement;
 pub(crate) struct Returns(AtomicU64);
 
 impl Returns {
-    /// Notes the end of these statements. Whatever their answer, the server may have carried them out, and their locks made claims pass.
-    pub(super) fn sent<'a>(&self, mut statements: impl Iterator<Item = &'a Statement>) {
-        if statements.any(|statement| statement.clears_cursors) {
-            self.0.fetch_add(1, Ordering::AcqRel);
-        }
+    /// For statements that are about to be sent. `None`: none of them brings tasks back.
+    pub(super) fn by<'a>(
+        self: &Arc<Self>,
+        mut statements: impl Iterator<Item = &'a Statement>,
+    ) -> Option<Returning> {
+        statements.any(|statement| statement.clears_cursors).then(|| Returning(Arc::clone(self)))
+    }
+
+    pub(crate) fn note(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Statements in flight. Its drop notes their end: whatever their answer, and whether or not anyone still waits for it, the server may have
+/// carried them out, and their locks made claims pass.
+pub(super) struct Returning(Arc<Returns>);
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        self.0.note();
     }
 }
 

@@ -116,24 +116,23 @@ impl Db {
 
     /// Two statements in this order, each by itself where sessions allow it. They are sent once, and each has its own answer.
     pub(crate) async fn query_both(&self, client: Object, calls: [Call<'_>; 2]) -> [Result<Vec<Row>>; 2] {
-        let lent = Lent::new(client);
+        let lent = Lent::new(client, self.returns.by(calls.iter().map(|(statement, _)| *statement)));
         let answers = self.answers(&lent, Trip { calls: &calls, start: None, kept: true }).await;
         let answers = answers.unwrap_or_else(|error| vec![Err(error.clone()), Err(error)]);
         lent.back(answers.iter().any(|answer| answer.as_ref().is_err_and(is_away)));
-        self.returns.sent(calls.iter().map(|(statement, _)| *statement));
         let mut answers = answers.into_iter();
         [(); 2].map(|()| answers.next().unwrap_or_else(|| Err(no_row())))
     }
 
     async fn send(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Row>> {
         loop {
-            let lent = Lent::new(self.client_for(patience).await?);
+            let client = self.client_for(patience).await?;
+            let lent = Lent::new(client, self.returns.by(trip.calls.iter().map(|(statement, _)| *statement)));
             let answers = self.answers(&lent, trip).await;
             let answer =
                 answers.and_then(|answers| answers.into_iter().try_fold(Vec::new(), |_, answer| answer));
             lent.back(answer.as_ref().is_err_and(is_away));
             if !patience.again(&answer, trip.reads()).await {
-                self.returns.sent(trip.calls.iter().map(|(statement, _)| *statement));
                 return answer;
             }
         }
@@ -177,7 +176,8 @@ impl Db {
     ) -> Result<u64> {
         let mut patience = self.patience();
         loop {
-            let lent = Lent::to_transaction(self.client_for(&mut patience).await?);
+            let client = self.client_for(&mut patience).await?;
+            let lent = Lent::to_transaction(client, self.returns.by(std::iter::once(statement)));
             let answer = self.until_none_left_on(&lent, statement, left, params).await;
             match &answer {
                 Ok(_) => lent.back(false),
@@ -186,7 +186,6 @@ impl Db {
                 Err(_) => drop(lent),
             }
             if !patience.again(&answer, false).await {
-                self.returns.sent(std::iter::once(statement));
                 return answer;
             }
         }

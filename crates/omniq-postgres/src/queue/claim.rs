@@ -37,7 +37,7 @@ impl Claims {
                 break;
             }
             // The task may stand before the point where the claim resumed.
-            self.cursors.clear();
+            self.cursors.forget(worker);
             tokio::time::sleep(PAUSE * round).await;
         }
         Ok(Vec::new())

@@ -65,6 +65,8 @@ pub(super) struct From {
     pub(super) priorities: Vec<Option<i16>>,
     pub(super) seqs: Vec<Option<i64>>,
     begun: Instant,
+    /// The count of returns when the claim began: it has not seen what came back after that.
+    returns: u64,
 }
 
 impl From {
@@ -119,7 +121,7 @@ impl Cursors {
         let cursor = workers.cursors.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
         let positions = request.queues.iter().map(|queue| cursor?.positions.get(queue).copied());
         let (priorities, seqs) = positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
-        From { priorities, seqs, begun: Instant::now() }
+        From { priorities, seqs, begun: Instant::now(), returns: workers.returns }
     }
 
     /// Notes the tasks that a claim with these positions has returned.
@@ -128,8 +130,12 @@ impl Cursors {
             return;
         }
         let mut workers = self.lock();
+        let is_old = from.returns != workers.returns;
         let cursor = workers.cursors.entry(worker).or_default();
         cursor.took(from.is_scan(), from.begun.elapsed());
+        if is_old {
+            return;
+        }
         for (index, task) in tasks.iter().enumerate() {
             let is_last = tasks.get(index + 1).is_none_or(|next| next.queue != task.queue);
             if is_last {
@@ -138,15 +144,16 @@ impl Cursors {
         }
     }
 
+    /// The worker's next claim scans.
     pub(super) fn forget(&self, worker: WorkerId) {
         self.lock().cursors.remove(&worker);
     }
-
-    /// Tasks may have come back before those positions: the next claims scan. For what no statement's head says, as [`Returns`] notes the rest.
-    pub(super) fn clear(&self) {
-        self.lock().cursors.clear();
-    }
 }
+
+#[cfg(test)]
+mod given_up;
+#[cfg(test)]
+mod returned;
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +194,7 @@ mod tests {
         let next = cursors.from(WORKER, &request());
         assert_eq!((next.priorities, next.seqs), (vec![Some(2), Some(0)], vec![Some(9), Some(4)]));
         assert!(!cursors.may_scan(WORKER));
-        cursors.clear();
+        cursors.returns.note();
         assert!(cursors.from(WORKER, &request()).is_scan());
     }
 

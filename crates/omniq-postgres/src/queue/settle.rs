@@ -84,13 +84,13 @@ impl Claims {
             ]);
         }
         let (db, holders) = (&self.db, &self.lock_holders);
-        let stays = batch.keeps(self.keep_completed);
+        let (stays, back) = (batch.keeps(self.keep_completed), batch.brings_back());
         let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
         let mut missing = Missing::new(results.ttls());
         let begun = Instant::now();
         let row = loop {
             let statement =
-                db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past });
+                db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past, back });
             let answer = db.one(statement, &params).await;
             let answer = match missing.made(db, &answer).await {
                 Ok(true) => continue,
@@ -108,9 +108,6 @@ impl Claims {
             }
         };
         counts::changed(db);
-        if batch.brings_back() {
-            self.cursors.clear();
-        }
 
         let mut columns = Columns::new(&row);
         let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);

@@ -126,9 +126,15 @@ impl<'a> SettleBatch<'a> {
         })
     }
 
-    /// Whether tasks may become ready again, at their old positions in the queue.
+    /// Whether tasks may become ready again, at their old positions in the queue; or others of the segment of one that waits, because
+    /// claims pass over the segment while it is locked.
     pub(crate) fn brings_back(&self) -> bool {
-        self.outcomes.iter().any(|outcome| ["retry_later", "release", "snooze"].contains(outcome))
+        self.outcomes.iter().zip(&self.workers).any(|(outcome, worker)| match *outcome {
+            "retry_later" | "release" | "snooze" => true,
+            // What expires does so with its whole segment, which no claim takes any more.
+            "cancel" => worker.is_none(),
+            _ => false,
+        })
     }
 
     /// The indexes in the batch of the settlements that were carried out, from the answer of `settle.sql`.
@@ -169,4 +175,59 @@ fn parts(outcome: &Outcome) -> Result<(&'static str, f64, Option<&TaskError>)> {
         }
     };
     Ok((name, delay.unwrap_or_default().as_secs_f64(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use omniq_core::WorkerId;
+
+    use super::*;
+
+    /// Whether a settlement brings tasks back: of a task that a worker holds, and of one that waits. `None`: nothing settles such a task so.
+    fn expected(outcome: &Outcome) -> (bool, Option<bool>) {
+        match outcome {
+            Outcome::RetryLater { .. } | Outcome::Release | Outcome::Snooze { .. } => (true, None),
+            Outcome::Complete | Outcome::Fail { .. } | Outcome::Discard => (false, None),
+            Outcome::Cancel => (false, Some(true)),
+            Outcome::Expire => (false, Some(false)),
+            other => panic!("say what {other:?} does"),
+        }
+    }
+
+    #[test]
+    fn a_batch_knows_whether_it_brings_tasks_back() {
+        let (error, delay) = (TaskError::new("E", "e"), Duration::ZERO);
+        let all = [
+            Outcome::Complete,
+            Outcome::Fail { error: error.clone() },
+            Outcome::RetryLater { delay, error: Some(error) },
+            Outcome::Release,
+            Outcome::Snooze { delay },
+            Outcome::Cancel,
+            Outcome::Discard,
+            Outcome::Expire,
+        ];
+        let one = |outcome: &Outcome, claim| {
+            Cow::Owned(Settlement {
+                task_id: TaskId::new(),
+                claim,
+                outcome: outcome.clone(),
+                result: None,
+                events: Vec::new(),
+            })
+        };
+        let claim = Some(Claim { worker: WorkerId(7), number: 1 });
+        for outcome in &all {
+            let (held, waiting) = expected(outcome);
+            for (claim, expected) in [(claim, Some(held)), (None, waiting)] {
+                let Some(expected) = expected else { continue };
+                // Beside one that brings nothing back.
+                let batch = [one(&Outcome::Complete, claim), one(outcome, claim)];
+                let found = SettleBatch::new(&batch).unwrap().brings_back();
+                assert_eq!(found, expected, "{outcome:?} with claim {claim:?}");
+            }
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 mod columns;
 #[cfg(test)]
+mod cursors;
+#[cfg(test)]
 mod expanded;
 mod fragments;
 #[cfg(test)]
@@ -30,27 +32,35 @@ pub(crate) struct SettleBlocks {
     pub(crate) stays: bool,
     /// Skips rows that other sessions have locked, instead of waiting for them.
     pub(crate) past: bool,
+    /// Tasks may come back. The text is the same, but claims begin at the front after it.
+    pub(crate) back: bool,
 }
 
 impl SettleBlocks {
-    fn all() -> [Self; 16] {
+    fn all() -> [Self; 32] {
         std::array::from_fn(|bits| Self {
             results: bits & 1 > 0,
             events: bits & 2 > 0,
             stays: bits & 4 > 0,
             past: bits & 8 > 0,
+            back: bits & 16 > 0,
         })
     }
 
     fn index(self) -> usize {
-        [self.past, self.stays, self.events, self.results]
+        [self.back, self.past, self.stays, self.events, self.results]
             .into_iter()
             .fold(0, |bits, bit| 2 * bits + usize::from(bit))
     }
 
     fn flags(self) -> Vec<&'static str> {
-        let flags =
-            [("results", self.results), ("events", self.events), ("stays", self.stays), ("past", self.past)];
+        let flags = [
+            ("results", self.results),
+            ("events", self.events),
+            ("stays", self.stays),
+            ("past", self.past),
+            ("back", self.back),
+        ];
         flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect()
     }
 }
@@ -61,7 +71,7 @@ macro_rules! statements {
         #[derive(Debug)]
         pub(crate) struct Statements {
             $(pub(crate) $name: Late,)*
-            settle_blocks: [Late; 16],
+            settle_blocks: [Late; 32],
         }
 
         impl Statements {
@@ -77,10 +87,11 @@ macro_rules! statements {
                 }
             }
 
-            /// Every statement, by the name of its file; `settle` with the names of its blocks.
+            /// Every text, by the name of its file; `settle` with the names of its blocks.
             pub(crate) fn all(&self) -> Vec<(String, &Statement)> {
                 let mut all: Vec<(String, &Statement)> = vec![$((stringify!($name).to_owned(), &*self.$name)),*];
-                for (blocks, statement) in SettleBlocks::all().into_iter().zip(&self.settle_blocks).skip(1) {
+                let texts = SettleBlocks::all().into_iter().zip(&self.settle_blocks).filter(|(blocks, _)| !blocks.back);
+                for (blocks, statement) in texts.skip(1) {
                     let name = [&["settle"][..], &blocks.flags()].concat().join("_");
                     all.push((name, &**statement));
                 }

@@ -2,8 +2,8 @@
 //!
 //! A file begins with comments, its head: what it does, `-- params:` with the name and type of each parameter, and `-- read only` if it may
 //! be sent again and to a server that takes no writes. The rest of the head is for readers and tests, which the test `heads` lists; of it,
-//! `-- cursors: cleared` has an effect (`db/returns.rs`). In the text, `:name` is a parameter and `{name}` a fragment or a name of the schema. Lines
-//! between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
+//! `-- cursors: cleared` and `cleared if flag` have an effect (`db/returns.rs`). In the text, `:name` is a parameter and `{name}` a fragment
+//! or a name of the schema. Lines between `-- if flag`, `-- else` and `-- end` are sent only if the flag is set (or not set).
 
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -45,7 +45,10 @@ impl Statement {
             names,
             types,
             reads: head.contains(&"-- read only"),
-            clears_cursors: head.iter().any(|line| line.starts_with("-- cursors: cleared")),
+            clears_cursors: head.iter().any(|line| {
+                let rest = line.strip_prefix("-- cursors: cleared");
+                rest.is_some_and(|rest| rest.strip_prefix(" if ").is_none_or(|flag| flags.contains(&flag)))
+            }),
         }
     }
 
@@ -248,6 +251,20 @@ mod tests {
         assert_eq!(short.text, "-- omniq: probe\nselect $1\n  , null\n  , $2\n");
         let values: [Named<'_>; 3] = [("a", &"1"), ("b", &"2"), ("c", &"3")];
         assert_eq!(format!("{:?}", short.values(&values).collect::<Vec<_>>()), "[\"1\", \"3\"]");
+    }
+
+    #[test]
+    fn cursors_are_cleared_always_or_with_a_flag() {
+        for (head, flags, cleared) in [
+            ("cleared", &[][..], true),
+            ("cleared, because of locks", &[], true),
+            ("cleared if back", &["back"], true),
+            ("cleared if back", &["past"], false),
+            ("kept: nothing is cleared", &["back"], false),
+        ] {
+            let found = statement(&format!("-- cursors: {head}\nselect 1"), flags).clears_cursors;
+            assert_eq!(found, cleared, "{head} with {flags:?}");
+        }
     }
 
     #[test]

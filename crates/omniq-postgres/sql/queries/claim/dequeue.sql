@@ -13,7 +13,7 @@
 -- locks: the worker, for key share; the tasks, skip locked
 -- writes: tasks, count_deltas
 -- rows: whole
--- cursors: kept
+-- cursors: kept: what it does not claim of the rows that it locks, the next scan finds
 with me as materialized (
     select w.id from {schema}.workers w where w.id = :worker and w.ended_at is null and w.epoch = :epoch for key share
 ), picked as materialized (

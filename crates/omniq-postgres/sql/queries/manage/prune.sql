@@ -5,7 +5,7 @@
 -- locks: the tasks, skip locked
 -- writes: tasks, count_deltas
 -- rows: whole
--- cursors: kept
+-- cursors: kept: no claim looks at tasks that have ended
 with over as materialized (
     select * from (
         select t.id, t.count from {schema}.tasks t

@@ -5,7 +5,7 @@
 -- locks: the tasks, for update, in the order of ids
 -- writes: tasks, count_deltas
 -- rows: whole
--- cursors: kept
+-- cursors: cleared, because claims pass over the rows while they are locked, and a failure leaves them
 with mine as materialized (
     select t.ctid as tid
     from {schema}.tasks t

@@ -4,7 +4,8 @@
 -- group, the distance of a mask from the group's first task, the mask.
 --
 -- It waits a moment only for a row that another session holds, and fails then (SQLSTATE 55P03). With `past` such rows are skipped, and
--- busy.sql finds them. Tasks that stay in the table, results and events are in blocks that are sent only for batches that have such.
+-- busy.sql finds them. Tasks that stay in the table, results and events are in blocks that are sent only for batches that have such. `back`
+-- changes no text: claims may have to find tasks of the batch, or beside one in its segment.
 --
 -- Results come as rows of one result or of many of one group: :result_groups, the distance of the row from the group's first task, its
 -- first task, its shape, a mask; the value if it is one, else where in :result_many its values start, from 1 on. Shapes hold what most
@@ -22,7 +23,7 @@
 -- locks: the tasks' rows, for update, in the order of ids, and the events, for 250 ms each
 -- writes: tasks, count_deltas; with blocks result_segments, events; notifies
 -- rows: whole
--- cursors: by the sender, which knows whether a task comes back
+-- cursors: cleared if back
 with given as materialized (
     select g.*, g.outcome in ('cancel', 'discard', 'expire') or (g.outcome = 'complete' and not :keep) as leaves
     from unnest(:firsts, :lasts, :base_ids, :masks, :workers, :numbers, :outcomes, :delays, :errors)

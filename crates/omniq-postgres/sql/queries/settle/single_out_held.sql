@@ -5,7 +5,7 @@
 -- locks: the segment, for update
 -- writes: tasks
 -- rows: whole
--- cursors: kept
+-- cursors: kept: the task stays with its worker
 with found as materialized (
     select t.id, t.count, {schema}.offset_of(:id) - {schema}.offset_of(t.id) as index,
            bit_count(coalesce(t.removed, {schema}.zeros(t.count))) + 1 = t.count as last
