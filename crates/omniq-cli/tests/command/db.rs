@@ -55,18 +55,27 @@ async fn c28_db_sql_makes_the_same_schema_by_other_means() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_a_newer_schema_is_refused_in_plain_words() {
     let bench = Bench::ready().await;
-    bench.db.client().await.batch_execute(&newer(2, "the column x is gone")).await.expect("a row is added");
+    let next = next(&bench);
+    let newer = newer(next, next, "the column x is gone");
+    bench.db.client().await.batch_execute(&newer).await.expect("a row is added");
     for command in [&["db", "status"][..], &["db", "migrate"], &["queues"], &["tasks", "enqueue", "add"]] {
-        let refused = bench.run(command).fails_with(1, "0002_future breaks below 2: the column x is gone");
+        let words = format!("{next:04}_future breaks below {next}: the column x is gone");
+        let refused = bench.run(command).fails_with(1, &words);
         assert!(refused.stderr.contains("update OmniQ to release 9.8.7"), "{refused:?}");
     }
 }
 
-/// The row that a migration of a later program leaves. Above 1, `usable_from` refuses this program.
-fn newer(usable_from: i32, effect: &str) -> String {
+/// The first version of the tasks that this program does not know.
+fn next(bench: &Bench) -> i32 {
+    let status = bench.json(&["db", "status", "--part", "tasks"]);
+    1 + i32::try_from(status[0]["program"].as_i64().expect("a number")).expect("a small one")
+}
+
+/// The row that a migration of a later program leaves. Above this program's version, `usable_from` refuses it.
+fn newer(version: i32, usable_from: i32, effect: &str) -> String {
     format!(
         "insert into omniq.migrations (part, version, name, checksum, usable_from, effect, release)
-         values ('tasks', 2, 'future', 'x', {usable_from}, '{effect}', '9.8.7')"
+         values ('tasks', {version}, 'future', 'x', {usable_from}, '{effect}', '9.8.7')"
     )
 }
 
@@ -76,10 +85,13 @@ async fn c28_beside_a_migration_that_adds_all_commands_work_and_the_status_says_
     let client = bench.db.client().await;
     let adds = "alter table omniq.tasks add column extra text not null default 'x'";
     client.batch_execute(adds).await.expect("a column is added");
-    client.batch_execute(&newer(1, "a column")).await.expect("a row is added");
+    let next = next(&bench);
+    let ours = next - 1;
+    client.batch_execute(&newer(next, 1, "a column")).await.expect("a row is added");
 
     let migrated = bench.run(&["db", "migrate"]).good().stdout;
-    assert!(migrated.contains("the tasks are at version 2, this program is at 1"), "{migrated}");
+    let words = format!("the tasks are at version {next}, this program is at {ours}");
+    assert!(migrated.contains(&words), "{migrated}");
     bench.run(&["tasks", "enqueue", "add", "[1, 2]"]).good();
     assert_eq!(bench.json(&["queues"])[0]["ready"], 1);
     let backend = bench.backend().await;
@@ -88,32 +100,33 @@ async fn c28_beside_a_migration_that_adds_all_commands_work_and_the_status_says_
     assert_eq!(bench.json(&["queues"]), serde_json::json!([]));
 
     let shown = bench.run(&["db", "status"]).good().stdout;
-    for words in ["1 to 2", "yes", "0002_future", "adds: a column", "postgresql://", bench.db.name()] {
+    let (range, future) = (format!("1 to {next}"), format!("{next:04}_future"));
+    for words in [&*range, "yes", &future, "adds: a column", "postgresql://", bench.db.name()] {
         assert!(shown.contains(words), "{words:?} is not in:\n{shown}");
     }
     let status = bench.json(&["db", "status", "--part", "tasks"])[0].clone();
-    assert_eq!(status["usable_by"], serde_json::json!({ "from": 1, "to": 2 }), "{status}");
-    assert_eq!((&status["version"], &status["program"]), (&2.into(), &1.into()), "{status}");
+    assert_eq!(status["usable_by"], serde_json::json!({ "from": 1, "to": next }), "{status}");
+    assert_eq!((&status["version"], &status["program"]), (&next.into(), &ours.into()), "{status}");
     assert_eq!(status["schema"], "omniq");
-    let future = &status["migrations"][1];
+    let future = status["migrations"].as_array().and_then(|all| all.last()).expect("a migration");
     assert_eq!((&future["known"], &future["breaks_below"]), (&false.into(), &Value::Null), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_the_status_of_a_schema_that_this_program_cannot_use_says_what_breaks_it() {
     let bench = Bench::ready().await;
-    bench.db.client().await.batch_execute(&newer(2, "the column x is gone")).await.expect("a row is added");
-    let refused = bench.run(&["db", "status"]).fails_with(1, "only programs at version 2 or newer");
-    for words in ["no", "breaks below 2: the column x is gone"] {
+    let next = next(&bench);
+    let newer = newer(next, next, "the column x is gone");
+    bench.db.client().await.batch_execute(&newer).await.expect("a row is added");
+    let words = format!("only programs at version {next} or newer");
+    let refused = bench.run(&["db", "status"]).fails_with(1, &words);
+    for words in ["no", &format!("breaks below {next}: the column x is gone")] {
         assert!(refused.stdout.contains(words), "{words:?} is not in {refused:?}");
     }
     let refused = bench.run(&["db", "status", "--json"]).fails_with(1, "update OmniQ");
     let tasks = refused.json()[0].clone();
-    assert_eq!(
-        (&tasks["usable"], &tasks["migrations"][1]["breaks_below"]),
-        (&false.into(), &2.into()),
-        "{tasks}"
-    );
+    let last = tasks["migrations"].as_array().and_then(|all| all.last()).expect("a migration");
+    assert_eq!((&tasks["usable"], &last["breaks_below"]), (&false.into(), &next.into()), "{tasks}");
     assert!(tasks["refusal"].as_str().is_some_and(|text| text.contains("the column x is gone")), "{tasks}");
 }
 
