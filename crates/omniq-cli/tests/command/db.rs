@@ -8,7 +8,7 @@ use crate::support::{Bench, Ran, omniq};
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_db_status_and_migrate() {
     let bench = Bench::new().await;
-    let before = bench.run(&["db", "status"]).fails_with(1, "run `omniq db migrate`").stdout;
+    let before = bench.run(&["db", "status"]).fails_with(1, "run `omniq db migrate --part").stdout;
     assert!(before.contains("not yet") && before.contains("tasks") && before.contains("results"), "{before}");
     assert!(!before.contains("events"), "events are not configured:\n{before}");
 

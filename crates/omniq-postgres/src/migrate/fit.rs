@@ -4,8 +4,7 @@
 use omniq_core::{Error, Result};
 
 use super::applied::{Applied, decisive, find, version};
-use super::effect::Effect;
-use super::files::{Known, Migration, Part};
+use super::files::{Known, Part};
 use crate::sql::schema::{Schema, quote_identifier};
 
 /// Refuses a schema that was renamed, that has other migrations under the same numbers, or that a newer migration closed to this program.
@@ -49,41 +48,11 @@ fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) ->
     )))
 }
 
-/// The first migration of these parts that the database lacks.
-pub(super) fn lacking(
-    applied: &[Applied],
-    parts: &[Part],
-    known: Known,
-) -> Option<(Part, &'static Migration)> {
-    known.wanted(parts).find(|(part, migration)| find(applied, *part, migration.version).is_none())
-}
-
-/// Refuses a schema that lacks a migration.
-pub(super) fn check_complete(
-    applied: &[Applied],
-    schema: &Schema,
-    parts: &[Part],
-    known: Known,
-) -> Result<()> {
-    let Some((part, migration)) = lacking(applied, parts, known) else { return Ok(()) };
-    // Programs that can use a part exist only if the part does.
-    let before = version(applied, part) > 0;
-    let breaking = known.of(part).iter().find(|one| {
-        before && find(applied, part, one.version).is_none() && matches!(one.effect(), Effect::Breaks { .. })
-    });
-    let warning = breaking.map_or(String::new(), |one| {
-        format!("; migration {:04}_{} {}: stop such programs first", one.version, one.name, one.effect())
-    });
-    Err(Error::schema_missing(format!(
-        "schema {:?} lacks migration {migration}: run `omniq db migrate`, or connect with migrate on{warning}",
-        schema.name(),
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrate::files::KNOWN;
+    use crate::migrate::effect::Effect;
+    use crate::migrate::files::{KNOWN, Migration};
 
     /// A program at version 1.
     const FIRST: Known = Known { tasks: KNOWN.tasks.split_at(1).0, ..KNOWN };

@@ -6,6 +6,7 @@ mod apply;
 mod effect;
 mod files;
 mod fit;
+mod lacking;
 mod recount;
 mod removal;
 mod status;
@@ -118,8 +119,9 @@ async fn connect_as(db: &Db, parts: &[Part], known: Known) -> Result<()> {
             );
         }
     }
-    if db.settings().migrate && fit::lacking(&applied, parts, known).is_some() {
+    let complete = lacking::check_complete(&applied, &db.schema, parts, known);
+    if complete.is_err() && db.settings().migrate {
         return apply(db, parts, known).await.map(drop);
     }
-    fit::check_complete(&applied, &db.schema, parts, known)
+    complete
 }

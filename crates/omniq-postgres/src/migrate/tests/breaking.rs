@@ -65,14 +65,18 @@ async fn a_program_without_its_own_migrations_is_refused_until_they_are_applied(
     migrate(&settings(&db), &[Part::Tasks, Part::Results]).await.unwrap();
     let error = program(&off, *ADDS).await.unwrap_err();
     assert!(error.is_schema_missing(), "{error:?}");
-    for words in [&*format!("{} of the tasks", last_of(*ADDS)), "run `omniq db migrate`", "migrate on"] {
+    for words in [
+        &*format!("{} of the tasks", last_of(*ADDS)),
+        "run `omniq db migrate --part tasks --part results --part events` as the schema's owner",
+        "migrate on",
+    ] {
         assert!(error.to_string().contains(words), "{words:?} is not in {error}");
     }
     assert!(!error.to_string().contains("breaks"), "{error}");
     // That one of those missing breaks what may run is said in advance.
     let error = program(&off, *BREAKS).await.unwrap_err();
     assert!(error.is_schema_missing(), "{error:?}");
-    let breaks = format!("{} breaks below {}", last_of(*BREAKS), after(Part::Tasks, 1));
+    let breaks = format!("{} of the tasks breaks below {}", last_of(*BREAKS), after(Part::Tasks, 1));
     for words in [&*breaks, "stop such programs first"] {
         assert!(error.to_string().contains(words), "{words:?} is not in {error}");
     }
