@@ -62,6 +62,9 @@ const STARTING: &str = "57P03";
 /// The server, or the role, has no free connection slot.
 const TOO_MANY: &str = "53300";
 
+/// A table lacks a column: the schema is there, but at another version.
+pub(crate) const NO_COLUMN: &str = "42703";
+
 /// A report of the server, from either driver.
 struct Report<'a> {
     code: &'a str,
@@ -133,9 +136,9 @@ fn from_report(db: &Report<'_>) -> Error {
         _ if code == SqlState::INSUFFICIENT_PRIVILEGE.code() => Error::permission_denied(format!(
             "{message}: grant the role what the documentation's \"Roles\" lists"
         )),
-        "3F000" | "42P01" | "42883" => Error::schema_missing(format!(
-            "{message}: the schema is missing, older than this version needs, or renamed since; `omniq db migrate` makes or \
-             updates it, and says so if that cannot help"
+        "3F000" | "42P01" | "42883" | NO_COLUMN => Error::schema_missing(format!(
+            "{message}: the schema is missing, older than this version needs, renamed since, or changed by a newer migration; `omniq db \
+             status` says which, and `omniq db migrate` makes or updates it"
         )),
         "3D000" => Error::config(message),
         NOT_NOW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
@@ -245,6 +248,10 @@ mod tests {
         for code in ["57014", "55P03", "23505", "42P01", "0A000", "XX000"] {
             let error = error(code, None);
             assert!(!is_away(&error) && !was_not_done(&error), "{code}");
+        }
+        for code in ["3F000", "42P01", "42883", "42703"] {
+            let error = error(code, None);
+            assert!(error.is_schema_missing() && error.to_string().contains("omniq db status"), "{error:?}");
         }
         for routine in ["RevalidateCachedQuery", "call_bool_check_hook"] {
             let error = error(NOT_NOW, Some(routine));

@@ -106,6 +106,20 @@ pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
     connect_as(db, parts, KNOWN).await
 }
 
+/// The answer of a call on these parts. If it failed on something that the schema lacks, the versions are read: a newer migration may have
+/// closed the schema to this program since it connected, and then that is the error.
+pub(crate) async fn explained<T>(db: &Db, parts: &[Part], answer: Result<T>) -> Result<T> {
+    let error = match answer {
+        Err(error) if error.is_schema_missing() => error,
+        answer => return answer,
+    };
+    let Ok(applied) = applied(db).await else { return Err(error) };
+    match fit::check(&applied, &db.schema, parts, KNOWN) {
+        Ok(()) => Err(error),
+        Err(refusal) => Err(refusal.with_source(error)),
+    }
+}
+
 async fn connect_as(db: &Db, parts: &[Part], known: Known) -> Result<()> {
     let applied = applied(db).await?;
     fit::check(&applied, &db.schema, parts, known)?;

@@ -1,10 +1,11 @@
 //! A migration that breaks closes the schema to the programs that it names, and to no others.
 
-use omniq_core::ResultStorage;
+use omniq_core::{Dequeue, ResultStorage};
 use omniq_testkit::{Log, TestDb};
 
 use super::{
-    ADDS, BREAKS, after, assert_up_to, connect, last_of, number, program, results, settings, task, worker,
+    ADDS, BREAKS, PATIENCE, RENAMES, after, assert_up_to, connect, last_of, number, program, results,
+    settings, task, worker,
 };
 use crate::migrate::files::{KNOWN, Part};
 use crate::migrate::{migrate, migrate_to};
@@ -84,6 +85,30 @@ async fn a_program_without_its_own_migrations_is_refused_until_they_are_applied(
         program(settings, *BREAKS).await.unwrap().close().await.unwrap();
     }
     assert!(program(&off, KNOWN).await.unwrap_err().is_schema_too_new());
+}
+
+/// Found by a hostile reader: a missing column was an internal error, on which workers went on for ever.
+#[tokio::test]
+async fn programs_that_a_migration_breaks_while_they_are_connected_stop_and_say_why() {
+    let db = TestDb::new().await;
+    let backend = connect(&db).await;
+    let running = worker(&backend, &["default"]);
+    let running = tokio::spawn(running.run());
+    let id = backend.enqueue(task(1)).await.unwrap();
+    results(&backend, &[id], [1]).await;
+    migrate_to(&settings(&db), &[Part::Tasks], *RENAMES).await.unwrap();
+
+    let of_enqueue = backend.enqueue(task(1)).await.unwrap_err();
+    let of_claim = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap_err();
+    let of_worker = tokio::time::timeout(PATIENCE, running).await.unwrap().unwrap().unwrap_err();
+    for error in [of_enqueue, of_claim, of_worker] {
+        assert!(error.is_schema_too_new(), "{error:?}");
+        for words in ["the column options is now called settings", "update OmniQ to release "] {
+            assert!(error.to_string().contains(words), "{words:?} is not in {error}");
+        }
+        let cause = std::error::Error::source(&error).unwrap().downcast_ref::<omniq_core::Error>().unwrap();
+        assert!(cause.is_schema_missing() && cause.sqlstate() == Some("42703"), "{cause:?}");
+    }
 }
 
 #[tokio::test]

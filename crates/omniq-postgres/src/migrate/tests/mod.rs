@@ -37,6 +37,12 @@ static BREAKS: LazyLock<Known> = LazyLock::new(|| Known {
     tasks: later(Part::Tasks, &[("notes", future!("tasks_notes")), ("view", future!("tasks_view"))]),
     ..*ADDS
 });
+/// As [`BREAKS`], by a column that the statements use.
+static RENAMES: LazyLock<Known> = LazyLock::new(|| Known {
+    tasks: later(Part::Tasks, &[("notes", future!("tasks_notes")), ("renames", future!("tasks_renames"))]),
+    ..*ADDS
+});
+
 /// The version of a part after so many migrations that this program does not know. What is really next has the first of these numbers, too.
 fn after(part: Part, later: i32) -> i32 {
     KNOWN.version(part) + later
