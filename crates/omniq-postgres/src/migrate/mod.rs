@@ -3,6 +3,7 @@
 
 mod applied;
 mod apply;
+mod blocked;
 mod effect;
 mod files;
 mod fit;
@@ -32,6 +33,7 @@ use crate::sql::schema::{Schema, quote_identifier, quote_literal};
 
 const TABLE: &str = include_str!("../../sql/migrate/table.sql");
 const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
+const PATIENCE: &str = include_str!("../../sql/migrate/patience.sql");
 const PIN: &str = include_str!("../../sql/migrate/pin.sql");
 
 /// Where these parts stand: the version in the database, the program versions that can use it, and all migrations. Changes nothing, and does
@@ -51,7 +53,8 @@ async fn status_of(settings: &Settings, parts: &[Part], known: Known) -> Result<
 
 /// Brings these parts up to the newest version that this program knows and returns the migrations that were applied. Does nothing if the
 /// schema is newer and this program can use it. Safe when many processes do it at once, older and newer ones: one applies migrations, the
-/// others wait and find them applied. A failure or a crash changes nothing.
+/// others wait and find them applied. A failure or a crash changes nothing. While others hold its tables for long, it gives way and tries again
+/// without limit, and logs who holds them.
 ///
 /// Errors: `is_schema_too_new` if a newer migration breaks this program; `is_config` if the schema was renamed, or if a migration differs
 /// from the one that this program knows; those of the database.

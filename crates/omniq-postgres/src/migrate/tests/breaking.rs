@@ -1,11 +1,11 @@
 //! A migration that breaks closes the schema to the programs that it names, and to no others.
 
 use omniq_core::{Dequeue, ResultStorage};
-use omniq_testkit::{Log, TestDb};
+use omniq_testkit::TestDb;
 
 use super::{
-    ADDS, BREAKS, PATIENCE, RENAMES, after, assert_up_to, connect, last_of, number, program, results,
-    settings, task, worker,
+    ADDS, BREAKS, FAILS, PATIENCE, RENAMES, after, assert_up_to, connect, last_of, log, number, program,
+    results, settings, task, worker,
 };
 use crate::migrate::files::{KNOWN, Part};
 use crate::migrate::{migrate, migrate_to};
@@ -118,15 +118,24 @@ async fn a_migration_that_breaks_is_logged_as_a_warning_where_older_programs_may
         if let Some(first) = first {
             migrate_to(&settings(&db), &[Part::Tasks], first).await.unwrap();
         }
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let (log, _guard) = log();
         migrate_to(&settings(&db), &[Part::Tasks], *BREAKS).await.unwrap();
         let (name, below) = (last_of(*BREAKS), after(Part::Tasks, 1));
         let words = format!("{name} of the tasks applied, which breaks below {below}");
         let warned = log.text().lines().any(|line| line.contains("WARN") && line.contains(&words));
         assert_eq!(warned, warns, "{}", log.text());
     }
+}
+
+/// Found by a hostile reader: it was logged before the end of the transaction, which can fail.
+#[tokio::test]
+async fn a_migration_is_logged_as_applied_only_if_it_was() {
+    let db = TestDb::new().await;
+    let witness = db.client().await;
+    migrate(&settings(&db), &[Part::Tasks]).await.unwrap();
+    let (log, _guard) = log();
+    let error = migrate_to(&settings(&db), &[Part::Tasks], *FAILS).await.unwrap_err();
+    assert_eq!(error.sqlstate(), Some("23503"), "{error:?}");
+    assert!(!log.text().contains("applied"), "{}", log.text());
+    assert_up_to(&witness, Part::Tasks, after(Part::Tasks, 0)).await;
 }

@@ -2,13 +2,14 @@
 
 mod adding;
 mod at_once;
+mod blocked;
 mod breaking;
 mod statuses;
 
 use std::sync::{Arc, LazyLock};
 
 use omniq_core::{Backend, Context, Failure, NewTask, Result, TaskId, Worker};
-use omniq_testkit::TestDb;
+use omniq_testkit::{Log, TestDb};
 use tokio_postgres::Client;
 
 use super::connect_as;
@@ -40,6 +41,12 @@ static BREAKS: LazyLock<Known> = LazyLock::new(|| Known {
 /// As [`BREAKS`], by a column that the statements use.
 static RENAMES: LazyLock<Known> = LazyLock::new(|| Known {
     tasks: later(Part::Tasks, &[("notes", future!("tasks_notes")), ("renames", future!("tasks_renames"))]),
+    ..*ADDS
+});
+
+/// A program whose last migration fails as its transaction ends.
+static FAILS: LazyLock<Known> = LazyLock::new(|| Known {
+    tasks: later(Part::Tasks, &[("notes", future!("tasks_notes")), ("fails", future!("tasks_fails"))]),
     ..*ADDS
 });
 
@@ -97,6 +104,14 @@ fn worker(backend: impl Into<Backend>, queues: &[&str]) -> Worker {
         }
     };
     Worker::builder(backend).queues(queues.to_vec()).register("double", double).build().unwrap()
+}
+
+/// The log of this thread from now on.
+fn log() -> (Log, impl Drop) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    (log, tracing::subscriber::set_default(subscriber))
 }
 
 fn task(number: i64) -> NewTask {
