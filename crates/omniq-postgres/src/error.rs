@@ -50,6 +50,11 @@ pub(crate) fn was_not_done(error: &Error) -> bool {
         && (error.is_unsent() || error.sqlstate().is_some_and(|code| codes.contains(&code)))
 }
 
+/// Whether the server takes no writes. For statements that are not prepared: others can get one of these codes for another reason.
+pub(crate) fn takes_no_writes(error: &Error) -> bool {
+    error.is_unavailable() && error.sqlstate().is_some_and(|code| [READ_ONLY, NOT_NOW].contains(&code))
+}
+
 /// The server takes no writes, as after a failover.
 const READ_ONLY: &str = "25006";
 /// The session does not know a prepared statement, as after a change of the pooler.
@@ -143,10 +148,8 @@ fn from_report(db: &Report<'_>) -> Error {
         "3D000" => Error::config(message),
         NOT_NOW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
         // What a standby reports for a transaction that must write.
-        NOT_NOW if db.routine == Some("call_bool_check_hook") => {
-            Error::unavailable(takes_no_writes(&message))
-        }
-        READ_ONLY => Error::unavailable(takes_no_writes(&message)),
+        NOT_NOW if db.routine == Some("call_bool_check_hook") => Error::unavailable(without_writes(&message)),
+        READ_ONLY => Error::unavailable(without_writes(&message)),
         NOT_PREPARED => Error::unavailable(message),
         // The server ended the session: it was idle in a transaction, or the transaction took too long.
         "25P03" | "25P04" => Error::unavailable(message),
@@ -167,7 +170,7 @@ fn from_report(db: &Report<'_>) -> Error {
     made.with_sqlstate(code)
 }
 
-fn takes_no_writes(message: &str) -> String {
+fn without_writes(message: &str) -> String {
     format!(
         "{message}: the server is a standby, or it or the transaction is read-only; name the primary in the URL, or several hosts with \
          target_session_attrs=read-write"

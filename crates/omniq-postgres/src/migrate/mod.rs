@@ -14,7 +14,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use omniq_core::Result;
+use omniq_core::{Error, Result};
 
 pub use effect::Effect;
 pub use files::Part;
@@ -28,6 +28,7 @@ use self::applied::applied;
 use self::apply::apply;
 use self::files::{KNOWN, Known};
 use crate::db::Db;
+use crate::error::takes_no_writes;
 use crate::settings::Settings;
 use crate::sql::schema::{Schema, quote_identifier, quote_literal};
 
@@ -104,9 +105,13 @@ pub fn statements(schema: &str) -> Result<Vec<SentStatement>> {
     crate::sql::statements(schema)
 }
 
-/// Called when a storage connects. Migrates if the setting `migrate` is on, else checks that no migration is missing.
-pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
-    connect_as(db, parts, KNOWN).await
+/// A database and the parts that are kept there.
+pub(crate) type Place<'a> = (&'a Db, &'a [Part]);
+
+/// Called when storages connect. Migrates if the setting `migrate` is on, else checks that no migration is missing. Changes no database
+/// before it has looked at all of them.
+pub(crate) async fn on_connect(places: &[Place<'_>]) -> Result<()> {
+    connect_as(places, KNOWN).await
 }
 
 /// The answer of a call on these parts. If it failed on something that the schema lacks, the versions are read: a newer migration may have
@@ -123,22 +128,37 @@ pub(crate) async fn explained<T>(db: &Db, parts: &[Part], answer: Result<T>) -> 
     }
 }
 
-async fn connect_as(db: &Db, parts: &[Part], known: Known) -> Result<()> {
-    let applied = applied(db).await?;
-    fit::check(&applied, &db.schema, parts, known)?;
-    for part in parts {
-        let (version, program) = (applied::version(&applied, *part), known.version(*part));
-        if version > program {
-            let schema = db.schema.name();
-            tracing::info!(
-                schema,
-                "the {part} are at version {version}, which this program, at {program}, can use"
-            );
+async fn connect_as(places: &[Place<'_>], known: Known) -> Result<()> {
+    let mut incomplete = Vec::new();
+    for (db, parts) in places {
+        let applied = applied(db).await?;
+        fit::check(&applied, &db.schema, parts, known)?;
+        for part in *parts {
+            let (version, program) = (applied::version(&applied, *part), known.version(*part));
+            if version > program {
+                let schema = db.schema.name();
+                tracing::info!(
+                    schema,
+                    "the {part} are at version {version}, which this program, at {program}, can use"
+                );
+            }
+        }
+        match lacking::check_complete(&applied, &db.schema, parts, known) {
+            Err(missing) if db.settings().migrate => incomplete.push((db, parts, missing)),
+            complete => complete?,
         }
     }
-    let complete = lacking::check_complete(&applied, &db.schema, parts, known);
-    if complete.is_err() && db.settings().migrate {
-        return apply(db, parts, known).await.map(drop);
+    for (db, parts, missing) in incomplete {
+        apply(db, parts, known).await.map_err(|error| not_applied(missing, error))?;
     }
-    complete
+    Ok(())
+}
+
+/// The error of a connect that was to apply a missing migration. Where that is not for this role or this server to do, what is missing is
+/// what a person, or a patient caller, must know.
+fn not_applied(missing: Error, error: Error) -> Error {
+    if !error.is_permission_denied() && !takes_no_writes(&error) {
+        return error;
+    }
+    Error::schema_missing(format!("{missing}; it was not applied here: {error}")).with_source(error)
 }

@@ -75,7 +75,7 @@ impl AsyncPostgresQueue {
     /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
-        migrate::on_connect(&db, &[Part::Tasks]).await?;
+        migrate::on_connect(&[(&db, &[Part::Tasks])]).await?;
         Ok(Self::on(db))
     }
 

@@ -73,7 +73,7 @@ async fn older_programs_go_on_restart_and_roll_back_beside_a_migration_that_adds
     for migrates in [true, false] {
         // The later program runs, and this one after it.
         let later = Db::open(&settings(&db)).await.unwrap();
-        connect_as(&later, &Part::ALL, *ADDS).await.unwrap();
+        connect_as(&[(&later, &Part::ALL)], *ADDS).await.unwrap();
         later.close().await;
         let again = Settings { migrate: migrates, ..settings(&db) };
         let backend = AsyncPostgresBackend::with_settings(&again).await.unwrap();

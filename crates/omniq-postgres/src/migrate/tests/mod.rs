@@ -4,6 +4,7 @@ mod adding;
 mod at_once;
 mod blocked;
 mod breaking;
+mod refused;
 mod statuses;
 
 use std::sync::{Arc, LazyLock};
@@ -86,7 +87,7 @@ async fn connect(db: &TestDb) -> AsyncPostgresBackend {
 async fn program(settings: &Settings, known: Known) -> Result<Backend> {
     // Boxed, because opening a database takes 46 KB on the stack, several times that without optimization.
     let db = Box::pin(Db::open(settings)).await?;
-    if let Err(error) = connect_as(&db, &Part::ALL, known).await {
+    if let Err(error) = connect_as(&[(&db, &Part::ALL)], known).await {
         db.close().await;
         return Err(error);
     }
