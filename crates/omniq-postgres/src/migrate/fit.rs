@@ -16,7 +16,11 @@ pub(super) fn check(applied: &[Applied], schema: &Schema, parts: &[Part], known:
              rename to {before}), or make a schema of the new name and move the tasks by a program"
         )));
     }
-    parts.iter().try_for_each(|part| check_part(applied, schema, *part, known))
+    for part in parts {
+        check_part(applied, schema, *part, known)?;
+        check_beside(applied, schema, *part, known)?;
+    }
+    Ok(())
 }
 
 fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Result<()> {
@@ -45,6 +49,26 @@ fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) ->
         version(applied, part),
         effect.usable_from(),
         env!("CARGO_PKG_VERSION"),
+    )))
+}
+
+/// Refuses to have a part made beside parts that are newer than this program: the functions of one part use tables of others, and those of a
+/// newer part may use what this program would not make.
+fn check_beside(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Result<()> {
+    if version(applied, part) > 0 {
+        return Ok(());
+    }
+    let newer = Part::ALL.into_iter().find_map(|other| {
+        let newest = applied.iter().filter(|row| row.is_of(other)).max_by_key(|row| row.version)?;
+        (newest.version > known.version(other)).then_some((other, newest))
+    });
+    let Some((other, Applied { version, release, .. })) = newer else { return Ok(()) };
+    Err(Error::schema_too_new(format!(
+        "schema {:?} has no {part} yet, and this program, OmniQ {}, may not make them: the {other} there are at version {version}, and it \
+         knows them up to version {}: run `omniq db migrate --part {part}` of release {release} or of a newer one",
+        schema.name(),
+        env!("CARGO_PKG_VERSION"),
+        known.version(other),
     )))
 }
 
@@ -104,6 +128,7 @@ mod tests {
             assert!(error.to_string().contains(words), "{words:?} is not in {error}");
         }
         rows.iter_mut().for_each(|row| row.part = "results".to_owned());
+        rows.push(row(Part::Tasks, 1, adds()));
         answer(&rows).expect("other parts do not matter");
     }
 
@@ -113,5 +138,28 @@ mod tests {
         first.checksum = "other".to_owned();
         let error = answer(&[first, row(Part::Tasks, 2, adds())]).unwrap_err();
         assert!(error.is_config() && error.to_string().contains("0001_name"), "{error:?}");
+    }
+
+    /// Found by a hostile reader: the functions of tasks use tables of results and events.
+    #[test]
+    fn a_part_is_not_made_beside_one_that_is_newer_than_the_program() {
+        let check =
+            |parts: &[Part], rows: &[Applied]| check(rows, &Schema::new("omniq").unwrap(), parts, FIRST);
+        let tasks = [row(Part::Tasks, 1, adds()), row(Part::Tasks, 2, adds())];
+        check(&[Part::Tasks], &tasks).unwrap();
+        check(&Part::ALL, &tasks[..1]).unwrap();
+        let error = check(&Part::ALL, &tasks).unwrap_err();
+        assert!(error.is_schema_too_new(), "{error:?}");
+        let words = [
+            "no results yet",
+            "the tasks there are at version 2",
+            "up to version 1",
+            "--part results` of release 9.9.9",
+        ];
+        for words in words {
+            assert!(error.to_string().contains(words), "{words:?} is not in {error}");
+        }
+        let all = [&tasks[..], &[row(Part::Results, 1, adds()), row(Part::Events, 1, adds())]].concat();
+        check(&Part::ALL, &all).unwrap();
     }
 }
