@@ -68,7 +68,7 @@ impl Database {
 
     /// Opens the parts that exist and changes nothing in the schema, because a command that only reads must not migrate
     /// a database that others use. (The embedded server belongs to the user and begins empty, so its schema is made.)
-    pub async fn look(&self) -> Result<AsyncPostgresBackend> {
+    pub async fn look(&self, out: &Output) -> Result<AsyncPostgresBackend> {
         let mut settings = self.settings.clone();
         if self.is_embedded() {
             return self.work().await;
@@ -83,8 +83,9 @@ impl Database {
             }
         }
         settings.migrate = false;
-        let there = parts_there(&settings).await?;
-        if settings.tasks == Placement::Postgres && !there.contains(&Part::Tasks) {
+        let there = migrate::status(&settings, &Part::ALL).await?;
+        let find = |part: Part| there.iter().find(|status| status.part == part && status.version > 0);
+        if settings.tasks == Placement::Postgres && find(Part::Tasks).is_none() {
             return Err(Failure::new(
                 Exit::Failure,
                 format!(
@@ -94,12 +95,16 @@ impl Database {
                 ),
             ));
         }
-        if settings.results == Placement::Postgres && !there.contains(&Part::Results) {
+        if settings.results == Placement::Postgres && find(Part::Results).is_none() {
             settings.results = Placement::Off;
         }
-        match (&settings.events, there.contains(&Part::Events)) {
-            (Placement::Postgres, false) => settings.events = Placement::Off,
-            (Placement::Off, true) => settings.events = Placement::Postgres,
+        match (&settings.events, find(Part::Events)) {
+            (Placement::Postgres, None) => settings.events = Placement::Off,
+            // Nobody asked for them, so they must not keep the command from showing the rest.
+            (Placement::Off, Some(events)) => match events.check() {
+                Ok(()) => settings.events = Placement::Postgres,
+                Err(error) => out.note(format!("Events are not shown: {error}.")),
+            },
             _ => {}
         }
         Ok(AsyncPostgresBackend::with_settings(&settings).await?)
@@ -109,9 +114,4 @@ impl Database {
     pub async fn work(&self) -> Result<AsyncPostgresBackend> {
         Ok(AsyncPostgresBackend::with_settings(&self.settings).await?)
     }
-}
-
-async fn parts_there(settings: &Settings) -> Result<Vec<Part>> {
-    let all = migrate::status(settings, &Part::ALL).await?;
-    Ok(all.into_iter().filter(|part| part.version > 0).map(|part| part.part).collect())
 }

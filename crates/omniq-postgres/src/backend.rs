@@ -65,13 +65,16 @@ impl AsyncPostgresBackend {
     /// Connects with these settings and brings the schema of each part up to date.
     ///
     /// Errors: `is_config` for settings that cannot be used, `is_unavailable` if no server can be reached within `acquire_timeout`,
-    /// `is_schema_missing` if `migrate` is off and a migration is missing, `is_schema_too_new` if a newer migration breaks this version.
+    /// `is_schema_missing` if a migration is missing and `migrate` is off, the role may not apply it, or the server takes no writes;
+    /// `is_schema_too_new` if a newer migration breaks this version. No schema is changed before all have been looked at.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         settings.check()?;
-        let mut opener = Opener { settings, shared: None };
+        let mut opener = Opener { settings, opened: Vec::new() };
         let connected = opener.connect().await;
-        if let (Err(_), Some(db)) = (&connected, &opener.shared) {
-            db.close().await;
+        if connected.is_err() {
+            for (db, _) in &opener.opened {
+                db.close().await;
+            }
         }
         connected
     }
@@ -130,28 +133,20 @@ impl AsyncPostgresBackend {
     }
 }
 
-/// Opens databases: one for all parts that are placed in the main database.
+/// Opens databases: one for all parts that are placed in the main database, and one for each part that has its own.
 struct Opener<'a> {
     settings: &'a Settings,
-    shared: Option<Arc<Db>>,
+    opened: Vec<(Arc<Db>, Vec<Part>)>,
 }
 
 impl Opener<'_> {
     async fn connect(&mut self) -> Result<AsyncPostgresBackend> {
         let settings = self.settings;
-        let places = [&settings.tasks, &settings.results, &settings.events];
-        let here: Vec<_> = Part::ALL
-            .into_iter()
-            .zip(places)
-            .filter(|(_, place)| **place == Placement::Postgres)
-            .map(|(part, _)| part)
-            .collect();
-        if !here.is_empty() {
-            let db = Db::open(settings).await?;
-            self.shared = Some(Arc::clone(&db));
-            migrate::on_connect(&db, &here).await?;
-        }
-        let queue = self.db(&settings.tasks, Part::Tasks).await?.map(AsyncPostgresQueue::on);
+        self.open().await?;
+        let places: Vec<migrate::Place<'_>> =
+            self.opened.iter().map(|(db, parts)| (&**db, &**parts)).collect();
+        migrate::on_connect(&places).await?;
+        let queue = self.db(Part::Tasks).map(AsyncPostgresQueue::on);
         let parts: Arc<dyn TaskQueue> = match &queue {
             Some(queue) => Arc::new(queue.clone()),
             None => {
@@ -164,14 +159,14 @@ impl Opener<'_> {
             Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
         backend = backend.with_limits(settings.limits());
         if settings.results != Placement::Off {
-            let results: Arc<dyn ResultStorage> = match self.db(&settings.results, Part::Results).await? {
+            let results: Arc<dyn ResultStorage> = match self.db(Part::Results) {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
                 None => Arc::new(MemoryResultStorage::new().with_limits(settings.limits())),
             };
             backend = backend.with_results(results);
         }
         if settings.events != Placement::Off {
-            let events: Arc<dyn EventStorage> = match self.db(&settings.events, Part::Events).await? {
+            let events: Arc<dyn EventStorage> = match self.db(Part::Events) {
                 Some(db) => Arc::new(AsyncPostgresEventStorage::on(db)),
                 None => Arc::new(MemoryEventStorage::new()),
             };
@@ -180,17 +175,26 @@ impl Opener<'_> {
         Ok(AsyncPostgresBackend { backend, queue })
     }
 
-    /// The database of a part; `None`: the part is kept in memory.
-    async fn db(&self, place: &Placement, part: Part) -> Result<Option<Arc<Db>>> {
-        match place {
-            Placement::Postgres => Ok(self.shared.clone()),
-            Placement::Url(url) => {
-                let db = Db::open(&self.settings.at(url)?).await?;
-                migrate::on_connect(&db, &[part]).await?;
-                Ok(Some(db))
-            }
-            Placement::Memory | Placement::Off => Ok(None),
+    async fn open(&mut self) -> Result<()> {
+        let settings = self.settings;
+        let places: Vec<_> =
+            Part::ALL.into_iter().zip([&settings.tasks, &settings.results, &settings.events]).collect();
+        let is_here = |(_, place): &&(Part, &Placement)| **place == Placement::Postgres;
+        let here: Vec<_> = places.iter().filter(is_here).map(|(part, _)| *part).collect();
+        if !here.is_empty() {
+            self.opened.push((Db::open(settings).await?, here));
         }
+        for (part, place) in places {
+            if let Placement::Url(url) = place {
+                self.opened.push((Db::open(&settings.at(url)?).await?, vec![part]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The database of a part; `None`: the part is kept in memory.
+    fn db(&self, part: Part) -> Option<Arc<Db>> {
+        self.opened.iter().find(|(_, parts)| parts.contains(&part)).map(|(db, _)| Arc::clone(db))
     }
 }
 

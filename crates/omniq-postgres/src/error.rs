@@ -50,6 +50,11 @@ pub(crate) fn was_not_done(error: &Error) -> bool {
         && (error.is_unsent() || error.sqlstate().is_some_and(|code| codes.contains(&code)))
 }
 
+/// Whether the server takes no writes. For statements that are not prepared: others can get one of these codes for another reason.
+pub(crate) fn takes_no_writes(error: &Error) -> bool {
+    error.is_unavailable() && error.sqlstate().is_some_and(|code| [READ_ONLY, NOT_NOW].contains(&code))
+}
+
 /// The server takes no writes, as after a failover.
 const READ_ONLY: &str = "25006";
 /// The session does not know a prepared statement, as after a change of the pooler.
@@ -61,6 +66,9 @@ const NOT_NOW: &str = "0A000";
 const STARTING: &str = "57P03";
 /// The server, or the role, has no free connection slot.
 const TOO_MANY: &str = "53300";
+
+/// A table lacks a column: the schema is there, but at another version.
+pub(crate) const NO_COLUMN: &str = "42703";
 
 /// A report of the server, from either driver.
 struct Report<'a> {
@@ -133,17 +141,15 @@ fn from_report(db: &Report<'_>) -> Error {
         _ if code == SqlState::INSUFFICIENT_PRIVILEGE.code() => Error::permission_denied(format!(
             "{message}: grant the role what the documentation's \"Roles\" lists"
         )),
-        "3F000" | "42P01" | "42883" => Error::schema_missing(format!(
-            "{message}: the schema is missing, older than this version needs, or renamed since; `omniq db migrate` makes or \
-             updates it, and says so if that cannot help"
+        "3F000" | "42P01" | "42883" | NO_COLUMN => Error::schema_missing(format!(
+            "{message}: the schema is missing, older than this version needs, renamed since, or changed by a newer migration; `omniq db \
+             status` says which, and `omniq db migrate` makes or updates it"
         )),
         "3D000" => Error::config(message),
         NOT_NOW if db.routine == Some("RevalidateCachedQuery") => Error::unavailable(message),
         // What a standby reports for a transaction that must write.
-        NOT_NOW if db.routine == Some("call_bool_check_hook") => {
-            Error::unavailable(takes_no_writes(&message))
-        }
-        READ_ONLY => Error::unavailable(takes_no_writes(&message)),
+        NOT_NOW if db.routine == Some("call_bool_check_hook") => Error::unavailable(without_writes(&message)),
+        READ_ONLY => Error::unavailable(without_writes(&message)),
         NOT_PREPARED => Error::unavailable(message),
         // The server ended the session: it was idle in a transaction, or the transaction took too long.
         "25P03" | "25P04" => Error::unavailable(message),
@@ -164,7 +170,7 @@ fn from_report(db: &Report<'_>) -> Error {
     made.with_sqlstate(code)
 }
 
-fn takes_no_writes(message: &str) -> String {
+fn without_writes(message: &str) -> String {
     format!(
         "{message}: the server is a standby, or it or the transaction is read-only; name the primary in the URL, or several hosts with \
          target_session_attrs=read-write"
@@ -245,6 +251,10 @@ mod tests {
         for code in ["57014", "55P03", "23505", "42P01", "0A000", "XX000"] {
             let error = error(code, None);
             assert!(!is_away(&error) && !was_not_done(&error), "{code}");
+        }
+        for code in ["3F000", "42P01", "42883", "42703"] {
+            let error = error(code, None);
+            assert!(error.is_schema_missing() && error.to_string().contains("omniq db status"), "{error:?}");
         }
         for routine in ["RevalidateCachedQuery", "call_bool_check_hook"] {
             let error = error(NOT_NOW, Some(routine));

@@ -38,7 +38,7 @@ async fn with_backend<T>(
     out: &Output,
     look: impl AsyncFnOnce(AsyncPostgresBackend) -> Result<T>,
 ) -> Result<T> {
-    let backend = Database::find(global, out)?.look().await?;
+    let backend = Database::find(global, out)?.look(out).await?;
     let answer = look(backend.clone()).await;
     let closed = backend.close().await;
     let answer = answer?;

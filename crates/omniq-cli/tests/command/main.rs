@@ -6,3 +6,4 @@ mod dev;
 mod looks;
 mod support;
 mod usage;
+mod versions;

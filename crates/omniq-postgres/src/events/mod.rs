@@ -43,7 +43,7 @@ impl AsyncPostgresEventStorage {
     /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
-        migrate::on_connect(&db, &[Part::Events]).await?;
+        migrate::on_connect(&[(&db, &[Part::Events])]).await?;
         Ok(Self::on(db))
     }
 

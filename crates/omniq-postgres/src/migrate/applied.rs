@@ -2,11 +2,11 @@
 
 use omniq_core::{Error, Result};
 use tokio_postgres::Row;
-use tokio_postgres::error::SqlState;
 
 use super::effect::Effect;
 use super::files::Part;
 use crate::db::Db;
+use crate::error::NO_COLUMN;
 use crate::sql::schema::quote_identifier;
 
 /// A row of the table of migrations.
@@ -39,11 +39,12 @@ pub(super) async fn applied(db: &Db) -> Result<Vec<Applied>> {
     if !there.first().is_some_and(|row| row.get(0)) {
         return Ok(Vec::new());
     }
-    match db.query(&db.sql.migrations, &[]).await {
+    // Asked first, because a missing column is a kind of missing schema.
+    match db.query(&db.sql.migrations, &[]).await.map_err(unreleased) {
         Ok(rows) => Ok(read(&rows)),
         // The schema was dropped in between.
         Err(error) if error.is_schema_missing() => Ok(Vec::new()),
-        Err(error) => Err(unreleased(error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn read(rows: &[Row]) -> Vec<Applied> {
 
 /// Before the first release the table had fewer columns.
 pub(super) fn unreleased(error: Error) -> Error {
-    if error.sqlstate() != Some(SqlState::UNDEFINED_COLUMN.code()) {
+    if error.sqlstate() != Some(NO_COLUMN) {
         return error;
     }
     Error::config(format!(

@@ -5,11 +5,12 @@ use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::Type;
 
 use super::applied::{find, read, unreleased, version};
+use super::blocked::{LOCK_TIMEOUT, Pauses, is_blocked};
 use super::effect::Effect;
 use super::files::{Known, Part};
 use super::fit;
 use super::status::MigrationStatus;
-use super::{PIN, SCHEMA, TABLE};
+use super::{PATIENCE, PIN, SCHEMA, TABLE};
 use crate::db::Db;
 use crate::error::from_driver;
 use crate::sql::Param;
@@ -19,8 +20,19 @@ const EXISTS: &str = include_str!("../../sql/migrate/exists.sql");
 const LOCK: &str = include_str!("../../sql/migrate/lock.sql");
 const RECORD: &str = include_str!("../../sql/migrate/record.sql");
 
-/// Applies what the database lacks, if the program fits it. What it has beyond that stays.
+/// Applies what the database lacks, if the program fits it. What it has beyond that stays. Gives way to those that hold its tables for long,
+/// and tries again without limit.
 pub(super) async fn apply(db: &Db, parts: &[Part], known: Known) -> Result<Vec<MigrationStatus>> {
+    let mut pauses = Pauses::default();
+    loop {
+        match attempt(db, parts, known).await {
+            Err(error) if is_blocked(&error) => pauses.give_way(db, &error).await,
+            answer => return answer,
+        }
+    }
+}
+
+async fn attempt(db: &Db, parts: &[Part], known: Known) -> Result<Vec<MigrationStatus>> {
     let schema = &db.schema;
     let mut client = db.client().await?;
     let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
@@ -32,6 +44,8 @@ pub(super) async fn apply(db: &Db, parts: &[Part], known: Known) -> Result<Vec<M
         transaction.query_typed(sql, params).await.map_err(from_driver)
     };
     query(LOCK, &[(&lock_key(schema), Type::INT8)]).await?;
+    let patience = format!("{}ms", LOCK_TIMEOUT.as_millis());
+    query(PATIENCE, &[(&patience, Type::TEXT)]).await?;
     let exists = query(EXISTS, &[(&schema.name(), Type::TEXT)]).await?;
     if !exists.first().is_some_and(|row| row.get(0)) {
         transaction.batch_execute(&schema.fill(SCHEMA, &[])).await.map_err(from_driver)?;
@@ -62,13 +76,6 @@ pub(super) async fn apply(db: &Db, parts: &[Part], known: Known) -> Result<Vec<M
             (&release, Type::TEXT),
         ];
         query(&schema.fill(RECORD, &[]), &record).await?;
-        match &effect {
-            // Where the part is new, there are no older programs.
-            Effect::Breaks { .. } if version(&applied, part) > 0 => {
-                tracing::warn!(schema = schema.name(), "migration {migration} applied, which {effect}");
-            }
-            _ => tracing::info!(schema = schema.name(), "migration {migration} applied"),
-        }
         done.push(MigrationStatus {
             version: migration.version,
             name: migration.name.to_owned(),
@@ -79,6 +86,18 @@ pub(super) async fn apply(db: &Db, parts: &[Part], known: Known) -> Result<Vec<M
         });
     }
     transaction.commit().await.map_err(from_driver)?;
+    for MigrationStatus { version: number, name, part, effect, .. } in &done {
+        match effect {
+            // Where the part is new, there are no older programs.
+            Effect::Breaks { .. } if version(&applied, *part) > 0 => {
+                tracing::warn!(
+                    schema = schema.name(),
+                    "migration {number:04}_{name} of the {part} applied, which {effect}"
+                );
+            }
+            _ => tracing::info!(schema = schema.name(), "migration {number:04}_{name} of the {part} applied"),
+        }
+    }
     Ok(done)
 }
 

@@ -4,8 +4,7 @@
 use omniq_core::{Error, Result};
 
 use super::applied::{Applied, decisive, find, version};
-use super::effect::Effect;
-use super::files::{Known, Migration, Part};
+use super::files::{Known, Part};
 use crate::sql::schema::{Schema, quote_identifier};
 
 /// Refuses a schema that was renamed, that has other migrations under the same numbers, or that a newer migration closed to this program.
@@ -17,7 +16,11 @@ pub(super) fn check(applied: &[Applied], schema: &Schema, parts: &[Part], known:
              rename to {before}), or make a schema of the new name and move the tasks by a program"
         )));
     }
-    parts.iter().try_for_each(|part| check_part(applied, schema, *part, known))
+    for part in parts {
+        check_part(applied, schema, *part, known)?;
+        check_beside(applied, schema, *part, known)?;
+    }
+    Ok(())
 }
 
 fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Result<()> {
@@ -49,44 +52,37 @@ fn check_part(applied: &[Applied], schema: &Schema, part: Part, known: Known) ->
     )))
 }
 
-/// The first migration of these parts that the database lacks.
-pub(super) fn lacking(
-    applied: &[Applied],
-    parts: &[Part],
-    known: Known,
-) -> Option<(Part, &'static Migration)> {
-    known.wanted(parts).find(|(part, migration)| find(applied, *part, migration.version).is_none())
-}
-
-/// Refuses a schema that lacks a migration.
-pub(super) fn check_complete(
-    applied: &[Applied],
-    schema: &Schema,
-    parts: &[Part],
-    known: Known,
-) -> Result<()> {
-    let Some((part, migration)) = lacking(applied, parts, known) else { return Ok(()) };
-    // Programs that can use a part exist only if the part does.
-    let before = version(applied, part) > 0;
-    let breaking = known.of(part).iter().find(|one| {
-        before && find(applied, part, one.version).is_none() && matches!(one.effect(), Effect::Breaks { .. })
+/// Refuses to have a part made beside parts that are newer than this program: the functions of one part use tables of others, and those of a
+/// newer part may use what this program would not make.
+fn check_beside(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Result<()> {
+    if version(applied, part) > 0 {
+        return Ok(());
+    }
+    let newer = Part::ALL.into_iter().find_map(|other| {
+        let newest = applied.iter().filter(|row| row.is_of(other)).max_by_key(|row| row.version)?;
+        (newest.version > known.version(other)).then_some((other, newest))
     });
-    let warning = breaking.map_or(String::new(), |one| {
-        format!("; migration {:04}_{} {}: stop such programs first", one.version, one.name, one.effect())
-    });
-    Err(Error::schema_missing(format!(
-        "schema {:?} lacks migration {migration}: run `omniq db migrate`, or connect with migrate on{warning}",
+    let Some((other, Applied { version, release, .. })) = newer else { return Ok(()) };
+    Err(Error::schema_too_new(format!(
+        "schema {:?} has no {part} yet, and this program, OmniQ {}, may not make them: the {other} there are at version {version}, and it \
+         knows them up to version {}: run `omniq db migrate --part {part}` of release {release} or of a newer one",
         schema.name(),
+        env!("CARGO_PKG_VERSION"),
+        known.version(other),
     )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrate::files::KNOWN;
+    use crate::migrate::effect::Effect;
+    use crate::migrate::files::{KNOWN, Migration};
+
+    /// A program at version 1.
+    const FIRST: Known = Known { tasks: KNOWN.tasks.split_at(1).0, ..KNOWN };
 
     fn row(part: Part, version: i32, effect: Effect) -> Applied {
-        let known = KNOWN.of(part).iter().find(|migration| migration.version == version);
+        let known = FIRST.of(part).iter().find(|migration| migration.version == version);
         Applied {
             part: part.name().to_owned(),
             version,
@@ -108,7 +104,7 @@ mod tests {
     }
 
     fn answer(rows: &[Applied]) -> Result<()> {
-        check(rows, &Schema::new("omniq").unwrap(), &[Part::Tasks], KNOWN)
+        check(rows, &Schema::new("omniq").unwrap(), &[Part::Tasks], FIRST)
     }
 
     #[test]
@@ -132,6 +128,7 @@ mod tests {
             assert!(error.to_string().contains(words), "{words:?} is not in {error}");
         }
         rows.iter_mut().for_each(|row| row.part = "results".to_owned());
+        rows.push(row(Part::Tasks, 1, adds()));
         answer(&rows).expect("other parts do not matter");
     }
 
@@ -141,5 +138,28 @@ mod tests {
         first.checksum = "other".to_owned();
         let error = answer(&[first, row(Part::Tasks, 2, adds())]).unwrap_err();
         assert!(error.is_config() && error.to_string().contains("0001_name"), "{error:?}");
+    }
+
+    /// Found by a hostile reader: the functions of tasks use tables of results and events.
+    #[test]
+    fn a_part_is_not_made_beside_one_that_is_newer_than_the_program() {
+        let check =
+            |parts: &[Part], rows: &[Applied]| check(rows, &Schema::new("omniq").unwrap(), parts, FIRST);
+        let tasks = [row(Part::Tasks, 1, adds()), row(Part::Tasks, 2, adds())];
+        check(&[Part::Tasks], &tasks).unwrap();
+        check(&Part::ALL, &tasks[..1]).unwrap();
+        let error = check(&Part::ALL, &tasks).unwrap_err();
+        assert!(error.is_schema_too_new(), "{error:?}");
+        let words = [
+            "no results yet",
+            "the tasks there are at version 2",
+            "up to version 1",
+            "--part results` of release 9.9.9",
+        ];
+        for words in words {
+            assert!(error.to_string().contains(words), "{words:?} is not in {error}");
+        }
+        let all = [&tasks[..], &[row(Part::Results, 1, adds()), row(Part::Events, 1, adds())]].concat();
+        check(&Part::ALL, &all).unwrap();
     }
 }

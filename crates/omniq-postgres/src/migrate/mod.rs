@@ -3,16 +3,18 @@
 
 mod applied;
 mod apply;
+mod blocked;
 mod effect;
 mod files;
 mod fit;
+mod lacking;
 mod recount;
 mod removal;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use omniq_core::Result;
+use omniq_core::{Error, Result};
 
 pub use effect::Effect;
 pub use files::Part;
@@ -26,11 +28,13 @@ use self::applied::applied;
 use self::apply::apply;
 use self::files::{KNOWN, Known};
 use crate::db::Db;
+use crate::error::takes_no_writes;
 use crate::settings::Settings;
 use crate::sql::schema::{Schema, quote_identifier, quote_literal};
 
 const TABLE: &str = include_str!("../../sql/migrate/table.sql");
 const SCHEMA: &str = include_str!("../../sql/migrate/schema.sql");
+const PATIENCE: &str = include_str!("../../sql/migrate/patience.sql");
 const PIN: &str = include_str!("../../sql/migrate/pin.sql");
 
 /// Where these parts stand: the version in the database, the program versions that can use it, and all migrations. Changes nothing, and does
@@ -50,7 +54,8 @@ async fn status_of(settings: &Settings, parts: &[Part], known: Known) -> Result<
 
 /// Brings these parts up to the newest version that this program knows and returns the migrations that were applied. Does nothing if the
 /// schema is newer and this program can use it. Safe when many processes do it at once, older and newer ones: one applies migrations, the
-/// others wait and find them applied. A failure or a crash changes nothing.
+/// others wait and find them applied. A failure or a crash changes nothing. While others hold its tables for long, it gives way and tries again
+/// without limit, and logs who holds them.
 ///
 /// Errors: `is_schema_too_new` if a newer migration breaks this program; `is_config` if the schema was renamed, or if a migration differs
 /// from the one that this program knows; those of the database.
@@ -100,26 +105,60 @@ pub fn statements(schema: &str) -> Result<Vec<SentStatement>> {
     crate::sql::statements(schema)
 }
 
-/// Called when a storage connects. Migrates if the setting `migrate` is on, else checks that no migration is missing.
-pub(crate) async fn on_connect(db: &Db, parts: &[Part]) -> Result<()> {
-    connect_as(db, parts, KNOWN).await
+/// A database and the parts that are kept there.
+pub(crate) type Place<'a> = (&'a Db, &'a [Part]);
+
+/// Called when storages connect. Migrates if the setting `migrate` is on, else checks that no migration is missing. Changes no database
+/// before it has looked at all of them.
+pub(crate) async fn on_connect(places: &[Place<'_>]) -> Result<()> {
+    connect_as(places, KNOWN).await
 }
 
-async fn connect_as(db: &Db, parts: &[Part], known: Known) -> Result<()> {
-    let applied = applied(db).await?;
-    fit::check(&applied, &db.schema, parts, known)?;
-    for part in parts {
-        let (version, program) = (applied::version(&applied, *part), known.version(*part));
-        if version > program {
-            let schema = db.schema.name();
-            tracing::info!(
-                schema,
-                "the {part} are at version {version}, which this program, at {program}, can use"
-            );
+/// The answer of a call on these parts. If it failed on something that the schema lacks, the versions are read: a newer migration may have
+/// closed the schema to this program since it connected, and then that is the error.
+pub(crate) async fn explained<T>(db: &Db, parts: &[Part], answer: Result<T>) -> Result<T> {
+    let error = match answer {
+        Err(error) if error.is_schema_missing() => error,
+        answer => return answer,
+    };
+    let Ok(applied) = applied(db).await else { return Err(error) };
+    match fit::check(&applied, &db.schema, parts, KNOWN) {
+        Ok(()) => Err(error),
+        Err(refusal) => Err(refusal.with_source(error)),
+    }
+}
+
+async fn connect_as(places: &[Place<'_>], known: Known) -> Result<()> {
+    let mut incomplete = Vec::new();
+    for (db, parts) in places {
+        let applied = applied(db).await?;
+        fit::check(&applied, &db.schema, parts, known)?;
+        for part in *parts {
+            let (version, program) = (applied::version(&applied, *part), known.version(*part));
+            if version > program {
+                let schema = db.schema.name();
+                tracing::info!(
+                    schema,
+                    "the {part} are at version {version}, which this program, at {program}, can use"
+                );
+            }
+        }
+        match lacking::check_complete(&applied, &db.schema, parts, known) {
+            Err(missing) if db.settings().migrate => incomplete.push((db, parts, missing)),
+            complete => complete?,
         }
     }
-    if db.settings().migrate && fit::lacking(&applied, parts, known).is_some() {
-        return apply(db, parts, known).await.map(drop);
+    for (db, parts, missing) in incomplete {
+        apply(db, parts, known).await.map_err(|error| not_applied(missing, error))?;
     }
-    fit::check_complete(&applied, &db.schema, parts, known)
+    Ok(())
+}
+
+/// The error of a connect that was to apply a missing migration. Where that is not for this role or this server to do, what is missing is
+/// what a person, or a patient caller, must know.
+fn not_applied(missing: Error, error: Error) -> Error {
+    if !error.is_permission_denied() && !takes_no_writes(&error) {
+        return error;
+    }
+    Error::schema_missing(format!("{missing}; it was not applied here: {error}")).with_source(error)
 }

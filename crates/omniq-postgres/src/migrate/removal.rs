@@ -6,6 +6,7 @@ use omniq_core::Result;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::PATIENCE;
 use crate::db::Db;
 use crate::db::sessions::BEGIN;
 use crate::error::from_driver;
@@ -13,7 +14,6 @@ use crate::settings::Settings;
 use crate::sql::Param;
 
 const DROP: &str = include_str!("../../sql/migrate/drop.sql");
-const PATIENCE: &str = include_str!("../../sql/migrate/patience.sql");
 
 /// Removes the schema with all tasks, results and events in it, in one transaction. Waits for transactions that use its tables. Does
 /// nothing if there is no schema.

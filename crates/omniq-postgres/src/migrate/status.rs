@@ -8,6 +8,7 @@ use super::applied::{Applied, decisive, find, version};
 use super::effect::Effect;
 use super::files::{Known, Part};
 use super::fit;
+use super::lacking::check_complete;
 use crate::sql::schema::Schema;
 
 /// One migration and whether the database has it.
@@ -58,7 +59,7 @@ impl PartStatus {
 
     pub(super) fn new(applied: &[Applied], schema: &Schema, part: Part, known: Known) -> Self {
         let fits = fit::check(applied, schema, &[part], known)
-            .and_then(|()| fit::check_complete(applied, schema, &[part], known));
+            .and_then(|()| check_complete(applied, schema, &[part], known));
         let ours = known.of(part).iter().map(|migration| MigrationStatus {
             part,
             version: migration.version,

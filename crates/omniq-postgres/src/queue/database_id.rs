@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use omniq_core::{DatabaseId, Error, Result};
 
 use crate::db::Db;
+use crate::error::NO_COLUMN;
 use crate::sql::Columns;
 use omniq_core::sync::locked;
 
@@ -52,7 +53,8 @@ pub(crate) fn another(database: &str, queue: &DatabaseId) -> Error {
 
 /// The same where the database lacks the schema or its functions. As any failed statement, this one has aborted the transaction.
 pub(super) fn without_tables(error: Error, queue: &DatabaseId) -> Error {
-    if !error.is_schema_missing() {
+    // What lacks a column is there.
+    if !error.is_schema_missing() || error.sqlstate() == Some(NO_COLUMN) {
         return error;
     }
     let DatabaseId { database, schema, .. } = queue;

@@ -75,7 +75,7 @@ impl AsyncPostgresQueue {
     /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
-        migrate::on_connect(&db, &[Part::Tasks]).await?;
+        migrate::on_connect(&[(&db, &[Part::Tasks])]).await?;
         Ok(Self::on(db))
     }
 
@@ -94,16 +94,20 @@ impl AsyncPostgresQueue {
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
     }
+
+    async fn explained<T>(&self, answer: Result<T>) -> Result<T> {
+        migrate::explained(self.db(), &[Part::Tasks], answer).await
+    }
 }
 
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        self.inner.enqueuer.one(task, false).await
+        self.explained(self.inner.enqueuer.one(task, false).await).await
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        self.inner.enqueuer.many(tasks, false).await
+        self.explained(self.inner.enqueuer.many(tasks, false).await).await
     }
 
     fn logs_enqueues(&self, events: &Location) -> bool {
@@ -111,17 +115,18 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        match tasks.pop() {
-            Some(task) if tasks.is_empty() => Ok(vec![self.inner.enqueuer.one(task, true).await?]),
+        let added = match tasks.pop() {
+            Some(task) if tasks.is_empty() => self.inner.enqueuer.one(task, true).await.map(|id| vec![id]),
             last => {
                 tasks.extend(last);
                 self.inner.enqueuer.many(tasks, true).await
             }
-        }
+        };
+        self.explained(added).await
     }
 
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
-        self.inner.claims.settle(batch, mode).await
+        self.explained(self.inner.claims.settle(batch, mode).await).await
     }
 
     async fn completion(
@@ -263,7 +268,7 @@ impl WorkerQueue for AsyncPostgresQueue {
     }
 
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
-        self.inner.claims.claim(worker, request).await
+        self.explained(self.inner.claims.claim(worker, request).await).await
     }
 
     async fn subscribe(&self, worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {

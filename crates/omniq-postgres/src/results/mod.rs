@@ -43,7 +43,7 @@ impl AsyncPostgresResultStorage {
     /// migration is missing, `is_schema_too_new`.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
-        migrate::on_connect(&db, &[Part::Results]).await?;
+        migrate::on_connect(&[(&db, &[Part::Results])]).await?;
         Ok(Self::on(db))
     }
 

@@ -1,5 +1,7 @@
 //! The statements: each file under `sql/queries` is one. And the conversion of their parameters and rows.
 
+#[cfg(test)]
+mod added;
 mod columns;
 #[cfg(test)]
 mod cursors;

@@ -1,5 +1,6 @@
 //! `omniq db`: the schema.
 
+mod apply;
 mod parts;
 mod status;
 
@@ -73,12 +74,7 @@ enum DbCommand {
 pub async fn run(args: &DbArgs, global: &Global, out: &Output) -> Result<()> {
     match &args.command {
         DbCommand::Migrate(parts) => {
-            let targets = parts.targets(&Database::find(global, out)?.settings)?;
-            let mut done = Vec::new();
-            for (settings, parts) in &targets {
-                done.extend(migrate::migrate(settings, parts).await?);
-            }
-            status::migrated(&done, &targets, out).await
+            apply::run(&parts.targets(&Database::find(global, out)?.settings)?, out).await
         }
         DbCommand::Status(parts) => {
             status::show(&parts.targets(&Database::find(global, out)?.settings)?, out).await

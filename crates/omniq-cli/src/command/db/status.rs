@@ -1,4 +1,4 @@
-//! `omniq db status` and what `omniq db migrate` has done: versions, the programs that can use the schema, and migrations.
+//! `omniq db status`: versions, the programs that can use the schema, and migrations.
 
 use omniq::backend::postgres::Settings;
 use omniq::migrate::{self, Effect, MigrationStatus, Part, PartStatus};
@@ -8,7 +8,7 @@ use crate::fail::Result;
 use crate::output::{Output, Tint};
 
 /// A database and the parts that are kept there.
-type Target = (Settings, Vec<Part>);
+pub type Target = (Settings, Vec<Part>);
 
 /// Shows where all parts stand. Fails if this program cannot use one of them as it is.
 pub async fn show(targets: &[Target], out: &Output) -> Result<()> {
@@ -44,28 +44,12 @@ pub async fn show(targets: &[Target], out: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Shows the migrations that were applied, or why there were none.
-pub async fn migrated(done: &[MigrationStatus], targets: &[Target], out: &Output) -> Result<()> {
+/// Shows migrations that were applied.
+pub fn applied(done: &[MigrationStatus], out: &Output) -> Result<()> {
     if out.is_json() {
         return out.json(&done.iter().map(MigrationRecord::of).collect::<Vec<_>>());
     }
-    if !done.is_empty() {
-        return list(done, out);
-    }
-    let mut newer = Vec::new();
-    for (settings, parts) in targets {
-        for part in migrate::status(settings, parts).await? {
-            if part.version > part.program {
-                let PartStatus { part, version, program, .. } = part;
-                newer.push(format!("the {part} are at version {version}, this program is at {program}"));
-            }
-        }
-    }
-    if newer.is_empty() {
-        return out.line("Nothing to do: the schema is up to date.");
-    }
-    let newer = newer.join("; ");
-    out.line(format!("Nothing to do: the schema is newer than this program, which can use it ({newer})."))
+    list(done, out)
 }
 
 fn list<'a>(migrations: impl IntoIterator<Item = &'a MigrationStatus>, out: &Output) -> Result<()> {

@@ -1,9 +1,13 @@
 //! Beside a migration that only adds, programs of this version go on, restart, and are put back after a later one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use omniq_core::TaskQueue;
 use omniq_testkit::TestDb;
+use tokio::sync::Notify;
 
-use super::{ADDS, PATIENCE, connect, number, results, settings, task, versions, worker};
+use super::{ADDS, PATIENCE, after, assert_up_to, connect, number, results, settings, task, worker};
 use crate::db::Db;
 use crate::migrate::files::Part;
 use crate::migrate::{connect_as, migrate, migrate_to};
@@ -32,20 +36,34 @@ async fn older_programs_go_on_restart_and_roll_back_beside_a_migration_that_adds
     use_all(&backend).await;
     let before = backend.enqueue_many((1..=9).map(|n| task(n).queue("before")).collect()).await.unwrap();
 
+    let (begun, migrated) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let load = tokio::spawn({
-        let backend = backend.clone();
+        let (backend, begun, migrated) = (backend.clone(), Arc::clone(&begun), Arc::clone(&migrated));
         async move {
-            let mut ids = Vec::new();
-            for number in 0..300 {
-                ids.push(backend.enqueue(task(number)).await.unwrap());
+            let (mut ids, mut after) = (Vec::new(), 0);
+            while after < 20 {
+                after += usize::from(migrated.load(Ordering::SeqCst));
+                ids.push(backend.enqueue(task(ids.len() as i64)).await.unwrap());
+                if ids.len() == 20 {
+                    begun.notify_one();
+                }
             }
             ids
         }
     });
-    let done = migrate_to(&settings(&db), &Part::ALL, ADDS).await.unwrap();
-    assert!(done.len() == 3 && done.iter().all(|one| one.version == 2), "{done:?}");
+    begun.notified().await;
+    let done = migrate_to(&settings(&db), &Part::ALL, *ADDS).await.unwrap();
+    migrated.store(true, Ordering::SeqCst);
+    assert!(done.len() == 3 && done.iter().all(|one| one.version == after(one.part, 1)), "{done:?}");
+    // What is written from now on has another value than what was there.
+    for table in ["events", "result_segments", "tasks"] {
+        let default = format!("alter table omniq.{table} alter column note set default 'afterwards'");
+        witness.batch_execute(&default).await.unwrap();
+    }
     let ids = load.await.unwrap();
-    results(&backend, &ids, 0..300).await;
+    let beside = ids.len() as i64;
+    assert!(beside > 20 + 20, "tasks were also added while it migrated");
+    results(&backend, &ids, 0..beside).await;
     // The same sessions, with the statements that they had prepared.
     use_all(&backend).await;
     stop.stop();
@@ -55,7 +73,7 @@ async fn older_programs_go_on_restart_and_roll_back_beside_a_migration_that_adds
     for migrates in [true, false] {
         // The later program runs, and this one after it.
         let later = Db::open(&settings(&db)).await.unwrap();
-        connect_as(&later, &Part::ALL, ADDS).await.unwrap();
+        connect_as(&[(&later, &Part::ALL)], *ADDS).await.unwrap();
         later.close().await;
         let again = Settings { migrate: migrates, ..settings(&db) };
         let backend = AsyncPostgresBackend::with_settings(&again).await.unwrap();
@@ -68,14 +86,21 @@ async fn older_programs_go_on_restart_and_roll_back_beside_a_migration_that_adds
         backend.close().await.unwrap();
     }
 
-    // 22 tasks in each of four uses, 300 beside the migration, and 9 from before it.
+    // 22 tasks in each of four uses, those beside the migration, and 9 from before it.
     let completed = "select count(*) from omniq.events where kind = 'completed'";
-    assert_eq!(number(&witness, completed).await, 4 * 22 + 300 + 9);
+    assert_eq!(number(&witness, completed).await, 4 * 22 + beside + 9);
     assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 0, "no task is left");
-    let noted = "select count(*) from omniq.result_segments where note = 'none'";
-    assert!(number(&witness, noted).await > 0, "what is written by this program has the default");
+    for table in ["events", "result_segments"] {
+        for note in ["none", "afterwards"] {
+            let noted = format!("select count(*) from omniq.{table} where note = '{note}'");
+            assert!(
+                number(&witness, &noted).await > 0,
+                "{table} {note}: what this program writes has the default"
+            );
+        }
+    }
     for part in Part::ALL {
-        assert_eq!(versions(&witness, part).await, [1, 2], "{part}");
+        assert_up_to(&witness, part, after(part, 1)).await;
     }
 }
 
@@ -83,18 +108,25 @@ async fn older_programs_go_on_restart_and_roll_back_beside_a_migration_that_adds
 async fn an_older_program_that_migrates_leaves_a_newer_schema_as_it_is() {
     let db = TestDb::new().await;
     let witness = db.client().await;
-    migrate_to(&settings(&db), &[Part::Tasks, Part::Events], ADDS).await.unwrap();
+    migrate_to(&settings(&db), &[Part::Tasks, Part::Events], *ADDS).await.unwrap();
     let columns = "select count(*) from information_schema.columns where table_schema = 'omniq'";
     let before = number(&witness, columns).await;
     assert_eq!(migrate(&settings(&db), &[Part::Tasks, Part::Events]).await.unwrap(), []);
     assert_eq!(number(&witness, columns).await, before);
-    assert_eq!(versions(&witness, Part::Tasks).await, [1, 2]);
+    assert_up_to(&witness, Part::Tasks, after(Part::Tasks, 1)).await;
 
-    // A part that is not there yet is made as the older program knows it, and the newer one brings it up to date.
+    // A part that is not there yet is left to the newer one: functions of the parts that are there may use what only that makes.
+    let refused = [
+        migrate(&settings(&db), &Part::ALL).await.map(drop).unwrap_err(),
+        AsyncPostgresBackend::with_settings(&settings(&db)).await.map(drop).unwrap_err(),
+    ];
+    for error in refused {
+        assert!(error.is_schema_too_new() && error.to_string().contains("no results yet"), "{error:?}");
+    }
+    assert_up_to(&witness, Part::Results, 0).await;
+    migrate_to(&settings(&db), &Part::ALL, *ADDS).await.unwrap();
+    assert_up_to(&witness, Part::Results, after(Part::Results, 1)).await;
     connect(&db).await.close().await.unwrap();
-    assert_eq!(versions(&witness, Part::Results).await, [1]);
-    let done = migrate_to(&settings(&db), &Part::ALL, ADDS).await.unwrap();
-    assert!(done.len() == 1 && done[0].part == Part::Results && done[0].version == 2, "{done:?}");
 }
 
 /// The version is all that a program reads to decide, so a role needs no other right for it.
@@ -102,7 +134,7 @@ async fn an_older_program_that_migrates_leaves_a_newer_schema_as_it_is() {
 async fn a_role_needs_the_right_to_read_the_versions_and_none_on_what_a_newer_migration_adds() {
     let db = TestDb::new().await;
     let (admin, role) = (db.client().await, format!("versions_{}", db.name()));
-    migrate_to(&settings(&db), &[Part::Tasks], ADDS).await.unwrap();
+    migrate_to(&settings(&db), &Part::ALL, *ADDS).await.unwrap();
     let grants = format!(
         "create role {role} login password 'secret'; grant usage on schema omniq to {role};
          grant insert on omniq.tasks, omniq.count_deltas to {role};
