@@ -44,7 +44,7 @@ fn settlement(task: &Task, claim: Option<Claim>, outcome: Outcome) -> Vec<Settle
 async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     let test = TestDb::new().await;
     let db = Db::open(&Settings::builder().url(test.url()).build().unwrap()).await.unwrap();
-    migrate::on_connect(&db, &[Part::Tasks]).await.unwrap();
+    migrate::on_connect(&[(&db, &[Part::Tasks])]).await.unwrap();
     let queue = AsyncPostgresQueue::on(Arc::clone(&db));
     let mut sent = Sent { before: 0, db: Arc::clone(&db), clears: BTreeMap::new() };
 
