@@ -196,7 +196,9 @@ def _find(name: str, allow_pickle: bool) -> _Codec:
     if codec is None:
         raise CodecError(f"codec {name!r} is unknown: use {', '.join(_CODECS)}, or register it")
     if name in _UNTRUSTED and not allow_pickle:
-        raise CodecError(f"codec {name!r} is not allowed here: open the storage with allow_pickle=True")
+        raise CodecError(
+            f"codec {name!r} is not allowed here: give the application, the backend or the storage allow_pickle=True"
+        )
     return codec
 
 

@@ -29,7 +29,7 @@ Settings: the defaults, the --config file, OMNIQ_… variables, --url; what come
 
 Exit codes:
   0  done                             4  the database cannot be reached
-  1  failed                           5  the time given ran out
+  1  failed                           5  the time ran out, or a lock was held
   2  wrong usage or bad input         130  interrupted
   3  no such task, result or object";
 

@@ -68,8 +68,8 @@ impl From<omniq::Error> for Failure {
         let exit = match () {
             () if error.is_invalid() || error.is_config() || error.is_codec() => Exit::Usage,
             () if error.is_not_found() => Exit::NotFound,
-            () if error.is_transient() => Exit::Unavailable,
             () if error.is_timeout() => Exit::TimeOver,
+            () if error.is_transient() => Exit::Unavailable,
             () => Exit::Failure,
         };
         let message = match exit {
@@ -116,6 +116,7 @@ mod tests {
         assert_eq!(exit(omniq::Error::not_found("x")), 3);
         assert_eq!(exit(omniq::Error::unavailable("x")), 4);
         assert_eq!(exit(omniq::Error::timeout("x")), 5);
+        assert_eq!(exit(omniq::Error::timeout("a lock was not granted").with_sqlstate("55P03")), 5);
         assert_eq!(exit(omniq::Error::conflict("x")), 1);
         assert_eq!(Failure::from(Error::from(ErrorKind::BrokenPipe)).exit(), Exit::Quiet);
     }

@@ -45,7 +45,7 @@ class EventStorage(Storage):
 
     @abstractmethod
     def log_many(self, events: Sequence[TaskEvent]) -> None:
-        """Adds events, all or none; they keep their order. Required."""
+        """Adds events, all or none; they keep their order."""
 
     log_many_sync = log_many
 
@@ -63,7 +63,7 @@ class EventStorage(Storage):
         latest: bool = False,
         limit: int | None = None,
     ) -> builtins.list[TaskEvent]:
-        """The events that the filter selects, in the order in which they were accepted. Required.
+        """The events that the filter selects, in the order in which they were accepted.
 
         Args:
             task_id: About this task. Default: any, as for the other arguments.
@@ -91,12 +91,12 @@ class EventStorage(Storage):
         until: datetime | None = None,
         after: int | None = None,
     ) -> int:
-        """How many events the filter selects; the arguments are those of `query`. Required."""
+        """How many events the filter selects; the arguments are those of `query`."""
 
     count_sync = count
 
     @abstractmethod
     def purge(self, before: datetime, limit: int) -> int:
-        """Removes events from before this time, at most `limit`; returns how many. Required."""
+        """Removes events from before this time, at most `limit`; returns how many."""
 
     purge_sync = purge

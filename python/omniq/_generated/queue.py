@@ -107,7 +107,7 @@ class TaskQueue(WorkerVerbs):
 
     @abstractmethod
     def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
-        """Adds tasks, all or none, and returns their ids in the same order. Required.
+        """Adds tasks, all or none, and returns their ids in the same order.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -123,13 +123,13 @@ class TaskQueue(WorkerVerbs):
 
     @abstractmethod
     def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
-        """Cancels tasks; one answer for each in the same order. Required."""
+        """Cancels tasks; one answer for each in the same order."""
 
     cancel_many_sync = cancel_many
 
     @abstractmethod
     def get(self, id: UUID) -> Task | None:
-        """The task, or ``None`` if the queue does not hold it (any more). Required."""
+        """The task, or ``None`` if the queue does not hold it (any more)."""
 
     get_sync = get
 
@@ -146,7 +146,7 @@ class TaskQueue(WorkerVerbs):
         metadata: dict[str, Any] | None = None,
         codec: str | None = None,
     ) -> Task:
-        """Changes a task that no worker holds and returns it. Required.
+        """Changes a task that no worker holds and returns it.
 
         Args:
             id: The task's id.
@@ -179,7 +179,7 @@ class TaskQueue(WorkerVerbs):
 
     @abstractmethod
     def retry_many(self, ids: Sequence[UUID]) -> None:
-        """The same as `retry` for several tasks, all or none. Errors are those of `retry`. Required."""
+        """The same as `retry` for several tasks, all or none. Errors are those of `retry`."""
 
     retry_many_sync = retry_many
 
@@ -196,7 +196,7 @@ class TaskQueue(WorkerVerbs):
 
     @abstractmethod
     def delete_many(self, ids: Sequence[UUID]) -> None:
-        """Removes tasks that are not running, all or none. Errors are those of `delete`. Required."""
+        """Removes tasks that are not running, all or none. Errors are those of `delete`."""
 
     delete_many_sync = delete_many
 
@@ -210,7 +210,7 @@ class TaskQueue(WorkerVerbs):
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation. Required.
+        """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation.
 
         Args:
             queue: Of this queue. Default: any, as for `state` and `func`.
@@ -224,38 +224,38 @@ class TaskQueue(WorkerVerbs):
 
     @abstractmethod
     def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """How many tasks the filter selects; the arguments are those of `list`. Required."""
+        """How many tasks the filter selects; the arguments are those of `list`."""
 
     count_sync = count
 
     @abstractmethod
     def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
-        of `list`. Required."""
+        of `list`."""
 
     purge_sync = purge
 
     @abstractmethod
     def pause(self, queue: str) -> None:
-        """Stops claims from a queue. Tasks can still be enqueued, and running ones go on. Required."""
+        """Stops claims from a queue. Tasks can still be enqueued, and running ones go on."""
 
     pause_sync = pause
 
     @abstractmethod
     def resume(self, queue: str) -> None:
-        """Allows claims from a queue again. Required."""
+        """Allows claims from a queue again."""
 
     resume_sync = resume
 
     @abstractmethod
     def queues(self) -> builtins.list[QueueStats]:
-        """The counts of all queues that hold tasks or are paused, by name. Required."""
+        """The counts of all queues that hold tasks or are paused, by name."""
 
     queues_sync = queues
 
     @abstractmethod
     def close(self) -> None:
-        """Releases the tasks that this object holds, and frees its connections. Required.
+        """Releases the tasks that this object holds, and frees its connections.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """

@@ -46,7 +46,7 @@ class ResultStorage(Storage):
 
     @abstractmethod
     def store_many(self, results: Sequence[TaskResult]) -> None:
-        """Stores results, all or none. Of two for the same task in one call the later one is kept. Required."""
+        """Stores results, all or none. Of two for the same task in one call the later one is kept."""
 
     store_many_sync = store_many
 
@@ -58,13 +58,13 @@ class ResultStorage(Storage):
 
     @abstractmethod
     def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
-        """The results of these tasks, in the same order; ``None`` for a task that has none. Required."""
+        """The results of these tasks, in the same order; ``None`` for a task that has none."""
 
     get_many_sync = get_many
 
     @abstractmethod
     def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        """Waits for the result of a task. Required.
+        """Waits for the result of a task.
 
         Args:
             id: The task's id.
@@ -84,7 +84,7 @@ class ResultStorage(Storage):
 
     @abstractmethod
     def delete_many(self, ids: Sequence[UUID]) -> int:
-        """Removes results; returns how many there were. Required."""
+        """Removes results; returns how many there were."""
 
     delete_many_sync = delete_many
 
@@ -100,7 +100,6 @@ class ResultStorage(Storage):
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
         """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
-        Required.
 
         Args:
             status: With this status. Default: any, as for `queue`, `func` and `since`.
@@ -123,12 +122,12 @@ class ResultStorage(Storage):
         func: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        """How many results the filter selects; the arguments are those of `list`. Required."""
+        """How many results the filter selects; the arguments are those of `list`."""
 
     count_sync = count
 
     @abstractmethod
     def purge_expired(self, limit: int) -> int:
-        """Removes expired results, at most `limit`; returns how many. Workers call it at intervals. Required."""
+        """Removes expired results, at most `limit`; returns how many. Workers call it at intervals."""
 
     purge_expired_sync = purge_expired

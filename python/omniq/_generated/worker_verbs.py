@@ -185,7 +185,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
+        """Settles runs, each fenced by its claim, and returns one answer for each in the same order.
 
         Results and events in the settlements are written in the same transaction. A settlement without a claim is
         answered `Settled.LOST` also if another call changes the task, or another task of its segment, at that moment:
@@ -202,7 +202,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
-        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
+        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat.
 
         Args:
             name: The worker's name.
@@ -214,7 +214,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def deregister_worker(self, worker: int) -> int:
-        """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
+        """Removes a worker and releases the tasks that it holds, their attempts not counted.
 
         Returns:
             How many tasks it held.
@@ -224,7 +224,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
-        """Extends a worker's lease. Required.
+        """Extends a worker's lease.
 
         Returns:
             Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
@@ -236,7 +236,6 @@ class WorkerVerbs(Storage):
     @abstractmethod
     def claim(self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None) -> builtins.list[Task]:
         """Claims up to `limit` tasks, 1 to 10,000, for this worker without waiting, in the order of `dequeue`.
-        Required.
 
         Raises:
             ClaimLostError: If the worker is not known (any more).
@@ -246,7 +245,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
-        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
+        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """
@@ -255,7 +254,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def expired(self, limit: int) -> builtins.list[Task]:
-        """Waiting tasks whose time to live has ended, about `limit`. Required.
+        """Waiting tasks whose time to live has ended, about `limit`.
 
         The caller settles them as ``expire``.
         """
@@ -264,7 +263,7 @@ class WorkerVerbs(Storage):
 
     @abstractmethod
     def prune(self, limit: int) -> int:
-        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
+        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many.
 
         The retention is set where the queue is opened. Workers call this at intervals.
         """

@@ -36,7 +36,7 @@ def _write(value: Any) -> Any:
     if isinstance(value, _TEXTS):
         return str(value)
     raise TypeError(
-        f"a value of type {type(value).__name__} cannot be written: give it as one of the types of the guide"
+        f"a value of type {type(value).__name__} cannot be written: give it as one of the types that the page on Python lists"
     )
 
 
@@ -48,7 +48,9 @@ def _read(kind: type, given: Any) -> Any:
         return validate(msgspec.json.encode(given))
     if issubclass(kind, _TEXTS):
         return kind(given)  # type: ignore[call-arg]
-    raise TypeError(f"a value cannot be read as {kind.__name__}: annotate it with one of the types of the guide")
+    raise TypeError(
+        f"a value cannot be read as {kind.__name__}: annotate it with one of the types that the page on Python lists"
+    )
 
 
 _encode_json = msgspec.json.Encoder(enc_hook=_write).encode

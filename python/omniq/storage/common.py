@@ -32,7 +32,7 @@ class AsyncStorage(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Frees the connections. Required.
+        """Frees the connections.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """
@@ -76,7 +76,7 @@ class Storage(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Frees the connections. Required.
+        """Frees the connections.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """

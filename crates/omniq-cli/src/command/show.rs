@@ -1,5 +1,7 @@
 //! Everything about one task: its row in the queue, its result, its events.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use omniq::backend::postgres::AsyncPostgresBackend;
 use omniq::{EventFilter, Payload, Task, TaskError, TaskEvent, TaskId, TaskResult};
@@ -16,6 +18,9 @@ const PREVIEW: usize = 2000;
 /// How many events are shown: the last ones.
 const EVENTS: u32 = 1000;
 
+/// How long the result and the events are waited for, each: a lock on one of them must not hide the rest.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 pub struct Whole {
     id: TaskId,
     task: Option<Task>,
@@ -24,18 +29,18 @@ pub struct Whole {
 }
 
 impl Whole {
-    pub async fn of(backend: &AsyncPostgresBackend, id: TaskId) -> Result<Self> {
+    pub async fn of(backend: &AsyncPostgresBackend, id: TaskId, out: &Output) -> Result<Self> {
         let task = backend.queue().get(id).await?;
         let result = match backend.results() {
-            Some(results) => results.get(id).await?,
+            Some(results) => in_time("results", results.get(id), out).await?.flatten(),
             None => None,
         };
         let events = match backend.events() {
             Some(events) => {
                 let limit = Some(EVENTS + 1);
-                events
-                    .query(&EventFilter { task_id: Some(id), latest: true, limit, ..EventFilter::default() })
-                    .await?
+                let of_task =
+                    EventFilter { task_id: Some(id), latest: true, limit, ..EventFilter::default() };
+                in_time("events", events.query(&of_task), out).await?.unwrap_or_default()
             }
             None => Vec::new(),
         };
@@ -81,6 +86,23 @@ impl Whole {
             out.line(events::table(self.last_events(out), out))?;
         }
         Ok(())
+    }
+}
+
+/// What is read of one part; `None`, with a note, if that takes too long.
+async fn in_time<T>(
+    what: &str,
+    read: impl Future<Output = omniq::Result<T>>,
+    out: &Output,
+) -> Result<Option<T>> {
+    match tokio::time::timeout(PATIENCE, read).await {
+        Ok(read) => Ok(Some(read?)),
+        Err(_) => {
+            out.note(format!(
+                "The {what} could not be read within {PATIENCE:?} and are left out: another session may have locked the table"
+            ));
+            Ok(None)
+        }
     }
 }
 

@@ -44,6 +44,10 @@ async fn c18_tasks_enqueue_list_show_cancel_retry() {
     let later =
         id_of(&bench.run(&["tasks", "enqueue", "add", "[3, 4]", "--delay", "2h", "--ttl", "1d"]).good());
     bench.run(&["tasks", "enqueue", "add", "nonsense"]).fails_with(2, "no JSON");
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unread in [deep.as_str(), r#"{"a": 1e400}"#] {
+        bench.run(&["tasks", "enqueue", "add", unread]).fails_with(2, "at most 127 levels");
+    }
     bench.run(&["tasks", "enqueue", "add", "--id", &later]).fails_with(1, "in use");
 
     let table = bench.run(&["tasks", "list"]).good().stdout;

@@ -3,6 +3,7 @@
 mod db;
 mod demo;
 mod dev;
+mod locks;
 mod looks;
 mod support;
 mod usage;

@@ -8,7 +8,13 @@ use crate::Result;
 use crate::model::*;
 
 impl Backend {
-    pub(super) async fn settle_parts(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+    /// `repeats`: the caller settles again what fails, so that events may be waited for.
+    pub(super) async fn settle_parts(
+        &self,
+        batch: &[Settlement],
+        mode: SettleMode,
+        repeats: bool,
+    ) -> Result<Vec<Settled>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -28,7 +34,7 @@ impl Backend {
         let with_events = joint_events && batch.iter().any(|settlement| !settlement.events.is_empty());
         let first = self.queue.settle(&part(batch, joint_results, joint_events), mode).await;
         let (settled, written) = match first {
-            Err(error) if with_events && self.goes_without_events(&error, mode) => {
+            Err(error) if with_events && self.goes_without_events(&error, repeats) => {
                 let settled = self.queue.settle(&part(batch, joint_results, false), mode).await?;
                 tracing::warn!(%error, "events could not be written with their tasks, which were settled without");
                 (settled, false)
@@ -49,12 +55,11 @@ impl Backend {
     /// Whether a settlement that failed with its events is repeated without them. An outage or a lost claim would fail
     /// that call as well. A cancelled statement passes, and so does a full disk (SQLSTATE class 53), which is waited
     /// out with the event; but not for ever, because it may be the disk of the events alone.
-    fn goes_without_events(&self, error: &crate::Error, mode: SettleMode) -> bool {
+    fn goes_without_events(&self, error: &crate::Error, repeats: bool) -> bool {
         // Locked rows of tasks are skipped (`Busy`), so a lock that was not granted in time is one on another table,
         // such as that of the events.
         if error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03") {
-            // A caller of `SettleMode::All` does not try again itself.
-            return mode == SettleMode::All || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
+            return !repeats || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
         }
         !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }

@@ -102,6 +102,26 @@ async fn c26_a_locked_event_table_fails_no_task_behind_a_pooler() {
     tasks_run_beside_a_lock_on_the_events(&db, Pooler::start(&db, "").url()).await;
 }
 
+/// Found by a newcomer: a cancel failed, because nothing repeated it until the events were given up.
+#[tokio::test]
+async fn c26_a_cancel_goes_past_a_locked_event_table() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let ids = backend.enqueue_many(vec![NewTask::new("echo", &1).unwrap(); 5]).await.unwrap();
+    let mut locker = db.client().await;
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table omniq.events").await.unwrap();
+    let cancels = async { (backend.cancel(ids[2]).await, backend.cancel_many(&ids).await) };
+    let (one, all) = tokio::time::timeout(Duration::from_secs(20), cancels).await.expect("they wait");
+    use omniq::Cancelled::{Done, NotFound};
+    assert_eq!((one.unwrap(), all.unwrap()), (Done, vec![Done, Done, NotFound, Done, Done]));
+    for id in ids {
+        assert_eq!(backend.wait(id, PATIENCE).await.unwrap().status, omniq::ResultStatus::Cancelled);
+    }
+    lock.rollback().await.unwrap();
+    backend.close().await.unwrap();
+}
+
 /// Issue 12, C15: events of a run while another session holds a lock on the events are neither lost nor written after its end.
 #[tokio::test]
 async fn c26_events_of_a_run_wait_for_a_lock_in_their_order() {

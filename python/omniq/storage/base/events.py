@@ -43,7 +43,7 @@ class AsyncEventStorage(AsyncStorage):
 
     @abstractmethod
     async def log_many(self, events: Sequence[TaskEvent]) -> None:
-        """Adds events, all or none; they keep their order. Required."""
+        """Adds events, all or none; they keep their order."""
 
     @abstractmethod
     async def query(
@@ -59,7 +59,7 @@ class AsyncEventStorage(AsyncStorage):
         latest: bool = False,
         limit: int | None = None,
     ) -> builtins.list[TaskEvent]:
-        """The events that the filter selects, in the order in which they were accepted. Required.
+        """The events that the filter selects, in the order in which they were accepted.
 
         Args:
             task_id: About this task. Default: any, as for the other arguments.
@@ -85,8 +85,8 @@ class AsyncEventStorage(AsyncStorage):
         until: datetime | None = None,
         after: int | None = None,
     ) -> int:
-        """How many events the filter selects; the arguments are those of `query`. Required."""
+        """How many events the filter selects; the arguments are those of `query`."""
 
     @abstractmethod
     async def purge(self, before: datetime, limit: int) -> int:
-        """Removes events from before this time, at most `limit`; returns how many. Required."""
+        """Removes events from before this time, at most `limit`; returns how many."""

@@ -105,7 +105,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
     @abstractmethod
     async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
-        """Adds tasks, all or none, and returns their ids in the same order. Required.
+        """Adds tasks, all or none, and returns their ids in the same order.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -117,11 +117,11 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
     @abstractmethod
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
-        """Cancels tasks; one answer for each in the same order. Required."""
+        """Cancels tasks; one answer for each in the same order."""
 
     @abstractmethod
     async def get(self, id: UUID) -> Task | None:
-        """The task, or ``None`` if the queue does not hold it (any more). Required."""
+        """The task, or ``None`` if the queue does not hold it (any more)."""
 
     @abstractmethod
     async def update(
@@ -136,7 +136,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         metadata: dict[str, Any] | None = None,
         codec: str | None = None,
     ) -> Task:
-        """Changes a task that no worker holds and returns it. Required.
+        """Changes a task that no worker holds and returns it.
 
         Args:
             id: The task's id.
@@ -165,7 +165,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
     @abstractmethod
     async def retry_many(self, ids: Sequence[UUID]) -> None:
-        """The same as `retry` for several tasks, all or none. Errors are those of `retry`. Required."""
+        """The same as `retry` for several tasks, all or none. Errors are those of `retry`."""
 
     async def delete(self, id: UUID) -> None:
         """Removes a task that is not running.
@@ -178,7 +178,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
     @abstractmethod
     async def delete_many(self, ids: Sequence[UUID]) -> None:
-        """Removes tasks that are not running, all or none. Errors are those of `delete`. Required."""
+        """Removes tasks that are not running, all or none. Errors are those of `delete`."""
 
     @abstractmethod
     async def list(
@@ -190,7 +190,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation. Required.
+        """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation.
 
         Args:
             queue: Of this queue. Default: any, as for `state` and `func`.
@@ -202,28 +202,28 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
     @abstractmethod
     async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """How many tasks the filter selects; the arguments are those of `list`. Required."""
+        """How many tasks the filter selects; the arguments are those of `list`."""
 
     @abstractmethod
     async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
         """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
-        of `list`. Required."""
+        of `list`."""
 
     @abstractmethod
     async def pause(self, queue: str) -> None:
-        """Stops claims from a queue. Tasks can still be enqueued, and running ones go on. Required."""
+        """Stops claims from a queue. Tasks can still be enqueued, and running ones go on."""
 
     @abstractmethod
     async def resume(self, queue: str) -> None:
-        """Allows claims from a queue again. Required."""
+        """Allows claims from a queue again."""
 
     @abstractmethod
     async def queues(self) -> builtins.list[QueueStats]:
-        """The counts of all queues that hold tasks or are paused, by name. Required."""
+        """The counts of all queues that hold tasks or are paused, by name."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Releases the tasks that this object holds, and frees its connections. Required.
+        """Releases the tasks that this object holds, and frees its connections.
 
         A second call does nothing; any other verb afterwards raises `ClosedError`.
         """

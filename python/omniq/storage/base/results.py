@@ -44,7 +44,7 @@ class AsyncResultStorage(AsyncStorage):
 
     @abstractmethod
     async def store_many(self, results: Sequence[TaskResult]) -> None:
-        """Stores results, all or none. Of two for the same task in one call the later one is kept. Required."""
+        """Stores results, all or none. Of two for the same task in one call the later one is kept."""
 
     async def get(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more)."""
@@ -52,11 +52,11 @@ class AsyncResultStorage(AsyncStorage):
 
     @abstractmethod
     async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
-        """The results of these tasks, in the same order; ``None`` for a task that has none. Required."""
+        """The results of these tasks, in the same order; ``None`` for a task that has none."""
 
     @abstractmethod
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        """Waits for the result of a task. Required.
+        """Waits for the result of a task.
 
         Args:
             id: The task's id.
@@ -72,7 +72,7 @@ class AsyncResultStorage(AsyncStorage):
 
     @abstractmethod
     async def delete_many(self, ids: Sequence[UUID]) -> int:
-        """Removes results; returns how many there were. Required."""
+        """Removes results; returns how many there were."""
 
     @abstractmethod
     async def list(
@@ -86,7 +86,6 @@ class AsyncResultStorage(AsyncStorage):
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
         """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
-        Required.
 
         Args:
             status: With this status. Default: any, as for `queue`, `func` and `since`.
@@ -107,8 +106,8 @@ class AsyncResultStorage(AsyncStorage):
         func: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        """How many results the filter selects; the arguments are those of `list`. Required."""
+        """How many results the filter selects; the arguments are those of `list`."""
 
     @abstractmethod
     async def purge_expired(self, limit: int) -> int:
-        """Removes expired results, at most `limit`; returns how many. Workers call it at intervals. Required."""
+        """Removes expired results, at most `limit`; returns how many. Workers call it at intervals."""

@@ -167,7 +167,7 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        """Settles runs, each fenced by its claim, and returns one answer for each in the same order. Required.
+        """Settles runs, each fenced by its claim, and returns one answer for each in the same order.
 
         Results and events in the settlements are written in the same transaction. A settlement without a claim is
         answered `Settled.LOST` also if another call changes the task, or another task of its segment, at that moment:
@@ -182,7 +182,7 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
-        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat. Required.
+        """Adds a worker and returns its id. Its claims hold for `lease` from now and from each heartbeat.
 
         Args:
             name: The worker's name.
@@ -192,7 +192,7 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def deregister_worker(self, worker: int) -> int:
-        """Removes a worker and releases the tasks that it holds, their attempts not counted. Required.
+        """Removes a worker and releases the tasks that it holds, their attempts not counted.
 
         Returns:
             How many tasks it held.
@@ -200,7 +200,7 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
-        """Extends a worker's lease. Required.
+        """Extends a worker's lease.
 
         Returns:
             Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
@@ -212,7 +212,6 @@ class AsyncWorkerVerbs(AsyncStorage):
         self, worker: int, queues: Sequence[str], limit: int, funcs: Sequence[str] | None
     ) -> builtins.list[Task]:
         """Claims up to `limit` tasks, 1 to 10,000, for this worker without waiting, in the order of `dequeue`.
-        Required.
 
         Raises:
             ClaimLostError: If the worker is not known (any more).
@@ -220,21 +219,21 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
-        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name. Required.
+        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """
 
     @abstractmethod
     async def expired(self, limit: int) -> builtins.list[Task]:
-        """Waiting tasks whose time to live has ended, about `limit`. Required.
+        """Waiting tasks whose time to live has ended, about `limit`.
 
         The caller settles them as ``expire``.
         """
 
     @abstractmethod
     async def prune(self, limit: int) -> int:
-        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. Required.
+        """Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many.
 
         The retention is set where the queue is opened. Workers call this at intervals.
         """

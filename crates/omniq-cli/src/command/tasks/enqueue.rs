@@ -47,10 +47,12 @@ pub struct EnqueueArgs {
 }
 
 pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
-    // Parsed only to find mistakes: the text itself is stored, so that its numbers stay as they were written.
-    let _: serde::de::IgnoredAny = serde_json::from_str(&args.args).map_err(|error| {
+    // Parsed only to find mistakes, and what a worker could not read: the text itself is stored, so that its numbers stay as they
+    // were written.
+    let _: serde_json::Value = serde_json::from_str(&args.args).map_err(|error| {
         Failure::usage(format!(
-            "the arguments are no JSON ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}'"
+            "the arguments are no JSON that every worker can read ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}', with numbers \
+             within ±1.8e308 and at most 127 levels"
         ))
     })?;
     let payload = Payload::new(Codec::Json, compact(&args.args).into_bytes());

@@ -73,7 +73,7 @@ pub async fn run(args: &TasksArgs, global: &Global, out: &Output) -> Result<()> 
 
 async fn show_task(id: TaskId, global: &Global, out: &Output) -> Result<()> {
     with_backend(global, out, async |backend| {
-        let whole = show::Whole::of(&backend, id).await?;
+        let whole = show::Whole::of(&backend, id, out).await?;
         if whole.is_nothing() {
             return Err(Failure::not_found(format!(
                 "task {id} is not in the queue, and has no result and no events (any more)"
