@@ -100,7 +100,7 @@ impl Database {
         }
         match (&settings.events, find(Part::Events)) {
             (Placement::Postgres, None) => settings.events = Placement::Off,
-            // Nobody asked for them, so they must not keep the command from showing the rest.
+            // They were not asked for, so they must not keep the command from showing the rest.
             (Placement::Off, Some(events)) => match events.check() {
                 Ok(()) => settings.events = Placement::Postgres,
                 Err(error) => out.note(format!("Events are not shown: {error}.")),

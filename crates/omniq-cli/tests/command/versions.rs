@@ -31,7 +31,7 @@ fn newer(part: &str, version: i32, usable_from: i32, effect: &str) -> String {
     )
 }
 
-/// Found by a hostile reader: commands that look were refused for events that nobody had configured.
+/// Found by a hostile reader: commands that look were refused for events that were not configured.
 #[tokio::test(flavor = "multi_thread")]
 async fn c28_a_look_goes_without_events_that_this_program_cannot_use() {
     let bench = Bench::ready().await;

@@ -44,7 +44,7 @@ pub(super) struct Call<W: CallWriter> {
 
 enum Answer<W: CallWriter> {
     Sent(Result<W::Answer>),
-    /// The request was not sent, and nobody else will send it.
+    /// The request was not sent, and no other flush will send it.
     NotSent(W::Request),
 }
 

@@ -48,7 +48,7 @@ pub(super) fn is_fatal(error: &Error) -> bool {
     error.is_closed() || error.is_invalid() || error.is_config() || is_of_storage(error)
 }
 
-/// Whether the storage refuses whatever is written, until somebody grants a role what it lacks or changes the schema.
+/// Whether the storage refuses whatever is written, until the role gets the right that it lacks, or the schema what it lacks.
 pub(super) fn is_of_storage(error: &Error) -> bool {
     error.is_permission_denied() || error.is_schema_missing() || error.is_schema_too_new()
 }

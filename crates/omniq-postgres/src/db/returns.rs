@@ -28,7 +28,7 @@ impl Returns {
     }
 }
 
-/// Statements in flight. Its drop notes their end: whatever their answer, and whether or not anyone still waits for it, the server may have
+/// Statements in flight. Its drop notes their end: whatever their answer, and even if no call waits for it any more, the server may have
 /// carried them out, and their locks made claims pass.
 pub(super) struct Returning(Arc<Returns>);
 

@@ -155,7 +155,7 @@ async fn connect_as(places: &[Place<'_>], known: Known) -> Result<()> {
 }
 
 /// The error of a connect that was to apply a missing migration. Where that is not for this role or this server to do, what is missing is
-/// what a person, or a patient caller, must know.
+/// what the caller must know.
 fn not_applied(missing: Error, error: Error) -> Error {
     if !error.is_permission_denied() && !takes_no_writes(&error) {
         return error;

@@ -26,7 +26,7 @@ async fn noted_since(queue: &AsyncPostgresQueue, returns: u64) {
     .await;
 }
 
-/// Found by a hostile reader: a call that nobody waits for any more brought a task back, and no claim was told.
+/// Found by a hostile reader: a call that was dropped brought a task back, and claims passed it over.
 #[tokio::test]
 async fn what_a_dropped_call_brings_back_is_found_when_its_statement_has_ended() {
     let db = TestDb::new().await;
