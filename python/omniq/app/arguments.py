@@ -67,6 +67,7 @@ class Arguments:
         self._named = {parameter.name for parameter in self._parameters}
         self._required = {parameter.name for parameter in self._parameters if parameter.required}
         self._all_by_place = len(self._places) == len(self._parameters)
+        self._all_required = all(parameter.required for parameter in self._places)
         # Readers of all arguments by name, by codec, made at first use; None if one step cannot read them.
         self._structs: dict[str, Callable[[bytes], Any] | None] = {}
 
@@ -202,7 +203,7 @@ class Arguments:
             except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
                 pass  # Read one by one below, so that the error names the argument that does not fit.
             else:
-                if not any(value is msgspec.UNSET for value in args):
+                if self._all_required or not any(value is msgspec.UNSET for value in args):
                     return args, {}
         raws = _RAW_DICTS[codec](data)
         positional: list[Any] = []
