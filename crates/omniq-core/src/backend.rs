@@ -236,9 +236,11 @@ impl Backend {
     /// this: they stop their runs when they lose their lease, before other workers may take the tasks.
     ///
     /// Errors: `is_claim_lost` in [`SettleMode::All`]; those of the queue and of the result storage, never of the
-    /// event storage.
+    /// event storage. But where events are in the queue's location, [`SettleMode::Each`] fails while they are locked or the
+    /// disk is full (SQLSTATE 55P03, class 53): settle again. From 15 seconds after the first such failure on it settles
+    /// without events.
     pub async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
-        self.settle_parts(batch, mode, false).await
+        self.settle_parts(batch, mode).await
     }
 
     /// Closes all parts, even if one of them fails to close, and returns the first error. A second call does nothing.
@@ -266,12 +268,6 @@ impl Backend {
     pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
         let (results, events) = (self.results.is_some(), self.events.is_some());
         record::settlement(report, Recorded { results, events, result_ttl: self.result_ttl })
-    }
-
-    /// As [`settle`](Self::settle), each by itself, for callers that settle again what fails. It fails for up to 15 seconds
-    /// while the disk is full or the events are locked, before it settles without events.
-    pub(crate) async fn settle_repeatedly(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
-        self.settle_parts(batch, SettleMode::Each, true).await
     }
 
     async fn report(&self, report: Report<'_>) -> Result<()> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::settle::lacks_room;
 use super::{Backend, Report};
 use crate::model::*;
 use crate::{Error, Result};
@@ -38,8 +39,12 @@ impl Backend {
                     .map(|id| answers.get(id).copied().unwrap_or(Cancelled::NotFound))
                     .collect());
             }
-            let round = self.cancel_open(&mut open, &mut answers).await;
-            if round.map_err(|error| in_part(answers.len(), ids.len(), error))? {
+            let done = match self.cancel_open(&mut open, &mut answers).await {
+                // The events have no room, or another session has locked them: from some time on they are left out.
+                Err(error) if lacks_room(&error) && Instant::now() < until => false,
+                round => round.map_err(|error| in_part(answers.len(), ids.len(), error))?,
+            };
+            if done {
                 rounds += 1;
             } else if Instant::now() < until {
                 tokio::time::sleep(PAUSE).await;

@@ -8,13 +8,7 @@ use crate::Result;
 use crate::model::*;
 
 impl Backend {
-    /// `repeats`: the caller settles again what fails, so that events may be waited for.
-    pub(super) async fn settle_parts(
-        &self,
-        batch: &[Settlement],
-        mode: SettleMode,
-        repeats: bool,
-    ) -> Result<Vec<Settled>> {
+    pub(super) async fn settle_parts(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -34,7 +28,7 @@ impl Backend {
         let with_events = joint_events && batch.iter().any(|settlement| !settlement.events.is_empty());
         let first = self.queue.settle(&part(batch, joint_results, joint_events), mode).await;
         let (settled, written) = match first {
-            Err(error) if with_events && self.goes_without_events(&error, repeats) => {
+            Err(error) if with_events && self.goes_without_events(&error, mode) => {
                 let settled = self.queue.settle(&part(batch, joint_results, false), mode).await?;
                 tracing::warn!(%error, "events could not be written with their tasks, which were settled without");
                 (settled, false)
@@ -55,14 +49,20 @@ impl Backend {
     /// Whether a settlement that failed with its events is repeated without them. An outage or a lost claim would fail
     /// that call as well. A cancelled statement passes, and so does a full disk (SQLSTATE class 53), which is waited
     /// out with the event; but not for ever, because it may be the disk of the events alone.
-    fn goes_without_events(&self, error: &crate::Error, repeats: bool) -> bool {
+    fn goes_without_events(&self, error: &crate::Error, mode: SettleMode) -> bool {
         // Locked rows of tasks are skipped (`Busy`), so a lock that was not granted in time is one on another table,
         // such as that of the events.
-        if error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03") {
-            return !repeats || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
+        if lacks_room(error) {
+            // A caller of `SettleMode::All` does not try again itself.
+            return mode == SettleMode::All || self.events.as_ref().is_some_and(EventSink::lacks_for_long);
         }
         !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }
+}
+
+/// Whether a full disk or a lock kept a settlement from being written, which may be that of the events alone.
+pub(super) fn lacks_room(error: &crate::Error) -> bool {
+    error.sqlstate().is_some_and(|code| code.starts_with("53") || code == "55P03")
 }
 
 /// The parts of a batch that the queue writes; the batch itself if it has no others.

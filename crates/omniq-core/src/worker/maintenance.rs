@@ -79,7 +79,7 @@ async fn rescue(backend: &Backend) -> Result<()> {
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
             })
             .collect();
-        let settled = backend.settle_repeatedly(&batch).await?;
+        let settled = backend.settle(&batch, SettleMode::Each).await?;
         tell_rescued(&lost, &settled);
         if !is_more(lost.len(), &settled) {
             return Ok(());
@@ -109,7 +109,7 @@ async fn expire(backend: &Backend) -> Result<()> {
         let expired = backend.queue().expired(STEP).await?;
         let batch: Vec<_> =
             expired.iter().map(|task| backend.record(Report::new(task, Outcome::Expire))).collect();
-        if !is_more(expired.len(), &backend.settle_repeatedly(&batch).await?) {
+        if !is_more(expired.len(), &backend.settle(&batch, SettleMode::Each).await?) {
             return Ok(());
         }
     }

@@ -298,7 +298,7 @@ impl<'a> BatchWrite<'a> {
                 return Ok(());
             }
             let part = &rest[..size.min(rest.len())];
-            let error = match self.target.backend.settle_repeatedly(part).await {
+            let error = match self.target.backend.settle(part, SettleMode::Each).await {
                 Ok(settled) => {
                     locked(&self.target.outage).over();
                     self.target.due_times.note(part, &settled);

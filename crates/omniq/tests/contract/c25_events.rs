@@ -112,7 +112,7 @@ async fn c26_a_cancel_goes_past_a_locked_event_table() {
     let lock = locker.transaction().await.unwrap();
     lock.batch_execute("lock table omniq.events").await.unwrap();
     let cancels = async { (backend.cancel(ids[2]).await, backend.cancel_many(&ids).await) };
-    let (one, all) = tokio::time::timeout(Duration::from_secs(20), cancels).await.expect("they wait");
+    let (one, all) = tokio::time::timeout(Duration::from_secs(40), cancels).await.expect("they wait");
     use omniq::Cancelled::{Done, NotFound};
     assert_eq!((one.unwrap(), all.unwrap()), (Done, vec![Done, Done, NotFound, Done, Done]));
     for id in ids {
