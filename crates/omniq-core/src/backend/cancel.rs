@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::events::EventSink;
 use super::settle::lacks_room;
 use super::{Backend, Report};
 use crate::model::*;
@@ -30,6 +31,7 @@ impl Backend {
         let mut answers: HashMap<TaskId, Cancelled> = HashMap::with_capacity(ids.len());
         let mut open: Vec<TaskId> = ids.to_vec();
         let (mut rounds, until) = (0, Instant::now() + PATIENCE);
+        let joint_events = self.events.as_ref().is_some_and(EventSink::is_with_tasks);
         while rounds < ROUNDS {
             open.sort_unstable();
             open.dedup();
@@ -41,7 +43,7 @@ impl Backend {
             }
             let done = match self.cancel_open(&mut open, &mut answers).await {
                 // The events have no room, or another session has locked them: from some time on they are left out.
-                Err(error) if lacks_room(&error) && Instant::now() < until => false,
+                Err(error) if joint_events && lacks_room(&error) && Instant::now() < until => false,
                 round => round.map_err(|error| in_part(answers.len(), ids.len(), error))?,
             };
             if done {

@@ -35,7 +35,10 @@ impl Backend {
             }
             answer => (answer?, joint_events),
         };
-        if let (Some(sink), true) = (&self.events, with_events && written) {
+        // Only a settlement that was carried out has written its events.
+        let is_logged =
+            |(one, answer): (&Settlement, &Settled)| *answer == Settled::Done && !one.events.is_empty();
+        if let (Some(sink), true) = (&self.events, written && batch.iter().zip(&settled).any(is_logged)) {
             sink.has_room();
         }
         if self.events.is_some() && !written {

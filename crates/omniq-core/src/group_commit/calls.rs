@@ -54,7 +54,8 @@ impl<W: CallWriter> Calls<W> {
         Self(GroupCommit::new(Answering(writer), rule))
     }
 
-    /// Sends a request, alone or with others, and returns its answer. If this future is dropped, the request goes on.
+    /// Sends a request, alone or with others, and returns its answer. If this future is dropped, the request goes on,
+    /// unless the runtime that was to send it ends before it does.
     ///
     /// Errors: those of the writer; `is_unavailable` if the runtime in which it was sent has ended.
     pub async fn call(&self, request: W::Request) -> Result<W::Answer> {

@@ -96,7 +96,7 @@ impl AsyncPostgresQueue {
     }
 
     async fn explained<T>(&self, answer: Result<T>) -> Result<T> {
-        migrate::explained(self.db(), &[Part::Tasks], answer).await
+        migrate::explained(self.db(), answer).await
     }
 }
 

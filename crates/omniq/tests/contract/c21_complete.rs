@@ -159,6 +159,11 @@ async fn c26_a_completion_in_a_transaction_goes_past_events_that_cannot_be_writt
     let lock = locker.transaction().await.unwrap();
     lock.batch_execute("lock table omniq.events").await.unwrap();
     orders(3).await;
+    // The limits of the user's own session hold, and do not end the transaction.
+    let limit = "do $$ begin
+        execute format('alter database %I set statement_timeout = %L', current_database(), '4s'); end $$";
+    witness.batch_execute(limit).await.unwrap();
+    orders(4).await;
     lock.rollback().await.unwrap();
     assert_eq!(number(&witness, "select count(*) from omniq.events where kind = 'completed'").await, 1);
     backend.close().await.unwrap();

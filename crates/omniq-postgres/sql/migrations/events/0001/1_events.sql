@@ -68,21 +68,35 @@ begin
 end
 {body};
 
--- Logs that a task was completed inside the user's transaction. If that is refused, or others hold the table for longer than workers wait for
--- it, the event is lost, not the transaction. A full disk fails the transaction: it passes, and the next run has its event.
-create function {schema}.log_completed(at timestamptz, task uuid, queue text, func text, worker text, attempt integer)
-returns void
+-- Logs that a task was completed inside the user's transaction. If that is refused, or others hold the table for longer than `patience`, the
+-- event is lost, not the transaction. A full disk fails the transaction: it passes, and the next run has its event.
+create function {schema}.log_completed(
+    at timestamptz, task uuid, queue text, func text, worker text, attempt integer, patience interval
+) returns void
+-- The setting ends with the function, also what the body sets.
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '15s' as {body}
+declare
+    fault text;
 begin
-    -- Its partition is chosen by the start of the transaction.
-    perform {schema}.make_events_partition(interval '0', interval '1 day');
-    insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
-    values (log_completed.at, 'completed', task, log_completed.queue, log_completed.func, log_completed.worker,
-            log_completed.attempt);
-exception
-    when insufficient_resources or disk_full or out_of_memory then
-        raise;
-    when others then
-        raise warning 'the event of task %, which was completed in a transaction, was not logged: %', task, sqlerrm;
+    perform set_config('lock_timeout', greatest(extract(epoch from patience) * 1000, 1)::bigint::text, true);
+    for try in 1..2 loop
+        begin
+            insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
+            values (log_completed.at, 'completed', task, log_completed.queue, log_completed.func, log_completed.worker,
+                    log_completed.attempt);
+            return;
+        exception
+            -- There is no partition for the start of the transaction.
+            when check_violation then fault := sqlerrm;
+            when insufficient_resources or disk_full or out_of_memory then raise;
+            when others then fault := sqlerrm; exit;
+        end;
+        exit when try = 2;
+        begin
+            perform {schema}.make_events_partition(interval '0', interval '1 day');
+        exception when others then fault := sqlerrm; exit;
+        end;
+    end loop;
+    raise warning 'the event of task %, which was completed in a transaction, was not logged: %', task, fault;
 end
 {body};

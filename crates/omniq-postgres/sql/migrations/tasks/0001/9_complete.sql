@@ -51,7 +51,11 @@ begin
     end if;
 
     if run->'event' is not null then
-        perform {schema}.log_completed(at, task, done.queue, done.func, run->'event'->>'worker', done.attempt);
+        -- As long as workers wait for events, but within the limits of the transaction: its statement must not end because of this.
+        perform {schema}.log_completed(
+            at, task, done.queue, done.func, run->'event'->>'worker', done.attempt,
+            least(interval '15 seconds', nullif(current_setting('lock_timeout')::interval, '0'),
+                  nullif(current_setting('statement_timeout')::interval, '0') / 2));
     end if;
 end
 {body};
