@@ -102,6 +102,46 @@ async fn c26_a_locked_event_table_fails_no_task_behind_a_pooler() {
     tasks_run_beside_a_lock_on_the_events(&db, Pooler::start(&db, "").url()).await;
 }
 
+/// Found by a hostile reader: the end of a task whose row was held wrote no event, and yet counted as one for which the events had room.
+#[tokio::test]
+async fn c26_an_end_that_others_hold_up_keeps_no_other_waiting_for_the_events() {
+    let db = TestDb::new().await;
+    let backend = full(&db).await;
+    let held = backend.enqueue(NewTask::new("wait", &0).unwrap()).await.unwrap();
+    let free = backend.enqueue(NewTask::new("wait", &1).unwrap()).await.unwrap();
+    let (begun, go) = (tokio::sync::watch::Sender::new(0), tokio::sync::watch::Sender::new(false));
+    let mut both = begun.subscribe();
+    let run = {
+        let (begun, go) = (begun.clone(), go.clone());
+        move |number: i32, _: Context| {
+            let (begun, mut go) = (begun.clone(), go.subscribe());
+            async move {
+                begun.send_modify(|count| *count += 1);
+                let _ = go.wait_for(|go| *go).await;
+                Ok::<_, Failure>(number)
+            }
+        }
+    };
+    let worker = Worker::builder(&backend).register("wait", run).build().unwrap();
+    let running = tokio::spawn(worker.run_until_idle());
+    both.wait_for(|count| *count == 2).await.unwrap();
+    // Their first events are written by now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (row, table) = (db.client().await, db.client().await);
+    row.batch_execute("begin").await.unwrap();
+    row.query_one("select id from omniq.tasks where id = $1 for update", &[&held.as_uuid()]).await.unwrap();
+    table.batch_execute("begin; lock table omniq.events").await.unwrap();
+    go.send_replace(true);
+    let ended = backend.wait(free, Duration::from_secs(40)).await.expect("it waits for the events");
+    assert_eq!(ended.status, omniq::ResultStatus::Completed);
+    for client in [&row, &table] {
+        client.batch_execute("rollback").await.unwrap();
+    }
+    running.await.unwrap().unwrap();
+    assert_eq!(backend.wait(held, PATIENCE).await.unwrap().attempt, 1);
+    backend.close().await.unwrap();
+}
+
 /// Found by a newcomer: a cancel failed, because nothing repeated it until the events were given up.
 #[tokio::test]
 async fn c26_a_cancel_goes_past_a_locked_event_table() {
