@@ -17,7 +17,7 @@ async fn c19_a_task_is_shown_and_cancelled_while_its_events_are_locked() {
     assert!(shown.stdout.contains("add") && shown.stderr.contains("events could not be read"), "{shown:?}");
     assert!(bench.run(&["tasks", "cancel", &one]).good().stdout.contains(&one));
     bench.run(&["tasks", "cancel", "--all", "--queue", "default"]).good();
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(150), "{:?}", began.elapsed());
     holder.batch_execute("rollback").await.expect("no lock");
     for id in [one, other] {
         let whole = bench.json(&["tasks", "show", &id]);

@@ -82,7 +82,7 @@ async fn tasks_run_beside_a_lock_on_the_events(db: &TestDb, url: &str) {
     let lock = locker.transaction().await.unwrap();
     lock.batch_execute("lock table omniq.events").await.unwrap();
     let began = Instant::now();
-    let run = tokio::time::timeout(Duration::from_secs(60), assert_ten_tasks_run(&backend)).await;
+    let run = tokio::time::timeout(Duration::from_secs(120), assert_ten_tasks_run(&backend)).await;
     run.expect("the tasks wait for the lock");
     println!("ten tasks beside a locked event table: {:?}", began.elapsed());
     lock.rollback().await.unwrap();
@@ -132,7 +132,7 @@ async fn c26_an_end_that_others_hold_up_keeps_no_other_waiting_for_the_events() 
     row.query_one("select id from omniq.tasks where id = $1 for update", &[&held.as_uuid()]).await.unwrap();
     table.batch_execute("begin; lock table omniq.events").await.unwrap();
     go.send_replace(true);
-    let ended = backend.wait(free, Duration::from_secs(40)).await.expect("it waits for the events");
+    let ended = backend.wait(free, Duration::from_secs(90)).await.expect("it waits for the events");
     assert_eq!(ended.status, omniq::ResultStatus::Completed);
     for client in [&row, &table] {
         client.batch_execute("rollback").await.unwrap();
@@ -152,7 +152,7 @@ async fn c26_a_cancel_goes_past_a_locked_event_table() {
     let lock = locker.transaction().await.unwrap();
     lock.batch_execute("lock table omniq.events").await.unwrap();
     let cancels = async { (backend.cancel(ids[2]).await, backend.cancel_many(&ids).await) };
-    let (one, all) = tokio::time::timeout(Duration::from_secs(40), cancels).await.expect("they wait");
+    let (one, all) = tokio::time::timeout(Duration::from_secs(90), cancels).await.expect("they wait");
     use omniq::Cancelled::{Done, NotFound};
     assert_eq!((one.unwrap(), all.unwrap()), (Done, vec![Done, Done, NotFound, Done, Done]));
     for id in ids {
