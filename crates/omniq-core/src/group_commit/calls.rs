@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::answers::between_polls;
 use super::detach::DetachOnDrop;
 use super::flush::Flush;
 use super::{Again, GroupCommit, GroupWriter, Rule};
 use crate::{Error, Result};
+
+/// So many callers are woken together. Fewer cost no more one by one, and are woken at once.
+const MANY: usize = 4;
 
 /// Sends calls.
 pub trait CallWriter: Send + Sync + 'static {
@@ -109,7 +113,10 @@ impl<W: CallWriter> GroupWriter for Answering<W> {
             calls.into_iter().map(|call| (call.request, call.answer)).unzip();
         match self.0.send(&requests).await {
             Ok(answers) => {
-                answers.into_iter().zip(callers).for_each(|(answer, caller)| respond(caller, Ok(answer)));
+                let answered = answers.into_iter().zip(callers);
+                let many = requests.len() >= MANY;
+                let give = || answered.for_each(|(answer, caller)| respond(caller, Ok(answer)));
+                if many { between_polls(give) } else { give() }
             }
             Err(error) if requests.len() > 1 && self.0.may_be_of_one(&error) => {
                 for (request, caller) in requests.iter().zip(callers) {

@@ -59,10 +59,11 @@ impl<W: GroupWriter> Flush<W> {
         let (turns, mut before) = (self.group.rule.turns, 0);
         let Some(no) = self.no.filter(|_| turns > 0) else { return };
         self.group.lock().gather(no);
-        for _ in 0..turns {
+        for turn in 0..turns {
             tokio::task::yield_now().await;
             let items = self.group.lock().items.len();
-            if items >= written || items == before {
+            // In the first turn callers get their answers; in the next ones they call again.
+            if items >= written || (turn > 0 && items == before) {
                 break;
             }
             before = items;

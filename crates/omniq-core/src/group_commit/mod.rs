@@ -5,6 +5,7 @@
 //! `docs/decisions/0021-one-statement-at-a-time.md` has the reasons and the figures. Not part of the interface for
 //! users.
 
+mod answers;
 mod calls;
 mod detach;
 mod flush;

@@ -117,15 +117,19 @@ pub(crate) async fn on_connect(places: &[Place<'_>]) -> Result<()> {
 /// The answer of a call on tasks, which may use the other parts in the schema. If it failed on something that the schema lacks, the versions
 /// are read: a newer migration may have closed the schema to this program since it connected, and then that is the error.
 pub(crate) async fn explained<T>(db: &Db, answer: Result<T>) -> Result<T> {
-    let error = match answer {
-        Err(error) if error.is_schema_missing() => error,
-        answer => return answer,
-    };
-    let Ok(applied) = applied(db).await else { return Err(error) };
+    match answer {
+        // Boxed: otherwise the future of each call has room for this rare one, and is moved with it.
+        Err(error) if error.is_schema_missing() => Err(Box::pin(explanation(db, error)).await),
+        answer => answer,
+    }
+}
+
+async fn explanation(db: &Db, error: Error) -> Error {
+    let Ok(applied) = applied(db).await else { return error };
     let there: Vec<_> = Part::ALL.into_iter().filter(|part| applied::version(&applied, *part) > 0).collect();
     match fit::check(&applied, &db.schema, &there, KNOWN) {
-        Ok(()) => Err(error),
-        Err(refusal) => Err(refusal.with_source(error)),
+        Ok(()) => error,
+        Err(refusal) => refusal.with_source(error),
     }
 }
 

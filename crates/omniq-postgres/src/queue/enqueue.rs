@@ -1,6 +1,7 @@
 //! Enqueue: one task, many, or on the user's connection. Single enqueues that arrive while a statement is in flight are sent together in
 //! the next one.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,7 +49,8 @@ impl Enqueuer {
         Ok(batch.ids)
     }
 
-    pub(super) async fn one(&self, task: NewTask, logged: bool) -> Result<TaskId> {
+    /// Takes a box, because each layer of the future of a call has room for what it is given.
+    pub(super) async fn one(&self, task: Box<NewTask>, logged: bool) -> Result<TaskId> {
         task.check(&self.limits)?;
         self.db.check_open()?;
         self.calls[usize::from(logged)][usize::from(task.id.is_some())].call(task).await
@@ -109,16 +111,16 @@ impl SingleEnqueues {
 }
 
 impl CallWriter for SingleEnqueues {
-    type Request = NewTask;
+    type Request = Box<NewTask>;
     type Answer = TaskId;
 
     const NAME: &'static str = "enqueue";
 
-    fn bytes(&self, task: &NewTask) -> usize {
+    fn bytes(&self, task: &Box<NewTask>) -> usize {
         task.payload.bytes().len()
     }
 
-    async fn send(&self, tasks: &[NewTask]) -> Result<Vec<TaskId>> {
+    async fn send(&self, tasks: &[Box<NewTask>]) -> Result<Vec<TaskId>> {
         let batch = EnqueueBatch::of_checked(tasks)?;
         let events = self.logged.then(|| Enqueued::of(tasks, &batch));
         send(&self.db, &batch, events).await?;
@@ -132,18 +134,19 @@ impl CallWriter for SingleEnqueues {
 }
 
 /// The `enqueued` events of a batch.
-struct Enqueued {
+struct Enqueued<'t> {
     ids: Vec<Uuid>,
-    queues: Vec<String>,
-    funcs: Vec<String>,
+    queues: Vec<&'t str>,
+    funcs: Vec<&'t str>,
 }
 
-impl Enqueued {
-    fn of(tasks: &[NewTask], batch: &EnqueueBatch) -> Self {
+impl<'t> Enqueued<'t> {
+    fn of(tasks: &'t [impl Borrow<NewTask>], batch: &EnqueueBatch<'_>) -> Self {
+        let tasks = || tasks.iter().map(Borrow::borrow);
         Self {
             ids: batch.ids.iter().map(TaskId::as_uuid).collect(),
-            queues: tasks.iter().map(|task| task.queue.clone()).collect(),
-            funcs: tasks.iter().map(|task| task.func.clone()).collect(),
+            queues: tasks().map(|task| task.queue.as_str()).collect(),
+            funcs: tasks().map(|task| task.func.as_str()).collect(),
         }
     }
 }
@@ -152,7 +155,7 @@ impl Enqueued {
 ///
 /// While the server is away the call is repeated. If it may have been carried out, its ids are looked for before it is sent again, so
 /// that each task is added once.
-async fn send(db: &Arc<Db>, batch: &EnqueueBatch, events: Option<Enqueued>) -> Result<()> {
+async fn send(db: &Arc<Db>, batch: &EnqueueBatch<'_>, events: Option<Enqueued<'_>>) -> Result<()> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, payloads(piece))).collect();
     let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
     while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
@@ -190,8 +193,8 @@ fn unknown(error: Error) -> Error {
 async fn send_once(
     db: &Db,
     patience: &mut Patience,
-    pieces: &[(&Piece, Vec<&[u8]>)],
-    events: Option<&Enqueued>,
+    pieces: &[(&Piece<'_>, Vec<&[u8]>)],
+    events: Option<&Enqueued<'_>>,
 ) -> Result<()> {
     match (pieces, events) {
         ([], _) => Ok(()),
@@ -213,7 +216,7 @@ async fn send_once(
 
 fn call<'a>(
     db: &'a Db,
-    (piece, payloads): &'a (&'a Piece, Vec<&'a [u8]>),
+    (piece, payloads): &'a (&'a Piece<'_>, Vec<&'a [u8]>),
 ) -> (&'a Statement, Vec<Named<'a>>) {
     match piece {
         Piece::Segment(segment) => {
@@ -224,7 +227,7 @@ fn call<'a>(
     }
 }
 
-fn payloads(piece: &Piece) -> Vec<&[u8]> {
+fn payloads<'a>(piece: &'a Piece<'_>) -> Vec<&'a [u8]> {
     match piece {
         Piece::Segment(segment) => segment.payloads(),
         Piece::Rows(rows) => rows.payloads(),

@@ -103,7 +103,7 @@ impl AsyncPostgresQueue {
 #[async_trait]
 impl TaskQueue for AsyncPostgresQueue {
     async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        self.explained(self.inner.enqueuer.one(task, false).await).await
+        self.explained(self.inner.enqueuer.one(Box::new(task), false).await).await
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
@@ -116,7 +116,9 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         let added = match tasks.pop() {
-            Some(task) if tasks.is_empty() => self.inner.enqueuer.one(task, true).await.map(|id| vec![id]),
+            Some(task) if tasks.is_empty() => {
+                self.inner.enqueuer.one(Box::new(task), true).await.map(|id| vec![id])
+            }
             last => {
                 tasks.extend(last);
                 self.inner.enqueuer.many(tasks, true).await

@@ -34,7 +34,7 @@ pub(super) enum Found {
 
 /// An enqueue that may have been carried out.
 pub(super) struct Uncertain<'a> {
-    batch: &'a EnqueueBatch,
+    batch: &'a EnqueueBatch<'a>,
     /// The ids that the user chose, which other calls may have used, too. The other ids were made for this call: if one of them is there,
     /// this call has added it.
     chosen: HashSet<Uuid>,
@@ -49,7 +49,7 @@ struct Trace {
 }
 
 impl<'a> Uncertain<'a> {
-    pub(super) fn new(batch: &'a EnqueueBatch, began: Instant) -> Self {
+    pub(super) fn new(batch: &'a EnqueueBatch<'a>, began: Instant) -> Self {
         let mut chosen = HashSet::new();
         for piece in &batch.pieces {
             if let Piece::Rows(rows) = piece {

@@ -1,5 +1,6 @@
 //! Gathers tasks that are enqueued into segments: tasks that share everything but their payloads are one row.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -16,35 +17,35 @@ const FEWEST: usize = 4;
 
 /// The pieces of a batch, in the order in which they are sent. Tasks of one queue and priority keep the order in which they were given.
 #[derive(Debug)]
-pub(crate) struct EnqueueBatch {
+pub(crate) struct EnqueueBatch<'t> {
     pub(crate) ids: Vec<TaskId>,
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) pieces: Vec<Piece<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Piece {
-    Segment(Segment),
+pub(crate) enum Piece<'t> {
+    Segment(Segment<'t>),
     Rows(Rows),
 }
 
 #[derive(Debug)]
-struct Open<'a> {
-    shape: &'a NewTask,
-    payloads: Vec<Bytes>,
+struct Open<'t> {
+    shape: &'t NewTask,
+    payloads: Vec<&'t [u8]>,
     bytes: usize,
     /// The index of each task in the batch.
     ranks: Vec<usize>,
 }
 
-impl EnqueueBatch {
-    pub(crate) fn new(tasks: &[NewTask], limits: &Limits) -> Result<Self> {
+impl<'t> EnqueueBatch<'t> {
+    pub(crate) fn new(tasks: &'t [NewTask], limits: &Limits) -> Result<Self> {
         for task in tasks {
             task.check(limits)?;
         }
         Self::of_checked(tasks)
     }
 
-    pub(crate) fn of_checked(tasks: &[NewTask]) -> Result<Self> {
+    pub(crate) fn of_checked(tasks: &'t [impl Borrow<NewTask>]) -> Result<Self> {
         let mut ids = vec![TaskId::from(Uuid::nil()); tasks.len()];
         let segments = gather(tasks);
         let only = segments.len() == 1;
@@ -62,8 +63,8 @@ impl EnqueueBatch {
                     pieces.push(Piece::Rows(Rows::default()));
                 }
                 if let Some(Piece::Rows(rows)) = pieces.last_mut() {
-                    for (rank, payload) in segment.ranks.iter().zip(segment.payloads) {
-                        rows.push(ids[*rank], segment.shape, payload)?;
+                    for rank in segment.ranks {
+                        rows.push(ids[rank], tasks[rank].borrow())?;
                     }
                 }
             }
@@ -85,7 +86,7 @@ impl EnqueueBatch {
         for task in tasks {
             let id = task.id.unwrap_or_else(TaskId::new);
             batch.ids.push(id);
-            rows.push(id, task, task.payload.bytes().clone())?;
+            rows.push(id, task)?;
         }
         batch.pieces.push(Piece::Rows(rows));
         Ok(batch)
@@ -94,12 +95,13 @@ impl EnqueueBatch {
 
 /// Segments in the order in which they are written. Only the last segment of a queue and priority grows, so that the order within
 /// them is kept.
-fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
+fn gather(tasks: &[impl Borrow<NewTask>]) -> Vec<Open<'_>> {
     let mut segments: Vec<Open<'_>> = Vec::new();
     let mut last: HashMap<(&str, i16), usize> = HashMap::new();
     let mut recent: Option<usize> = None;
-    for (rank, task) in tasks.iter().enumerate() {
-        let bytes = task.payload.bytes().len();
+    for (rank, task) in tasks.iter().map(Borrow::borrow).enumerate() {
+        let payload: &[u8] = task.payload.bytes();
+        let bytes = payload.len();
         let fits = |segment: &Open<'_>| {
             segment.payloads.len() < SEGMENT_TASKS
                 && segment.bytes + bytes <= SEGMENT_BYTES
@@ -113,7 +115,6 @@ fn gather(tasks: &[NewTask]) -> Vec<Open<'_>> {
                 .copied()
                 .filter(|place| fits(&segments[*place])),
         };
-        let payload = task.payload.bytes().clone();
         if let Some(place) = place {
             let segment = &mut segments[place];
             segment.payloads.push(payload);
@@ -136,12 +137,12 @@ fn options(task: &NewTask) -> Result<Option<String>> {
 
 /// The parameters of `enqueue_segment.sql` and `enqueue_one.sql`.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct Segment<'t> {
     pub(crate) id: Uuid,
-    pub(crate) queue: String,
-    pub(crate) func: String,
-    pub(crate) codec: String,
-    payloads: Vec<Bytes>,
+    pub(crate) queue: &'t str,
+    pub(crate) func: &'t str,
+    pub(crate) codec: &'t str,
+    payloads: Vec<&'t [u8]>,
     pub(crate) priority: i16,
     pub(crate) max_retries: i32,
     pub(crate) run_at: Option<String>,
@@ -151,15 +152,15 @@ pub(crate) struct Segment {
     pub(crate) metadata: Option<String>,
 }
 
-impl Segment {
-    fn new(id: TaskId, shape: &NewTask, payloads: Vec<Bytes>) -> Result<Self> {
+impl<'t> Segment<'t> {
+    fn new(id: TaskId, shape: &'t NewTask, payloads: Vec<&'t [u8]>) -> Result<Self> {
         Ok(Self {
             id: id.as_uuid(),
             options: options(shape)?,
             metadata: object(&shape.metadata)?,
-            codec: shape.payload.codec().name().to_owned(),
-            queue: shape.queue.clone(),
-            func: shape.func.clone(),
+            codec: shape.payload.codec().name(),
+            queue: &shape.queue,
+            func: &shape.func,
             payloads,
             priority: shape.priority,
             max_retries: signed(shape.max_retries),
@@ -169,8 +170,8 @@ impl Segment {
         })
     }
 
-    pub(crate) fn payloads(&self) -> Vec<&[u8]> {
-        self.payloads.iter().map(AsRef::as_ref).collect()
+    pub(crate) fn payloads(&self) -> Vec<&'t [u8]> {
+        self.payloads.clone()
     }
 
     pub(crate) fn params<'a>(&'a self, payloads: Param<'a>) -> Vec<Named<'a>> {
@@ -212,7 +213,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, id: TaskId, task: &NewTask, payload: Bytes) -> Result<()> {
+    fn push(&mut self, id: TaskId, task: &NewTask) -> Result<()> {
+        let payload = task.payload.bytes().clone();
         self.ids.push(id.as_uuid());
         self.queues.push(task.queue.clone());
         self.funcs.push(task.func.clone());
@@ -267,7 +269,8 @@ mod tests {
     /// Found by a newcomer: 70 tasks of 16 MB were one message of more than a gigabyte, on which the server closed the connection.
     #[test]
     fn large_arguments_are_sent_in_several_statements() {
-        let batch = EnqueueBatch::of_checked(&tasks(10, CALL_BYTES / 4)).unwrap();
+        let tasks = tasks(10, CALL_BYTES / 4);
+        let batch = EnqueueBatch::of_checked(&tasks).unwrap();
         let counts: Vec<_> = batch
             .pieces
             .iter()
