@@ -33,6 +33,9 @@ def twin_of(source: str, name: str) -> str:
     """The blocking form of an async module."""
     verbs = re.findall(r"^    async def ([a-z]\w*)\(", source, re.M)
     text = source.replace("await run(", "wait(").replace("import run\n", "import wait\n")
+    text = text.replace("await enqueue_in(", "enqueue_in_sync(").replace(
+        "import enqueue_in,", "import enqueue_in_sync,"
+    )
     text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
     text = text.replace("    async def ", "    def ").replace("await self.", "self.")
     text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)

@@ -90,9 +90,9 @@ async def test_what_may_be_a_secret_or_a_payload_is_not_shown(app: AsyncOmniQ) -
     given = {"queue": ["sesame"]}
     with pytest.raises(OmniQError, match=r"^queue is refused, being of type list") as caught:
         await app.backend.enqueue("f", **given)
-    wrong: Any = ["sesame"]
+    wrong: Any = [("sesame",)]
     for verb in (app.backend.queue.enqueue_many, app.backend.queue.complete_many, app.backend.queue.settle):
-        with pytest.raises(OmniQError, match="is refused, being of type str") as caught:
+        with pytest.raises(OmniQError, match="is refused, being of type tuple") as caught:
             await verb(wrong)
         assert "sesame" not in str(caught.value)
 

@@ -123,7 +123,7 @@ async def test_ids(app: AsyncOmniQ) -> None:
 async def test_tasks_and_settlements(app: AsyncOmniQ) -> None:
     backend: Any = app.backend
     for store in (backend, backend.queue):
-        await refused(r"^tasks\[0\] is refused.* NewTask", store.enqueue_many, ["x"])
+        await refused(r"^tasks\[0\] is refused.* NewTask", store.enqueue_many, [3])
         for wrong in (NewTask("f"), "abc", 3, None):
             await refused("^tasks is refused", store.enqueue_many, wrong)
         await refused(r"^batch\[0\] is refused", store.settle, ["x"])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, check_environment};
 use omniq::port::SettleMode;
-use omniq::{Backend as Core, Error, Limits, Result};
+use omniq::{Backend as Core, Error, Limits, NewTask, Result};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
 use crate::queue::Queue;
+use crate::raw::{self, RawStatement};
 use crate::results::Results;
 use crate::settings::Settings;
 use crate::slot::{Opening, Slot};
@@ -47,6 +48,10 @@ impl Backend {
     {
         let backend = self.slot.get(py).map_err(|error| to_py(py, error))?;
         Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
+    }
+
+    fn new_tasks(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
+        tasks.iter().map(|task| from_new_task(task, self.convert, &self.codec)).collect()
     }
 
     /// A slot for a part of this backend. Opening it opens the whole backend.
@@ -227,10 +232,7 @@ impl Backend {
     }
 
     fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
-        let tasks = tasks
-            .iter()
-            .map(|task| from_new_task(task, self.convert, &self.codec))
-            .collect::<PyResult<Vec<_>>>()?;
+        let tasks = self.new_tasks(&tasks)?;
         self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
@@ -288,6 +290,23 @@ impl Backend {
             py,
             |backend| async move { backend.queue().database_id(known).await.map(Answer::DatabaseId) },
         )
+    }
+
+    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
+    /// backend.
+    fn check_chosen(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
+        let tasks = self.new_tasks(&tasks)?;
+        self.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
+    }
+
+    /// The statement with which another driver adds these tasks to the queue in this database.
+    fn raw_enqueue(
+        &self,
+        py: Python<'_>,
+        database: &DatabaseId,
+        tasks: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<RawStatement> {
+        raw::enqueue(py, database, self.new_tasks(&tasks)?)
     }
 
     /// Opens all parts, unless they are open.

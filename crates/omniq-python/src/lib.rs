@@ -15,6 +15,7 @@ mod events;
 mod logging;
 mod pending;
 mod queue;
+mod raw;
 mod results;
 mod runtime;
 mod settings;

@@ -22,8 +22,10 @@ use crate::convert::small::task_ids;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
 use crate::custom::{CustomQueue, Notifier, Origin};
+use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
+use crate::raw::{self, RawStatement};
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 
@@ -55,6 +57,10 @@ impl Queue {
 
     pub(crate) fn new_task(&self, task: &Bound<'_, PyAny>) -> PyResult<omniq::NewTask> {
         from_new_task(task, self.convert, &self.codec)
+    }
+
+    fn new_tasks(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<omniq::NewTask>> {
+        tasks.iter().map(|task| self.new_task(task)).collect()
     }
 }
 
@@ -109,8 +115,25 @@ impl Queue {
     }
 
     fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
-        let tasks = tasks.iter().map(|task| self.new_task(task)).collect::<PyResult<Vec<_>>>()?;
+        let tasks = self.new_tasks(&tasks)?;
         self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
+    }
+
+    /// The database that the caller's connection must lead to, so that a task can be enqueued in its transaction.
+    /// `known` is an earlier answer that turned out to be another database: the answer is looked up anew.
+    fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
+        let known = known.map(|known| known.get().0.clone());
+        self.verb(py, |queue| async move { queue.database_id(known).await.map(Answer::DatabaseId) })
+    }
+
+    /// The statement with which another driver adds these tasks to the queue in this database.
+    fn raw_enqueue(
+        &self,
+        py: Python<'_>,
+        database: &DatabaseId,
+        tasks: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<RawStatement> {
+        raw::enqueue(py, database, self.new_tasks(&tasks)?)
     }
 
     fn dequeue(

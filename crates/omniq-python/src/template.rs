@@ -1,11 +1,8 @@
 //! A function with its options, from which tasks are made. Only the arguments differ between them.
 
-use omniq::storage::postgres::RawEnqueue;
-use omniq::{Codec, Limits, NewTask, Payload, TaskId};
-use pyo3::IntoPyObjectExt;
+use omniq::{Codec, Limits, NewTask, Payload};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::backend::Backend;
@@ -13,9 +10,7 @@ use crate::convert::new_task::from_new_task;
 use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
-
-/// A statement, its parameters, and the ids of its tasks.
-type RawStatement = (String, Vec<Py<PyAny>>, Vec<Uuid>);
+use crate::raw::{self, RawStatement};
 
 /// Made from an `omniq.models.NewTask`, whose arguments are ignored.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -61,37 +56,14 @@ impl Template {
         backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
     }
 
-    /// The statement with which another driver adds a task for each of these arguments to the queue in this database:
-    /// (statement, its 15 parameters, the ids).
+    /// The statement with which another driver adds a task for each of these arguments to the queue in this database.
     fn raw_enqueue(
         &self,
         py: Python<'_>,
         database: &DatabaseId,
         arguments: Vec<Bound<'_, PyBytes>>,
     ) -> PyResult<RawStatement> {
-        let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
-        let call = RawEnqueue::new(database.0.clone(), tasks).map_err(|e| to_py(py, e))?;
-        let columns = call.params();
-        let payloads: Vec<_> = columns.payloads.iter().map(|bytes| PyBytes::new(py, bytes)).collect();
-        let parameters = [
-            columns.ids.into_py_any(py)?,
-            columns.queues.into_py_any(py)?,
-            columns.funcs.into_py_any(py)?,
-            columns.codecs.into_py_any(py)?,
-            payloads.into_py_any(py)?,
-            columns.priorities.into_py_any(py)?,
-            columns.max_retries.into_py_any(py)?,
-            columns.run_ats.into_py_any(py)?,
-            columns.delays.into_py_any(py)?,
-            columns.ttls.into_py_any(py)?,
-            columns.options.into_py_any(py)?,
-            columns.metadata.into_py_any(py)?,
-            columns.chosen.into_py_any(py)?,
-            columns.database.into_py_any(py)?,
-            columns.server.into_py_any(py)?,
-        ];
-        let ids = call.ids.iter().map(TaskId::as_uuid).collect();
-        Ok((call.sql, parameters.into_iter().collect(), ids))
+        raw::enqueue(py, database, arguments.iter().map(|arguments| self.with(arguments)).collect())
     }
 
     /// Adds a task for each of these arguments, all or none.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,6 @@ from omniq._loop import wait
 from omniq.models import (
     Cancelled,
     EventFilter,
-    NewTask,
     QueueStats,
     ResultFilter,
     ResultStatus,
@@ -31,6 +30,11 @@ from omniq.models import (
 )
 from omniq.storage._checks import new_tasks, settlements
 from omniq.storage.base import EventStorage, ResultStorage, TaskQueue
+from omniq.storage.options import NewTaskLike, SharedOptions
+from omniq.transaction import enqueue_in_sync, of_tasks
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["NativeEventStorage", "NativeQueue", "NativeResultStorage"]
 
@@ -41,8 +45,35 @@ class NativeQueue(TaskQueue):
     def __init__(self, core: _omniq.Queue) -> None:
         self._core = core
 
-    def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
-        return wait(self._core.enqueue_many(new_tasks(tasks)))
+    def enqueue_many(
+        self, tasks: Iterable[NewTaskLike], *, connection: Any = None, **options: Unpack[SharedOptions]
+    ) -> builtins.list[UUID]:
+        """Adds tasks, all or none, and returns their ids in the same order.
+
+        Args:
+            tasks (Iterable[NewTask | str | tuple[str, Any]]): The tasks, each as a `NewTask`, as the name of a function
+                without arguments, or as ``(name, args)``.
+            connection: Your open connection, as for `enqueue`. Default: none.
+            queue (str): The queue. Default: that of each task, as for the other options.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767.
+            run_at (datetime): The earliest start time, with a time zone.
+            delay (float | timedelta): The earliest start, as a span from now by the database's clock.
+            ttl (float | timedelta): The tasks expire if no worker has begun them within this span from the later of
+                creation and start time.
+            max_retries (int): How many times a task may be retried, 0 to 1,000,000.
+            backoff (Backoff): The wait before a retry.
+            timeout (float | timedelta): The longest that one run may take.
+            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON.
+            codec (str): The codec of the arguments.
+
+        Raises:
+            OmniQError: As `enqueue`; nothing is written then.
+            ConfigError: For an option that does not exist.
+        """
+        made = new_tasks(tasks, options)
+        if connection is not None:
+            return enqueue_in_sync(connection, of_tasks(self._core, made, self._is_test))
+        return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
 

@@ -166,6 +166,7 @@ class BaseApp:
     def _make_backend(self) -> Parts:
         settings = self.settings
         made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
+        made._is_test = self._is_test
         if settings.url is None and self._needs_server():
             tasks, results, events = (getattr(self._parts.get(name), "_core", None) for name in PARTS)
             made._core = _omniq.Backend.embedded(

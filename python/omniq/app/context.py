@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
-from omniq.app.transaction import complete_in, complete_in_sync
 from omniq.codecs import why
 from omniq.errors import CodecError, OmniQError
+from omniq.transaction import complete_in, complete_in_sync
 
 if TYPE_CHECKING:
     from uuid import UUID

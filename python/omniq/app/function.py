@@ -19,10 +19,10 @@ from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.options import CallOptions, TaskOptions
 from omniq.app.runners import AsyncRunner, Runner, async_runner, runner
 from omniq.app.signature import Signature
-from omniq.app.transaction import enqueue_in, enqueue_in_sync
 from omniq.app.values import Value
 from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
 from omniq.models import NewTask
+from omniq.transaction import Enqueue, enqueue_in, enqueue_in_sync
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -200,18 +200,30 @@ class BaseFunction(Generic[Q, S, P, R]):
     def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
         return self._template.enqueue_many(self.app._core, self._written(calls))  # type: ignore[union-attr]
 
+    def _inside(self, written: list[bytes]) -> Enqueue:
+        """The enqueue of these calls inside the user's transaction."""
+        core, template = self.app._core, self._template
+        assert template is not None
+        return Enqueue(
+            core,
+            (lambda: template.enqueue_many(core, written)) if self.app._is_test else None,
+            lambda: template.check(core),
+            lambda place: template.raw_enqueue(place, written),
+        )
+
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
-        if self._connection is not None:
-            written = [self.arguments.write(args, kwargs, self._codec)]
-            return enqueue_in_sync(self._connection, self.app, self._template, written)[0]
-        id = wait(self._enqueue(args, kwargs))
+        if self._connection is None:
+            id = wait(self._enqueue(args, kwargs))
+        else:
+            id = enqueue_in_sync(self._connection, self._inside([self.arguments.write(args, kwargs, self._codec)]))[0]
         self.app._enqueued_sync([id])
         return id
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
-        if self._connection is not None:
-            return enqueue_in_sync(self._connection, self.app, self._template, self._written(calls))
-        ids = wait(self._enqueue_many(calls))
+        if self._connection is None:
+            ids = wait(self._enqueue_many(calls))
+        else:
+            ids = enqueue_in_sync(self._connection, self._inside(self._written(calls)))
         self.app._enqueued_sync(ids)
         return ids
 
@@ -270,10 +282,11 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
-        if self._connection is not None:
-            written = [self.arguments.write(args, kwargs, self._codec)]
-            return AsyncHandle(self, (await enqueue_in(self._connection, self.app, self._template, written))[0])
-        id = await run(self._enqueue(args, kwargs))
+        if self._connection is None:
+            id = await run(self._enqueue(args, kwargs))
+        else:
+            inside = self._inside([self.arguments.write(args, kwargs, self._codec)])
+            id = (await enqueue_in(self._connection, inside))[0]
         if self.app._is_eager:
             await self.app._enqueued([id])
         return AsyncHandle(self, id)
@@ -288,10 +301,10 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         Raises:
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
-        if self._connection is not None:
-            ids = await enqueue_in(self._connection, self.app, self._template, self._written(calls))
-            return [AsyncHandle(self, id) for id in ids]
-        ids = await run(self._enqueue_many(calls))
+        if self._connection is None:
+            ids = await run(self._enqueue_many(calls))
+        else:
+            ids = await enqueue_in(self._connection, self._inside(self._written(calls)))
         if self.app._is_eager:
             await self.app._enqueued(ids)
         return [AsyncHandle(self, id) for id in ids]

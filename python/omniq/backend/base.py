@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task,
 from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
 from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
 from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
+from omniq.storage.options import NewTaskLike, SharedOptions
+from omniq.transaction import enqueue_in, of_tasks
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 __all__ = ["AsyncBackend"]
 
@@ -45,7 +47,11 @@ class AsyncBackend(Parts):
     def queue(self) -> AsyncTaskQueue:
         """The task queue, for all its verbs."""
         given = self._given.get("tasks")
-        return given if isinstance(given, AsyncTaskQueue) else AsyncNativeQueue(self._handle("tasks"))
+        if isinstance(given, AsyncTaskQueue):
+            return given
+        queue = AsyncNativeQueue(self._handle("tasks"))
+        queue._is_test = self._is_test
+        return queue
 
     @property
     def results(self) -> AsyncResultStorage:
@@ -93,6 +99,7 @@ class AsyncBackend(Parts):
         metadata: dict[str, Any] | None = None,
         id: UUID | None = None,
         codec: str | None = None,
+        connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
         the ``enqueued`` event is written in the same transaction; otherwise it is written afterwards, best effort.
@@ -117,11 +124,41 @@ class AsyncBackend(Parts):
             "metadata": metadata,
             "codec": codec,
         }
-        return await run(self._core.enqueue(to_new_task(task, args, options)))
+        made = to_new_task(task, args, options)
+        if connection is not None:
+            ids = await enqueue_in(connection, of_tasks(self._core, [made], self._is_test))
+            return ids[0]
+        return await run(self._core.enqueue(made))
 
-    async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
-        """Adds tasks, all or none, and returns their ids in the same order. Events and errors as for `enqueue`."""
-        return await run(self._core.enqueue_many(new_tasks(tasks)))
+    async def enqueue_many(
+        self, tasks: Iterable[NewTaskLike], *, connection: Any = None, **options: Unpack[SharedOptions]
+    ) -> builtins.list[UUID]:
+        """Adds tasks, all or none, and returns their ids in the same order. Events as for `enqueue`.
+
+        Args:
+            tasks (Iterable[NewTask | str | tuple[str, Any]]): The tasks, each as a `NewTask`, as the name of a function
+                without arguments, or as ``(name, args)``.
+            connection: Your open connection, as for `enqueue`. Default: none.
+            queue (str): The queue. Default: that of each task, as for the other options.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767.
+            run_at (datetime): The earliest start time, with a time zone.
+            delay (float | timedelta): The earliest start, as a span from now by the database's clock.
+            ttl (float | timedelta): The tasks expire if no worker has begun them within this span from the later of
+                creation and start time.
+            max_retries (int): How many times a task may be retried, 0 to 1,000,000.
+            backoff (Backoff): The wait before a retry.
+            timeout (float | timedelta): The longest that one run may take.
+            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON.
+            codec (str): The codec of the arguments.
+
+        Raises:
+            OmniQError: As `enqueue`; nothing is written then.
+            ConfigError: For an option that does not exist.
+        """
+        made = new_tasks(tasks, options)
+        if connection is not None:
+            return await enqueue_in(connection, of_tasks(self._core, made, self._is_test))
+        return await run(self._core.enqueue_many(made))
 
     async def result(self, id: UUID) -> TaskResult | None:
         """The result of a task, or ``None`` if there is none (yet, or any more). A dead letter that was retried has

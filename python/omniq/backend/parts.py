@@ -26,6 +26,8 @@ class Parts:
     #: The settings that it was opened with.
     settings: Settings
     _given: dict[str, Any]
+    #: Everything is in memory for a test: enqueues with a connection go there at once.
+    _is_test = False
 
     def _assemble(self, settings: Settings, given: dict[str, Any], codec: str, allow_pickle: bool) -> None:
         self.settings = settings

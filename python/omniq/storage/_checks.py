@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from omniq._checks import all_of, an, refused, several
+from omniq._checks import all_of, an, check_options, refused, several
 from omniq.errors import InvalidError
 from omniq.models import NewTask, Settlement, Task, TaskError
+from omniq.storage.options import NewTaskLike, SharedOptions
 
 
 def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> NewTask:
@@ -23,9 +24,24 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
     return task.replace(**changes) if changes else task
 
 
-def new_tasks(tasks: Iterable[NewTask]) -> list[NewTask]:
-    """The tasks of an ``enqueue_many``; an error unless each is a `NewTask`."""
-    return all_of(tasks, NewTask, "tasks", "give a NewTask; NewTask(func, args) makes one")
+def new_tasks(tasks: Iterable[NewTaskLike], options: SharedOptions | None = None) -> list[NewTask]:
+    """The tasks of an ``enqueue_many``, each made from a `NewTask`, the name of a function, or a name with arguments.
+    Options replace those of each `NewTask`."""
+    shared: dict[str, Any] = {} if options is None else dict(options)
+    check_options(shared, SharedOptions.__annotations__, "enqueue_many")
+    made = []
+    for place, task in enumerate(several(tasks, "tasks", "tasks")):
+        match task:
+            case NewTask() if not shared:
+                made.append(task)
+            case NewTask() | str():
+                made.append(to_new_task(task, None, shared))
+            case (str() as name, args):
+                made.append(to_new_task(name, args, shared))
+            case _:
+                remedy = "give a NewTask, the name of a function, or (name, args)"
+                raise refused(f"tasks[{place}]", task, remedy, is_shown=False)
+    return made
 
 
 _HELD = "give a Task, as dequeue has given it"

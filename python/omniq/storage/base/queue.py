@@ -16,6 +16,7 @@ from omniq._loop import run
 from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
 from omniq.storage._checks import to_new_task
 from omniq.storage.base.worker_verbs import AsyncWorkerVerbs
+from omniq.transaction import enqueue_in, of_tasks
 
 __all__ = ["AsyncTaskQueue"]
 
@@ -31,6 +32,9 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
     It connects on entry of its ``with`` block, by `connect`, or at first use. For a custom queue, write a subclass with
     its abstract methods, which are marked as required; the others are made from them. Its `wake` makes idle workers look at once.
     """
+
+    #: Everything is in memory for a test: enqueues with a connection go there at once.
+    _is_test = False
 
     def wake(self) -> None:
         """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
@@ -62,6 +66,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         metadata: dict[str, Any] | None = None,
         id: UUID | None = None,
         codec: str | None = None,
+        connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. Calls that arrive while one is under
         way are sent together in the next statement.
@@ -82,6 +87,9 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             id: The id. Default: a new UUIDv7.
             codec: The codec of the arguments: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or a
                 custom one. Default: that of the queue, which is ``"json"`` unless set.
+            connection: Your open connection to the queue's database, of asyncpg, psycopg, SQLAlchemy or Django. The task
+                is added in its transaction: a commit makes it visible, a rollback leaves nothing. Default: none; the
+                task is added in a transaction of its own.
 
         Raises:
             InvalidError: For bad input.
@@ -101,7 +109,11 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             "metadata": metadata,
             "codec": codec,
         }
-        return await run(self._core.enqueue(to_new_task(task, args, options)))
+        made = to_new_task(task, args, options)
+        if connection is not None:
+            ids = await enqueue_in(connection, of_tasks(self._core, [made], self._is_test))
+            return ids[0]
+        return await run(self._core.enqueue(made))
 
     @abstractmethod
     async def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:

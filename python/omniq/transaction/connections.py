@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from omniq.app.statement import colon, percent
 from omniq.errors import InvalidError, OmniQError
+from omniq.transaction.statement import colon, percent
 
 #: The first row of a statement's answer.
 Row = tuple[Any, ...]
