@@ -17,6 +17,7 @@ from test_connections import ASYNC, BLOCKING, METADATA, SCHEMA
 
 from omniq import AsyncOmniQ, ClosedError, DuplicateError, InvalidError, NewTask, OmniQ
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
+from omniq.codecs import register
 from omniq.models import Payload
 from omniq.storage.memory import AsyncMemoryQueue, MemoryQueue
 from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue
@@ -96,7 +97,9 @@ def test_an_async_connection_of_a_blocking_class_is_refused(url: str) -> None:
     loop = asyncio.new_event_loop()
     connection = loop.run_until_complete(asyncpg.connect(url))
     with PostgresQueue(url) as queue:
-        with pytest.raises(InvalidError, match=r"asyncpg\.connection\.Connection is an async connection: await"):
+        with pytest.raises(
+            InvalidError, match=r"asyncpg\.connection\.Connection is an async connection: give it to enqueue"
+        ):
             queue.enqueue("send", connection=connection)
         assert queue.count() == 0
     loop.run_until_complete(connection.close())
@@ -140,6 +143,20 @@ async def test_bad_input_is_refused_before_anything_is_sent(url: str, what: str)
             await made.enqueue("send", id=id, connection=connection)
         await connection.rollback()
         assert await queue_of(made).count() == 2
+
+
+async def test_arguments_are_read_once_and_at_the_call(url: str) -> None:
+    register("x-once", b"".join, bytes)
+    async with AsyncPostgresBackend(url) as backend, await psycopg.AsyncConnection.connect(url) as connection:
+        id = await backend.enqueue("send", iter([b"a", b"b"]), codec="x-once", connection=connection)
+        args = {"to": "Ann"}
+        other = asyncio.ensure_future(backend.enqueue("send", args, connection=connection))
+        await asyncio.sleep(0)
+        args["to"] = "Bob"
+        ids = [id, await other]
+        await connection.commit()
+        found = [await backend.queue.get(id) for id in ids]
+        assert [task.payload.data for task in found if task] == [b"ab", b'{"to":"Ann"}']
 
 
 async def test_the_event_of_the_enqueue_is_in_the_transaction(url: str) -> None:

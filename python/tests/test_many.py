@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -72,7 +72,7 @@ async def test_options_are_those_of_all_tasks(url: str, what: str) -> None:
 @pytest.mark.parametrize("what", MADE)
 async def test_what_is_wrong_is_named_and_nothing_is_written(url: str, what: str) -> None:
     async with MADE[what](url) as made:
-        for bad in (7, None, ("a",), ("a", 1, 2), (1, "a"), ["a", 1, 2], {"a": 1}):
+        for bad in (7, None, ("a",), ("a", 1, 2), (1, "a"), ["a", 1], {"a": 1}):
             with pytest.raises(
                 InvalidError, match=r"tasks\[1\] is refused.*give a NewTask, the name of a function, or"
             ):
@@ -81,6 +81,8 @@ async def test_what_is_wrong_is_named_and_nothing_is_written(url: str, what: str
             InvalidError, match=r"tasks = .* is refused.*give a list of tasks|tasks is refused.*give a list"
         ):
             await made.enqueue_many("send")
+        with pytest.raises(InvalidError, match=r"tasks is refused.*give a list of tasks"):
+            await made.enqueue_many(("send", "hello"))
         with pytest.raises(ConfigError, match="enqueue_many has no option prioriy: priority was meant"):
             await made.enqueue_many(["a"], prioriy=1)
         with pytest.raises(ConfigError, match="enqueue_many has no option id"):
@@ -89,6 +91,18 @@ async def test_what_is_wrong_is_named_and_nothing_is_written(url: str, what: str
             await made.enqueue_many(["a", "b"], priority=2**40)
         assert await made.enqueue_many([], priority=1) == []
         assert await queue_of(made).count() == 0
+
+
+@pytest.mark.parametrize("what", MADE)
+async def test_a_start_that_all_share_replaces_that_of_a_task(url: str, what: str) -> None:
+    async with MADE[what](url) as made:
+        at = datetime.now(timezone.utc) + timedelta(days=1)
+        [first] = await made.enqueue_many([NewTask("a", delay=60)], run_at=at)
+        [second] = await made.enqueue_many([NewTask("a", run_at=at)], delay=timedelta(days=2))
+        third = await made.enqueue(NewTask("a", delay=60), run_at=at)
+        starts = [(await queue_of(made).get(id)).run_at for id in (first, second, third)]
+        assert starts[0] == starts[2] == at
+        assert starts[1] > at
 
 
 def test_the_same_for_blocking_classes() -> None:

@@ -24,7 +24,7 @@ use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
 use crate::queue::Queue;
-use crate::raw::{self, RawStatement};
+use crate::raw::NewTasks;
 use crate::results::Results;
 use crate::settings::Settings;
 use crate::slot::{Opening, Slot};
@@ -50,7 +50,7 @@ impl Backend {
         Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
     }
 
-    fn new_tasks(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
+    fn converted(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
         tasks.iter().map(|task| from_new_task(task, self.convert, &self.codec)).collect()
     }
 
@@ -232,7 +232,7 @@ impl Backend {
     }
 
     fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
-        let tasks = self.new_tasks(&tasks)?;
+        let tasks = self.converted(&tasks)?;
         self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
@@ -292,21 +292,9 @@ impl Backend {
         )
     }
 
-    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
-    /// backend.
-    fn check_chosen(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
-        let tasks = self.new_tasks(&tasks)?;
-        self.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
-    }
-
-    /// The statement with which another driver adds these tasks to the queue in this database.
-    fn raw_enqueue(
-        &self,
-        py: Python<'_>,
-        database: &DatabaseId,
-        tasks: Vec<Bound<'_, PyAny>>,
-    ) -> PyResult<RawStatement> {
-        raw::enqueue(py, database, self.new_tasks(&tasks)?)
+    /// Converts tasks for an enqueue inside the user's transaction.
+    fn new_tasks(&self, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<NewTasks> {
+        self.converted(&tasks).map(NewTasks)
     }
 
     /// Opens all parts, unless they are open.

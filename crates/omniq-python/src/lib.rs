@@ -52,6 +52,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
+    use crate::raw::NewTasks;
+    #[pymodule_export]
     use crate::results::Results;
     #[pymodule_export]
     use crate::runtime::after_fork;

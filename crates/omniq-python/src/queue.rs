@@ -25,7 +25,7 @@ use crate::custom::{CustomQueue, Notifier, Origin};
 use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::raw::{self, RawStatement};
+use crate::raw::NewTasks;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
 
@@ -59,7 +59,7 @@ impl Queue {
         from_new_task(task, self.convert, &self.codec)
     }
 
-    fn new_tasks(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<omniq::NewTask>> {
+    fn converted(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<omniq::NewTask>> {
         tasks.iter().map(|task| self.new_task(task)).collect()
     }
 }
@@ -115,7 +115,7 @@ impl Queue {
     }
 
     fn enqueue_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
-        let tasks = self.new_tasks(&tasks)?;
+        let tasks = self.converted(&tasks)?;
         self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
@@ -126,14 +126,9 @@ impl Queue {
         self.verb(py, |queue| async move { queue.database_id(known).await.map(Answer::DatabaseId) })
     }
 
-    /// The statement with which another driver adds these tasks to the queue in this database.
-    fn raw_enqueue(
-        &self,
-        py: Python<'_>,
-        database: &DatabaseId,
-        tasks: Vec<Bound<'_, PyAny>>,
-    ) -> PyResult<RawStatement> {
-        raw::enqueue(py, database, self.new_tasks(&tasks)?)
+    /// Converts tasks for an enqueue inside the user's transaction.
+    fn new_tasks(&self, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<NewTasks> {
+        self.converted(&tasks).map(NewTasks)
     }
 
     fn dequeue(

@@ -7,11 +7,34 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use uuid::Uuid;
 
+use crate::answer::Answer;
+use crate::backend::Backend;
 use crate::database_id::DatabaseId;
 use crate::error::to_py;
+use crate::pending::Pending;
 
 /// A statement, its parameters, and the ids of its tasks.
 pub(crate) type RawStatement = (String, Vec<Py<PyAny>>, Vec<Uuid>);
+
+/// Tasks that were converted once, for an enqueue inside the user's transaction: a codec may take a value that can be read only once, and
+/// a value may change before the statement is made.
+#[pyclass(frozen, module = "omniq._omniq")]
+pub(crate) struct NewTasks(pub(crate) Vec<NewTask>);
+
+#[pymethods]
+impl NewTasks {
+    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
+    /// backend.
+    fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
+        let tasks = self.0.clone();
+        backend.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
+    }
+
+    /// The statement with which another driver adds them to the queue in this database.
+    fn raw_enqueue(&self, py: Python<'_>, database: &DatabaseId) -> PyResult<RawStatement> {
+        enqueue(py, database, self.0.clone())
+    }
+}
 
 /// The statement that adds these tasks to the queue in this database, with its 15 parameters.
 pub(crate) fn enqueue(py: Python<'_>, database: &DatabaseId, tasks: Vec<NewTask>) -> PyResult<RawStatement> {

@@ -88,7 +88,8 @@ class TaskQueue(WorkerVerbs):
             codec: The codec of the arguments: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or a
                 custom one. Default: that of the queue, which is ``"json"`` unless set.
             connection: Your open connection to the queue's database, of asyncpg, psycopg, SQLAlchemy or Django. The task
-                is added in its transaction: a commit makes it visible, a rollback leaves nothing. Default: none; the
+                is added in its transaction, with its ``enqueued`` event if the schema has events: a commit makes both
+                visible, a rollback leaves nothing. For an id in use the driver raises its own error. Default: none; the
                 task is added in a transaction of its own.
 
         Raises:

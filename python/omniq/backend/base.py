@@ -104,7 +104,8 @@ class AsyncBackend(Parts):
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
         the ``enqueued`` event is written in the same transaction; otherwise it is written afterwards, best effort.
 
-        The arguments are those of the queue's `enqueue`.
+        The arguments are those of the queue's `enqueue`. With `connection` no event is written elsewhere than in the
+        queue's schema.
 
         Raises:
             InvalidError: For bad input.

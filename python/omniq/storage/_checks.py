@@ -19,6 +19,10 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
     if not isinstance(task, NewTask):
         raise InvalidError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}")
     changes = {name: value for name, value in options.items() if value is not None}
+    # Both say when the task starts.
+    for one, other in (("run_at", "delay"), ("delay", "run_at")):
+        if one in changes and other not in changes and getattr(task, other) is not None:
+            changes[other] = None
     if args is not None:
         changes["args"] = args
     return task.replace(**changes) if changes else task
@@ -29,6 +33,8 @@ def new_tasks(tasks: Iterable[NewTaskLike], options: SharedOptions | None = None
     Options replace those of each `NewTask`."""
     shared: dict[str, Any] = {} if options is None else dict(options)
     check_options(shared, SharedOptions.__annotations__, "enqueue_many")
+    if isinstance(tasks, tuple) and tasks and isinstance(tasks[0], str):
+        raise refused("tasks", tasks, "one (name, args) is no list: give a list of tasks", is_shown=False)
     made = []
     for place, task in enumerate(several(tasks, "tasks", "tasks")):
         match task:
@@ -36,7 +42,7 @@ def new_tasks(tasks: Iterable[NewTaskLike], options: SharedOptions | None = None
                 made.append(task)
             case NewTask() | str():
                 made.append(to_new_task(task, None, shared))
-            case (str() as name, args):
+            case (str() as name, args) if isinstance(task, tuple):
                 made.append(to_new_task(name, args, shared))
             case _:
                 remedy = "give a NewTask, the name of a function, or (name, args)"

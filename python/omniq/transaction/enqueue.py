@@ -29,13 +29,11 @@ class Enqueue(NamedTuple):
 
 def of_tasks(core: _omniq.Backend | _omniq.Queue, tasks: Sequence[NewTask], is_test: bool) -> Enqueue:
     """The enqueue of these tasks; `is_test`: everything is in memory for a test."""
-    return Enqueue(
-        core,
-        (lambda: core.enqueue_many(tasks)) if is_test else None,
-        # A queue alone knows no results that are kept elsewhere.
-        (lambda: core.check_chosen(tasks)) if isinstance(core, _omniq.Backend) else core.connect,
-        lambda place: core.raw_enqueue(place, tasks),
-    )
+    at_once = (lambda: core.enqueue_many(tasks)) if is_test else None
+    made = core.new_tasks([] if is_test else tasks)
+    # A queue alone knows no results that are kept elsewhere.
+    check = (lambda: made.check(core)) if isinstance(core, _omniq.Backend) else core.connect
+    return Enqueue(core, at_once, check, made.raw_enqueue)
 
 
 async def enqueue_in(connection: Any, enqueue: Enqueue) -> list[UUID]:
@@ -46,30 +44,36 @@ async def enqueue_in(connection: Any, enqueue: Enqueue) -> list[UUID]:
         return await run(at_once())
     await run(check())
     place = await run(core.database_id(None))
-    while True:
-        sql, parameters, ids = raw(place)
-        refusal = await carry_out(connection, accepted, sql, parameters, place.database)
+    sql, parameters, ids = raw(place)
+    refusal = await carry_out(connection, accepted, sql, parameters, place.database)
+    if refusal is None:
+        return ids
+    # What was remembered may be from before a restart of the server.
+    anew = await run(core.database_id(place))
+    if anew != place:
+        sql, parameters, ids = raw(anew)
+        refusal = await carry_out(connection, accepted, sql, parameters, anew.database)
         if refusal is None:
             return ids
-        # What is remembered may be from before a restart of the server.
-        before, place = place, await run(core.database_id(place))
-        if place == before:
-            raise refusal
+    raise refusal
 
 
 def enqueue_in_sync(connection: Any, enqueue: Enqueue) -> list[UUID]:
     """Enqueues on a blocking connection of psycopg, SQLAlchemy or Django."""
     core, at_once, check, raw = enqueue
-    accepted = blocking(connection, "enqueue of an async application, backend or queue")
+    accepted = blocking(connection, "enqueue(…) of an async application, backend or queue")
     if at_once is not None:
         return wait(at_once())
     wait(check())
     place = wait(core.database_id(None))
-    while True:
-        sql, parameters, ids = raw(place)
-        refusal = carry_out_sync(connection, accepted, sql, parameters, place.database)
+    sql, parameters, ids = raw(place)
+    refusal = carry_out_sync(connection, accepted, sql, parameters, place.database)
+    if refusal is None:
+        return ids
+    anew = wait(core.database_id(place))
+    if anew != place:
+        sql, parameters, ids = raw(anew)
+        refusal = carry_out_sync(connection, accepted, sql, parameters, anew.database)
         if refusal is None:
             return ids
-        before, place = place, wait(core.database_id(place))
-        if place == before:
-            raise refusal
+    raise refusal

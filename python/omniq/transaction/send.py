@@ -40,7 +40,7 @@ def complete_in_sync(
     connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], take_back: Callable[[], None]
 ) -> None:
     """Completes on a connection as for `enqueue_in_sync`; calls `take_back` if the statement has done nothing."""
-    accepted = blocking(connection, "context.complete(…)")
+    accepted = blocking(connection, "context.complete(…) of an async def task")
     sql, *parameters = wait(pending)
     refusal = carry_out_sync(connection, accepted, sql, parameters, _database(parameters))
     if refusal is not None:
@@ -55,10 +55,10 @@ def _database(parameters: list[Any]) -> str:
 
 
 def blocking(connection: Any, call: str) -> Accepted:
-    """Accepts a blocking connection. `call` is what takes an async one, for the message."""
+    """Accepts a blocking connection. `call` takes an async one, as the message says."""
     accepted = accept(connection)
     if accepted.is_async:
-        raise InvalidError(f"{kind_of(connection)} is an async connection: await {call} on it")
+        raise InvalidError(f"{kind_of(connection)} is an async connection: give it to {call}, and await the call")
     return accepted
 
 

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::answers::between_polls;
+use super::answers::{MANY, between_polls};
 use super::detach::DetachOnDrop;
 use super::flush::Flush;
 use super::{Again, GroupCommit, GroupWriter, Rule};
 use crate::{Error, Result};
-
-/// So many callers are woken together. Fewer cost no more one by one, and are woken at once.
-const MANY: usize = 4;
 
 /// Sends calls.
 pub trait CallWriter: Send + Sync + 'static {

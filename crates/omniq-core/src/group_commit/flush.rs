@@ -3,6 +3,7 @@
 use std::mem::take;
 use std::sync::Arc;
 
+use super::answers::MANY;
 use super::{Again, GroupCommit, GroupWriter};
 
 /// Writes batches until none is left for it.
@@ -59,11 +60,14 @@ impl<W: GroupWriter> Flush<W> {
         let (turns, mut before) = (self.group.rule.turns, 0);
         let Some(no) = self.no.filter(|_| turns > 0) else { return };
         self.group.lock().gather(no);
-        for turn in 0..turns {
+        if written >= MANY {
+            // The turn in which they get their answers.
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..turns {
             tokio::task::yield_now().await;
             let items = self.group.lock().items.len();
-            // In the first turn callers get their answers; in the next ones they call again.
-            if items >= written || (turn > 0 && items == before) {
+            if items >= written || items == before {
                 break;
             }
             before = items;

@@ -248,3 +248,56 @@ async fn an_outage_fails_every_caller() {
     let answers = futures_util::future::join_all((0..50).map(|number| calls.call(number))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(Error::is_unavailable)));
 }
+
+/// Keeps the number of calls in each write.
+struct Sizes(Mutex<Vec<usize>>);
+
+impl CallWriter for Arc<Sizes> {
+    type Request = ();
+    type Answer = ();
+
+    const NAME: &'static str = "count";
+
+    fn bytes(&self, (): &()) -> usize {
+        1
+    }
+
+    async fn send(&self, calls: &[()]) -> Result<Vec<()>> {
+        locked(&self.0).push(calls.len());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(calls.to_vec())
+    }
+
+    fn may_be_of_one(&self, _: &Error) -> bool {
+        false
+    }
+}
+
+/// Found by a hostile reader: half of the callers waited while the other half had their answers, and the halves took turns for ever.
+#[tokio::test]
+async fn callers_that_call_again_join_those_that_waited() {
+    let sizes = Arc::new(Sizes(Mutex::default()));
+    let rule = Rule { most: 100, second_at: None, turns: 8, ..RULE };
+    let calls = Arc::new(Calls::new(Arc::clone(&sizes), rule));
+    let half = || {
+        (0..10).map(|_| {
+            let calls = Arc::clone(&calls);
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    calls.call(()).await.unwrap();
+                }
+            })
+        })
+    };
+    let mut callers: Vec<_> = half().collect();
+    // The lone first call is over, and the next nine are in flight.
+    while locked(&sizes.0).len() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    callers.extend(half());
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let sizes = locked(&sizes.0).clone();
+    assert!(sizes.iter().filter(|size| **size == 20).count() >= 5, "{sizes:?}");
+}
