@@ -292,6 +292,13 @@ impl Backend {
         )
     }
 
+    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
+    /// backend.
+    fn check_chosen(&self, py: Python<'_>, tasks: &NewTasks) -> PyResult<Pending> {
+        let tasks = tasks.0.clone();
+        self.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
+    }
+
     /// Converts tasks for an enqueue inside the user's transaction.
     fn new_tasks(&self, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<NewTasks> {
         self.converted(&tasks).map(NewTasks)

@@ -7,11 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use uuid::Uuid;
 
-use crate::answer::Answer;
-use crate::backend::Backend;
 use crate::database_id::DatabaseId;
 use crate::error::to_py;
-use crate::pending::Pending;
 
 /// A statement, its parameters, and the ids of its tasks.
 pub(crate) type RawStatement = (String, Vec<Py<PyAny>>, Vec<Uuid>);
@@ -23,13 +20,6 @@ pub(crate) struct NewTasks(pub(crate) Vec<NewTask>);
 
 #[pymethods]
 impl NewTasks {
-    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
-    /// backend.
-    fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
-        let tasks = self.0.clone();
-        backend.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
-    }
-
     /// The statement with which another driver adds them to the queue in this database.
     fn raw_enqueue(&self, py: Python<'_>, database: &DatabaseId) -> PyResult<RawStatement> {
         enqueue(py, database, self.0.clone())

@@ -32,7 +32,7 @@ def of_tasks(core: _omniq.Backend | _omniq.Queue, tasks: Sequence[NewTask], is_t
     at_once = (lambda: core.enqueue_many(tasks)) if is_test else None
     made = core.new_tasks([] if is_test else tasks)
     # A queue alone knows no results that are kept elsewhere.
-    check = (lambda: made.check(core)) if isinstance(core, _omniq.Backend) else core.connect
+    check = (lambda: core.check_chosen(made)) if isinstance(core, _omniq.Backend) else core.connect
     return Enqueue(core, at_once, check, made.raw_enqueue)
 
 
