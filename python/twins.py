@@ -19,13 +19,17 @@ TWINS = {
     "_generated/worker_verbs.py": "storage/base/worker_verbs.py",
     "_generated/results.py": "storage/base/results.py",
     "_generated/events.py": "storage/base/events.py",
-    "_generated/native.py": "storage/native.py",
+    "_generated/native_queue.py": "storage/native/queue.py",
+    "_generated/native_results.py": "storage/native/results.py",
+    "_generated/native_events.py": "storage/native/events.py",
     "_generated/backend.py": "backend/base.py",
 }
 #: The modules whose twins other twins import.
 _IMPORTED = {
     "omniq.storage.base.worker_verbs": "omniq._generated.worker_verbs",
-    "omniq.storage.native": "omniq._generated.native",
+    "omniq.storage.native.queue": "omniq._generated.native_queue",
+    "omniq.storage.native.results": "omniq._generated.native_results",
+    "omniq.storage.native.events": "omniq._generated.native_events",
 }
 
 
@@ -33,9 +37,13 @@ def twin_of(source: str, name: str) -> str:
     """The blocking form of an async module."""
     verbs = re.findall(r"^    async def ([a-z]\w*)\(", source, re.M)
     text = source.replace("await run(", "wait(").replace("import run\n", "import wait\n")
-    text = text.replace("await enqueue_in(", "enqueue_in_sync(").replace(
-        "import enqueue_in,", "import enqueue_in_sync,"
-    )
+    # The functions of `omniq.transaction` have their blocking forms beside them.
+    imported = re.search(r"^from omniq\.transaction import (.*)$", text, re.M)
+    if imported is not None:
+        for name in imported[1].split(", "):
+            text = text.replace(f"await {name}(", f"{name}_sync(")
+        names = re.sub(r"\w+", r"\g<0>_sync", imported[1])
+        text = text.replace(imported[0], f"from omniq.transaction import {names}")
     text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
     text = text.replace("    async def ", "    def ").replace("await self.", "self.")
     text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)

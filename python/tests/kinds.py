@@ -9,7 +9,8 @@ import anyio.to_thread
 import written
 from sqlite_results import SqliteResults
 
-from omniq._generated.native import NativeQueue, NativeResultStorage
+from omniq._generated.native_queue import NativeQueue
+from omniq._generated.native_results import NativeResultStorage
 from omniq.storage import memory, postgres
 from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 

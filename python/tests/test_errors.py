@@ -91,7 +91,7 @@ def test_a_kind_is_said_by_its_class_alone() -> None:
 
 
 def test_what_goes_wrong_is_caught_by_its_class() -> None:
-    nobody = uuid.uuid4()
+    missing = uuid.uuid4()
     with PostgresBackend(tasks="memory", results="memory") as backend:
         queue = backend.queue
         with pytest.raises(InvalidError, match="queue name"):
@@ -102,7 +102,7 @@ def test_what_goes_wrong_is_caught_by_its_class() -> None:
         with pytest.raises(DuplicateError):
             queue.enqueue("f", id=id)
         with pytest.raises(NotFoundError):
-            queue.delete(nobody)
+            queue.delete(missing)
         task = queue.dequeue()
         assert task is not None
         with pytest.raises(ConflictError):
@@ -111,7 +111,7 @@ def test_what_goes_wrong_is_caught_by_its_class() -> None:
         with pytest.raises(ClaimLostError):
             queue.complete(task)
         with pytest.raises(omniq.TimeoutError):
-            backend.wait(nobody, timeout=0.01)
+            backend.wait(missing, timeout=0.01)
         with pytest.raises(ConfigError):
             _ = backend.events
     with pytest.raises(ClosedError):

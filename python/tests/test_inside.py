@@ -98,7 +98,7 @@ def test_an_async_connection_of_a_blocking_class_is_refused(url: str) -> None:
     connection = loop.run_until_complete(asyncpg.connect(url))
     with PostgresQueue(url) as queue:
         with pytest.raises(
-            InvalidError, match=r"asyncpg\.connection\.Connection is an async connection: give it to enqueue"
+            InvalidError, match=r"asyncpg\.connection\.Connection is an async connection: give it to a verb"
         ):
             queue.enqueue("send", connection=connection)
         assert queue.count() == 0
@@ -121,7 +121,7 @@ async def test_what_is_no_connection_to_the_queues_database_is_refused(url: str,
                 await made.enqueue_many([NewTask("send")], connection=bad)
         await pool.close()
         elsewhere = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path="/postgres")))
-        with pytest.raises(InvalidError, match="give a connection to the queue's own database; nothing was written"):
+        with pytest.raises(InvalidError, match="give a connection to that database; nothing was written"):
             await made.enqueue("send", connection=elsewhere)
         await elsewhere.close()
         assert await queue_of(made).count() == 0

@@ -67,7 +67,7 @@ async fn ring(fd: OwnedFd) {
 
 impl Timer {
     fn add(&self, pause: Pause) -> io::Result<()> {
-        let mut pauses = self.pauses.lock().expect("nobody panics here");
+        let mut pauses = self.pauses.lock().expect("no holder of the lock panics");
         let first = pauses.peek().is_none_or(|Reverse(first)| pause.until < first.until);
         if first {
             self.set(pause.until)?;
@@ -77,7 +77,7 @@ impl Timer {
     }
 
     fn end_due(&self) -> io::Result<Vec<Pause>> {
-        let mut pauses = self.pauses.lock().expect("nobody panics here");
+        let mut pauses = self.pauses.lock().expect("no holder of the lock panics");
         let now = now();
         let mut due = Vec::new();
         while pauses.peek().is_some_and(|Reverse(first)| first.until <= now) {

@@ -6,6 +6,7 @@ mod ids;
 mod record;
 mod rest;
 mod settle;
+mod transaction;
 mod wait;
 
 use std::sync::Arc;
@@ -202,9 +203,7 @@ impl Backend {
     /// Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a
     /// result. Returns which (`Scheduled` or `Dead`). Error `is_claim_lost` if it is not held any more.
     pub async fn fail(&self, task: &Task, error: TaskError) -> Result<TaskState> {
-        let outcome = verbs::after_failure(task, error);
-        let state =
-            if matches!(outcome, Outcome::Fail { .. }) { TaskState::Dead } else { TaskState::Scheduled };
+        let (outcome, state) = verbs::failed(task, error);
         self.report(Report::new(task, outcome)).await?;
         Ok(state)
     }

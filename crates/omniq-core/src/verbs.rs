@@ -39,6 +39,13 @@ pub(crate) fn unreadable(task: &Task) -> Option<Outcome> {
     Some(Outcome::Fail { error: TaskError::unreadable(what) })
 }
 
+/// The refusal of a transaction of the user, by a storage that none reaches.
+pub(crate) fn without_transactions(storage: &str) -> Error {
+    Error::invalid(format!(
+        "the {storage} is not on PostgreSQL: no transaction of a connection reaches it; make the call without a connection"
+    ))
+}
+
 pub(crate) fn settlement(task: &Task, outcome: Outcome) -> Result<Settlement> {
     Ok(Settlement { task_id: task.id, claim: Some(task.held()?), outcome, result: None, events: Vec::new() })
 }
@@ -69,16 +76,20 @@ pub(crate) fn after_loss(task: &Task, worker: &str) -> Outcome {
     }
 }
 
+/// The same with the state in which it leaves the task.
+pub(crate) fn failed(task: &Task, error: TaskError) -> (Outcome, TaskState) {
+    let outcome = after_failure(task, error);
+    let state = if matches!(outcome, Outcome::Fail { .. }) { TaskState::Dead } else { TaskState::Scheduled };
+    (outcome, state)
+}
+
 /// The settlements of tasks that have failed, and the states in which they leave them.
 pub(crate) fn failures(failed: Vec<(Task, TaskError)>) -> Result<(Vec<Settlement>, Vec<TaskState>)> {
     let mut batch = Vec::with_capacity(failed.len());
     let mut states = Vec::with_capacity(failed.len());
     for (task, error) in failed {
-        let outcome = after_failure(&task, error);
-        states.push(match outcome {
-            Outcome::Fail { .. } => TaskState::Dead,
-            _ => TaskState::Scheduled,
-        });
+        let (outcome, state) = self::failed(&task, error);
+        states.push(state);
         batch.push(settlement(&task, outcome)?);
     }
     Ok((batch, states))

@@ -8,13 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     Backend, BlockingBackend, Connect, Error, EventStorage, MemoryEventStorage, MemoryQueue,
-    MemoryResultStorage, NewTask, Result, ResultStorage, TaskId, TaskQueue, blocking,
+    MemoryResultStorage, NewTask, Payload, Result, ResultStorage, SettleMode, Settled, Settlement, Task,
+    TaskError, TaskId, TaskQueue, TaskState, blocking,
 };
 
 use crate::db::Db;
 use crate::migrate::{self, Part};
-use crate::queue::{AsyncPostgresQueue, EnqueueTarget};
+use crate::queue::AsyncPostgresQueue;
 use crate::settings::{Placement, Settings};
+use crate::transaction::{UserConnection, execute};
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
 
 /// The pause between two attempts of a patient connect. Each attempt also waits by itself, for `acquire_timeout`.
@@ -108,22 +110,62 @@ impl AsyncPostgresBackend {
 
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
     /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
-    pub async fn enqueue_in(&self, target: &mut dyn EnqueueTarget, task: NewTask) -> Result<TaskId> {
+    pub async fn enqueue_in(&self, connection: &mut dyn UserConnection, task: NewTask) -> Result<TaskId> {
         let queue = self.postgres_queue()?;
         self.backend.check_chosen(std::slice::from_ref(&task)).await?;
-        queue.enqueue_in(target, task).await
+        queue.enqueue_in(connection, task).await
     }
 
     /// Adds tasks in the user's own transaction, all or none. Returns their ids in the order of `tasks`. Errors as for
     /// [`enqueue_in`](Self::enqueue_in).
     pub async fn enqueue_many_in(
         &self,
-        target: &mut dyn EnqueueTarget,
+        connection: &mut dyn UserConnection,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
         let queue = self.postgres_queue()?;
         self.backend.check_chosen(&tasks).await?;
-        queue.enqueue_many_in(target, tasks).await
+        queue.enqueue_many_in(connection, tasks).await
+    }
+
+    /// Reports success of a dequeued task in the user's own transaction, with its result and event: a commit makes them durable together
+    /// with the rest of the transaction. Until then, and after a rollback, the task stays held.
+    ///
+    /// Errors: `is_claim_lost` if the task is not held any more: that aborts the transaction. `is_invalid` if the queue is not on
+    /// PostgreSQL, if results or events are kept elsewhere, and for a connection to another database; nothing is done then. The transaction
+    /// should be read committed, as for [`AsyncPostgresQueue::complete_in`].
+    pub async fn complete_in(
+        &self,
+        connection: &mut dyn UserConnection,
+        task: &Task,
+        value: Option<Payload>,
+    ) -> Result<()> {
+        execute(connection, &self.backend.complete_statement(task, value).await?).await.map(drop)
+    }
+
+    /// Reports the failure of a dequeued task in the user's own transaction: it is retried after its backoff, or becomes a dead letter with
+    /// a result. Returns which (`Scheduled` or `Dead`). Otherwise as [`complete_in`](Self::complete_in).
+    pub async fn fail_in(
+        &self,
+        connection: &mut dyn UserConnection,
+        task: &Task,
+        error: TaskError,
+    ) -> Result<TaskState> {
+        let (statement, state) = self.backend.fail_statement(task, error).await?;
+        execute(connection, &statement).await?;
+        Ok(state)
+    }
+
+    /// Settles runs in the user's own transaction with their results and events; answers and errors as for
+    /// [`AsyncPostgresQueue::settle_in`] and [`complete_in`](Self::complete_in).
+    pub async fn settle_in(
+        &self,
+        connection: &mut dyn UserConnection,
+        batch: &[Settlement],
+        mode: SettleMode,
+    ) -> Result<Vec<Settled>> {
+        let held = execute(connection, &self.backend.settle_statement(batch, mode).await?).await?;
+        Ok(held.into_iter().map(Settled::from_held).collect())
     }
 
     fn postgres_queue(&self) -> Result<&AsyncPostgresQueue> {

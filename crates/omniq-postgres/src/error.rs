@@ -120,6 +120,36 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     made.with_source(error)
 }
 
+/// Turns an error of Diesel into the library's, with cause. Diesel passes no SQLSTATE on, only the kinds of some errors.
+#[cfg(feature = "diesel-async")]
+pub(crate) fn from_diesel(error: diesel::result::Error) -> Error {
+    use diesel::result::DatabaseErrorKind as Kind;
+    let diesel::result::Error::DatabaseError(kind, db) = &error else {
+        return Error::internal(format!("the database driver failed: {error}")).with_source(error);
+    };
+    let constraint = db.constraint_name();
+    let code = match kind {
+        Kind::UniqueViolation => SqlState::UNIQUE_VIOLATION.code(),
+        Kind::CheckViolation => SqlState::CHECK_VIOLATION.code(),
+        Kind::SerializationFailure => SqlState::T_R_SERIALIZATION_FAILURE.code(),
+        Kind::ReadOnlyTransaction => READ_ONLY,
+        Kind::ClosedConnection => SqlState::CONNECTION_FAILURE.code(),
+        _ => constraint.filter(|name| name.starts_with("OQ")).unwrap_or_default(),
+    };
+    if code.is_empty() {
+        return Error::internal(format!("the database reports: {}", db.message())).with_source(error);
+    }
+    let report = Report {
+        code,
+        routine: None,
+        message: db.message(),
+        detail: detail(code, db.details()),
+        hint: db.hint(),
+        constraint,
+    };
+    from_report(&report).with_source(error)
+}
+
 fn from_report(db: &Report<'_>) -> Error {
     let detail = db.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
     let hint = db.hint.map(|hint| format!(": {hint}")).unwrap_or_default();

@@ -8,12 +8,11 @@ pub(crate) use omniq_core::CALL_BYTES;
 /// A message: PostgreSQL refuses one of a gigabyte and closes the connection.
 pub(crate) const MESSAGE_BYTES: usize = 1_000_000_000;
 
-/// The payloads of a call inside the user's transaction, which is one statement: with everything else the message stays below
-/// [`MESSAGE_BYTES`].
-pub(crate) const INSIDE_BYTES: usize = 900_000_000;
-
-/// The payloads of a call that another driver carries out, which may write each byte as two digits.
+/// The payloads or values of a statement in a transaction of the user, whose driver may write each byte as two digits.
 pub(crate) const RAW_BYTES: usize = 400_000_000;
+
+/// The record of such a statement: the server's JSON holds 256 MiB.
+pub(crate) const RECORD_BYTES: usize = 200_000_000;
 
 /// The payloads of a segment, or the values of a result segment: a claim or a read of one task reads the whole row.
 pub(crate) const SEGMENT_BYTES: usize = 128 * 1024;

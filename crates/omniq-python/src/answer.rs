@@ -1,17 +1,17 @@
 //! The answers of the verbs, and their conversion to Python objects.
 
-use omniq::port::{Completion, Heartbeat, Lost, Settled};
+use omniq::port::{Heartbeat, Lost, Settled};
 use omniq::{Cancelled, QueueStats, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyList;
 
 use crate::convert::event::to_event;
 use crate::convert::options::Convert;
 use crate::convert::result::to_result;
 use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
-use crate::database_id::DatabaseId;
+use crate::transaction::Statement;
 
 /// The answer of a verb, before its conversion: it needs no GIL.
 pub(crate) enum Answer {
@@ -37,8 +37,12 @@ pub(crate) enum Answer {
     Lost(Vec<Lost>),
     Name(&'static str),
     Text(String),
-    Completion(Completion),
-    DatabaseId(omniq::port::DatabaseId),
+    Statement(Statement),
+}
+
+/// The answer of a verb that makes a statement.
+pub(crate) fn statement(made: omniq::Result<impl Into<Statement>>) -> omniq::Result<Answer> {
+    made.map(|made| Answer::Statement(made.into()))
 }
 
 impl Convert {
@@ -71,10 +75,7 @@ impl Convert {
             }
             Answer::Name(name) => name.into_py_any(py),
             Answer::Text(text) => text.into_py_any(py),
-            Answer::Completion(Completion { sql, run, value, .. }) => {
-                (sql, run, value.map(|value| PyBytes::new(py, &value).unbind())).into_py_any(py)
-            }
-            Answer::DatabaseId(id) => DatabaseId(id).into_py_any(py),
+            Answer::Statement(statement) => statement.to_py(py),
             Answer::Lost(lost) => {
                 list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
             }

@@ -4,13 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, check_environment};
-use omniq::port::SettleMode;
 use omniq::{Backend as Core, Error, Limits, NewTask, Result};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, statement};
 use crate::convert::new_task::from_new_task;
 use crate::convert::options::Convert;
 use crate::convert::payload::encode;
@@ -19,15 +18,14 @@ use crate::convert::small::TaskErrorArg;
 use crate::convert::small::task_ids;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
-use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::events::Events;
 use crate::pending::Pending;
-use crate::queue::Queue;
-use crate::raw::NewTasks;
+use crate::queue::{Queue, batch_of, mode_of};
 use crate::results::Results;
 use crate::settings::Settings;
 use crate::slot::{Opening, Slot};
+use crate::transaction::{DatabaseArg, NewTasks, database_id};
 
 /// A backend. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -48,6 +46,16 @@ impl Backend {
     {
         let backend = self.slot.get(py).map_err(|error| to_py(py, error))?;
         Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
+    }
+
+    pub(crate) fn enqueue_statement_of(
+        &self,
+        py: Python<'_>,
+        tasks: Vec<NewTask>,
+        stale: Option<DatabaseArg>,
+    ) -> PyResult<Pending> {
+        let stale = stale.map(database_id);
+        self.verb(py, |backend| async move { statement(backend.enqueue_statement(tasks, stale).await) })
     }
 
     fn converted(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
@@ -277,26 +285,42 @@ impl Backend {
     }
 
     fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
-        let batch: Vec<_> = batch.into_iter().map(|settlement| settlement.0).collect();
-        let mode = if all { SettleMode::All } else { SettleMode::Each };
+        let (batch, mode) = (batch_of(batch), mode_of(all));
         self.verb(py, move |backend| async move { backend.settle(&batch, mode).await.map(Answer::Settled) })
     }
 
-    /// The database that the caller's connection must lead to, so that a task can be enqueued in its transaction.
-    /// `known` is an earlier answer that turned out to be another database: the answer is looked up anew.
-    fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
-        let known = known.map(|known| known.get().0.clone());
+    /// The statement that adds tasks in the user's transaction; as of the queue. Refuses a chosen id if results are stored elsewhere
+    /// and have one of an earlier task with it.
+    fn enqueue_statement(
+        &self,
+        py: Python<'_>,
+        tasks: &NewTasks,
+        stale: Option<DatabaseArg>,
+    ) -> PyResult<Pending> {
+        self.enqueue_statement_of(py, tasks.0.clone(), stale)
+    }
+
+    fn complete_statement(
+        &self,
+        py: Python<'_>,
+        task: TaskArg,
+        value: &Bound<'_, PyAny>,
+        codec: Option<&str>,
+    ) -> PyResult<Pending> {
+        let value = encode(value, codec.unwrap_or(&self.codec), self.convert)?;
         self.verb(
             py,
-            |backend| async move { backend.queue().database_id(known).await.map(Answer::DatabaseId) },
+            |backend| async move { statement(backend.complete_statement(&task.0, Some(value)).await) },
         )
     }
 
-    /// Refuses a chosen id if results are stored elsewhere than the queue and have one of an earlier task with it. Opens the
-    /// backend.
-    fn check_chosen(&self, py: Python<'_>, tasks: &NewTasks) -> PyResult<Pending> {
-        let tasks = tasks.0.clone();
-        self.verb(py, |backend| async move { backend.check_chosen(&tasks).await.map(|()| Answer::None) })
+    fn fail_statement(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {
+        self.verb(py, |backend| async move { statement(backend.fail_statement(&task.0, error.0).await) })
+    }
+
+    fn settle_statement(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
+        let (batch, mode) = (batch_of(batch), mode_of(all));
+        self.verb(py, move |backend| async move { statement(backend.settle_statement(&batch, mode).await) })
     }
 
     /// Converts tasks for an enqueue inside the user's transaction.

@@ -8,7 +8,7 @@ use omniq::storage::postgres::AsyncPostgresEventStorage;
 use omniq::{EventStorage, Result};
 use pyo3::prelude::*;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, statement};
 use crate::convert::event::EventArg;
 use crate::convert::filter::from_event_filter;
 use crate::convert::options::Convert;
@@ -82,6 +82,11 @@ impl Events {
     fn log_many(&self, py: Python<'_>, events: Vec<EventArg>) -> PyResult<Pending> {
         let logged = events.into_iter().map(|event| event.0).collect();
         self.verb(py, |events| async move { events.log_many(logged).await.map(|()| Answer::None) })
+    }
+
+    fn log_statement(&self, py: Python<'_>, events: Vec<EventArg>) -> PyResult<Pending> {
+        let logged = events.into_iter().map(|event| event.0).collect();
+        self.verb(py, |events| async move { statement(events.log_statement(logged).await) })
     }
 
     fn query(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {

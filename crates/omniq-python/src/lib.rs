@@ -9,18 +9,17 @@ mod bridge;
 mod command;
 mod convert;
 mod custom;
-mod database_id;
 mod error;
 mod events;
 mod logging;
 mod pending;
 mod queue;
-mod raw;
 mod results;
 mod runtime;
 mod settings;
 mod slot;
 mod template;
+mod transaction;
 mod wake;
 mod work;
 
@@ -42,8 +41,6 @@ mod _omniq {
     #[pymodule_export]
     use crate::custom::Done;
     #[pymodule_export]
-    use crate::database_id::DatabaseId;
-    #[pymodule_export]
     use crate::events::Events;
     #[pymodule_export]
     use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
@@ -52,8 +49,6 @@ mod _omniq {
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
-    use crate::raw::NewTasks;
-    #[pymodule_export]
     use crate::results::Results;
     #[pymodule_export]
     use crate::runtime::after_fork;
@@ -61,6 +56,8 @@ mod _omniq {
     use crate::settings::Settings;
     #[pymodule_export]
     use crate::template::Template;
+    #[pymodule_export]
+    use crate::transaction::NewTasks;
     #[pymodule_export]
     use crate::work::Worker;
     #[pymodule_export]

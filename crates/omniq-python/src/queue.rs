@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq::port::{SettleMode, WorkerInfo};
+use omniq::port::{SettleMode, Settlement, WorkerInfo};
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
 use omniq::{Dequeue, Error, Result, Task, TaskQueue, WorkerId};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, statement};
 use crate::convert::filter::from_task_filter;
 use crate::convert::name::{Name, names};
 use crate::convert::new_task::{from_new_task, from_update};
@@ -22,12 +22,11 @@ use crate::convert::small::task_ids;
 use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
 use crate::custom::{CustomQueue, Notifier, Origin};
-use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::raw::NewTasks;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
+use crate::transaction::{DatabaseArg, NewTasks, database_id};
 
 /// The content of a queue's slot.
 pub(crate) type AnyQueue = Arc<dyn TaskQueue>;
@@ -119,11 +118,16 @@ impl Queue {
         self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
-    /// The database that the caller's connection must lead to, so that a task can be enqueued in its transaction.
-    /// `known` is an earlier answer that turned out to be another database: the answer is looked up anew.
-    fn database_id(&self, py: Python<'_>, known: Option<Py<DatabaseId>>) -> PyResult<Pending> {
-        let known = known.map(|known| known.get().0.clone());
-        self.verb(py, |queue| async move { queue.database_id(known).await.map(Answer::DatabaseId) })
+    /// The statement that adds tasks in the user's transaction. `stale` is the database of an earlier statement, to which the
+    /// connection did not lead.
+    fn enqueue_statement(
+        &self,
+        py: Python<'_>,
+        tasks: &NewTasks,
+        stale: Option<DatabaseArg>,
+    ) -> PyResult<Pending> {
+        let (tasks, stale) = (tasks.0.clone(), stale.map(database_id));
+        self.verb(py, |queue| async move { statement(queue.enqueue_statement(tasks, stale).await) })
     }
 
     /// Converts tasks for an enqueue inside the user's transaction.
@@ -203,9 +207,23 @@ impl Queue {
     }
 
     fn settle(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
-        let batch: Vec<_> = batch.into_iter().map(|settlement| settlement.0).collect();
-        let mode = if all { SettleMode::All } else { SettleMode::Each };
+        let (batch, mode) = (batch_of(batch), mode_of(all));
         self.verb(py, move |queue| async move { queue.settle(&batch, mode).await.map(Answer::Settled) })
+    }
+
+    fn complete_statement(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
+        let tasks = held(tasks);
+        self.verb(py, |queue| async move { statement(queue.complete_statement(&tasks).await) })
+    }
+
+    fn fail_statement(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
+        let failed = failed.into_iter().map(|(task, error)| (task.0, error.0)).collect();
+        self.verb(py, |queue| async move { statement(queue.fail_statement(failed).await) })
+    }
+
+    fn settle_statement(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {
+        let (batch, mode) = (batch_of(batch), mode_of(all));
+        self.verb(py, move |queue| async move { statement(queue.settle_statement(&batch, mode).await) })
     }
 
     fn cancel(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
@@ -347,6 +365,14 @@ fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>
         Some(funcs) => request.funcs(names(funcs)),
         None => request,
     }
+}
+
+pub(crate) fn batch_of(batch: Vec<SettlementArg>) -> Vec<Settlement> {
+    batch.into_iter().map(|settlement| settlement.0).collect()
+}
+
+pub(crate) fn mode_of(all: bool) -> SettleMode {
+    if all { SettleMode::All } else { SettleMode::Each }
 }
 
 fn held(tasks: Vec<TaskArg>) -> Vec<Task> {

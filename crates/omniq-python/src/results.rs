@@ -9,7 +9,7 @@ use omniq::{Result, ResultStorage};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, statement};
 use crate::convert::filter::from_result_filter;
 use crate::convert::options::Convert;
 use crate::convert::result::ResultArg;
@@ -83,6 +83,11 @@ impl Results {
     fn store_many(&self, py: Python<'_>, results: Vec<ResultArg>) -> PyResult<Pending> {
         let stored = results.into_iter().map(|result| result.0).collect();
         self.verb(py, |results| async move { results.store_many(stored).await.map(|()| Answer::None) })
+    }
+
+    fn store_statement(&self, py: Python<'_>, results: Vec<ResultArg>) -> PyResult<Pending> {
+        let stored = results.into_iter().map(|result| result.0).collect();
+        self.verb(py, |results| async move { statement(results.store_statement(stored).await) })
     }
 
     fn get(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {

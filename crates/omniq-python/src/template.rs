@@ -7,10 +7,9 @@ use pyo3::types::PyBytes;
 use crate::answer::Answer;
 use crate::backend::Backend;
 use crate::convert::new_task::from_new_task;
-use crate::database_id::DatabaseId;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::raw::{self, RawStatement};
+use crate::transaction::DatabaseArg;
 
 /// Made from an `omniq.models.NewTask`, whose arguments are ignored.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -49,21 +48,16 @@ impl Template {
         backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
     }
 
-    /// Refuses the id if results are stored elsewhere than the queue and have one of an earlier task with this id. Opens the
-    /// backend.
-    fn check(&self, py: Python<'_>, backend: &Backend) -> PyResult<Pending> {
-        let task = self.task.clone();
-        backend.verb(py, |backend| async move { backend.check_chosen(&[task]).await.map(|()| Answer::None) })
-    }
-
-    /// The statement with which another driver adds a task for each of these arguments to the queue in this database.
-    fn raw_enqueue(
+    /// The statement that adds a task for each of these arguments in the user's transaction; as of the backend.
+    fn enqueue_statement(
         &self,
         py: Python<'_>,
-        database: &DatabaseId,
+        backend: &Backend,
         arguments: Vec<Bound<'_, PyBytes>>,
-    ) -> PyResult<RawStatement> {
-        raw::enqueue(py, database, arguments.iter().map(|arguments| self.with(arguments)).collect())
+        stale: Option<DatabaseArg>,
+    ) -> PyResult<Pending> {
+        let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
+        backend.enqueue_statement_of(py, tasks, stale)
     }
 
     /// Adds a task for each of these arguments, all or none.

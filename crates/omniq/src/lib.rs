@@ -37,9 +37,9 @@ pub use omniq_core::sync;
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
-        Claim, Completion, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState,
-        Location, Lost, Outcome, QueueMaintenance, SelfLease, SettleMode, Settled, Settlement, Step,
-        Subscription, Verb, WorkerInfo, WorkerQueue, check_name, read_object,
+        Claim, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Location,
+        Lost, Outcome, QueueMaintenance, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
+        TransactionStatement, Verb, WorkerInfo, WorkerQueue, check_name, read_object,
     };
 }
 
@@ -57,7 +57,7 @@ pub mod storage {
     pub mod postgres {
         pub use omniq_postgres::{
             AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
-            EnqueueTarget, PostgresEventStorage, PostgresQueue, PostgresResultStorage, RawEnqueue, RawParams,
+            PostgresEventStorage, PostgresQueue, PostgresResultStorage, UserConnection,
         };
     }
 }

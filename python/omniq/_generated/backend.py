@@ -1,4 +1,4 @@
-"""A task queue with results and events in one object, blocking: made from `base.py` by `python/twins.py`. Do not edit it by hand."""
+"""A task queue with results and events in one object, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_span, a_text_or_none, an_id, many_ids
-from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
+from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
+from omniq._generated.native_events import NativeEventStorage
+from omniq._generated.native_queue import NativeQueue
+from omniq._generated.native_results import NativeResultStorage
 from omniq._loop import wait
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
 from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
-from omniq.storage.base import EventStorage, ResultStorage, TaskQueue
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in_sync, of_tasks
+from omniq.transaction import enqueue_in_sync, execute_in_sync, is_inside_sync
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -44,34 +45,42 @@ class Backend(Parts):
     _core: _omniq.Backend
 
     @property
-    def queue(self) -> TaskQueue:
+    def queue(self) -> NativeQueue:
         """The task queue, for all its verbs."""
         given = self._given.get("tasks")
-        if isinstance(given, TaskQueue):
+        if isinstance(given, NativeQueue):
             return given
         queue = NativeQueue(self._handle("tasks"))
         queue._is_test = self._is_test
         return queue
 
     @property
-    def results(self) -> ResultStorage:
+    def results(self) -> NativeResultStorage:
         """The result storage.
 
         Raises:
             ConfigError: If results are off.
         """
         given = self._given.get("results")
-        return given if isinstance(given, ResultStorage) else NativeResultStorage(self._handle("results"))
+        if isinstance(given, NativeResultStorage):
+            return given
+        results = NativeResultStorage(self._handle("results"))
+        results._is_test = self._is_test
+        return results
 
     @property
-    def events(self) -> EventStorage:
+    def events(self) -> NativeEventStorage:
         """The event storage.
 
         Raises:
             ConfigError: If events are off.
         """
         given = self._given.get("events")
-        return given if isinstance(given, EventStorage) else NativeEventStorage(self._handle("events"))
+        if isinstance(given, NativeEventStorage):
+            return given
+        events = NativeEventStorage(self._handle("events"))
+        events._is_test = self._is_test
+        return events
 
     def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.
@@ -128,8 +137,9 @@ class Backend(Parts):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if connection is not None:
-            ids = enqueue_in_sync(connection, of_tasks(self._core, [made], self._is_test))
+        if is_inside_sync(connection, self._is_test):
+            tasks = self._core.new_tasks([made])
+            ids = enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
             return ids[0]
         return wait(self._core.enqueue(made))
 
@@ -161,8 +171,9 @@ class Backend(Parts):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if connection is not None:
-            return enqueue_in_sync(connection, of_tasks(self._core, made, self._is_test))
+        if is_inside_sync(connection, self._is_test):
+            converted = self._core.new_tasks(made)
+            return enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(converted, stale))
         return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
@@ -193,36 +204,52 @@ class Backend(Parts):
 
     wait_sync = wait
 
-    def complete(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
+    def complete(self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None) -> None:
         """Reports success of a dequeued task, with its result and event.
 
         Args:
             task: The task, as `dequeue` returned it.
             value: The value of the task; stored if results are on.
             codec: The codec of the value. Default: that of the backend.
+            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read
+                committed. The task leaves the queue, and its result and event appear, when its transaction is committed;
+                until then, and after a rollback, the task stays held. Default: none.
 
         Raises:
-            ClaimLostError: If the task is not held any more.
+            ClaimLostError: If the task is not held any more. With `connection` the driver raises its own error, with
+                SQLSTATE ``OQ001``, and the transaction has failed.
             CodecError: For a value that the codec cannot represent.
+            InvalidError: With `connection`, if results or events are kept elsewhere than the queue, and for a connection
+                of another kind or to another database; nothing is sent or done then.
         """
-        wait(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
+        task, codec = a_task(task), a_text_or_none(codec, "codec")
+        if is_inside_sync(connection, self._is_test):
+            execute_in_sync(connection, self._core.complete_statement(task, value, codec))
+        else:
+            wait(self._core.complete(task, value, codec))
 
     complete_sync = complete
 
-    def fail(self, task: Task, error: TaskError | BaseException) -> TaskState:
+    def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
         """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
 
         Args:
             task: The task, as `dequeue` returned it.
             error: The reason. Of an exception, type, message and traceback are stored.
+            connection: As for `complete`. Default: none.
 
         Returns:
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
 
         Raises:
-            ClaimLostError: If the task is not held any more.
+            ClaimLostError: As for `complete`.
         """
-        return wait(self._core.fail(a_task(task), TaskError.of(error)))
+        task, made = a_task(task), TaskError.of(error)
+        if is_inside_sync(connection, self._is_test):
+            outcome = execute_in_sync(connection, self._core.fail_statement(task, made))
+            state: TaskState = outcome.returns[0]
+            return state
+        return wait(self._core.fail(task, made))
 
     fail_sync = fail
 
@@ -247,7 +274,9 @@ class Backend(Parts):
 
     cancel_many_sync = cancel_many
 
-    def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+    def settle(
+        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
+    ) -> builtins.list[Settled]:
         """Settles runs with their results and events, and returns one answer for each in the same order.
 
         Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
@@ -264,11 +293,17 @@ class Backend(Parts):
             all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
                 a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
                 and the rest is settled. Default: false.
+            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, and a row that another
+                session has locked is waited for. Default: none.
 
         Raises:
             OmniQError: As of the queue and of the result storage, never of the event storage.
         """
-        return wait(self._core.settle(settlements(batch), all_or_nothing))
+        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
+        if is_inside_sync(connection, self._is_test):
+            outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
+            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
+        return wait(self._core.settle(made, everything))
 
     settle_sync = settle
 

@@ -1,4 +1,4 @@
-"""The task queue's interface, blocking: made from `queue.py` by `python/twins.py`. Do not edit it by hand."""
+"""The task queue's interface, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from omniq._generated.worker_verbs import WorkerVerbs
 from omniq._loop import wait
 from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
 from omniq.storage._checks import to_new_task
-from omniq.transaction import enqueue_in_sync, of_tasks
+from omniq.transaction import enqueue_in_sync, is_inside_sync
 
 __all__ = ["TaskQueue"]
 
@@ -111,8 +111,9 @@ class TaskQueue(WorkerVerbs):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if connection is not None:
-            ids = enqueue_in_sync(connection, of_tasks(self._core, [made], self._is_test))
+        if is_inside_sync(connection, self._is_test):
+            tasks = self._core.new_tasks([made])
+            ids = enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
             return ids[0]
         return wait(self._core.enqueue(made))
 

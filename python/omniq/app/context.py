@@ -9,7 +9,7 @@ from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
 from omniq.codecs import why
 from omniq.errors import CodecError, OmniQError
-from omniq.transaction import complete_in, complete_in_sync
+from omniq.transaction import execute_in, execute_in_sync
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -137,8 +137,12 @@ class Context:
             raise CodecError(f"the result cannot be written as {codec}: {why(error)}") from error
         pending, take_back = self._run.completion(data, codec), self._run.completion_refused
         if self._is_async:
-            return complete_in(connection, pending, take_back)
-        return complete_in_sync(connection, pending, take_back)
+            return self._complete_async(connection, pending, take_back)
+        execute_in_sync(connection, pending, take_back)
+        return None
+
+    async def _complete_async(self, connection: Any, pending: Any, take_back: Any) -> None:
+        await execute_in(connection, pending, take_back)
 
     def log_event(self, kind: str, **data: Any) -> None:
         """Logs an event about this run. Returns at once.

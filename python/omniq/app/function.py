@@ -22,7 +22,7 @@ from omniq.app.signature import Signature
 from omniq.app.values import Value
 from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
 from omniq.models import NewTask
-from omniq.transaction import Enqueue, enqueue_in, enqueue_in_sync
+from omniq.transaction import enqueue_in, enqueue_in_sync, is_inside, is_inside_sync
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -185,10 +185,12 @@ class BaseFunction(Generic[Q, S, P, R]):
     def _written(self, calls: Iterable[Any]) -> list[bytes]:
         arguments = self.arguments
         written: list[bytes] = []
+        quick = arguments.quick_writer(self._codec)
         call: Any = None
         try:
             for call in several(calls, "calls", "calls"):
-                written.append(arguments.write(*arguments.unpack(call), self._codec))
+                data = quick(call)
+                written.append(arguments.write(*arguments.unpack(call), self._codec) if data is None else data)
         except OmniQError as error:
             if not error.message.startswith("task "):
                 raise
@@ -200,19 +202,16 @@ class BaseFunction(Generic[Q, S, P, R]):
     def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
         return self._template.enqueue_many(self.app._core, self._written(calls))  # type: ignore[union-attr]
 
-    def _inside(self, written: list[bytes]) -> Enqueue:
+    def _inside(
+        self, written: list[bytes]
+    ) -> Callable[[_omniq._DatabaseId | None], _omniq.Pending[_omniq._RawStatement]]:
         """The enqueue of these calls inside the user's transaction."""
         core, template = self.app._core, self._template
         assert template is not None
-        return Enqueue(
-            core,
-            (lambda: template.enqueue_many(core, written)) if self.app._is_test else None,
-            lambda: template.check(core),
-            lambda place: template.raw_enqueue(place, written),
-        )
+        return lambda stale: template.enqueue_statement(core, written, stale)
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
-        if self._connection is None:
+        if not is_inside_sync(self._connection, self.app._is_test):
             id = wait(self._enqueue(args, kwargs))
         else:
             id = enqueue_in_sync(self._connection, self._inside([self.arguments.write(args, kwargs, self._codec)]))[0]
@@ -220,7 +219,7 @@ class BaseFunction(Generic[Q, S, P, R]):
         return id
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
-        if self._connection is None:
+        if not is_inside_sync(self._connection, self.app._is_test):
             ids = wait(self._enqueue_many(calls))
         else:
             ids = enqueue_in_sync(self._connection, self._inside(self._written(calls)))
@@ -282,7 +281,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
-        if self._connection is None:
+        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
             id = await run(self._enqueue(args, kwargs))
         else:
             inside = self._inside([self.arguments.write(args, kwargs, self._codec)])
@@ -301,7 +300,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         Raises:
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
-        if self._connection is None:
+        if not await is_inside(self._connection, self.app._is_test):
             ids = await run(self._enqueue_many(calls))
         else:
             ids = await enqueue_in(self._connection, self._inside(self._written(calls)))

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_span, a_text_or_none, an_id, many_ids
+from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
 from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
 from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
-from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
-from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
+from omniq.storage.native.events import AsyncNativeEventStorage
+from omniq.storage.native.queue import AsyncNativeQueue
+from omniq.storage.native.results import AsyncNativeResultStorage
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in, of_tasks
+from omniq.transaction import enqueue_in, execute_in, is_inside
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -44,34 +45,42 @@ class AsyncBackend(Parts):
     _core: _omniq.Backend
 
     @property
-    def queue(self) -> AsyncTaskQueue:
+    def queue(self) -> AsyncNativeQueue:
         """The task queue, for all its verbs."""
         given = self._given.get("tasks")
-        if isinstance(given, AsyncTaskQueue):
+        if isinstance(given, AsyncNativeQueue):
             return given
         queue = AsyncNativeQueue(self._handle("tasks"))
         queue._is_test = self._is_test
         return queue
 
     @property
-    def results(self) -> AsyncResultStorage:
+    def results(self) -> AsyncNativeResultStorage:
         """The result storage.
 
         Raises:
             ConfigError: If results are off.
         """
         given = self._given.get("results")
-        return given if isinstance(given, AsyncResultStorage) else AsyncNativeResultStorage(self._handle("results"))
+        if isinstance(given, AsyncNativeResultStorage):
+            return given
+        results = AsyncNativeResultStorage(self._handle("results"))
+        results._is_test = self._is_test
+        return results
 
     @property
-    def events(self) -> AsyncEventStorage:
+    def events(self) -> AsyncNativeEventStorage:
         """The event storage.
 
         Raises:
             ConfigError: If events are off.
         """
         given = self._given.get("events")
-        return given if isinstance(given, AsyncEventStorage) else AsyncNativeEventStorage(self._handle("events"))
+        if isinstance(given, AsyncNativeEventStorage):
+            return given
+        events = AsyncNativeEventStorage(self._handle("events"))
+        events._is_test = self._is_test
+        return events
 
     async def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.
@@ -126,8 +135,9 @@ class AsyncBackend(Parts):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if connection is not None:
-            ids = await enqueue_in(connection, of_tasks(self._core, [made], self._is_test))
+        if await is_inside(connection, self._is_test):
+            tasks = self._core.new_tasks([made])
+            ids = await enqueue_in(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
             return ids[0]
         return await run(self._core.enqueue(made))
 
@@ -157,8 +167,9 @@ class AsyncBackend(Parts):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if connection is not None:
-            return await enqueue_in(connection, of_tasks(self._core, made, self._is_test))
+        if await is_inside(connection, self._is_test):
+            converted = self._core.new_tasks(made)
+            return await enqueue_in(connection, lambda stale: self._core.enqueue_statement(converted, stale))
         return await run(self._core.enqueue_many(made))
 
     async def result(self, id: UUID) -> TaskResult | None:
@@ -183,34 +194,52 @@ class AsyncBackend(Parts):
         """
         return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
-    async def complete(self, task: Task, value: Any = None, *, codec: str | None = None) -> None:
+    async def complete(
+        self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None
+    ) -> None:
         """Reports success of a dequeued task, with its result and event.
 
         Args:
             task: The task, as `dequeue` returned it.
             value: The value of the task; stored if results are on.
             codec: The codec of the value. Default: that of the backend.
+            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read
+                committed. The task leaves the queue, and its result and event appear, when its transaction is committed;
+                until then, and after a rollback, the task stays held. Default: none.
 
         Raises:
-            ClaimLostError: If the task is not held any more.
+            ClaimLostError: If the task is not held any more. With `connection` the driver raises its own error, with
+                SQLSTATE ``OQ001``, and the transaction has failed.
             CodecError: For a value that the codec cannot represent.
+            InvalidError: With `connection`, if results or events are kept elsewhere than the queue, and for a connection
+                of another kind or to another database; nothing is sent or done then.
         """
-        await run(self._core.complete(a_task(task), value, a_text_or_none(codec, "codec")))
+        task, codec = a_task(task), a_text_or_none(codec, "codec")
+        if await is_inside(connection, self._is_test):
+            await execute_in(connection, self._core.complete_statement(task, value, codec))
+        else:
+            await run(self._core.complete(task, value, codec))
 
-    async def fail(self, task: Task, error: TaskError | BaseException) -> TaskState:
+    async def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
         """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
 
         Args:
             task: The task, as `dequeue` returned it.
             error: The reason. Of an exception, type, message and traceback are stored.
+            connection: As for `complete`. Default: none.
 
         Returns:
             `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
 
         Raises:
-            ClaimLostError: If the task is not held any more.
+            ClaimLostError: As for `complete`.
         """
-        return await run(self._core.fail(a_task(task), TaskError.of(error)))
+        task, made = a_task(task), TaskError.of(error)
+        if await is_inside(connection, self._is_test):
+            outcome = await execute_in(connection, self._core.fail_statement(task, made))
+            state: TaskState = outcome.returns[0]
+            return state
+        return await run(self._core.fail(task, made))
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
@@ -229,7 +258,9 @@ class AsyncBackend(Parts):
         """
         return await run(self._core.cancel_many(many_ids(ids)))
 
-    async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
+    async def settle(
+        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
+    ) -> builtins.list[Settled]:
         """Settles runs with their results and events, and returns one answer for each in the same order.
 
         Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
@@ -246,11 +277,17 @@ class AsyncBackend(Parts):
             all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
                 a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
                 and the rest is settled. Default: false.
+            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, and a row that another
+                session has locked is waited for. Default: none.
 
         Raises:
             OmniQError: As of the queue and of the result storage, never of the event storage.
         """
-        return await run(self._core.settle(settlements(batch), all_or_nothing))
+        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
+        if await is_inside(connection, self._is_test):
+            outcome = await execute_in(connection, self._core.settle_statement(made, everything))
+            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
+        return await run(self._core.settle(made, everything))
 
     async def close(self) -> None:
         """Closes all parts, including storages that were passed in, even if one of them fails to close; then raises the

@@ -10,7 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from omniq import _omniq
-from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
+from omniq._generated.native_events import NativeEventStorage
+from omniq._generated.native_queue import NativeQueue
+from omniq._generated.native_results import NativeResultStorage
 from omniq.settings import Settings, check_writing
 from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 

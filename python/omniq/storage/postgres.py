@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq, logging
-from omniq._generated.native import NativeEventStorage, NativeQueue, NativeResultStorage
+from omniq._generated.native_events import NativeEventStorage
+from omniq._generated.native_queue import NativeQueue
+from omniq._generated.native_results import NativeResultStorage
 from omniq.settings import Settings, Source, check_writing, settings_of
 from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from omniq.transaction.enqueue import Enqueue, enqueue_in, enqueue_in_sync, of_tasks
-from omniq.transaction.send import complete_in, complete_in_sync
+from omniq.transaction.send import (
+    enqueue_in,
+    enqueue_in_sync,
+    execute_in,
+    execute_in_sync,
+    is_inside,
+    is_inside_sync,
+)
 
-__all__ = ["Enqueue", "complete_in", "complete_in_sync", "enqueue_in", "enqueue_in_sync", "of_tasks"]
+__all__ = ["enqueue_in", "enqueue_in_sync", "execute_in", "execute_in_sync", "is_inside", "is_inside_sync"]

@@ -194,15 +194,15 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     return None
 
 
-def another_database(connection: Any, leads_to: str | None, queue: str) -> OmniQError:
-    """The error for a connection that leads to another database than the queue's. `leads_to`: the database's name;
+def another_database(connection: Any, leads_to: str | None, right: str) -> OmniQError:
+    """The error for a connection that leads to another database than the `right` one. `leads_to`: the database's name;
     ``None``: a database without OmniQ's tables."""
     if leads_to is None:
         where = "to a database without the tables of OmniQ"
     else:
-        where = f"to database {leads_to!r}" + (" of another server" if leads_to == queue else "")
-    message = f"connection = {kind_of(connection)} leads {where}, and the queue is in database {queue!r}"
-    message += ": give a connection to the queue's own database; nothing was written"
+        where = f"to database {leads_to!r}" + (" of another server" if leads_to == right else "")
+    message = f"connection = {kind_of(connection)} leads {where}, and OmniQ's tables are in database {right!r}"
+    message += ": give a connection to that database; nothing was written"
     if hasattr(connection, "settings_dict") and "django.test" in sys.modules:
         message += (
             ". Django's tests have a database of their own: put the application there by"

@@ -1,94 +1,155 @@
-"""Sends statements on the user's connection, and completes tasks there: a commit makes the change visible, a rollback
-undoes it.
+"""Sends statements of the Rust side on the user's connection: a commit makes the change visible, a rollback undoes it.
 
-The Rust side makes the statement and its parameters; this module sends them by the driver of the given connection. On a
-connection that leads to another database than the queue's, the statement does nothing, and its answer says so.
+The Rust side makes a statement; this module sends it by the driver of the given connection. On a connection that leads to
+another database than the right one, the statement does nothing, and its answer says so. Each function that awaits has a
+blocking form with the suffix ``_sync``, for blocking connections.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from omniq._loop import run, wait
-from omniq.errors import InvalidError, OmniQError
+from omniq.errors import InvalidError
 from omniq.transaction.connections import Accepted, accept, another_database, kind_of, sqlstate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from omniq import _omniq
+    from omniq._omniq import Pending, _DatabaseId, _RawStatement
 
 #: The SQLSTATEs of a missing schema, table and function.
 _MISSING = ("3F000", "42P01", "42883")
 
 
-async def complete_in(
-    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], take_back: Callable[[], None]
-) -> None:
-    """Completes on a connection as for `enqueue_in`; calls `take_back` if the statement has done nothing."""
+class Statement(NamedTuple):
+    """A statement of the Rust side."""
+
+    sql: str
+    #: The parameters ``$1`` and ``$2``.
+    record: str
+    values: list[bytes | None]
+    #: The database that the connection must lead to: its name, when its server was started, and the schema.
+    database: tuple[str, str, str]
+    #: What the verb returns after the statement: the ids of new tasks, the states of failed ones.
+    returns: Any
+
+    def done(self, connection: Any, name: str, done: list[bool] | None) -> list[bool]:
+        """The answer; an error if the connection leads elsewhere."""
+        if done is None:
+            raise another_database(connection, name, self.database[0])
+        return done
+
+
+class Answer(NamedTuple):
+    """What became of a statement."""
+
+    #: Whether each task was held, for a settlement.
+    done: list[bool]
+    returns: Any
+
+
+async def is_inside(connection: Any, is_test: bool) -> bool:
+    """Whether a call goes to the user's connection. Not if there is none, and not if everything is in memory for a test
+    (`is_test`): then the connection is only looked at."""
+    if connection is not None:
+        accept(connection)
+    return connection is not None and not is_test
+
+
+def is_inside_sync(connection: Any, is_test: bool) -> bool:
+    if connection is not None:
+        blocking(connection)
+    return connection is not None and not is_test
+
+
+async def execute_in(
+    connection: Any, pending: Pending[_RawStatement], take_back: Callable[[], None] | None = None
+) -> Answer:
+    """Executes a statement on a connection of asyncpg, psycopg or SQLAlchemy, async or blocking, or of Django. Calls
+    `take_back` if the connection leads elsewhere: then nothing was done, and the transaction can go on."""
     accepted = accept(connection)
-    sql, *parameters = await run(pending)
-    refusal = await carry_out(connection, accepted, sql, parameters, _database(parameters))
-    if refusal is not None:
-        # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
+    statement = Statement(*await run(pending))
+    name, done = await _send(connection, accepted, statement)
+    if done is None and take_back is not None:
         take_back()
-        raise refusal
+    return Answer(statement.done(connection, name, done), statement.returns)
 
 
-def complete_in_sync(
-    connection: Any, pending: _omniq.Pending[tuple[str, str, bytes | None]], take_back: Callable[[], None]
-) -> None:
-    """Completes on a connection as for `enqueue_in_sync`; calls `take_back` if the statement has done nothing."""
-    accepted = blocking(connection, "context.complete(…) of an async def task")
-    sql, *parameters = wait(pending)
-    refusal = carry_out_sync(connection, accepted, sql, parameters, _database(parameters))
-    if refusal is not None:
-        # The transaction can go on. After an error of the statement it cannot, and the run's writes in it are lost.
+def execute_in_sync(
+    connection: Any, pending: Pending[_RawStatement], take_back: Callable[[], None] | None = None
+) -> Answer:
+    accepted = blocking(connection)
+    statement = Statement(*wait(pending))
+    name, done = _send_sync(connection, accepted, statement)
+    if done is None and take_back is not None:
         take_back()
-        raise refusal
+    return Answer(statement.done(connection, name, done), statement.returns)
 
 
-def _database(parameters: list[Any]) -> str:
-    database: str = json.loads(parameters[0])["database"]
-    return database
+async def enqueue_in(connection: Any, make: Callable[[_DatabaseId | None], Pending[_RawStatement]]) -> list[UUID]:
+    """Enqueues on a connection, as for `execute_in`. `make` makes the statement; its argument is the database of an earlier
+    one that the connection did not lead to, because what is remembered may be from before a restart of the server."""
+    accepted = accept(connection)
+    statement = Statement(*await run(make(None)))
+    name, done = await _send(connection, accepted, statement)
+    if done is None:
+        anew = Statement(*await run(make(statement.database)))
+        if anew.database != statement.database:
+            statement = anew
+            name, done = await _send(connection, accepted, statement)
+    statement.done(connection, name, done)
+    ids: list[UUID] = statement.returns
+    return ids
 
 
-def blocking(connection: Any, call: str) -> Accepted:
-    """Accepts a blocking connection. `call` takes an async one, as the message says."""
+def enqueue_in_sync(connection: Any, make: Callable[[_DatabaseId | None], Pending[_RawStatement]]) -> list[UUID]:
+    accepted = blocking(connection)
+    statement = Statement(*wait(make(None)))
+    name, done = _send_sync(connection, accepted, statement)
+    if done is None:
+        anew = Statement(*wait(make(statement.database)))
+        if anew.database != statement.database:
+            statement = anew
+            name, done = _send_sync(connection, accepted, statement)
+    statement.done(connection, name, done)
+    ids: list[UUID] = statement.returns
+    return ids
+
+
+def blocking(connection: Any) -> Accepted:
+    """Accepts a blocking connection."""
     accepted = accept(connection)
     if accepted.is_async:
-        raise InvalidError(f"{kind_of(connection)} is an async connection: give it to {call}, and await the call")
+        raise InvalidError(
+            f"{kind_of(connection)} is an async connection: give it to a verb of an async application, backend, queue or"
+            " storage, or in an async def task, and await the call"
+        )
     return accepted
 
 
-async def carry_out(
-    connection: Any, accepted: Accepted, sql: str, parameters: list[Any], queue: str
-) -> OmniQError | None:
-    """Sends the statement; returns the error if the connection leads to another database than the queue's."""
+async def _send(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[bool] | None]:
     if not accepted.is_async:
-        return carry_out_sync(connection, accepted, sql, parameters, queue)
+        return _send_sync(connection, accepted, statement)
     try:
-        database, done = await accepted.send(sql, parameters)
+        name, done = await accepted.send(statement.sql, [statement.record, statement.values])
     except Exception as error:
-        _explain(error, connection, queue)
+        _explain(error, connection, statement.database[0])
         raise
-    return None if done is not None else another_database(connection, database, queue)
+    return name, done
 
 
-def carry_out_sync(
-    connection: Any, accepted: Accepted, sql: str, parameters: list[Any], queue: str
-) -> OmniQError | None:
+def _send_sync(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[bool] | None]:
     try:
-        database, done = accepted.send(sql, parameters)
+        name, done = accepted.send(statement.sql, [statement.record, statement.values])
     except Exception as error:
-        _explain(error, connection, queue)
+        _explain(error, connection, statement.database[0])
         raise
-    return None if done is not None else another_database(connection, database, queue)
+    return name, done
 
 
-def _explain(error: Exception, connection: Any, queue: str) -> None:
-    """Raises the error for another database if the statement failed because OmniQ's tables are missing: the queue's own
-    database has them."""
+def _explain(error: Exception, connection: Any, database: str) -> None:
+    """Raises the error for another database if the statement failed because OmniQ's tables are missing: the right database
+    has them."""
     if sqlstate_of(error) in _MISSING:
-        raise another_database(connection, None, queue) from error
+        raise another_database(connection, None, database) from error

@@ -39,10 +39,9 @@ def _bytes_as_text(sql: str, parameters: list[Any]) -> tuple[str, list[Any]]:
     texts: list[Any] = []
     kinds: dict[int, str] = {}
     for place, value in enumerate(parameters, 1):
-        if isinstance(value, bytes):
-            kinds[place], value = "bytea", f"\\x{value.hex()}"
-        elif isinstance(value, list) and any(isinstance(one, bytes) for one in value):
-            kinds[place], value = "bytea[]", "{" + ",".join(f'"\\\\x{one.hex()}"' for one in value) + "}"
+        if isinstance(value, list):
+            texts_of_bytes = ("null" if one is None else f'"\\\\x{one.hex()}"' for one in value)
+            kinds[place], value = "bytea[]", "{" + ",".join(texts_of_bytes) + "}"
         texts.append(value)
 
     def cast(found: re.Match[str]) -> str:

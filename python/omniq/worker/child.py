@@ -19,7 +19,7 @@ from omniq.worker.run import answer_anyway
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from omniq._omniq import Run
+    from omniq._omniq import Run, _RawStatement
     from omniq.app.function import BaseFunction
     from omniq.models import Task
 
@@ -95,8 +95,8 @@ class RemoteRun:
     def completion(self, value: bytes | None, codec: str) -> Any:
         return RemoteCompletion(self, value, codec)
 
-    def ask_for_completion(self, value: bytes | None, codec: str) -> tuple[str, str, bytes | None]:
-        answer: tuple[str, str, bytes | None] = self._ask("completion", value, codec)
+    def ask_for_completion(self, value: bytes | None, codec: str) -> _RawStatement:
+        answer: _RawStatement = self._ask("completion", value, codec)
         self._completions += 1
         return answer
 
@@ -143,7 +143,7 @@ class RemoteCompletion(NamedTuple):
     value: bytes | None
     codec: str
 
-    def wait(self) -> tuple[str, str, bytes | None]:
+    def wait(self) -> _RawStatement:
         """Waits for the answer."""
         return self.run.ask_for_completion(self.value, self.codec)
 

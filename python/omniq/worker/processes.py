@@ -22,7 +22,7 @@ from omniq.worker import child
 from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
-    from omniq._omniq import Bridge, Run
+    from omniq._omniq import Bridge, Run, _RawStatement
     from omniq.app.function import BaseFunction
 
 _log = logging.getLogger("omniq")
@@ -55,7 +55,7 @@ class Processes(Threads):
             process.end()
 
 
-def _answer(run: Run, name: str, given: Any) -> tuple[str, str, bytes | None] | Exception | None:
+def _answer(run: Run, name: str, given: Any) -> _RawStatement | Exception | None:
     """The answer to a request of the process."""
     try:
         if name == "completion":

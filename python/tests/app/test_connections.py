@@ -134,7 +134,7 @@ async def test_async_connections(app: AsyncOmniQ, url: str, kind: str) -> None:
     async with ASYNC[kind](url) as (connection, _, rollback):
         inside = add.with_options(connection=connection)
         handles = [await inside.enqueue(1), *await inside.enqueue_many(CALLS)]
-        assert not any(await there(app, handles)), "nobody sees them yet"
+        assert not any(await there(app, handles)), "nothing is visible yet"
         await rollback()
         assert not any(await there(app, handles)), "they are rolled back"
     async with ASYNC[kind](url) as (connection, commit, _):
@@ -152,7 +152,7 @@ async def test_blocking_connections(app: AsyncOmniQ, url: str, kind: str) -> Non
     with BLOCKING[kind](url) as (connection, _, rollback):
         inside = add.with_options(connection=connection)
         handles = [inside.enqueue_sync(1), *inside.enqueue_many_sync(CALLS)]
-        assert not any(await there(app, handles)), "nobody sees them yet"
+        assert not any(await there(app, handles)), "nothing is visible yet"
         rollback()
         assert not any(await there(app, handles)), "they are rolled back"
     with BLOCKING[kind](url) as (connection, commit, _):

@@ -125,7 +125,7 @@ async def test_what_stands_for_no_transaction_is_refused(app: AsyncOmniQ, url: s
 )
 async def test_an_async_connection_to_another_database(app: AsyncOmniQ, url: str, other: str, kind: str) -> None:
     async with ASYNC[kind](other) as (connection, commit, _):
-        with pytest.raises(OmniQError, match=r"leads to .* the queue is in database 't_") as refused:
+        with pytest.raises(OmniQError, match=r"leads to .* OmniQ's tables are in database 't_") as refused:
             await add_to(app).with_options(connection=connection).enqueue(1)
         assert refused.value.is_invalid
         if refused.value.__cause__ is None:
@@ -141,7 +141,7 @@ async def test_an_async_connection_to_another_database(app: AsyncOmniQ, url: str
 )
 async def test_a_blocking_connection_to_another_database(app: AsyncOmniQ, url: str, other: str, kind: str) -> None:
     with BLOCKING[kind](other) as (connection, commit, rollback):
-        with pytest.raises(OmniQError, match=r"leads to .* the queue is in database 't_") as refused:
+        with pytest.raises(OmniQError, match=r"leads to .* OmniQ's tables are in database 't_") as refused:
             add_to(app).with_options(connection=connection).enqueue_many_sync([1, 2])
         (commit if refused.value.__cause__ is None else rollback)()
     assert (tasks_in(other), tasks_in(url)) == (0, 0)
@@ -158,7 +158,7 @@ async def test_a_completion_on_another_database(app: AsyncOmniQ, url: str, other
 
     handle = await order.enqueue()
     await app.drain()
-    with pytest.raises(TaskFailed, match="the queue is in database 't_"):
+    with pytest.raises(TaskFailed, match="OmniQ's tables are in database 't_"):
         await handle.result(5)
 
 

@@ -48,9 +48,11 @@ pub fn collect<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -
                 by_id.insert(row.id, record.n);
                 record.rows.push(row);
             }
-            None => {
-                verdict.breaks(None, "no strangers", format!("a row of a task that nobody enqueued: {row:?}"))
-            }
+            None => verdict.breaks(
+                None,
+                "only what was enqueued",
+                format!("a row of a task that was never enqueued: {row:?}"),
+            ),
         }
     }
     for result in &facts.results {
@@ -63,7 +65,11 @@ pub fn collect<'a>(lines: &'a [Line], facts: &'a Facts, verdict: &mut Verdict) -
             }
             // The task's enqueue was not answered, and it ended without a run.
             None if matches!(&*result.status, "expired" | "cancelled" | "failed") => {}
-            None => verdict.breaks(None, "no strangers", format!("a result of no known task: {result:?}")),
+            None => verdict.breaks(
+                None,
+                "only what was enqueued",
+                format!("a result of no known task: {result:?}"),
+            ),
         }
     }
     acts::add(&calls, &by_id, &mut records);
@@ -105,8 +111,8 @@ fn add_runs<'a>(
                 let Some(record) = records.get_mut(n) else {
                     verdict.breaks(
                         *n,
-                        "no strangers",
-                        format!("a run of task {task}, which nobody enqueued"),
+                        "only what was enqueued",
+                        format!("a run of task {task}, which was never enqueued"),
                     );
                     continue;
                 };

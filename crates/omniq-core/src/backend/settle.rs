@@ -69,7 +69,7 @@ pub(super) fn lacks_room(error: &crate::Error) -> bool {
 }
 
 /// The parts of a batch that the queue writes; the batch itself if it has no others.
-fn part(batch: &[Settlement], results: bool, events: bool) -> Cow<'_, [Settlement]> {
+pub(super) fn part(batch: &[Settlement], results: bool, events: bool) -> Cow<'_, [Settlement]> {
     let is_left_out =
         |one: &Settlement| (!results && one.result.is_some()) || (!events && !one.events.is_empty());
     if !batch.iter().any(is_left_out) {

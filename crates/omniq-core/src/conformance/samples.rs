@@ -44,7 +44,6 @@ samples! {
         database: "none".to_owned(),
         server: "0".to_owned(),
         schema: "omniq".to_owned(),
-        limits: Limits::default(),
     };
     TaskResult: TaskResult::new(TaskId::new(), ResultStatus::Completed);
     ResultFilter: ResultFilter::default();

@@ -91,20 +91,13 @@ impl Context {
     ///
     /// Error `is_invalid` if the queue's storage has no such statement, if results or events are kept elsewhere, or if
     /// the value is too large.
-    pub async fn completion(&self, value: Option<Payload>) -> Result<Completion> {
+    pub async fn completion(&self, value: Option<Payload>) -> Result<TransactionStatement> {
         let backend = self.backend();
-        let here = backend.queue().location();
-        let results = backend.results().is_some_and(|results| results.location() != here);
-        let events = backend.events().is_some_and(|events| events.location() != here);
-        let elsewhere = if results { Some("results") } else { events.then_some("events") };
-        if let (Some(_), Some(value)) = (backend.results(), &value) {
-            backend.limits().check_payload("result", &self.task().func, value)?;
-        }
         let report =
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         // The user's transaction writes the end, so earlier events of the run must be written before it.
         self.0.origin.outbox.flush(self.id()).await;
-        let completion = backend.queue().completion(backend.record(report), elsewhere).await?;
+        let completion = backend.report_statement(report).await?;
         self.0.completions.fetch_add(1, Ordering::AcqRel);
         Ok(completion)
     }

@@ -1,8 +1,6 @@
-//! The identity of a queue's database, for statements that connections of the user carry out.
+//! The identity of a database, for statements that connections of the user execute.
 
-use super::Limits;
-
-/// The database of a queue on PostgreSQL, by the properties that distinguish it from any other that a connection may
+/// A database with a schema of OmniQ, by the properties that distinguish it from any other that a connection may
 /// lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseId {
@@ -13,6 +11,4 @@ pub struct DatabaseId {
     pub server: String,
     /// The schema of the tables.
     pub schema: String,
-    /// The limits that its tasks must keep.
-    pub limits: Limits,
 }

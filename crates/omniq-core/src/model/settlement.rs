@@ -3,23 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Claim, DatabaseId, TaskError, TaskEvent, TaskId, TaskResult, Verb, check_delay};
+use super::{Claim, TaskError, TaskEvent, TaskId, TaskResult, Verb, check_delay};
 use crate::Result;
-
-/// A statement that completes a task when it is executed in a transaction: `$1` is text, `$2` bytes or null. It returns
-/// one row of two columns: the name of the database that the connection leads to, and null if that is not the queue's
-/// database. If it is null, nothing was done.
-#[derive(Debug, Clone)]
-pub struct Completion {
-    /// The statement.
-    pub sql: String,
-    /// `$1`.
-    pub run: String,
-    /// `$2`.
-    pub value: Option<Vec<u8>>,
-    /// The database that the connection must lead to.
-    pub database: DatabaseId,
-}
 
 /// The outcome of a run, or of a task that no worker held.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +137,13 @@ pub enum Settled {
     /// The claim holds, but another session has locked the task's row; nothing was changed. The same call can succeed
     /// later.
     Busy,
+}
+
+impl Settled {
+    /// The answer of a statement in a transaction: whether the claim held.
+    pub fn from_held(held: bool) -> Self {
+        if held { Self::Done } else { Self::Lost }
+    }
 }
 
 /// The answer to a cancel.

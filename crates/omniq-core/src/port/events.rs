@@ -26,6 +26,14 @@ pub trait EventStorage: Debug + Send + Sync + 'static {
     /// Adds events, all or none; they keep their order.
     async fn log_many(&self, events: Vec<TaskEvent>) -> Result<()>;
 
+    /// The statement that adds events in a transaction of the user, in their order. Error `is_invalid` if no transaction
+    /// reaches this store.
+    #[async_only]
+    async fn log_statement(&self, events: Vec<TaskEvent>) -> Result<TransactionStatement> {
+        let _ = events;
+        Err(verbs::without_transactions("event storage"))
+    }
+
     /// The events that the filter selects, in the order in which they were accepted.
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>>;
 

@@ -49,6 +49,19 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         self.enqueue_many(tasks).await
     }
 
+    /// The statement that adds tasks in a transaction of the user, all or none, and their ids in the same order. `stale`:
+    /// the database of an earlier statement, if the connection led to another one: it is looked up anew. Error
+    /// `is_invalid` if no transaction reaches this queue.
+    #[async_only]
+    async fn enqueue_statement(
+        &self,
+        tasks: Vec<NewTask>,
+        stale: Option<DatabaseId>,
+    ) -> Result<(TransactionStatement, Vec<TaskId>)> {
+        let _ = (tasks, stale);
+        Err(verbs::without_transactions("queue"))
+    }
+
     /// Claims the next task: by queue in the order given, then priority (higher first), then first in, first out.
     /// Waits up to the request's timeout, and returns `None` if there was none.
     ///
@@ -125,30 +138,34 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// segment, at that moment: only another lookup shows which.
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>>;
 
-    /// The statement that completes a held task in the user's transaction, with result and events as for `settle`.
-    /// `elsewhere`: the part, results or events, that is on but kept where no transaction of the queue's reaches. Error
-    /// `is_invalid` if there is one, or if the storage has no such statement.
+    /// The statement that settles runs in a transaction of the user, with their results and events, as [`settle`](Self::settle) does.
+    /// It answers for each whether its claim held; with [`SettleMode::All`] a lost claim fails the statement
+    /// (`is_claim_lost`), and with it the transaction. A settlement without a claim is never done.
+    ///
+    /// The tasks stay held until the transaction is committed, and after a rollback. Error `is_invalid` if no transaction
+    /// reaches this queue.
     #[async_only]
-    async fn completion(
-        &self,
-        settlement: Settlement,
-        elsewhere: Option<&'static str>,
-    ) -> Result<Completion> {
-        let _ = (settlement, elsewhere);
-        Err(Error::invalid(
-            "the queue is not on PostgreSQL: no transaction can complete its tasks; return the result from the handler",
-        ))
+    async fn settle_statement(&self, batch: &[Settlement], mode: SettleMode) -> Result<TransactionStatement> {
+        let _ = (batch, mode);
+        Err(verbs::without_transactions("queue"))
     }
 
-    /// The database that a connection of the user must lead to, so that a transaction on it can add tasks here. `known`
-    /// is an earlier answer that turned out to be another database: the answer is looked up anew. Error `is_invalid` if
-    /// no transaction reaches this queue.
+    /// The statement that completes tasks in a transaction of the user, all or none.
     #[async_only]
-    async fn database_id(&self, known: Option<DatabaseId>) -> Result<DatabaseId> {
-        let _ = known;
-        Err(Error::invalid(
-            "the queue is not on PostgreSQL: no transaction of a connection reaches it; enqueue without a connection",
-        ))
+    async fn complete_statement(&self, tasks: &[Task]) -> Result<TransactionStatement> {
+        let batch = verbs::settlements(tasks.iter().map(|task| (task, Outcome::Complete)))?;
+        self.settle_statement(&batch, SettleMode::All).await
+    }
+
+    /// The statement that reports the failure of tasks in a transaction of the user, all or none; and the states in which
+    /// it leaves them (`Scheduled` or `Dead`).
+    #[async_only]
+    async fn fail_statement(
+        &self,
+        failed: Vec<(Task, TaskError)>,
+    ) -> Result<(TransactionStatement, Vec<TaskState>)> {
+        let (batch, states) = verbs::failures(failed)?;
+        Ok((self.settle_statement(&batch, SettleMode::All).await?, states))
     }
 
     /// Cancels a task: a waiting one leaves the queue, a running one is asked to stop.

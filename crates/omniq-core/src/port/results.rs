@@ -27,6 +27,15 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     /// Stores results, all or none. Of two for the same task in one call the later one is kept.
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()>;
 
+    /// The statement that stores results in a transaction of the user, as [`store_many`](Self::store_many) does. Of two
+    /// results that two sessions store for one task at the same time, the one that finished later is read. Error
+    /// `is_invalid` if no transaction reaches this store.
+    #[async_only]
+    async fn store_statement(&self, results: Vec<TaskResult>) -> Result<TransactionStatement> {
+        let _ = results;
+        Err(verbs::without_transactions("result storage"))
+    }
+
     /// The result, or `None` if there is none (yet, or any more).
     async fn get(&self, id: TaskId) -> Result<Option<TaskResult>> {
         Ok(self.get_many(&[id]).await?.pop().flatten())

@@ -97,7 +97,7 @@ async fn a_blocking_run_that_does_not_hear_is_left_to_the_lease() {
 
     let handed_back = rig.task(hearing).await;
     assert_eq!((handed_back.state, handed_back.attempt), (TaskState::Ready, 0));
-    assert_eq!(rig.task(deaf).await.state, TaskState::Running, "nobody else may begin with it yet");
+    assert_eq!(rig.task(deaf).await.state, TaskState::Running, "no other run may begin yet");
     until("the lease ends", || async { !rig.queue.lost(10).await.unwrap().is_empty() }).await;
     drop(open);
 }

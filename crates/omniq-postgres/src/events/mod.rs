@@ -3,6 +3,8 @@
 mod batch;
 mod decode;
 mod log;
+mod log_in;
+mod statement;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use omniq_core::group_commit::Calls;
-use omniq_core::{BlockingEvents, EventFilter, EventStorage, Location, Result, TaskEvent};
+use omniq_core::{
+    BlockingEvents, EventFilter, EventStorage, Location, Result, TaskEvent, TransactionStatement,
+};
 use uuid::Uuid;
 
 pub(crate) use self::batch::EventBatch;
@@ -97,6 +101,10 @@ impl EventStorage for AsyncPostgresEventStorage {
         }
         self.db.check_open()?;
         log::log(&self.db, &events).await
+    }
+
+    async fn log_statement(&self, events: Vec<TaskEvent>) -> Result<TransactionStatement> {
+        statement::statement(&self.db, &events).await
     }
 
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>> {

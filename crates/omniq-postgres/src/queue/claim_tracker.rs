@@ -25,7 +25,14 @@ struct Known {
     uncertain: HashSet<WorkerId>,
     /// The epochs of workers that had to reconcile. The others are in epoch 0.
     epochs: HashMap<WorkerId, i32>,
+    /// Those of the claims that transactions of the user may have ended.
+    ending: HashSet<(TaskId, Claim)>,
+    /// How many of these there were after the last look at which have ended.
+    ending_left: usize,
 }
+
+/// From this many on it is looked for claims that transactions of the user have ended.
+pub(super) const MANY: usize = 1_000;
 
 impl ClaimTracker {
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -79,7 +86,34 @@ impl ClaimTracker {
             {
                 tasks.remove(&id);
             }
+            known.ending.remove(&(id, claim));
         }
+        known.ending_left = known.ending_left.min(known.ending.len());
+    }
+
+    /// Notes claims that a transaction of the user is about to end. Returns all such claims if they have become so many that it is time to
+    /// [remove](Self::remove) those that have ended.
+    pub(super) fn end_inside(
+        &self,
+        claims: impl IntoIterator<Item = (TaskId, Claim)>,
+    ) -> Option<Vec<(TaskId, Claim)>> {
+        let mut known = self.lock();
+        let Known { claims: held, ending, ending_left, .. } = &mut *known;
+        ending.extend(claims.into_iter().filter(|(id, claim)| {
+            held.get(&claim.worker).and_then(|tasks| tasks.get(id)) == Some(&claim.number)
+        }));
+        // Twice as many as were left, so that each is looked at twice on average.
+        if ending.len() < MANY.max(2 * *ending_left) {
+            return None;
+        }
+        *ending_left = ending.len();
+        Some(ending.iter().copied().collect())
+    }
+
+    /// The number of claims.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.lock().claims.values().map(HashMap::len).sum()
     }
 
     /// Takes all claims of this worker.
@@ -87,6 +121,7 @@ impl ClaimTracker {
         let mut known = self.lock();
         known.uncertain.remove(&worker);
         known.epochs.remove(&worker);
+        known.ending.retain(|(_, claim)| claim.worker != worker);
         let tasks = known.claims.remove(&worker).unwrap_or_default();
         tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
     }

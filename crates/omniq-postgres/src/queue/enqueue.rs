@@ -1,4 +1,4 @@
-//! Enqueue: one task, many, or on the user's connection. Single enqueues that arrive while a statement is in flight are sent together in
+//! Enqueue: one task, many, or in a transaction of the user. Single enqueues that arrive while a statement is in flight are sent together in
 //! the next one.
 
 use std::borrow::Borrow;
@@ -6,19 +6,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use omniq_core::group_commit::{CallWriter, Calls};
-use omniq_core::{Error, Limits, NewTask, Result, TaskId};
+use omniq_core::{DatabaseId, Error, Limits, NewTask, Result, TaskId, TransactionStatement};
 use uuid::Uuid;
 
 use super::counts;
-use super::database_id::{self, DatabaseIds};
-use super::target::{EnqueueCall, EnqueueTarget};
 use super::uncertain::{Found, Uncertain};
 use crate::db::Db;
 use crate::db::patience::{Patience, is_unsure};
-use crate::segments::enqueue::{EnqueueBatch, Piece, Rows};
+use crate::segments::enqueue::{EnqueueBatch, Piece};
 use crate::single_calls::RULE;
-use crate::sizes::INSIDE_BYTES;
 use crate::sql::{Named, Statement};
+use crate::transaction::database_id::DatabaseIds;
+use crate::transaction::{self, TaskRecord, Tasks};
 
 /// What enqueues share.
 #[derive(Debug)]
@@ -56,43 +55,25 @@ impl Enqueuer {
         self.calls[usize::from(logged)][usize::from(task.id.is_some())].call(task).await
     }
 
-    /// Adds tasks on the user's connection, all or none.
-    pub(super) async fn many_on(
+    /// The statement that adds tasks in a transaction of the user, and their ids. `stale`: as for [`DatabaseIds::get`].
+    pub(super) async fn statement(
         &self,
-        target: &mut dyn EnqueueTarget,
-        tasks: Vec<NewTask>,
-    ) -> Result<Vec<TaskId>> {
-        for task in &tasks {
+        tasks: &[NewTask],
+        stale: Option<&DatabaseId>,
+    ) -> Result<(TransactionStatement, Vec<TaskId>)> {
+        for task in tasks {
             task.check(&self.limits)?;
         }
-        // One statement, which is all or nothing outside of a transaction, too.
-        let batch = EnqueueBatch::rows_of_checked(&tasks, INSIDE_BYTES)?;
-        for piece in &batch.pieces {
-            if let Piece::Rows(rows) = piece
-                && !rows.ids.is_empty()
-            {
-                self.carry_out(target, rows).await?;
-                counts::changed(&self.db);
-            }
-        }
-        Ok(batch.ids)
-    }
-
-    async fn carry_out(&self, target: &mut dyn EnqueueTarget, rows: &Rows) -> Result<()> {
-        let statement = &self.db.sql.enqueue_in_transaction;
-        let known = self.database_ids.get(&self.db, None).await?;
-        let call = EnqueueCall { statement, rows, database: &known };
-        let Some(mut another) = target.carry_out(call).await? else { return Ok(()) };
-        // What is remembered may be from before a restart of the server.
-        let database = self.database_ids.get(&self.db, Some(&known)).await?;
-        if database != known {
-            let call = EnqueueCall { statement, rows, database: &database };
-            match target.carry_out(call).await? {
-                Some(still) => another = still,
-                None => return Ok(()),
-            }
-        }
-        Err(database_id::another(&another, &database))
+        let database = self.database_ids.get(&self.db, stale).await?;
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.unwrap_or_else(TaskId::new)).collect();
+        let records = ids.iter().zip(tasks).map(|(id, task)| TaskRecord::new(*id, task));
+        let record = Tasks { tasks: records.collect::<Result<_>>()? };
+        let payloads = tasks.iter().map(|task| Some(task.payload.bytes().to_vec())).collect();
+        let count = || format!("{} tasks", tasks.len());
+        let made = transaction::statement(&self.db.sql.enqueue_raw, database, &record, payloads, count)?;
+        // The user's transaction is about to change them.
+        counts::changed(&self.db);
+        Ok((made, ids))
     }
 }
 

@@ -1,23 +1,22 @@
-//! The task queue on PostgreSQL. `enqueue`, `claim`, `settle` and `complete` are the life of a task; the verbs that manage tasks are in
+//! The task queue on PostgreSQL. `enqueue`, `claim` and `settle` are the life of a task, each with its form in a
+//! transaction of the user; the verbs that manage tasks are in
 //! `by_id` and `list`.
 
 mod by_id;
 mod claim;
 pub(crate) mod claim_tracker;
 pub(crate) mod claims;
-mod complete;
 mod counts;
 mod cursor;
-mod database_id;
 pub(crate) mod duplicates;
 mod enqueue;
+mod enqueue_in;
 mod heartbeat;
-mod inside;
 mod list;
 mod lock_holders;
 mod lost;
 mod settle;
-mod target;
+mod settle_in;
 mod uncertain;
 
 use std::sync::Arc;
@@ -25,13 +24,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, Completion, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost,
-    NewTask, QueueMaintenance, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription,
-    Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, WorkerId, WorkerInfo, WorkerQueue, check_name,
+    BlockingQueue, Cancelled, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost, NewTask,
+    QueueMaintenance, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task,
+    TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement, WorkerId, WorkerInfo, WorkerQueue,
+    check_name,
 };
 
-pub use complete::CompleteIn;
-pub use target::EnqueueTarget;
+pub use settle_in::CompleteIn;
 
 use self::claims::Claims;
 use self::enqueue::Enqueuer;
@@ -131,16 +130,16 @@ impl TaskQueue for AsyncPostgresQueue {
         self.explained(self.inner.claims.settle(batch, mode).await).await
     }
 
-    async fn completion(
+    async fn enqueue_statement(
         &self,
-        settlement: Settlement,
-        elsewhere: Option<&'static str>,
-    ) -> Result<Completion> {
-        complete::prepare(self.db(), self.inner.claims.keep_completed, settlement, elsewhere).await
+        tasks: Vec<NewTask>,
+        stale: Option<DatabaseId>,
+    ) -> Result<(TransactionStatement, Vec<TaskId>)> {
+        self.inner.enqueuer.statement(&tasks, stale.as_ref()).await
     }
 
-    async fn database_id(&self, known: Option<DatabaseId>) -> Result<DatabaseId> {
-        self.inner.enqueuer.database_ids.get(self.db(), known.as_ref()).await
+    async fn settle_statement(&self, batch: &[Settlement], mode: SettleMode) -> Result<TransactionStatement> {
+        self.explained(self.inner.claims.settle_statement(batch, mode).await).await
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {

@@ -1,5 +1,6 @@
 //! Settling: one statement for a batch, with its results and events where they are in the same database.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
@@ -10,7 +11,7 @@ use crate::partitions::Missing;
 use crate::segments::Bitmap;
 use crate::segments::settle::SettleBatch;
 use crate::sql::Param;
-use crate::sql::{Columns, Named, SettleBlocks};
+use crate::sql::{Columns, SettleBlocks};
 
 /// The wait before a batch that is all or nothing is sent again, because other sessions hold some of its rows.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -20,25 +21,14 @@ impl Claims {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
-        let mut checked = Vec::with_capacity(settlements.len());
-        for settlement in settlements {
-            settlement.result.as_ref().map_or(Ok(()), |result| self.limits.check_result(result))?;
-            checked.push(settlement.checked()?);
-        }
+        let checked = self.checked(settlements)?;
         let claims: Vec<(TaskId, Option<Claim>)> = settlements.iter().map(|s| (s.task_id, s.claim)).collect();
-        let batch = SettleBatch::new(&checked)?;
-        if let Some(task) = batch.twice
-            && mode == SettleMode::All
-        {
-            return Err(Error::claim_lost(format!(
-                "task {task} is settled twice in one batch: nothing was changed"
-            )));
-        }
+        let batch = SettleBatch::of(&checked, mode)?;
         let (results, events) = (&batch.results, &batch.events);
         let (with_results, with_events) = (!results.is_empty(), !events.ats.is_empty());
         let all = mode == SettleMode::All;
 
-        let mut params = claims_of(&batch).to_vec();
+        let mut params = batch.claims_of().to_vec();
         params.extend([
             ("delays", &batch.delays as Param<'_>),
             ("errors", &batch.errors),
@@ -132,10 +122,19 @@ impl Claims {
         Ok(answers)
     }
 
+    /// The settlements in storable form.
+    pub(super) fn checked<'a>(&self, settlements: &'a [Settlement]) -> Result<Vec<Cow<'a, Settlement>>> {
+        let checked = settlements.iter().map(|settlement| {
+            settlement.result.as_ref().map_or(Ok(()), |result| self.limits.check_result(result))?;
+            settlement.checked()
+        });
+        checked.collect()
+    }
+
     /// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
     async fn busy(&self, batch: &SettleBatch<'_>) -> Result<Vec<usize>> {
         let db = &self.db;
-        let row = db.one(&db.sql.busy, &claims_of(batch)).await?;
+        let row = db.one(&db.sql.busy, &batch.claims_of()).await?;
         let mut columns = Columns::new(&row);
         let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
         let hits: Vec<Bitmap> = columns.take()?;
@@ -146,19 +145,6 @@ impl Claims {
         }
         Ok(busy)
     }
-}
-
-/// The parameters that `settle.sql` and `busy.sql` share.
-fn claims_of<'a>(batch: &'a SettleBatch<'_>) -> [Named<'a>; 7] {
-    [
-        ("firsts", &batch.firsts),
-        ("lasts", &batch.lasts),
-        ("base_ids", &batch.base_ids),
-        ("masks", &batch.masks),
-        ("workers", &batch.workers),
-        ("numbers", &batch.numbers),
-        ("outcomes", &batch.outcomes),
-    ]
 }
 
 /// Whether a lock was not granted in time. Nothing was changed then.

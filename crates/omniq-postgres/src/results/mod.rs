@@ -2,7 +2,9 @@
 
 mod decode;
 mod fetch;
+mod statement;
 mod store;
+mod store_in;
 mod waiters;
 
 use std::collections::HashMap;
@@ -10,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::{BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult};
+use omniq_core::{
+    BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult, TransactionStatement,
+};
 use uuid::Uuid;
 
 pub(crate) use self::fetch::fetch;
@@ -94,6 +98,12 @@ impl ResultStorage for AsyncPostgresResultStorage {
             results.into_iter().map(|result| self.checked(result)).collect::<Result<_>>()?;
         self.db.check_open()?;
         store::store(&self.db, &results).await
+    }
+
+    async fn store_statement(&self, results: Vec<TaskResult>) -> Result<TransactionStatement> {
+        let results: Vec<_> =
+            results.into_iter().map(|result| self.checked(result)).collect::<Result<_>>()?;
+        statement::statement(&self.db, &results).await
     }
 
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>> {

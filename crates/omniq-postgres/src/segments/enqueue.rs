@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use omniq_core::{Error, Limits, NewTask, Result, TaskId};
+use omniq_core::{Limits, NewTask, Result, TaskId};
 use uuid::Uuid;
 
 use super::decode::Options;
@@ -71,26 +71,6 @@ impl<'t> EnqueueBatch<'t> {
         }
         Ok(Self { ids, pieces })
     }
-
-    /// All tasks as rows of one statement, which takes at most `most` bytes of payloads.
-    pub(crate) fn rows_of_checked(tasks: &[NewTask], most: usize) -> Result<Self> {
-        let bytes: usize = tasks.iter().map(|task| task.payload.bytes().len()).sum();
-        if bytes > most {
-            return Err(Error::invalid(format!(
-                "the arguments of {} tasks have {bytes} bytes together: one call takes at most {most}; enqueue them in several calls",
-                tasks.len()
-            )));
-        }
-        let mut batch = Self { ids: Vec::with_capacity(tasks.len()), pieces: Vec::new() };
-        let mut rows = Rows::default();
-        for task in tasks {
-            let id = task.id.unwrap_or_else(TaskId::new);
-            batch.ids.push(id);
-            rows.push(id, task)?;
-        }
-        batch.pieces.push(Piece::Rows(rows));
-        Ok(batch)
-    }
 }
 
 /// Segments in the order in which they are written. Only the last segment of a queue and priority grows, so that the order within
@@ -130,7 +110,7 @@ fn gather(tasks: &[impl Borrow<NewTask>]) -> Vec<Open<'_>> {
     segments
 }
 
-fn options(task: &NewTask) -> Result<Option<String>> {
+pub(crate) fn options(task: &NewTask) -> Result<Option<String>> {
     let options = Options { backoff: task.backoff.clone(), timeout: seconds(task.timeout) };
     if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
 }
@@ -280,15 +260,5 @@ mod tests {
             })
             .collect();
         assert_eq!(counts, [4, 4, 2]);
-    }
-
-    #[test]
-    fn one_statement_takes_no_more_than_it_can() {
-        let error = EnqueueBatch::rows_of_checked(&tasks(3, 100), 299).unwrap_err();
-        assert!(error.is_invalid());
-        for words in ["3 tasks", "300 bytes", "at most 299", "several calls"] {
-            assert!(error.message().contains(words), "{words} in: {error}");
-        }
-        EnqueueBatch::rows_of_checked(&tasks(3, 100), 300).unwrap();
     }
 }

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use omniq_core::{Claim, Error, Outcome, Result, Settlement, TaskError, TaskId, TaskResult};
+use omniq_core::{Claim, Error, Outcome, Result, SettleMode, Settlement, TaskError, TaskId, TaskResult};
 use uuid::Uuid;
 
 use super::result_batch::ResultBatch;
 use super::results::gather;
 use super::{Bitmap, base_id, offset_of};
 use crate::events::EventBatch;
-use crate::sql::{json, signed};
+use crate::sql::{Named, json, signed};
 
 /// What the settlements of a group share: base id, claim, outcome, its delay and its error.
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
@@ -43,13 +43,23 @@ pub(crate) struct SettleBatch<'a> {
     pub(crate) results: ResultBatch<'a>,
     pub(crate) events: EventBatch<'a>,
     /// Of two settlements of a task by the same claim the first one counts. This is the first task that has two.
-    pub(crate) twice: Option<TaskId>,
+    twice: Option<TaskId>,
     groups: Vec<Group<'a>>,
 }
 
 impl<'a> SettleBatch<'a> {
-    /// Of settlements that have been checked.
-    pub(crate) fn new(settlements: &'a [Cow<'_, Settlement>]) -> Result<Self> {
+    /// Of settlements that have been checked. Error `is_claim_lost` if two are the same, and it is all or nothing.
+    pub(crate) fn of(settlements: &'a [Cow<'_, Settlement>], mode: SettleMode) -> Result<Self> {
+        let batch = Self::new(settlements)?;
+        match batch.twice {
+            Some(task) if mode == SettleMode::All => Err(Error::claim_lost(format!(
+                "task {task} is settled twice in one batch: nothing was changed"
+            ))),
+            _ => Ok(batch),
+        }
+    }
+
+    fn new(settlements: &'a [Cow<'_, Settlement>]) -> Result<Self> {
         let mut batch = Self::default();
         let mut known: HashMap<Key, usize, RandomState> = HashMap::default();
         let mut seen = HashSet::with_capacity_and_hasher(settlements.len(), RandomState::default());
@@ -118,6 +128,19 @@ impl<'a> SettleBatch<'a> {
         Ok(())
     }
 
+    /// The parameters that `settle.sql`, `busy.sql` and, but for the last, `single_out_held.sql` share.
+    pub(crate) fn claims_of(&self) -> [Named<'_>; 7] {
+        [
+            ("firsts", &self.firsts),
+            ("lasts", &self.lasts),
+            ("base_ids", &self.base_ids),
+            ("masks", &self.masks),
+            ("workers", &self.workers),
+            ("numbers", &self.numbers),
+            ("outcomes", &self.outcomes),
+        ]
+    }
+
     /// Whether tasks stay in the table. `completed`: completed tasks are kept.
     pub(crate) fn keeps(&self, completed: bool) -> bool {
         self.outcomes.iter().any(|outcome| match *outcome {
@@ -158,7 +181,8 @@ impl<'a> SettleBatch<'a> {
     }
 }
 
-fn parts(outcome: &Outcome) -> Result<(&'static str, f64, Option<&TaskError>)> {
+/// The name of an outcome, its delay in seconds, and its error.
+pub(crate) fn parts(outcome: &Outcome) -> Result<(&'static str, f64, Option<&TaskError>)> {
     let (name, delay, error) = match outcome {
         Outcome::Complete => ("complete", None, None),
         Outcome::Fail { error } => ("fail", None, Some(error)),

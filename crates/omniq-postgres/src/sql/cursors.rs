@@ -55,7 +55,7 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     queue.enqueue_many(vec![task().id(TaskId::new()), task().id(TaskId::new())]).await.unwrap();
     sent.expect("an enqueue with ids", &[("enqueue_many", false)]);
     queue.enqueue_in(&mut test.client().await, task()).await.unwrap();
-    sent.expect("an enqueue of the user's", &[("enqueue_in_transaction", false), ("enqueue_raw", false)]);
+    sent.expect("an enqueue of the user's", &[("enqueue_raw", false)]);
 
     // Each of these singles its task out, and one that is refused has locked rows as well.
     let single_out = ("single_out", true);
@@ -100,9 +100,9 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
         sent.expect(&format!("{outcome:?} of a task that waits"), &[("settle", clears)]);
     }
     let task = held.pop().unwrap();
-    let batch = settlement(&task, task.claim, Outcome::Complete).remove(0);
-    queue.completion(batch, None).await.unwrap();
-    sent.expect("a completion of the user's", &[("single_out_held", false), ("complete_raw", false)]);
+    let batch = settlement(&task, task.claim, Outcome::Release);
+    queue.settle_in(&mut test.client().await, &batch, SettleMode::All).await.unwrap();
+    sent.expect("a settlement of the user's", &[("single_out_held", false), ("settle_raw", false)]);
 
     for (verb, done) in [
         ("a pause", queue.pause("default").await),

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use omniq_core::conformance::queue::concurrent::{Completer, LANES, Stage, histories};
+use omniq_core::conformance::queue::concurrent::{LANES, Stage, User, histories};
 use omniq_core::*;
 use omniq_postgres::settings::Settings;
-use omniq_postgres::{AsyncPostgresQueue, EnqueueTarget};
+use omniq_postgres::{AsyncPostgresQueue, UserConnection};
 use omniq_testkit::TestDb;
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
@@ -22,7 +22,7 @@ fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Connections of the user, in which tasks are completed.
+/// Connections of the user, in which tasks are settled.
 #[derive(Debug)]
 struct Users {
     db: Arc<TestDb>,
@@ -30,19 +30,19 @@ struct Users {
 }
 
 #[async_trait]
-impl Completer for Users {
-    async fn complete(&self, completion: &Completion, commit: bool) -> Result<()> {
+impl User for Users {
+    async fn execute(&self, statement: &TransactionStatement, commit: bool) -> Result<Vec<bool>> {
         let idle = self.idle.lock().await.pop();
         let mut client = match idle {
             Some(client) => client,
             None => self.db.client().await,
         };
         let mut transaction = client.transaction().await.unwrap();
-        let answer = transaction.complete(completion).await;
+        let answer = transaction.execute_statement(statement).await;
         if commit && answer.is_ok() { transaction.commit().await } else { transaction.rollback().await }
             .unwrap();
         self.idle.lock().await.push(client);
-        answer.map(|elsewhere| assert_eq!(elsewhere, None))
+        answer.map(|(_, held)| held.expect("the connection leads to the queue's database"))
     }
 }
 
@@ -54,8 +54,8 @@ async fn stage(db: &Arc<TestDb>, no: u32) -> Stage {
     for _ in 0..LANES {
         objects.push(Arc::new(AsyncPostgresQueue::with_settings(&settings).await.unwrap()));
     }
-    let completer = Users { db: db.clone(), idle: Mutex::default() };
-    Stage { objects, keeps, completer: Some(Arc::new(completer)), name: format!("stage-{no}") }
+    let user = Users { db: db.clone(), idle: Mutex::default() };
+    Stage { objects, keeps, user: Some(Arc::new(user)), name: format!("stage-{no}") }
 }
 
 /// Issue 12, A. `OMNIQ_HISTORIES` sets the number of histories (default 2,500), `OMNIQ_SEED` their seed.

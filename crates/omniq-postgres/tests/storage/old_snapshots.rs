@@ -58,7 +58,7 @@ async fn c15_a_thousand_sleeps_do_not_slow_down_enqueues() {
     let witness = db.client().await;
     let asleep = "select count(*) from omniq.listeners";
     let are_asleep = async |count: i64| {
-        omniq_testkit::eventually("sleepers are listed", Duration::from_secs(10), async || {
+        omniq_testkit::eventually("listeners are shown", Duration::from_secs(10), async || {
             (witness.query_one(asleep, &[]).await.unwrap().get::<_, i64>(0) == count).then_some(())
         })
         .await;

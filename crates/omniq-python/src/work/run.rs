@@ -12,7 +12,7 @@ use pyo3::{IntoPyObjectExt, intern};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use crate::answer::Answer as Reply;
+use crate::answer::{Answer as Reply, statement};
 use crate::convert::json::from_dict;
 use crate::convert::name::Name;
 use crate::convert::options::Convert;
@@ -176,8 +176,7 @@ impl RunHandle {
         Pending::new(self.0.convert, async move { Ok(Reply::Name(name_of(context.cancelled().await))) })
     }
 
-    /// The statement with which another driver completes the task in its transaction, and its parameters: (statement, text,
-    /// bytes or `None`).
+    /// The statement that completes the task in the user's transaction.
     fn completion(
         &self,
         py: Python<'_>,
@@ -186,10 +185,7 @@ impl RunHandle {
     ) -> PyResult<Pending> {
         let value = payload(py, value, codec)?;
         let context = self.0.context.clone();
-        Ok(Pending::new(
-            self.0.convert,
-            async move { context.completion(value).await.map(Reply::Completion) },
-        ))
+        Ok(Pending::new(self.0.convert, async move { statement(context.completion(value).await) }))
     }
 
     /// Takes the last completion back, which was certainly not carried out: what the run returns counts as before.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use omniq::prelude::*;
-use omniq::storage::postgres::EnqueueTarget;
+use omniq::storage::postgres::UserConnection;
 use omniq::{Backoff, ResultStatus, TaskState};
 use omniq_testkit::{TestDb, eventually};
 use sqlx::Connection;
@@ -32,7 +32,7 @@ enum Driver {
     Sqlx,
 }
 
-async fn complete(context: &Context, target: &mut dyn EnqueueTarget) {
+async fn complete(context: &Context, target: &mut dyn UserConnection) {
     context.complete_in(target, &"inside").await.unwrap();
 }
 

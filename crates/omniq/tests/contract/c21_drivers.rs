@@ -1,7 +1,8 @@
 //! C21: enqueue inside the user's own transaction, with every supported driver.
 
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use omniq::prelude::*;
-use omniq::storage::postgres::EnqueueTarget;
+use omniq::storage::postgres::UserConnection;
 use omniq_testkit::{TestDb, eventually};
 use sqlx::Connection;
 use tokio_postgres::NoTls;
@@ -31,9 +32,9 @@ impl Shop {
     }
 
     async fn worker_sleeps(&self) {
-        let sleepers = "select count(*) from omniq.listeners";
+        let listeners = "select count(*) from omniq.listeners";
         eventually("the worker sleeps", PATIENCE, async || {
-            (number(&self.witness, sleepers).await == 1).then_some(())
+            (number(&self.witness, listeners).await == 1).then_some(())
         })
         .await;
     }
@@ -44,7 +45,7 @@ impl Shop {
     }
 
     /// Enqueues in an open transaction: one task, three more, and tasks that are refused before they are sent.
-    async fn enqueue_four(&self, target: &mut dyn EnqueueTarget) -> Vec<TaskId> {
+    async fn enqueue_four(&self, target: &mut dyn UserConnection) -> Vec<TaskId> {
         self.worker_sleeps().await;
         let task = |i: i32| NewTask::new("echo", &i).unwrap();
         let mut ids = vec![self.backend.enqueue_in(target, task(1)).await.unwrap()];
@@ -58,7 +59,7 @@ impl Shop {
         assert_eq!(
             number(&self.witness, "select count(*) from omniq.tasks").await,
             0,
-            "nobody sees them yet"
+            "nothing is visible yet"
         );
         ids
     }
@@ -130,6 +131,35 @@ async fn c21_in_a_transaction_of_deadpool() {
     shop.assert_run(ids).await;
     let id = shop.backend.enqueue_in(&mut client, NewTask::new("echo", &9).unwrap()).await.unwrap();
     shop.backend.wait(id, PATIENCE).await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn c21_in_a_transaction_of_diesel_async() {
+    let shop = Shop::open().await;
+    let mut connection = AsyncPgConnection::establish(&shop.db.url()).await.unwrap();
+    connection.batch_execute(&format!("begin; {ORDER}")).await.unwrap();
+    shop.enqueue_four(&mut connection).await;
+    connection.batch_execute("rollback").await.unwrap();
+    shop.assert_untouched().await;
+
+    let backend = &shop.backend;
+    shop.worker_sleeps().await;
+    let added = async |connection: &mut AsyncPgConnection| {
+        connection.batch_execute(ORDER).await?;
+        let task = |i: i32| NewTask::new("echo", &i).unwrap();
+        let mut ids = vec![backend.enqueue_in(connection, task(1)).await.unwrap()];
+        ids.extend(backend.enqueue_many_in(connection, vec![task(2), task(3), task(4)]).await.unwrap());
+        Ok::<_, diesel::result::Error>(ids)
+    };
+    let ids = connection.transaction(async |connection| added(connection).await).await.unwrap();
+    shop.assert_run(ids).await;
+
+    let taken = TaskId::new();
+    let task = || NewTask::new("echo", &1).unwrap().id(taken).queue("elsewhere");
+    backend.enqueue(task()).await.unwrap();
+    let refused = backend.enqueue_in(&mut connection, task()).await.unwrap_err();
+    assert!(refused.is_duplicate() && refused.to_string().contains(&taken.to_string()), "{refused:?}");
     shop.close().await;
 }
 

@@ -16,8 +16,8 @@ async fn c21_an_enqueue_without_notify_can_be_prepared() {
     let worker = Worker::builder(&backend).register("echo", echo).build().unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let mut client = db.client().await;
-    let sleepers = "select count(*) from omniq.listeners";
-    eventually("it sleeps", PATIENCE, async || (number(&client, sleepers).await == 1).then_some(())).await;
+    let listeners = "select count(*) from omniq.listeners";
+    eventually("it sleeps", PATIENCE, async || (number(&client, listeners).await == 1).then_some(())).await;
 
     client.batch_execute("begin; select omniq.enqueue('echo', '1')").await.unwrap();
     let refused = client.batch_execute("prepare transaction 'loud'").await.unwrap_err();

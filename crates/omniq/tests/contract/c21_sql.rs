@@ -19,8 +19,8 @@ async fn c21_the_sql_function_enqueues_in_the_callers_transaction() {
     let (_db, backend, mut witness) = open().await;
     let worker = echo_worker(&backend);
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
-    let sleepers = "select count(*) from omniq.listeners";
-    eventually("it sleeps", PATIENCE, async || (number(&witness, sleepers).await == 1).then_some(())).await;
+    let listeners = "select count(*) from omniq.listeners";
+    eventually("it sleeps", PATIENCE, async || (number(&witness, listeners).await == 1).then_some(())).await;
 
     let transaction = witness.transaction().await.unwrap();
     transaction.query_one("select omniq.enqueue('echo', '[0]')", &[]).await.unwrap();

@@ -46,11 +46,27 @@ const CALLS: &[&str] = &[
     "select * from omniq.results",
     "select * from omniq.result('01987cf2-6d5e-7000-8000-00000000c0de')",
     "select omniq.remove_results('{01987cf2-6d5e-7000-8000-00000000c0de}', '{1}')",
-    "select omniq.complete('{\"id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1,
-        \"result\": {\"codec\": \"json\", \"worker\": \"w\", \"ttl\": 3600, \"step\": 3600}, \"event\": {\"worker\": \"w\"}}', '1')",
+    "select omniq.enqueue_in_transaction('[{\"id\": \"01987cf2-6d5e-7000-8000-00000000c0aa\", \"queue\": \"q\", \"func\": \"f\",
+        \"codec\": \"json\", \"priority\": 0, \"max_retries\": 3, \"run_at\": \"2000-01-01 00:00+00\", \"delay\": null, \"ttl\": null,
+        \"options\": null, \"metadata\": \"{}\", \"chosen\": true}]', '{[]}')",
+    "select omniq.store_results('[{\"task_id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"status\": \"failed\", \"codec\": null,
+        \"error\": \"{}\", \"queue\": \"q\", \"func\": \"f\", \"worker\": \"w\", \"attempt\": 1, \"metadata\": \"{}\", \"ttl\": 3600,
+        \"step\": 3600, \"enqueued_at\": null, \"started_at\": null, \"finished_at\": \"2000-01-01 00:00+00\"}]', '{null}')",
+    "select omniq.add_events('[{\"at\": \"2000-01-01 00:00+00\", \"kind\": \"k\", \"task_id\":
+        \"01987cf2-6d5e-7000-8000-00000000c0de\", \"attempt\": 1, \"data\": \"{}\"}]')",
+    "select omniq.try_to_add_events('[{\"at\": \"2000-01-01 00:00+00\", \"kind\": \"k\"}]', '1 s')",
+    // The task stays, and comes back.
+    "select omniq.settle_in_transaction('{\"keep\": false, \"everything\": true, \"tasks\": [{\"id\":
+        \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1, \"outcome\": \"retry_later\", \"delay\": 0,
+        \"error\": \"{}\"}]}', '{null}')",
+    "select omniq.settle_in_transaction('{\"keep\": false, \"everything\": true, \"tasks\": [{\"id\":
+        \"01987cf2-6d5e-7000-8000-00000000c0de\", \"worker\": 1, \"number\": 1, \"outcome\": \"complete\", \"delay\": 0, \"error\": null,
+        \"result\": {\"task_id\": \"01987cf2-6d5e-7000-8000-00000000c0de\", \"status\": \"completed\", \"codec\": \"json\", \"queue\": \"q\",
+        \"func\": \"f\", \"attempt\": 1, \"ttl\": 3600, \"step\": 3600, \"finished_at\": \"2000-01-01 00:00+00\"},
+        \"events\": [{\"at\": \"2000-01-01 00:00+00\", \"kind\": \"completed\"}]}]}', '{1}')",
 ];
 
-/// Gives the task for which `complete` is called to worker 1, with results of its own and of an earlier task with its id.
+/// Gives the task that `settle_in_transaction` settles to worker 1, with results of its own and of an earlier task with its id.
 const HELD: &str = "
     insert into omniq.workers (name, queues, lease) values ('w', '{q}', '1 h');
     insert into omniq.heartbeats (worker, ends_at) select id, now() + interval '1 h' from omniq.workers;
@@ -82,7 +98,7 @@ async fn captured(role: &Role<'_>, prepare: &str) -> Vec<String> {
     attacker.batch_execute(prepare).await.unwrap();
     let mut captured = Vec::new();
     for call in CALLS {
-        if call.contains("omniq.complete") {
+        if call.contains("omniq.settle_in_transaction") {
             role.admin.batch_execute(HELD).await.unwrap();
         }
         if let Err(error) = attacker.simple_query(call).await {

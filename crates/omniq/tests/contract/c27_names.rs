@@ -66,12 +66,12 @@ async fn c27_hostile_schema_names_work_end_to_end_and_harm_nothing() {
             .build()
             .unwrap();
         let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
-        let sleepers = format!("select count(*) from {}.listeners", quoted(name));
+        let listeners = format!("select count(*) from {}.listeners", quoted(name));
         let by_sql = format!("select {}.enqueue('echo', '2')", quoted(name));
         for value in [1, 2] {
             // A new task notifies the workers that are idle when it is added, not one that becomes idle before that is committed.
             eventually("it sleeps", PATIENCE, async || {
-                (number(&witness, &sleepers).await == 1).then_some(())
+                (number(&witness, &listeners).await == 1).then_some(())
             })
             .await;
             let id = match value {

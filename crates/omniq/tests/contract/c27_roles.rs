@@ -77,8 +77,8 @@ async fn c27_a_worker_needs_no_more_than_the_grants_listed() {
         .unwrap();
     let (stop, running) = (worker.handle(), tokio::spawn(worker.run()));
     let sleeps = async || {
-        let sleepers = "select count(*) from omniq.listeners";
-        eventually("it sleeps", PATIENCE, async || (number(&role.admin, sleepers).await == 1).then_some(()))
+        let listeners = "select count(*) from omniq.listeners";
+        eventually("it sleeps", PATIENCE, async || (number(&role.admin, listeners).await == 1).then_some(()))
             .await;
     };
     sleeps().await;

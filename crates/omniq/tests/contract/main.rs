@@ -14,6 +14,7 @@ mod c17_claims;
 mod c18_cancel;
 mod c21_complete;
 mod c21_drivers;
+mod c21_inside;
 mod c21_prepared;
 mod c21_settle;
 mod c21_sql;

@@ -16,7 +16,7 @@ from omniq._loop import run
 from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
 from omniq.storage._checks import to_new_task
 from omniq.storage.base.worker_verbs import AsyncWorkerVerbs
-from omniq.transaction import enqueue_in, of_tasks
+from omniq.transaction import enqueue_in, is_inside
 
 __all__ = ["AsyncTaskQueue"]
 
@@ -111,8 +111,9 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if connection is not None:
-            ids = await enqueue_in(connection, of_tasks(self._core, [made], self._is_test))
+        if await is_inside(connection, self._is_test):
+            tasks = self._core.new_tasks([made])
+            ids = await enqueue_in(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
             return ids[0]
         return await run(self._core.enqueue(made))
 

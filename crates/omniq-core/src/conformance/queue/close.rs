@@ -43,7 +43,10 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     answers.extend(MaintenanceVerbs::call_each(&*queue).await);
     answers.push(("heartbeat", heartbeats.heartbeat(WorkerId(1)).await.err()));
     // The verbs of users' transactions need no connection of the queue; not every queue has them, or an upkeep.
-    assert_all_closed(answers, &["completion", "database_id", "maintain"]);
+    assert_all_closed(
+        answers,
+        &["settle_statement", "complete_statement", "fail_statement", "enqueue_statement", "maintain"],
+    );
     assert_eq!(state(&fixture.queue().await, id).await, Some(TaskState::Ready));
 }
 

@@ -36,8 +36,7 @@ const WHOLE_ROWS: &str = "
     when (old.count > 1) execute function omniq.whole_rows();";
 
 /// Statements that write tasks and stand for no act: removals by age, and other forms of the enqueue.
-const NOT_PLAYED: [&str; 5] =
-    ["prune", "enqueue_one", "enqueue_many", "enqueue_raw", "enqueue_in_transaction"];
+const NOT_PLAYED: [&str; 4] = ["prune", "enqueue_one", "enqueue_many", "enqueue_raw"];
 
 pub(super) async fn install(client: &Client) {
     let whole: Vec<String> =

@@ -18,7 +18,7 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 pub use plan::{Act, Plan, Segment};
-pub use stage::{Completer, LANES, Stage};
+pub use stage::{LANES, Stage, User};
 
 use crate::conformance::QueueFixture;
 use crate::model::Limits;
@@ -82,7 +82,7 @@ pub async fn c16_verbs_at_the_same_time_are_linearizable(fixture: &dyn QueueFixt
         for _ in 0..LANES {
             objects.push(fixture.queue_with(Limits::default(), keeps).await);
         }
-        let stage = Stage { objects, keeps, completer: None, name: format!("histories-{keeps}") };
+        let stage = Stage { objects, keeps, user: None, name: format!("histories-{keeps}") };
         let play = tokio::task::spawn_blocking(move || histories(&stage, 15, 1));
         if let Err(message) = play.await.expect("the thread of the histories ends") {
             panic!("{message}");

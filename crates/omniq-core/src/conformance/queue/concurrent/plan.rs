@@ -32,10 +32,9 @@ pub enum Act {
         stale: bool,
         /// All or nothing.
         all: bool,
+        /// In a transaction of the user, which commits (true) or rolls back.
+        inside: Option<bool>,
     },
-    /// Completes the last task that the connection has claimed in a transaction of the user, which commits or rolls
-    /// back.
-    Complete(bool),
     /// Cancels tasks.
     Cancel(Vec<usize>),
     /// Removes tasks, all or none.
@@ -81,7 +80,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
         for (lane, length) in lanes.iter_mut().zip(lengths) {
             lane.truncate(length);
             // Without a claim there is nothing to settle.
-            if let Some(Act::Settle { .. } | Act::Complete(_)) = lane.first() {
+            if let Some(Act::Settle { .. }) = lane.first() {
                 lane.insert(0, Act::Claim(6));
             }
         }
@@ -104,12 +103,12 @@ fn segment() -> impl Strategy<Value = Segment> {
 fn act() -> impl Strategy<Value = Act> {
     // Close to each other, so that they share segments.
     let place = || 0..60_usize;
+    let inside = prop::option::weighted(0.4, prop::bool::weighted(0.7));
     let places = move || prop_oneof![2 => prop::collection::vec(place(), 1), 1 => prop::collection::vec(place(), 2..=8)];
     prop_oneof![
         4 => (1..=12_u32).prop_map(Act::Claim),
-        4 => (prop::collection::vec(0..8_usize, 1..=3), 1..=8_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.2))
-            .prop_map(|(outcomes, many, stale, all)| Act::Settle { outcomes, many, stale, all }),
-        2 => prop::bool::weighted(0.7).prop_map(Act::Complete),
+        6 => (prop::collection::vec(0..8_usize, 1..=3), 1..=8_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.2), inside)
+            .prop_map(|(outcomes, many, stale, all, inside)| Act::Settle { outcomes, many, stale, all, inside }),
         4 => places().prop_map(Act::Cancel),
         4 => places().prop_map(Act::Delete),
         3 => places().prop_map(Act::Retry),

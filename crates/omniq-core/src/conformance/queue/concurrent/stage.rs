@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::Completion;
+use crate::model::TransactionStatement;
 use crate::{Error, TaskQueue};
 
 /// The largest number of connections.
@@ -18,15 +18,16 @@ pub struct Stage {
     pub objects: Vec<Arc<dyn TaskQueue>>,
     /// Whether they keep completed tasks.
     pub keeps: bool,
-    /// Completes a task in a transaction of the user, if the storage supports that.
-    pub completer: Option<Arc<dyn Completer>>,
+    /// Connections of a user, if a transaction reaches the storage.
+    pub user: Option<Arc<dyn User>>,
     /// The prefix of queue names, so that several stages can share a storage.
     pub name: String,
 }
 
-/// Completes tasks in transactions of its own, as a user does.
+/// Settles tasks in transactions of its own.
 #[async_trait]
-pub trait Completer: Debug + Send + Sync {
-    /// Executes the completion and commits, or rolls back. Error `is_claim_lost` if the claim does not hold any more.
-    async fn complete(&self, completion: &Completion, commit: bool) -> Result<(), Error>;
+pub trait User: Debug + Send + Sync {
+    /// Executes the statement and commits, or rolls back. Returns its answer: whether each task was held. Error
+    /// `is_claim_lost` if one is not, and the statement is for all or none.
+    async fn execute(&self, statement: &TransactionStatement, commit: bool) -> Result<Vec<bool>, Error>;
 }

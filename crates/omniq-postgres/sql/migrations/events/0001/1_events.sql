@@ -68,35 +68,38 @@ begin
 end
 {body};
 
--- Logs that a task was completed inside the user's transaction. If that is refused, or others hold the table for longer than `patience`, the
--- event is lost, not the transaction. A full disk fails the transaction: it passes, and the next run has its event.
-create function {schema}.log_completed(
-    at timestamptz, task uuid, queue text, func text, worker text, attempt integer, patience interval
-) returns void
--- The setting ends with the function, also what the body sets.
-language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '15s' as {body}
-declare
-    fault text;
+-- Adds events inside the user's transaction: `events` is an array of {at, kind, task_id, queue, func, worker, attempt, data}.
+create function {schema}.add_events(events jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
-    perform set_config('lock_timeout', greatest(extract(epoch from patience) * 1000, 1)::bigint::text, true);
     for try in 1..2 loop
         begin
-            insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt)
-            values (log_completed.at, 'completed', task, log_completed.queue, log_completed.func, log_completed.worker,
-                    log_completed.attempt);
+            insert into {schema}.events (at, kind, task_id, queue, func, worker, attempt, data)
+            select (e.event->>'at')::timestamptz, e.event->>'kind', (e.event->>'task_id')::uuid, e.event->>'queue', e.event->>'func',
+                   e.event->>'worker', (e.event->>'attempt')::integer, (e.event->>'data')::jsonb
+            from jsonb_array_elements(add_events.events) with ordinality as e(event, place)
+            order by e.place;
             return;
-        exception
+        exception when check_violation then
             -- There is no partition for the start of the transaction.
-            when check_violation then fault := sqlerrm;
-            when insufficient_resources or disk_full or out_of_memory then raise;
-            when others then fault := sqlerrm; exit;
+            if try = 2 then raise; end if;
         end;
-        exit when try = 2;
-        begin
-            perform {schema}.make_events_partition(interval '0', interval '1 day');
-        exception when others then fault := sqlerrm; exit;
-        end;
+        perform {schema}.make_events_partition(interval '0', interval '1 day');
     end loop;
-    raise warning 'the event of task %, which was completed in a transaction, was not logged: %', task, fault;
+end
+{body};
+
+-- Adds the events of tasks that are settled inside the user's transaction. If that is refused, or others hold the table for longer than
+-- `patience`, the events are lost, not the transaction. A full disk fails the transaction: it passes, and the next run has its event.
+create function {schema}.try_to_add_events(events jsonb, patience interval) returns void
+-- The setting ends with the function, also what the body sets.
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '15s' as {body}
+begin
+    perform set_config('lock_timeout', greatest(extract(epoch from patience) * 1000, 1)::bigint::text, true);
+    perform {schema}.add_events(events);
+exception
+    when insufficient_resources or disk_full or out_of_memory then raise;
+    when others then
+        raise warning 'the events of tasks that were settled in a transaction were not logged (the first: %): %', events->0->>'task_id', sqlerrm;
 end
 {body};

@@ -176,3 +176,47 @@ begin
     return seen.live;
 end
 {body};
+
+-- Stores results inside the user's transaction: `results` is an array of {task_id, status, codec, error, queue, func, worker, attempt, metadata,
+-- enqueued_at, started_at, finished_at, ttl in seconds, step in seconds of its partitions}, "values" has the value of each. Earlier results
+-- of the tasks in `again` are removed; null: of all of them. No lock is held until the transaction ends, which would hold up others: of two results that two
+-- sessions store for one task at the same time, the one that finished later is read.
+create function {schema}.store_results(results jsonb, "values" bytea[], again uuid[] default null) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    at constant timestamptz := clock_timestamp();
+    kept record;
+begin
+    for kept in
+        select distinct (r->>'ttl')::double precision as ttl, (r->>'step')::double precision as step
+        from jsonb_array_elements(results) as r
+        where r->>'ttl' is not null
+    loop
+        -- Counted from the start of the transaction, as the function does. Most often the partition exists.
+        perform {schema}.make_results_partition(at - now() + make_interval(secs => kept.ttl), make_interval(secs => kept.step));
+    end loop;
+    -- Each base id once, as remove_results() wants them.
+    for kept in
+        select array_agg(distinct a.id order by a.id) as ids
+        from unnest(coalesce(again, array(select (r->>'task_id')::uuid from jsonb_array_elements(results) as r))) as a(id)
+        group by {schema}.id_after(a.id, -{schema}.offset_of(a.id))
+        -- In the order in which remove_results() locks.
+        order by {schema}.id_after(a.id, -{schema}.offset_of(a.id))
+    loop
+        perform {schema}.remove_results(array[kept.ids[1]], array[(
+            select string_agg(case when {schema}.id_after(kept.ids[1], p.index) = any (kept.ids) then '1' else '0' end, '' order by p.index)
+            from generate_series(0, {schema}.offset_of(kept.ids[cardinality(kept.ids)]) - {schema}.offset_of(kept.ids[1])) as p(index)
+        )::bit varying]);
+    end loop;
+    insert into {schema}.result_segments (
+        task_id, status, codec, "values", error, queue, func, worker, attempt, metadata,
+        enqueued_at, started_at, finished_at, expires_at)
+    select (r.result->>'task_id')::uuid, r.result->>'status', r.result->>'codec', array[store_results."values"[r.place]],
+           (r.result->>'error')::jsonb, r.result->>'queue', r.result->>'func', r.result->>'worker', (r.result->>'attempt')::integer,
+           (r.result->>'metadata')::jsonb, (r.result->>'enqueued_at')::timestamptz, (r.result->>'started_at')::timestamptz,
+           (r.result->>'finished_at')::timestamptz,
+           coalesce(at + make_interval(secs => (r.result->>'ttl')::double precision), 'infinity')
+    from jsonb_array_elements(results) with ordinality as r(result, place)
+    order by r.place;
+end
+{body};

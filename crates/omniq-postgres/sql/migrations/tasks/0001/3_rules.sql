@@ -1,13 +1,13 @@
 -- Errors, and when a task expires.
 
--- Raises an error with one of OmniQ's SQLSTATEs.
+-- Raises an error with one of OmniQ's SQLSTATEs. It is given as the constraint as well, for drivers that do not pass SQLSTATEs on.
 create function {schema}.refuse(code text, message text, hint text default null) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 begin
     if hint is null then
-        raise exception using errcode = code, message = message;
+        raise exception using errcode = code, constraint = code, message = message;
     end if;
-    raise exception using errcode = code, message = message, hint = hint;
+    raise exception using errcode = code, constraint = code, message = message, hint = hint;
 end
 {body};
 

@@ -112,3 +112,28 @@ begin
     return task;
 end
 {body};
+
+-- Adds tasks, all or none: `tasks` is an array of {id, queue, func, codec, priority, max_retries, run_at, delay, ttl, options, metadata, chosen}.
+create function {schema}.enqueue_in_transaction(tasks jsonb, payloads bytea[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    t record;
+begin
+    if jsonb_array_length(tasks) = 0 then
+        return;
+    end if;
+    select array_agg((e.task->>'id')::uuid order by e.place) as ids, array_agg(e.task->>'queue' order by e.place) as queues,
+           array_agg(e.task->>'func' order by e.place) as funcs, array_agg(e.task->>'codec' order by e.place) as codecs,
+           array_agg((e.task->>'priority')::smallint order by e.place) as priorities,
+           array_agg((e.task->>'max_retries')::integer order by e.place) as max_retries,
+           array_agg((e.task->>'run_at')::timestamptz order by e.place) as run_ats,
+           array_agg((e.task->>'delay')::double precision order by e.place) as delays,
+           array_agg((e.task->>'ttl')::double precision order by e.place) as ttls,
+           array_agg(e.task->>'options' order by e.place) as options, array_agg(e.task->>'metadata' order by e.place) as metadata,
+           array_agg((e.task->>'chosen')::boolean order by e.place) as chosen
+    into t
+    from jsonb_array_elements(tasks) with ordinality as e(task, place);
+    perform {schema}.enqueue_many(
+        t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata, t.chosen);
+end
+{body};

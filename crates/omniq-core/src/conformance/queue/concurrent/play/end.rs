@@ -43,7 +43,7 @@ impl Lane {
         let claimed = if claims { self.claim_all(&listed).await? } else { 0 };
         if !self.claimed.is_empty() {
             let held = self.claimed.drain(..).map(|(id, claim)| (id, claim, Outcome::Discard)).collect();
-            self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each).await?;
+            self.settle(self.now(), "discard all".to_owned(), held, SettleMode::Each, None).await?;
         }
         let left = listed.len() as u64 - claimed - figures.running;
         if left > 0 {

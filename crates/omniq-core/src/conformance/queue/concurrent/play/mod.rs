@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::history::{Call, History, Whole};
 use super::model::{Change, Fact, Refusal, Sweep, View};
 use super::plan::{Act, Plan};
-use super::stage::{Completer, LANES, Stage};
+use super::stage::{LANES, Stage, User};
 use crate::conformance::support::{HOUR, boom, from, number, pause, task};
 use crate::*;
 
@@ -52,7 +52,7 @@ fn view(task: &Task) -> View {
 struct Lane {
     no: usize,
     queue: Arc<dyn TaskQueue>,
-    completer: Option<Arc<dyn Completer>>,
+    user: Option<Arc<dyn User>>,
     worker: WorkerId,
     name: String,
     start: Instant,
@@ -75,7 +75,7 @@ pub(super) async fn play(
     let lane = |no: usize, tasks: Vec<(TaskId, bool)>| Lane {
         no,
         queue: stage.objects[no].clone(),
-        completer: stage.completer.clone(),
+        user: stage.user.clone(),
         worker: workers[no],
         name: name.to_owned(),
         start,
@@ -161,7 +161,7 @@ impl Lane {
                 let facts = tasks.iter().map(|task| (task.id, Fact::Claimed(view(task)))).collect();
                 self.note(begin, name, facts, Whole::Nothing);
             }
-            Act::Settle { outcomes, many, stale, all } => {
+            Act::Settle { outcomes, many, stale, all, inside } => {
                 let many = (*many).min(self.claimed.len());
                 let tasks = if *stale {
                     self.claimed[..many].to_vec()
@@ -172,9 +172,8 @@ impl Lane {
                 let batch =
                     tasks.into_iter().zip(outcomes).map(|((id, claim), outcome)| (id, claim, outcome));
                 let mode = if *all { SettleMode::All } else { SettleMode::Each };
-                self.settle(begin, name, batch.collect(), mode).await?;
+                self.settle(begin, name, batch.collect(), mode, *inside).await?;
             }
-            Act::Complete(commit) => self.complete(begin, name, *commit).await?,
             Act::Cancel(places) => {
                 let ids = self.ids(places);
                 let answers = queue.cancel_many(&ids).await.map_err(unexpected("cancel"))?;
@@ -220,7 +219,7 @@ impl Lane {
                 let expired = queue.expired(100).await.map_err(unexpected("expired"))?;
                 let here = expired.iter().filter(|task| task.queue == self.name);
                 let batch = here.map(|task| (task.id, None, Outcome::Expire)).collect();
-                self.settle(self.now(), name, batch, SettleMode::Each).await?;
+                self.settle(self.now(), name, batch, SettleMode::Each, None).await?;
             }
         }
         Ok(())
@@ -232,6 +231,7 @@ impl Lane {
         name: String,
         batch: Vec<(TaskId, Option<Claim>, Outcome)>,
         mode: SettleMode,
+        inside: Option<bool>,
     ) -> Result<(), String> {
         let settlements = batch.iter().map(|(task_id, claim, outcome)| Settlement {
             task_id: *task_id,
@@ -240,7 +240,7 @@ impl Lane {
             result: None,
             events: Vec::new(),
         });
-        let answers = match self.queue.settle(&settlements.collect::<Vec<_>>(), mode).await {
+        let answers = match self.settled(&settlements.collect::<Vec<_>>(), mode, inside).await {
             // Nothing was changed, so the tasks are held as before.
             Err(error) if mode == SettleMode::All && error.is_claim_lost() => {
                 self.claimed.extend(batch.into_iter().map(|(id, claim, _)| (id, claim)));
@@ -251,7 +251,7 @@ impl Lane {
         let mut facts = Vec::with_capacity(batch.len());
         for ((id, claim, outcome), answer) in batch.into_iter().zip(answers) {
             match answer {
-                // Another call had locked its row: nothing was changed, and the task is held as before.
+                // Another call had locked its row, or it was rolled back: nothing was changed, and the task is held as before.
                 Settled::Busy => self.claimed.extend(claim.map(|claim| (id, Some(claim)))),
                 done => facts.push((id, Fact::Settled { claim, outcome, done: done == Settled::Done })),
             }
@@ -260,24 +260,20 @@ impl Lane {
         Ok(())
     }
 
-    async fn complete(&mut self, begin: u128, name: String, commit: bool) -> Result<(), String> {
-        let (Some(completer), Some((task_id, claim))) =
-            (self.completer.clone(), self.claimed.last().copied())
-        else {
-            return Ok(());
+    /// Settles in a transaction of the user, if there is one; else by the queue.
+    async fn settled(
+        &self,
+        batch: &[Settlement],
+        mode: SettleMode,
+        inside: Option<bool>,
+    ) -> crate::Result<Vec<Settled>> {
+        let (Some(user), Some(commit)) = (&self.user, inside) else {
+            return self.queue.settle(batch, mode).await;
         };
-        let outcome = Outcome::Complete;
-        let settlement =
-            Settlement { task_id, claim, outcome: outcome.clone(), result: None, events: Vec::new() };
-        let completion = self.queue.completion(settlement, None).await.map_err(unexpected("completion"))?;
-        let done = match completer.complete(&completion, commit).await {
-            Err(error) if error.is_claim_lost() => false,
-            answer => answer.map_err(unexpected("complete")).map(|()| true)?,
-        };
-        if commit || !done {
-            self.note(begin, name, vec![(task_id, Fact::Settled { claim, outcome, done })], Whole::Nothing);
-        }
-        Ok(())
+        let statement = self.queue.settle_statement(batch, mode).await?;
+        let held = user.execute(&statement, commit).await?;
+        let done = if commit { Settled::Done } else { Settled::Busy };
+        Ok(held.into_iter().map(|held| if held { done } else { Settled::Lost }).collect())
     }
 
     async fn update(

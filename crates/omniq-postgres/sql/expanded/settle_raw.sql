@@ -1,12 +1,11 @@
--- $1 run text
--- $2 value bytea
--- omniq: complete_raw
+-- $1 record text
+-- $2 values bytea[]
+-- omniq: settle_raw
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'server')
-            then pg_catalog.cardinality(array(
-                select 1 from "omniq".complete(cast(cast($1 as text) as jsonb), cast($2 as bytea))))
-       end
+            then "omniq".settle_in_transaction(cast(cast($1 as text) as jsonb), cast($2 as bytea[]))
+       end as done
 from -- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a
 -- server and its copy.
 (select cast(pg_catalog.current_database() as pg_catalog.text) as database,

@@ -1,7 +1,4 @@
-"""The storages whose verbs are all in Rust, async. Their blocking twins are made from this file.
-
-The storages on PostgreSQL and in memory derive from these. What a verb does is written at its interface.
-"""
+"""The task queue whose verbs are all in Rust, async. Its blocking twin is made from this file."""
 
 from __future__ import annotations
 
@@ -14,32 +11,28 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, all_of, an_id, many_ids, texts
+from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import run
 from omniq.models import (
     Cancelled,
-    EventFilter,
     QueueStats,
-    ResultFilter,
-    ResultStatus,
     Settled,
     Settlement,
     Task,
-    TaskEvent,
+    TaskError,
     TaskFilter,
-    TaskResult,
     TaskState,
     TaskUpdate,
 )
-from omniq.storage._checks import new_tasks, settlements
-from omniq.storage.base import AsyncEventStorage, AsyncResultStorage, AsyncTaskQueue
+from omniq.storage._checks import a_task, failures, held_tasks, new_tasks, settlements
+from omniq.storage.base import AsyncTaskQueue
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in, of_tasks
+from omniq.transaction import enqueue_in, execute_in, is_inside
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["AsyncNativeEventStorage", "AsyncNativeQueue", "AsyncNativeResultStorage"]
+__all__ = ["AsyncNativeQueue"]
 
 
 class AsyncNativeQueue(AsyncTaskQueue):
@@ -74,9 +67,81 @@ class AsyncNativeQueue(AsyncTaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if connection is not None:
-            return await enqueue_in(connection, of_tasks(self._core, made, self._is_test))
+        if await is_inside(connection, self._is_test):
+            converted = self._core.new_tasks(made)
+            return await enqueue_in(connection, lambda stale: self._core.enqueue_statement(converted, stale))
         return await run(self._core.enqueue_many(made))
+
+    async def complete(self, task: Task, *, connection: Any = None) -> None:
+        """Reports success: the task leaves the queue.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read committed. The
+                task leaves the queue when its transaction is committed; until then, and after a rollback, it stays held.
+                Default: none.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then. With `connection` the driver raises
+                its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
+            InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
+        """
+        if await is_inside(connection, self._is_test):
+            await execute_in(connection, self._core.complete_statement([a_task(task)]))
+        else:
+            await run(self._core.complete(a_task(task)))
+
+    async def complete_many(self, tasks: Sequence[Task], *, connection: Any = None) -> None:
+        """Reports success of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            tasks: The tasks.
+            connection: As for `complete`. Default: none.
+        """
+        if await is_inside(connection, self._is_test):
+            await execute_in(connection, self._core.complete_statement(held_tasks(tasks)))
+        else:
+            await run(self._core.complete_many(held_tasks(tasks)))
+
+    async def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
+        """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            error: The reason. Of an exception, type, message and traceback are stored.
+            connection: As for `complete`. Default: none.
+
+        Returns:
+            `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
+
+        Raises:
+            ClaimLostError: As for `complete`.
+        """
+        task, made = a_task(task), TaskError.of(error)
+        if await is_inside(connection, self._is_test):
+            outcome = await execute_in(connection, self._core.fail_statement([(task, made)]))
+            state: TaskState = outcome.returns[0]
+            return state
+        return await run(self._core.fail(task, made))
+
+    async def fail_many(
+        self, failed: Iterable[tuple[Task, TaskError | BaseException | str]], *, connection: Any = None
+    ) -> builtins.list[TaskState]:
+        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            failed: The tasks, each with its error.
+            connection: As for `complete`. Default: none.
+
+        Returns:
+            As `fail`, for each task.
+        """
+        pairs = failures(failed)
+        if await is_inside(connection, self._is_test):
+            outcome = await execute_in(connection, self._core.fail_statement(pairs))
+            states: builtins.list[TaskState] = outcome.returns
+            return states
+        return await run(self._core.fail_many(pairs))
 
     async def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         return await run(self._core.cancel_many(many_ids(ids)))
@@ -142,8 +207,24 @@ class AsyncNativeQueue(AsyncTaskQueue):
     async def close(self) -> None:
         await run(self._core.close())
 
-    async def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        return await run(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
+    async def settle(
+        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
+    ) -> builtins.list[Settled]:
+        """Settles runs, each checked against its claim, and returns one answer for each in the same order.
+
+        Args:
+            batch: The settlements. Their results and events are written in the same transaction.
+            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
+                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
+                and the rest is settled. Default: false.
+            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, and a row that another
+                session has locked is waited for. Default: none.
+        """
+        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
+        if await is_inside(connection, self._is_test):
+            outcome = await execute_in(connection, self._core.settle_statement(made, everything))
+            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
+        return await run(self._core.settle(made, everything))
 
     async def register_worker(self, name: str, queues: Sequence[str], lease: float | timedelta) -> int:
         return await run(
@@ -176,95 +257,3 @@ class AsyncNativeQueue(AsyncTaskQueue):
 
     async def prune(self, limit: int) -> int:
         return await run(self._core.prune(a_number(limit, "limit")))
-
-
-class AsyncNativeResultStorage(AsyncResultStorage):
-    """A result storage in Rust."""
-
-    def __init__(self, core: _omniq.Results) -> None:
-        self._core = core
-
-    async def store_many(self, results: Sequence[TaskResult]) -> None:
-        await run(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
-
-    async def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
-        return await run(self._core.get_many(many_ids(ids)))
-
-    async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
-
-    async def delete_many(self, ids: Sequence[UUID]) -> int:
-        return await run(self._core.delete_many(many_ids(ids)))
-
-    async def list(
-        self,
-        *,
-        status: ResultStatus | None = None,
-        queue: str | None = None,
-        func: str | None = None,
-        since: datetime | None = None,
-        after: tuple[datetime, UUID] | None = None,
-        limit: int | None = None,
-    ) -> builtins.list[TaskResult]:
-        return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
-
-    async def count(
-        self,
-        *,
-        status: ResultStatus | None = None,
-        queue: str | None = None,
-        func: str | None = None,
-        since: datetime | None = None,
-    ) -> int:
-        return await run(self._core.count(ResultFilter(status, queue, func, since)))
-
-    async def purge_expired(self, limit: int) -> int:
-        return await run(self._core.purge_expired(a_number(limit, "limit")))
-
-    async def close(self) -> None:
-        await run(self._core.close())
-
-
-class AsyncNativeEventStorage(AsyncEventStorage):
-    """An event storage in Rust."""
-
-    def __init__(self, core: _omniq.Events) -> None:
-        self._core = core
-
-    async def log_many(self, events: Sequence[TaskEvent]) -> None:
-        await run(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
-
-    async def query(
-        self,
-        *,
-        task_id: UUID | None = None,
-        kind: str | None = None,
-        queue: str | None = None,
-        worker: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        after: int | None = None,
-        latest: bool = False,
-        limit: int | None = None,
-    ) -> builtins.list[TaskEvent]:
-        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
-        return await run(self._core.query(made))
-
-    async def count(
-        self,
-        *,
-        task_id: UUID | None = None,
-        kind: str | None = None,
-        queue: str | None = None,
-        worker: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        after: int | None = None,
-    ) -> int:
-        return await run(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
-
-    async def purge(self, before: datetime, limit: int) -> int:
-        return await run(self._core.purge(before, a_number(limit, "limit")))
-
-    async def close(self) -> None:
-        await run(self._core.close())

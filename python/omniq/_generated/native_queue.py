@@ -1,4 +1,4 @@
-"""The storages whose verbs are all in Rust, blocking: made from `native.py` by `python/twins.py`. Do not edit it by hand."""
+"""The task queue whose verbs are all in Rust, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
@@ -11,32 +11,28 @@ from uuid import UUID
 import msgspec
 
 from omniq import _omniq
-from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, all_of, an_id, many_ids, texts
+from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import wait
 from omniq.models import (
     Cancelled,
-    EventFilter,
     QueueStats,
-    ResultFilter,
-    ResultStatus,
     Settled,
     Settlement,
     Task,
-    TaskEvent,
+    TaskError,
     TaskFilter,
-    TaskResult,
     TaskState,
     TaskUpdate,
 )
-from omniq.storage._checks import new_tasks, settlements
-from omniq.storage.base import EventStorage, ResultStorage, TaskQueue
+from omniq.storage._checks import a_task, failures, held_tasks, new_tasks, settlements
+from omniq.storage.base import TaskQueue
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in_sync, of_tasks
+from omniq.transaction import enqueue_in_sync, execute_in_sync, is_inside_sync
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["NativeEventStorage", "NativeQueue", "NativeResultStorage"]
+__all__ = ["NativeQueue"]
 
 
 class NativeQueue(TaskQueue):
@@ -71,11 +67,91 @@ class NativeQueue(TaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if connection is not None:
-            return enqueue_in_sync(connection, of_tasks(self._core, made, self._is_test))
+        if is_inside_sync(connection, self._is_test):
+            converted = self._core.new_tasks(made)
+            return enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(converted, stale))
         return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
+
+    def complete(self, task: Task, *, connection: Any = None) -> None:
+        """Reports success: the task leaves the queue.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read committed. The
+                task leaves the queue when its transaction is committed; until then, and after a rollback, it stays held.
+                Default: none.
+
+        Raises:
+            ClaimLostError: If the task is not held any more; nothing is changed then. With `connection` the driver raises
+                its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
+            InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
+        """
+        if is_inside_sync(connection, self._is_test):
+            execute_in_sync(connection, self._core.complete_statement([a_task(task)]))
+        else:
+            wait(self._core.complete(a_task(task)))
+
+    complete_sync = complete
+
+    def complete_many(self, tasks: Sequence[Task], *, connection: Any = None) -> None:
+        """Reports success of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            tasks: The tasks.
+            connection: As for `complete`. Default: none.
+        """
+        if is_inside_sync(connection, self._is_test):
+            execute_in_sync(connection, self._core.complete_statement(held_tasks(tasks)))
+        else:
+            wait(self._core.complete_many(held_tasks(tasks)))
+
+    complete_many_sync = complete_many
+
+    def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
+        """Reports a failure: the task is retried after its backoff, or becomes a dead letter.
+
+        Args:
+            task: The task, as `dequeue` returned it.
+            error: The reason. Of an exception, type, message and traceback are stored.
+            connection: As for `complete`. Default: none.
+
+        Returns:
+            `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
+
+        Raises:
+            ClaimLostError: As for `complete`.
+        """
+        task, made = a_task(task), TaskError.of(error)
+        if is_inside_sync(connection, self._is_test):
+            outcome = execute_in_sync(connection, self._core.fail_statement([(task, made)]))
+            state: TaskState = outcome.returns[0]
+            return state
+        return wait(self._core.fail(task, made))
+
+    fail_sync = fail
+
+    def fail_many(
+        self, failed: Iterable[tuple[Task, TaskError | BaseException | str]], *, connection: Any = None
+    ) -> builtins.list[TaskState]:
+        """Reports the failure of all, or of none if one is not held any more (`ClaimLostError`).
+
+        Args:
+            failed: The tasks, each with its error.
+            connection: As for `complete`. Default: none.
+
+        Returns:
+            As `fail`, for each task.
+        """
+        pairs = failures(failed)
+        if is_inside_sync(connection, self._is_test):
+            outcome = execute_in_sync(connection, self._core.fail_statement(pairs))
+            states: builtins.list[TaskState] = outcome.returns
+            return states
+        return wait(self._core.fail_many(pairs))
+
+    fail_many_sync = fail_many
 
     def cancel_many(self, ids: Sequence[UUID]) -> builtins.list[Cancelled]:
         return wait(self._core.cancel_many(many_ids(ids)))
@@ -165,8 +241,24 @@ class NativeQueue(TaskQueue):
 
     close_sync = close
 
-    def settle(self, batch: Sequence[Settlement], *, all_or_nothing: bool = False) -> builtins.list[Settled]:
-        return wait(self._core.settle(settlements(batch), a_flag(all_or_nothing, "all_or_nothing")))
+    def settle(
+        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
+    ) -> builtins.list[Settled]:
+        """Settles runs, each checked against its claim, and returns one answer for each in the same order.
+
+        Args:
+            batch: The settlements. Their results and events are written in the same transaction.
+            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
+                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
+                and the rest is settled. Default: false.
+            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, and a row that another
+                session has locked is waited for. Default: none.
+        """
+        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
+        if is_inside_sync(connection, self._is_test):
+            outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
+            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
+        return wait(self._core.settle(made, everything))
 
     settle_sync = settle
 
@@ -213,121 +305,3 @@ class NativeQueue(TaskQueue):
         return wait(self._core.prune(a_number(limit, "limit")))
 
     prune_sync = prune
-
-
-class NativeResultStorage(ResultStorage):
-    """A result storage in Rust."""
-
-    def __init__(self, core: _omniq.Results) -> None:
-        self._core = core
-
-    def store_many(self, results: Sequence[TaskResult]) -> None:
-        wait(self._core.store_many(all_of(results, TaskResult, "results", "give TaskResults")))
-
-    store_many_sync = store_many
-
-    def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
-        return wait(self._core.get_many(many_ids(ids)))
-
-    get_many_sync = get_many
-
-    def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
-
-    wait_sync = wait
-
-    def delete_many(self, ids: Sequence[UUID]) -> int:
-        return wait(self._core.delete_many(many_ids(ids)))
-
-    delete_many_sync = delete_many
-
-    def list(
-        self,
-        *,
-        status: ResultStatus | None = None,
-        queue: str | None = None,
-        func: str | None = None,
-        since: datetime | None = None,
-        after: tuple[datetime, UUID] | None = None,
-        limit: int | None = None,
-    ) -> builtins.list[TaskResult]:
-        return wait(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
-
-    list_sync = list
-
-    def count(
-        self,
-        *,
-        status: ResultStatus | None = None,
-        queue: str | None = None,
-        func: str | None = None,
-        since: datetime | None = None,
-    ) -> int:
-        return wait(self._core.count(ResultFilter(status, queue, func, since)))
-
-    count_sync = count
-
-    def purge_expired(self, limit: int) -> int:
-        return wait(self._core.purge_expired(a_number(limit, "limit")))
-
-    purge_expired_sync = purge_expired
-
-    def close(self) -> None:
-        wait(self._core.close())
-
-    close_sync = close
-
-
-class NativeEventStorage(EventStorage):
-    """An event storage in Rust."""
-
-    def __init__(self, core: _omniq.Events) -> None:
-        self._core = core
-
-    def log_many(self, events: Sequence[TaskEvent]) -> None:
-        wait(self._core.log_many(all_of(events, TaskEvent, "events", "give TaskEvents")))
-
-    log_many_sync = log_many
-
-    def query(
-        self,
-        *,
-        task_id: UUID | None = None,
-        kind: str | None = None,
-        queue: str | None = None,
-        worker: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        after: int | None = None,
-        latest: bool = False,
-        limit: int | None = None,
-    ) -> builtins.list[TaskEvent]:
-        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
-        return wait(self._core.query(made))
-
-    query_sync = query
-
-    def count(
-        self,
-        *,
-        task_id: UUID | None = None,
-        kind: str | None = None,
-        queue: str | None = None,
-        worker: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        after: int | None = None,
-    ) -> int:
-        return wait(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
-
-    count_sync = count
-
-    def purge(self, before: datetime, limit: int) -> int:
-        return wait(self._core.purge(before, a_number(limit, "limit")))
-
-    purge_sync = purge
-
-    def close(self) -> None:
-        wait(self._core.close())
-
-    close_sync = close

@@ -1,4 +1,4 @@
-//! Which database the queue is in, so that a connection to another one is refused.
+//! Which database the schema is in, so that a connection to another one is refused.
 
 use std::sync::Mutex;
 
@@ -11,11 +11,11 @@ use omniq_core::sync::locked;
 
 /// Remembers the identity of the database. It changes when the server restarts.
 #[derive(Debug, Default)]
-pub(super) struct DatabaseIds(Mutex<Option<DatabaseId>>);
+pub(crate) struct DatabaseIds(Mutex<Option<DatabaseId>>);
 
 impl DatabaseIds {
     /// The identity, asked for at the first call, and again if `stale` is what is remembered.
-    pub(super) async fn get(&self, db: &Db, stale: Option<&DatabaseId>) -> Result<DatabaseId> {
+    pub(crate) async fn get(&self, db: &Db, stale: Option<&DatabaseId>) -> Result<DatabaseId> {
         db.check_open()?;
         let known = locked(&self.0).clone();
         match known {
@@ -30,37 +30,32 @@ impl DatabaseIds {
 }
 
 /// The identity at this moment.
-pub(super) async fn ask(db: &Db) -> Result<DatabaseId> {
+pub(crate) async fn ask(db: &Db) -> Result<DatabaseId> {
     let row = db.one(&db.sql.database_id, &[]).await?;
     let mut columns = Columns::new(&row);
-    Ok(DatabaseId {
-        database: columns.take()?,
-        server: columns.take()?,
-        schema: db.schema.name().to_owned(),
-        limits: db.settings().limits(),
-    })
+    Ok(DatabaseId { database: columns.take()?, server: columns.take()?, schema: db.schema.name().to_owned() })
 }
 
-/// The refusal of a connection that leads to another database than the queue's.
-pub(crate) fn another(database: &str, queue: &DatabaseId) -> Error {
-    let DatabaseId { database: ours, schema, .. } = queue;
+/// The refusal of a connection that leads to another database.
+pub(crate) fn another(database: &str, right: &DatabaseId) -> Error {
+    let DatabaseId { database: ours, schema, .. } = right;
     Error::invalid(format!(
-        "the connection leads to database {database:?}, and the queue (schema {schema:?}) is in database {ours:?}{}: give a \
-         connection to the queue's own database; nothing was written",
+        "the connection leads to database {database:?}, and OmniQ's schema {schema:?} is in database {ours:?}{}: give a \
+         connection to that database; nothing was written",
         if database == ours { " of another server" } else { "" }
     ))
 }
 
 /// The same where the database lacks the schema or its functions. As any failed statement, this one has aborted the transaction.
-pub(super) fn without_tables(error: Error, queue: &DatabaseId) -> Error {
+pub(super) fn without_tables(error: Error, right: &DatabaseId) -> Error {
     // What lacks a column is there.
     if !error.is_schema_missing() || error.sqlstate() == Some(NO_COLUMN) {
         return error;
     }
-    let DatabaseId { database, schema, .. } = queue;
+    let DatabaseId { database, schema, .. } = right;
     let message = format!(
-        "the connection leads to a database without OmniQ's schema {schema:?}, and the queue is in database {database:?}: give a \
-         connection to the queue's own database; nothing was written"
+        "the connection leads to a database without OmniQ's schema {schema:?}, which is in database {database:?}: give a \
+         connection to that database; nothing was written"
     );
     Error::invalid(message).with_source(error)
 }

@@ -1,0 +1,82 @@
+//! The end of runs in transactions of the user.
+
+use super::{Backend, Report, settle};
+use crate::model::*;
+use crate::{Error, Result, verbs};
+
+impl Backend {
+    /// The statement that adds tasks in a transaction of the user, and their ids; see
+    /// [`TaskQueue::enqueue_statement`](crate::TaskQueue::enqueue_statement). Error `is_duplicate` for an id that the user
+    /// chose, if results are stored elsewhere than the queue and have one of an earlier task with it.
+    pub async fn enqueue_statement(
+        &self,
+        tasks: Vec<NewTask>,
+        stale: Option<DatabaseId>,
+    ) -> Result<(TransactionStatement, Vec<TaskId>)> {
+        self.check_chosen(&tasks).await?;
+        self.queue.enqueue_statement(tasks, stale).await
+    }
+
+    /// The statement that settles runs with their results and events in a transaction of the user; see
+    /// [`TaskQueue::settle_statement`](crate::TaskQueue::settle_statement). Results or events are left out if they are
+    /// off.
+    ///
+    /// Error `is_invalid` if no transaction reaches the queue, if a settlement has a result or an event whose storage is
+    /// elsewhere than the queue, or if a value is too large.
+    pub async fn settle_statement(
+        &self,
+        batch: &[Settlement],
+        mode: SettleMode,
+    ) -> Result<TransactionStatement> {
+        let here = self.queue.location();
+        let results = self.results.as_ref().map(|results| results.location() == here);
+        let events = self.events().map(|events| events.location() == here);
+        let is_elsewhere = |is_here: Option<bool>, written: fn(&Settlement) -> bool| {
+            is_here == Some(false) && batch.iter().any(written)
+        };
+        for (part, elsewhere) in [
+            ("results", is_elsewhere(results, |one| one.result.is_some())),
+            ("events", is_elsewhere(events, |one| !one.events.is_empty())),
+        ] {
+            if elsewhere {
+                // A queue that no transaction reaches refuses any batch.
+                self.queue.settle_statement(&[], mode).await?;
+                return Err(Error::invalid(format!(
+                    "{part} are kept elsewhere than the queue, which no transaction joins: keep them in the queue's database, or \
+                     settle the task without a connection"
+                )));
+            }
+        }
+        for result in batch.iter().filter_map(|settlement| settlement.result.as_ref()) {
+            self.limits.check_result(result)?;
+        }
+        let kept = settle::part(batch, results.is_some(), events.is_some());
+        self.queue.settle_statement(&kept, mode).await
+    }
+
+    /// The statement that completes a dequeued task in a transaction of the user, with its result and event. Errors as
+    /// for [`settle_statement`](Self::settle_statement); `is_claim_lost` if no worker holds the task.
+    pub async fn complete_statement(
+        &self,
+        task: &Task,
+        value: Option<Payload>,
+    ) -> Result<TransactionStatement> {
+        self.report_statement(Report { value, ..Report::new(task, Outcome::Complete) }).await
+    }
+
+    /// The statement that reports the failure of a dequeued task in a transaction of the user, and the state in which it
+    /// leaves the task (`Scheduled` or `Dead`). Errors as for [`complete_statement`](Self::complete_statement).
+    pub async fn fail_statement(
+        &self,
+        task: &Task,
+        error: TaskError,
+    ) -> Result<(TransactionStatement, TaskState)> {
+        let (outcome, state) = verbs::failed(task, error);
+        Ok((self.report_statement(Report::new(task, outcome)).await?, state))
+    }
+
+    pub(crate) async fn report_statement(&self, report: Report<'_>) -> Result<TransactionStatement> {
+        report.task.held()?;
+        self.settle_statement(&[self.record(report)], SettleMode::All).await
+    }
+}

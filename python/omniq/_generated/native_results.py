@@ -1,0 +1,115 @@
+"""The result storage whose verbs are all in Rust, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
+from omniq._loop import wait
+from omniq.models import ResultFilter, ResultStatus, TaskResult
+from omniq.storage.base import ResultStorage
+from omniq.transaction import execute_in_sync, is_inside_sync
+
+__all__ = ["NativeResultStorage"]
+
+
+class NativeResultStorage(ResultStorage):
+    """A result storage in Rust."""
+
+    #: As for a queue.
+    _is_test = False
+
+    def __init__(self, core: _omniq.Results) -> None:
+        self._core = core
+
+    def store(self, result: TaskResult, *, connection: Any = None) -> None:
+        """Stores a result, in place of an earlier one of the same task.
+
+        Args:
+            result: The result.
+            connection: Your open connection to the storage's database, of asyncpg, psycopg, SQLAlchemy or Django. The
+                result is stored in its transaction: a commit makes it visible, a rollback leaves the earlier one.
+                Default: none.
+
+        Raises:
+            OmniQError: For a result that cannot be stored; nothing is written then.
+            InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
+        """
+        made = an(result, TaskResult, "result", "give a TaskResult")
+        if is_inside_sync(connection, self._is_test):
+            execute_in_sync(connection, self._core.store_statement([made]))
+        else:
+            wait(self._core.store(made))
+
+    store_sync = store
+
+    def store_many(self, results: Sequence[TaskResult], *, connection: Any = None) -> None:
+        """Stores results, all or none. Of two for the same task in one call the later one is kept.
+
+        Args:
+            results: The results.
+            connection: As for `store`. Default: none.
+        """
+        made = all_of(results, TaskResult, "results", "give TaskResults")
+        if is_inside_sync(connection, self._is_test):
+            execute_in_sync(connection, self._core.store_statement(made))
+        else:
+            wait(self._core.store_many(made))
+
+    store_many_sync = store_many
+
+    def get_many(self, ids: Sequence[UUID]) -> builtins.list[TaskResult | None]:
+        return wait(self._core.get_many(many_ids(ids)))
+
+    get_many_sync = get_many
+
+    def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
+        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+
+    wait_sync = wait
+
+    def delete_many(self, ids: Sequence[UUID]) -> int:
+        return wait(self._core.delete_many(many_ids(ids)))
+
+    delete_many_sync = delete_many
+
+    def list(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[TaskResult]:
+        return wait(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
+
+    list_sync = list
+
+    def count(
+        self,
+        *,
+        status: ResultStatus | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        return wait(self._core.count(ResultFilter(status, queue, func, since)))
+
+    count_sync = count
+
+    def purge_expired(self, limit: int) -> int:
+        return wait(self._core.purge_expired(a_number(limit, "limit")))
+
+    purge_expired_sync = purge_expired
+
+    def close(self) -> None:
+        wait(self._core.close())
+
+    close_sync = close

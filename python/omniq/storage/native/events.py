@@ -1,0 +1,94 @@
+"""The event storage whose verbs are all in Rust, async. Its blocking twin is made from this file."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from omniq import _omniq
+from omniq._checks import a_number, all_of, an
+from omniq._loop import run
+from omniq.models import EventFilter, TaskEvent
+from omniq.storage.base import AsyncEventStorage
+from omniq.transaction import execute_in, is_inside
+
+__all__ = ["AsyncNativeEventStorage"]
+
+
+class AsyncNativeEventStorage(AsyncEventStorage):
+    """An event storage in Rust."""
+
+    #: As for a queue.
+    _is_test = False
+
+    def __init__(self, core: _omniq.Events) -> None:
+        self._core = core
+
+    async def log(self, event: TaskEvent, *, connection: Any = None) -> None:
+        """Adds an event.
+
+        Args:
+            event: The event.
+            connection: Your open connection to the storage's database, of asyncpg, psycopg, SQLAlchemy or Django. The
+                event is added in its transaction: a commit makes it visible, a rollback leaves nothing. Default: none.
+
+        Raises:
+            InvalidError: For bad data, and for a connection of another kind or to another database; nothing is written
+                then.
+        """
+        made = an(event, TaskEvent, "event", "give a TaskEvent")
+        if await is_inside(connection, self._is_test):
+            await execute_in(connection, self._core.log_statement([made]))
+        else:
+            await run(self._core.log(made))
+
+    async def log_many(self, events: Sequence[TaskEvent], *, connection: Any = None) -> None:
+        """Adds events, all or none; they keep their order.
+
+        Args:
+            events: The events.
+            connection: As for `log`. Default: none.
+        """
+        made = all_of(events, TaskEvent, "events", "give TaskEvents")
+        if await is_inside(connection, self._is_test):
+            await execute_in(connection, self._core.log_statement(made))
+        else:
+            await run(self._core.log_many(made))
+
+    async def query(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> builtins.list[TaskEvent]:
+        made = EventFilter(task_id, kind, queue, worker, since, until, after, latest, limit)
+        return await run(self._core.query(made))
+
+    async def count(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+    ) -> int:
+        return await run(self._core.count(EventFilter(task_id, kind, queue, worker, since, until, after)))
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        return await run(self._core.purge(before, a_number(limit, "limit")))
+
+    async def close(self) -> None:
+        await run(self._core.close())
