@@ -40,12 +40,13 @@ def twin_of(source: str, name: str) -> str:
     # The functions of `omniq.transaction` have their blocking forms beside them.
     imported = re.search(r"^from omniq\.transaction import (.*)$", text, re.M)
     if imported is not None:
-        for name in imported[1].split(", "):
-            text = text.replace(f"await {name}(", f"{name}_sync(")
+        for function in imported[1].split(", "):
+            text = text.replace(f"await {function}(", f"{function}_sync(")
         names = re.sub(r"\w+", r"\g<0>_sync", imported[1])
         text = text.replace(imported[0], f"from omniq.transaction import {names}")
     text = text.replace("async def __aenter__", "def __enter__").replace("async def __aexit__", "def __exit__")
-    text = text.replace("    async def ", "    def ").replace("await self.", "self.")
+    text = text.replace("    async def ", "    def ").replace("await self.", "self.").replace("async for ", "for ")
+    text = re.sub(r"for (\w+) in (\w+):\n +yield \1\n", r"yield from \2\n", text)
     text = re.sub(r"\bAsync([A-Z]\w+)", r"\1", text)
     text = re.sub(r"(custom\(self, )True", r"\1False", text)
     text = re.sub(

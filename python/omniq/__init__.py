@@ -13,6 +13,7 @@ from omniq._omniq import __version__, after_fork
 from omniq.app import (
     AsyncHandle,
     AsyncOmniQ,
+    AsyncTaskGroup,
     Context,
     Depends,
     Discard,
@@ -22,6 +23,7 @@ from omniq.app import (
     Retry,
     Snooze,
     TaskFailed,
+    TaskGroup,
     injected,
 )
 from omniq.backend.base import AsyncBackend
@@ -54,6 +56,7 @@ __all__ = [
     "AsyncHandle",
     "AsyncOmniQ",
     "AsyncPostgresBackend",
+    "AsyncTaskGroup",
     "Backend",
     "Backoff",
     "BlockingInAsyncError",
@@ -87,6 +90,7 @@ __all__ = [
     "TaskError",
     "TaskEvent",
     "TaskFailed",
+    "TaskGroup",
     "TaskResult",
     "TimeoutError",
     "UnavailableError",

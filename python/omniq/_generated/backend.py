@@ -1,4 +1,4 @@
-"""A task queue with results and events in one object, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+"""A task queue with results and events in one object, blocking: made from `base.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 __all__ = ["Backend"]
+
+Part = TypeVar("Part", NativeQueue, NativeResultStorage, NativeEventStorage)
 
 
 class Backend(Parts):
@@ -50,9 +52,7 @@ class Backend(Parts):
         given = self._given.get("tasks")
         if isinstance(given, NativeQueue):
             return given
-        queue = NativeQueue(self._handle("tasks"))
-        queue._is_test = self._is_test
-        return queue
+        return self._seen(NativeQueue(self._handle("tasks")), given)
 
     @property
     def results(self) -> NativeResultStorage:
@@ -64,9 +64,7 @@ class Backend(Parts):
         given = self._given.get("results")
         if isinstance(given, NativeResultStorage):
             return given
-        results = NativeResultStorage(self._handle("results"))
-        results._is_test = self._is_test
-        return results
+        return self._seen(NativeResultStorage(self._handle("results")), given)
 
     @property
     def events(self) -> NativeEventStorage:
@@ -78,9 +76,14 @@ class Backend(Parts):
         given = self._given.get("events")
         if isinstance(given, NativeEventStorage):
             return given
-        events = NativeEventStorage(self._handle("events"))
-        events._is_test = self._is_test
-        return events
+        return self._seen(NativeEventStorage(self._handle("events")), given)
+
+    def _seen(self, part: Part, given: object) -> Part:
+        """A part of the backend under the verbs of the Rust side."""
+        part._is_test = self._is_test
+        # A custom storage lives as long as what leads to it, which its handle alone does not ensure.
+        vars(part)["_given"] = given
+        return part
 
     def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.

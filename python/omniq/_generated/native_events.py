@@ -1,9 +1,9 @@
-"""The event storage whose verbs are all in Rust, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+"""The event storage whose verbs are all in Rust, blocking: made from `events.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -79,6 +79,50 @@ class NativeEventStorage(EventStorage):
         return wait(self._core.query(made))
 
     query_sync = query
+
+    def iterate(
+        self,
+        *,
+        task_id: UUID | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        page: int = 1_000,
+    ) -> Iterator[TaskEvent]:
+        """All events that the filter selects, in order, read a page at a time. It ends when there are no more; to follow a
+        log, go on with `after`.
+
+        Args:
+            task_id: About this task. Default: any, as for the other arguments.
+            kind: Of this kind.
+            queue: Of this queue.
+            worker: Of the worker with this name.
+            since: At or after this time.
+            until: Before this time.
+            after: After the event with this id.
+            page: How many events are read at a time, 1 to 10,000. Default: 1,000.
+        """
+        size = a_number(page, "page", 1, 10_000)
+        while True:
+            found = self.query(
+                task_id=task_id,
+                kind=kind,
+                queue=queue,
+                worker=worker,
+                since=since,
+                until=until,
+                after=after,
+                limit=size,
+            )
+            yield from found
+            if len(found) < size:
+                return
+            after = found[-1].id
+
+    iterate_sync = iterate
 
     def count(
         self,

@@ -1,9 +1,9 @@
-"""The task queue whose verbs are all in Rust, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+"""The task queue whose verbs are all in Rust, blocking: made from `queue.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from omniq.models import (
     TaskState,
     TaskUpdate,
 )
+from omniq.models.enums import StateName
 from omniq.storage._checks import a_task, failures, held_tasks, new_tasks, settlements
 from omniq.storage.base import TaskQueue
 from omniq.storage.options import NewTaskLike, SharedOptions
@@ -202,7 +203,7 @@ class NativeQueue(TaskQueue):
         self,
         *,
         queue: str | None = None,
-        state: TaskState | None = None,
+        state: TaskState | StateName | None = None,
         func: str | None = None,
         after: UUID | None = None,
         limit: int | None = None,
@@ -211,12 +212,47 @@ class NativeQueue(TaskQueue):
 
     list_sync = list
 
-    def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    def iterate(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        after: UUID | None = None,
+        page: int = 1_000,
+    ) -> Iterator[Task]:
+        """All tasks that the filter selects, by id, read a page at a time: ``for task in queue.iterate(state="dead")``.
+
+        A task that the filter selects all the time comes once. One that changes meanwhile comes as it was when its page
+        was read, or not at all. No transaction is open in between.
+
+        Args:
+            queue: Of this queue. Default: any, as for `state` and `func`.
+            state: In this state.
+            func: Of this function.
+            after: After this id.
+            page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
+        """
+        size = a_number(page, "page", 1, 10_000)
+        while True:
+            found = self.list(queue=queue, state=state, func=func, after=after, limit=size)
+            yield from found
+            if len(found) < size:
+                return
+            after = found[-1].id
+
+    iterate_sync = iterate
+
+    def count(
+        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+    ) -> int:
         return wait(self._core.count(TaskFilter(queue, state, func)))
 
     count_sync = count
 
-    def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    def purge(
+        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+    ) -> int:
         return wait(self._core.purge(TaskFilter(queue, state, func)))
 
     purge_sync = purge

@@ -1,9 +1,9 @@
-"""The result storage whose verbs are all in Rust, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+"""The result storage whose verbs are all in Rust, blocking: made from `results.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
 from omniq._loop import wait
 from omniq.models import ResultFilter, ResultStatus, TaskResult
+from omniq.models.enums import StatusName
 from omniq.storage.base import ResultStorage
 from omniq.transaction import execute_in_sync, is_inside_sync
 
@@ -81,7 +82,7 @@ class NativeResultStorage(ResultStorage):
     def list(
         self,
         *,
-        status: ResultStatus | None = None,
+        status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
         since: datetime | None = None,
@@ -92,10 +93,41 @@ class NativeResultStorage(ResultStorage):
 
     list_sync = list
 
+    def iterate(
+        self,
+        *,
+        status: ResultStatus | StatusName | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        page: int = 1_000,
+    ) -> Iterator[TaskResult]:
+        """All results that the filter selects, the latest finished first, read a page at a time. Those that finish
+        meanwhile do not come.
+
+        Args:
+            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            queue: Of this queue.
+            func: Of this function.
+            since: Finished at or after this time.
+            after: After this (finished_at, task_id).
+            page: How many results are read at a time, 1 to 10,000. Default: 1,000.
+        """
+        size = a_number(page, "page", 1, 10_000)
+        while True:
+            found = self.list(status=status, queue=queue, func=func, since=since, after=after, limit=size)
+            yield from found
+            if len(found) < size:
+                return
+            after = (found[-1].finished_at, found[-1].task_id)
+
+    iterate_sync = iterate
+
     def count(
         self,
         *,
-        status: ResultStatus | None = None,
+        status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
         since: datetime | None = None,

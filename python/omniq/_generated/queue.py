@@ -1,4 +1,4 @@
-"""The task queue's interface, blocking: made from `is_inside` by `python/twins.py`. Do not edit it by hand."""
+"""The task queue's interface, blocking: made from `queue.py` by `python/twins.py`. Do not edit it by hand."""
 
 from __future__ import annotations
 

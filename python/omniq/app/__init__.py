@@ -5,8 +5,9 @@ from omniq.app.context import Context
 from omniq.app.depends import Depends, injected
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, TaskFailed
 from omniq.app.function import AsyncTaskFunction, TaskFunction
+from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.app.handle import AsyncHandle, Handle
-from omniq.app.options import CallOptions, TaskOptions
+from omniq.app.options import CallOptions, TaskDefaults, TaskOptions
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.run import StopReason
 
@@ -14,6 +15,7 @@ __all__ = [
     "AsyncHandle",
     "AsyncOmniQ",
     "AsyncTaskFunction",
+    "AsyncTaskGroup",
     "AsyncWorker",
     "CallOptions",
     "Context",
@@ -25,8 +27,10 @@ __all__ = [
     "Retry",
     "Snooze",
     "StopReason",
+    "TaskDefaults",
     "TaskFailed",
     "TaskFunction",
+    "TaskGroup",
     "TaskOptions",
     "Worker",
     "WorkerOptions",

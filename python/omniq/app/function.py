@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
@@ -52,11 +52,11 @@ class BaseFunction(Generic[Q, S, P, R]):
     is_async: bool
 
     def __init__(
-        self, app: BaseApp, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
+        self, owner: Owner, function: Callable[Q, S], options: TaskOptions, namespace: dict[str, Any] | None
     ) -> None:
         # The attributes of a callable object are not copied.
         functools.update_wrapper(self, function, updated=("__dict__",) if inspect.isroutine(function) else ())
-        self.app = app
+        self._owner = owner
         self.function = function
         self.is_async = is_async(function)
         settings: dict[str, Any] = dict(options)
@@ -71,13 +71,21 @@ class BaseFunction(Generic[Q, S, P, R]):
         self.process: bool = a_flag(settings.pop("process", False), "process")
         if self.process and self.is_async:
             raise ConfigError(f"task {self.name}: process=True is for def functions, and this one is async")
-        self._options = settings
+        self._own = settings
         self._namespace = namespace
         self._connection: Any = None
-        self._template: _omniq.Template | None = None
-        self._codec = self._codec_of(settings)
+        self._bound: _Bound | None = None
         self._shared = _Shared()
-        self._make_template()
+        self._check()
+
+    @property
+    def app(self) -> BaseApp:
+        """The application that it belongs to.
+
+        Raises:
+            ConfigError: If it belongs to a group that no application includes.
+        """
+        return self._owner._application()
 
     # The following are made at first use, so that annotations may name what is defined later.
 
@@ -90,12 +98,13 @@ class BaseFunction(Generic[Q, S, P, R]):
     def arguments(self) -> Arguments:
         """Encodes and decodes the arguments."""
         allow = self.app.allow_pickle
-        return self._once("arguments", lambda: Arguments(self.name, self.signature, allow))  # type: ignore[no-any-return]
+        return self._once(f"arguments {allow}", lambda: Arguments(self.name, self.signature, allow))  # type: ignore[no-any-return]
 
     @property
     def returns(self) -> Value:
         """Encodes and decodes the value of a run."""
-        return self._once("returns", lambda: Value(self.signature.returns, self.app.allow_pickle))  # type: ignore[no-any-return]
+        allow = self.app.allow_pickle
+        return self._once(f"returns {allow}", lambda: Value(self.signature.returns, allow))  # type: ignore[no-any-return]
 
     def plan(self) -> CallPlan:
         """The plan of its runs, with the middleware that the application has at this time."""
@@ -133,13 +142,13 @@ class BaseFunction(Generic[Q, S, P, R]):
                 once.
             delay (float | timedelta): The earliest start, as a span from now in seconds or as `timedelta`. Refused
                 together with `run_at`. Default: at once.
-            ttl (float | timedelta): The task expires if no worker has begun it within this span, in seconds or as
-                `timedelta`, from the later of creation and start time. Default: the function's.
+            ttl (float | timedelta | None): The task expires if no worker has begun it within this span, in seconds or
+                as `timedelta`, from the later of creation and start time. ``None``: no end. Default: the function's.
             max_retries (int): How many times the task may be retried if it fails, 0 to 1,000,000. Default: the
                 function's.
             backoff (Backoff): The wait before a retry. Default: the function's.
-            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. Default: the
-                function's.
+            timeout (float | timedelta | None): The longest that one run may take, in seconds or as `timedelta`.
+                ``None``: no limit. Default: the function's.
             metadata (dict[str, Any]): A dict that travels with the task, in place of the function's. Default: the
                 function's.
             codec (str): The codec of arguments and value. Default: the function's.
@@ -157,40 +166,55 @@ class BaseFunction(Generic[Q, S, P, R]):
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
         # `run_at` and `delay` set the same value: the later one wins.
-        kept = dict(self._options)
+        kept = dict(self._own)
         for one, other in (("run_at", "delay"), ("delay", "run_at")):
             if given.get(one) is not None:
                 kept.pop(other, None)
-        made._options = {**kept, **given}
-        made._codec = self._codec_of(made._options)
-        made._make_template()
+        made._own = {**kept, **given}
+        made._bound = None
+        made._check()
         return made
 
-    def _codec_of(self, options: dict[str, Any]) -> str:
-        codec = a_text_or_none(options.get("codec"), "codec")
-        return self.app.codec if codec is None else codec
+    def _template(self, default_codec: str) -> tuple[str, _omniq.Template]:
+        # `None` stands for the library's default, also where the owner has another.
+        options = {**self._owner._defaults_of(self.name), **self._own}
+        options = {name: value for name, value in options.items() if value is not None}
+        codec = a_text_or_none(options.pop("codec", None), "codec") or default_codec
+        return codec, _omniq.Template(NewTask(self.name, **options), codec)
 
-    def _new_task(self) -> NewTask:
-        options = {name: value for name, value in self._options.items() if value is not None}
-        options.pop("codec", None)
-        return NewTask(self.name, **options)
+    def _check(self) -> None:
+        """Refuses bad options where they are written, also before the application is known."""
+        if self._owner._is_included():
+            self._now()
+        else:
+            self._template("json")
 
-    def _make_template(self) -> None:
-        self._template = _omniq.Template(self._new_task(), self._codec)
+    def _now(self) -> _Bound:
+        """What the options come to in the present application."""
+        app, bound = self.app, self._bound
+        if bound is None or bound.app is not app:
+            bound = self._bound = _Bound(app, *self._template(app.codec))
+        return bound
+
+    def queue_name(self) -> str:
+        """The queue of its tasks."""
+        queue: str = {**self._owner._defaults_of(self.name), **self._own}.get("queue") or "default"
+        return queue
 
     def _enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _omniq.Pending[UUID]:
-        data = self.arguments.write(args, kwargs, self._codec)
-        return self._template.enqueue(self.app._core, data)  # type: ignore[union-attr]
+        app, codec, template = self._now()
+        return template.enqueue(app._core, self.arguments.write(args, kwargs, codec))
 
     def _written(self, calls: Iterable[Any]) -> list[bytes]:
         arguments = self.arguments
         written: list[bytes] = []
-        quick = arguments.quick_writer(self._codec)
+        codec = self._now().codec
+        quick = arguments.quick_writer(codec)
         call: Any = None
         try:
             for call in several(calls, "calls", "calls"):
                 data = quick(call)
-                written.append(arguments.write(*arguments.unpack(call), self._codec) if data is None else data)
+                written.append(arguments.write(*arguments.unpack(call), codec) if data is None else data)
         except OmniQError as error:
             if not error.message.startswith("task "):
                 raise
@@ -200,21 +224,24 @@ class BaseFunction(Generic[Q, S, P, R]):
         return written
 
     def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
-        return self._template.enqueue_many(self.app._core, self._written(calls))  # type: ignore[union-attr]
+        app, _, template = self._now()
+        return template.enqueue_many(app._core, self._written(calls))
 
     def _inside(
         self, written: list[bytes]
     ) -> Callable[[_omniq._DatabaseId | None], _omniq.Pending[_omniq._RawStatement]]:
         """The enqueue of these calls inside the user's transaction."""
-        core, template = self.app._core, self._template
-        assert template is not None
+        app, _, template = self._now()
+        core = app._core
         return lambda stale: template.enqueue_statement(core, written, stale)
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if not is_inside_sync(self._connection, self.app._is_test):
             id = wait(self._enqueue(args, kwargs))
         else:
-            id = enqueue_in_sync(self._connection, self._inside([self.arguments.write(args, kwargs, self._codec)]))[0]
+            id = enqueue_in_sync(
+                self._connection, self._inside([self.arguments.write(args, kwargs, self._now().codec)])
+            )[0]
         self.app._enqueued_sync([id])
         return id
 
@@ -229,9 +256,32 @@ class BaseFunction(Generic[Q, S, P, R]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> Any:
         # Pickled by its name in its module, as functions are.
-        return getattr(self.function, "__qualname__", self.name)
+        return self._owner._reduced(self.function, getattr(self.function, "__qualname__", self.name))
+
+
+class Owner(Protocol):
+    """What a function belongs to: an application, or a group that an application includes."""
+
+    def _application(self) -> BaseApp: ...
+
+    def _is_included(self) -> bool: ...
+
+    def _defaults_of(self, name: str) -> dict[str, Any]:
+        """The options of a function with this name that has none of its own."""
+        ...
+
+    def _reduced(self, function: Any, place: str, /) -> Any:
+        """The answer of a task's ``__reduce__``; `place` is the function's name in its module."""
+
+
+class _Bound(NamedTuple):
+    """What a function's options come to in an application."""
+
+    app: BaseApp
+    codec: str
+    template: _omniq.Template
 
 
 class _Shared:
@@ -284,7 +334,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         if self._connection is None or not await is_inside(self._connection, self.app._is_test):
             id = await run(self._enqueue(args, kwargs))
         else:
-            inside = self._inside([self.arguments.write(args, kwargs, self._codec)])
+            inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
             id = (await enqueue_in(self._connection, inside))[0]
         if self.app._is_eager:
             await self.app._enqueued([id])

@@ -8,14 +8,12 @@ from uuid import UUID
 
 from omniq.models import Backoff
 
-__all__ = ["CallOptions", "TaskOptions"]
+__all__ = ["CallOptions", "TaskDefaults", "TaskOptions"]
 
 
-class TaskOptions(TypedDict, total=False):
-    """The options of every task of a function, given to `AsyncOmniQ.task`."""
+class TaskDefaults(TypedDict, total=False):
+    """The options that functions without their own have, given to an application, a route or a group."""
 
-    #: The name under which workers find it, in every language. Default: the function's own name.
-    name: str
     #: The queue. Default: ``"default"``.
     queue: str
     #: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
@@ -25,15 +23,24 @@ class TaskOptions(TypedDict, total=False):
     #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
     backoff: Backoff
     #: The longest that one run may take, in seconds or as `timedelta`. After it an ``async def`` function is cancelled,
-    #: one in a process is ended, and one in a thread is notified by its `Context`. Default: no limit.
-    timeout: float | timedelta
+    #: one in a process is ended, and one in a thread is notified by its `Context`. ``None``: no limit, whatever the
+    #: defaults say. Default: no limit.
+    timeout: float | timedelta | None
     #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
-    #: creation and start time. Default: no end.
-    ttl: float | timedelta
+    #: creation and start time. ``None``: no end, whatever the defaults say. Default: no end.
+    ttl: float | timedelta | None
     #: A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: that of the application, which is ``"json"`` unless set.
     codec: str
+
+
+class TaskOptions(TaskDefaults, total=False):
+    """The options of every task of a function, given to `AsyncOmniQ.task`."""
+
+    #: The name under which workers find it, in every language. Default: the function's own name; in a group, after the
+    #: group's name and a dot.
+    name: str
     #: Whether a ``def`` function runs in a process: for work that is bound by the processor, and for timeouts that end
     #: any run. The program needs a main guard, as with `multiprocessing`. Default: false.
     process: bool
@@ -54,14 +61,14 @@ class CallOptions(TypedDict, total=False):
     #: once.
     delay: float | timedelta
     #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
-    #: creation and start time. Default: the function's.
-    ttl: float | timedelta
+    #: creation and start time. ``None``: no end. Default: the function's.
+    ttl: float | timedelta | None
     #: How many times the task may be retried if it fails, 0 to 1,000,000. Default: the function's.
     max_retries: int
     #: The wait before a retry. Default: the function's.
     backoff: Backoff
-    #: The longest that one run may take, in seconds or as `timedelta`. Default: the function's.
-    timeout: float | timedelta
+    #: The longest that one run may take, in seconds or as `timedelta`. ``None``: no limit. Default: the function's.
+    timeout: float | timedelta | None
     #: A dict that travels with the task, in place of the function's. Default: the function's.
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: the function's.

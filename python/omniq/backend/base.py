@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 __all__ = ["AsyncBackend"]
+
+Part = TypeVar("Part", AsyncNativeQueue, AsyncNativeResultStorage, AsyncNativeEventStorage)
 
 
 class AsyncBackend(Parts):
@@ -50,9 +52,7 @@ class AsyncBackend(Parts):
         given = self._given.get("tasks")
         if isinstance(given, AsyncNativeQueue):
             return given
-        queue = AsyncNativeQueue(self._handle("tasks"))
-        queue._is_test = self._is_test
-        return queue
+        return self._seen(AsyncNativeQueue(self._handle("tasks")), given)
 
     @property
     def results(self) -> AsyncNativeResultStorage:
@@ -64,9 +64,7 @@ class AsyncBackend(Parts):
         given = self._given.get("results")
         if isinstance(given, AsyncNativeResultStorage):
             return given
-        results = AsyncNativeResultStorage(self._handle("results"))
-        results._is_test = self._is_test
-        return results
+        return self._seen(AsyncNativeResultStorage(self._handle("results")), given)
 
     @property
     def events(self) -> AsyncNativeEventStorage:
@@ -78,9 +76,14 @@ class AsyncBackend(Parts):
         given = self._given.get("events")
         if isinstance(given, AsyncNativeEventStorage):
             return given
-        events = AsyncNativeEventStorage(self._handle("events"))
-        events._is_test = self._is_test
-        return events
+        return self._seen(AsyncNativeEventStorage(self._handle("events")), given)
+
+    def _seen(self, part: Part, given: object) -> Part:
+        """A part of the backend under the verbs of the Rust side."""
+        part._is_test = self._is_test
+        # A custom storage lives as long as what leads to it, which its handle alone does not ensure.
+        vars(part)["_given"] = given
+        return part
 
     async def connect(self) -> Self:
         """Connects all parts unless they are connected, and returns the backend itself.

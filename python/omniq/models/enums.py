@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
 
 __all__ = ["Cancelled", "EventKind", "ResultStatus", "Settled", "TaskState"]
+
+#: The states and statuses by name, for arguments that take either.
+StateName = Literal["scheduled", "ready", "running", "dead", "completed", "cancelled", "expired", "discarded"]
+StatusName = Literal["completed", "failed", "cancelled", "expired", "discarded"]
 
 
 class _Name(str, Enum):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from omniq._checks import a_number, a_text_or_none
 from omniq.models.base import Model
-from omniq.models.enums import ResultStatus, TaskState
+from omniq.models.enums import ResultStatus, StateName, StatusName, TaskState
 
 __all__ = ["EventFilter", "ResultFilter", "TaskFilter"]
 
@@ -26,7 +26,7 @@ class TaskFilter(Model, frozen=True):
     #: Of this queue.
     queue: str | None = None
     #: In this state.
-    state: TaskState | None = None
+    state: TaskState | StateName | None = None
     #: Of this function.
     func: str | None = None
     #: After this id, for paging: that of the last task of the previous page. Ignored by count and purge.
@@ -43,7 +43,7 @@ class ResultFilter(Model, frozen=True):
     greatest id first."""
 
     #: With this status.
-    status: ResultStatus | None = None
+    status: ResultStatus | StatusName | None = None
     #: Of this queue.
     queue: str | None = None
     #: Of this function.

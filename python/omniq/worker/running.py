@@ -132,5 +132,5 @@ def _queues(app: BaseApp, given: Any) -> list[str]:
         raise ConfigError(f"queues = {given!r} is refused: give a list of names")
     if given is not None:
         return texts(given, "queues")
-    named = [task._options.get("queue") or "default" for task in app.functions.values()]
+    named = [task.queue_name() for task in app.functions.values()]
     return list(dict.fromkeys(named)) or ["default"]

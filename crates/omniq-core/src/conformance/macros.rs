@@ -60,6 +60,7 @@ macro_rules! queue_conformance {
             leases::c17_bad_workers_are_refused,
             look::c18_list_and_count_follow_the_filter,
             look::c18_list_in_pages,
+            look::c18_iterate_while_tasks_are_removed,
             look::c18_list_shows_whole_tasks,
             look::c18_get_finds_nothing_beside_a_batch,
             look::c19_figures_of_every_queue,

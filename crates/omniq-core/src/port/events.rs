@@ -4,10 +4,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use omniq_macros::{blocking, layered};
 
-use super::Location;
+use super::{Location, iterate};
 use crate::model::*;
 use crate::{Result, verbs};
 
@@ -37,6 +38,13 @@ pub trait EventStorage: Debug + Send + Sync + 'static {
     /// The events that the filter selects, in the order in which they were accepted.
     async fn query(&self, filter: &EventFilter) -> Result<Vec<TaskEvent>>;
 
+    /// All events that the filter selects, in order, read a page at a time (the filter's `limit`, or 1,000). It ends when
+    /// there are no more, or with the first error. The filter's `latest` is ignored.
+    fn iterate(&self, filter: EventFilter) -> BoxStream<'_, Result<TaskEvent>> {
+        let filter = EventFilter { latest: false, ..filter };
+        iterate::all(filter, async |filter| self.query(&filter).await)
+    }
+
     /// How many events the filter selects, regardless of its `limit`.
     async fn count(&self, filter: &EventFilter) -> Result<u64>;
 
@@ -59,4 +67,12 @@ pub trait EventStorage: Debug + Send + Sync + 'static {
 
     /// Where the events are kept.
     fn location(&self) -> Location;
+}
+
+impl<T: EventStorage + ?Sized> BlockingEvents<T> {
+    /// All events that the filter selects; see [`EventStorage::iterate`]. Each page blocks the calling thread.
+    pub fn iterate_sync(&self, filter: EventFilter) -> impl Iterator<Item = Result<TaskEvent>> {
+        let filter = EventFilter { latest: false, ..filter };
+        iterate::all_sync(filter, |filter| self.query_sync(filter))
+    }
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod heartbeat;
+mod iterate;
 mod maintenance;
 mod queue;
 mod results;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
 use tokio::time::Instant;
 
-use super::{Location, QueueMaintenance, WorkerQueue};
+use super::{Location, QueueMaintenance, WorkerQueue, iterate};
 use crate::model::*;
 use crate::{Error, Result, verbs};
 
@@ -214,6 +215,13 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// The tasks that the filter selects, by id.
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>>;
 
+    /// All tasks that the filter selects, by id, read a page at a time (the filter's `limit`, or 1,000). A task that the
+    /// filter selects all the time comes once. One that changes meanwhile comes as it was when its page was read, or not at
+    /// all. The stream ends with the first error.
+    fn iterate(&self, filter: TaskFilter) -> BoxStream<'_, Result<Task>> {
+        iterate::all(filter, async |filter| self.list(&filter).await)
+    }
+
     /// How many tasks the filter selects.
     async fn count(&self, filter: &TaskFilter) -> Result<u64>;
 
@@ -239,6 +247,13 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// Where the tasks are kept.
     fn location(&self) -> Location;
+}
+
+impl<T: TaskQueue + ?Sized> BlockingQueue<T> {
+    /// All tasks that the filter selects; see [`TaskQueue::iterate`]. Each page blocks the calling thread.
+    pub fn iterate_sync(&self, filter: TaskFilter) -> impl Iterator<Item = Result<Task>> {
+        iterate::all_sync(filter, |filter| self.list_sync(filter))
+    }
 }
 
 impl dyn TaskQueue {

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
 
-use super::Location;
+use super::{Location, iterate};
 use crate::model::*;
 use crate::{Result, verbs};
 
@@ -58,6 +59,12 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     /// The results that the filter selects, the latest finished first.
     async fn list(&self, filter: &ResultFilter) -> Result<Vec<TaskResult>>;
 
+    /// All results that the filter selects, the latest finished first, read a page at a time (the filter's `limit`, or
+    /// 1,000). Those that finish meanwhile do not come. The stream ends with the first error.
+    fn iterate(&self, filter: ResultFilter) -> BoxStream<'_, Result<TaskResult>> {
+        iterate::all(filter, async |filter| self.list(&filter).await)
+    }
+
     /// How many results the filter selects.
     async fn count(&self, filter: &ResultFilter) -> Result<u64>;
 
@@ -78,6 +85,13 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
 
     /// Where the results are kept.
     fn location(&self) -> Location;
+}
+
+impl<T: ResultStorage + ?Sized> BlockingResults<T> {
+    /// All results that the filter selects; see [`ResultStorage::iterate`]. Each page blocks the calling thread.
+    pub fn iterate_sync(&self, filter: ResultFilter) -> impl Iterator<Item = Result<TaskResult>> {
+        iterate::all_sync(filter, |filter| self.list_sync(filter))
+    }
 }
 
 impl dyn ResultStorage {

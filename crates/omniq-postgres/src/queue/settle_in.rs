@@ -94,7 +94,8 @@ impl AsyncPostgresQueue {
     }
 
     /// Settles runs in the user's own transaction, with their results and events, and returns one answer for each in the same order. With
-    /// [`SettleMode::Each`] a lost claim is answered with [`Settled::Lost`], with [`SettleMode::All`] it aborts the transaction. A
+    /// [`SettleMode::Each`] a lost claim is answered with [`Settled::Lost`], with [`SettleMode::All`], or if the transaction is not read
+    /// committed, it aborts the transaction. A
     /// settlement without a claim is `Lost`. A row that another session has locked is waited for. Otherwise as
     /// [`complete_in`](Self::complete_in).
     pub async fn settle_in(

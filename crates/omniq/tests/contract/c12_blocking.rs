@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use omniq::Error;
 use omniq::prelude::*;
+use omniq::{Error, EventFilter, EventKind, ResultFilter, ResultStatus, TaskEvent, TaskFilter, TaskResult};
 use tokio::runtime::Builder;
 
 use crate::c10_blocking::{database, open};
@@ -73,4 +73,31 @@ fn c13_a_drop_without_a_close_does_not_hang() {
     runtime.block_on(omniq_testkit::eventually("no session is left", PATIENCE, async || {
         (db.sessions().await == 0).then_some(())
     }));
+}
+
+#[test]
+fn c12_blocking_classes_iterate_over_long_lists() {
+    let db = database();
+    let settings = Settings::builder().url(db.url()).events("postgres").build().unwrap();
+    let queue = PostgresQueue::with_settings_sync(&settings).unwrap();
+    let results = PostgresResultStorage::with_settings_sync(&settings).unwrap();
+    let events = PostgresEventStorage::with_settings_sync(&settings).unwrap();
+    let ids = queue.enqueue_many_sync((0..25).map(|n| NewTask::new("f", &n).unwrap()).collect()).unwrap();
+    let page = TaskFilter { limit: Some(7), ..TaskFilter::default() };
+    let seen: Vec<TaskId> = queue.iterate_sync(page).map(|task| task.unwrap().id).collect();
+    assert_eq!(seen, ids);
+    results
+        .store_many_sync(ids.iter().map(|id| TaskResult::new(*id, ResultStatus::Completed)).collect())
+        .unwrap();
+    let page = ResultFilter { limit: Some(7), ..ResultFilter::default() };
+    assert_eq!(results.iterate_sync(page).map(Result::unwrap).count(), 25);
+    events.log_many_sync(vec![TaskEvent::new(EventKind::Started); 25]).unwrap();
+    let page = EventFilter { limit: Some(7), latest: true, ..EventFilter::default() };
+    let numbers: Vec<i64> = events.iterate_sync(page).map(|event| event.unwrap().id).collect();
+    assert!(numbers.len() == 25 && numbers.is_sorted());
+    queue.close_sync().unwrap();
+    let mut closed = queue.iterate_sync(TaskFilter::default());
+    assert!(closed.next().unwrap().unwrap_err().is_closed() && closed.next().is_none());
+    results.close_sync().unwrap();
+    events.close_sync().unwrap();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from omniq.models import (
     TaskState,
     TaskUpdate,
 )
+from omniq.models.enums import StateName
 from omniq.storage._checks import a_task, failures, held_tasks, new_tasks, settlements
 from omniq.storage.base import AsyncTaskQueue
 from omniq.storage.options import NewTaskLike, SharedOptions
@@ -182,17 +183,51 @@ class AsyncNativeQueue(AsyncTaskQueue):
         self,
         *,
         queue: str | None = None,
-        state: TaskState | None = None,
+        state: TaskState | StateName | None = None,
         func: str | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
         return await run(self._core.list(TaskFilter(queue, state, func, after, limit)))
 
-    async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    async def iterate(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        after: UUID | None = None,
+        page: int = 1_000,
+    ) -> AsyncIterator[Task]:
+        """All tasks that the filter selects, by id, read a page at a time: ``async for task in queue.iterate(state="dead")``.
+
+        A task that the filter selects all the time comes once. One that changes meanwhile comes as it was when its page
+        was read, or not at all. No transaction is open in between.
+
+        Args:
+            queue: Of this queue. Default: any, as for `state` and `func`.
+            state: In this state.
+            func: Of this function.
+            after: After this id.
+            page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
+        """
+        size = a_number(page, "page", 1, 10_000)
+        while True:
+            found = await self.list(queue=queue, state=state, func=func, after=after, limit=size)
+            for task in found:
+                yield task
+            if len(found) < size:
+                return
+            after = found[-1].id
+
+    async def count(
+        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+    ) -> int:
         return await run(self._core.count(TaskFilter(queue, state, func)))
 
-    async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    async def purge(
+        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+    ) -> int:
         return await run(self._core.purge(TaskFilter(queue, state, func)))
 
     async def pause(self, queue: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
 from omniq._loop import run
 from omniq.models import ResultFilter, ResultStatus, TaskResult
+from omniq.models.enums import StatusName
 from omniq.storage.base import AsyncResultStorage
 from omniq.transaction import execute_in, is_inside
 
@@ -71,7 +72,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
     async def list(
         self,
         *,
-        status: ResultStatus | None = None,
+        status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
         since: datetime | None = None,
@@ -80,10 +81,40 @@ class AsyncNativeResultStorage(AsyncResultStorage):
     ) -> builtins.list[TaskResult]:
         return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
 
+    async def iterate(
+        self,
+        *,
+        status: ResultStatus | StatusName | None = None,
+        queue: str | None = None,
+        func: str | None = None,
+        since: datetime | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        page: int = 1_000,
+    ) -> AsyncIterator[TaskResult]:
+        """All results that the filter selects, the latest finished first, read a page at a time. Those that finish
+        meanwhile do not come.
+
+        Args:
+            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            queue: Of this queue.
+            func: Of this function.
+            since: Finished at or after this time.
+            after: After this (finished_at, task_id).
+            page: How many results are read at a time, 1 to 10,000. Default: 1,000.
+        """
+        size = a_number(page, "page", 1, 10_000)
+        while True:
+            found = await self.list(status=status, queue=queue, func=func, since=since, after=after, limit=size)
+            for result in found:
+                yield result
+            if len(found) < size:
+                return
+            after = (found[-1].finished_at, found[-1].task_id)
+
     async def count(
         self,
         *,
-        status: ResultStatus | None = None,
+        status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
         since: datetime | None = None,

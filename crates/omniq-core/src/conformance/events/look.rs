@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::conformance::EventFixture;
@@ -115,4 +116,9 @@ pub async fn c25_query_in_pages(fixture: &dyn EventFixture) {
         seen.extend(page.iter().map(|event| event.data["number"].as_i64().unwrap()));
     }
     assert_eq!(seen, (0..130).collect::<Vec<_>>());
+    filter.after = Some(0);
+    filter.latest = true;
+    let iterated: Vec<_> = events.iterate(filter).try_collect().await.unwrap();
+    assert_eq!(iterated.len(), 130);
+    assert!(iterated.is_sorted_by_key(|event| event.id));
 }

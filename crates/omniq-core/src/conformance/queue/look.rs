@@ -1,5 +1,7 @@
 //! C18, C19: get, list, count, and the counts of queues.
 
+use futures_util::{StreamExt, TryStreamExt};
+
 use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
@@ -61,9 +63,33 @@ pub async fn c18_list_in_pages(fixture: &dyn QueueFixture) {
     }
     assert_eq!(seen, (0..130).collect::<Vec<_>>());
     assert_eq!(queue.count(&filter).await.unwrap(), 130, "a count knows no pages");
+    for limit in [Some(33), Some(65), Some(130), None] {
+        let all: Vec<_> =
+            queue.iterate(TaskFilter { limit, ..TaskFilter::default() }).try_collect().await.unwrap();
+        assert_eq!(numbers(&all), seen, "{limit:?}");
+    }
+    let of_none = TaskFilter { queue: Some("none".to_owned()), ..TaskFilter::default() };
+    assert!(queue.iterate(of_none).next().await.is_none());
     filter.limit = Some(0);
     filter.after = None;
     assert_eq!(queue.list(&filter).await.unwrap(), []);
+}
+
+/// What is removed while it is iterated over does not hide what comes after it.
+pub async fn c18_iterate_while_tasks_are_removed(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..40).await;
+    let mut seen = Vec::new();
+    let mut tasks = queue.iterate(TaskFilter { limit: Some(7), ..TaskFilter::default() });
+    while let Some(task) = tasks.try_next().await.unwrap() {
+        queue.delete(task.id).await.unwrap();
+        seen.extend(numbers(&[task]));
+    }
+    assert_eq!(seen, (0..40).collect::<Vec<_>>());
+    assert_eq!(total(&queue).await, 0);
+    queue.close().await.unwrap();
+    let closed = queue.iterate(TaskFilter::default()).next().await;
+    assert!(closed.is_some_and(|answer| answer.unwrap_err().is_closed()));
 }
 
 /// A listed task equals the one that `get` returns.

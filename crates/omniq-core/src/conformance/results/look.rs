@@ -1,5 +1,6 @@
 //! C23: list and count.
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::conformance::ResultFixture;
@@ -69,6 +70,8 @@ pub async fn c23_list_in_pages(fixture: &dyn ResultFixture) {
     }
     assert_eq!(seen, ids(&all));
     filter.after = None;
+    let iterated: Vec<_> = results.iterate(filter.clone()).try_collect().await.unwrap();
+    assert_eq!(ids(&iterated), seen);
     assert_eq!(results.count(&filter).await.unwrap(), 130, "a count has no limit");
     filter.limit = Some(0);
     assert_eq!(results.list(&filter).await.unwrap(), []);

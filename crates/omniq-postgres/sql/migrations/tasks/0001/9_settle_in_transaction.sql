@@ -2,7 +2,7 @@
 
 -- Settles tasks that have rows of their own, each checked against its claim, and answers for each whether it was held. `batch` has `tasks`, an
 -- array of {id, worker, number, outcome, delay in seconds, error, result, events}; `keep`, whether completed tasks stay; `everything`, whether
--- one lost claim fails the transaction. "values": the value of each task's result. What results and events are is written at store_results()
+-- one lost claim fails the transaction, as it always does in one that is not read committed. "values": the value of each task's result. What results and events are is written at store_results()
 -- and add_events(). It plans for tables of any size, whatever the session's settings.
 create function {schema}.settle_in_transaction(batch jsonb, "values" bytea[]) returns boolean[]
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -11,6 +11,8 @@ declare
     at constant timestamptz := clock_timestamp();
     count constant integer := jsonb_array_length(batch->'tasks');
     keep constant boolean := (batch->>'keep')::boolean;
+    -- A transaction with an older snapshot may not see the rows of their own, and must not answer that the claims are lost.
+    everything constant boolean := (batch->>'everything')::boolean or current_setting('transaction_isolation') <> 'read committed';
     -- The places in `tasks` of those that are held, from 1 on.
     held bigint[];
     again uuid[];
@@ -30,7 +32,7 @@ begin
              and g.outcome <> 'expire'
         for update of t
     ) l;
-    if (batch->>'everything')::boolean and coalesce(cardinality(held), 0) < count then
+    if everything and coalesce(cardinality(held), 0) < count then
         select (e.task->>'id')::uuid into lost
         from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
         where (e.place = any (held)) is not true

@@ -1,0 +1,161 @@
+"""Groups of tasks: functions that are tasks before an application is at hand, which includes them later."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from omniq import _omniq
+from omniq._checks import a_text, a_text_or_none, check_options
+from omniq.app.callables import name_of, place_of
+from omniq.app.define import AsyncDefines, Defines
+from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
+from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.errors import ConfigError, InvalidError
+from omniq.models import NewTask
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from omniq.app.base import BaseApp
+
+__all__ = ["AsyncTaskGroup", "TaskGroup"]
+
+Functions = dict[str, BaseFunction[..., Any, ..., Any]]
+
+
+def checked_defaults(options: Any, of: str) -> dict[str, Any]:
+    """The options of a `TaskDefaults`, checked where they are written."""
+    check_options(options, TaskDefaults.__annotations__, of)
+    given = {name: value for name, value in dict(options).items() if value is not None}
+    others = dict(given)
+    codec = a_text_or_none(others.pop("codec", None), "codec") or "json"
+    _omniq.Template(NewTask("checked", **others), codec)
+    return given
+
+
+def namespace_of(function: Callable[..., Any], depth: int) -> dict[str, Any] | None:
+    """The locals of the function around a nested function, which annotations may name."""
+    if "<locals>" not in getattr(function, "__qualname__", ""):
+        return None
+    return dict(sys._getframe(depth + 1).f_locals)
+
+
+def add(functions: Functions, made: BaseFunction[..., Any, ..., Any]) -> None:
+    """Adds a function to those of an application or a group, in place of itself if its module was loaded again."""
+    before = functions.get(made.name)
+    if before is not None and place_of(before.function) != place_of(made.function):
+        where = ".".join(place_of(before.function)[:2])
+        raise ConfigError(f"task {made.name!r} is there already ({where}): give this one another by name=…")
+    functions[made.name] = made
+
+
+class BaseGroup:
+    """The functions of a group, and the application that includes it."""
+
+    _function_class: type[BaseFunction[..., Any, ..., Any]]
+
+    #: The name, which the names of its tasks begin with.
+    name: str
+    #: The functions that are tasks, by the names under which workers find them.
+    functions: Functions
+
+    def __init__(self, name: str, **options: Unpack[TaskDefaults]) -> None:
+        """Makes a group without functions.
+
+        Args:
+            name: Its name: the function ``send`` of the group ``"mail"`` is the task ``mail.send``, unless ``name=…`` gives
+                it another name.
+            queue (str): The queue. Default: ``"default"``.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
+            max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
+                Default: 3.
+            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
+                to 20 % at random.
+            timeout (float | timedelta | None): The longest that one run may take, in seconds or as `timedelta`. After
+                it an ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by
+                its `Context`. ``None``: no limit, whatever the defaults say. Default: no limit.
+            ttl (float | timedelta | None): The task expires if no worker has begun it within this span, in seconds or
+                as `timedelta`, from the later of creation and start time. ``None``: no end, whatever the defaults say.
+                Default: no end.
+            metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
+            codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
+                set.
+
+        Raises:
+            InvalidError: For an empty name, and for a bad value of an option.
+            ConfigError: For an option that does not exist.
+        """
+        if a_text(name, "name") == "":
+            raise InvalidError("the group's name is empty: give it at least one letter")
+        self.name = name
+        self._options = checked_defaults(options, f"a {type(self).__name__}")
+        self.functions = {}
+        self._app: BaseApp | None = None
+        #: The module that has included it, which a process that runs its tasks imports.
+        self._included_in: str | None = None
+
+    def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
+        named: TaskOptions = dict(options)  # type: ignore[assignment]
+        if named.get("name") is None:
+            named["name"] = f"{self.name}.{name_of(function)}"
+        made = self._function_class(self, function, named, namespace_of(function, depth))
+        add(self.functions, made)
+        if self._app is not None:
+            add(self._app.functions, made)
+        return made
+
+    def _application(self) -> BaseApp:
+        if self._app is None:
+            raise ConfigError(
+                f"the group {self.name!r} is in no application: call app.include(…) with it first, at the top level of a"
+                " module if its tasks run in processes"
+            )
+        return self._app
+
+    def _is_included(self) -> bool:
+        return self._app is not None
+
+    def _defaults_of(self, name: str) -> dict[str, Any]:
+        return {**({} if self._app is None else self._app._defaults_of(name)), **self._options}
+
+    def _reduced(self, function: Any, place: str) -> Any:
+        return _loaded, (self._included_in, function.__module__, place)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} of {len(self.functions)} tasks>"
+
+
+def _loaded(included_in: str | None, module: str, place: str) -> Any:
+    """A function of a group in another process, after the module that includes the group."""
+    if included_in is not None:
+        importlib.import_module(included_in)
+    found: Any = importlib.import_module(module)
+    for name in place.split("."):
+        found = getattr(found, name)
+    return found
+
+
+class AsyncTaskGroup(BaseGroup, AsyncDefines):
+    """Tasks for an `AsyncOmniQ` that is made elsewhere.
+
+    >>> tasks = AsyncTaskGroup("mail", queue="mail", max_retries=5)
+    >>> @tasks.task
+    ... async def send(to: str) -> None: ...
+    >>> app = AsyncOmniQ("postgresql://localhost/app")
+    >>> app.include(tasks)
+    >>> send.name
+    'mail.send'
+
+    An application that includes it takes it over from one that included it before.
+    """
+
+    _function_class = AsyncTaskFunction
+
+
+class TaskGroup(BaseGroup, Defines):
+    """Tasks for an `OmniQ` that is made elsewhere; see `AsyncTaskGroup`."""
+
+    _function_class = TaskFunction
