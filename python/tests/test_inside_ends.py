@@ -245,3 +245,18 @@ async def test_in_memory_tests_do_it_at_once_and_send_nothing(url: str) -> None:
             assert task is not None
             blocking.backend.complete(task, connection=connection)
             assert blocking.backend.queue.count() == 0
+
+
+@pytest.mark.parametrize("kind", ["psycopg", "AsyncSession, psycopg"])
+async def test_a_session_without_nulls_in_arrays_stores_none(url: str, kind: str) -> None:
+    from sqlalchemy import text
+
+    async with AsyncPostgresBackend(url) as backend, ASYNC[kind](url) as (connection, commit, _):
+        task = (await held(backend))[0]
+        off = "set array_nulls = off"
+        await connection.execute(off if kind == "psycopg" else text(off))
+        assert await backend.fail(task, "text", connection=connection) is TaskState.DEAD
+        await commit()
+        async with await psycopg.AsyncConnection.connect(url) as plain:
+            rows = await (await plain.execute("select value is null, codec is null from omniq.results")).fetchall()
+        assert rows == [(True, True)]

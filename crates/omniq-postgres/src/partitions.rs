@@ -78,6 +78,17 @@ impl Db {
         self.query(&self.sql.make_events_partition, &[("ahead", &ahead), ("step", &DAY)]).await.map(drop)
     }
 
+    /// Makes the partition before a transaction of the user needs it: made there, it would block others that need one. A transaction that
+    /// is making it, which may be the user's own, is not waited for.
+    pub(crate) async fn make_results_partition_ahead(&self, ttl: Duration) -> Result<()> {
+        unless_locked(self.make_results_partition(ttl.as_secs_f64(), ttl).await)
+    }
+
+    /// The same for events of now.
+    pub(crate) async fn make_events_partition_ahead(&self) -> Result<()> {
+        unless_locked(self.make_events_partition(0.0).await)
+    }
+
     /// Makes partitions ahead for results with this time to live, and drops those whose time is over.
     pub(crate) async fn maintain_results(&self, keep: Option<Duration>) -> Result<()> {
         if let Some(ttl) = keep {
@@ -104,6 +115,11 @@ impl Db {
         while Columns::new(&self.one(drop, params).await?).take()? {}
         Ok(())
     }
+}
+
+/// A preparation that a lock of another session may prevent: then the transaction of the user does it.
+pub(crate) fn unless_locked(made: Result<()>) -> Result<()> {
+    made.or_else(|error| if error.sqlstate() == Some("55P03") { Ok(()) } else { Err(error) })
 }
 
 #[cfg(test)]

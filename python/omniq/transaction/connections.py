@@ -194,6 +194,16 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     return None
 
 
+def is_in_function(error: BaseException | None) -> bool:
+    """Whether the server's report names a function in which the error was raised."""
+    while error is not None:
+        for holder in (error, getattr(error, "orig", None)):
+            if getattr(holder, "context", None) or getattr(getattr(holder, "diag", None), "context", None):
+                return True
+        error = error.__cause__
+    return False
+
+
 def another_database(connection: Any, leads_to: str | None, right: str) -> OmniQError:
     """The error for a connection that leads to another database than the `right` one. `leads_to`: the database's name;
     ``None``: a database without OmniQ's tables."""

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from omniq._loop import run, wait
 from omniq.errors import InvalidError
-from omniq.transaction.connections import Accepted, accept, another_database, kind_of, sqlstate_of
+from omniq.transaction.connections import Accepted, accept, another_database, is_in_function, kind_of, sqlstate_of
 
 if TYPE_CHECKING:
     from omniq._omniq import Pending, _DatabaseId, _RawStatement
@@ -149,7 +149,7 @@ def _send_sync(connection: Any, accepted: Accepted, statement: Statement) -> tup
 
 
 def _explain(error: Exception, connection: Any, database: str) -> None:
-    """Raises the error for another database if the statement failed because OmniQ's tables are missing: the right database
-    has them."""
-    if sqlstate_of(error) in _MISSING:
+    """Raises the error for another database if the statement failed because OmniQ's functions are missing: the right
+    database has them. What one of these functions lacks is no sign of another database."""
+    if sqlstate_of(error) in _MISSING and not is_in_function(error):
         raise another_database(connection, None, database) from error

@@ -43,7 +43,7 @@ impl Backend {
                 self.queue.settle_statement(&[], mode).await?;
                 return Err(Error::invalid(format!(
                     "{part} are kept elsewhere than the queue, which no transaction joins: keep them in the queue's database, or \
-                     settle the task without a connection"
+                     settle the task without a connection (a handler: return the result)"
                 )));
             }
         }

@@ -20,7 +20,7 @@ with given as (
                else true end
 ), deleted as (
     delete from "omniq".tasks t using locked h
-    where t.id = any (array[h.id]) and t.count = 1 and h.worker is null
+    where t.id = any (array[h.id]) and t.count + 0 = 1 and h.worker is null
     returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d

@@ -40,7 +40,7 @@ with given as materialized (
     -- Most often a task in a row of its own leaves: no need to find and lock it first.
     delete from "omniq".tasks t
     using (select * from given where leaves and length(mask) = 1 order by first) g
-    where t.id = any (array[g.first]) and t.count = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
+    where t.id = any (array[g.first]) and t.count + 0 = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null and t.state in (0, 1)
                         and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again

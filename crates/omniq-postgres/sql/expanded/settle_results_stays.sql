@@ -40,7 +40,7 @@ with given as materialized (
     -- Most often a task in a row of its own leaves: no need to find and lock it first.
     delete from "omniq".tasks t
     using (select * from given where leaves and length(mask) = 1 order by first) g
-    where t.id = any (array[g.first]) and t.count = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
+    where t.id = any (array[g.first]) and t.count + 0 = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null and t.state in (0, 1)
                         and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
@@ -106,7 +106,8 @@ with given as materialized (
            case when f.outcome in ('complete', 'fail') then clock_timestamp() end), worker = null, claimed_at = null
     from rows r
     join found f on f.id = r.id and f.count = r.count
-    where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
+    -- The count in a way that no index serves: by it alone, a plan could read all of tasks_id.
+    where t.id = any (array[r.id]) and t.count + 0 = r.count and r.whole and r.stays and bit_count(f.hits) > 0
     returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0))::integer as tasks
 ), apart as (
     -- A task that stays while others of its segment do not, or not in the same way, gets a row of its own.

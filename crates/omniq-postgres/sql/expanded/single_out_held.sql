@@ -11,6 +11,7 @@ with found as materialized (
     from (
         select g.* from unnest($1, $2, $3, $4, $5, $6)
             as g(first, last, base_id, mask, worker, number)
+        where (select set_config('lock_timeout', '250ms', true)) is not null
         order by g.base_id, g.first
     ) g
     cross join lateral (

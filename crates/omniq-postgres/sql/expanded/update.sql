@@ -41,7 +41,7 @@ with given as (
         max_retries = coalesce($7, t.max_retries),
         metadata = coalesce($8, t.metadata)
     from asked h
-    where t.id = any (array[h.id]) and t.count = 1 and not h.busy
+    where t.id = any (array[h.id]) and t.count + 0 = 1 and not h.busy
     returning t.*, (t.count - coalesce(bit_count(t.removed), 0)) as present, h.old_queue, h.old_state
 ), moved as (
     select m.queue, m.state, false as running, m.tasks

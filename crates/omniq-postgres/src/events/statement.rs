@@ -12,8 +12,7 @@ pub(super) async fn statement(db: &Db, events: &[TaskEvent]) -> Result<Transacti
     }
     db.check_open()?;
     if !events.is_empty() {
-        // Made here, because making it in the user's transaction would block others that need one.
-        db.make_events_partition(0.0).await?;
+        db.make_events_partition_ahead().await?;
     }
     let database = database_id::ask(db).await?;
     let record = Events { events: events.iter().map(EventRecord::new).collect::<Result<_>>()? };

@@ -177,9 +177,14 @@ impl Claims {
         // No claim of this process is in flight now, and later ones find no worker.
         let reconcile = self.tracker.reconcile(worker).await;
         self.release_orphaned(&reconcile).await?;
-        let answers = self.settle(&releases(&self.tracker.take(worker)), SettleMode::Each).await?;
-        let busy = answers.iter().filter(|answer| **answer == Settled::Busy).count();
-        if busy > 0 {
+        let ending = self.tracker.ending_of(worker);
+        let claims = self.tracker.take(worker);
+        let answers = self.settle(&releases(&claims), SettleMode::Each).await?;
+        let done = answers.iter().filter(|answer| **answer == Settled::Done).count() as u64;
+        let busy = claims.iter().zip(&answers).filter(|(_, answer)| **answer == Settled::Busy);
+        let (in_users, busy): (Vec<_>, Vec<_>) = busy.partition(|((id, _), _)| ending.contains(id));
+        if !busy.is_empty() {
+            let busy = busy.len();
             // Without its worker no rescue would find what it holds.
             return Err(Error::conflict(format!(
                 "{busy} tasks of worker {worker} could not be handed back, as other sessions hold their rows by a lock: they come \
@@ -187,8 +192,11 @@ impl Claims {
             )));
         }
         self.cursors.forget(worker);
-        db.query(&db.sql.deregister_worker, &[("worker", &worker.0)]).await?;
-        Ok(answers.iter().filter(|answer| **answer == Settled::Done).count() as u64)
+        if in_users.is_empty() {
+            db.query(&db.sql.deregister_worker, &[("worker", &worker.0)]).await?;
+        }
+        // Else the worker stays until its lease ends: an open transaction of the user settles these tasks, or gives them back by a rollback.
+        Ok(done)
     }
 }
 

@@ -110,6 +110,11 @@ impl ClaimTracker {
         Some(ending.iter().copied().collect())
     }
 
+    /// Those of a worker's claims that transactions of the user may be about to end.
+    pub(super) fn ending_of(&self, worker: WorkerId) -> HashSet<TaskId> {
+        self.lock().ending.iter().filter(|(_, claim)| claim.worker == worker).map(|(id, _)| *id).collect()
+    }
+
     /// The number of claims.
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {
@@ -122,6 +127,7 @@ impl ClaimTracker {
         known.uncertain.remove(&worker);
         known.epochs.remove(&worker);
         known.ending.retain(|(_, claim)| claim.worker != worker);
+        known.ending_left = known.ending_left.min(known.ending.len());
         let tasks = known.claims.remove(&worker).unwrap_or_default();
         tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
     }

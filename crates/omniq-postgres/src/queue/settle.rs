@@ -8,13 +8,14 @@ use omniq_core::{Claim, Error, Result, SettleMode, Settled, Settlement, TaskId};
 use super::claims::Claims;
 use super::counts;
 use crate::partitions::Missing;
-use crate::segments::Bitmap;
 use crate::segments::settle::SettleBatch;
 use crate::sql::Param;
 use crate::sql::{Columns, SettleBlocks};
 
 /// The wait before a batch that is all or nothing is sent again, because other sessions hold some of its rows.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// How often a batch is sent in all if tasks move while it is under way.
+const LOOKS: usize = 4;
 
 impl Claims {
     pub(crate) async fn settle(&self, settlements: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
@@ -77,8 +78,9 @@ impl Claims {
         let (stays, back) = (batch.keeps(self.keep_completed), batch.brings_back());
         let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
         let mut missing = Missing::new(results.ttls());
-        let begun = Instant::now();
-        let row = loop {
+        let (begun, mut looks) = (Instant::now(), LOOKS);
+        let mut answers = vec![Settled::Lost; claims.len()];
+        loop {
             let statement =
                 db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past, back });
             let answer = db.one(statement, &params).await;
@@ -94,24 +96,41 @@ impl Claims {
                 Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                answer => break answer?,
-            }
-        };
-        counts::changed(db);
-
-        let mut columns = Columns::new(&row);
-        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-        let hits: Vec<Bitmap> = columns.take()?;
-        let mut answers = vec![Settled::Lost; claims.len()];
-        for rank in batch.settled(&nos, &distances, &hits) {
-            answers[rank] = Settled::Done;
-        }
-        if past {
-            for rank in self.busy(&batch).await? {
-                // The other session may have released the row since; the caller tries the task again.
-                if answers[rank] == Settled::Lost {
-                    answers[rank] = Settled::Busy;
+                Err(error) if error.is_claim_lost() && all => {
+                    looks -= 1;
+                    if looks == 0 || self.held(&batch).await?.0.len() < claims.len() {
+                        return Err(error);
+                    }
                 }
+                answer => {
+                    let row = answer?;
+                    counts::changed(db);
+                    for rank in batch.answered(&mut Columns::new(&row))? {
+                        answers[rank] = Settled::Done;
+                    }
+                    let is_lost = |rank: usize| answers[rank] == Settled::Lost && claims[rank].1.is_some();
+                    looks -= 1;
+                    if past || looks == 0 || !(0..claims.len()).any(is_lost) {
+                        break;
+                    }
+                    // Nor is a claim lost whose task has moved to a row of its own meanwhile (`single_out_held.sql`): this statement
+                    // has waited for the old row, and a later one sees the new one.
+                    if !self.held(&batch).await?.0.into_iter().any(is_lost) {
+                        break;
+                    }
+                }
+            }
+        }
+        if past || looks == 0 {
+            let (busy, names) = self.held(&batch).await?;
+            for rank in &busy {
+                // The other session may have released the row since; the caller tries the task again.
+                if answers[*rank] == Settled::Lost {
+                    answers[*rank] = Settled::Busy;
+                }
+            }
+            if !busy.is_empty() {
+                self.lock_holders.log("tasks that are to be settled", busy.len() as i64, &names);
             }
             holders.settled(
                 claims.iter().zip(&answers).map(|((id, _), answer)| (*id, *answer == Settled::Busy)),
@@ -131,23 +150,15 @@ impl Claims {
         checked.collect()
     }
 
-    /// The indexes of the tasks of a batch that were skipped and are still held by their claims. Logs the sessions that hold their rows.
-    async fn busy(&self, batch: &SettleBatch<'_>) -> Result<Vec<usize>> {
-        let db = &self.db;
-        let row = db.one(&db.sql.busy, &batch.claims_of()).await?;
+    /// The indexes of the tasks of a batch that their claims still hold, and the sessions that have locked the rows of these.
+    pub(super) async fn held(&self, batch: &SettleBatch<'_>) -> Result<(Vec<usize>, Vec<String>)> {
+        let row = self.db.one(&self.db.sql.busy, &batch.claims_of()).await?;
         let mut columns = Columns::new(&row);
-        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-        let hits: Vec<Bitmap> = columns.take()?;
-        let names: Vec<String> = columns.take()?;
-        let busy = batch.settled(&nos, &distances, &hits);
-        if !busy.is_empty() {
-            self.lock_holders.log("tasks that are to be settled", busy.len() as i64, &names);
-        }
-        Ok(busy)
+        Ok((batch.answered(&mut columns)?, columns.take()?))
     }
 }
 
 /// Whether a lock was not granted in time. Nothing was changed then.
-fn is_held(error: &Error) -> bool {
+pub(super) fn is_held(error: &Error) -> bool {
     error.sqlstate() == Some("55P03")
 }

@@ -1,20 +1,26 @@
 //! The end of runs in a transaction of the user.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use omniq_core::{
-    Context, Error, Outcome, Payload, Result, SettleMode, Settled, Settlement, Task, TaskError, TaskQueue,
-    TaskState, TransactionStatement,
+    Claim, Context, Error, Outcome, Payload, Result, SettleMode, Settled, Settlement, Task, TaskError,
+    TaskId, TaskQueue, TaskState, TransactionStatement,
 };
+use uuid::Uuid;
 
 #[cfg(test)]
 mod forgotten;
+#[cfg(test)]
+mod moved;
 
 use super::claims::Claims;
+use super::settle::{PAUSE, is_held};
 use super::{AsyncPostgresQueue, counts};
+use crate::results::statement as store_in;
 use crate::segments::settle::{SettleBatch, parts};
-use crate::sql::{Columns, json, signed};
+use crate::sql::{json, signed};
 use crate::transaction::{
     self, Batch, EventRecord, HeldTask, ResultRecord, UserConnection, database_id, execute,
 };
@@ -120,31 +126,35 @@ impl Claims {
         let batch = SettleBatch::of(&checked, mode)?;
         let db = &self.db;
         db.check_open()?;
+        let mut seen = HashSet::with_capacity(checked.len());
+        // Of two by the same claim the first one counts.
+        let claims: Vec<Option<Claim>> =
+            checked.iter().map(|one| one.claim.filter(|claim| seen.insert((one.task_id, *claim)))).collect();
+        // Before anything moves, so that a close knows of it.
+        self.forget_ended(seen).await;
         if !settlements.is_empty() {
-            let groups = &batch.claims_of()[..6];
-            db.query(&db.sql.single_out_held, groups).await?;
+            self.single_out(&batch).await?;
             // The user's transaction is about to change them.
             counts::changed(db);
         }
-        for ttl in batch.results.ttls() {
-            // Made here, because making it in the user's transaction would block others that need one.
-            db.make_results_partition(ttl.as_secs_f64(), ttl).await?;
-        }
+        // A task that is claimed for the first time has no result of an earlier life.
+        let again = checked
+            .iter()
+            .filter(|one| one.result.is_some() && one.claim.is_some_and(|claim| claim.number > 1));
+        let again: Vec<Uuid> = again.map(|one| one.task_id.as_uuid()).collect();
+        store_in::prepare(db, batch.results.ttls(), &again).await?;
         if !batch.events.ats.is_empty() {
-            db.make_events_partition(0.0).await?;
+            db.make_events_partition_ahead().await?;
         }
         // Asked for now, because the remembered identity may be from before a restart of the server.
         let database = database_id::ask(db).await?;
 
-        let mut seen = HashSet::with_capacity(checked.len());
         let mut record = Batch {
             keep: self.keep_completed,
             everything: mode == SettleMode::All,
             tasks: Vec::with_capacity(checked.len()),
         };
-        for settlement in &checked {
-            // Of two by the same claim the first one counts.
-            let claim = settlement.claim.filter(|claim| seen.insert((settlement.task_id, *claim)));
+        for (settlement, claim) in checked.iter().zip(claims) {
             let (outcome, delay, error) = parts(&settlement.outcome)?;
             record.tasks.push(HeldTask {
                 id: settlement.task_id.to_string(),
@@ -159,34 +169,46 @@ impl Claims {
         }
         let values = checked.iter().map(|one| one.result.as_ref().and_then(ResultRecord::value)).collect();
         let count = || format!("{} settlements", settlements.len());
-        let statement = transaction::statement(&db.sql.settle_raw, database, &record, values, count)?;
-        self.forget_ended(seen).await?;
-        Ok(statement)
+        transaction::statement(&db.sql.settle_raw, database, &record, values, count)
+    }
+
+    /// Gives tasks rows of their own. Waits for rows that other sessions hold, as long as for a connection.
+    async fn single_out(&self, batch: &SettleBatch<'_>) -> Result<()> {
+        let (db, begun) = (&self.db, Instant::now());
+        loop {
+            match db.query(&db.sql.single_out_held, &batch.claims_of()[..6]).await {
+                Err(error) if is_held(&error) && begun.elapsed() < db.settings().acquire_timeout => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer => return answer.map(drop),
+            }
+        }
     }
 
     /// Notes claims that a transaction of the user is about to end. Nothing tells whether it was committed, so once there are many of them
-    /// those that have ended are looked for.
-    async fn forget_ended(&self, claims: HashSet<(omniq_core::TaskId, omniq_core::Claim)>) -> Result<()> {
-        let Some(noted) = self.tracker.end_inside(claims) else { return Ok(()) };
-        let settlements: Vec<_> = noted
-            .iter()
-            .map(|(task_id, claim)| Settlement {
-                task_id: *task_id,
-                claim: Some(*claim),
-                outcome: Outcome::Complete,
-                result: None,
-                events: Vec::new(),
-            })
-            .collect();
-        let checked = self.checked(&settlements)?;
+    /// those that have ended are looked for. An error of that look is no error of the call.
+    async fn forget_ended(&self, claims: HashSet<(TaskId, Claim)>) {
+        let Some(noted) = self.tracker.end_inside(claims) else { return };
+        let settlement = |(task_id, claim): &(TaskId, Claim)| Settlement {
+            task_id: *task_id,
+            claim: Some(*claim),
+            outcome: Outcome::Complete,
+            result: None,
+            events: Vec::new(),
+        };
+        let settlements: Vec<_> = noted.iter().map(settlement).collect();
+        match self.still_held(&settlements).await {
+            Ok(held) => {
+                let over = noted.into_iter().enumerate().filter(|(rank, _)| !held.contains(rank));
+                self.tracker.remove(over.map(|(_, claim)| claim));
+            }
+            Err(error) => tracing::debug!(%error, "claims that transactions have ended were not looked for"),
+        }
+    }
+
+    async fn still_held(&self, settlements: &[Settlement]) -> Result<HashSet<usize>> {
+        let checked = self.checked(settlements)?;
         let batch = SettleBatch::of(&checked, SettleMode::Each)?;
-        let row = self.db.one(&self.db.sql.busy, &batch.claims_of()).await?;
-        let mut columns = Columns::new(&row);
-        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
-        let held: HashSet<usize> =
-            batch.settled(&nos, &distances, &columns.take::<Vec<_>>()?).into_iter().collect();
-        let over = noted.into_iter().enumerate().filter(|(rank, _)| !held.contains(rank));
-        self.tracker.remove(over.map(|(_, claim)| claim));
-        Ok(())
+        Ok(self.held(&batch).await?.0.into_iter().collect())
     }
 }

@@ -2,7 +2,7 @@
 
 mod decode;
 mod fetch;
-mod statement;
+pub(crate) mod statement;
 mod store;
 mod store_in;
 mod waiters;

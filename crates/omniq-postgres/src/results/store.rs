@@ -49,9 +49,10 @@ pub(super) async fn store(db: &Db, results: &[TaskResult]) -> Result<()> {
         ("attempts", &shapes.attempts),
         ("ttls", &shapes.ttls),
     ];
+    let patience = db.settings().acquire_timeout.as_millis().max(1).to_string();
     let Spans { firsts, masks, .. } = Spans::of(&batch.ids);
     let calls: [(&Statement, &[Named<'_>]); 3] = [
-        (&db.sql.lock_results, &[("keys", &keys)]),
+        (&db.sql.lock_results, &[("keys", &keys), ("patience", &patience)]),
         (&db.sql.delete_results, &[("firsts", &firsts), ("masks", &masks)]),
         (&db.sql.store_many, &params),
     ];

@@ -11,7 +11,7 @@ use super::result_batch::ResultBatch;
 use super::results::gather;
 use super::{Bitmap, base_id, offset_of};
 use crate::events::EventBatch;
-use crate::sql::{Named, json, signed};
+use crate::sql::{Columns, Named, json, signed};
 
 /// What the settlements of a group share: base id, claim, outcome, its delay and its error.
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
@@ -160,24 +160,28 @@ impl<'a> SettleBatch<'a> {
         })
     }
 
-    /// The indexes in the batch of the settlements that were carried out, from the answer of `settle.sql`.
-    pub(crate) fn settled(&self, nos: &[i64], distances: &[i32], hits: &[Bitmap]) -> Vec<usize> {
+    /// The indexes in the batch of the settlements that the answer of `settle.sql` or `busy.sql` names.
+    pub(crate) fn answered(&self, columns: &mut Columns<'_>) -> Result<Vec<usize>> {
+        let (nos, distances): (Vec<i64>, Vec<i32>) = (columns.take()?, columns.take()?);
+        let hits: Vec<Bitmap> = columns.take()?;
         let mut settled: Vec<Bitmap> = self.masks.iter().map(|mask| Bitmap::zeros(mask.len())).collect();
-        for ((no, distance), hits) in nos.iter().zip(distances).zip(hits) {
+        for ((no, distance), hits) in nos.iter().zip(&distances).zip(&hits) {
             let settled = &mut settled[*no as usize - 1];
             // A row can begin before the group does, but none of the tasks before it was asked for.
             hits.ones()
                 .filter_map(|offset| usize::try_from(offset as i64 + i64::from(*distance)).ok())
                 .for_each(|offset| settled.set(offset));
         }
-        self.groups
+        let named = self
+            .groups
             .iter()
             .zip(&settled)
             .flat_map(|(group, settled)| {
                 let done = |(offset, _): &&(usize, usize)| settled.contains(*offset - group.first);
                 group.tasks.iter().filter(done).map(|(_, rank)| *rank)
             })
-            .collect()
+            .collect();
+        Ok(named)
     }
 }
 

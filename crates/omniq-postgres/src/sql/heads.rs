@@ -98,8 +98,8 @@ fn faults(head: &Head, text: &str) -> Vec<&'static str> {
         ),
         (rows != "new" || !changes, "changes rows, so they are not only `new`"),
         (
-            rows != "of one task" || !changes || text.contains("t.count = 1"),
-            "changes rows of one task: its condition says `t.count = 1`",
+            rows != "of one task" || !changes || text.contains("t.count + 0 = 1"),
+            "changes rows of one task: its condition says `{of_one}`",
         ),
         (
             !(moves || adds && rows != "new") || cursors != "kept",
@@ -135,12 +135,12 @@ fn a_head_that_is_wrong_is_noticed() {
     for (head, body, fault) in [
         (
             "rows: of one task\n-- cursors: kept",
-            "update T t set worker = null from l where t.count = 1",
+            "update T t set worker = null from l where t.count + 0 = 1",
             "order of",
         ),
         (
             "rows: of one task\n-- cursors: kept",
-            "update T t set priority = 1 from l where t.count = 1",
+            "update T t set priority = 1 from l where t.count + 0 = 1",
             "order of",
         ),
         ("rows: of one task\n-- cursors: kept", "insert into T (id) select", "in place of others"),
@@ -148,7 +148,7 @@ fn a_head_that_is_wrong_is_noticed() {
         ("rows: whole", "delete from T t", "add `-- cursors"),
         ("cursors: kept", "insert into T (id) select", "add `-- rows"),
         ("rows: new\n-- cursors: kept", "delete from T t", "not only `new`"),
-        ("rows: of one task\n-- cursors: kept", "delete from T t", "`t.count = 1`"),
+        ("rows: of one task\n-- cursors: kept", "delete from T t", "`{of_one}`"),
         ("read only", "select write()", "neither writes"),
     ] {
         let file = format!("-- writes: tasks\n-- {head}\n{}", body.replace('T', "{schema}.tasks"));

@@ -126,7 +126,7 @@ async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_e
     );
 }
 
-/// Whether an index of the tasks is read from end to end.
+/// Whether an index of the tasks is read from end to end, as it is by a condition on its second column alone.
 fn scans_an_index(plan: &str) -> bool {
     let lines: Vec<_> = plan.lines().collect();
     let scans = lines.windows(2).filter(|pair| {
@@ -134,7 +134,7 @@ fn scans_an_index(plan: &str) -> bool {
             .iter()
             .any(|index| pair[0].contains(&format!("Scan using {index}")))
     });
-    scans.into_iter().any(|pair| !pair[1].contains("Index Cond"))
+    scans.into_iter().any(|pair| !pair[1].contains("Index Cond") || pair[1].contains("Index Cond: (count = "))
 }
 
 #[tokio::test]
@@ -195,4 +195,42 @@ async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_row
     }
     let latest = pages(&client, "select * from omniq.results order by finished_at desc limit 20").await;
     assert!(latest < 300, "{latest} pages");
+}
+
+/// Found by a hostile reader: the plan that a session keeps, made for an empty queue, could read all tasks that are ready.
+#[tokio::test]
+async fn c19_a_settlement_in_a_transaction_reads_a_few_pages_whatever_its_plan_was_made_for() {
+    let db = TestDb::new().await;
+    let client = filled(&db).await;
+    client.batch_execute("reset all").await.unwrap();
+    let id = |n: usize| format!("01920000-0000-7000-a000-00000000000{n}");
+    let settle = |n: usize| {
+        let id = id(n);
+        format!(
+            r#"select omniq.settle_in_transaction('{{"keep": false, "everything": true, "tasks": [{{"id": "{id}", "worker": 1,
+                "number": 1, "outcome": "complete", "delay": 0, "error": null}}]}}', '{{null}}')"#
+        )
+    };
+    let empty = "create table aside as select * from omniq.tasks; truncate omniq.tasks; analyze omniq.tasks";
+    client.batch_execute(empty).await.unwrap();
+    // Each refuses its task. A plan for any arguments is kept from the first call on.
+    for _ in 0..3 {
+        client.batch_execute(&settle(0)).await.unwrap_err();
+    }
+    let fill = "insert into omniq.tasks select * from aside;
+        insert into omniq.workers (id, name, queues, lease) overriding system value
+        select 1, 'w', '{q}', '1 h' where not exists (select from omniq.workers where id = 1)";
+    client.batch_execute(fill).await.unwrap();
+    let mut least = u64::MAX;
+    // The least of some, because a session also reads the catalog at times.
+    for n in 0..5 {
+        let task = format!(
+            "insert into omniq.tasks (id, seq, queue, func, payloads, state, run_at, created_at, worker, attempt, claims, claimed_at)
+             values ('{}', 1, 'q', 'f', '{{\\x6e756c6c}}', 1, now(), now(), 1, 1, 1, now())",
+            id(n)
+        );
+        client.batch_execute(&task).await.unwrap();
+        least = least.min(pages(&client, &settle(n)).await);
+    }
+    assert!(least < 100, "{least} pages");
 }

@@ -36,7 +36,8 @@ macro_rules! driver {
                     [(record, Type::TEXT), (values, Type::BYTEA_ARRAY)];
                 let rows = self.query_typed(sql, &params).await;
                 let rows = rows.map_err(|error| {
-                    database_id::without_tables(crate::error::from_driver(error), database)
+                    let in_function = error.as_db_error().is_some_and(|db| db.where_().is_some());
+                    database_id::without_tables(crate::error::from_driver(error), database, in_function)
                 })?;
                 let row = rows
                     .first()

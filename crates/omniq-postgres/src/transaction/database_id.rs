@@ -46,10 +46,11 @@ pub(crate) fn another(database: &str, right: &DatabaseId) -> Error {
     ))
 }
 
-/// The same where the database lacks the schema or its functions. As any failed statement, this one has aborted the transaction.
-pub(super) fn without_tables(error: Error, right: &DatabaseId) -> Error {
+/// The same where the database lacks the schema or its functions. As any failed statement, this one has aborted the transaction. What a
+/// function of the schema lacks (`in_function`) is no sign of another database.
+pub(super) fn without_tables(error: Error, right: &DatabaseId, in_function: bool) -> Error {
     // What lacks a column is there.
-    if !error.is_schema_missing() || error.sqlstate() == Some(NO_COLUMN) {
+    if in_function || !error.is_schema_missing() || error.sqlstate() == Some(NO_COLUMN) {
         return error;
     }
     let DatabaseId { database, schema, .. } = right;

@@ -27,6 +27,6 @@ impl UserConnection for AsyncPgConnection {
         let answer: std::result::Result<Row, _> = query.get_result(self).await;
         answer
             .map(|row| (row.database, row.done))
-            .map_err(|error| database_id::without_tables(crate::error::from_diesel(error), database))
+            .map_err(|error| database_id::without_tables(crate::error::from_diesel(error), database, false))
     }
 }

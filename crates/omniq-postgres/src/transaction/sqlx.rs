@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use omniq_core::{Result, TransactionStatement};
+use sqlx::postgres::PgDatabaseError;
 
 use super::{UserConnection, database_id};
 
@@ -16,6 +17,10 @@ impl UserConnection for sqlx::PgConnection {
         let query =
             sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(record).bind(values).persistent(false);
         let answer = query.fetch_one(self).await;
-        answer.map_err(|error| database_id::without_tables(crate::error::from_sqlx(error), database))
+        answer.map_err(|error| {
+            let report = error.as_database_error().and_then(|db| db.try_downcast_ref::<PgDatabaseError>());
+            let in_function = report.is_some_and(|report| report.r#where().is_some());
+            database_id::without_tables(crate::error::from_sqlx(error), database, in_function)
+        })
     }
 }

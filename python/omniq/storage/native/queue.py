@@ -252,8 +252,9 @@ class AsyncNativeQueue(AsyncTaskQueue):
             all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
                 a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
                 and the rest is settled. Default: false.
-            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, and a row that another
-                session has locked is waited for. Default: none.
+            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, a row that another
+                session has locked is waited for, and in a transaction that is not read committed a lost claim always
+                fails the call. Default: none.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
         if await is_inside(connection, self._is_test):

@@ -34,8 +34,9 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         Args:
             result: The result.
             connection: Your open connection to the storage's database, of asyncpg, psycopg, SQLAlchemy or Django. The
-                result is stored in its transaction: a commit makes it visible, a rollback leaves the earlier one.
-                Default: none.
+                result is stored in its transaction: a commit makes it visible, a rollback leaves the earlier one. Of two
+                that are stored for one task at the same moment both may stay in lists and counts, and `get` returns the
+                one that finished later. Default: none.
 
         Raises:
             OmniQError: For a result that cannot be stored; nothing is written then.

@@ -10,7 +10,7 @@ with given as (
     select u.id, u.rank from unnest(:ids) with ordinality as u(id, rank)
 ), {locked}, deleted as (
     delete from {schema}.tasks t using locked h
-    where :withdraw and t.id = any (array[h.id]) and t.count = 1 and h.worker is null and h.state in ({scheduled}, {ready})
+    where :withdraw and t.id = any (array[h.id]) and {of_one} and h.worker is null and h.state in ({scheduled}, {ready})
     returning t.id, t.queue, t.state, {present} as tasks
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d

@@ -9,7 +9,7 @@ with given as (
     select g.id from unnest(:ids) as g(id)
 ), {locked}, deleted as (
     delete from {schema}.tasks t using locked h
-    where t.id = any (array[h.id]) and t.count = 1 and h.worker is null
+    where t.id = any (array[h.id]) and {of_one} and h.worker is null
     returning t.queue, t.state, {present} as tasks
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d

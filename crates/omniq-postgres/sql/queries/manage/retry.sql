@@ -19,7 +19,7 @@ with given as (
     from asked h
     -- A ready task stays as it is: a retry does not extend its time to live. `was` is of the locked row: a condition on `t` would be
     -- evaluated on the row before the lock, and miss a task that has failed meanwhile.
-    where t.id = any (array[h.id]) and t.count = 1 and not h.busy and h.was <> {ready}
+    where t.id = any (array[h.id]) and {of_one} and not h.busy and h.was <> {ready}
     returning t.queue, h.was, {present} as tasks
 ), moved as (
     select c.queue, m.state, false as running, m.tasks

@@ -23,7 +23,7 @@ with given as (
         max_retries = coalesce(:max_retries, t.max_retries),
         metadata = coalesce(:metadata, t.metadata)
     from asked h
-    where t.id = any (array[h.id]) and t.count = 1 and not h.busy
+    where t.id = any (array[h.id]) and {of_one} and not h.busy
     returning t.*, {present} as present, h.old_queue, h.old_state
 ), moved as (
     select m.queue, m.state, false as running, m.tasks

@@ -38,7 +38,7 @@ with given as materialized (
 -- else
     using (select * from given where leaves and length(mask) = 1 order by first) g
 -- end
-    where t.id = any (array[g.first]) and t.count = 1 and {settle_fence}
+    where t.id = any (array[g.first]) and {of_one} and {settle_fence}
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
 ), found as materialized (
     select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again,
@@ -107,7 +107,8 @@ with given as materialized (
     set (state, attempt, run_at, expires_at, error, ended_at) = (select {settle_changes}), worker = null, claimed_at = null
     from rows r
     join found f on f.id = r.id and f.count = r.count
-    where t.id = any (array[r.id]) and t.count = r.count and r.whole and r.stays and bit_count(f.hits) > 0
+    -- The count in a way that no index serves: by it alone, a plan could read all of tasks_id.
+    where t.id = any (array[r.id]) and t.count + 0 = r.count and r.whole and r.stays and bit_count(f.hits) > 0
     returning t.queue, t.state, {present}::integer as tasks
 ), apart as (
     -- A task that stays while others of its segment do not, or not in the same way, gets a row of its own.

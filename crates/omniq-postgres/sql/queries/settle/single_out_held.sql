@@ -2,7 +2,7 @@
 -- those that have their own row. Tasks of one base id and claim are a group: its first and last id, its base id, a mask that begins at the first.
 -- params: firsts uuid[], lasts uuid[], base_ids uuid[], masks bit varying[], workers bigint[], numbers integer[]
 -- index: tasks_id
--- locks: the segments, for update
+-- locks: the segments, for update, for 250 ms each
 -- writes: tasks
 -- rows: whole
 -- cursors: kept: the tasks stay with their workers
@@ -12,6 +12,7 @@ with found as materialized (
     from (
         select g.* from unnest(:firsts, :lasts, :base_ids, :masks, :workers, :numbers)
             as g(first, last, base_id, mask, worker, number)
+        where (select set_config('lock_timeout', '250ms', true)) is not null
         order by g.base_id, g.first
     ) g
     cross join lateral (

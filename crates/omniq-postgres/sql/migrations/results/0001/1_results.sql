@@ -145,6 +145,9 @@ begin
                 from {schema}.result_segments r
                 where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last
                   and {schema}.offset_of(g.first) - {schema}.offset_of(r.task_id) < r.count
+                  -- Others are not even locked: a result that is not there now does not come back.
+                  and bit_count({schema}.shift_mask(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first), r.count)
+                                & ~coalesce(r.removed, {schema}.zeros(r.count))) > 0
                 for update) many
             union all
             select * from (
@@ -168,7 +171,9 @@ begin
                    | {schema}.shift_mask(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first), r.count)
         from unnest(firsts, masks, base_ids, lasts) as g(first, mask, base_id, last)
         where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last
-          and {schema}.offset_of(g.first) - {schema}.offset_of(r.task_id) < r.count;
+          and {schema}.offset_of(g.first) - {schema}.offset_of(r.task_id) < r.count
+          and bit_count({schema}.shift_mask(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first), r.count)
+                        & ~coalesce(r.removed, {schema}.zeros(r.count))) > 0;
         delete from {schema}.result_segments r
         using unnest(base_ids, lasts) as g(base_id, last)
         where r.count > 1 and r.task_id >= g.base_id and r.task_id <= g.last and bit_count(r.removed) = r.count;
@@ -179,8 +184,9 @@ end
 
 -- Stores results inside the user's transaction: `results` is an array of {task_id, status, codec, error, queue, func, worker, attempt, metadata,
 -- enqueued_at, started_at, finished_at, ttl in seconds, step in seconds of its partitions}, "values" has the value of each. Earlier results
--- of the tasks in `again` are removed; null: of all of them. No lock is held until the transaction ends, which would hold up others: of two results that two
--- sessions store for one task at the same time, the one that finished later is read.
+-- of the tasks in `again` are removed; null: of all of them. Until the transaction ends it locks these rows, to which single_out_results.sql has
+-- given one result each, and nothing else: of two results that two sessions store for one task at the same time, both rows can stay, and the
+-- one that finished later is read.
 create function {schema}.store_results(results jsonb, "values" bytea[], again uuid[] default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -211,7 +217,9 @@ begin
     insert into {schema}.result_segments (
         task_id, status, codec, "values", error, queue, func, worker, attempt, metadata,
         enqueued_at, started_at, finished_at, expires_at)
-    select (r.result->>'task_id')::uuid, r.result->>'status', r.result->>'codec', array[store_results."values"[r.place]],
+    select (r.result->>'task_id')::uuid, r.result->>'status', r.result->>'codec', 
+           -- By its codec: a session's array_nulls may have made a text of a null.
+           array[case when r.result->>'codec' is not null then store_results."values"[r.place] end],
            (r.result->>'error')::jsonb, r.result->>'queue', r.result->>'func', r.result->>'worker', (r.result->>'attempt')::integer,
            (r.result->>'metadata')::jsonb, (r.result->>'enqueued_at')::timestamptz, (r.result->>'started_at')::timestamptz,
            (r.result->>'finished_at')::timestamptz,

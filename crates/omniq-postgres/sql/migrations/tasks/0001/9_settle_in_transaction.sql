@@ -12,46 +12,52 @@ declare
     count constant integer := jsonb_array_length(batch->'tasks');
     keep constant boolean := (batch->>'keep')::boolean;
     -- A transaction with an older snapshot may not see the rows of their own, and must not answer that the claims are lost.
-    everything constant boolean := (batch->>'everything')::boolean or current_setting('transaction_isolation') <> 'read committed';
+    everything constant boolean := (batch->>'everything')::boolean or current_setting('transaction_isolation') in ('repeatable read', 'serializable');
     -- The places in `tasks` of those that are held, from 1 on.
     held bigint[];
+    ids uuid[];
     again uuid[];
     lost uuid;
     given record;
 begin
-    select array_agg(l.place), array_agg(l.id) filter (where l.claims > l.attempt) into held, again
+    select array_agg(l.place), array_agg(l.id), array_agg(l.id) filter (where l.claims > l.attempt) into held, ids, again
     from (
-        select g.place, t.id, t.claims, t.attempt
+        select g.place, t.*
         from (
             select e.place, e.task->>'outcome' as outcome, (e.task->>'id')::uuid as id, (e.task->>'worker')::bigint as worker,
                    (e.task->>'number')::integer as number
             from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
             order by id
         ) g
-        join {schema}.tasks t on t.id = any (array[g.id]) and t.count = 1 and t.state = 1 and t.worker = g.worker and t.claims = g.number
-             and g.outcome <> 'expire'
-        for update of t
+        -- By itself for each, so that no plan reads more than these rows.
+        cross join lateral (
+            select t.id, t.claims, t.attempt
+            from {schema}.tasks t
+            where t.id = any (array[g.id]) and t.count = 1
+              and case when g.outcome <> 'expire' then t.state = 1 and t.worker = g.worker and t.claims = g.number end
+            for update
+        ) t
     ) l;
     if everything and coalesce(cardinality(held), 0) < count then
         select (e.task->>'id')::uuid into lost
         from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
-        where (e.place = any (held)) is not true
+        where not exists (select from unnest(held) as h(place) where h.place = e.place)
         order by e.place limit 1;
         perform {schema}.refuse('OQ001',
             format('task %s is not held by this claim (any more): it was not settled, and this transaction fails', lost),
-            case when current_setting('transaction_isolation') <> 'read committed'
+            case when current_setting('transaction_isolation') in ('repeatable read', 'serializable')
                  then 'A transaction that is not read committed can also have begun before the task had a row of its own: '
-                      || 'the next run has.' end);
+                      || 'the next one has not.' end);
     end if;
 
     with settled as materialized (
         select (e.task->>'id')::uuid as id, e.task->>'outcome' as outcome, coalesce((e.task->>'delay')::double precision, 0) as delay,
                (e.task->>'error')::jsonb as error
         from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
-        where e.place = any (held)
+        join unnest(held) as h(place) on h.place = e.place
     ), deleted as (
         delete from {schema}.tasks t using settled s
-        where t.id = any (array[s.id]) and t.count = 1
+        where t.id = any (ids) and t.count = 1 and s.id = t.id
           and (s.outcome in ('cancel', 'discard') or s.outcome = 'complete' and not keep)
         returning t.queue
     ), changed as (
@@ -65,7 +71,7 @@ begin
             ended_at = case when s.outcome in ('complete', 'fail') then at end,
             worker = null, claimed_at = null
         from settled s
-        where t.id = any (array[s.id]) and t.count = 1
+        where t.id = any (ids) and t.count = 1 and s.id = t.id
           and not (s.outcome in ('cancel', 'discard') or s.outcome = 'complete' and not keep)
         returning t.queue, t.state
     ), deltas as (
@@ -83,22 +89,34 @@ begin
            array_agg(settle_in_transaction."values"[e.place] order by e.place) filter (where e.task->'result' is not null) as "values"
     into given
     from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
-    where e.place = any (held);
+    join unnest(held) as h(place) on h.place = e.place;
     if given.results is not null then
+        if to_regproc(format('%I.store_results', {schema_name})) is null then
+            perform {schema}.refuse('OQ002', 'the settlements have results, and this schema keeps none',
+                'Leave them out, or open the result storage, which makes its part of the schema.');
+        end if;
         -- A task that was claimed more often than its attempts say may have a result from an earlier life.
         perform {schema}.store_results(given.results, given."values", coalesce(again, '{}'));
     end if;
 
     select jsonb_agg(v.event order by e.place, v.rank) as events into given
     from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
-    cross join lateral jsonb_array_elements(e.task->'events') with ordinality as v(event, rank)
-    where e.place = any (held);
+    join unnest(held) as h(place) on h.place = e.place
+    cross join lateral jsonb_array_elements(e.task->'events') with ordinality as v(event, rank);
     if given.events is not null then
+        if to_regproc(format('%I.try_to_add_events', {schema_name})) is null then
+            perform {schema}.refuse('OQ002', 'the settlements have events, and this schema keeps none',
+                'Leave them out, or open the event storage, which makes its part of the schema.');
+        end if;
         -- As long as workers wait for events, but within the limits of the transaction: its statement must not end because of this.
         perform {schema}.try_to_add_events(given.events,
             least(interval '15 seconds', nullif(current_setting('lock_timeout')::interval, '0'),
                   nullif(current_setting('statement_timeout')::interval, '0') / 2));
     end if;
-    return array(select (p.place = any (held)) is true from generate_series(1, count) as p(place) order by p.place);
+    return array(
+        select h.place is not null
+        from generate_series(1, count) as p(place)
+        left join unnest(held) as h(place) on h.place = p.place
+        order by p.place);
 end
 {body};
