@@ -226,7 +226,7 @@ class BaseApp:
         ['shop.tasks']
 
         Args:
-            packages: The names of packages. With Django: ``*settings.INSTALLED_APPS``.
+            packages: The names of packages. With Django: ``*(one.name for one in apps.get_app_configs())``.
             module: The name of the module. Default: ``"tasks"``.
 
         Returns:
@@ -242,10 +242,11 @@ class BaseApp:
             try:
                 spec = importlib.util.find_spec(name)
             except ModuleNotFoundError as error:
-                if importlib.util.find_spec(package.partition(".")[0]) is None or error.name != name:
-                    raise ConfigError(
-                        f"package {package!r} cannot be found: give the name of one that can be imported"
-                    ) from error
+                if error.name is not None and f"{package}.".startswith(f"{error.name}."):
+                    message = f"package {package!r} cannot be found: give the name of one that can be imported"
+                    raise ConfigError(message) from error
+                if error.name != name:
+                    raise
                 # It is a module, not a package.
                 spec = None
             if spec is None:

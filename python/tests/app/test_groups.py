@@ -197,6 +197,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.Modu
         "found_plain.py": "",
         "found_broken/__init__.py": "",
         "found_broken/tasks.py": "import no_such_module_at_all\n",
+        "found_broken_too/__init__.py": "import no_such_module_at_all\n",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -221,8 +222,9 @@ async def test_modules_are_discovered(url: str) -> None:
         for missing in ("found_nothing", "found_nothing.below", "found_shop.nothing.below"):
             with pytest.raises(ConfigError, match=f"package '{missing}' cannot be found"):
                 app.autodiscover(missing)
-        with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
-            app.autodiscover("found_broken")
+        for broken in ("found_broken", "found_broken_too"):
+            with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+                app.autodiscover(broken)
 
 
 PROGRAM = """

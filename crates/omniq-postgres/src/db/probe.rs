@@ -126,7 +126,13 @@ mod tests {
             let one = Arc::clone(&one);
             async move { while one.batch_execute("select 1").await.is_ok() {} }
         });
-        assert!(!are_sessions([&one, &two]).await);
+        // On a busy machine the other client may be asleep for the length of one probe.
+        for tries in 1.. {
+            if !are_sessions([&one, &two]).await {
+                break;
+            }
+            assert!(tries < 20, "it does not show");
+        }
         other.abort();
     }
 }
