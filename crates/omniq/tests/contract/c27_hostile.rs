@@ -121,6 +121,19 @@ async fn c27_every_function_says_how_its_names_are_resolved() {
     assert!(open.is_empty(), "{open:#?}");
 }
 
+/// A plan without sequential scans may cost enough, by its estimate, to be compiled on each call: that took 30 ms of a completion in the
+/// user's transaction, whose session keeps the server's `jit`.
+#[tokio::test]
+async fn c27_a_function_that_plans_without_sequential_scans_is_never_compiled() {
+    let db = TestDb::new().await;
+    full(&db).await.close().await.unwrap();
+    let functions = "select p.proname || ' ' || ('jit=off' = any (p.proconfig)) from pg_proc p
+        where p.pronamespace = 'omniq'::regnamespace and 'enable_seqscan=off' = any (p.proconfig) order by 1";
+    let functions = texts(&db.client().await, functions).await;
+    assert!(functions.contains(&"settle_in_transaction true".to_owned()), "{functions:#?}");
+    assert!(functions.iter().all(|function| function.ends_with(" true")), "{functions:#?}");
+}
+
 /// The attack of the issue, and similar ones: types in the caller's temporary schema must not stand for PostgreSQL's.
 #[tokio::test]
 async fn c27_types_in_pg_temp_are_not_taken_for_postgresqls() {

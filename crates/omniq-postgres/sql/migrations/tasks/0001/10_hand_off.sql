@@ -46,7 +46,7 @@ create function {schema}.hand_off(
     id uuid, queue text, func text, codec text, payload bytea, priority smallint, max_retries integer,
     ttl double precision, options jsonb, metadata jsonb
 ) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
     at constant timestamptz := clock_timestamp();

@@ -50,7 +50,7 @@ insert into {schema}.count_rollups (rollup, cluster) values (1, {schema}.this_cl
 create function {schema}.deltas_since_rollup() returns table (
     row_tid tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
-language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
@@ -93,7 +93,7 @@ end
 create function {schema}.counts_of(name text) returns table (
     queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
 )
-language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
@@ -131,7 +131,7 @@ group by t.queue;
 -- Makes new totals of the old ones and all deltas since, if there are at least this many, and at least one. Returns how many it rolled up.
 -- One session at a time: a second one returns at once. With the owner's rights, because every role that changes counts may call it.
 create function {schema}.roll_up_counts(at_least integer default 1) returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
     enough constant integer := greatest(at_least, 1);

@@ -5,7 +5,7 @@
 -- one lost claim fails the transaction, as it always does in one that is not read committed. "values": the value of each task's result. What results and events are is written at store_results()
 -- and add_events(). It plans for tables of any size, whatever the session's settings.
 create function {schema}.settle_in_transaction(batch jsonb, "values" bytea[]) returns boolean[]
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
     at constant timestamptz := clock_timestamp();

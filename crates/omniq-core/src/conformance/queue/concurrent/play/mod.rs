@@ -243,7 +243,9 @@ impl Lane {
         let answers = match self.settled(&settlements.collect::<Vec<_>>(), mode, inside).await {
             // Nothing was changed, so the tasks are held as before.
             Err(error) if mode == SettleMode::All && error.is_claim_lost() => {
-                self.claimed.extend(batch.into_iter().map(|(id, claim, _)| (id, claim)));
+                for (id, claim, _) in batch {
+                    self.still_claimed(id, claim);
+                }
                 return Ok(());
             }
             answers => answers.map_err(unexpected("settle"))?,
@@ -252,12 +254,19 @@ impl Lane {
         for ((id, claim, outcome), answer) in batch.into_iter().zip(answers) {
             match answer {
                 // Another call had locked its row, or it was rolled back: nothing was changed, and the task is held as before.
-                Settled::Busy => self.claimed.extend(claim.map(|claim| (id, Some(claim)))),
+                Settled::Busy => self.still_claimed(id, claim),
                 done => facts.push((id, Fact::Settled { claim, outcome, done: done == Settled::Done })),
             }
         }
         self.note(begin, name, facts, Whole::Nothing);
         Ok(())
+    }
+
+    /// Keeps a claim for a later act. A stale act has left it where it was, and of two by the same claim one would be answered as lost.
+    fn still_claimed(&mut self, id: TaskId, claim: Option<Claim>) {
+        if !self.claimed.contains(&(id, claim)) {
+            self.claimed.push((id, claim));
+        }
     }
 
     /// Settles in a transaction of the user, if there is one; else by the queue.
