@@ -49,7 +49,7 @@ async def test_options_are_those_of_all_tasks(url: str, what: str) -> None:
         "delay": timedelta(hours=1),
         "ttl": 3600,
         "max_retries": 1,
-        "backoff": Backoff.constant(5),
+        "backoff": Backoff.fixed(5),
         "timeout": 30,
         "metadata": {"run": 8},
         "codec": "msgpack",
@@ -61,7 +61,7 @@ async def test_options_are_those_of_all_tasks(url: str, what: str) -> None:
             assert (task.queue, task.priority, task.max_retries, task.metadata) == ("mail", 7, 1, {"run": 8})
             assert (task.state, task.backoff, task.timeout) == (
                 TaskState.SCHEDULED,
-                Backoff.constant(5),
+                Backoff.fixed(5),
                 timedelta(seconds=30),
             )
             assert task.expires_at - task.run_at == timedelta(hours=1)

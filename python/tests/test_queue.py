@@ -175,7 +175,7 @@ async def test_complete_is_fenced(queue: Any) -> None:
 
 
 async def test_a_failure_is_retried_and_ends_as_a_dead_letter(queue: Any) -> None:
-    id = await queue.enqueue("f", max_retries=1, backoff=Backoff.constant(0))
+    id = await queue.enqueue("f", max_retries=1, backoff=Backoff.fixed(0))
     task = await queue.dequeue(timeout=5)
     assert await queue.fail(task, ValueError("no")) == TaskState.SCHEDULED
     task = await queue.dequeue(timeout=5)

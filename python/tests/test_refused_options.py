@@ -63,7 +63,7 @@ OPTIONS: list[tuple[str, Any, str]] = [
     ("id", str(uuid4()), f"^id = '.*' is refused, being of type str: {IDS}$"),
     ("id", 5, f"^id = 5 is refused, being of type int: {IDS}$"),
     ("codec", 5, "^codec = 5 is refused, being of type int: give a text$"),
-    ("backoff", 5, r"^backoff = 5 is refused, being of type int: give a Backoff, such as Backoff\(initial=5\)"),
+    ("backoff", 5, r"^backoff = 5 is refused, being of type int: give a Backoff, such as Backoff.exponential\(5\)"),
 ]
 
 

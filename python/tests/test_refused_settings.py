@@ -155,8 +155,8 @@ def test_a_backoff_is_checked_when_it_is_made(name: str, value: Any, words: str)
 
 
 def test_other_ways_to_a_backoff() -> None:
-    refused("^backoff initial = -1 is refused", lambda: Backoff.constant(-1))
+    refused("^backoff initial = -1 is refused", lambda: Backoff.fixed(-1))
     refused("^the dict is no Backoff: backoff factor = 0.5 is refused", lambda: Backoff.from_dict({"factor": 0.5}))
     # Values on the bounds are accepted.
-    for made in (Backoff(initial=0, factor=1, max=0, jitter=0), Backoff(factor=1000, jitter=1), Backoff.constant(5)):
+    for made in (Backoff(initial=0, factor=1, max=0, jitter=0), Backoff(factor=1000, jitter=1), Backoff.fixed(5)):
         assert copy.copy(made) == pickle.loads(pickle.dumps(made)) == Backoff.from_dict(made.to_dict()) == made

@@ -21,9 +21,17 @@ pub mod sync;
 mod verbs;
 mod worker;
 
+/// The crate of dates and times, whose `Timestamp` is the type of all times here.
+pub use jiff;
+
 pub use backend::{Backend, BlockingBackend};
 pub use error::{Error, Result};
-pub use handler::{Context, Failure, Handler, Registry, StopReason};
+#[doc(hidden)]
+pub use handler::{Async, Blocking};
+pub use handler::{
+    BoxError, Context, Failure, FromContext, Function, Handler, Metadata, Registry, RunError, State,
+    StateType, StopReason, Verdict,
+};
 pub use lease::{Lease, LeaseState};
 pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;

@@ -6,14 +6,23 @@ use omniq_core::*;
 use proptest::prelude::*;
 
 fn backoffs() -> impl Strategy<Value = Backoff> {
-    (0..=1_000_000_u64, 1.0..=1000.0_f64, 0..=1_000_000_u64, 0.0..=1.0_f64).prop_map(
-        |(initial, factor, max, jitter)| Backoff {
-            initial: Duration::from_millis(initial),
+    let span = || (0..=1_000_000_u64).prop_map(Duration::from_millis);
+    let step = prop_oneof![Just(Duration::ZERO), span()];
+    (span(), 1.0..=1000.0_f64, step, span(), 0.0..=1.0_f64).prop_map(
+        |(initial, factor, step, max, jitter)| Backoff {
+            initial,
             factor,
-            max: Duration::from_millis(max),
+            step,
+            max,
             jitter,
+            ..Backoff::default()
         },
     )
+}
+
+fn lists() -> impl Strategy<Value = Backoff> {
+    let waits = prop::collection::vec((0..=1_000_000_u64).prop_map(Duration::from_millis), 1..=100);
+    (waits, 0.0..=1.0_f64).prop_map(|(waits, jitter)| Backoff { jitter, ..Backoff::list(waits) })
 }
 
 /// Values of every kind that MessagePack and JSON know.
@@ -62,7 +71,16 @@ proptest! {
     }
 
     #[test]
-    fn a_backoff_survives_json(backoff in backoffs()) {
+    fn a_list_of_waits_gives_each_and_then_its_last(backoff in lists(), retry in 1..300_u32) {
+        backoff.check().unwrap();
+        let expected = backoff.waits[(retry as usize).min(backoff.waits.len()) - 1].as_secs_f64();
+        let wait = backoff.delay(retry).as_secs_f64();
+        prop_assert!(wait + 1e-6 >= expected);
+        prop_assert!(wait <= expected * (1.0 + backoff.jitter) + 1e-6);
+    }
+
+    #[test]
+    fn a_backoff_survives_json(backoff in prop_oneof![backoffs(), lists()]) {
         let text = serde_json::to_string(&backoff).unwrap();
         prop_assert_eq!(serde_json::from_str::<Backoff>(&text).unwrap(), backoff);
     }

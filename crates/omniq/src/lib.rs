@@ -23,12 +23,16 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Codec,
-    Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, Handler, Limits, NewTask,
-    Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule, StopReason,
-    Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate,
-    Timing, Worker, WorkerBuilder, WorkerHandle, WorkerId,
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BoxError, Cancelled,
+    Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, FromContext, Function,
+    Handler, Limits, Metadata, NewTask, Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus,
+    ResultStorage, RunError, Schedule, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent,
+    TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verdict, Worker, WorkerBuilder,
+    WorkerHandle, WorkerId,
 };
+
+/// The crate of dates and times, whose `Timestamp` is the type of all times here.
+pub use omniq_core::jiff;
 
 #[doc(hidden)]
 pub use omniq_core::sync;
@@ -79,13 +83,15 @@ pub use omniq_postgres::migrate;
 /// The types that most programs need.
 pub mod prelude {
     pub use crate::backend::postgres::{AsyncPostgresBackend, PostgresBackend, Settings};
+    pub use crate::jiff::{self, Timestamp};
     pub use crate::storage::postgres::{
         AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
         PostgresEventStorage, PostgresQueue, PostgresResultStorage,
     };
     pub use crate::{
-        Backend, Context, Dequeue, EventStorage, Failure, NewTask, Payload, ResultStorage, TaskDef, TaskId,
-        TaskQueue, Worker,
+        Backend, Backoff, Cancelled, Context, Dequeue, Error, EventStorage, Failure, FromContext, Handler,
+        Metadata, NewTask, Payload, ResultStatus, ResultStorage, RunError, State, Task, TaskDef, TaskId,
+        TaskQueue, TaskState, Verdict, Worker,
     };
 }
 

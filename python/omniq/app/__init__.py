@@ -3,7 +3,7 @@
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.app.context import Context
 from omniq.app.depends import Depends, injected
-from omniq.app.exceptions import Discard, Fail, Retry, Snooze, TaskFailed
+from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout, TaskFailed
 from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.app.handle import AsyncHandle, Handle
@@ -26,6 +26,7 @@ __all__ = [
     "OmniQ",
     "Retry",
     "Snooze",
+    "SoftTimeout",
     "StopReason",
     "TaskDefaults",
     "TaskFailed",

@@ -19,6 +19,7 @@ from omniq._loop import run
 from omniq.app.context import Context
 from omniq.app.function import AsyncTaskFunction, BaseFunction
 from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
+from omniq.app.lifespan import Lifespan
 from omniq.app.options import TaskDefaults, TaskOptions
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
@@ -133,6 +134,7 @@ class BaseApp:
         self.functions = {}
         self.dependency_overrides = {}
         self._middleware: list[Callable[[Context], Any]] = []
+        self._lifespans: list[tuple[Callable[..., Any], dict[str, Any] | None]] = []
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
         self._opened: Parts | None = None
         self._lock = threading.Lock()
@@ -292,6 +294,39 @@ class BaseApp:
             raise ConfigError(f"{function!r} is no middleware: it yields once, where the task runs")
         self._middleware.append(function)
         return function
+
+    def lifespan(self, function: F) -> F:
+        """Adds a function that surrounds the life of a worker: its value is made once in each process of each worker,
+        before the first run, and torn down after the last one.
+
+        Tasks get the value by ``Depends(function, scope="worker")``.
+
+        >>> @app.lifespan  # doctest: +SKIP
+        ... async def pool() -> AsyncIterator[asyncpg.Pool]:
+        ...     async with asyncpg.create_pool(URL) as pool:
+        ...         yield pool
+        >>> @app.task  # doctest: +SKIP
+        ... async def count(pool: Annotated[asyncpg.Pool, Depends(pool, scope="worker")] = injected) -> int:
+        ...     return await pool.fetchval("select count(*) from customers")
+
+        Args:
+            function: A generator function, async or not, one that is decorated with `contextlib.asynccontextmanager` or
+                `contextlib.contextmanager`, or a function that returns the value. Its parameters may be dependencies of
+                the worker's scope. In the worker's process it runs on the event loop; if it raises, the worker does
+                not start. In a process of ``process=True`` tasks it runs before the first run, which fails if it raises.
+                Nothing is torn down in a process that is killed.
+
+        Raises:
+            ConfigError: For anything but a function.
+        """
+        if not callable(function):
+            raise ConfigError(f"{function!r} is no lifespan: give a function that yields once")
+        self._lifespans.append((function, namespace_of(function, 1)))
+        return function
+
+    def _new_lifespan(self) -> Lifespan:
+        """The values of the worker's scope, for one process of a worker."""
+        return Lifespan(self._lifespans, self.dependency_overrides)
 
     async def _enqueued(self, ids: list[UUID]) -> None:
         """Called after an enqueue. Does nothing; `omniq.testing.eager` replaces it to run the tasks."""

@@ -7,13 +7,15 @@ and gets the function's value, or its exception, at its ``yield``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from omniq.app.callables import inner, is_async, is_coroutine, may_be_async, until_stop
+from omniq.app.callables import Wait, awaited, inner, is_async, is_coroutine, may_be_async
 from omniq.app.context import Context
 from omniq.app.depends import Dependency
+from omniq.app.rules import Rules
 from omniq.app.signature import Signature
+from omniq.app.soft_timeout import alarm, softly
 from omniq.errors import ConfigError
 
 
@@ -21,12 +23,19 @@ class Dependant:
     """A dependency's function with its own dependencies."""
 
     def __init__(
-        self, function: Callable[..., Any], namespace: dict[str, Any] | None = None, path: tuple[Any, ...] = ()
+        self,
+        function: Callable[..., Any],
+        namespace: dict[str, Any] | None = None,
+        path: tuple[Any, ...] = (),
+        scope: str = "run",
     ) -> None:
         if function in path:
             raise ConfigError(f"the dependency {_name(function)} depends on itself")
         self.function = function
+        self.scope = scope
         self.signature = Signature(function, namespace)
+        if scope == "worker" and self.signature.contexts:
+            raise ConfigError(f"{_name(function)} is made once for all runs of a worker: it takes no Context")
         for parameter in self.signature.parameters:
             if parameter.required and parameter.kind not in (
                 inspect.Parameter.VAR_POSITIONAL,
@@ -35,6 +44,12 @@ class Dependant:
                 message = f"the dependency {_name(function)} has a parameter {parameter.name} that nothing fills"
                 raise ConfigError(f"{message}: annotate it with Context or Depends, or give it a default")
         self.needs = needs_of(self.signature, namespace, (*path, function))
+        for need, _ in self.needs.values():
+            if scope == "worker" and need.scope == "run":
+                words = 'which is made for each run: give it scope="worker" as well'
+                raise ConfigError(
+                    f"{_name(function)} is made once for all runs of a worker, and needs {_name(need.function)}, {words}"
+                )
         target = inner(function)
         self.is_generator = inspect.isgeneratorfunction(target)
         self.is_async_generator = inspect.isasyncgenfunction(target)
@@ -42,7 +57,9 @@ class Dependant:
 
     @property
     def is_async(self) -> bool:
-        """Whether the function or one of its dependencies must be awaited."""
+        """Whether a run must await the function or one of its dependencies."""
+        if self.scope == "worker":
+            return False
         return self.is_coroutine or self.is_async_generator or any(need.is_async for need, _ in self.needs.values())
 
 
@@ -54,13 +71,9 @@ def needs_of(signature: Signature, namespace: dict[str, Any] | None, path: tuple
     """The dependencies of a function's parameters."""
 
     def made(dependency: Dependency) -> tuple[Dependant, bool]:
-        return Dependant(dependency.function, namespace, path), dependency.use_cache
+        return Dependant(dependency.function, namespace, path, dependency.scope), dependency.use_cache
 
     return {name: made(dependency) for name, dependency in signature.dependencies.items()}
-
-
-#: Runs a coroutine on an event loop and waits for it, from a thread without a loop.
-Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 async def _first(generator: Any) -> Any:
@@ -97,8 +110,12 @@ def _yields(generator: Any, times: str) -> RuntimeError:
 class Scope:
     """The generators that were started before a ``def`` function, to be ended after it in the opposite order."""
 
-    def __init__(self, context: Context, overrides: dict[Any, Any], wait: Wait | None = None) -> None:
+    def __init__(
+        self, context: Context, overrides: dict[Any, Any], lasting: Mapping[Any, Any], wait: Wait | None = None
+    ) -> None:
         self.context = context
+        #: The values of the worker's scope.
+        self.lasting = lasting
         self.wait = wait
         self.overrides = overrides
         self.made: dict[Any, Any] = {}
@@ -120,6 +137,8 @@ class Scope:
         return {name: self._one(need, shared) for name, (need, shared) in needs.items()}
 
     def _one(self, need: Dependant, shared: bool) -> Any:
+        if need.scope == "worker":
+            return self.lasting[need.function]
         need = self._override(need)
         if shared and need.function in self.made:
             return self.made[need.function]
@@ -176,6 +195,8 @@ class AsyncScope(Scope):
         return {name: await self._one_async(need, shared) for name, (need, shared) in needs.items()}
 
     async def _one_async(self, need: Dependant, shared: bool) -> Any:
+        if need.scope == "worker":
+            return self.lasting[need.function]
         need = self._override(need)
         if shared and need.function in self.made:
             return self.made[need.function]
@@ -210,7 +231,7 @@ class AsyncScope(Scope):
 
 
 class CallPlan:
-    """One function with its dependencies and the middleware."""
+    """One function with its dependencies, the middleware, and its retry rules."""
 
     def __init__(
         self,
@@ -218,6 +239,8 @@ class CallPlan:
         signature: Signature,
         middleware: Sequence[Callable[[Context], Any]],
         overrides: dict[Any, Any],
+        rules: Rules,
+        lasting: Mapping[Any, Any],
     ) -> None:
         self.function = function
         self.signature = signature
@@ -225,7 +248,9 @@ class CallPlan:
         self.needs = needs_of(signature, signature.namespace)
         self.middleware = list(middleware)
         self.overrides = overrides
-        self.is_bare = not (signature.injects or self.middleware)
+        self.rules = rules
+        self.lasting = lasting
+        self.is_bare = not (signature.injects or self.middleware or rules.soft_timeout)
         if not may_be_async(function):
             for name, (need, _) in self.needs.items():
                 if need.is_async:
@@ -237,24 +262,29 @@ class CallPlan:
 
     def call(self, context: Context, named: dict[str, Any], wait: Wait) -> Any:
         """Runs a ``def`` function with these arguments. Its middleware may be async; `wait` awaits it."""
-        scope = Scope(context, self.overrides, wait)
+        scope = Scope(context, self.overrides, self.lasting, wait)
         value, error = None, None
-        try:
-            for middleware in self.middleware:
-                scope.begin(middleware(context))
-            args, kwargs = self._assemble(named, context, scope.solve(self.needs))
-            value = self.function(*args, **kwargs)
-            if is_coroutine(value):
-                # An async function, wrapped by a decorator that is not async.
-                context._is_async = True
-                value = wait(until_stop(context._run, value))
-        except BaseException as raised:
-            error = raised
-        return scope.end(value, error)
+        with alarm(self.rules.soft_timeout) as soft:
+            try:
+                for middleware in self.middleware:
+                    scope.begin(middleware(context))
+                args, kwargs = self._assemble(named, context, scope.solve(self.needs))
+                value = self.function(*args, **kwargs)
+                if is_coroutine(value):
+                    # An async function, wrapped by a decorator that is not async.
+                    context._is_async = True
+                    value = awaited(context._run, value, wait, soft.disarm())
+            except BaseException as raised:
+                error = raised
+            return scope.end(value, error)
 
     async def call_async(self, context: Context, named: dict[str, Any]) -> Any:
         """Runs an ``async def`` function with these arguments."""
-        scope = AsyncScope(context, self.overrides)
+        seconds, called = self.rules.soft_timeout, self._call_async(context, named)
+        return await (called if seconds is None else softly(called, seconds, context._run))
+
+    async def _call_async(self, context: Context, named: dict[str, Any]) -> Any:
+        scope = AsyncScope(context, self.overrides, self.lasting)
         value, error = None, None
         try:
             for middleware in self.middleware:

@@ -9,10 +9,16 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from omniq import _loop
+from omniq.app.exceptions import SoftTimeout
+from omniq.app.soft_timeout import softly
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
     from omniq.worker.run import Run
+
+
+#: Runs a coroutine on an event loop and waits for it, from a thread without a loop.
+Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -72,9 +78,17 @@ def place_of(function: Any) -> tuple[str, str, Any]:
     return (module, place, None) if place else (module, name_of(function), id(function))
 
 
-async def until_stop(run: Run, awaitable: Any) -> Any:
-    """Awaits it on the loop for a run in a thread; cancels it once the run should stop."""
-    task = asyncio.ensure_future(awaitable)
+def awaited(run: Run, awaitable: Any, wait: Wait, soft: float | None) -> Any:
+    """Awaits it on the loop for a run in this thread; cancels it once the run should stop. `soft`: the seconds until its
+    soft timeout."""
+    value, error = wait(_until_stop(run, awaitable, soft))
+    if error is not None:
+        raise error
+    return value
+
+
+async def _until_stop(run: Run, awaitable: Any, soft: float | None) -> tuple[Any, SoftTimeout | None]:
+    task = asyncio.ensure_future(_kept(awaitable if soft is None else softly(awaitable, soft, run)))
     try:
         stop = asyncio.ensure_future(_loop.run(run.cancelled()))
     except OmniQError:
@@ -87,3 +101,11 @@ async def until_stop(run: Run, awaitable: Any) -> Any:
         if not task.done():
             task.cancel()
     return await task
+
+
+async def _kept(awaitable: Any) -> tuple[Any, SoftTimeout | None]:
+    """Its value, or its soft timeout, which a task of asyncio would take for its own cancel."""
+    try:
+        return await awaitable, None
+    except SoftTimeout as error:
+        return None, error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from omniq.models import ResultStatus, TaskError, TaskResult
 
-__all__ = ["Discard", "Fail", "Retry", "Snooze", "TaskFailed"]
+__all__ = ["Discard", "Fail", "Retry", "Snooze", "SoftTimeout", "TaskFailed"]
 
 
 class Retry(Exception):
@@ -69,6 +70,21 @@ class Fail(Exception):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SoftTimeout(asyncio.CancelledError):
+    """Raised inside a run once its function's `soft_timeout` is over, so that it can save its work before it ends.
+
+    It is raised once in a run. A run that catches it goes on; one that does not has failed, and its retry rules decide.
+    It is a `CancelledError`, so that ``except Exception`` does not catch it, and asyncio's task groups end their tasks.
+    """
+
+    def __str__(self) -> str:
+        return "the soft timeout of the run is over"
+
+
+#: The exceptions that say themselves what becomes of the task.
+OUTCOMES: Final = (Discard, Fail, Retry, Snooze)
 
 
 class TaskFailed(Exception):

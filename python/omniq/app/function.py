@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
@@ -13,13 +13,14 @@ from omniq import _omniq
 from omniq._checks import a_flag, a_text_or_none, an_id, check_options, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
-from omniq.app.call_plan import CallPlan, Wait
-from omniq.app.callables import inner, is_async, name_of
+from omniq.app.call_plan import CallPlan
+from omniq.app.callables import Wait, inner, is_async, name_of
 from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.options import CallOptions, TaskOptions
+from omniq.app.rules import RULES, Rules
 from omniq.app.runners import AsyncRunner, Runner, async_runner, runner
 from omniq.app.signature import Signature
-from omniq.app.values import Value
+from omniq.app.values import Value, reader
 from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
 from omniq.models import NewTask
 from omniq.transaction import enqueue_in, enqueue_in_sync, is_inside, is_inside_sync
@@ -77,6 +78,8 @@ class BaseFunction(Generic[Q, S, P, R]):
         self._bound: _Bound | None = None
         self._shared = _Shared()
         self._check()
+        self._rules()
+        self._refuse_early()
 
     @property
     def app(self) -> BaseApp:
@@ -94,6 +97,22 @@ class BaseFunction(Generic[Q, S, P, R]):
         """The parameters, sorted by the source of their arguments."""
         return self._once("signature", lambda: Signature(self.function, self._namespace))  # type: ignore[no-any-return]
 
+    def _refuse_early(self) -> None:
+        """Refuses at its definition a function that no worker could call."""
+        try:
+            signature = self.signature
+        except ConfigError as error:
+            if isinstance(error.__cause__, NameError):
+                # An annotation names what is defined later.
+                return
+            raise
+        codec = self._options().get("codec") or "json"
+        for parameter in signature.parameters:
+            try:
+                reader(parameter.type, codec)
+            except ConfigError as error:
+                raise ConfigError(f"parameter {parameter.name} of task {self.name}: {error.message}") from error
+
     @property
     def arguments(self) -> Arguments:
         """Encodes and decodes the arguments."""
@@ -106,18 +125,28 @@ class BaseFunction(Generic[Q, S, P, R]):
         allow = self.app.allow_pickle
         return self._once(f"returns {allow}", lambda: Value(self.signature.returns, allow))  # type: ignore[no-any-return]
 
-    def plan(self) -> CallPlan:
-        """The plan of its runs, with the middleware that the application has at this time."""
+    def plan(self, lasting: Mapping[Any, Any]) -> CallPlan:
+        """The plan of its runs, with the middleware that the application has at this time. `lasting`: the values of the
+        worker's scope."""
         app = self.app
-        return CallPlan(self.function, self.signature, app._middleware, app.dependency_overrides)
+        return CallPlan(
+            self.function, self.signature, app._middleware, app.dependency_overrides, self._rules(), lasting
+        )
 
-    def make_runner(self, wait: Wait) -> Runner:
+    def _options(self) -> dict[str, Any]:
+        """Its options, those of its owner included."""
+        return {**self._owner._defaults_of(self.name), **self._own}
+
+    def _rules(self) -> Rules:
+        return Rules(self._options())
+
+    def make_runner(self, plan: CallPlan, wait: Wait) -> Runner:
         """The runner of a ``def`` function. `wait` awaits its middleware and dependencies that are async."""
-        return runner(self.plan(), self.arguments, self.returns, wait)
+        return runner(plan, self.arguments, self.returns, wait)
 
-    def make_async_runner(self) -> AsyncRunner:
+    def make_async_runner(self, plan: CallPlan) -> AsyncRunner:
         """The runner of an ``async def`` function."""
-        return async_runner(self.plan(), self.arguments, self.returns)
+        return async_runner(plan, self.arguments, self.returns)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         made = self._shared.made
@@ -177,8 +206,7 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def _template(self, default_codec: str) -> tuple[str, _omniq.Template]:
         # `None` stands for the library's default, also where the owner has another.
-        options = {**self._owner._defaults_of(self.name), **self._own}
-        options = {name: value for name, value in options.items() if value is not None}
+        options = {name: value for name, value in self._options().items() if value is not None and name not in RULES}
         codec = a_text_or_none(options.pop("codec", None), "codec") or default_codec
         return codec, _omniq.Template(NewTask(self.name, **options), codec)
 
@@ -198,7 +226,7 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def queue_name(self) -> str:
         """The queue of its tasks."""
-        queue: str = {**self._owner._defaults_of(self.name), **self._own}.get("queue") or "default"
+        queue: str = self._options().get("queue") or "default"
         return queue
 
     def _enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _omniq.Pending[UUID]:

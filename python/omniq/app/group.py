@@ -13,6 +13,7 @@ from omniq.app.callables import name_of, place_of
 from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
 from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.app.rules import RULES, Rules
 from omniq.errors import ConfigError, InvalidError
 from omniq.models import NewTask
 
@@ -30,7 +31,8 @@ def checked_defaults(options: Any, of: str) -> dict[str, Any]:
     """The options of a `TaskDefaults`, checked where they are written."""
     check_options(options, TaskDefaults.__annotations__, of)
     given = {name: value for name, value in dict(options).items() if value is not None}
-    others = dict(given)
+    Rules(given)
+    others = {name: value for name, value in given.items() if name not in RULES}
     codec = a_text_or_none(others.pop("codec", None), "codec") or "json"
     _omniq.Template(NewTask("checked", **others), codec)
     return given
@@ -72,11 +74,24 @@ class BaseGroup:
             priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
             max_retries (int): How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs.
                 Default: 3.
-            backoff (Backoff): The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up
-                to 20 % at random.
+            backoff (Backoff): The wait before a retry: `Backoff.fixed`, `linear`, `exponential` or `list`. Default: 1
+                second, doubled each time, at most an hour, plus up to 20 % at random.
             timeout (float | timedelta | None): The longest that one run may take, in seconds or as `timedelta`. After
                 it an ``async def`` function is cancelled, one in a process is ended, and one in a thread is notified by
                 its `Context`. ``None``: no limit, whatever the defaults say. Default: no limit.
+            soft_timeout (float | timedelta | None): When `SoftTimeout` is raised inside a run, in seconds or as
+                `timedelta` from its begin, less than `timeout`: in an ``async def`` function where it awaits, in a
+                thread between two instructions, in a process by SIGALRM, which also interrupts system calls. ``None``:
+                never, whatever the defaults say. Default: never.
+            retry_on (ErrorTypes | None): The exception types after which a run is retried; a run with another exception
+                leaves a dead letter. If a type is in neither list, the nearest of its base classes counts. Timeouts and
+                lost workers are always retried. Default: every exception.
+            dead_on (ErrorTypes | None): The exception types after which a run is not retried: its task becomes a dead
+                letter at once. Default: none.
+            retry_when (RetryWhen | None): A ``def`` function for what types cannot tell: it takes the exception and the
+                `Context`, and returns ``True``: the task is retried after its backoff; seconds or a `timedelta`: it is
+                retried after that; ``False``: it becomes a dead letter; ``None``: the types decide. All retries count.
+                Default: none.
             ttl (float | timedelta | None): The task expires if no worker has begun it within this span, in seconds or
                 as `timedelta`, from the later of creation and start time. ``None``: no end, whatever the defaults say.
                 Default: no end.

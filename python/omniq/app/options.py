@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
+from omniq.app.rules import ErrorTypes, RetryWhen
 from omniq.models import Backoff
 
 __all__ = ["CallOptions", "TaskDefaults", "TaskOptions"]
@@ -20,12 +21,27 @@ class TaskDefaults(TypedDict, total=False):
     priority: int
     #: How many times a task that fails may be retried, 0 to 1,000,000: 3 allows 4 runs. Default: 3.
     max_retries: int
-    #: The wait before a retry. Default: 1 second, doubled each time, at most an hour, plus up to 20 % at random.
+    #: The wait before a retry: `Backoff.fixed`, `linear`, `exponential` or `list`. Default: 1 second, doubled each time, at
+    #: most an hour, plus up to 20 % at random.
     backoff: Backoff
     #: The longest that one run may take, in seconds or as `timedelta`. After it an ``async def`` function is cancelled,
     #: one in a process is ended, and one in a thread is notified by its `Context`. ``None``: no limit, whatever the
     #: defaults say. Default: no limit.
     timeout: float | timedelta | None
+    #: When `SoftTimeout` is raised inside a run, in seconds or as `timedelta` from its begin, less than `timeout`: in an
+    #: ``async def`` function where it awaits, in a thread between two instructions, in a process by SIGALRM, which also
+    #: interrupts system calls. ``None``: never, whatever the defaults say. Default: never.
+    soft_timeout: float | timedelta | None
+    #: The exception types after which a run is retried; a run with another exception leaves a dead letter. If a type is
+    #: in neither list, the nearest of its base classes counts. Timeouts and lost workers are always retried. Default:
+    #: every exception.
+    retry_on: ErrorTypes | None
+    #: The exception types after which a run is not retried: its task becomes a dead letter at once. Default: none.
+    dead_on: ErrorTypes | None
+    #: A ``def`` function for what types cannot tell: it takes the exception and the `Context`, and returns ``True``: the
+    #: task is retried after its backoff; seconds or a `timedelta`: it is retried after that; ``False``: it becomes a dead
+    #: letter; ``None``: the types decide. All retries count. Default: none.
+    retry_when: RetryWhen | None
     #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
     #: creation and start time. ``None``: no end, whatever the defaults say. Default: no end.
     ttl: float | timedelta | None

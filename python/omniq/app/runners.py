@@ -9,10 +9,11 @@ from typing import Any
 
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.app.arguments import Arguments, BadArguments
-from omniq.app.call_plan import CallPlan, Wait
-from omniq.app.callables import is_coroutine, until_stop
+from omniq.app.call_plan import CallPlan
+from omniq.app.callables import Wait, awaited, is_coroutine
 from omniq.app.context import Context
-from omniq.app.exceptions import Discard, Fail, Retry, Snooze
+from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout
+from omniq.app.rules import Rules
 from omniq.app.values import Value
 from omniq.codecs import why
 from omniq.worker.run import Answer, Run
@@ -32,6 +33,9 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
     """The runner of a ``def`` function. `wait` awaits its middleware and dependencies that are async."""
     call, read = plan.function, arguments.read
 
+    def failed(run: Run, codec: str, error: BaseException) -> None:
+        report(run, error, plan.rules, lambda: Context(run, codec, returns, False))
+
     if plan.is_bare:
 
         def bare(run: Run, data: bytes, codec: str) -> None:
@@ -40,9 +44,9 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
                 value = call(*args, **kwargs)
                 if is_coroutine(value):
                     # An async function, wrapped by a decorator that is not async.
-                    value = wait(until_stop(run, value))
+                    value = awaited(run, value, wait, None)
             except BaseException as error:
-                report(run, error)
+                failed(run, codec, error)
             else:
                 complete(run, value, codec, returns)
 
@@ -52,7 +56,7 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
         try:
             value = plan.call(Context(run, codec, returns, False), arguments.named(read(data, codec)), wait)
         except BaseException as error:
-            report(run, error)
+            failed(run, codec, error)
         else:
             _complete(run, value, codec, returns)
 
@@ -63,6 +67,10 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
     """The runner of an ``async def`` function."""
     call, read = plan.function, arguments.read
 
+    def failed(run: Run, codec: str, error: BaseException) -> None:
+        if not _is_stopped(run, error):
+            report(run, error, plan.rules, lambda: Context(run, codec, returns, True))
+
     if plan.is_bare:
 
         async def bare(run: Run, data: bytes, codec: str) -> None:
@@ -70,7 +78,7 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
                 args, kwargs = read(data, codec)
                 value = await call(*args, **kwargs)
             except BaseException as error:
-                _stopped_or_failed(run, error)
+                failed(run, codec, error)
             else:
                 complete(run, value, codec, returns)
 
@@ -80,7 +88,7 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
         try:
             value = await plan.call_async(Context(run, codec, returns, True), arguments.named(read(data, codec)))
         except BaseException as error:
-            _stopped_or_failed(run, error)
+            failed(run, codec, error)
         else:
             _complete(run, value, codec, returns)
 
@@ -95,18 +103,19 @@ def _complete(run: Run, value: Any, codec: str, returns: Value) -> None:
         complete(run, value, codec, returns)
 
 
-def _stopped_or_failed(run: Run, error: BaseException) -> None:
-    if not isinstance(error, asyncio.CancelledError):
-        report(run, error)
-    elif run.stop_reason is not None:
+def _is_stopped(run: Run, error: BaseException) -> bool:
+    """Whether the run has ended because it was cancelled from outside. It is answered then."""
+    if not isinstance(error, asyncio.CancelledError) or isinstance(error, SoftTimeout):
+        return False
+    if run.stop_reason is not None:
         # The run was asked to stop, and has stopped. The worker knows the reason, and settles the task by it.
         run.fail("stopped", "it was asked to stop", None, False)
-    elif _is_cancelled_from_outside():
+        return True
+    if _is_cancelled_from_outside():
         # The loop is shutting down: the task returns to the queue, and the attempt is not counted.
         run.snooze(0)
         raise error
-    else:
-        report(run, error)
+    return False
 
 
 def _is_cancelled_from_outside() -> bool:
@@ -128,14 +137,14 @@ def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
         answer.complete(data, codec)
 
 
-def report(answer: Answer, error: BaseException) -> None:
-    """Answers a run whose function has raised this."""
+def report(answer: Answer, error: BaseException, rules: Rules, context: Callable[[], Context]) -> None:
+    """Answers a run whose function has raised this, as the exception itself or the function's retry rules say."""
     try:
         if isinstance(error, Retry):
             if error.delay is None and not error.unlimited:
                 answer.fail("omniq.Retry", text_of(error.reason), _trace(error), False)
             else:
-                answer.retry(error.delay, text_of(error.reason) or None, None, error.unlimited)
+                answer.retry(error.delay, "omniq.Retry", text_of(error.reason) or None, None, error.unlimited)
         elif isinstance(error, Snooze):
             answer.snooze(error.delay)
         elif isinstance(error, Discard):
@@ -145,10 +154,15 @@ def report(answer: Answer, error: BaseException) -> None:
         elif isinstance(error, BadArguments):
             answer.fail("bad_arguments", text_of(error), None, True)
         else:
-            answer.fail(kind_of(error), text_of(error), _trace(error), False)
+            verdict = rules.decide(error, context()) if rules.decides else True
+            kind, text, trace = kind_of(error), text_of(error), _trace(error)
+            if isinstance(verdict, bool):
+                answer.fail(kind, text, trace, not verdict)
+            else:
+                answer.retry(verdict, kind, text, trace, False)
     except Exception as unfit:
-        # For example a delay that is not a span.
-        answer.fail(kind_of(unfit), text_of(unfit), _trace(error), False)
+        # For example a delay that is not a span, or what a function `retry_when` has raised.
+        answer.fail(kind_of(unfit), text_of(unfit), _trace(unfit), False)
 
 
 def _trace(error: BaseException) -> str:

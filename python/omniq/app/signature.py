@@ -16,6 +16,9 @@ from omniq.app.context import Context
 from omniq.app.depends import Dependency, dependency_of, is_injected
 from omniq.errors import ConfigError
 
+#: The class of the aliases that a ``type`` statement makes, from Python 3.12 on.
+_ALIAS: type | None = getattr(typing, "TypeAliasType", None)
+
 
 class TaskParameter(NamedTuple):
     """A parameter whose argument travels with the task."""
@@ -32,21 +35,26 @@ class Signature:
     def __init__(self, function: Callable[..., Any], namespace: dict[str, Any] | None = None) -> None:
         self.function = function
         self.namespace = namespace
-        self.plain = inspect.signature(function)
+        self.plain = _plain_signature(function)
         hints = _hints(function, namespace)
         self.returns: Any = hints.get("return", Any)
         self.parameters: list[TaskParameter] = []
         self.contexts: list[str] = []
         self.dependencies: dict[str, Dependency] = {}
         for name, parameter in self.plain.parameters.items():
-            hint = hints.get(name, Any)
+            hint = _resolved(hints.get(name, Any), function)
             dependency = dependency_of(hint, parameter.default)
             if dependency is not None:
                 self.dependencies[name] = dependency
             elif _is_context(hint):
                 self.contexts.append(name)
+            elif is_injected(parameter.default):
+                remedy = "annotate it with Context, or Annotated[…, Depends(…)], or give it another default"
+                raise ConfigError(
+                    f"parameter {name} of {_name(function)} is injected, and its annotation names nothing to inject: {remedy}"
+                )
             else:
-                required = parameter.default is Parameter.empty or is_injected(parameter.default)
+                required = parameter.default is Parameter.empty
                 self.parameters.append(TaskParameter(name, parameter.kind, _plain(hint), required))
 
     @property
@@ -78,17 +86,55 @@ class Signature:
         return positional, keywords
 
 
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
+
+
+def _plain_signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        found = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        remedy = "wrap it in a def function, and make a task of that"
+        raise ConfigError(f"the parameters of {_name(function)} cannot be read ({error}): {remedy}") from error
+    first = next(iter(found.parameters), None)
+    owner, _, name = _name(innermost(function)).rpartition(".")
+    if first in ("self", "cls") and owner and not owner.endswith("<locals>"):
+        remedy = f"make a task of the method of an object: app.task({owner.rpartition('.')[2]}(…).{name})"
+        raise ConfigError(f"{_name(function)} is a method, and no worker has an object for its {first}: {remedy}")
+    return found
+
+
+def _resolved(hint: Any, function: Any) -> Any:
+    """The type that an alias of a ``type`` statement stands for."""
+    try:
+        while _ALIAS is not None:
+            if isinstance(hint, _ALIAS):
+                hint = hint.__value__  # type: ignore[attr-defined]
+            elif isinstance(typing.get_origin(hint), _ALIAS):
+                hint = typing.get_origin(hint).__value__[typing.get_args(hint)]
+            else:
+                break
+    except NameError as error:
+        raise _unreadable(function, error) from error
+    return hint
+
+
+def _unreadable(function: Any, error: NameError) -> ConfigError:
+    message = f"an annotation of {_name(function)} cannot be read ({error}): import what it names at run time"
+    return ConfigError(message)
+
+
 def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> dict[str, Any]:
     # A decorator around a partial has the partial's signature, but its own annotations.
     target = inner(innermost(function)) if has_partial(function) else inner(function)
     if isinstance(target, type):
         target = target.__init__  # type: ignore[misc]
     try:
-        return typing.get_type_hints(target, localns=namespace, include_extras=True)
+        # The parameters of ``def f[T](…)``, which Python 3.12 does not look up itself.
+        variables = {one.__name__: one for one in getattr(target, "__type_params__", ())}
+        return typing.get_type_hints(target, localns={**variables, **(namespace or {})} or None, include_extras=True)
     except NameError as error:
-        name = getattr(function, "__qualname__", repr(function))
-        message = f"an annotation of {name} cannot be read ({error}): import what it names at run time"
-        raise ConfigError(message) from error
+        raise _unreadable(function, error) from error
 
 
 def _plain(hint: Any) -> Any:

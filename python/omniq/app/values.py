@@ -89,8 +89,9 @@ def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes
             return msgspec.json.Decoder(kind, dec_hook=_read).decode
         if codec == "msgpack":
             return msgspec.msgpack.Decoder(kind, dec_hook=_read).decode
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"the type {kind} cannot be used here: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        words = "it refers to itself; give a class, or Any" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"the type {kind} cannot be used here: {words}") from error
 
     def read(data: bytes) -> Any:
         return codecs.decode(data, codec, allow_pickle=allow_pickle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from omniq.models.backoff import Backoff
 from omniq.models.enums import Cancelled, EventKind, ResultStatus, Settled, TaskState
 from omniq.models.event import QueueStats, TaskEvent
 from omniq.models.filter import EventFilter, ResultFilter, TaskFilter
@@ -9,7 +10,7 @@ from omniq.models.payload import Payload
 from omniq.models.result import TaskResult
 from omniq.models.schedule import At, Cron, Every, Schedule, Timing
 from omniq.models.settlement import Outcome, Settlement
-from omniq.models.task import Backoff, Claim, NewTask, Task, TaskError, TaskUpdate
+from omniq.models.task import Claim, NewTask, Task, TaskError, TaskUpdate
 
 __all__ = [
     "At",

@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from omniq import _omniq
 from omniq._checks import refused
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
+from omniq.models.backoff import Backoff
 from omniq.models.base import Model
 from omniq.models.enums import TaskState
 from omniq.models.payload import Payload
 
-__all__ = ["Backoff", "Claim", "NewTask", "Task", "TaskError", "TaskUpdate"]
-
-
-class Backoff(Model, frozen=True, kw_only=True):
-    """The wait before a retry: ``initial * factor ** (retry - 1)``, at most ``max``, then lengthened by a random share
-    of up to ``jitter``, so that tasks that failed together do not come back together.
-
-    >>> Backoff(initial=5, factor=3).factor
-    3
-
-    Raises:
-        InvalidError: For a value outside its bounds.
-    """
-
-    #: The wait before the first retry, in seconds: 0 to 100 years.
-    initial: float = 1.0
-    #: The factor from each wait to the next: 1 to 1000.
-    factor: float = 2.0
-    #: The longest wait, before jitter, in seconds: 0 to 100 years.
-    max: float = 3600.0
-    #: The largest random addition, as a share of the wait: 0 to 1.
-    jitter: float = 0.2
-
-    def __post_init__(self) -> None:
-        _omniq.check_backoff(self)
-
-    @classmethod
-    def constant(cls, seconds: float) -> Backoff:
-        """The same wait each time, without jitter."""
-        return cls(initial=seconds, factor=1.0, max=seconds, jitter=0.0)
-
-
-DEFAULT_BACKOFF: Final = Backoff()
-
-
-def make_backoff(initial: float, factor: float, max: float, jitter: float) -> Backoff:
-    """Makes a backoff without checks. For the Rust side, which passes checked values by position."""
-    made = copy.copy(DEFAULT_BACKOFF)
-    for name, value in (("initial", initial), ("factor", factor), ("max", max), ("jitter", jitter)):
-        msgspec.structs.force_setattr(made, name, value)
-    return made
+__all__ = ["Claim", "NewTask", "Task", "TaskError", "TaskUpdate"]
 
 
 class TaskError(Model, frozen=True):
@@ -138,7 +97,7 @@ class NewTask(_Call, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
-            raise refused("backoff", self.backoff, "give a Backoff, such as Backoff(initial=5) or Backoff.constant(5)")
+            raise refused("backoff", self.backoff, "give a Backoff, such as Backoff.exponential(5) or Backoff.fixed(5)")
 
 
 class TaskUpdate(Model, frozen=True, kw_only=True):

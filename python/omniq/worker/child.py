@@ -9,10 +9,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
 from omniq.worker.run import answer_anyway
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from omniq._omniq import Run, _RawStatement
     from omniq.app.function import BaseFunction
+    from omniq.app.lifespan import Lifespan
+    from omniq.app.runners import Runner
     from omniq.models import Task
 
 
@@ -126,8 +128,8 @@ class RemoteRun:
     def fail(self, kind: str, message: str, trace: str | None, fatal: bool) -> None:
         self._pipe.send(("fail", (kind, message, trace, fatal)))
 
-    def retry(self, delay: Any, message: str | None, trace: str | None, unlimited: bool) -> None:
-        self._pipe.send(("retry", (delay, message, trace, unlimited)))
+    def retry(self, delay: Any, kind: str, message: str | None, trace: str | None, unlimited: bool) -> None:
+        self._pipe.send(("retry", (delay, kind, message, trace, unlimited)))
 
     def snooze(self, delay: Any) -> None:
         self._pipe.send(("snooze", (delay,)))
@@ -161,8 +163,14 @@ def main(pipe: Connection, path: list[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     pipe.send(("ready", ()))
-    loop = asyncio.new_event_loop()
-    runners: dict[str, Callable[[Any, bytes, str], None]] = {}
+    runners = _Runners()
+    try:
+        _serve(pipe, runners)
+    finally:
+        runners.close()
+
+
+def _serve(pipe: Connection, runners: _Runners) -> None:
     while True:
         try:
             given: tuple[BaseFunction[..., Any, ..., Any], Facts, bytes, str] = pipe.recv()
@@ -174,14 +182,43 @@ def main(pipe: Connection, path: list[str]) -> None:
             pipe.send(("fail", ("process", text, None, True)))
             continue
         function, facts, data, codec = given
-        runner = runners.get(function.name)
-        if runner is None:
-            runner = runners[function.name] = function.make_runner(loop.run_until_complete)
         run = RemoteRun(pipe, facts)
+        try:
+            runner = runners.of(function)
+        except Exception as error:
+            run.fail(kind_of(error), text_of(error), trace_of(error), False)
+            continue
         try:
             runner(run, data, codec)
         except BaseException as error:
             answer_anyway(run, error)
+
+
+class _Runners:
+    """The runners of this process, and the values of the worker's scope."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._made: dict[str, Runner] = {}
+        self._lifespan: Lifespan | None = None
+
+    def of(self, function: BaseFunction[..., Any, ..., Any]) -> Runner:
+        """The runner of this function. What it raises comes from the values that the function needs."""
+        runner = self._made.get(function.name)
+        if runner is None:
+            wait = self._loop.run_until_complete
+            if self._lifespan is None:
+                self._lifespan = function.app._new_lifespan()
+            plan = function.plan(self._lifespan.values)
+            wait(self._lifespan.open())
+            wait(self._lifespan.open_for(plan.needs))
+            runner = self._made[function.name] = function.make_runner(plan, wait)
+        return runner
+
+    def close(self) -> None:
+        """Tears the values down. An error is printed to stderr with the traceback, as an error of any process is."""
+        if self._lifespan is not None:
+            self._loop.run_until_complete(self._lifespan.close())
 
 
 def _left_to_the_worker(*_: object) -> None:

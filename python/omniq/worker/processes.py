@@ -29,6 +29,8 @@ _log = logging.getLogger("omniq")
 
 #: How long a process may take to begin, in seconds, before that is logged.
 _SLOW = 20.0
+#: How long an idle process may take to tear down what it has made, in seconds.
+_LAST = 5.0
 #: The requests of a process during a run; any other message is the answer of its run.
 _ASKED = ("completion", "completion_refused", "log_event")
 #: Starts a new interpreter, because a fork of a process with threads can hang.
@@ -52,7 +54,7 @@ class Processes(Threads):
                 if self._is_surplus():
                     return
         finally:
-            process.end()
+            process.close()
 
 
 def _answer(run: Run, name: str, given: Any) -> _RawStatement | Exception | None:
@@ -169,6 +171,14 @@ class _Process:
         if process is not None:
             with contextlib.suppress(Exception):
                 process.kill()
+
+    def close(self) -> None:
+        """Lets an idle process end by itself, so that it tears down what it has made; kills it if that takes long."""
+        if self._process is not None and self._pipe is not None and self._is_ready:
+            self._pipe.close()
+            self._pipe = None
+            self._process.join(_LAST)
+        self.end()
 
     def end(self) -> None:
         """Kills the process, and frees its resources."""

@@ -19,6 +19,7 @@ from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from omniq.app.base import BaseApp
+    from omniq.app.call_plan import CallPlan
 
 __all__ = ["RunningWorker"]
 
@@ -57,18 +58,30 @@ class RunningWorker:
         self._coroutines = Coroutines(loop, bridge)
         self._threads = Threads(bridge, threads)
         self._processes = Processes(bridge, processes)
+        self._lifespan = app._new_lifespan()
+        self._plans: list[CallPlan] = []
+        #: Set once the values of the worker's scope are made.
+        self.opened = asyncio.Event()
         functions = [(task.name, *self._place(task)) for task in app.functions.values()]
         self.core = _omniq.Worker(app._core, functions, settings)
 
     def _place(self, task: Any) -> tuple[Any, _omniq.RunQueue]:
         if task.process:
             # Made here too, so that errors in the task are raised here and not in the process.
-            task.plan()
+            task.plan({})
             _ = task.arguments
             return task, self._processes.run_queue
+        plan = task.plan(self._lifespan.values)
+        self._plans.append(plan)
         if task.is_async:
-            return task.make_async_runner(), self._coroutines.run_queue
-        return task.make_runner(self._wait), self._threads.run_queue
+            return task.make_async_runner(plan), self._coroutines.run_queue
+        return task.make_runner(plan, self._wait), self._threads.run_queue
+
+    async def _open(self) -> None:
+        await self._lifespan.open()
+        for plan in self._plans:
+            await self._lifespan.open_for(plan.needs)
+        self.opened.set()
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine on the loop, and waits for it in the calling thread, which is not the loop's thread."""
@@ -79,6 +92,13 @@ class RunningWorker:
 
         If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
+        try:
+            await self._open()
+            await self._run(until_idle)
+        finally:
+            await self._lifespan.close()
+
+    async def _run(self, until_idle: bool) -> None:
         running = asyncio.ensure_future(run(self.core.run(until_idle)))
         cancelled = 0
         try:
@@ -98,7 +118,8 @@ class RunningWorker:
             await self._coroutines.close()
             self._threads.close()
             self._processes.close()
-            await _joined(self._threads, self._processes)
+            await _joined(self._threads, 1.0)
+            await _joined(self._processes, PATIENCE + 1.0)
         if cancelled:
             raise asyncio.CancelledError
 
@@ -111,11 +132,10 @@ class RunningWorker:
         self.core.stop_now()
 
 
-async def _joined(*pools: Threads) -> None:
-    """Waits up to a second for the threads of each pool to end. A thread that its task keeps busy is left."""
-    for pool in pools:
-        if pool.is_ending:
-            await asyncio.to_thread(pool.join, 1.0)
+async def _joined(pool: Threads, timeout: float) -> None:
+    """Waits for the threads of a pool to end, up to `timeout` seconds. A thread that its task keeps busy is left."""
+    if pool.is_ending:
+        await asyncio.to_thread(pool.join, timeout)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -71,7 +71,23 @@ class AsyncWorker:
     async def __aenter__(self) -> Self:
         running = self._begin()
         self._task = asyncio.create_task(running.until_stopped(), name="omniq-worker")
+        opened = asyncio.ensure_future(running.opened.wait())
+        try:
+            await asyncio.wait({self._task, opened}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
+        finally:
+            opened.cancel()
+        if not running.opened.is_set():
+            # A lifespan has failed.
+            await self._task
         return self
+
+    async def _ended(self) -> None:
+        """Waits until it has stopped by itself or by `stop`."""
+        assert self._task is not None
+        await asyncio.wait({self._task})
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -115,9 +131,9 @@ class Worker:
 
     def _run_in_thread(self) -> None:
         async def go() -> None:
-            running = self._inner._begin()
-            self._ready.set()
-            await running.until_stopped()
+            async with self._inner as worker:
+                self._ready.set()
+                await worker._ended()
 
         try:
             asyncio.run(go())
@@ -130,7 +146,8 @@ class Worker:
         self._thread = threading.Thread(target=self._run_in_thread, name="omniq-worker", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._error is not None and not self._thread.is_alive():
+        if self._error is not None:
+            self._thread.join()
             raise self._error
         return self
 

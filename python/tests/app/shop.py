@@ -10,7 +10,7 @@ import time
 
 import psycopg
 
-from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError
+from omniq import AsyncOmniQ, Backoff, Context, Discard, OmniQ, OmniQError, SoftTimeout
 
 app = AsyncOmniQ(os.environ.get("OMNIQ_URL") or "postgresql://nowhere/", events="postgres")
 
@@ -47,6 +47,15 @@ def process_id(context: Context, n: int) -> tuple[int, int, int]:
 def spin() -> None:
     while True:
         pass
+
+
+@app.task(process=True, soft_timeout=0.2, max_retries=0)
+def save_in_time() -> str:
+    try:
+        time.sleep(60)
+    except SoftTimeout:
+        return "saved"
+    return "late"
 
 
 @app.task(process=True)

@@ -1,20 +1,26 @@
 """Every callable can be a task, and a value that does not fit its annotation is reported where it arises.
 
-Issue 12, E5.
+Issue 12, E5, and issue 14, number 5.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
 import pytest
 
-from omniq import AsyncOmniQ, Context, Depends, OmniQError, TaskFailed, injected
+import omniq
+from omniq import AsyncOmniQ, ConfigError, Context, Depends, OmniQError, TaskFailed, injected
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +92,141 @@ async def test_async_functions_in_every_dress(app: AsyncOmniQ) -> None:
     assert app.task(Doubler(3)).name == "Doubler"
     with pytest.raises(OmniQError, match=r"task 'Doubler' is there already"):
         app.task(Doubler(4))
+
+
+async def test_what_no_worker_could_call_is_refused_at_its_definition(app: AsyncOmniQ) -> None:
+    class Own:
+        def method(self, n: int) -> int:
+            return n
+
+        @staticmethod
+        def free(n: int) -> int:
+            return n
+
+        @classmethod
+        def of_class(cls, n: int) -> int:
+            return n
+
+    def forgotten(n: int, session: str = injected) -> None: ...
+
+    def unreadable(n: list[int] | tuple[int, ...]) -> None: ...
+
+    wrong: list[tuple[Any, str]] = [
+        (5, "is no task"),
+        (dict, "the parameters of dict cannot be read"),
+        (Own.method, r"is a method, and no worker has an object for its self: .*app.task\(Own\(…\).method\)"),
+        (forgotten, "parameter session of .*forgotten is injected, and its annotation names nothing to inject"),
+        (unreadable, "parameter n of task wrong: the type .* cannot be used here"),
+    ]
+    for function, words in wrong:
+        with pytest.raises(ConfigError, match=words):
+            app.task(name="wrong")(function)
+    assert "wrong" not in app.functions
+    tasks: list[Any] = [
+        app.task(name="method")(Own().method),
+        app.task(name="free")(Own.free),
+        app.task(name="of_class")(Own.of_class),
+        app.task(name="cached")(functools.lru_cache(Own.free)),
+    ]
+
+    handles = [await task.enqueue(7) for task in tasks]
+    async with app.worker():
+        assert [await handle.result(10) for handle in handles] == [7] * len(handles)
+
+
+#: A program in the syntax of Python 3.12.
+NEWER = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import Annotated
+from omniq import OmniQ, ConfigError, Context, Depends, injected
+
+app = OmniQ(tasks="memory", results="memory")
+def get_session(context: Context) -> str:
+    return f"session of {context.func}"
+
+type Ids = list[int]
+type Pair[T] = tuple[T, T]
+type Ctx = Context
+type Session = Annotated[str, Depends(get_session)]
+type Tree = dict[str, Tree] | int
+type Later = Defined
+type Defined = Annotated[int, "seconds"]
+
+@app.task
+def total(context: Ctx, ids: Ids, session: Session = injected) -> str:
+    return f"{context.func} {sum(ids)} {session}"
+
+@app.task
+def pair(one: Pair[int]) -> Pair[int]:
+    return one
+
+@app.task
+def first[T](values: list[T]) -> T:
+    return values[0]
+
+@app.task
+def early(value: After) -> After:
+    return value
+
+@dataclass
+class After:
+    n: int
+
+@app.task
+def least[T: int](value: T, other: Later) -> T:
+    return min(value, other)
+
+try:
+    @app.task
+    def grows(tree: Tree) -> None: ...
+except ConfigError as error:
+    print(error)
+handles = [total.enqueue([1, 2]), pair.enqueue((1, 2)), first.enqueue([3]), least.enqueue(5, 4), early.enqueue(After(6))]
+try:
+    total.enqueue(["x"])
+except Exception as error:
+    print(type(error).__name__)
+app.drain()
+print([handle.result(5) for handle in handles])
+"""
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_aliases_and_type_parameters_of_newer_pythons(version: str, tmp_path: Path) -> None:
+    python = newer_python(version)
+    # The module is built for the stable interface of all versions; msgspec is not.
+    wheels = [
+        "--python-version",
+        version,
+        "--only-binary",
+        ":all:",
+        "--target",
+        str(tmp_path),
+        "msgspec",
+        "typing_extensions",
+    ]
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wheels]
+    subprocess.run([sys.executable, *install], check=True)
+    (tmp_path / "omniq").symlink_to(Path(omniq.__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run([python, "-c", NEWER], capture_output=True, text=True, timeout=60, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "parameter tree of task grows: the type dict[str, Tree] | int cannot be used here: it refers to itself; give a"
+        " class, or Any",
+        "InvalidError",
+        "['total 3 session of total', (1, 2), 3, 4, After(n=6)]",
+    ]
+
+
+def newer_python(version: str) -> str:
+    found = shutil.which(f"python{version}")
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    several = sorted(versions.glob(f"{version}.*/bin/python{version}"))
+    if found is None and not several:
+        pytest.skip(f"there is no Python {version} on this machine")
+    return str(several[-1]) if several else str(found)
 
 
 async def test_what_stands_around_a_decorated_task_is_async_as_well(app: AsyncOmniQ, url: str) -> None:

@@ -46,7 +46,7 @@ async def test_delay_is_the_wait_of_a_retry_and_of_a_snooze(app: AsyncOmniQ) -> 
 async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> None:
     seen: list[tuple[str, int]] = []
 
-    @app.task(max_retries=0, backoff=Backoff.constant(0))
+    @app.task(max_retries=0, backoff=Backoff.fixed(0))
     async def again(context: Context) -> str:
         seen.append(("again", context.attempt))
         if context.attempt == 1:
@@ -60,7 +60,7 @@ async def test_exceptions_say_what_should_become_of_a_task(app: AsyncOmniQ) -> N
         seen.append(("counted", context.attempt))
         raise Retry("never", delay=0)
 
-    @app.task(max_retries=1, backoff=Backoff.constant(0))
+    @app.task(max_retries=1, backoff=Backoff.fixed(0))
     def as_usual(context: Context) -> None:
         seen.append(("as_usual", context.attempt))
         raise Retry("no luck")

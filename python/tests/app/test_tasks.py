@@ -205,13 +205,13 @@ async def test_the_payload_is_what_the_guide_says(app: AsyncOmniQ, witness: Any)
 
 
 async def test_options_hold_for_every_task_and_for_one(app: AsyncOmniQ) -> None:
-    @app.task(queue="mail", priority=3, max_retries=7, timeout=timedelta(seconds=9), backoff=Backoff.constant(5))
+    @app.task(queue="mail", priority=3, max_retries=7, timeout=timedelta(seconds=9), backoff=Backoff.fixed(5))
     async def send(to: str) -> None: ...
 
     plain = await app.backend.queue.get((await send.enqueue("a")).id)
     assert plain is not None
     assert (plain.queue, plain.priority, plain.max_retries, plain.timeout) == ("mail", 3, 7, timedelta(seconds=9))
-    assert plain.backoff == Backoff.constant(5)
+    assert plain.backoff == Backoff.fixed(5)
     chosen = uuid.uuid4()
     special = send.with_options(delay=60, priority=-1, queue="slow", metadata={"who": "me"}, id=chosen, max_retries=0)
     task = await app.backend.queue.get((await special.enqueue("b")).id)

@@ -255,7 +255,7 @@ async def test_a_timeout_frees_the_slot_even_if_python_is_silent(
 
     function = app.task(name="deaf", max_retries=0, timeout=0.2)(deaf if kind == "async" else deaf_thread)
 
-    @app.task(max_retries=0, backoff=Backoff.constant(0))
+    @app.task(max_retries=0, backoff=Backoff.fixed(0))
     def after(n: int) -> int:
         return n
 

@@ -186,7 +186,5 @@ impl Producer<'_> {
 /// Makes a task from the spec.
 pub fn task(spec: &Spec, arguments: &Arguments) -> NewTask {
     let task = NewTask::new(&*spec.func, arguments).expect("plain data");
-    task.queue(&*spec.queue)
-        .max_retries(spec.max_retries)
-        .backoff(Backoff::constant(Duration::from_millis(100)))
+    task.queue(&*spec.queue).max_retries(spec.max_retries).backoff(Backoff::fixed(Duration::from_millis(100)))
 }

@@ -97,6 +97,7 @@ macro_rules! queue_conformance {
             pausing::c18_pause_of_an_empty_queue,
             retries::c22_max_retries_counts_extra_runs,
             retries::c22_backoff_grows_up_to_its_maximum,
+            retries::c22_backoff_is_fixed_linear_exponential_or_a_list,
             retries::c22_each_task_has_its_own_retries,
             retries::c22_a_retried_dead_letter_starts_again_from_zero,
             retries::c22_a_retried_scheduled_task_runs_at_once,

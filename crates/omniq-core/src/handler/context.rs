@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::signal::{StopReason, StopSignal};
+use super::states::States;
 use crate::backend::{Backend, Report};
 use crate::model::*;
 use crate::{Error, Result, blocking};
@@ -28,6 +30,7 @@ struct Inner {
 /// What all runs of a worker share.
 #[derive(Debug)]
 pub(crate) struct Origin {
+    pub(crate) states: States,
     pub(crate) worker: Arc<str>,
     pub(crate) backend: Backend,
     pub(crate) outbox: crate::worker::Outbox,
@@ -73,6 +76,11 @@ impl Context {
     /// The worker's backend, to enqueue further tasks, look at results and so on.
     pub fn backend(&self) -> &Backend {
         &self.0.origin.backend
+    }
+
+    /// The state of this type that the worker was given by [`WorkerBuilder::state`](crate::WorkerBuilder::state).
+    pub fn state<T: 'static>(&self) -> Option<&T> {
+        self.0.origin.states.get()
     }
 
     /// Adds a task; for async handlers. It is durable once this returns, whatever becomes of this run.
@@ -138,6 +146,12 @@ impl Context {
     /// for tasks that it has spawned.
     pub async fn cancelled(&self) -> StopReason {
         self.0.signal.stopped().await
+    }
+
+    /// A token that is cancelled when the run should stop, for what it has spawned. It is not cancelled when the run ends by
+    /// itself.
+    pub fn cancellation_token(&self) -> CancellationToken {
+        self.0.signal.token()
     }
 
     /// Logs an event about this run: a user-defined kind, and data. Returns at once.

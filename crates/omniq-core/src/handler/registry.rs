@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Handler;
+use super::common::Handler;
+use super::states::{StateType, States};
 use crate::model::check_name;
 use crate::{Error, Result};
 
@@ -10,6 +11,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     handlers: HashMap<String, Handler>,
+    /// The states that each function takes.
+    needs: Vec<(String, Vec<StateType>)>,
 }
 
 impl Registry {
@@ -19,7 +22,7 @@ impl Registry {
     }
 
     /// Adds a handler. Errors: `is_invalid` for a bad name, `is_config` for a name that is registered already.
-    pub fn add(&mut self, name: impl Into<String>, handler: Handler) -> Result<()> {
+    pub fn add(&mut self, name: impl Into<String>, mut handler: Handler) -> Result<()> {
         let name = name.into();
         check_name("function name", &name)?;
         if self.handlers.contains_key(&name) {
@@ -27,8 +30,18 @@ impl Registry {
                 "function {name:?} was registered twice: give each its own name"
             )));
         }
+        // Kept apart, because a handler is cloned for each run.
+        let needs = std::mem::take(&mut handler.needs);
+        if !needs.is_empty() {
+            self.needs.push((name.clone(), needs));
+        }
         self.handlers.insert(name, handler);
         Ok(())
+    }
+
+    /// Error `is_config` for a function that needs a state that is not there.
+    pub(crate) fn check(&self, states: &States) -> Result<()> {
+        self.needs.iter().try_for_each(|(func, needs)| states.check(func, needs))
     }
 
     /// The handler of a function.

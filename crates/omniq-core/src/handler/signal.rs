@@ -1,8 +1,10 @@
 //! The signal that tells a run to stop, and why.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Why a run must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub enum StopReason {
 pub(crate) struct StopSignal {
     reason: AtomicU8,
     notify: Notify,
+    token: OnceLock<CancellationToken>,
 }
 
 impl StopSignal {
@@ -35,6 +38,11 @@ impl StopSignal {
         };
         if self.reason.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             self.notify.notify_waiters();
+            // With the fence in `token`: either the token is seen here, or the reason there.
+            fence(Ordering::SeqCst);
+            if let Some(token) = self.token.get() {
+                token.cancel();
+            }
         }
     }
 
@@ -46,6 +54,16 @@ impl StopSignal {
             3 => Some(StopReason::LeaseLost),
             _ => Some(StopReason::Shutdown),
         }
+    }
+
+    /// A token that is cancelled with this signal.
+    pub(crate) fn token(&self) -> CancellationToken {
+        let token = self.token.get_or_init(CancellationToken::new);
+        fence(Ordering::SeqCst);
+        if self.reason().is_some() {
+            token.cancel();
+        }
+        token.clone()
     }
 
     pub(crate) async fn stopped(&self) -> StopReason {

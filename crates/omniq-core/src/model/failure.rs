@@ -52,13 +52,18 @@ impl TaskError {
 
     /// From any error: its type, its message, and its causes as the trace.
     pub fn from_error<E: std::error::Error>(error: &E) -> Self {
+        Self::of(std::any::type_name::<E>(), error)
+    }
+
+    /// From any error, with this type.
+    pub(crate) fn of<E: std::error::Error + ?Sized>(kind: &str, error: &E) -> Self {
         let mut causes = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {
             causes.push(format!("caused by: {cause}"));
             next = cause.source();
         }
-        let made = Self::new(std::any::type_name::<E>(), error.to_string());
+        let made = Self::new(kind, error.to_string());
         if causes.is_empty() { made } else { made.with_trace(causes.join("\n")) }
     }
 }

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use super::Worker;
 use super::parts::{Parts, Settings};
 use super::stop::WorkerHandle;
 use crate::backend::Backend;
-use crate::handler::{Context, Failure, Handler, Registry};
-use crate::model::{Dequeue, TaskDef, WorkerInfo};
+use crate::handler::{Handler, Registry, States};
+use crate::model::{Dequeue, WorkerInfo};
 use crate::{Error, Result};
 
 /// Makes a [`Worker`].
@@ -18,8 +16,9 @@ use crate::{Error, Result};
 pub struct WorkerBuilder {
     backend: Backend,
     registry: Registry,
+    pub(super) states: States,
     settings: Settings,
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
 
 impl Worker {
@@ -42,42 +41,7 @@ impl WorkerBuilder {
             maintenance: Duration::from_secs(2),
             poll: crate::verbs::POLL,
         };
-        Self { backend, registry: Registry::new(), settings, error: None }
-    }
-
-    /// Adds an async function; see [`Handler::new`].
-    pub fn register<A, O, E, F, Fut>(self, name: impl Into<String>, function: F) -> Self
-    where
-        A: DeserializeOwned,
-        O: Serialize,
-        E: Into<Failure>,
-        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<O, E>> + Send + 'static,
-    {
-        self.handler(name, Handler::new(function))
-    }
-
-    /// Adds an async function for a task definition, whose types it must have; see [`Handler::new`].
-    pub fn register_task<A, O, E, F, Fut>(self, task: TaskDef<A, O>, function: F) -> Self
-    where
-        A: DeserializeOwned,
-        O: Serialize,
-        E: Into<Failure>,
-        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<O, E>> + Send + 'static,
-    {
-        self.register(task.func(), function)
-    }
-
-    /// Adds a blocking function; see [`Handler::blocking`].
-    pub fn register_blocking<A, O, E, F>(self, name: impl Into<String>, function: F) -> Self
-    where
-        A: DeserializeOwned,
-        O: Serialize,
-        E: Into<Failure>,
-        F: Fn(A, Context) -> Result<O, E> + Send + Sync + 'static,
-    {
-        self.handler(name, Handler::blocking(function))
+        Self { backend, registry: Registry::new(), states: States::default(), settings, error: None }
     }
 
     /// Adds a handler of any kind. A bad name, or one that is taken, fails the build.
@@ -184,6 +148,7 @@ impl WorkerBuilder {
         if self.registry.names().is_empty() {
             return Err(Error::config("the worker has no handler: register at least one"));
         }
+        self.registry.check(&self.states)?;
         if !(1..=10_000).contains(concurrency) {
             return Err(Error::invalid(format!("concurrency = {concurrency} is refused: give 1 to 10000")));
         }
@@ -204,6 +169,7 @@ impl WorkerBuilder {
             settings: self.settings,
             backend: self.backend,
             registry: self.registry,
+            states: self.states,
             handle: WorkerHandle::new(),
         }))
     }

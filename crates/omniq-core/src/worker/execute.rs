@@ -71,7 +71,7 @@ impl Run {
             outbox.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
         }
         let begun = Instant::now();
-        let ending = match &self.handler.0 {
+        let ending = match &self.handler.shape {
             Shape::Async(function) => {
                 let context = self.context.clone();
                 match span.in_scope(|| catch(|| function(context))) {
@@ -209,7 +209,7 @@ fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
             value = returned;
             Outcome::Complete
         }
-        Ending::Answered(Err(failure)) => match failure.0 {
+        Ending::Answered(Err(failure)) => match failure.answer {
             FailureAnswer::Error(error) => failed(context, error),
             FailureAnswer::Fatal(error) => {
                 log_failed(context, &error, None);

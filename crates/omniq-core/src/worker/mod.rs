@@ -11,6 +11,7 @@ mod due_times;
 mod entries;
 mod execute;
 mod fetch;
+mod functions;
 mod local_queue;
 mod maintenance;
 mod outage;

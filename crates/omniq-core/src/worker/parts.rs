@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::stop::WorkerHandle;
 use crate::backend::Backend;
-use crate::handler::Registry;
+use crate::handler::{Registry, States};
 use crate::model::WorkerInfo;
 
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) backend: Backend,
     pub(super) registry: Registry,
+    pub(super) states: States,
     pub(super) handle: WorkerHandle,
 }
 

@@ -161,9 +161,9 @@ async fn c06_no_results_and_no_events_are_needed() {
     let ran = Counter::default();
     let counter = ran.clone();
     let worker = Worker::builder(&backend)
-        .register("quiet", move |(): (), context: Context| {
+        .register("quiet", move |(): (), context| {
             counter.add();
-            async move { context.log_event("progress", Default::default()) }
+            async move { Ok(context.log_event("progress", Default::default())?) }
         })
         .register("failing", |(): (), _| async { Err::<(), _>(Failure::error("bad", "luck")) });
     worker.build().unwrap().run_until_idle().await.unwrap();

@@ -5,6 +5,7 @@ mod basics;
 mod cancels;
 mod faults;
 mod faulty;
+mod functions;
 mod held_up;
 mod ids;
 mod joint;

@@ -43,7 +43,7 @@ async fn a_failing_task_runs_once_and_as_often_as_it_may_be_retried() {
 #[tokio::test]
 async fn a_retry_waits_for_its_backoff() {
     let rig = Rig::new();
-    let id = rig.add(task("f").backoff(Backoff::constant(Duration::from_secs(500)))).await;
+    let id = rig.add(task("f").backoff(Backoff::fixed(Duration::from_secs(500)))).await;
     let runs = Counter::default();
     run(&rig, "f", failing(&runs, || Failure::error("bad", "luck"))).await;
 
@@ -53,6 +53,29 @@ async fn a_retry_waits_for_its_backoff() {
     let wait = later.run_at.duration_since(jiff::Timestamp::now()).as_secs();
     assert!((400..=500).contains(&wait), "{wait}");
     assert!(rig.backend.result(id).await.unwrap().is_none());
+}
+
+/// Issue 14, number 4.
+#[tokio::test]
+async fn a_failure_with_its_own_delay_counts_and_keeps_its_error() {
+    let rig = Rig::new();
+    let id = rig.add(task("f").max_retries(1)).await;
+    let runs = Counter::default();
+    let wait = Duration::from_secs(50);
+    let busy = move || Failure::from(std::io::Error::other("busy")).delay(wait).message("too busy");
+    run(&rig, "f", failing(&runs, busy)).await;
+    let later = rig.task(id).await;
+    assert_eq!((later.state, later.attempt), (TaskState::Scheduled, 1));
+    let seconds = later.run_at.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((40..=50).contains(&seconds), "{seconds}");
+    let error = later.error.unwrap();
+    assert_eq!((error.kind.as_str(), error.message.as_str()), ("std::io::error::Error", "too busy"));
+    rig.backend.queue().retry(id).await.unwrap();
+    run(&rig, "f", failing(&runs, busy)).await;
+    assert_eq!((runs.get(), rig.task(id).await.state), (2, TaskState::Dead));
+    // A wait that no storage accepts is an error of the handler; what is no retry has no wait.
+    assert_eq!(Failure::error("a", "b").delay(Duration::MAX), Failure::retry_in(Duration::MAX));
+    assert_eq!(Failure::fatal("a", "b").delay(wait), Failure::fatal("a", "b"));
 }
 
 /// Issue 12, E4.
@@ -193,7 +216,7 @@ async fn handlers_can_enqueue_and_log_events() {
             assert!(own.is_invalid() && own.message().contains("completed"), "{own}");
             Ok::<_, Failure>(context.enqueue(task("second")).await?)
         })
-        .register_blocking("second", |(): (), context: Context| context.enqueue_sync(task("third")))
+        .register_blocking("second", |(): (), context| Ok(context.enqueue_sync(task("third"))?))
         .register("third", |(): (), _| async { Ok::<_, Failure>("end") });
     worker.build().unwrap().run_until_idle().await.unwrap();
 

@@ -72,7 +72,7 @@ pub(crate) fn task(func: &str) -> NewTask {
 
 /// Retries at once.
 pub(crate) fn at_once() -> Backoff {
-    Backoff::constant(Duration::ZERO)
+    Backoff::fixed(Duration::ZERO)
 }
 
 /// Waits until the condition holds.

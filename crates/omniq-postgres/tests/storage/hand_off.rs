@@ -66,7 +66,7 @@ async fn c15_all_of_a_task_reaches_a_worker_that_sleeps_already_claimed() {
     let client = queue(&db).await;
     let mut whole = send().queue("a").priority(7).ttl(Duration::from_secs(90)).max_retries(5);
     whole.timeout = Some(Duration::from_millis(1_500));
-    whole.backoff = Some(Backoff::constant(Duration::from_secs(3)));
+    whole.backoff = Some(Backoff::fixed(Duration::from_secs(3)));
     whole.metadata.insert("trace \"é\"".to_owned(), 1.into());
     for task in [whole, send()] {
         let id = client.enqueue(task).await.unwrap();

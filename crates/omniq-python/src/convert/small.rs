@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::port::{Claim, Settled};
 use omniq::{Backoff, Cancelled, QueueStats, ResultStatus, TaskError, TaskId, TaskState, WorkerId};
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::{PyInt, PyString, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
@@ -61,10 +61,13 @@ pub(crate) fn parsed<T: std::str::FromStr<Err = omniq::Error>>(
 
 pub(crate) fn to_backoff<'py>(py: Python<'py>, backoff: &Backoff) -> PyResult<Bound<'py, PyAny>> {
     if *backoff == Backoff::default() {
-        return imported!(py, "omniq.models.task", "DEFAULT_BACKOFF").cloned();
+        return imported!(py, "omniq.models.backoff", "DEFAULT_BACKOFF").cloned();
     }
-    let made = (backoff.initial.as_secs_f64(), backoff.factor, backoff.max.as_secs_f64(), backoff.jitter);
-    imported!(py, "omniq.models.task", "make_backoff")?.call1(made)
+    let Backoff { initial, factor, step, max, waits, jitter } = backoff;
+    let waits = PyTuple::new(py, waits.iter().map(Duration::as_secs_f64))?;
+    let spans = [initial, step, max].map(Duration::as_secs_f64);
+    imported!(py, "omniq.models.backoff", "make_backoff")?
+        .call1((spans[0], *factor, spans[1], spans[2], waits, *jitter))
 }
 
 pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
@@ -86,9 +89,22 @@ pub(crate) fn from_backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
     Ok(Backoff {
         initial: span("initial")?,
         factor: number(intern!(py, "factor"), Backoff::FACTOR)?,
+        step: span("step")?,
         max: span("max")?,
+        waits: waits(&value.getattr(intern!(py, "waits"))?)?,
         jitter: number(intern!(py, "jitter"), Backoff::JITTER)?,
     })
+}
+
+/// Reads the waits of a backoff, which Python holds as a tuple.
+fn waits(given: &Bound<'_, PyAny>) -> PyResult<Vec<Duration>> {
+    let given =
+        given.cast::<PyTuple>().map_err(|_| refused("backoff waits", given, "give a tuple of seconds"))?;
+    given
+        .iter()
+        .enumerate()
+        .map(|(place, wait)| from_span(&format!("backoff waits[{place}]"), &wait, SPAN))
+        .collect()
 }
 
 /// Raises the core's error if the backoff is invalid.

@@ -217,23 +217,20 @@ impl RunHandle {
     fn retry(
         &self,
         delay: Option<&Bound<'_, PyAny>>,
+        kind: Text,
         message: Option<Text>,
         trace: Option<Text>,
         unlimited: bool,
     ) -> PyResult<()> {
-        let made = match delay {
-            Some(delay) => Failure::retry_in(from_span("the delay of a retry", delay, SPAN)?),
-            // A failure without a delay is retried after the task's backoff.
-            None => Failure::error("omniq.Retry", ""),
-        };
-        let mut made = if unlimited { made.unlimited() } else { made };
-        if let Some(message) = message {
-            made = made.message(message.0);
-            if let Some(trace) = trace {
-                made = made.trace(trace.0);
+        let delay = delay.map(|delay| from_span("the delay of a retry", delay, SPAN)).transpose()?;
+        let made = match (message, delay) {
+            (None, Some(delay)) => Failure::retry_in(delay),
+            (message, delay) => {
+                let made = failure(kind, message.unwrap_or(Text(String::new())), trace, false);
+                delay.into_iter().fold(made, Failure::delay)
             }
-        }
-        self.0.answer(Err(made));
+        };
+        self.0.answer(Err(if unlimited { made.unlimited() } else { made }));
         Ok(())
     }
 

@@ -95,7 +95,7 @@ async fn once(first: First, driver: Driver) {
         })
         .build()
         .unwrap();
-    let backoff = Backoff::constant(std::time::Duration::from_millis(1));
+    let backoff = Backoff::fixed(std::time::Duration::from_millis(1));
     let id = backend.enqueue(NewTask::new("order", &()).unwrap().backoff(backoff)).await.unwrap();
     worker.run_until_idle().await.unwrap();
 

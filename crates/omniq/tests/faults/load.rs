@@ -16,7 +16,7 @@ pub async fn enqueue(backend: AsyncPostgresBackend, count: i64, pause: Duration)
             .map(|i| {
                 let task = NewTask::new("effect", &i).unwrap().id(TaskId::new());
                 // A handler fails when its own connection breaks: that is no fault of the queue.
-                task.max_retries(100).backoff(Backoff::constant(Duration::from_millis(100)))
+                task.max_retries(100).backoff(Backoff::fixed(Duration::from_millis(100)))
             })
             .collect();
         let mut tried = false;

@@ -12,7 +12,7 @@ pub async fn c14_enqueue_keeps_every_option(fixture: &dyn QueueFixture) {
     let (queue, witness) = (fixture.queue().await, fixture.queue().await);
     let id = TaskId::new();
     let run_at = micros(Timestamp::now() + HOUR);
-    let backoff = Backoff { initial: HOUR / 60, factor: 1.5, max: HOUR, jitter: 0.25 };
+    let backoff = Backoff { initial: HOUR / 60, factor: 1.5, max: HOUR, jitter: 0.25, ..Backoff::default() };
     let mut new = NewTask::new("send_mail", &("ann", 3)).unwrap();
     new = new.id(id).queue("mail").priority(-7).run_at(run_at).ttl(HOUR).max_retries(9);
     new = new.backoff(backoff.clone()).timeout(HOUR / 3600 / 4);

@@ -86,7 +86,7 @@ pub async fn c22_a_new_start_time_moves_the_end(fixture: &dyn QueueFixture) {
 /// Every other verb that sets a start time moves it too: each new start has the whole span.
 pub async fn c22_each_new_start_has_the_whole_ttl(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
-    let (day, wait) = (HOUR * 24, Backoff::constant(HOUR));
+    let (day, wait) = (HOUR * 24, Backoff::fixed(HOUR));
     let tasks = (0..3).map(|number| task(number).ttl(day).max_retries(1).backoff(wait.clone()));
     let ids = queue.enqueue_many(tasks.collect()).await.unwrap();
     let held = take_many(&queue, 3).await;

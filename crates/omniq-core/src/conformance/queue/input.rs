@@ -15,6 +15,7 @@ fn bad_tasks() -> Vec<(&'static str, NewTask)> {
     nul_func.func = "a\0b".to_owned();
     let factor = Backoff { factor: 0.5, ..Backoff::default() };
     let jitter = Backoff { jitter: f64::NAN, ..Backoff::default() };
+    let waits = Backoff::list([HOUR; 101]);
     let century = Duration::from_secs(200 * 366 * 24 * 3600);
     vec![
         ("queue name", task(1).queue("")),
@@ -28,6 +29,7 @@ fn bad_tasks() -> Vec<(&'static str, NewTask)> {
         ("delay", task(1).delay(century)),
         ("factor", task(1).backoff(factor)),
         ("jitter", task(1).backoff(jitter)),
+        ("waits of 101", task(1).backoff(waits)),
         ("max_retries", task(1).max_retries(2_000_000)),
         ("metadata", task(1).metadata("key", "a\0b")),
         ("metadata", task(1).metadata("a\0b", 1)),

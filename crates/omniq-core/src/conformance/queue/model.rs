@@ -41,7 +41,7 @@ impl Model {
                 let new = |number: usize| {
                     let mut new =
                         task((self.tasks.len() + number) as i64).queue(&self.name).priority(priority);
-                    new = new.max_retries(retries).backoff(Backoff::constant(HOUR));
+                    new = new.max_retries(retries).backoff(Backoff::fixed(HOUR));
                     new.delay = delayed.then_some(HOUR);
                     new.ttl = expiring.then_some(Duration::from_millis(1));
                     new

@@ -11,7 +11,7 @@ use crate::*;
 /// `max_retries` counts the runs after the first: 2 allows 3 runs.
 pub async fn c22_max_retries_counts_extra_runs(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
-    let soon = Backoff::constant(Duration::from_millis(1));
+    let soon = Backoff::fixed(Duration::from_millis(1));
     let id = queue.enqueue(task(1).max_retries(2).backoff(soon)).await.unwrap();
     for attempt in 1..=3 {
         let wait = from("default").timeout(Duration::from_secs(30));
@@ -29,7 +29,7 @@ pub async fn c22_max_retries_counts_extra_runs(fixture: &dyn QueueFixture) {
 /// Each wait is longer than the one before, up to the maximum; jitter only adds.
 pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
-    let backoff = Backoff { initial: HOUR, factor: 3.0, max: HOUR * 5, jitter: 0.5 };
+    let backoff = Backoff { initial: HOUR, factor: 3.0, max: HOUR * 5, jitter: 0.5, ..Backoff::default() };
     let id = queue.enqueue(task(1).max_retries(9).backoff(backoff)).await.unwrap();
     for expected in [HOUR, HOUR * 3, HOUR * 5, HOUR * 5] {
         queue.fail(&take(&queue).await, boom()).await.unwrap();
@@ -39,6 +39,29 @@ pub async fn c22_backoff_grows_up_to_its_maximum(fixture: &dyn QueueFixture) {
         let expected = expected.as_secs_f64();
         assert!((expected - 10.0..=expected * 1.5 + 10.0).contains(&wait), "{wait} after {expected}");
         queue.retry(id).await.unwrap();
+    }
+}
+
+/// A fixed wait, one that grows by a step, one that grows by a factor, and waits from a list, whose last one stays.
+pub async fn c22_backoff_is_fixed_linear_exponential_or_a_list(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let plain = |backoff| Backoff { jitter: 0.0, ..backoff };
+    let forms = [
+        (Backoff::fixed(HOUR), [1, 1, 1, 1]),
+        (Backoff { max: HOUR * 3, ..plain(Backoff::linear(HOUR)) }, [1, 2, 3, 3]),
+        (Backoff { max: HOUR * 100, ..plain(Backoff::exponential(HOUR, 3.0)) }, [1, 3, 9, 27]),
+        (Backoff::list([HOUR * 5, HOUR, HOUR * 2]), [5, 1, 2, 2]),
+    ];
+    for (backoff, hours) in forms {
+        let id = queue.enqueue(task(1).max_retries(9).backoff(backoff.clone())).await.unwrap();
+        for expected in hours {
+            queue.fail(&take(&queue).await, boom()).await.unwrap();
+            let waiting = queue.get(id).await.unwrap().unwrap();
+            assert_eq!(waiting.backoff, backoff);
+            assert_near(waiting.run_at, Timestamp::now() + HOUR * expected);
+            queue.retry(id).await.unwrap();
+        }
+        queue.delete(id).await.unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::super::completer::Completer;
 use super::*;
-use crate::handler::Origin;
+use crate::handler::{Origin, States};
 use crate::lease::LeaseState;
 use crate::model::NewTask;
 use crate::{Backend, MemoryQueue};
@@ -33,7 +33,7 @@ fn starter() -> impl Fn(Task) -> Option<(Context, ())> {
     let _inside = RUNTIME.enter();
     let (_, lease) = watch::channel(LeaseState::Held);
     let outbox = Completer::new(backend.clone(), lease, Arc::default()).outbox.clone();
-    let origin = Arc::new(Origin { worker: "w".into(), backend, outbox });
+    let origin = Arc::new(Origin { states: States::default(), worker: "w".into(), backend, outbox });
     move |task| Some((Context::new(task, Arc::clone(&origin)), ()))
 }
 

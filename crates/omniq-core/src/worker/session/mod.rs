@@ -77,6 +77,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(worker: &'a Parts, lasting: &'a mut Lasting, lease: Lease, until_idle: bool) -> Self {
         let completer = Completer::new(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
         let origin = Origin {
+            states: worker.states.clone(),
             worker: worker.name().into(),
             backend: worker.backend.clone(),
             outbox: completer.outbox.clone(),

@@ -36,6 +36,8 @@ fn odd_values() -> Vec<(&'static str, Vec<String>)> {
         r#"{"timeout": -1}"#,
         r#"{"backoff": {"factor": -3}}"#,
         r#"{"backoff": {"jitter": 1e308}}"#,
+        r#"{"backoff": {"waits": [1, -1]}}"#,
+        r#"{"backoff": {"waits": 5, "step": null}}"#,
     ]);
     vec![
         ("metadata", metadata),

@@ -196,7 +196,7 @@ async fn c21_a_result_is_replaced_with_the_transaction() {
 async fn c21_a_failure_is_retried_after_its_backoff_with_the_transaction() {
     let db = TestDb::new().await;
     let backend = full(&db).await;
-    let task = NewTask::new("f", &1).unwrap().backoff(Backoff::constant(Duration::from_secs(3600)));
+    let task = NewTask::new("f", &1).unwrap().backoff(Backoff::fixed(Duration::from_secs(3600)));
     let id = backend.enqueue(task).await.unwrap();
     let held = backend.queue().dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
     let state = inside(Driver::Transaction, &db.url(), true, async |on: &mut dyn UserConnection| {

@@ -109,15 +109,23 @@ begin
           when o.key = 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
           else jsonb_typeof(o.value) <> 'object' or exists (
               select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
-              where case when jsonb_typeof(b.value) <> 'number' then true
-                    when b.key in ('initial', 'max') then b.value::text::numeric not between 0 and 3.2e9
+              where case when b.key = 'waits' then case
+                        when jsonb_typeof(b.value) <> 'array' then true
+                        when jsonb_array_length(b.value) > 100 then true
+                        else exists (
+                            select from jsonb_array_elements(b.value) as w(wait)
+                            where case when jsonb_typeof(w.wait) <> 'number' then true
+                                  else w.wait::text::numeric not between 0 and 3.2e9 end) end
+                    when jsonb_typeof(b.value) <> 'number' then true
+                    when b.key in ('initial', 'step', 'max') then b.value::text::numeric not between 0 and 3.2e9
                     when b.key = 'factor' then b.value::text::numeric < 1
                     when b.key = 'jitter' then b.value::text::numeric not between 0 and 1
                     else true end) end
     limit 1;
     if found then
         perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
-            'Known are timeout, in seconds, and backoff, an object of initial and max in seconds, factor from 1 on, and jitter from 0 to 1.');
+            'Known are timeout, in seconds, and backoff, an object of initial, step and max in seconds, factor from 1 on, jitter from 0 to 1, '
+            'and waits, an array of at most 100 times in seconds.');
     end if;
 end
 {body};
