@@ -1,6 +1,7 @@
 """Applications: tasks as functions, enqueued with a call's arguments, run by workers."""
 
 from omniq.app.application import AsyncOmniQ, OmniQ
+from omniq.app.around_enqueue import EnqueueCall
 from omniq.app.context import Context
 from omniq.app.depends import Depends, injected
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout, TaskFailed
@@ -21,6 +22,7 @@ __all__ = [
     "Context",
     "Depends",
     "Discard",
+    "EnqueueCall",
     "Fail",
     "Handle",
     "OmniQ",

@@ -16,6 +16,7 @@ from uuid import UUID
 from omniq import _omniq
 from omniq._checks import a_text, refused
 from omniq._loop import run
+from omniq.app.around_enqueue import EnqueueCall
 from omniq.app.context import Context
 from omniq.app.function import AsyncTaskFunction, BaseFunction
 from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
@@ -134,6 +135,7 @@ class BaseApp:
         self.functions = {}
         self.dependency_overrides = {}
         self._middleware: list[Callable[[Context], Any]] = []
+        self._enqueue_middleware: list[Callable[[EnqueueCall], Any]] = []
         self._lifespans: list[tuple[Callable[..., Any], dict[str, Any] | None]] = []
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
         self._opened: Parts | None = None
@@ -293,6 +295,34 @@ class BaseApp:
         if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
             raise ConfigError(f"{function!r} is no middleware: it yields once, where the task runs")
         self._middleware.append(function)
+        return function
+
+    def enqueue_middleware(self, function: F) -> F:
+        """Adds a generator function that surrounds every enqueue of the application's functions. It takes the `EnqueueCall`;
+        its code before the ``yield`` runs before the tasks are written, and its code after the ``yield`` runs
+        afterwards, when `EnqueueCall.ids` are there. The first one added is the outermost. It is called once for each
+        ``enqueue`` and each ``enqueue_many``; not for enqueues by the backend or by SQL.
+
+        It may change `EnqueueCall.metadata`. If it raises before the ``yield``, nothing is written, and the caller gets
+        the exception. The ``yield`` raises an error of the enqueue, which the caller gets in any case. In a transaction
+        of the caller the tasks are durable with its commit, not yet at the end of the middleware.
+
+        >>> @app.enqueue_middleware  # doctest: +SKIP
+        ... def of_tenant(call: EnqueueCall):
+        ...     call.metadata["tenant"] = tenant.get()
+        ...     yield
+        ...     log.info("%d tasks of %s", call.count, call.func)
+
+        Args:
+            function: A generator function. An async one runs on the caller's event loop; a blocking enqueue refuses it
+                (`ConfigError`).
+
+        Raises:
+            ConfigError: For anything but a generator function.
+        """
+        if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
+            raise ConfigError(f"{function!r} is no middleware: it yields once, where the tasks are written")
+        self._enqueue_middleware.append(function)
         return function
 
     def lifespan(self, function: F) -> F:

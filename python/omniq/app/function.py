@@ -13,6 +13,7 @@ from omniq import _omniq
 from omniq._checks import a_flag, a_text_or_none, an_id, check_options, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
+from omniq.app.around_enqueue import around, around_sync
 from omniq.app.call_plan import CallPlan
 from omniq.app.callables import Wait, inner, is_async, name_of
 from omniq.app.handle import AsyncHandle, Handle
@@ -264,6 +265,11 @@ class BaseFunction(Generic[Q, S, P, R]):
         return lambda stale: template.enqueue_statement(core, written, stale)
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
+        if self.app._enqueue_middleware:
+            return around_sync(self, 1, lambda made: [made._plain_enqueue_sync(args, kwargs)])[0]
+        return self._plain_enqueue_sync(args, kwargs)
+
+    def _plain_enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if not is_inside_sync(self._connection, self.app._is_test):
             id = wait(self._enqueue(args, kwargs))
         else:
@@ -274,11 +280,36 @@ class BaseFunction(Generic[Q, S, P, R]):
         return id
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
+        if self.app._enqueue_middleware:
+            given = several(calls, "calls", "calls")
+            return around_sync(self, len(given), lambda made: made._plain_enqueue_many_sync(given))
+        return self._plain_enqueue_many_sync(calls)
+
+    def _plain_enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
         if not is_inside_sync(self._connection, self.app._is_test):
             ids = wait(self._enqueue_many(calls))
         else:
             ids = enqueue_in_sync(self._connection, self._inside(self._written(calls)))
         self.app._enqueued_sync(ids)
+        return ids
+
+    async def _plain_enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[UUID]:
+        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
+            ids = [await run(self._enqueue(args, kwargs))]
+        else:
+            inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
+            ids = await enqueue_in(self._connection, inside)
+        if self.app._is_eager:
+            await self.app._enqueued(ids)
+        return ids
+
+    async def _plain_enqueue_many(self, calls: Iterable[Any]) -> list[UUID]:
+        if not await is_inside(self._connection, self.app._is_test):
+            ids = await run(self._enqueue_many(calls))
+        else:
+            ids = await enqueue_in(self._connection, self._inside(self._written(calls)))
+        if self.app._is_eager:
+            await self.app._enqueued(ids)
         return ids
 
     def __repr__(self) -> str:
@@ -359,14 +390,9 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
-        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
-            id = await run(self._enqueue(args, kwargs))
-        else:
-            inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
-            id = (await enqueue_in(self._connection, inside))[0]
-        if self.app._is_eager:
-            await self.app._enqueued([id])
-        return AsyncHandle(self, id)
+        if self.app._enqueue_middleware:
+            return AsyncHandle(self, (await around(self, 1, lambda made: made._plain_enqueue(args, kwargs)))[0])
+        return AsyncHandle(self, (await self._plain_enqueue(args, kwargs))[0])
 
     async def enqueue_many(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
         """Adds a task for each of these calls, all or none, far faster than one by one.
@@ -378,12 +404,11 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         Raises:
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
-        if not await is_inside(self._connection, self.app._is_test):
-            ids = await run(self._enqueue_many(calls))
+        if self.app._enqueue_middleware:
+            given = several(calls, "calls", "calls")
+            ids = await around(self, len(given), lambda made: made._plain_enqueue_many(given))
         else:
-            ids = await enqueue_in(self._connection, self._inside(self._written(calls)))
-        if self.app._is_eager:
-            await self.app._enqueued(ids)
+            ids = await self._plain_enqueue_many(calls)
         return [AsyncHandle(self, id) for id in ids]
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
