@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from omniq._checks import a_span, an, beyond, refused, shown
 from omniq.app.callables import may_be_async
+from omniq.app.context import Context
 from omniq.app.exceptions import OUTCOMES
 from omniq.errors import ConfigError, InvalidError
-
-if TYPE_CHECKING:
-    from omniq.app.context import Context
 
 __all__ = ["ErrorTypes", "RetryWhen", "Rules"]
 
@@ -21,7 +19,7 @@ __all__ = ["ErrorTypes", "RetryWhen", "Rules"]
 ErrorTypes: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
 #: A function that decides about an exception: ``True``: the task is retried after its backoff; a span: it is retried after
 #: that; ``False``: it becomes a dead letter; ``None``: the exception's type decides.
-RetryWhen: TypeAlias = "Callable[[BaseException, Context], bool | float | timedelta | None]"
+RetryWhen: TypeAlias = Callable[[BaseException, Context], bool | float | timedelta | None]
 
 #: The options that a worker reads in its function. They do not travel with tasks.
 RULES = ("retry_on", "dead_on", "retry_when", "soft_timeout")
