@@ -14,7 +14,6 @@ from omniq.app.callables import is_coroutine, until_stop
 from omniq.app.context import Context
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze
 from omniq.app.values import Value
-from omniq.codecs import why
 from omniq.worker.run import Answer, Run
 
 __all__ = ["AsyncRunner", "Runner", "async_runner", "complete", "report", "runner"]
@@ -123,7 +122,7 @@ def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
     try:
         data = returns.write(value, codec)
     except BaseException as error:
-        answer.fail("bad_result", why(error), None, True)
+        answer.fail("bad_result", text_of(error), None, True)
     else:
         answer.complete(data, codec)
 
