@@ -40,7 +40,7 @@ def write(value: Any) -> Any:
     if _arrays.library_of(type(value)) is not None:
         return _arrays.exact(value)
     raise TypeError(
-        f"a value of type {type(value).__name__} cannot be written: give it as one of the types that the page on Python lists"
+        f"values of type {type(value).__name__} have no form: give it as one of the types that the page on Python lists"
     )
 
 

@@ -60,7 +60,7 @@ def write(value: Any, named: frozenset[type]) -> Any:
 def _check_named(kind: type, named: frozenset[type]) -> None:
     if kind not in named:
         names = " and ".join(sorted(name_of(one) for one in named))
-        raise TypeError(f"a value of type {name_of(kind)} is given where the annotation names {names}: convert it")
+        raise TypeError(f"a {name_of(kind)} is given where the annotation names {names}: convert it")
 
 
 def name_of(kind: type) -> str:
@@ -85,8 +85,10 @@ def exact(value: Any) -> Any:
         if not nanoseconds:
             return value.to_pydatetime() if kind.__name__ == "Timestamp" else value.to_pytimedelta()
         raise TypeError(f"a {name_of(kind)} with nanoseconds has no equal in Python: round it, such as by value.floor('us')")
+    if kind.__name__ not in ("ndarray", "DataFrame", "Series", "Table"):
+        raise TypeError(f"a {name_of(kind)} cannot be written: give a value of Python, an array or a frame")
     where = "in lists, dicts and dataclasses too, but in no union except with None"
-    raise TypeError(f"a value of type {name_of(kind)} is written where the annotation names its type ({where}): annotate it")
+    raise TypeError(f"a {name_of(kind)} is written only where the annotation names its type, {where}: annotate it")
 
 
 def _is_time(value: Any) -> bool:

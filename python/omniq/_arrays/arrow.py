@@ -68,6 +68,8 @@ def _write_pandas(value: Any) -> bytes:
     pyarrow = _pyarrow()
     is_series = type(value).__name__ == "Series"
     frame = value.to_frame() if is_series else value
+    if not frame.columns.is_unique:
+        raise TypeError("Arrow cannot hold two columns of one name: give them different names")
     try:
         table = pyarrow.Table.from_pandas(frame)
     except Exception as error:
@@ -194,5 +196,5 @@ def _form_of(kind: type) -> _Form:
     form = _FORMS.get((library, kind.__qualname__))
     if form is None:
         known = "DataFrame and Series of pandas and polars, and Table of pyarrow"
-        raise TypeError(f"a value of type {library}.{kind.__qualname__} cannot be written or read: known are {known}")
+        raise TypeError(f"a {library}.{kind.__qualname__} cannot be written or read: known are {known}")
     return form

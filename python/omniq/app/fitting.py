@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import types
 import typing
 from collections.abc import Iterator
@@ -44,20 +43,32 @@ def _parts(node: Any, seen: dict[int, Any]) -> Iterator[Any]:
                 yield from _parts(part, seen)
 
 
-#: An integer that a float may not hold, in compact JSON.
-_LONG = re.compile(rb"(?:^|[\[{,:])-?\d{16}")
+#: Digits become zeros, and what may stand before a number in compact JSON commas.
+_ALIKE = bytes.maketrans(b"123456789[{:", b"000000000,,,")
+_LONG = b"0" * 16
 
 
 def holds_long(data: bytes, codec: str) -> bool:
     """Whether there may be an integer in this JSON or msgpack that a float does not hold exactly."""
     if codec == "json":
-        return len(data) >= 16 and _LONG.search(data) is not None
+        if len(data) < 16:
+            return False
+        # Several times faster than a regular expression.
+        alike = data.translate(_ALIKE, b"-")
+        return b"," + _LONG in alike or alike.startswith(_LONG)
     return b"\xcf" in data or b"\xd3" in data
 
 
 def is_rounded(given: Any, back: Any) -> bool:
     """Whether an integer has been read as a float that is not equal to it."""
-    return _is_rounded(*(msgspec.to_builtins(value, enc_hook=_hooks.write) for value in (given, back)))
+    return _is_rounded(*(msgspec.to_builtins(value, enc_hook=_without_arrays) for value in (given, back)))
+
+
+def _without_arrays(value: Any) -> Any:
+    try:
+        return _hooks.write(value)
+    except TypeError:
+        return None
 
 
 def _is_rounded(given: Any, back: Any) -> bool:

@@ -18,6 +18,7 @@ from omniq.errors import CodecError, ConfigError, OmniQError
 
 #: The codecs whose values are written and read by their annotations.
 _BY_TYPE: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
+_WRITERS = {codec: codecs.encoder(codec) for codec in _BY_TYPE}
 #: The codecs whose bytes hold the types of the values.
 _TYPED = ("raw", "pickle", "dill")
 
@@ -28,8 +29,9 @@ class Misfit(Exception):
 
 def writer(codec: str, allow_pickle: bool = False) -> Callable[[Any], bytes]:
     """The function that makes bytes of values. It raises the codec's own errors."""
-    if codec in _BY_TYPE:
-        return codecs.encoder(codec)
+    known = _WRITERS.get(codec)
+    if known is not None:
+        return known
 
     def write(value: Any) -> bytes:
         return codecs.encode(value, codec, allow_pickle)
@@ -95,7 +97,7 @@ class Value:
         if self.arrays:
             data, back = self._by_annotation(value, codec)
         else:
-            data = writer(codec)(value)
+            data = _WRITERS[codec](value)
             try:
                 check = self._checks[codec]
             except KeyError:
@@ -138,7 +140,8 @@ class Value:
         except Exception as error:
             raise Misfit(str(error)) from error
         for kind in read:
-            lost.remove(kind)
+            if kind in lost:
+                lost.remove(kind)
         if lost:
             raise Misfit(f"it holds a {_arrays.name_of(lost[0])} in a place whose annotation does not name that type")
         return data, back

@@ -44,7 +44,10 @@ pub(super) fn floats_beyond_64_bits(text: &[u8]) -> Vec<f64> {
     if !may_hold_long_integer(text) {
         return Vec::new();
     }
-    integers(text).filter(|number| is_beyond_64_bits(number)).filter_map(|number| number.parse().ok()).collect()
+    integers(text)
+        .filter(|number| is_beyond_64_bits(number))
+        .filter_map(|number| number.parse().ok())
+        .collect()
 }
 
 /// Whether JSON text may hold an integer beyond 64 bits, which has 19 digits or more.
@@ -72,7 +75,8 @@ fn integers(text: &[u8]) -> impl Iterator<Item = &str> {
                     place += 1;
                 }
                 b'-' | b'0'..=b'9' => {
-                    let of_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                    let of_number =
+                        |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
                     let length = text[place..].iter().take_while(|byte| of_number(byte)).count();
                     let number = std::str::from_utf8(&text[place..place + length]).unwrap_or_default();
                     place += length;

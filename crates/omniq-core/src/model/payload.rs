@@ -132,7 +132,8 @@ impl Payload {
     /// Encodes a value as MessagePack, structs as maps. Error `is_codec` for what cannot be serialized, and for integers of a
     /// type of 128 bits. JSON keeps those.
     pub fn msgpack(value: &(impl Serialize + ?Sized)) -> Result<Self> {
-        let bad = |words: String| Error::codec(format!("the value cannot be written as MessagePack: {words}"));
+        let bad =
+            |words: String| Error::codec(format!("the value cannot be written as MessagePack: {words}"));
         let bytes = rmp_serde::to_vec_named(value).map_err(|error| bad(error.to_string()))?;
         // Sixteen bytes may stand for an integer.
         if bytes.windows(2).any(|two| two == [BYTES, 16]) {
