@@ -256,3 +256,17 @@ fn cron_expressions_are_checked_by_field() {
     }
     assert!(schedule("* * * * *", "Europe/Nowhere").unwrap_err().message().contains("Europe/Nowhere"));
 }
+
+#[test]
+fn a_value_of_another_type_is_an_error_with_the_tasks_id() {
+    let id = TaskId::new();
+    let text = Payload::json("text").unwrap();
+    for value in [None, Some(text), Some(Payload::new(Codec::Raw, "1"))] {
+        let result = TaskResult { value, func: "add".to_owned(), ..TaskResult::new(id, ResultStatus::Completed) };
+        let error = result.decode::<u32>().unwrap_err();
+        assert!(error.is_codec());
+        for word in [&id.to_string(), "\"add\"", "u32"] {
+            assert!(error.message().contains(word), "{error}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ value or a type of it: then the caller has imported it before.
 
 from __future__ import annotations
 
-import binascii
+import base64
 import sys
 import typing
 from typing import Any
@@ -84,7 +84,9 @@ def exact(value: Any) -> Any:
         nanoseconds = value.nanosecond if kind.__name__ == "Timestamp" else value.nanoseconds
         if not nanoseconds:
             return value.to_pydatetime() if kind.__name__ == "Timestamp" else value.to_pytimedelta()
-        raise TypeError(f"a {name_of(kind)} with nanoseconds has no equal in Python: round it, such as by value.floor('us')")
+        raise TypeError(
+            f"a {name_of(kind)} with nanoseconds has no equal in Python: round it, such as by value.floor('us')"
+        )
     if kind.__name__ not in ("ndarray", "DataFrame", "Series", "Table"):
         raise TypeError(f"a {name_of(kind)} cannot be written: give a value of Python, an array or a frame")
     where = "in lists, dicts and dataclasses too, but in no union except with None"
@@ -118,11 +120,13 @@ def _bytes_of(form: str, given: Any, origin: type) -> bytes:
     data = given.get(form) if isinstance(given, dict) and len(given) == 1 else None
     if isinstance(data, str):
         try:
-            return binascii.a2b_base64(data, strict_mode=True)
+            return base64.b64decode(data, validate=True)
         except ValueError as error:
             raise ValueError(f"the bytes of a {name_of(origin)} are no valid base64: {error}") from None
     if not isinstance(data, bytes):
-        raise TypeError(f'expected {{"{form}": bytes}} for a {name_of(origin)}, got a value of type {type(given).__name__}')
+        raise TypeError(
+            f'expected {{"{form}": bytes}} for a {name_of(origin)}, got a value of type {type(given).__name__}'
+        )
     return data
 
 

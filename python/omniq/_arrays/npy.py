@@ -33,7 +33,9 @@ def write(array: Any) -> bytes:
 
     dtype = array.dtype
     if type(array) is not numpy.ndarray:
-        raise TypeError(f"npy does not keep what a {type(array).__name__} has beyond a plain array: give a numpy.ndarray")
+        raise TypeError(
+            f"npy does not keep what a {type(array).__name__} has beyond a plain array: give a numpy.ndarray"
+        )
     if dtype.kind not in _KINDS or dtype.hasobject:
         words = "give it a dtype of fixed size, such as by array.astype(float)"
         raise TypeError(f"an array of dtype {dtype} holds Python objects, which npy cannot hold: {words}")

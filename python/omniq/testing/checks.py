@@ -52,7 +52,9 @@ def assert_enqueued(
     __tracebackhide__ = True
     wanted = dict(function.arguments.partly_named(args, kwargs))
     there = enqueued(function)
-    found = [task for task, named in there if all(name in named and _same(named[name], one) for name, one in wanted.items())]
+    found = [
+        task for task, named in there if all(name in named and _same(named[name], one) for name, one in wanted.items())
+    ]
     if len(found) == count or (count is None and found):
         return found
     shown = "\n".join(f"  {named}" for _, named in there[:20]) or "  none at all"

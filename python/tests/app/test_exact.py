@@ -54,14 +54,20 @@ CASES = [
     *(Case(value, kind=int) for value in INTEGERS),
     Case(math.nan, "json", "leave it out, or use msgpack or pickle with allow_pickle=True", float),
     Case(2**64, "msgpack", "give it as a text, or use json or pickle with allow_pickle=True", int),
-    *(Case(value, "json msgpack", "an integer that no float equals", float) for value in (2**53 + 1, -(2**63) + 1, 2**64 - 1)),
+    *(
+        Case(value, "json msgpack", "an integer that no float equals", float)
+        for value in (2**53 + 1, -(2**63) + 1, 2**64 - 1)
+    ),
     Case(2**80, "msgpack", kind=int),
     Case(2**80 + 1, "json msgpack", kind=float),
     Case([1, 2**53 + 1], "json msgpack", "an integer that no float equals", list[float]),
     Case({"a": [2**53 + 1]}, "json msgpack", "an integer that no float equals", dict[str, list[float | None]]),
     Case(Point(2**53 + 1), "json msgpack", "an integer that no float equals", Point),
     Case(Point(0.5, 2**53 + 1), kind=Point),
-    *(Case(Decimal(text), kind=Decimal) for text in ("1E+400", "-0.0", "0.1000000000000000000000000000001", "Infinity")),
+    *(
+        Case(Decimal(text), kind=Decimal)
+        for text in ("1E+400", "-0.0", "0.1000000000000000000000000000001", "Infinity")
+    ),
     Case("a\0b", kind=str),
     Case(np.float64("nan"), "json data", "which JSON does not know"),
 ]
@@ -88,10 +94,11 @@ async def test_arguments_and_results(url: str, codec: str) -> None:
             make.__annotations__ = {"at": int, "return": case.kind}
             task = app.task(name=f"give {place}", max_retries=0)(give)
             if codec in case.refused.split():
-                for enqueue in (lambda task, value: task.enqueue(value), lambda task, value: task.enqueue_many([value])):
-                    with pytest.raises(OmniQError, match=f"argument value: .*{case.words}") as caught:
-                        await enqueue(task, case.value)
-                    assert caught.value.is_invalid, case
+                with pytest.raises(OmniQError, match=f"argument value: .*{case.words}") as caught:
+                    await task.enqueue(case.value)
+                assert caught.value.is_invalid, case
+                with pytest.raises(OmniQError, match=f"argument value: .*{case.words}"):
+                    await task.enqueue_many([case.value])
             else:
                 given.append((case, await task.enqueue(case.value)))
             made.append((case, await app.task(name=f"make {place}", max_retries=0)(make).enqueue(place)))
@@ -179,6 +186,11 @@ async def test_a_result_that_does_not_fit_is_an_error_with_the_tasks_id(url: str
             assert f"shop.give is annotated, -> {name}" in text
             assert caught.value.is_codec
             assert isinstance(caught.value, ValueError)
+            if words.startswith("codec '"):
+                stored = await owner.backend.results.get(handle.id)
+                assert stored is not None
+                with pytest.raises(CodecError, match=f"value of task {handle.id} cannot be read: {words}"):
+                    _ = stored.value
 
 
 @pytest.mark.parametrize("codec", ["pickle", "json"])

@@ -46,13 +46,17 @@ AT = datetime(2026, 3, 29, 1, tzinfo=timezone.utc)
 PANDAS = [
     pd.DataFrame({"a": [1, 2], "b": [0.5, None], "c": ["x", None], "d": [True, False], "e": [-0.0, float("inf")]}),
     pd.DataFrame({"n": pd.array([1, None], "Int64"), "t": pd.to_datetime([AT, AT]).tz_convert("Europe/Berlin")}),
-    pd.DataFrame({"c": pd.Categorical(["x", "y", "x"], ["y", "x", "z"], ordered=True), "f": [Decimal("1.5"), None, None]}),
+    pd.DataFrame(
+        {"c": pd.Categorical(["x", "y", "x"], ["y", "x", "z"], ordered=True), "f": [Decimal("1.5"), None, None]}
+    ),
     pd.DataFrame([[1, 2], [3, 4]]),
     pd.DataFrame({"a": []}),
     pd.DataFrame({"a": [1, 2, 3]}, index=pd.date_range("2026-01-01", periods=3, freq="D", tz="UTC", name="at")),
     pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("x", 1), ("y", 2)], names=["k", None])),
     pd.DataFrame({"a": [1, 2]}, index=pd.Index(["p", "q"], name="key")),
-    pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).as_unit("s"), "p": pd.period_range("2026-01", periods=1, freq="M")}),
+    pd.DataFrame(
+        {"a": pd.to_datetime(["2026-01-01"]).as_unit("s"), "p": pd.period_range("2026-01", periods=1, freq="M")}
+    ),
 ]
 
 
@@ -77,9 +81,9 @@ POLARS = [
         {"a": ["x", "y"], "b": ["x", "y"], "s": [{"k": 1}, {"k": None}]},
         schema_overrides={"a": pl.Categorical, "b": pl.Enum(["y", "x"])},
     ),
-    pl.DataFrame({"t": [AT], "u": [date(2026, 1, 1)], "v": [Decimal("1.50")], "w": [b"\0"], "x": [2**64 - 1]}).with_columns(
-        pl.col("t").dt.convert_time_zone("Europe/Berlin"), pl.col("x").cast(pl.UInt64)
-    ),
+    pl.DataFrame(
+        {"t": [AT], "u": [date(2026, 1, 1)], "v": [Decimal("1.50")], "w": [b"\0"], "x": [2**64 - 1]}
+    ).with_columns(pl.col("t").dt.convert_time_zone("Europe/Berlin"), pl.col("x").cast(pl.UInt64)),
     pl.DataFrame({"a": []}, schema={"a": pl.Int8}),
 ]
 
@@ -135,7 +139,11 @@ async def test_what_arrow_cannot_keep_is_refused_with_the_codecs_that_could(app:
     noted.attrs["k"] = {1, 2}
     refused: list[tuple[Any, Any, str]] = [
         (pandas, pd.DataFrame({"a": [1, "x"]}), f"Arrow cannot hold this pandas.DataFrame: .*column a{could}"),
-        (pandas, pd.DataFrame({"a": [[1], [2]]}), f"does not keep this pandas.DataFrame unchanged: column 'a' changes{could}"),
+        (
+            pandas,
+            pd.DataFrame({"a": [[1], [2]]}),
+            f"does not keep this pandas.DataFrame unchanged: column 'a' changes{could}",
+        ),
         (pandas, pd.DataFrame({"a": [{"k": 1}, {"j": 1}]}), f"column 'a' changes{could}"),
         (pandas, pd.DataFrame({"a": [1, 2]}, dtype=object), f"column 'a' changes{could}"),
         (pandas, pd.DataFrame({"a": [1 + 2j]}), f"Arrow cannot hold{could}"),
