@@ -3,11 +3,13 @@ refused."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -177,9 +179,16 @@ def test_bytes_that_are_no_stream_are_refused() -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, two.schema) as writer:
         writer.write_table(two)
-    import msgspec
-
     data = msgspec.msgpack.encode({"arrow": sink.getvalue().to_pybytes()})
     for kind in (pd.Series, pl.Series):
         with pytest.raises(CodecError, match="expected one column"):
             Payload("msgpack", data).decode(kind)
+
+
+async def test_the_extra_that_is_missing_is_named(app: AsyncOmniQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    @app.task
+    async def work(frame: pd.DataFrame) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(OmniQError, match=r"written by pyarrow: pip install omniq-pg\[pandas\]"):
+        await work.enqueue(pd.DataFrame({"a": [1]}))
