@@ -262,7 +262,8 @@ fn a_value_of_another_type_is_an_error_with_the_tasks_id() {
     let id = TaskId::new();
     let text = Payload::json("text").unwrap();
     for value in [None, Some(text), Some(Payload::new(Codec::Raw, "1"))] {
-        let result = TaskResult { value, func: "add".to_owned(), ..TaskResult::new(id, ResultStatus::Completed) };
+        let mut result = TaskResult::new(id, ResultStatus::Completed);
+        (result.value, result.func) = (value, "add".to_owned());
         let error = result.decode::<u32>().unwrap_err();
         assert!(error.is_codec());
         for word in [&id.to_string(), "\"add\"", "u32"] {
