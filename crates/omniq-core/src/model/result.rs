@@ -146,7 +146,10 @@ impl TaskResult {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         let misfit = |error: Error| {
             let words = error.message();
-            Error::codec(format!("the value of task {} ({:?}) cannot be read: {words}", self.task_id, self.func))
+            Error::codec(format!(
+                "the value of task {} ({:?}) cannot be read: {words}",
+                self.task_id, self.func
+            ))
         };
         match (self.status, &self.value, &self.error) {
             (ResultStatus::Completed, Some(value), _) => value.decode().map_err(misfit),
