@@ -222,7 +222,10 @@ def _fits(value: Any, codec: str) -> bool:
             module.dump(value, _Nowhere(), protocol=4)
         else:
             _CODECS[codec].encode(value)
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # A panic in a library that is written in Rust is no `Exception`.
         return False
     return True
 

@@ -132,10 +132,17 @@ def _changes(before: Any, after: Any) -> list[str]:
 
 def _is_same(before: Any, after: Any) -> bool:
     try:
-        return bool(before.dtype == after.dtype and before.equals(after))
+        if before.dtype != after.dtype or not before.equals(after):
+            return False
+        # A list equals an array for some versions of pandas.
+        return before.dtype != object or all(map(_is_of_same_type, before, after))
     except (TypeError, ValueError):
         # Values such as lists, which cannot be compared.
         return False
+
+
+def _is_of_same_type(one: Any, other: Any) -> bool:
+    return type(one) is type(other)
 
 
 # polars
@@ -152,9 +159,11 @@ def _write_polars(value: Any) -> bytes:
         try:
             frame.write_ipc_stream(stream)
             data = stream.getvalue()
-            if _read_polars(data).schema == frame.schema:
+            back = _read_polars(data).schema
+            if back == frame.schema:
                 return data
-            failed = "its schema changes"
+            names = [name for name, dtype in frame.schema.items() if back.get(name) != dtype]
+            failed = f"the dtype of {', '.join(map(repr, names[:5]))} changes"
         except (polars.exceptions.PolarsError, polars.exceptions.PanicException, ValueError) as error:
             failed = type(error).__name__
     words = "give all columns a dtype of Arrow"
