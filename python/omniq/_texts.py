@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from omniq import _hooks
 from omniq.errors import InvalidError
 
 
@@ -40,7 +41,7 @@ def valid_json(value: Any) -> Any:
     Raises:
         InvalidError: If two keys of a dict would become equal.
     """
-    return _valid(msgspec.to_builtins(value))
+    return _valid(msgspec.to_builtins(value, enc_hook=_hooks.write))
 
 
 def _valid(value: Any) -> Any:

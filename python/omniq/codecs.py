@@ -2,12 +2,13 @@
 
 | codec | encodes | decodes to |
 |---|---|---|
-| ``json`` (default) | JSON values; also datetime, Decimal, UUID, bytes, sets, dataclasses and similar types, as text, list or object | JSON values; the original type if it is named: ``payload.decode(datetime)`` |
+| ``json`` (default) | JSON values; also datetime, Decimal, UUID, bytes, sets, dataclasses, pydantic models and similar types, as text, list or object; numbers of numpy that Python has too | JSON values; the original type if it is named: ``payload.decode(datetime)`` |
 | ``msgpack`` | the same, with NaN and infinity, and bytes and aware datetimes without conversion | the same |
 | ``raw`` | bytes | bytes |
 | ``pickle``, ``dill`` | nearly everything; Python only | the same value |
 
 JSON cannot represent NaN and infinity, and msgpack cannot represent integers beyond 64 bits: these values are refused.
+The error names the codecs that can hold the value.
 ``pickle`` and ``dill`` run code when they decode, so both ends must opt in by ``allow_pickle=True``. Then every program
 that can write to the queue can run code on your workers.
 """
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from omniq import _hooks
 from omniq._checks import shown
 from omniq._texts import text_of
 from omniq.errors import CodecError, OmniQError
@@ -30,7 +32,6 @@ from omniq.errors import CodecError, OmniQError
 __all__ = ["decode", "encode", "register"]
 
 
-_MSGPACK = "leave it out, or use msgpack"
 #: How deep metadata and event data may be nested: the depth that all their readers support.
 _LEVELS = 127
 _LONG = re.compile(rb"\d{19}")
@@ -52,7 +53,7 @@ def encode_json(value: Any) -> bytes:
         data = _encode_json(value)
     except RecursionError:
         raise ValueError(f"it is nested deeper than {_LEVELS} levels, or holds itself: make it flatter") from None
-    unchanged(data, value, None, "leave it out, or give a text")
+    unchanged(data, value, _hooks.write, "leave it out, or give a text")
     if data.count(b"[") + data.count(b"{") > _LEVELS or _LONG.search(data):
         _check_plain(msgspec.json.decode(data), _LEVELS)
     return data
@@ -77,10 +78,12 @@ def why(error: BaseException) -> str:
         return f"it holds a text that is not valid UTF-8 (half a surrogate): {remedy}"
     if isinstance(error, RecursionError):
         return "it is nested too deep, or holds itself: make it flatter"
+    if isinstance(error, OverflowError):
+        return "it holds an integer beyond 64 bits, which msgpack does not know: give it as a text"
     return text_of(error)
 
 
-def unchanged(data: bytes, value: Any, hook: Callable[[Any], Any] | None, remedy: str = _MSGPACK) -> bytes:
+def unchanged(data: bytes, value: Any, hook: Callable[[Any], Any], remedy: str = "leave it out") -> bytes:
     """The given JSON of a value, checked: no number has become null, and no time has changed.
 
     Args:
@@ -128,7 +131,7 @@ def _check_finite(value: Any, remedy: str) -> None:
             _check_finite(one, remedy)
 
 
-_encode_json = msgspec.json.Encoder().encode
+_encode_json = msgspec.json.Encoder(enc_hook=_hooks.write).encode
 
 
 class _Codec(NamedTuple):
@@ -151,15 +154,15 @@ def _dill() -> Any:
 
 
 _CODECS: dict[str, _Codec] = {
-    "json": _Codec(lambda value: unchanged(_encode_json(value), value, None), msgspec.json.Decoder().decode),
-    "msgpack": _Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode),
+    "json": _Codec(lambda value: unchanged(_encode_json(value), value, _hooks.write), msgspec.json.Decoder().decode),
+    "msgpack": _Codec(msgspec.msgpack.Encoder(enc_hook=_hooks.write).encode, msgspec.msgpack.Decoder().decode),
     "raw": _Codec(_raw, bytes),
     "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),
     "dill": _Codec(lambda value: _dill().dumps(value), lambda data: _dill().loads(data)),
 }
 _BY_TYPE: dict[str, Callable[[bytes, Any], Any]] = {
-    "json": lambda data, type: msgspec.json.decode(data, type=type),
-    "msgpack": lambda data, type: msgspec.msgpack.decode(data, type=type),
+    "json": lambda data, type: msgspec.json.decode(data, type=type, dec_hook=_hooks.read),
+    "msgpack": lambda data, type: msgspec.msgpack.decode(data, type=type, dec_hook=_hooks.read),
 }
 _UNTRUSTED = frozenset(("pickle", "dill"))
 _OWN = re.compile(r"x-[a-z0-9_-]{1,30}")
@@ -205,6 +208,48 @@ def _find(name: str, allow_pickle: bool) -> _Codec:
     return codec
 
 
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _fits(value: Any, codec: str) -> bool:
+    try:
+        if codec in _UNTRUSTED:
+            module = pickle if codec == "pickle" else _dill()
+            module.dump(value, _Nowhere(), protocol=4)
+        else:
+            _CODECS[codec].encode(value)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # A panic in a library that is written in Rust is no `Exception`.
+        return False
+    return True
+
+
+def others(value: Any, codec: str) -> str:
+    """The codecs that can hold a value that this one cannot, as the end of a message; empty if there are none."""
+    found = [name for name in ("json", "msgpack") if name != codec and _fits(value, name)]
+    untrusted = next((name for name in ("pickle", "dill") if name != codec and _fits(value, name)), None)
+    if untrusted is not None:
+        found.append(f"{untrusted} with allow_pickle=True")
+    return f", or use {' or '.join(found)}" if found else ""
+
+
+def unwritable(value: Any, codec: str, error: BaseException) -> CodecError:
+    """The error for a value that this codec cannot hold: the reason, and the codecs that can."""
+    kind = type(value).__name__
+    return CodecError(f"a value of type {kind} cannot be written as {codec}: {why(error)}{others(value, codec)}")
+
+
+def encoder(codec: str) -> Callable[[Any], bytes]:
+    """The function that makes bytes of values by this known codec. It raises the codec's own errors."""
+    return _CODECS[codec].encode
+
+
 def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes:
     """Encodes a value.
 
@@ -225,9 +270,7 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
     except OmniQError:
         raise
     except Exception as error:
-        raise CodecError(
-            f"a value of type {type(value).__name__} cannot be written as {codec}: {why(error)}"
-        ) from error
+        raise unwritable(value, codec, error) from error
 
 
 def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool = False) -> Any:
@@ -236,8 +279,9 @@ def decode(data: bytes, codec: str = "json", type: Any = Any, allow_pickle: bool
     Args:
         data: The bytes.
         codec: The name of the codec. Default: ``"json"``.
-        type: The type of the value, for ``json`` and ``msgpack``: any type that msgspec supports, such as ``datetime``,
-            ``list[UUID]`` or a dataclass. Default: the type that the bytes themselves specify.
+        type: The type of the value, for ``json`` and ``msgpack``: any type that an annotation of a task may name, such as
+            ``datetime``, ``list[UUID]``, a dataclass or ``numpy.ndarray``. Default: the type that the bytes themselves
+            specify.
         allow_pickle: Whether ``pickle`` and ``dill`` are allowed. Default: false.
 
     Raises:

@@ -44,6 +44,22 @@ fn values() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// Integers at the limits of 53, 64 and 128 bits, and all others.
+fn wide_integers() -> impl Strategy<Value = i128> {
+    let near = |bits: u32| (-4..=4_i128).prop_map(move |distance| (1 << bits) + distance);
+    prop_oneof![
+        any::<i128>(),
+        any::<i64>().prop_map(i128::from),
+        any::<u64>().prop_map(i128::from),
+        near(53),
+        near(63),
+        near(64),
+        near(53).prop_map(|number| -number),
+        near(63).prop_map(|number| -number),
+        -9..=9_i128,
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -130,6 +146,34 @@ proptest! {
     }
 
     #[test]
+    fn integers_come_back_or_are_refused(number in wide_integers()) {
+        let payload = Payload::json(&number).unwrap();
+        prop_assert_eq!(payload.decode::<i128>().unwrap(), number);
+        let is_narrow = i64::try_from(number).is_ok() || u64::try_from(number).is_ok();
+        match payload.decode::<serde_json::Value>() {
+            Ok(value) => prop_assert_eq!(value.to_string(), number.to_string()),
+            Err(error) => prop_assert!(error.is_codec() && !is_narrow),
+        }
+        if let Ok(float) = payload.decode::<f64>() {
+            prop_assert_eq!(float as i128, number);
+        }
+        // Wherever a float is read, it is kept or refused.
+        let text = r#"{"a":[1.5,null],"b":{"x":4},"c":["One",{"Many":[2]},{"Named":{"x":3}}]}"#;
+        let is_exact = is_narrow && number as f64 as i128 == number;
+        for place in ["1.5", "null", "4", "2", "3"] {
+            let changed = text.replacen(place, &number.to_string(), 1);
+            let answer = Payload::new(Codec::Json, changed).decode::<Floats>();
+            prop_assert_eq!(answer.is_ok(), is_exact, "{} in place of {}", number, place);
+        }
+        prop_assert!(Payload::msgpack(&[Some(number)]).unwrap_err().message().contains("use JSON"));
+        if let Ok(number) = u64::try_from(number) {
+            let payload = Payload::msgpack(&number).unwrap();
+            prop_assert_eq!(payload.decode::<u64>().unwrap(), number);
+            prop_assert_eq!(payload.decode::<f64>().is_ok(), number as f64 as u128 == u128::from(number));
+        }
+    }
+
+    #[test]
     fn decoding_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         type Wide = (i64, Option<f64>, String, Vec<u8>, std::collections::HashMap<String, bool>);
         for codec in [Codec::Json, Codec::MessagePack, Codec::Raw, Codec::Pickle] {
@@ -172,6 +216,23 @@ proptest! {
     }
 }
 
+/// Floats in places of all kinds.
+#[derive(serde::Deserialize)]
+#[allow(dead_code, reason = "it is only read")]
+struct Floats {
+    a: (f64, Option<f64>),
+    b: std::collections::HashMap<String, f64>,
+    c: Vec<Several>,
+}
+
+#[derive(serde::Deserialize)]
+#[allow(dead_code, reason = "it is only read")]
+enum Several {
+    One,
+    Many(Vec<f64>),
+    Named { x: f64 },
+}
+
 #[test]
 fn new_ids_grow_and_end_in_zeros() {
     let ids: Vec<_> = (0..50_000).map(|_| TaskId::new()).collect();
@@ -212,4 +273,19 @@ fn cron_expressions_are_checked_by_field() {
         assert!(error.is_invalid() && error.message().contains(bad), "{bad}: {error}");
     }
     assert!(schedule("* * * * *", "Europe/Nowhere").unwrap_err().message().contains("Europe/Nowhere"));
+}
+
+#[test]
+fn a_value_of_another_type_is_an_error_with_the_tasks_id() {
+    let id = TaskId::new();
+    let text = Payload::json("text").unwrap();
+    for value in [None, Some(text), Some(Payload::new(Codec::Raw, "1"))] {
+        let mut result = TaskResult::new(id, ResultStatus::Completed);
+        (result.value, result.func) = (value, "add".to_owned());
+        let error = result.decode::<u32>().unwrap_err();
+        assert!(error.is_codec());
+        for word in [&id.to_string(), "\"add\"", "u32"] {
+            assert!(error.message().contains(word), "{error}");
+        }
+    }
 }

@@ -14,24 +14,16 @@ from typing import Any
 
 import msgspec
 
+from omniq.app import shapes
+from omniq.app.fitting import holds_long, is_rounded
 from omniq.app.options import CallOptions
 from omniq.app.signature import Signature, TaskParameter
-from omniq.app.values import Value, reader, writer
-from omniq.codecs import why
+from omniq.app.values import ROUNDED, Misfit, Value, reader, writer
+from omniq.codecs import others, why
 from omniq.errors import InvalidError, OmniQError
 
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-_RAW_LISTS: dict[str, Callable[[bytes], list[msgspec.Raw]]] = {
-    "json": msgspec.json.Decoder(list[msgspec.Raw]).decode,
-    "msgpack": msgspec.msgpack.Decoder(list[msgspec.Raw]).decode,
-}
-_RAW_DICTS: dict[str, Callable[[bytes], dict[str, msgspec.Raw]]] = {
-    "json": msgspec.json.Decoder(dict[str, msgspec.Raw]).decode,
-    "msgpack": msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode,
-}
-
-_JSON_SHAPES = {b"[": "list", b"{": "dict", b"n": "null"}
 
 #: The arguments of a call: those by position and those by name.
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -60,6 +52,9 @@ class Arguments:
         required = sum(parameter.required for parameter in self._places)
         # With these numbers of arguments by position, a call without arguments by name is complete.
         self._plain = range(required, len(self._places) + 1) if by_place_alone else range(0)
+        # Whether an argument may be an array or a frame, or an integer that becomes a float.
+        self._has_arrays = any(value.arrays for value in self._values.values())
+        self._may_round = any(value.may_round for value in self._values.values())
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
         self._by_name_alone = not any(
             parameter.kind in (*_REST, Parameter.POSITIONAL_ONLY) for parameter in self._parameters
@@ -113,27 +108,78 @@ class Arguments:
         """
         value = self.bind(args, kwargs)
         try:
+            if self._has_arrays and codec in shapes.LISTS and value is not None:
+                return self._one_by_one(value, codec)
             data = writer(codec, self.allow_pickle)(value)
+        except BadArguments as error:
+            raise InvalidError(f"task {self.name}: {error}") from error.__cause__
         except Exception as error:
             if isinstance(error, OmniQError) and codec not in ("json", "msgpack"):
                 raise
-            raise InvalidError(f"task {self.name}: {self._which(value, codec)}{why(error)}") from error
+            words = f"{self._which(value, codec)}{why(error)}{others(value, codec)}"
+            raise InvalidError(f"task {self.name}: {words}") from error
         if codec in ("json", "msgpack"):
             try:
-                self.read(data, codec)
+                call = self.read(data, codec)
+                if self._may_round and holds_long(data, codec):
+                    self._check_rounded(value, call)
             except BadArguments as error:
                 raise InvalidError(f"task {self.name}: {error}") from None
         return data
 
+    def _one_by_one(self, value: Any, codec: str) -> bytes:
+        """The bytes of a call whose arguments are written each by its own annotation, which may name arrays.
+
+        Raises:
+            BadArguments: For an argument that cannot be written, or does not fit.
+        """
+        names = [parameter.name for parameter in self._places]
+        rest, more = (None if one is None else one.name for one in (self._rest, self._names))
+
+        def written(name: str | None, given: Any) -> msgspec.Raw:
+            by = self._values[name if name in self._values else more]  # type: ignore[index]
+            try:
+                return msgspec.Raw(by.encode(given, codec))
+            except Misfit as error:
+                raise BadArguments(f"argument {name}: {error}") from error
+            except Exception as error:
+                raise BadArguments(f"argument {name}: {why(error)}{others(given, codec)}") from error
+
+        if self._one is not None:
+            return bytes(written(self._one.name, value))
+        whole: Any
+        if isinstance(value, dict):
+            whole = {
+                name: [written(name, one) for one in given] if name == rest else written(name, given)
+                for name, given in value.items()
+            }
+        else:
+            whole = [written(names[at] if at < len(names) else rest, given) for at, given in enumerate(value)]
+        return shapes.JOIN[codec](whole)
+
+    def _check_rounded(self, value: Any, call: Call) -> None:
+        """Refuses integers that have become floats of another value."""
+        back = self.named(call)
+        if self._names is not None:
+            back = {**back, **back.get(self._names.name, {})}
+        for name, given in self._by_names(value).items():
+            if name in back and is_rounded(given, back[name]):
+                raise BadArguments(f"argument {name}: {ROUNDED}")
+
+    def _by_names(self, value: Any) -> dict[str, Any]:
+        """The arguments of a bound call by the names of their parameters."""
+        if self._one is not None:
+            return {self._one.name: value}
+        if isinstance(value, dict):
+            return value
+        named: dict[str, Any] = dict(zip((parameter.name for parameter in self._places), value or (), strict=False))
+        if self._rest is not None:
+            named[self._rest.name] = (value or ())[len(self._places) :]
+        return named
+
     def _which(self, value: Any, codec: str) -> str:
         """The name of the argument that cannot be encoded, as the start of a message; empty if none is found."""
-        if self._one is not None:
-            named = {self._one.name: value}
-        elif isinstance(value, dict):
-            named = value
-        else:
-            named = dict(zip((parameter.name for parameter in self._places), value or (), strict=False))
-        for name, one in named.items():
+        for name, one in self._by_names(value).items():
             try:
                 writer(codec)(one)
             except Exception:
@@ -156,10 +202,10 @@ class Arguments:
             return self._as_they_are(data, codec)
         one = self._one
         if one is not None:
-            if not one.required and _is_null(data, codec) and not _takes_none(one.type):
+            if not one.required and shapes.is_null(data, codec) and not shapes.takes_none(one.type):
                 return (), {}
             return self._argument(one, data, codec, named=False)
-        shape = _shape(data, codec)
+        shape = shapes.of(data, codec)
         if shape == "list":
             return self._by_place(data, codec), {}
         if shape == "dict":
@@ -172,7 +218,7 @@ class Arguments:
 
     def _by_place(self, data: bytes, codec: str) -> tuple[Any, ...]:
         try:
-            count = len(_RAW_LISTS[codec](data)) if len(self._plain) != 1 else self._plain.start
+            count = len(shapes.LISTS[codec](data)) if len(self._plain) != 1 else self._plain.start
             if count in self._plain:
                 found = self._lists.get((codec, count))
                 if found is None:
@@ -183,7 +229,7 @@ class Arguments:
         except (msgspec.MsgspecError, ValueError, TypeError, OmniQError):
             pass
         # One by one, so that the error names the argument that does not fit.
-        raws = _RAW_LISTS[codec](data)
+        raws = shapes.LISTS[codec](data)
         values = [self._value(parameter, bytes(raw), codec) for parameter, raw in zip(self._places, raws, strict=False)]
         if len(raws) > len(self._places):
             if self._rest is None:
@@ -203,7 +249,7 @@ class Arguments:
             else:
                 if self._all_required or not any(value is msgspec.UNSET for value in args):
                     return args, {}
-        raws = _RAW_DICTS[codec](data)
+        raws = shapes.DICTS[codec](data)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for parameter in self._parameters:
@@ -211,7 +257,7 @@ class Arguments:
                 continue
             raw = bytes(raws.pop(parameter.name))
             if parameter.kind is Parameter.VAR_POSITIONAL:
-                positional.extend(self._value(parameter, bytes(one), codec) for one in _RAW_LISTS[codec](raw))
+                positional.extend(self._value(parameter, bytes(one), codec) for one in shapes.LISTS[codec](raw))
             elif parameter.kind is Parameter.POSITIONAL_ONLY or (
                 self._rest is not None and parameter.kind is Parameter.POSITIONAL_OR_KEYWORD
             ):
@@ -300,24 +346,25 @@ class Arguments:
         item that needs more steps, or does not fit."""
         one, by_name = self._one, self._struct_of(codec) if self._by_name_alone else None
         encode = writer(codec, self.allow_pickle)
-        if codec not in ("json", "msgpack") or (one is None and by_name is None):
+        if codec not in ("json", "msgpack") or (one is None and by_name is None) or self._has_arrays:
             return lambda _item: None
+        may_round = self._may_round
         read_one = None if one is None else self._values[one.name].read
 
         def quick(item: Any) -> bytes | None:
             try:
                 if read_one is not None:
                     data = encode(item)
-                    if _is_null(data, codec):
+                    if shapes.is_null(data, codec):
                         return None
                     read_one(data, codec)
-                    return data
+                    return None if may_round and holds_long(data, codec) else data
                 if type(item) is not dict:
                     return None
                 data = encode(item)
                 # Refuses what is missing, what is unknown, and what is of another type.
                 by_name(data)  # type: ignore[misc]
-                return data
+                return None if may_round and holds_long(data, codec) else data
             except Exception:
                 # The other way finds the argument that does not fit.
                 return None
@@ -333,24 +380,3 @@ class Arguments:
         if isinstance(item, dict):
             return (), item
         return (tuple(item) if isinstance(item, tuple | list) else (item,)), {}
-
-
-def _takes_none(kind: Any) -> bool:
-    import typing
-
-    return kind is Any or kind is None or kind is type(None) or type(None) in typing.get_args(kind)
-
-
-def _is_null(data: bytes, codec: str) -> bool:
-    return data == b"null" if codec == "json" else data == b"\xc0"
-
-
-def _shape(data: bytes, codec: str) -> str:
-    if codec == "json":
-        return _JSON_SHAPES.get(data.lstrip()[:1], "value")
-    first = data[:1]
-    if b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd"):
-        return "list"
-    if b"\x80" <= first <= b"\x8f" or first in (b"\xde", b"\xdf"):
-        return "dict"
-    return "null" if first == b"\xc0" else "value"

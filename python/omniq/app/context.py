@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
-from omniq.codecs import why
-from omniq.errors import CodecError, OmniQError
 from omniq.transaction import execute_in, execute_in_sync
 
 if TYPE_CHECKING:
@@ -129,12 +127,7 @@ class Context:
                 has failed.
         """
         codec = "json" if self._codec == "raw" else self._codec
-        try:
-            data = self._returns.write(result, codec)
-        except OmniQError:
-            raise
-        except Exception as error:
-            raise CodecError(f"the result cannot be written as {codec}: {why(error)}") from error
+        data = self._returns.write(result, codec)
         pending, take_back = self._run.completion(data, codec), self._run.completion_refused
         if self._is_async:
             return self._complete_async(connection, pending, take_back)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from omniq._checks import a_span
 from omniq._loop import run, wait
+from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
 from omniq.app.values import shown
 from omniq.errors import CodecError, OmniQError
@@ -49,13 +50,12 @@ class BaseHandle(Generic[R]):
         returns = self._function.returns
         try:
             value: R = returns.read(payload.data, payload.codec)
-        except OmniQError:
-            raise
         except Exception as error:
             what = f"the value of task {self.id} cannot be read as {self._function.name} is annotated, -> {shown(returns.kind)}"
-            raise CodecError(
-                f"{what}: {error}; it was written by another version of the function, or another program"
-            ) from error
+            # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
+            is_misfit = not isinstance(error, OmniQError)
+            writer = "; it was written by another version of the function, or another program" if is_misfit else ""
+            raise CodecError(f"{what}: {text_of(error)}{writer}") from error
         return value
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R:
@@ -126,7 +126,7 @@ class AsyncHandle(BaseHandle[R]):
             TaskFailed: If the task ended without a value: failed, cancelled, expired or discarded.
             TimeoutError: If it has not ended in time.
             ConfigError: If results are off.
-            CodecError: If the value does not fit the annotation.
+            CodecError: If the value does not fit the annotation, or cannot be read here; the text has the task's id.
         """
         return self._value(await run(self._wait(timeout)))
 

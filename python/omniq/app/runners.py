@@ -15,7 +15,6 @@ from omniq.app.context import Context
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout
 from omniq.app.rules import Rules
 from omniq.app.values import Value
-from omniq.codecs import why
 from omniq.worker.run import Answer, Run
 
 __all__ = ["AsyncRunner", "Runner", "async_runner", "complete", "report", "runner"]
@@ -132,7 +131,7 @@ def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:
     try:
         data = returns.write(value, codec)
     except BaseException as error:
-        answer.fail("bad_result", why(error), None, True)
+        answer.fail("bad_result", text_of(error), None, True)
     else:
         answer.complete(data, codec)
 

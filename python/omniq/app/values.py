@@ -1,69 +1,30 @@
-"""Encodes and decodes values by their annotations: the values of `omniq.codecs`, and pydantic models, paths and
-addresses.
+"""Encodes and decodes values by their annotations.
 
 msgspec converts the types that it supports: dataclasses, attrs classes, msgspec structs, typed dicts, named tuples,
-enums, datetime, date, time, timedelta, Decimal, UUID, bytes, sets, tuples, and unions and containers of them.
+enums, datetime, date, time, timedelta, Decimal, UUID, bytes, sets, tuples, and unions and containers of them. `_hooks`
+adds others. Arrays and frames have a form of their own (`_arrays`), and only where the annotation names their type.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import pathlib
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from omniq import codecs
+from omniq import _arrays, _hooks, codecs
+from omniq.app import fitting
 from omniq.errors import CodecError, ConfigError, OmniQError
 
-#: Types that are encoded as their text and made from it.
-_TEXTS: tuple[type, ...] = (
-    pathlib.PurePath,
-    ipaddress.IPv4Address,
-    ipaddress.IPv6Address,
-    ipaddress.IPv4Network,
-    ipaddress.IPv6Network,
-    zoneinfo.ZoneInfo,
-)
+#: The codecs whose values are written and read by their annotations.
+_BY_TYPE: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
+_WRITERS = {codec: codecs.encoder(codec) for codec in _BY_TYPE}
+#: The codecs whose bytes hold the types of the values.
+_TYPED = ("raw", "pickle", "dill")
 
 
-def _write(value: Any) -> Any:
-    dump = getattr(type(value), "model_dump", None)
-    if dump is not None:
-        return dump(value, mode="json")
-    if isinstance(value, _TEXTS):
-        return str(value)
-    raise TypeError(
-        f"a value of type {type(value).__name__} cannot be written: give it as one of the types that the page on Python lists"
-    )
-
-
-def _read(kind: type, given: Any) -> Any:
-    if isinstance(given, kind):
-        return given
-    validate = getattr(kind, "model_validate_json", None)
-    if validate is not None:
-        return validate(msgspec.json.encode(given))
-    if issubclass(kind, _TEXTS):
-        return kind(given)  # type: ignore[call-arg]
-    raise TypeError(
-        f"a value cannot be read as {kind.__name__}: annotate it with one of the types that the page on Python lists"
-    )
-
-
-_encode_json = msgspec.json.Encoder(enc_hook=_write).encode
-
-
-def _write_json(value: Any) -> bytes:
-    return codecs.unchanged(_encode_json(value), value, _write)
-
-
-_WRITERS: dict[str, Callable[[Any], bytes]] = {
-    "json": _write_json,
-    "msgpack": msgspec.msgpack.Encoder(enc_hook=_write).encode,
-}
+class Misfit(Exception):
+    """Raised for a value that does not fit its annotation; the text says why."""
 
 
 def writer(codec: str, allow_pickle: bool = False) -> Callable[[Any], bytes]:
@@ -85,10 +46,9 @@ def reader(kind: Any, codec: str, allow_pickle: bool = False) -> Callable[[bytes
         ConfigError: For a type that cannot be decoded.
     """
     try:
-        if codec == "json":
-            return msgspec.json.Decoder(kind, dec_hook=_read).decode
-        if codec == "msgpack":
-            return msgspec.msgpack.Decoder(kind, dec_hook=_read).decode
+        if codec in _BY_TYPE:
+            decode: Callable[[bytes], Any] = _BY_TYPE[codec].Decoder(kind, dec_hook=_hooks.read).decode
+            return decode
     except (TypeError, ValueError, RecursionError) as error:
         words = "it refers to itself; give a class, or Any" if isinstance(error, RecursionError) else error
         raise ConfigError(f"the type {kind} cannot be used here: {words}") from error
@@ -105,31 +65,90 @@ class Value:
     def __init__(self, kind: Any, allow_pickle: bool = False) -> None:
         self.kind = kind
         self.allow_pickle = allow_pickle
+        parts = fitting.parts_of(kind)
+        # The classes of arrays and frames that the annotation names.
+        self.arrays = _arrays.classes_in(parts)
+        # Whether an integer may become a float. An array is no number, and a model may hold floats.
+        self.may_round = any(part not in self.arrays for part in parts)
         self._readers: dict[str, Callable[[bytes], Any]] = {}
-        # Checks of encoded values, by codec; None if the annotation is `Any` or its type cannot be decoded.
+        # Readers that check encoded values, by codec; None if the annotation is `Any` or its type cannot be decoded.
         self._checks: dict[str, Callable[[bytes], Any] | None] = {}
 
     def write(self, value: Any, codec: str) -> bytes:
-        """The bytes of a value, after a check that they fit the type. It raises the codec's own errors.
+        """The bytes of a value, after a check that they fit the type.
 
         Raises:
-            CodecError: If the value does not fit.
+            CodecError: If the value cannot be written or does not fit.
         """
-        data = writer(codec, self.allow_pickle)(value)
         try:
-            check = self._checks[codec]
-        except KeyError:
-            check = self._checks[codec] = self._check(codec)
-        if check is not None:
+            return self.encode(value, codec)
+        except OmniQError:
+            raise
+        except Misfit as error:
+            raise CodecError(f"the value does not fit the annotation -> {shown(self.kind)}: {error}") from error
+        except Exception as error:
+            raise codecs.unwritable(value, codec, error) from error
+
+    def encode(self, value: Any, codec: str) -> bytes:
+        """As `write`; it raises the codec's own errors, and a `Misfit` for a value that does not fit."""
+        if codec not in _BY_TYPE:
+            if codec in _TYPED and not fitting.may_be(value, self.kind):
+                raise Misfit(f"it is of type {type(value).__name__}")
+            return codecs.encode(value, codec, self.allow_pickle)
+        if self.arrays:
+            data, back = self._by_annotation(value, codec)
+        else:
+            data = _WRITERS[codec](value)
             try:
-                check(data)
+                check = self._checks[codec]
+            except KeyError:
+                check = self._checks[codec] = self._check(codec)
+            if check is None:
+                return data
+            try:
+                back = check(data)
             except Exception as error:
-                raise CodecError(f"the value does not fit the annotation -> {shown(self.kind)}: {error}") from error
+                raise Misfit(str(error)) from error
+        if self.may_round and fitting.holds_long(data, codec) and fitting.is_rounded(value, back):
+            raise Misfit(ROUNDED)
         return data
 
+    def _by_annotation(self, value: Any, codec: str) -> tuple[bytes, Any]:
+        """The bytes of a value that may hold arrays, and the value that is read from them. Each array that is written must
+        be read again: in a place without its annotation it would come back as a dict."""
+        module, written, read = _BY_TYPE[codec], [], []
+
+        def write_part(part: Any) -> Any:
+            if _arrays.library_of(type(part)) is None:
+                return _hooks.write(part)
+            form = _arrays.write(part, self.arrays)
+            if isinstance(form, dict):
+                written.append(type(part))
+            return form
+
+        def read_part(kind: Any, given: Any) -> Any:
+            part = _hooks.read(kind, given)
+            if isinstance(given, dict) and _arrays.library_of(kind) is not None:
+                read.append(type(part))
+            return part
+
+        data = module.Encoder(enc_hook=write_part).encode(value)
+        lost = list(written)
+        if codec == "json":
+            codecs.unchanged(data, value, write_part)
+        try:
+            back = module.Decoder(self.kind, dec_hook=read_part).decode(data)
+        except Exception as error:
+            raise Misfit(str(error)) from error
+        for kind in read:
+            if kind in lost:
+                lost.remove(kind)
+        if lost:
+            raise Misfit(f"it holds a {_arrays.name_of(lost[0])} in a place whose annotation does not name that type")
+        return data, back
+
     def _check(self, codec: str) -> Callable[[bytes], Any] | None:
-        # The bytes of other codecs contain the types of the values.
-        if self.kind is Any or codec not in _WRITERS:
+        if self.kind is Any:
             return None
         try:
             return reader(self.kind, codec)
@@ -137,11 +156,23 @@ class Value:
             return None
 
     def read(self, data: bytes, codec: str) -> Any:
-        """The value of these bytes."""
+        """The value of these bytes.
+
+        Raises:
+            Misfit: If the codec keeps types, and that of the value is another one. For other codecs it raises their own
+                errors.
+        """
         found = self._readers.get(codec)
         if found is None:
             found = self._readers[codec] = reader(self.kind, codec, self.allow_pickle)
-        return found(data)
+        value = found(data)
+        if codec in _TYPED and not fitting.may_be(value, self.kind):
+            raise Misfit(f"it is of type {type(value).__name__}")
+        return value
+
+
+#: Why an integer is refused where a float is read.
+ROUNDED = "it holds an integer that no float equals, beyond 2**53: annotate it with int, or give a text"
 
 
 def shown(kind: Any) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from omniq.errors import CodecError
 from omniq.models.base import Model
 from omniq.models.enums import ResultStatus
 from omniq.models.payload import Payload
@@ -57,9 +58,14 @@ class TaskResult(Model, frozen=True):
         """The value that the handler returned, decoded at each access; ``None`` if there is no value.
 
         Raises:
-            CodecError: If it cannot be decoded.
+            CodecError: If it cannot be decoded; the text has the task's id.
         """
-        return None if self.payload is None else self.payload.decode()
+        if self.payload is None:
+            return None
+        try:
+            return self.payload.decode()
+        except CodecError as error:
+            raise CodecError(f"the value of task {self.task_id} cannot be read: {error.message}") from error
 
     def __hash__(self) -> int:
         return hash((self.task_id, self.finished_at))

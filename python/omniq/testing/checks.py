@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from omniq import _arrays
 from omniq._loop import wait
 from omniq.app.arguments import BadArguments
 from omniq.app.function import BaseFunction
@@ -51,7 +52,9 @@ def assert_enqueued(
     __tracebackhide__ = True
     wanted = dict(function.arguments.partly_named(args, kwargs))
     there = enqueued(function)
-    found = [task for task, named in there if all(name in named and named[name] == one for name, one in wanted.items())]
+    found = [
+        task for task, named in there if all(name in named and _same(named[name], one) for name, one in wanted.items())
+    ]
     if len(found) == count or (count is None and found):
         return found
     shown = "\n".join(f"  {named}" for _, named in there[:20]) or "  none at all"
@@ -60,3 +63,9 @@ def assert_enqueued(
     raise AssertionError(
         f"{times} of {function.name} with {wanted or 'any arguments'}{expected} in the queue; there are:\n{shown}"
     )
+
+
+def _same(one: Any, other: Any) -> bool:
+    # Arrays and frames compare their items, one by one.
+    equal = _arrays.is_equal(one, other)
+    return bool(one == other) if equal is None else equal

@@ -32,30 +32,63 @@ fn start_of(number: &str) -> String {
 
 /// The first integer in valid JSON text that does not fit into 64 bits.
 fn integer_beyond_64_bits(text: &[u8]) -> Option<&str> {
-    let mut place = 0;
-    while place < text.len() {
-        match text[place] {
-            b'"' => {
-                place += 1;
-                while place < text.len() && text[place] != b'"' {
-                    place += if text[place] == b'\\' { 2 } else { 1 };
-                }
-                place += 1;
-            }
-            b'-' | b'0'..=b'9' => {
-                let of_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-                let length = text[place..].iter().take_while(|byte| of_number(byte)).count();
-                let number = std::str::from_utf8(&text[place..place + length]).unwrap_or_default();
-                let is_integer = !number.contains(['.', 'e', 'E']);
-                if is_integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
-                    return Some(number);
-                }
-                place += length;
-            }
-            _ => place += 1,
-        }
+    integers(text).find(|number| is_beyond_64_bits(number))
+}
+
+fn is_beyond_64_bits(integer: &str) -> bool {
+    integer.parse::<i64>().is_err() && integer.parse::<u64>().is_err()
+}
+
+/// The integers beyond 64 bits in JSON text, as the floats that they become where any type of number is read.
+pub(super) fn floats_beyond_64_bits(text: &[u8]) -> Vec<f64> {
+    if !may_hold_long_integer(text) {
+        return Vec::new();
     }
-    None
+    integers(text)
+        .filter(|number| is_beyond_64_bits(number))
+        .filter_map(|number| number.parse().ok())
+        .collect()
+}
+
+/// Whether JSON text may hold an integer beyond 64 bits, which has 19 digits or more.
+fn may_hold_long_integer(text: &[u8]) -> bool {
+    const LENGTH: usize = 19;
+    // Of so many digits, one stands in each such place.
+    (LENGTH - 1..text.len()).step_by(LENGTH).any(|place| {
+        let before = text[..place].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let after = text[place..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        after > 0 && before + after >= LENGTH
+    })
+}
+
+/// The integers in valid JSON text.
+fn integers(text: &[u8]) -> impl Iterator<Item = &str> {
+    let mut place = 0;
+    std::iter::from_fn(move || {
+        while place < text.len() {
+            match text[place] {
+                b'"' => {
+                    place += 1;
+                    while place < text.len() && text[place] != b'"' {
+                        place += if text[place] == b'\\' { 2 } else { 1 };
+                    }
+                    place += 1;
+                }
+                b'-' | b'0'..=b'9' => {
+                    let of_number =
+                        |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                    let length = text[place..].iter().take_while(|byte| of_number(byte)).count();
+                    let number = std::str::from_utf8(&text[place..place + length]).unwrap_or_default();
+                    place += length;
+                    if !number.contains(['.', 'e', 'E']) {
+                        return Some(number);
+                    }
+                }
+                _ => place += 1,
+            }
+        }
+        None
+    })
 }
 
 /// Whether a float of this object, at any depth, is -0.0, which `jsonb` cannot represent.
@@ -100,6 +133,13 @@ mod tests {
         fn no_text_breaks_the_reader(text in ".*") {
             let _ = read_object(text.as_bytes());
             let _ = integer_beyond_64_bits(text.as_bytes());
+            let _ = may_hold_long_integer(text.as_bytes());
+        }
+
+        #[test]
+        fn a_long_integer_is_found_wherever_it_stands(before in "[a-z ]{0,40}", number in "[0-9]{1,40}", after in "[a-z ]{0,40}") {
+            let text = format!("{before}{number}{after}");
+            prop_assert_eq!(may_hold_long_integer(text.as_bytes()), number.len() >= 19);
         }
     }
 }

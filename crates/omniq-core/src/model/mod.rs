@@ -3,13 +3,14 @@
 mod claim;
 mod database_id;
 mod event;
+mod exact;
 mod failure;
 mod filter;
-mod finite;
 mod id;
 mod json;
 mod limits;
 mod new_task;
+mod numbers;
 mod payload;
 mod result;
 mod retry;

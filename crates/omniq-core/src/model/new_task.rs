@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check_name};
-use super::{Backoff, Codec, Limits, Payload, TaskId, finite};
+use super::{Backoff, Codec, Limits, Payload, TaskId, numbers};
 use crate::{Error, Result};
 
 /// A task to enqueue: function, arguments and options.
@@ -240,7 +240,7 @@ pub(super) fn add_note(
 
 fn note(value: &impl Serialize) -> Result<Value, String> {
     let note = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    finite::check(value)?;
+    numbers::check_finite(value)?;
     Ok(note)
 }
 

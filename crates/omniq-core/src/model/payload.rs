@@ -6,12 +6,14 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::finite;
+use super::{exact, json, numbers};
 use crate::{Error, Result};
 
 /// The deepest nesting of decoded values, the same as `serde_json`'s limit: a payload from outside must not overflow
 /// the stack.
 const MAX_DEPTH: usize = 128;
+/// The first byte of a short array of bytes in MessagePack.
+const BYTES: u8 = 0xc4;
 
 /// The encoding of a payload's bytes; its name is stored beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,20 +124,27 @@ impl Payload {
         let bytes = serde_json::to_vec(value).map_err(|error| bad(error.to_string()))?;
         // A null may stand for NaN or an infinity.
         if bytes.windows(4).any(|four| four == b"null") {
-            finite::check(value).map_err(bad)?;
+            numbers::check_finite(value).map_err(bad)?;
         }
         Ok(Self::new(Codec::Json, bytes))
     }
 
-    /// Encodes a value as MessagePack, structs as maps. Error `is_codec` for what cannot be serialized.
+    /// Encodes a value as MessagePack, structs as maps. Error `is_codec` for what cannot be serialized, and for integers of a
+    /// type of 128 bits. JSON keeps those.
     pub fn msgpack(value: &(impl Serialize + ?Sized)) -> Result<Self> {
-        rmp_serde::to_vec_named(value)
-            .map(|bytes| Self::new(Codec::MessagePack, bytes))
-            .map_err(|error| Error::codec(format!("the value cannot be written as MessagePack: {error}")))
+        let bad =
+            |words: String| Error::codec(format!("the value cannot be written as MessagePack: {words}"));
+        let bytes = rmp_serde::to_vec_named(value).map_err(|error| bad(error.to_string()))?;
+        // Sixteen bytes may stand for an integer.
+        if bytes.windows(2).any(|two| two == [BYTES, 16]) {
+            numbers::check_64_bits(value).map_err(bad)?;
+        }
+        Ok(Self::new(Codec::MessagePack, bytes))
     }
 
-    /// Decodes JSON or MessagePack, nested at most 128 deep. Error `is_codec` if the bytes do not fit the type, or for
-    /// another codec.
+    /// Decodes JSON or MessagePack, nested at most 128 deep. Error `is_codec` if the bytes do not fit the type, for an integer
+    /// that would become a float which is not equal, such as one beyond 64 bits in a `serde_json::Value`, and for another
+    /// codec.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         let wrong = |error: &dyn fmt::Display| {
             Error::codec(format!(
@@ -146,11 +155,17 @@ impl Payload {
             ))
         };
         match self.codec {
-            Codec::Json => serde_json::from_slice(&self.bytes).map_err(|error| wrong(&error)),
+            Codec::Json => {
+                let beyond = json::floats_beyond_64_bits(&self.bytes);
+                let mut reader = serde_json::Deserializer::from_slice(&self.bytes);
+                let value = exact::decode(&mut reader, &beyond).map_err(|error| wrong(&error))?;
+                reader.end().map_err(|error| wrong(&error))?;
+                Ok(value)
+            }
             Codec::MessagePack => {
                 let mut reader = rmp_serde::Deserializer::from_read_ref(self.bytes.as_ref());
                 reader.set_max_depth(MAX_DEPTH);
-                T::deserialize(&mut reader).map_err(|error| wrong(&error))
+                exact::decode(&mut reader, &[]).map_err(|error| wrong(&error))
             }
             _ => Err(wrong(&"this codec can be decoded only where it is known; take the bytes instead")),
         }

@@ -141,11 +141,21 @@ impl TaskResult {
     }
 
     /// The value that a completed task returned, read from JSON or MessagePack; one that returned none gives what JSON's
-    /// `null` gives. Errors: `is_task_failed` if the task did not complete, `is_codec` if the value is of another type.
+    /// `null` gives. Errors: `is_task_failed` if the task did not complete, `is_codec` if the value is of another type; both
+    /// texts have the task's id.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        let misfit = |error: Error| {
+            let words = error.message();
+            Error::codec(format!(
+                "the value of task {} ({:?}) cannot be read: {words}",
+                self.task_id, self.func
+            ))
+        };
         match (self.status, &self.value, &self.error) {
-            (ResultStatus::Completed, Some(value), _) => value.decode(),
-            (ResultStatus::Completed, None, _) => Payload::new(Codec::Json, &b"null"[..]).decode(),
+            (ResultStatus::Completed, Some(value), _) => value.decode().map_err(misfit),
+            (ResultStatus::Completed, None, _) => {
+                Payload::new(Codec::Json, &b"null"[..]).decode().map_err(misfit)
+            }
             (status, _, Some(error)) => Err(Error::task_failed(format!(
                 "task {} {status}: {}: {}",
                 self.task_id, error.kind, error.message

@@ -1,4 +1,5 @@
-//! Detects floats that JSON cannot represent: `serde_json` silently writes null for NaN and the infinities.
+//! Detects numbers that a format cannot represent and that its serializer changes silently: `serde_json` writes null for NaN and
+//! the infinities, `rmp_serde` writes integers of 128 bits as bytes.
 
 use std::fmt;
 
@@ -6,13 +7,32 @@ use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
 
 /// Fails for NaN and infinities, at any depth; everything else passes.
-pub(super) fn check(value: &(impl Serialize + ?Sized)) -> Result<(), String> {
-    value.serialize(Finite).map_err(|error| error.to_string())
+pub(super) fn check_finite(value: &(impl Serialize + ?Sized)) -> Result<(), String> {
+    value.serialize(Check::Finite).map_err(|error| error.to_string())
+}
+
+/// Fails for integers of a type of 128 bits, at any depth; everything else passes.
+pub(super) fn check_64_bits(value: &(impl Serialize + ?Sized)) -> Result<(), String> {
+    value.serialize(Check::SixtyFourBits).map_err(|error| error.to_string())
 }
 
 /// A serializer that writes nothing.
 #[derive(Clone, Copy)]
-struct Finite;
+enum Check {
+    Finite,
+    SixtyFourBits,
+}
+
+impl Check {
+    fn wide(self) -> Result<(), Error> {
+        match self {
+            Self::Finite => Ok(()),
+            Self::SixtyFourBits => Err(ser::Error::custom(
+                "it holds an integer of 128 bits, which MessagePack does not know: make it one of 64 bits, or use JSON",
+            )),
+        }
+    }
+}
 
 macro_rules! pass {
     ($($name:ident($($ty:ty),*);)*) => { $(
@@ -22,7 +42,7 @@ macro_rules! pass {
     )* };
 }
 
-impl Serializer for Finite {
+impl Serializer for Check {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Self;
@@ -39,12 +59,10 @@ impl Serializer for Finite {
         serialize_i16(i16);
         serialize_i32(i32);
         serialize_i64(i64);
-        serialize_i128(i128);
         serialize_u8(u8);
         serialize_u16(u16);
         serialize_u32(u32);
         serialize_u64(u64);
-        serialize_u128(u128);
         serialize_char(char);
         serialize_str(&str);
         serialize_bytes(&[u8]);
@@ -54,12 +72,20 @@ impl Serializer for Finite {
         serialize_unit_variant(&'static str, u32, &'static str);
     }
 
+    fn serialize_i128(self, _: i128) -> Result<(), Error> {
+        self.wide()
+    }
+
+    fn serialize_u128(self, _: u128) -> Result<(), Error> {
+        self.wide()
+    }
+
     fn serialize_f32(self, value: f32) -> Result<(), Error> {
         self.serialize_f64(f64::from(value))
     }
 
     fn serialize_f64(self, value: f64) -> Result<(), Error> {
-        if value.is_finite() {
+        if value.is_finite() || matches!(self, Self::SixtyFourBits) {
             return Ok(());
         }
         Err(ser::Error::custom(format_args!(
@@ -136,7 +162,7 @@ impl Serializer for Finite {
 
 macro_rules! compound {
     ($($trait:ident: $element:ident($($name:ty)?);)*) => { $(
-        impl ser::$trait for Finite {
+        impl ser::$trait for Check {
             type Ok = ();
             type Error = Error;
 
@@ -160,7 +186,7 @@ compound! {
     SerializeStructVariant: serialize_field(&'static str);
 }
 
-impl ser::SerializeMap for Finite {
+impl ser::SerializeMap for Check {
     type Ok = ();
     type Error = Error;
 
