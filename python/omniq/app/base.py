@@ -73,8 +73,8 @@ class BaseApp:
 
         Args:
             source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL``
-                …); if that names no database either, a private PostgreSQL server, which is started on demand and shared
-                by all your programs (the one of ``omniq dev``).
+                …, as `Settings.from_env` says); if that names no database either, a private PostgreSQL server, which is
+                started on demand, logged as a warning, and shared by all your programs (the one of ``omniq dev``).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
                 storage object, which may be a custom storage.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.

@@ -44,7 +44,8 @@ class _OnPostgres(Parts):
         """Checks the settings; nothing is connected yet. Settings by name win over those of the URL.
 
         Args:
-            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
+            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …,
+                as `Settings.from_env` says).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
                 storage object, which may be a custom storage. The storage object is closed with the backend.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.

@@ -45,7 +45,8 @@ class _OnPostgres:
         """Checks the settings; nothing is connected yet. Settings by name win over those of the URL.
 
         Args:
-            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
+            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …,
+                as `Settings.from_env` says).
             codec: The codec of values if a call names none. Default: ``"json"``.
             allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
                 decode. Default: false.
