@@ -134,6 +134,8 @@ class Settings:
                 without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            embedded (bool): Whether an application may start a private server if no database is set, which is logged as
+                a warning. ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
             tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
                 ``"postgres"``.
             results (str): Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another

@@ -52,7 +52,10 @@ fn commands_without_a_database_take_the_embedded_one_and_say_so() {
     let second = home.run(&["queues"]).good();
     // Issue 12, E6: a command that was meant for another database looked as if that were empty.
     assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
-    assert!(second.stderr.contains("No database is set (--url, OMNIQ_URL, --config, DATABASE_URL, PGHOST)"), "{second:?}");
+    assert!(
+        second.stderr.contains("No database is set (--url, OMNIQ_URL, --config, DATABASE_URL, PGHOST)"),
+        "{second:?}"
+    );
     assert_eq!(home.run(&["queues", "--quiet"]).good().stderr, "");
     assert!(second.stdout.contains("default"), "{second:?}");
     let events = home.run(&["events", "list", "--json"]).good().json();
@@ -64,7 +67,8 @@ fn commands_without_a_database_take_the_embedded_one_and_say_so() {
 fn the_private_server_is_reached_whatever_variables_libpq_has() {
     let home = Home::new();
     let command = ["tasks", "enqueue", "add"];
-    let variables = [("PGSSLMODE", "verify-full"), ("PGUSER", "nobody"), ("PGTARGETSESSIONATTRS", "read-only")];
+    let variables =
+        [("PGSSLMODE", "verify-full"), ("PGUSER", "nobody"), ("PGTARGETSESSIONATTRS", "read-only")];
     Ran::of(home.command(&command).envs(variables)).good();
 }
 

@@ -8,7 +8,8 @@ use crate::support::{Bench, Ran, folder, omniq};
 
 /// Host, port, user, password and database of a test's URL.
 fn parts(url: &str) -> [String; 5] {
-    let (credentials, rest) = url.strip_prefix("postgresql://").and_then(|url| url.split_once('@')).expect(url);
+    let (credentials, rest) =
+        url.strip_prefix("postgresql://").and_then(|url| url.split_once('@')).expect(url);
     let (user, password) = credentials.split_once(':').expect(url);
     let (address, database) = rest.split_once('/').expect(url);
     let (host, port) = address.split_once(':').expect(url);

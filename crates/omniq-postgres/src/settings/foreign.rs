@@ -1,18 +1,15 @@
-//! Addresses as other libraries write them: refused, with the form that OmniQ reads in the message.
+//! Addresses as other libraries write them. They are refused, with the form that OmniQ reads in the message.
 
-use omniq_core::Error;
-
-use super::DatabaseUrl;
 use super::parameters::Parameter;
-use super::url::split;
+use super::split::split;
 
 /// What schemes of other libraries call PostgreSQL, before the driver: `postgresql+asyncpg`, `postgis`.
 const NAMES: [&str; 5] = ["postgresql", "postgres", "postgis", "pgsql", "psql"];
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
-/// The refusal of an address that is written for another library, which shows how to write it here. `None` if it is not the way of
-/// writing that is wrong. The message shows nothing but what `Display` shows of a good address.
-pub(super) fn explain(text: &str) -> Option<Error> {
+/// What is another library's in an address, and the parameters that it should have here. `None` if it is written as it should be, or
+/// cannot be read.
+pub(super) fn mended(text: &str) -> Option<(Vec<&'static str>, Vec<Parameter>)> {
     let mut reasons = Vec::new();
     let bare = unquoted(text);
     if bare != text {
@@ -29,15 +26,7 @@ pub(super) fn explain(text: &str) -> Option<Error> {
             *parameter = mended;
         }
     }
-    if reasons.is_empty() {
-        return None;
-    }
-    let url = DatabaseUrl::of(found).ok()?;
-    let secret = if url.to_string().contains("***") { ", with the secret in place of ***" } else { "" };
-    let reasons = reasons.join(" and ");
-    Some(Error::config(format!(
-        "the address is written for another library ({reasons}): write {url}{secret}"
-    )))
+    (!reasons.is_empty()).then_some((reasons, found))
 }
 
 /// The address without the quotes around it, as files for environment variables have them.

@@ -15,6 +15,7 @@ mod placement;
 mod render;
 mod service;
 mod source;
+mod split;
 mod split_pairs;
 mod split_url;
 #[cfg(test)]

@@ -33,11 +33,11 @@ pub(super) fn database(variables: &Variables) -> Result<Option<DatabaseUrl>> {
 /// Other programs read the address too, with parameters of their own: Prisma's `schema` is not that of OmniQ's tables.
 fn read(text: &str) -> Result<DatabaseUrl> {
     let url: DatabaseUrl = text.parse()?;
-    match url.settings().find(|name| !parameters::is_setting(name)) {
-        Some(name) => Err(Error::config(format!(
+    if let Some(name) = url.settings().find(|name| !parameters::is_setting(name)) {
+        return Err(Error::config(format!(
             "its parameter {name} may be meant for another program: set {} for OmniQ, and leave {name} out",
             environment::variable(name)
-        ))),
-        None => Ok(url),
+        )));
     }
+    Ok(url)
 }

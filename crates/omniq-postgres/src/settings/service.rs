@@ -39,7 +39,9 @@ pub(super) fn find(
         looked.push(file.display().to_string());
     }
     let looked = looked.join(", ");
-    Err(Error::config(format!("service {service:?} is not defined: add a section [{service}] to one of {looked}")))
+    Err(Error::config(format!(
+        "service {service:?} is not defined: add a section [{service}] to one of {looked}"
+    )))
 }
 
 /// An error of this file.
@@ -97,9 +99,11 @@ mod tests {
 
     #[test]
     fn the_first_section_of_the_name_counts() {
-        let lines = |service| read(TEXT, service).unwrap().map(|lines| {
-            lines.into_iter().map(|line| (line.number, line.name, line.value)).collect::<Vec<_>>()
-        });
+        let lines = |service| {
+            read(TEXT, service).unwrap().map(|lines| {
+                lines.into_iter().map(|line| (line.number, line.name, line.value)).collect::<Vec<_>>()
+            })
+        };
         let line = |number, name: &str, value: &str| (number, name.to_owned(), value.to_owned());
         let mine = [line(5, "host", "db"), line(6, "port", "5433"), line(7, "password", "a=b [c] #d")];
         assert_eq!(lines("mine").unwrap(), mine);

@@ -62,7 +62,8 @@ impl Settings {
             Ok(settings)
         };
         let mut settings = over(Self::default())?;
-        let is_needed = [&settings.tasks, &settings.results, &settings.events].contains(&&Placement::Postgres);
+        let is_needed =
+            [&settings.tasks, &settings.results, &settings.events].contains(&&Placement::Postgres);
         if is_needed
             && settings.url.is_none()
             && let Some(url) = other_programs::database(env)?

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::apply::NAMES;
 use super::parameters::{self, Parameter};
-use super::{foreign, split_pairs, split_url};
+use super::{foreign, split};
 
 /// The address of a database and the parameters of its connection.
 ///
@@ -39,11 +39,8 @@ pub struct DatabaseUrl {
 impl DatabaseUrl {
     /// Whether the text is meant as an address, valid or not.
     pub(super) fn is_address(text: &str) -> bool {
-        let own = |text: &str| {
-            split_url::without_scheme(text).is_some() || split_pairs::looks_like_pairs(text)
-        };
         let text = foreign::unquoted(text.trim());
-        own(text) || foreign::with_own_scheme(text).is_some()
+        split::is_address(text) || foreign::with_own_scheme(text).is_some()
     }
 
     /// The same address for a server that is not the user's: service files and `PG…` variables, which are meant for other servers,
@@ -155,19 +152,20 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
-        split(text).and_then(Self::of).map_err(|error| foreign::explain(text).unwrap_or(error))
+        split::split(text).and_then(Self::of).map_err(|error| refused_as_foreign(text).unwrap_or(error))
     }
 }
 
-/// Splits an address in either form into its parameters.
-pub(super) fn split(text: &str) -> Result<Vec<Parameter>> {
-    match split_url::without_scheme(text) {
-        Some(rest) => split_url::split(rest),
-        None if split_pairs::looks_like_pairs(text) => split_pairs::split(text),
-        None => Err(Error::config(
-            "the address must begin with postgresql:// or postgres://, or be key=value pairs",
-        )),
-    }
+/// The refusal of an address that is written for another library, which shows how to write it here. `None` if it is not the way of
+/// writing that is wrong.
+fn refused_as_foreign(text: &str) -> Option<Error> {
+    let (reasons, found) = foreign::mended(text)?;
+    let url = DatabaseUrl::of(found).ok()?.to_string();
+    let secret = if url.contains("***") { ", with the secret in place of ***" } else { "" };
+    let reasons = reasons.join(" and ");
+    Some(Error::config(format!(
+        "the address is written for another library ({reasons}): write {url}{secret}"
+    )))
 }
 
 impl fmt::Display for DatabaseUrl {

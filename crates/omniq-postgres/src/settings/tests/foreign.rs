@@ -6,17 +6,33 @@ use crate::settings::{Placement, Settings};
 #[test]
 fn addresses_of_other_libraries_are_refused_with_the_mended_form() {
     for (given, why, mended) in [
-        ("postgresql+asyncpg://me:geheim@db/app", "its scheme", "postgresql://me:***@db/app, with the secret"),
+        (
+            "postgresql+asyncpg://me:geheim@db/app",
+            "its scheme",
+            "postgresql://me:***@db/app, with the secret",
+        ),
         ("postgresql+psycopg2://db/app", "its scheme", "postgresql://db/app"),
         ("postgres+aiopg://db/app?sslmode=require", "its scheme", "postgresql://db/app?sslmode=require"),
         ("postgis://db/app", "its scheme", "postgresql://db/app"),
         ("POSTGRESQL://db/app", "its scheme", "postgresql://db/app"),
-        ("jdbc:postgresql://db/app?user=me&ssl=true", "its scheme and its ssl", "postgresql://me@db/app?sslmode=require"),
+        (
+            "jdbc:postgresql://db/app?user=me&ssl=true",
+            "its scheme and its ssl",
+            "postgresql://me@db/app?sslmode=require",
+        ),
         ("postgresql://db/app?ssl=true", "its ssl", "postgresql://db/app?sslmode=require"),
-        ("postgresql://db/app?ssl=false&schema=jobs", "its ssl", "postgresql://db/app?sslmode=disable&schema=jobs"),
+        (
+            "postgresql://db/app?ssl=false&schema=jobs",
+            "its ssl",
+            "postgresql://db/app?sslmode=disable&schema=jobs",
+        ),
         ("postgresql+asyncpg://db/app?ssl=verify-full", "its ssl", "postgresql://db/app?sslmode=verify-full"),
         ("postgresql://db/app?sslmode=no-verify", "its sslmode", "postgresql://db/app?sslmode=require"),
-        ("host=db password='geheim' ssl=on", "its ssl", "postgresql://:***@db?sslmode=require, with the secret"),
+        (
+            "host=db password='geheim' ssl=on",
+            "its ssl",
+            "postgresql://:***@db?sslmode=require, with the secret",
+        ),
         ("\"postgresql://me:geheim@db/app\"", "the quotes around it", "postgresql://me:***@db/app"),
         ("'postgres://db/app'", "the quotes around it", "postgresql://db/app"),
         ("'host=db dbname=app'", "the quotes around it", "postgresql://db/app"),
@@ -52,7 +68,9 @@ fn other_mistakes_are_named_as_before() {
 #[test]
 fn parameters_that_make_connections_safer_are_refused_and_others_left_out() {
     let plain = Settings::from_url("postgresql://db/app").unwrap();
-    for harmless in ["gssencmode=prefer", "client_encoding=utf8", "ssl_min_protocol_version=TLSv1.2", "sslcompression=0"] {
+    for harmless in
+        ["gssencmode=prefer", "client_encoding=utf8", "ssl_min_protocol_version=TLSv1.2", "sslcompression=0"]
+    {
         let url = format!("postgresql://db/app?{harmless}");
         assert_eq!(Settings::from_url(&url).unwrap(), plain, "{harmless}");
     }

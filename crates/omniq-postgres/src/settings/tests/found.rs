@@ -59,7 +59,9 @@ fn variables_of_libpq_name_a_database_or_change_a_connection() {
 #[test]
 fn a_database_url_is_that_of_other_programs_too() {
     // Of another system: the next source is asked.
-    for other in ["mysql://root:geheim@db/app", "sqlite:///db.sqlite3", "sqlite+aiosqlite://", "mongodb+srv://db", "x"] {
+    for other in
+        ["mysql://root:geheim@db/app", "sqlite:///db.sqlite3", "sqlite+aiosqlite://", "mongodb+srv://db", "x"]
+    {
         assert_eq!(url(&[("DATABASE_URL", other)]), None, "{other}");
         assert_eq!(url(&[("DATABASE_URL", other), PG]).unwrap(), "postgresql://pg");
     }
@@ -72,10 +74,14 @@ fn a_database_url_is_that_of_other_programs_too() {
         found(&[("DATABASE_URL", "postgresql://db/app?schema=public")]),
         &["DATABASE_URL: its parameter schema may be meant for another program: set OMNIQ_SCHEMA"],
     );
-    refusal(found(&[("DATABASE_URL", "postgresql://db/app?pgbouncer=true")]), &["DATABASE_URL: ", "pgbouncer"]);
+    refusal(
+        found(&[("DATABASE_URL", "postgresql://db/app?pgbouncer=true")]),
+        &["DATABASE_URL: ", "pgbouncer"],
+    );
     // It is not read where it is not needed.
     for place in ["memory", "postgresql://other/x"] {
-        let parts = [("OMNIQ_TASKS", place), ("OMNIQ_RESULTS", "off"), ("DATABASE_URL", "postgresql+asyncpg://x")];
+        let parts =
+            [("OMNIQ_TASKS", place), ("OMNIQ_RESULTS", "off"), ("DATABASE_URL", "postgresql+asyncpg://x")];
         assert_eq!(url(&parts), None, "{place}");
     }
     assert_eq!(url(&[OURS, ("DATABASE_URL", "postgresql+asyncpg://x")]).unwrap(), "postgresql://ours/a");
@@ -106,7 +112,10 @@ fn a_private_server_is_forbidden_by_setting_or_variable() {
     refusal(check(&forbidden, &[]), &["forbidden by embedded = off", remedy]);
     // The operator's word counts, whatever the program says.
     refusal(check(&allowed, &[("OMNIQ_EMBEDDED", "off")]), &["forbidden by OMNIQ_EMBEDDED = off", remedy]);
-    refusal(check(&allowed, &[("OMNIQ_EMBEDDED", "perhaps")]), &["OMNIQ_EMBEDDED = \"perhaps\"", "true or false"]);
+    refusal(
+        check(&allowed, &[("OMNIQ_EMBEDDED", "perhaps")]),
+        &["OMNIQ_EMBEDDED = \"perhaps\"", "true or false"],
+    );
     refusal(check(&allowed, &[("OMNIQ_EMBEDED", "off")]), &["OMNIQ_EMBEDDED was meant"]);
     assert!(!found(&[("OMNIQ_EMBEDDED", "off")]).unwrap().embedded);
     refusal(allowed.completed_by(&Variables::new()), &["url is missing", remedy]);

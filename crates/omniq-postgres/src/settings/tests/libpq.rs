@@ -82,18 +82,27 @@ fn variables_of_libpq_fill_in_what_the_address_leaves_open() {
     ];
     let config = home.config("postgresql://", &all);
     assert_eq!(config.get_hosts(), [tcp("envhost")]);
-    assert_eq!((config.get_ports(), config.get_user(), config.get_dbname()), (&[6543][..], Some("envuser"), Some("envdb")));
+    assert_eq!(
+        (config.get_ports(), config.get_user(), config.get_dbname()),
+        (&[6543][..], Some("envuser"), Some("envdb"))
+    );
     assert_eq!(config.get_password(), Some(b"geheim".as_slice()));
     assert_eq!(config.get_ssl_mode(), SslMode::Disable);
     assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
     assert_eq!(config.get_application_name(), Some("envapp"));
     assert_eq!(home.completed("postgresql://", &all).unwrap().connect_timeout.as_secs(), 3);
-    assert_eq!(home.completed("postgresql://", &all).unwrap().connect_configs().unwrap().1, "-c work_mem=1MB");
+    assert_eq!(
+        home.completed("postgresql://", &all).unwrap().connect_configs().unwrap().1,
+        "-c work_mem=1MB"
+    );
     // What the address and the settings say wins.
     let own = "postgresql://me:own@db:1/app?sslmode=require&target_session_attrs=any&application_name=mine";
     let config = home.config(own, &all);
     assert_eq!(config.get_hosts(), [tcp("db")]);
-    assert_eq!((config.get_ports(), config.get_user(), config.get_dbname()), (&[1][..], Some("me"), Some("app")));
+    assert_eq!(
+        (config.get_ports(), config.get_user(), config.get_dbname()),
+        (&[1][..], Some("me"), Some("app"))
+    );
     assert_eq!(config.get_password(), Some(b"own".as_slice()));
     assert_eq!(config.get_ssl_mode(), SslMode::Require);
     assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::Any);
@@ -101,7 +110,10 @@ fn variables_of_libpq_fill_in_what_the_address_leaves_open() {
     // libpq's word for no limit leaves OmniQ's own.
     assert_eq!(home.completed(own, &[("PGCONNECT_TIMEOUT", "0")]).unwrap().connect_timeout.as_secs(), 10);
     // The private server is none of the user's.
-    let private: Settings = Settings { url: Some("postgresql://u@127.0.0.1/x".parse::<crate::settings::DatabaseUrl>().unwrap().complete()), ..Settings::default() };
+    let private: Settings = Settings {
+        url: Some("postgresql://u@127.0.0.1/x".parse::<crate::settings::DatabaseUrl>().unwrap().complete()),
+        ..Settings::default()
+    };
     let variables = all.map(|(name, value)| (name.to_owned(), value.into())).into();
     assert_eq!(private.completed_by(&variables).unwrap(), private);
 }
@@ -120,7 +132,10 @@ fn variables_that_cannot_be_honoured_are_refused_if_they_make_connections_safer(
     ] {
         refusal(home.completed(url, &[(variable, value)]), &[variable, "OmniQ cannot honour it"]);
     }
-    refusal(home.completed(url, &[("PGSSLMODE", "on")]), &["PGSSLMODE: sslmode = \"on\" is refused", "verify-full"]);
+    refusal(
+        home.completed(url, &[("PGSSLMODE", "on")]),
+        &["PGSSLMODE: sslmode = \"on\" is refused", "verify-full"],
+    );
     refusal(home.completed(url, &[("PGCONNECT_TIMEOUT", "soon")]), &["connect_timeout = \"soon\""]);
     assert!(home.completed(url, &[("PGREQUIREAUTH", ""), ("PGSSLMINPROTOCOLVERSION", "TLSv1.2")]).is_ok());
 }
@@ -139,7 +154,10 @@ fn a_service_wins_over_variables_and_the_address_over_both() {
     ] {
         let config = home.config(url, given);
         assert_eq!(config.get_hosts(), [tcp("service")], "{url}");
-        assert_eq!((config.get_ports(), config.get_user(), config.get_dbname()), (&[1][..], Some("me"), Some("envdb")));
+        assert_eq!(
+            (config.get_ports(), config.get_user(), config.get_dbname()),
+            (&[1][..], Some("me"), Some("envdb"))
+        );
         assert_eq!(config.get_password(), Some(b"geheim".as_slice()));
         assert_eq!(config.get_application_name(), Some("sapp"));
     }
@@ -165,7 +183,10 @@ fn service_files_are_looked_for_where_libpq_does() {
 #[test]
 fn a_bad_service_is_refused_with_its_file_and_line() {
     let home = Home::new();
-    let file = home.write("s.conf", "[a]\nhost=db\n[b]\nnonsense\n[c]\nmy geheim=1\n[d]\nport=x\n[e]\nservice=a\n[f]\nrequire_auth=md5");
+    let file = home.write(
+        "s.conf",
+        "[a]\nhost=db\n[b]\nnonsense\n[c]\nmy geheim=1\n[d]\nport=x\n[e]\nservice=a\n[f]\nrequire_auth=md5",
+    );
     let completed = |service: &str, file: &str| {
         home.completed(&format!("postgresql://?service={service}"), &[("PGSERVICEFILE", file)])
     };
@@ -175,7 +196,13 @@ fn a_bad_service_is_refused_with_its_file_and_line() {
         ("d", &["s.conf: line 8: port = \"x\" is refused"]),
         ("e", &["s.conf: line 10: a service cannot name another"]),
         ("f", &["s.conf: line 12: require_auth is refused"]),
-        ("nobody", &["service \"nobody\" is not defined: add a section [nobody] to one of ", "s.conf, /nowhere/pg_service.conf"]),
+        (
+            "nobody",
+            &[
+                "service \"nobody\" is not defined: add a section [nobody] to one of ",
+                "s.conf, /nowhere/pg_service.conf",
+            ],
+        ),
     ] {
         let outcome = completed(service, &file);
         assert!(!format!("{outcome:?}").contains("geheim"), "{outcome:?}");
@@ -206,7 +233,10 @@ fn passwords_are_found_as_libpq_finds_them() {
     let (one, two) = (home.write("one", "*:*:*:*:one"), home.write("two", "*:*:*:*:two"));
     let given = [("PGPASSFILE", one.as_str())];
     assert_eq!(home.password("postgresql://me@a/app", &given).as_deref(), Some("one"));
-    assert_eq!(home.password(&format!("postgresql://me@a/app?passfile={two}"), &given).as_deref(), Some("two"));
+    assert_eq!(
+        home.password(&format!("postgresql://me@a/app?passfile={two}"), &given).as_deref(),
+        Some("two")
+    );
     assert_eq!(home.password("postgresql://me:own@a/app", &given).as_deref(), Some("own"));
     let both = [given[0], ("PGPASSWORD", "env")];
     assert_eq!(home.password("postgresql://me@a/app", &both).as_deref(), Some("env"));
@@ -252,7 +282,8 @@ fn a_password_file_that_others_may_read_is_ignored_with_a_warning() {
     for mode in [0o640, 0o604, 0o660] {
         permit(Path::new(&file), mode);
         let log = logged(|| assert_eq!(home.password("postgresql://me@a/app", &[]), None));
-        let words = [".pgpass is ignored: its group or others may access it; set its permissions to 0600", "WARN"];
+        let words =
+            [".pgpass is ignored: its group or others may access it; set its permissions to 0600", "WARN"];
         assert!(words.iter().all(|word| log.contains(word)) && !log.contains("geheim"), "{log}");
         // Nobody is warned of a file that is not needed.
         let log = logged(|| drop(home.password("postgresql://me:own@a/app", &[])));

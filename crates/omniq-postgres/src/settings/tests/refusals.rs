@@ -214,7 +214,7 @@ fn misspelt_variables_are_refused_with_the_one_that_was_meant() {
         ("OMNIQ_LOGLEVEL", "OMNIQ_LOG_LEVEL"),
         ("OMNIQ_HOM", "OMNIQ_HOME"),
         ("OMNIQ_STATEMENTS_CACHED", "OMNIQ_STATEMENT_CACHE"),
-        ("OMNIQ_EMBED", "OMNIQ_EMBEDDED"),
+        ("OMNIQ_EMBEDED", "OMNIQ_EMBEDDED"),
     ] {
         let words = format!("{given} is no variable of OmniQ: {meant} was meant, perhaps; rename it");
         refusal(Settings::load_with(None, None, &env(given)), &[&words]);
@@ -229,7 +229,7 @@ fn unknown_variables_are_refused_with_the_nearest_one() {
         ("OMNIQ_DATABASE_URL", "OMNIQ_URL"),
         ("OMNIQ_MAX_POOL", "OMNIQ_POOL_MAX"),
         ("OMNIQ_POOL_SIZE", "OMNIQ_POOL_MIN"),
-        ("OMNIQ_TIMEOUT", "OMNIQ_ACQUIRE_TIMEOUT"),
+        ("OMNIQ_TIMEOUT", "OMNIQ_IDLE_TIMEOUT"),
         ("OMNIQ_SCHEMA_NAME", "OMNIQ_SCHEMA"),
         ("OMNIQ_COLOUR", "OMNIQ_HOME"),
     ] {
@@ -239,13 +239,9 @@ fn unknown_variables_are_refused_with_the_nearest_one() {
     // An empty one too: it is there by mistake.
     refusal(Settings::load_with(None, None, &[("OMNIQ_X".to_owned(), "".into())].into()), &["OMNIQ_X"]);
     // Variables that other programs set with this prefix, by design or by chance.
-    for given in [
-        "OMNIQ_PORT",
-        "OMNIQ_PORT_5432_TCP_ADDR",
-        "OMNIQ_SERVICE_HOST",
-        "OMNIQ_DB_PORT",
-        "OMNIQ_TEST_SLOW",
-    ] {
+    for given in
+        ["OMNIQ_PORT", "OMNIQ_PORT_5432_TCP_ADDR", "OMNIQ_SERVICE_HOST", "OMNIQ_DB_PORT", "OMNIQ_TEST_SLOW"]
+    {
         assert_eq!(Settings::load_with(None, None, &env(given)).expect(given), Settings::default());
     }
 }
