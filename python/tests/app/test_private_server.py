@@ -86,7 +86,7 @@ def test_the_command_finds_the_private_server_of_its_own_environment(home: Path)
 # Issue 14, 15: a variable that resembles no known one was ignored with a warning.
 def test_an_unknown_variable_is_refused_with_the_nearest_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIQ_COLOUR", "red")
-    words = "OMNIQ_COLOUR is no variable of OmniQ: rename it, or unset it; the nearest is OMNIQ_HOME"
+    words = "OMNIQ_COLOUR is no variable of OmniQ: rename it, or unset it; the nearest is OMNIQ_URL"
     for read in (Settings.from_env, Settings.load, AsyncOmniQ, PostgresBackend, PostgresQueue):
         with pytest.raises(ConfigError, match=words):
             read()

@@ -231,7 +231,7 @@ fn unknown_variables_are_refused_with_the_nearest_one() {
         ("OMNIQ_POOL_SIZE", "OMNIQ_POOL_MIN"),
         ("OMNIQ_TIMEOUT", "OMNIQ_IDLE_TIMEOUT"),
         ("OMNIQ_SCHEMA_NAME", "OMNIQ_SCHEMA"),
-        ("OMNIQ_COLOUR", "OMNIQ_HOME"),
+        ("OMNIQ_COLOUR", "OMNIQ_URL"),
     ] {
         let nearest = format!("the nearest is {nearest}, and known are OMNIQ_URL, OMNIQ_SCHEMA, ");
         refusal(Settings::load_with(None, None, &env(given)), &[given, "unset it", &nearest]);
