@@ -8,7 +8,7 @@ source scripts/lib.sh
 seeds=${1:-1} minutes=${2:-2}
 shift $(($# < 2 ? $# : 2))
 # Set by scripts/test.sh, where everything is built already.
-[[ -n ${OMNIQ_CHAOS_BUILT:-} ]] || scripts/python.sh wheel
+[[ -n ${OMNIQ_TEST_CHAOS_BUILT:-} ]] || scripts/python.sh wheel
 for seed in ${seeds//,/ }; do
   "$target/debug/omniq-chaos" --seed "$seed" --minutes "$minutes" --python .venv/bin/python "$@"
 done

@@ -20,7 +20,7 @@ have_tools() {
 
 tools() {
   # In scripts/test.sh, a parallel process installs them.
-  if [[ -n ${OMNIQ_TOOLS_BESIDE:-} ]]; then
+  if [[ -n ${OMNIQ_TEST_TOOLS_BESIDE:-} ]]; then
     until have_tools; do sleep 1; done
   fi
   [[ -x $python ]] || python3 -m venv .venv
@@ -92,7 +92,7 @@ run() {
   local wheel chosen=()
   wheel=$(ls "$target"/wheels/debug/*.whl)
   [[ -z ${1:-} ]] || chosen=(-k "$1")
-  OMNIQ_WHEEL=$wheel "$python" -m pytest -n 4 --quiet "${chosen[@]}" python/tests
+  OMNIQ_TEST_WHEEL=$wheel "$python" -m pytest -n 4 --quiet "${chosen[@]}" python/tests
 }
 
 release() {

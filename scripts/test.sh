@@ -49,7 +49,7 @@ wait_for() {
 # of the machine, with a build folder of their own.
 checked=$(mktemp)
 said+=("$checked")
-run_beside env OMNIQ_TOOLS_BESIDE=yes nice -n 19 \
+run_beside env OMNIQ_TEST_TOOLS_BESIDE=yes nice -n 19 \
   bash -ec 'CARGO_TARGET_DIR=$1/checks scripts/check.sh; scripts/python.sh checks' checks "$target" >"$checked" 2>&1
 checks=$started
 
@@ -79,17 +79,17 @@ see() {
 
 # Ten thousand histories of concurrent verbs, five thousand on each version.
 if [[ -n $debian && -n $package ]]; then
-  export OMNIQ_HISTORIES=5000
+  export OMNIQ_TEST_HISTORIES=5000
   # The suite of queues runs in six variants, half of them on each version.
   export OMNIQ_TEST_PG_BIN=$debian
   part "All tests on $("$debian/postgres" --version)" cargo nextest run --workspace --all-features \
     -E 'not test(/^(c05_crowded_queue|c05_unprepared_queue|c06_hostile_pooled)::/)'
-  export OMNIQ_TEST_PG_BIN=$package OMNIQ_SEED=2
+  export OMNIQ_TEST_PG_BIN=$package OMNIQ_TEST_SEED=2
   # Repeats what depends on the server: results, events, rows, partitions, counts, plans.
   part "Database tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features \
     -E 'package(omniq-postgres) and not test(/^(c05_queue|c05_blocking_.*|c05_unprepared_(results|events)|c06_hostile)::/)'
 else
-  export OMNIQ_HISTORIES=10000 OMNIQ_TEST_PG_BIN=${debian:-$package}
+  export OMNIQ_TEST_HISTORIES=10000 OMNIQ_TEST_PG_BIN=${debian:-$package}
   part "All tests on $("$OMNIQ_TEST_PG_BIN/postgres" --version)" cargo nextest run --workspace --all-features
 fi
 
@@ -100,7 +100,7 @@ scripts/python.sh wheel
 troubles=()
 for seed in 1 2; do
   said+=("$(mktemp)")
-  run_beside env OMNIQ_CHAOS_BUILT=yes nice -n 10 scripts/chaos.sh "$seed" 1 >"${said[-1]}" 2>&1
+  run_beside env OMNIQ_TEST_CHAOS_BUILT=yes nice -n 10 scripts/chaos.sh "$seed" 1 >"${said[-1]}" 2>&1
   troubles+=("$started" "${said[-1]}")
 done
 scripts/python.sh installed

@@ -61,6 +61,9 @@ class ConnectionOptions(TypedDict, total=False):
     #: How long a worker's claims hold without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds. Default:
     #: 10 seconds.
     lease: float | timedelta
+    #: Whether an application may start a private server if no database is set, which is logged as a warning.
+    #: ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
+    embedded: bool
 
 
 class Options(ConnectionOptions, total=False):
@@ -131,6 +134,8 @@ class Settings:
                 without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            embedded (bool): Whether an application may start a private server if no database is set, which is logged as
+                a warning. ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
             tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
                 ``"postgres"``.
             results (str): Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another
@@ -174,14 +179,19 @@ class Settings:
     def from_env(cls) -> Self:
         """Reads ``OMNIQ_URL``, ``OMNIQ_SCHEMA``, ``OMNIQ_POOL_MAX`` and so on. An empty variable counts as not set.
 
+        Without ``OMNIQ_URL`` the database is that of ``DATABASE_URL``, else the one that ``PGHOST``, ``PGHOSTADDR``,
+        ``PGPORT``, ``PGDATABASE`` or ``PGSERVICE`` names, unless all parts are kept elsewhere.
+
         Raises:
-            ConfigError: For a bad value, and for a variable whose name is nearly a known one, naming the variable.
+            ConfigError: For a bad value, and for an unknown variable that begins with ``OMNIQ_``, naming the variable
+                and the nearest one that is known.
         """
         return cls._of(_omniq.Settings.from_env())
 
     @classmethod
     def load(cls, *, file: str | os.PathLike[str] | None = None, url: str | None = None) -> Self:
-        """Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL.
+        """Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL. If
+        none of them names a database, it is found as by `from_env`.
 
         Raises:
             ConfigError: For a bad setting, naming it.

@@ -43,7 +43,7 @@ def _start() -> str:
     base = Path(os.environ.get("TMPDIR", "/tmp")) / f"omniq-test-{user}{str(ROOT).replace('/', '_')}"
     base.mkdir(parents=True, exist_ok=True)
     data = base / "pg-python"
-    omniq = os.environ.get("OMNIQ_COMMAND", str(TARGET / "debug/omniq"))
+    omniq = os.environ.get("OMNIQ_TEST_COMMAND", str(TARGET / "debug/omniq"))
     env = {**os.environ}
     if "OMNIQ_TEST_PG_BIN" in env:
         env["OMNIQ_PG_BIN"] = env["OMNIQ_TEST_PG_BIN"]

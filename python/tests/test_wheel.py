@@ -24,7 +24,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def wheel() -> Path:
-    path = os.environ.get("OMNIQ_WHEEL")
+    path = os.environ.get("OMNIQ_TEST_WHEEL")
     if not path:
         pytest.skip("no wheel was built: scripts/python.sh test does")
     return Path(path)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub const VARIABLE: &str = "OMNIQ_CHAOS_ORDERS";
+pub const VARIABLE: &str = "OMNIQ_TEST_CHAOS_ORDERS";
 
 /// How long claims hold without a heartbeat, in seconds. It is short, so that tasks of lost workers come back often.
 pub const LEASE: f64 = 3.0;

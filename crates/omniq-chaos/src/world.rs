@@ -18,7 +18,7 @@ use crate::part::Part;
 use crate::team::Team;
 
 /// Set if this process already runs in a mount namespace of its own.
-pub const MOUNTS: &str = "OMNIQ_CHAOS_MOUNTS";
+pub const MOUNTS: &str = "OMNIQ_TEST_CHAOS_MOUNTS";
 
 /// The size of the server's disk, where it can be full.
 const DISK: &str = "1g";

@@ -11,8 +11,9 @@ use crate::demo;
 use crate::host::Host;
 
 const HELP: &str = "\
-The database is the one that --url, OMNIQ_URL or the --config file names. If none of them does, a
-private PostgreSQL server of your own is used, and started when it is needed (see `omniq dev`).
+The database is the one that --url, OMNIQ_URL or the --config file names, else DATABASE_URL, else
+the PG… variables of psql. If none of them does, a private PostgreSQL server of your own is used, and
+started when it is needed (see `omniq dev`), unless OMNIQ_EMBEDDED=off forbids it.
 
 Where to begin:
   omniq demo                          a real job: the duplicate files below /usr/share
@@ -23,6 +24,7 @@ Where to begin:
 Settings: the defaults, the --config file, OMNIQ_… variables, --url; what comes later wins.
   OMNIQ_URL, OMNIQ_SCHEMA, …          every setting, by its name in capitals
   OMNIQ_LOG_LEVEL                     off, error, warn (the default), info, debug or trace; to stderr
+  OMNIQ_EMBEDDED=off                  no private server: without a database, commands fail
   OMNIQ_HOME                          where the embedded server keeps its data
   OMNIQ_PG_BIN                        the folder of the PostgreSQL programs to use for it
   NO_COLOR                            no colours, like --no-color

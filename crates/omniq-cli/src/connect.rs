@@ -1,6 +1,6 @@
 //! Finds the database: the configured one, or the embedded server, which is started if necessary.
 
-use omniq::backend::postgres::{AsyncPostgresBackend, Placement, Settings};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, Settings};
 use omniq::migrate::{self, Part};
 use omniq_embedded::{Options, Server, StopMode};
 
@@ -10,7 +10,7 @@ use crate::output::Output;
 
 /// Part of a note that names the database in use. Without it, a command meant for another database would look as if
 /// that database were empty.
-const UNSET: &str = "No database is set (--url, OMNIQ_URL, --config)";
+const UNSET: &str = "No database is set (--url, OMNIQ_URL, --config, DATABASE_URL, PGHOST)";
 
 pub struct Database {
     pub settings: Settings,
@@ -37,6 +37,7 @@ impl Database {
         if settings.url.is_some() {
             return Ok(Self { settings, server: None, started: false });
         }
+        settings.check_embedded()?;
         let (server, started) = match Server::attach(Options::default())? {
             Some(server) => (server, false),
             None => (Server::start(Options::default())?, true),
@@ -46,7 +47,7 @@ impl Database {
                 "{UNSET}. Started the embedded PostgreSQL server, a private one (`omniq dev stop` ends it)."
             ));
         }
-        let mut settings = Settings::builder().url(server.url()).build_over(settings)?;
+        settings.url = Some(server.url().parse::<DatabaseUrl>()?.complete());
         // The private server is for exploring, so events are kept even if the settings turn them off.
         if settings.events == Placement::Off {
             settings.events = Placement::Postgres;

@@ -27,10 +27,11 @@ pub(crate) fn from_driver(error: tokio_postgres::Error) -> Error {
 
 /// As [`from_driver`], for an error of connecting to `host`.
 pub(crate) fn from_connect(error: tokio_postgres::Error, host: &str) -> Error {
+    let refused = format!("no connection to {host}");
     if error.as_db_error().is_some() {
-        return from_driver(error);
+        return from_driver(error).context(refused);
     }
-    let text = format!("no connection to {host}: {}", innermost(&error));
+    let text = format!("{refused}: {}", innermost(&error));
     let passing = error.is_closed() || is_io(&error);
     let made = if passing { Error::unavailable(text) } else { Error::config(text) };
     made.with_source(error)

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, check_environment};
+use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, Settings as CoreSettings};
 use omniq::{Backend as Core, Error, Limits, NewTask, Result};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
@@ -103,13 +103,14 @@ impl Given {
         let server = self.server.clone();
         Ok(Box::pin(async move {
             if let Some(server) = server {
-                let url = started(server).await?;
+                let url = started(server, &settings).await?;
                 tracing::warn!(
                     target: "omniq::server",
                     "no database is set, so tasks are kept by the private PostgreSQL server of this user, at {url} (see `omniq dev \
-                     status`): set OMNIQ_URL or give a URL for another, or set OMNIQ_URL=$(omniq dev url) if this is meant"
+                     status`): set OMNIQ_URL or give a URL for another, or set OMNIQ_URL=$(omniq dev url) if this is meant; \
+                     OMNIQ_EMBEDDED=off forbids it"
                 );
-                settings.url = Some(url);
+                settings.url = Some(url.complete());
             }
             // The given parts are opened first: if one fails, this backend has no open connection yet.
             let queue = match queue {
@@ -151,12 +152,15 @@ fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
     }
 }
 
-/// The URL of the embedded server, which is started if it does not run. `programs` is the folder with the server's
-/// programs.
+/// The URL of the embedded server, which is started if it does not run, unless `OMNIQ_EMBEDDED` forbids it. `programs` is the folder with
+/// the server's programs.
 #[pyfunction]
 pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
     let server = server_of(programs);
-    Pending::new(PLAIN, async move { started(server).await.map(|url| Answer::Text(url.expose())) })
+    Pending::new(PLAIN, async move {
+        let url = started(server, &CoreSettings::default()).await?;
+        Ok(Answer::Text(url.expose()))
+    })
 }
 
 /// Removes the schema of these settings with all tasks, results and events in it. Returns false, and removes nothing,
@@ -171,8 +175,8 @@ pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
 
 const PLAIN: Convert = Convert { allow_pickle: false };
 
-async fn started(server: omniq_embedded::Options) -> Result<DatabaseUrl> {
-    check_environment()?;
+async fn started(server: omniq_embedded::Options, settings: &CoreSettings) -> Result<DatabaseUrl> {
+    settings.check_embedded()?;
     let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
     match url {
         Ok(Ok(url)) => url.parse(),

@@ -75,8 +75,8 @@ class BaseApp:
 
         Args:
             source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL``
-                …); if that names no database either, a private PostgreSQL server, which is started on demand and shared
-                by all your programs (the one of ``omniq dev``).
+                …, as `Settings.from_env` says); if that names no database either, a private PostgreSQL server, which is
+                started on demand, logged as a warning, and shared by all your programs (the one of ``omniq dev``).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
                 storage object, which may be a custom storage.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
@@ -120,6 +120,8 @@ class BaseApp:
                 without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            embedded (bool): Whether an application may start a private server if no database is set, which is logged as
+                a warning. ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
 
         Raises:
             ConfigError: For a bad setting, naming it.

@@ -44,7 +44,8 @@ class _OnPostgres(Parts):
         """Checks the settings; nothing is connected yet. Settings by name win over those of the URL.
 
         Args:
-            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
+            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …,
+                as `Settings.from_env` says).
             tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
                 storage object, which may be a custom storage. The storage object is closed with the backend.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
@@ -82,6 +83,8 @@ class _OnPostgres(Parts):
                 without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            embedded (bool): Whether an application may start a private server if no database is set, which is logged as
+                a warning. ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
 
         Raises:
             ConfigError: For a bad setting, naming it.

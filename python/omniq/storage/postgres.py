@@ -45,7 +45,8 @@ class _OnPostgres:
         """Checks the settings; nothing is connected yet. Settings by name win over those of the URL.
 
         Args:
-            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …).
+            url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …,
+                as `Settings.from_env` says).
             codec: The codec of values if a call names none. Default: ``"json"``.
             allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
                 decode. Default: false.
@@ -79,6 +80,8 @@ class _OnPostgres:
                 without end. They are removed a day at a time. Default: 30 days.
             lease (float | timedelta): How long a worker's claims hold without a heartbeat, in seconds or as
                 `timedelta`, at least 0.1 seconds. Default: 10 seconds.
+            embedded (bool): Whether an application may start a private server if no database is set, which is logged as
+                a warning. ``OMNIQ_EMBEDDED=off`` forbids it, too. Default: true.
             tasks (str): Where tasks are kept: ``"postgres"``, ``"memory"``, or the URL of another database. Default:
                 ``"postgres"``.
             results (str): Where results are kept: ``"postgres"``, ``"memory"``, ``"off"``, or the URL of another

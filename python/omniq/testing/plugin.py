@@ -24,6 +24,7 @@ import pytest
 from omniq._loop import wait
 from omniq._omniq import embedded_url
 from omniq.app.base import BaseApp, server_programs
+from omniq.errors import ConfigError
 from omniq.testing.modes import eager, in_memory, on_database
 
 A = TypeVar("A", bound=BaseApp)
@@ -41,7 +42,10 @@ def omniq_url(request: pytest.FixtureRequest) -> str:
     given = request.config.getoption("--omniq-url") or os.environ.get("OMNIQ_TEST_URL")
     if given:
         return str(given)
-    return wait(embedded_url(server_programs()))
+    try:
+        return wait(embedded_url(server_programs()))
+    except ConfigError as error:
+        raise ConfigError(f"{error.message}; for tests: --omniq-url or OMNIQ_TEST_URL") from None
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import asyncpg
 
 from omniq import AsyncOmniQ, Context, Discard, Snooze
 
-orders: dict[str, Any] = json.loads(os.environ["OMNIQ_CHAOS_ORDERS"])
+orders: dict[str, Any] = json.loads(os.environ["OMNIQ_TEST_CHAOS_ORDERS"])
 app = AsyncOmniQ(orders["url"], events="postgres", pool_max=6, acquire_timeout=5, connect_timeout=3)
 path = os.path.join(orders["history"], f"{orders['who']}.jsonl")
 history = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -52,11 +52,39 @@ fn commands_without_a_database_take_the_embedded_one_and_say_so() {
     let second = home.run(&["queues"]).good();
     // Issue 12, E6: a command that was meant for another database looked as if that were empty.
     assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
-    assert!(second.stderr.contains("No database is set (--url, OMNIQ_URL, --config)"), "{second:?}");
+    assert!(
+        second.stderr.contains("No database is set (--url, OMNIQ_URL, --config, DATABASE_URL, PGHOST)"),
+        "{second:?}"
+    );
     assert_eq!(home.run(&["queues", "--quiet"]).good().stderr, "");
     assert!(second.stdout.contains("default"), "{second:?}");
     let events = home.run(&["events", "list", "--json"]).good().json();
     assert_eq!(events[0]["kind"], "enqueued");
+}
+
+/// Issue 14, 15. The variables of libpq are for other servers.
+#[test]
+fn the_private_server_is_reached_whatever_variables_libpq_has() {
+    let home = Home::new();
+    let command = ["tasks", "enqueue", "add"];
+    let variables =
+        [("PGSSLMODE", "verify-full"), ("PGUSER", "nobody"), ("PGTARGETSESSIONATTRS", "read-only")];
+    Ran::of(home.command(&command).envs(variables)).good();
+}
+
+/// Issue 14, 15. Neither starts a server nor takes one that runs.
+#[test]
+fn a_private_server_that_is_forbidden_is_not_used() {
+    let home = Home::new();
+    let off = |arguments: &[&str]| Ran::of(home.command(arguments).env("OMNIQ_EMBEDDED", "off"));
+    let words = "a private server is forbidden by embedded = off: url is missing: give a postgresql:// URL, or set OMNIQ_URL, DATABASE_URL";
+    off(&["queues"]).fails_with(2, words);
+    off(&["demo"]).fails_with(2, words);
+    assert!(!home.is_running());
+    // One that is asked for by name is started.
+    off(&["dev", "start"]).good();
+    off(&["queues"]).fails_with(2, words);
+    home.run(&["queues"]).good();
 }
 
 #[test]

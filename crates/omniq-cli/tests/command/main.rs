@@ -3,6 +3,7 @@
 mod db;
 mod demo;
 mod dev;
+mod found;
 mod locks;
 mod looks;
 mod support;

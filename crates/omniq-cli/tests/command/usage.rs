@@ -57,6 +57,8 @@ fn a_mistake_in_the_usage_is_exit_code_2() {
     run(&["queues", "--config", "/no/such.toml"]).fails_with(2, "/no/such.toml");
     run(&["queues", "--url", "mysql://db/x"]).fails_with(2, "postgresql://");
     Ran::of(omniq().args(["dev", "status"]).env("OMNIQ_HOM", "/x")).fails_with(2, "OMNIQ_HOME was meant");
+    Ran::of(omniq().args(["dev", "status"]).env("OMNIQ_COLOUR", "red"))
+        .fails_with(2, "the nearest is OMNIQ_URL");
     Ran::of(omniq().arg("queues").env("OMNIQ_ULR", "postgresql://db/x")).fails_with(2, "OMNIQ_URL was meant");
     Ran::of(omniq().arg("queues").env("OMNIQ_POOL_MAX", "many")).fails_with(2, "pool_max");
     Ran::of(omniq().arg("queues").env("OMNIQ_LOG_LEVEL", "loud")).fails_with(2, "OMNIQ_LOG_LEVEL");

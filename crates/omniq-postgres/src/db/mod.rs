@@ -66,7 +66,7 @@ impl Db {
     /// Opens a pool and its first connections. Waits for a server that is away as any call does, for `acquire_timeout` at most;
     /// then the error is `is_unavailable`.
     pub(crate) async fn open(settings: &Settings) -> Result<Arc<Self>> {
-        settings.check()?;
+        let settings = &settings.completed()?;
         let schema = Schema::new(&settings.schema)?;
         let count = Count::new();
         let Opened { sessions, first } = opening::open(settings, &count).await?;

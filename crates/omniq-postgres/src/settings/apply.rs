@@ -13,7 +13,7 @@ use super::{DatabaseUrl, Placement, Settings};
 pub type Values = BTreeMap<String, Value>;
 
 /// The names of all settings.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 21] = [
     "url",
     "schema",
     "pool_min",
@@ -34,6 +34,7 @@ pub(super) const NAMES: [&str; 20] = [
     "tasks",
     "results",
     "events",
+    "embedded",
 ];
 
 impl Settings {
@@ -61,7 +62,7 @@ impl Settings {
     }
 
     /// Sets one field by its name.
-    fn set(&mut self, name: &str, value: &Value) -> Result<()> {
+    pub(super) fn set(&mut self, name: &str, value: &Value) -> Result<()> {
         match name {
             "url" => self.set_url(text(name, value)?.parse().map_err(|e: Error| e.context(name))?)?,
             "schema" => self.schema = text(name, value)?,
@@ -83,6 +84,7 @@ impl Settings {
             "tasks" => self.tasks = Placement::read(name, value)?,
             "results" => self.results = Placement::read(name, value)?,
             "events" => self.events = Placement::read(name, value)?,
+            "embedded" => self.embedded = flag(name, value)?,
             _ => {
                 let known = NAMES.join(", ");
                 return Err(Error::config(format!("unknown setting {name:?}: known are {known}")));

@@ -49,6 +49,7 @@ impl Builder {
         tasks: impl Into<String> => tasks.into().into();
         results: impl Into<String> => results.into().into();
         events: impl Into<String> => events.into().into();
+        embedded: bool => embedded.into();
     }
 
     fn with(mut self, name: &str, value: Value) -> Self {

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use omniq_core::{Error, Result};
+use serde_json::Value;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use super::environment::{self, Variables};
+use super::value::flag;
 use super::{DatabaseUrl, Settings, parameters};
 use crate::tls::Tls;
 
@@ -16,15 +19,66 @@ const KEEPALIVE: [(&str, &str); 3] =
     [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3")];
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// Where servers put their socket. Searched if the address names no host.
-const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
+pub(super) const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
 impl Settings {
+    /// These settings with what the address leaves open, as libpq finds it in service files and the `PG…` variables of this process.
+    /// Errors: `is_config` for a missing URL, and for a value that cannot be used, naming where it is from.
+    pub(crate) fn completed(&self) -> Result<Self> {
+        self.completed_by(&environment::ours())
+    }
+
+    pub(super) fn completed_by(&self, variables: &Variables) -> Result<Self> {
+        self.check()?;
+        let Some(url) = &self.url else { return Err(self.no_database()) };
+        let (mut settings, defaults) = (self.clone(), Self::default());
+        let mut url = url.completed(variables)?;
+        for (name, value) in url.take_settings() {
+            let is_default = match name.as_str() {
+                "application_name" => self.application_name == defaults.application_name,
+                _ => self.connect_timeout == defaults.connect_timeout,
+            };
+            if is_default {
+                settings.set(&name, &Value::from(value))?;
+            }
+        }
+        settings.url = Some(url);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The error if a connection is needed and no database is set.
+    fn no_database(&self) -> Error {
+        Error::config("url is missing: give a postgresql:// URL, or set OMNIQ_URL, DATABASE_URL or PGHOST")
+    }
+
+    /// Checks that a private server may be started because no database is set: neither `embedded` nor the variable `OMNIQ_EMBEDDED` may
+    /// be off. Errors: `is_config`, saying what to set; and as [`check_environment`](super::check_environment).
+    pub fn check_embedded(&self) -> Result<()> {
+        self.check_embedded_by(&environment::ours())
+    }
+
+    pub(super) fn check_embedded_by(&self, variables: &Variables) -> Result<()> {
+        environment::check(variables)?;
+        let variable = environment::variable("embedded");
+        let allowed = match environment::text(variables, &variable)? {
+            Some(text) => flag(&variable, &Value::from(text))?,
+            None => true,
+        };
+        let by = match (self.embedded, allowed) {
+            (true, true) => return Ok(()),
+            (false, _) => "embedded = off".to_owned(),
+            (_, false) => format!("{variable} = off"),
+        };
+        Err(self.no_database().context(format!("a private server is forbidden by {by}")))
+    }
+
     /// The configurations for connecting, one for each host in the order in which they are named, see
     /// [`connect_config`](Self::connect_config), and the user's own `options`, which they leave out because not every pooler takes them.
     pub(crate) fn connect_configs(&self) -> Result<(Vec<(Config, Tls)>, String)> {
         let Some(url) = &self.url else { return Ok((vec![self.connect_config()?], String::new())) };
         let (url, options) = url.without_options();
-        let at = |url| Self { url: Some(url), ..self.clone() }.connect_config();
+        let at = |url: DatabaseUrl| Self { url: Some(url.with_password()?), ..self.clone() }.connect_config();
         Ok((url.each_host()?.into_iter().map(at).collect::<Result<_>>()?, options))
     }
 
@@ -38,9 +92,7 @@ impl Settings {
     /// Errors: `is_config` for a missing URL, or a certificate file that cannot be used.
     pub(crate) fn connect_config(&self) -> Result<(Config, Tls)> {
         self.check()?;
-        let Some(url) = &self.url else {
-            return Err(Error::config("url is missing: give a postgresql:// URL, or set OMNIQ_URL"));
-        };
+        let Some(url) = &self.url else { return Err(self.no_database()) };
         let mut config = driver_config(url)?;
         config.application_name(&self.application_name).connect_timeout(self.connect_timeout);
         add_hosts(&mut config);
@@ -55,7 +107,16 @@ impl Settings {
 }
 
 fn driver_config(url: &DatabaseUrl) -> Result<Config> {
-    let ours = ["sslmode", "sslrootcert", "sslcert", "sslkey", "tcp_user_timeout"];
+    let ours = [
+        "service",
+        "servicefile",
+        "passfile",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "tcp_user_timeout",
+    ];
     let mut list: Vec<(&str, &str)> = KEEPALIVE.to_vec();
     list.extend(url.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())));
     list.retain(|(name, _)| !ours.contains(name));

@@ -1,68 +1,96 @@
-//! The environment variables that begin with `OMNIQ_`. A misspelt one is not ignored silently.
+//! The environment variables that OmniQ reads. Of those that begin with `OMNIQ_`, an unknown one is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::sync::Once;
+use std::path::{Path, PathBuf};
 
 use omniq_core::{Error, Result};
 
 use super::apply::NAMES;
 
-/// Variables by name: only those that begin with [`PREFIX`].
+/// Variables by name: those of OmniQ, those of libpq, and the few others that [`is_read`] names.
 pub(super) type Variables = BTreeMap<String, OsString>;
 
 const PREFIX: &str = "OMNIQ_";
-/// Variables that are no settings of the database: of the log, the embedded server and the tests.
-const OTHERS: [&str; 4] = ["LOG_LEVEL", "HOME", "PG_BIN", "TEST_URL"];
+/// Variables that are no settings of the database: of the log and the private server.
+const OTHERS: [&str; 3] = ["LOG_LEVEL", "HOME", "PG_BIN"];
 
 /// The variable for this setting.
 pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_uppercase())
 }
 
+fn is_read(variable: &str) -> bool {
+    variable.starts_with(PREFIX)
+        || variable.starts_with("PG")
+        || ["DATABASE_URL", "HOME", "APPDATA"].contains(&variable)
+}
+
 /// The variables of this process.
 pub(super) fn ours() -> Variables {
     let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    named.filter(|(name, _)| name.starts_with(PREFIX)).collect()
+    let mut variables: Variables = named.filter(|(name, _)| is_read(name)).collect();
+    if let Some(home) = std::env::home_dir() {
+        variables.entry("HOME".to_owned()).or_insert_with(|| home.into_os_string());
+    }
+    variables
 }
 
-/// Checks the environment of this process for misspelt variables, as [`Settings::from_env`](super::Settings::from_env) does. Error
-/// `is_config`, naming the variable and the one that was probably meant. Variables that resemble no known one are logged, once.
+/// The text of a variable; an empty one counts as not set. Errors: `is_config` if it is not UTF-8, naming the variable.
+pub(super) fn text<'a>(variables: &'a Variables, name: &str) -> Result<Option<&'a str>> {
+    let Some(value) = variables.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let text = value.to_str();
+    text.map(Some).ok_or_else(|| Error::config(format!("{name} is refused: it is not valid UTF-8")))
+}
+
+/// The user's file of this name, where libpq looks for it.
+pub(super) fn in_home(variables: &Variables, name: &str) -> Option<PathBuf> {
+    let (home, folder) = if cfg!(windows) { ("APPDATA", "postgresql") } else { ("HOME", "") };
+    let home = variables.get(home).filter(|home| !home.is_empty())?;
+    Some(Path::new(home).join(folder).join(name))
+}
+
+/// Checks the environment of this process for unknown variables that begin with `OMNIQ_`, as
+/// [`Settings::from_env`](super::Settings::from_env) does. Error `is_config`, naming the variable and the nearest one that is known.
 pub fn check_environment() -> Result<()> {
     check(&ours())
 }
 
-/// Refuses a variable whose name is nearly a known one. Other unknown variables are logged, once.
+/// Refuses the first variable of OmniQ that is unknown.
 pub(super) fn check(variables: &Variables) -> Result<()> {
     let known: Vec<String> =
         NAMES.iter().map(|name| name.to_uppercase()).chain(OTHERS.map(str::to_owned)).collect();
-    let mut unknown = Vec::new();
     for variable in variables.keys() {
-        let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+        let Some(name) = variable.strip_prefix(PREFIX) else { continue };
         if known.iter().any(|known| known == name) || is_of_others(name) {
             continue;
         }
-        let distance = |known: &String| strsim::damerau_levenshtein(known, name);
-        match known.iter().min_by_key(|known| distance(known)) {
-            Some(meant) if distance(meant) <= slips(meant) => {
-                return Err(Error::config(format!(
-                    "{variable} is no variable of OmniQ: {PREFIX}{meant} was meant, perhaps; rename it, or unset it"
-                )));
-            }
-            _ => unknown.push(variable.as_str()),
-        }
-    }
-    if !unknown.is_empty() {
-        static SAID: Once = Once::new();
-        SAID.call_once(|| {
-            tracing::warn!(
-                "OmniQ ignores {}; the settings are {PREFIX}{}",
-                unknown.join(", "),
-                known.join(&format!(", {PREFIX}"))
-            );
-        });
+        let nearest = nearest(name, &known);
+        let words = if distance(nearest, name) <= slips(nearest) {
+            format!("{PREFIX}{nearest} was meant, perhaps; rename it, or unset it")
+        } else {
+            let known = known.join(&format!(", {PREFIX}"));
+            format!("rename it, or unset it; the nearest is {PREFIX}{nearest}, and known are {PREFIX}{known}")
+        };
+        return Err(Error::config(format!("{variable} is no variable of OmniQ: {words}")));
     }
     Ok(())
+}
+
+/// The known name that was probably meant: a misspelt one, else the one with the most words in common, else the one with the fewest
+/// differences.
+fn nearest<'a>(name: &str, known: &'a [String]) -> &'a str {
+    let words: BTreeSet<&str> = name.split('_').collect();
+    let rank = |known: &&String| {
+        let is_slip = distance(known, name) <= slips(known);
+        let common = known.split('_').filter(|word| words.contains(word)).count();
+        (!is_slip, std::cmp::Reverse(common), distance(known, name))
+    };
+    known.iter().min_by_key(rank).map_or("URL", String::as_str)
+}
+
+fn distance(known: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(known, name)
 }
 
 /// How many letters may differ for a name to count as a misspelling: a third of them, at most three.

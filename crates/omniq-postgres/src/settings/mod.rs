@@ -5,11 +5,17 @@ mod builder;
 mod check;
 mod connect;
 mod environment;
+mod foreign;
 mod given;
+mod libpq;
+mod other_programs;
 mod parameters;
+mod passfile;
 mod placement;
 mod render;
+mod service;
 mod source;
+mod split;
 mod split_pairs;
 mod split_url;
 #[cfg(test)]
@@ -55,7 +61,7 @@ pub use url::DatabaseUrl;
 #[serde(try_from = "BTreeMap<String, Given>")]
 pub struct Settings {
     /// The database: a `postgresql://` URL or `key=value` pairs. Default: none, which is an error once a
-    /// connection is needed.
+    /// connection is needed. [`from_env`](Settings::from_env) takes `DATABASE_URL` then, or the server that `PG…` variables name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<DatabaseUrl>,
     /// The schema that holds the tables, 1 to 63 bytes. Default: `omniq`.
@@ -107,6 +113,9 @@ pub struct Settings {
     pub results: Placement,
     /// Where events are kept: `postgres`, `memory`, `off` (the default), or the URL of another database.
     pub events: Placement,
+    /// Whether the `omniq` command, and applications in Python, may start a private server if no database is set. Default: true. The
+    /// Rust library never starts one.
+    pub embedded: bool,
 }
 
 impl Default for Settings {
@@ -132,6 +141,7 @@ impl Default for Settings {
             tasks: Placement::Postgres,
             results: Placement::Postgres,
             events: Placement::Off,
+            embedded: true,
         }
     }
 }

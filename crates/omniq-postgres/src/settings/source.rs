@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::apply::NAMES;
 use super::environment::{self, Variables};
 use super::given::Given;
-use super::{Settings, Values};
+use super::{Placement, Settings, Values, other_programs};
 
 impl Settings {
     /// Reads a `postgresql://` URL or `key=value` pairs. The query parameters may be any settings of OmniQ and libpq:
@@ -27,29 +27,50 @@ impl Settings {
         Self::from_values(&file_values(path)?).map_err(|error| error.context(path.display()))
     }
 
-    /// Reads `OMNIQ_URL`, `OMNIQ_SCHEMA`, `OMNIQ_POOL_MAX` and so on: `OMNIQ_` and the name in capitals.
-    /// An empty variable counts as not set. A variable whose name is nearly a setting's, such as `OMNIQ_ULR`, is refused; other unknown
-    /// variables that begin with `OMNIQ_` are logged.
+    /// Reads `OMNIQ_URL`, `OMNIQ_SCHEMA`, `OMNIQ_POOL_MAX` and so on: `OMNIQ_` and the name in capitals. Without `OMNIQ_URL` the database
+    /// is that of `DATABASE_URL`, else the one that `PGHOST`, `PGHOSTADDR`, `PGPORT`, `PGDATABASE` or `PGSERVICE` names, unless all parts
+    /// are kept elsewhere. A `DATABASE_URL` of another database system is not read.
+    ///
+    /// An empty variable counts as not set. An unknown variable that begins with `OMNIQ_`, such as `OMNIQ_ULR`, is refused, except
+    /// `OMNIQ_TEST_…` and those that Kubernetes sets for a service named `omniq`.
     /// Errors: `is_config`, naming the variable or setting.
     pub fn from_env() -> Result<Self> {
-        Self::from_values(&env_values(&environment::ours())?)
-            .map_err(|error| error.context("environment variables OMNIQ_…"))
+        Self::load_with(None, None, &environment::ours())
     }
 
-    /// Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL.
+    /// Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL. If none of them names
+    /// a database, it is found as by [`from_env`](Self::from_env).
     /// Errors: `is_config`, naming the source and the setting.
     pub fn load(file: Option<&Path>, url: Option<&str>) -> Result<Self> {
         Self::load_with(file, url, &environment::ours())
     }
 
     pub(super) fn load_with(file: Option<&Path>, url: Option<&str>, env: &Variables) -> Result<Self> {
-        let mut settings = Self::default();
+        let mut sources = Vec::new();
         if let Some(path) = file {
-            settings.apply(&file_values(path)?).map_err(|error| error.context(path.display()))?;
+            sources.push((Some(path.display().to_string()), file_values(path)?));
         }
-        settings.apply(&env_values(env)?).map_err(|error| error.context("environment variables OMNIQ_…"))?;
-        if let Some(url) = url {
-            settings.apply(&url_values(url))?;
+        sources.push((Some("environment variables OMNIQ_…".to_owned()), env_values(env)?));
+        sources.extend(url.map(|url| (None, url_values(url))));
+        let over = |mut settings: Self| {
+            for (name, values) in &sources {
+                settings.apply(values).map_err(|error| match name {
+                    Some(name) => error.context(name),
+                    None => error,
+                })?;
+            }
+            Ok(settings)
+        };
+        let mut settings = over(Self::default())?;
+        let is_needed =
+            [&settings.tasks, &settings.results, &settings.events].contains(&&Placement::Postgres);
+        if is_needed
+            && settings.url.is_none()
+            && let Some(url) = other_programs::database(env)?
+        {
+            let mut base = Self::default();
+            base.set_url(url)?;
+            settings = over(base)?;
         }
         settings.check()?;
         Ok(settings)
@@ -64,12 +85,9 @@ fn env_values(variables: &Variables) -> Result<Values> {
     environment::check(variables)?;
     let mut values = Values::new();
     for name in NAMES {
-        let variable = environment::variable(name);
-        let Some(value) = variables.get(&variable).filter(|value| !value.is_empty()) else { continue };
-        let text = value
-            .to_str()
-            .ok_or_else(|| Error::config(format!("{variable} is refused: it is not valid UTF-8")))?;
-        values.insert(name.to_owned(), Value::from(text));
+        if let Some(text) = environment::text(variables, &environment::variable(name))? {
+            values.insert(name.to_owned(), Value::from(text));
+        }
     }
     Ok(values)
 }

@@ -1,6 +1,10 @@
-//! Tests of the settings, by file: the five ways, refusals, writing and reading back, secrets, connecting.
+//! Tests of the settings, by file: the five ways, refusals, writing and reading back, secrets, connecting; where the database is found,
+//! what libpq's files and variables add, addresses of other libraries.
 
 mod connecting;
+mod foreign;
+mod found;
+mod libpq;
 mod refusals;
 mod rounds;
 mod samples;

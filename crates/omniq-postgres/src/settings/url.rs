@@ -9,12 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::apply::NAMES;
 use super::parameters::{self, Parameter};
-use super::{split_pairs, split_url};
+use super::{foreign, split};
 
 /// The address of a database and the parameters of its connection.
 ///
 /// It is parsed from a `postgresql://` (or `postgres://`) URL or from libpq's `key=value` form; two addresses that mean
-/// the same are equal. `Debug` and `Display` show it as a URL without the password.
+/// the same are equal. `Debug` and `Display` show it as a URL without the password. What it leaves open is taken from libpq's service
+/// and password files and `PG…` variables when a connection is made.
 ///
 /// ```
 /// use omniq_postgres::settings::DatabaseUrl;
@@ -28,15 +29,27 @@ use super::{split_pairs, split_url};
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     /// libpq's parameters, decoded.
-    parameters: BTreeMap<String, String>,
+    pub(super) parameters: BTreeMap<String, String>,
     /// The settings of OmniQ among them.
-    settings: BTreeMap<String, String>,
+    pub(super) settings: BTreeMap<String, String>,
+    /// Whether nothing is taken from service files and `PG…` variables.
+    pub(super) is_complete: bool,
 }
 
 impl DatabaseUrl {
     /// Whether the text is meant as an address, valid or not.
     pub(super) fn is_address(text: &str) -> bool {
-        split_url::without_scheme(text.trim()).is_some() || split_pairs::looks_like_pairs(text)
+        let text = foreign::unquoted(text.trim());
+        split::is_address(text) || foreign::with_own_scheme(text).is_some()
+    }
+
+    /// The same address for a server that is not the user's: service files and `PG…` variables, which are meant for other servers,
+    /// change nothing in it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        self.is_complete = true;
+        self
     }
 
     /// A parameter of libpq, such as `sslmode`.
@@ -102,12 +115,23 @@ impl DatabaseUrl {
         self.render(false)
     }
 
+    /// The address of these parameters.
+    pub(super) fn of(found: Vec<Parameter>) -> Result<Self> {
+        let mut url = Self { parameters: BTreeMap::new(), settings: BTreeMap::new(), is_complete: false };
+        for parameter in found {
+            url.add(parameter)?;
+        }
+        Ok(url)
+    }
+
     fn add(&mut self, Parameter { name, value, after_secret }: Parameter) -> Result<()> {
         if parameters::is_known(&name) && !NAMES.contains(&name.as_str()) {
             parameters::check(&name, &value)?;
             self.parameters.insert(name, value);
         } else if name != "url" && NAMES.contains(&name.as_str()) {
             self.settings.insert(name, value);
+        } else if parameters::can_do_without(&name, &value)? {
+            // Left out.
         } else if after_secret {
             return Err(Error::config(
                 "an unknown parameter stands behind password or options: quote their values, or encode & in them as %26",
@@ -128,21 +152,20 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
-        let found = match split_url::without_scheme(text) {
-            Some(rest) => split_url::split(rest)?,
-            None if split_pairs::looks_like_pairs(text) => split_pairs::split(text)?,
-            None => {
-                return Err(Error::config(
-                    "the address must begin with postgresql:// or postgres://, or be key=value pairs",
-                ));
-            }
-        };
-        let mut url = Self { parameters: BTreeMap::new(), settings: BTreeMap::new() };
-        for parameter in found {
-            url.add(parameter)?;
-        }
-        Ok(url)
+        split::split(text).and_then(Self::of).map_err(|error| refused_as_foreign(text).unwrap_or(error))
     }
+}
+
+/// The refusal of an address that is written for another library, which shows how to write it here. `None` if it is not the way of
+/// writing that is wrong.
+fn refused_as_foreign(text: &str) -> Option<Error> {
+    let (reasons, found) = foreign::mended(text)?;
+    let url = DatabaseUrl::of(found).ok()?.to_string();
+    let secret = if url.contains("***") { ", with the secret in place of ***" } else { "" };
+    let reasons = reasons.join(" and ");
+    Some(Error::config(format!(
+        "the address is written for another library ({reasons}): write {url}{secret}"
+    )))
 }
 
 impl fmt::Display for DatabaseUrl {

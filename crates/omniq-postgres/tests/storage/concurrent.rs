@@ -58,10 +58,10 @@ async fn stage(db: &Arc<TestDb>, no: u32) -> Stage {
     Stage { objects, keeps, user: Some(Arc::new(user)), name: format!("stage-{no}") }
 }
 
-/// Issue 12, A. `OMNIQ_HISTORIES` sets the number of histories (default 2,500), `OMNIQ_SEED` their seed.
+/// Issue 12, A. `OMNIQ_TEST_HISTORIES` sets the number of histories (default 2,500), `OMNIQ_TEST_SEED` their seed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_of_verbs_at_the_same_time_are_linearizable() {
-    let (count, seed) = (number("OMNIQ_HISTORIES", 2_500), number("OMNIQ_SEED", 1));
+    let (count, seed) = (number("OMNIQ_TEST_HISTORIES", 2_500), number("OMNIQ_TEST_SEED", 1));
     let db = Arc::new(TestDb::new().await);
     // No crash is tested here.
     let quick = format!("alter database {} set synchronous_commit = off", db.name());

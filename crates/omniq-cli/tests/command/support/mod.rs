@@ -10,10 +10,11 @@ use omniq_testkit::TestDb;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A command without any of the OmniQ variables that the caller may have set.
+/// A command without any of the variables of OmniQ and PostgreSQL that the caller may have set.
 pub fn omniq() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_omniq"));
-    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OMNIQ_"));
+    let read = |name: &str| name.starts_with("OMNIQ_") || name.starts_with("PG") || name == "DATABASE_URL";
+    let ours = std::env::vars_os().filter(|(name, _)| read(&name.to_string_lossy()));
     // The machine chooses the server programs, not the test.
     for (name, _) in ours.filter(|(name, _)| name != "OMNIQ_PG_BIN") {
         command.env_remove(name);

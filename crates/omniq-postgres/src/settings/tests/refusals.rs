@@ -133,6 +133,7 @@ fn c03_bad_parameters_of_the_address_are_refused_with_their_name() {
         ("sslmode=", ["sslmode", "verify-full"]),
         ("sslrootcert=", ["sslrootcert", "PEM"]),
         ("port=70000", ["port", "65535"]),
+        ("host=user%40db", ["host = ", "host names"]),
         ("hostaddr=localhost", ["hostaddr", "IP addresses"]),
         ("target_session_attrs=master", ["target_session_attrs", "read-write"]),
         ("channel_binding=on", ["channel_binding", "require"]),
@@ -213,18 +214,34 @@ fn misspelt_variables_are_refused_with_the_one_that_was_meant() {
         ("OMNIQ_LOGLEVEL", "OMNIQ_LOG_LEVEL"),
         ("OMNIQ_HOM", "OMNIQ_HOME"),
         ("OMNIQ_STATEMENTS_CACHED", "OMNIQ_STATEMENT_CACHE"),
+        ("OMNIQ_EMBEDED", "OMNIQ_EMBEDDED"),
     ] {
-        refusal(Settings::load_with(None, None, &env(given)), &[given, meant, "rename it"]);
+        let words = format!("{given} is no variable of OmniQ: {meant} was meant, perhaps; rename it");
+        refusal(Settings::load_with(None, None, &env(given)), &[&words]);
     }
-    // Variables that other programs set with this prefix, by design or by chance.
-    for given in [
-        "OMNIQ_PORT",
-        "OMNIQ_PORT_5432_TCP_ADDR",
-        "OMNIQ_SERVICE_HOST",
-        "OMNIQ_DB_PORT",
-        "OMNIQ_TEST_SLOW",
-        "OMNIQ_DATABASE_URL",
+}
+
+/// Issue 14, 15: those that were like no known one were ignored with a warning.
+#[test]
+fn unknown_variables_are_refused_with_the_nearest_one() {
+    let env = |name: &str| [(name.to_owned(), "x".into())].into();
+    for (given, nearest) in [
+        ("OMNIQ_DATABASE_URL", "OMNIQ_URL"),
+        ("OMNIQ_MAX_POOL", "OMNIQ_POOL_MAX"),
+        ("OMNIQ_POOL_SIZE", "OMNIQ_POOL_MIN"),
+        ("OMNIQ_TIMEOUT", "OMNIQ_IDLE_TIMEOUT"),
+        ("OMNIQ_SCHEMA_NAME", "OMNIQ_SCHEMA"),
+        ("OMNIQ_COLOUR", "OMNIQ_URL"),
     ] {
+        let nearest = format!("the nearest is {nearest}, and known are OMNIQ_URL, OMNIQ_SCHEMA, ");
+        refusal(Settings::load_with(None, None, &env(given)), &[given, "unset it", &nearest]);
+    }
+    // An empty one too: it is there by mistake.
+    refusal(Settings::load_with(None, None, &[("OMNIQ_X".to_owned(), "".into())].into()), &["OMNIQ_X"]);
+    // Variables that other programs set with this prefix, by design or by chance.
+    for given in
+        ["OMNIQ_PORT", "OMNIQ_PORT_5432_TCP_ADDR", "OMNIQ_SERVICE_HOST", "OMNIQ_DB_PORT", "OMNIQ_TEST_SLOW"]
+    {
         assert_eq!(Settings::load_with(None, None, &env(given)).expect(given), Settings::default());
     }
 }

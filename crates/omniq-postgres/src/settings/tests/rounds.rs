@@ -43,7 +43,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     let pool = (0_usize..5, 5_usize..100, time(), time(), time(), any::<bool>(), any::<bool>());
     let ttl = || proptest::option::of(time());
     let rest = ("[^\0]{1,15}", "[^\0]{0,15}", [ttl(), ttl(), ttl(), ttl()], time(), any::<bool>());
-    let parts = (part(), part(), part(), proptest::option::of(address()));
+    let parts = (part(), part(), part(), proptest::option::of(address()), any::<bool>());
     (pool, rest, parts).prop_map(|(pool, rest, parts)| Settings {
         url: parts.3,
         schema: rest.0,
@@ -65,6 +65,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         tasks: if parts.0 == Placement::Off { Placement::Memory } else { parts.0 },
         results: parts.1,
         events: parts.2,
+        embedded: parts.4,
     })
 }
 

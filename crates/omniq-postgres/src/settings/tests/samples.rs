@@ -9,7 +9,7 @@ use crate::settings::{Placement, Settings};
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
 /// A value other than the default for every setting, as text.
-pub(super) const ALL: [(&str, &str); 19] = [
+pub(super) const ALL: [(&str, &str); 20] = [
     ("schema", "jobs \"x\""),
     ("pool_min", "2"),
     ("pool_max", "5"),
@@ -29,6 +29,7 @@ pub(super) const ALL: [(&str, &str); 19] = [
     ("tasks", "memory"),
     ("results", "postgresql://other/res?schema=r"),
     ("events", "postgres"),
+    ("embedded", "off"),
 ];
 
 pub(super) fn the_struct() -> Settings {
@@ -53,6 +54,7 @@ pub(super) fn the_struct() -> Settings {
         tasks: Placement::Memory,
         results: Placement::Url("postgresql://other/res?schema=r".parse().expect("a good URL")),
         events: Placement::Postgres,
+        embedded: false,
     }
 }
 
@@ -76,7 +78,8 @@ pub(super) fn builder() -> Settings {
         .lease(Duration::from_millis(1500))
         .tasks(Placement::Memory)
         .results("postgresql://other/res?schema=r")
-        .events("postgres");
+        .events("postgres")
+        .embedded(false);
     builder.url(URL).build().expect("good settings")
 }
 
@@ -120,6 +123,7 @@ lease = 1.5
 tasks = "memory"
 results = "postgresql://other/res?schema=r"
 events = "postgres"
+embedded = false
 [another.tool]
 schema = 1
 "#;
@@ -145,4 +149,5 @@ lease: 1.5
 tasks: memory
 results: postgresql://other/res?schema=r
 events: postgres
+embedded: off
 "#;

@@ -39,9 +39,15 @@ fn addresses(password: &str) -> Vec<String> {
         all.push(format!("postgresql://h/db?password={written}&sslmode=bad"));
         all.push(format!("postgresql://h/db?options={written}"));
         all.push(format!("http://u:{written}@h/db"));
-        all.push(format!("postgresql+asyncpg://u:{written}@h/db"));
+        for scheme in ["postgresql+asyncpg", "jdbc:postgresql", "postgis", "\"postgres", "'postgres"] {
+            all.push(format!("{scheme}://u:{written}@h/db"));
+            all.push(format!("{scheme}://u:{written}@h/db?ssl=true"));
+            all.push(format!("{scheme}://h/db?ssl=1&user=u&password={written}"));
+            all.push(format!("{scheme}://u:{written}@h/db'"));
+            all.push(format!("{scheme}://u:{written}@h/db?ssl=true\""));
+        }
     }
-    for rest in ["", " port=x", " unknown=1", " bare", " pool_max=x", " sslmode='"] {
+    for rest in ["", " port=x", " unknown=1", " bare", " pool_max=x", " sslmode='", " ssl=true"] {
         all.push(format!("host=h password={password}{rest}"));
         all.push(format!("host=h password='{password}'{rest}"));
         all.push(format!("password='{password}{rest}"));
@@ -75,6 +81,10 @@ proptest! {
                 let path = folder.path().join(file);
                 fs::write(&path, text).expect("a file");
                 texts.push(shown(Settings::from_file(path)));
+            }
+            for name in ["DATABASE_URL", "PGHOST", "PGPORT"] {
+                let variables = [(name.to_owned(), address.as_str().into())].into();
+                texts.push(shown(Settings::load_with(None, None, &variables)));
             }
             for text in texts {
                 for piece in pieces(&password) {
