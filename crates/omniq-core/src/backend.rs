@@ -220,7 +220,16 @@ impl Backend {
     /// `is_conflict` if a task begins or ends a run at each of 100 tries. After an error some of the tasks may be
     /// cancelled.
     pub async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        self.cancel_with_records(ids).await
+        self.cancel_by_id(ids).await
+    }
+
+    /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
+    /// many. For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has
+    /// changed before its cancel is left out, but for changes that leave it waiting. Results, events and errors as for
+    /// [`cancel_many`](Self::cancel_many); after an error the pages before it are done. Error `is_invalid` for a state that
+    /// cannot be cancelled.
+    pub async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
+        self.cancel_by_filter(filter).await
     }
 
     /// Settles runs with their results and events, and returns one answer for each in the same order.

@@ -23,11 +23,11 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, Cancelled, Codec,
-    Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, Handler, Limits, NewTask,
-    Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus, ResultStorage, Schedule, StopReason,
-    Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate,
-    Timing, Worker, WorkerBuilder, WorkerHandle, WorkerId,
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, CancelCounts,
+    Cancelled, Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, Handler,
+    Limits, NewTask, Payload, QueueStats, RegisteredWorker, Registry, Result, ResultFilter, ResultStatus,
+    ResultStorage, Schedule, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue,
+    TaskResult, TaskState, TaskUpdate, Timing, Worker, WorkerBuilder, WorkerHandle, WorkerId,
 };
 
 #[doc(hidden)]

@@ -10,10 +10,12 @@ from omniq.models.result import TaskResult
 from omniq.models.schedule import At, Cron, Every, Schedule, Timing
 from omniq.models.settlement import Outcome, Settlement
 from omniq.models.task import Backoff, Claim, NewTask, Task, TaskError, TaskUpdate
+from omniq.models.worker import CancelCounts, RegisteredWorker
 
 __all__ = [
     "At",
     "Backoff",
+    "CancelCounts",
     "Cancelled",
     "Claim",
     "Cron",
@@ -24,6 +26,7 @@ __all__ = [
     "Outcome",
     "Payload",
     "QueueStats",
+    "RegisteredWorker",
     "ResultFilter",
     "ResultStatus",
     "Schedule",
