@@ -5,6 +5,7 @@ mod demo;
 mod dev;
 mod locks;
 mod looks;
+mod manage;
 mod support;
 mod usage;
 mod versions;
