@@ -44,12 +44,40 @@ impl Sure {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return Err(Failure::usage(format!("{what}; nothing was changed: add --yes to do it")));
         }
-        write!(io::stderr().lock(), "{what}. Go on? [y/N] ")?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        if agrees(&what, &mut io::stdin().lock(), &mut io::stderr().lock())? {
             return Ok(true);
         }
         Err(Failure::new(Exit::Failure, "nothing was changed"))
+    }
+}
+
+/// Asks, and reads one line.
+fn agrees(what: &str, answers: &mut impl BufRead, screen: &mut impl Write) -> io::Result<bool> {
+    write!(screen, "{what}. Go on? [y/N] ")?;
+    screen.flush()?;
+    let mut answer = String::new();
+    answers.read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_goes_on() {
+        for (answer, goes_on) in [
+            ("y\n", true),
+            (" Yes \n", true),
+            ("n\n", false),
+            ("\n", false),
+            ("", false),
+            ("yesterday\n", false),
+        ] {
+            let mut screen = Vec::new();
+            let agreed = agrees("3 tasks would be retried", &mut answer.as_bytes(), &mut screen);
+            assert_eq!(agreed.expect("it can be read"), goes_on, "{answer:?}");
+            assert_eq!(screen, b"3 tasks would be retried. Go on? [y/N] ");
+        }
     }
 }
