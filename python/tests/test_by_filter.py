@@ -115,3 +115,27 @@ def test_a_worker_is_listed_with_its_functions_and_slots(url: str) -> None:
         app.worker(concurrency=7, name="one").run_until_idle()
     (worker,) = seen
     assert (worker.name, worker.funcs, worker.slots) == ("one", ("look",), 7)
+
+
+@pytest.mark.parametrize("results", ["postgres", "memory"])
+def test_kept_arguments_come_with_the_result(url: str, results: Any) -> None:
+    app = OmniQ(url, keep_args=True, results=results)
+
+    @app.task
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with app:
+        handle = add.enqueue(1, b=2)
+        app.worker().run_until_idle()
+        result = app.backend.result(handle.id)
+        assert result is not None and result.value == 3
+        assert result.args == {"a": 1, "b": 2}
+        assert result.metadata == {} and result.args_payload is not None
+    with OmniQ(url, keep_args=False) as other:
+        id = other.backend.enqueue("add", [1, 2])
+        task = other.backend.queue.dequeue()
+        assert task is not None and task.id == id
+        other.backend.complete(task, 3)
+        bare = other.backend.result(id)
+        assert bare is not None and bare.args is None and bare.args_payload is None

@@ -40,6 +40,7 @@ pub struct Backend {
     events: Option<EventSink>,
     result_ttl: Option<Duration>,
     event_ttl: Option<Duration>,
+    keep_args: bool,
     limits: Limits,
 }
 
@@ -53,7 +54,8 @@ impl Backend {
     /// A backend with a queue alone: no results, no events.
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
-        Self { queue, results: None, events: None, result_ttl, event_ttl, limits: Limits::default() }
+        let limits = Limits::default();
+        Self { queue, results: None, events: None, result_ttl, event_ttl, keep_args: false, limits }
     }
 
     /// Turns results on.
@@ -74,6 +76,14 @@ impl Backend {
     #[must_use]
     pub fn with_result_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.result_ttl = ttl;
+        self
+    }
+
+    /// Sets whether a result keeps the arguments of its task ([`TaskResult::args`]), so that they can be looked at when
+    /// the task has left the queue. Default: false.
+    #[must_use]
+    pub fn with_keep_args(mut self, keep: bool) -> Self {
+        self.keep_args = keep;
         self
     }
 
@@ -275,7 +285,8 @@ impl Backend {
     /// The settlement of a task under its claim (or, for a waiting one, under none).
     pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
         let (results, events) = (self.results.is_some(), self.events.is_some());
-        record::settlement(report, Recorded { results, events, result_ttl: self.result_ttl })
+        let (result_ttl, keep_args) = (self.result_ttl, self.keep_args);
+        record::settlement(report, Recorded { results, events, result_ttl, keep_args })
     }
 
     async fn report(&self, report: Report<'_>) -> Result<()> {

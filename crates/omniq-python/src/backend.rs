@@ -132,6 +132,7 @@ impl Given {
             let mut backend = Core::new(queue.unwrap_or_else(|| Arc::clone(opened.queue())))
                 .with_result_ttl(settings.result_ttl)
                 .with_event_ttl(settings.event_ttl)
+                .with_keep_args(settings.keep_args)
                 .with_limits(limits);
             if let Some(results) = results.or_else(|| opened.results().map(Arc::clone)) {
                 backend = backend.with_results(results);

@@ -51,6 +51,8 @@ class TaskResult(Model, frozen=True):
     ttl: timedelta | None = None
     #: When the record expires; set by the storage from `ttl`.
     expires_at: datetime | None = None
+    #: The task's arguments, encoded, if the setting `keep_args` asks for that.
+    args_payload: Payload | None = None
 
     @property
     def value(self) -> Any:
@@ -60,6 +62,15 @@ class TaskResult(Model, frozen=True):
             CodecError: If it cannot be decoded.
         """
         return None if self.payload is None else self.payload.decode()
+
+    @property
+    def args(self) -> Any:
+        """The task's arguments, decoded at each access; ``None`` if they were not kept.
+
+        Raises:
+            CodecError: If they cannot be decoded.
+        """
+        return None if self.args_payload is None else self.args_payload.decode()
 
     def __hash__(self) -> int:
         return hash((self.task_id, self.finished_at))

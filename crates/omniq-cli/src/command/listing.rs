@@ -32,7 +32,7 @@ pub struct Listing<'a, T> {
 }
 
 impl<T> Listing<'_, T> {
-    /// Prints one page. `more` says how to see the rest, if there is one. For people it is a note on stderr.
+    /// Prints one page. `more` says how to see the rest, if there is one. A note on stderr says so too.
     pub fn page(&self, entries: &[T], more: Option<More>) -> Result<()> {
         if self.out.is_json() {
             let next = match &more {
@@ -40,11 +40,9 @@ impl<T> Listing<'_, T> {
                 Some(More::Before) | None => None,
             };
             let (name, entries, next) = (self.name, (self.json)(entries)?, json!(next));
-            return self
-                .out
-                .line(format!(r#"{{"{name}":{entries},"more":{},"next":{next}}}"#, more.is_some()));
-        }
-        if entries.is_empty() {
+            let cut = more.is_some();
+            self.out.line(format!(r#"{{"{name}":{entries},"more":{cut},"next":{next}}}"#))?;
+        } else if entries.is_empty() {
             self.out.line(self.none)?;
         } else {
             self.out.line((self.table)(entries, self.out))?;

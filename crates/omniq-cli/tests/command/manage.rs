@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use omniq::backend::postgres::{AsyncPostgresBackend, Settings};
 use omniq::port::WorkerInfo;
-use omniq::prelude::*;
+use omniq::prelude::{NewTask, Worker};
 use omniq::{Context, Failure};
 use serde_json::{Value, json};
 
@@ -136,4 +137,30 @@ async fn c17_workers_show_where_they_run_and_how_busy_they_are() {
     }
     assert!(!table.contains("worker-1"), "{table}");
     backend.close().await.expect("it closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c23_a_completed_task_shows_its_arguments_if_they_are_kept() {
+    let bench = Bench::ready().await;
+    let mut shown = Vec::new();
+    for keep in [true, false] {
+        let settings =
+            Settings::builder().url(bench.db.url()).keep_args(keep).build().expect("good settings");
+        let backend = AsyncPostgresBackend::with_settings(&settings).await.expect("a backend");
+        let id =
+            backend.enqueue(NewTask::new("add", &(1, 2)).expect("a task")).await.expect("an id").to_string();
+        bench.work(&backend).await;
+        backend.close().await.expect("it closes");
+        shown.push((
+            bench.json(&["tasks", "show", &id])["result"].take(),
+            bench.run(&["tasks", "show", &id]).good().stdout,
+        ));
+    }
+    let (kept, text) = &shown[0];
+    assert_eq!((&kept["args"]["value"], &kept["value"]["value"]), (&json!([1, 2]), &json!(3)));
+    assert_eq!(kept["metadata"], json!({}));
+    assert!(text.contains("arguments  [1,2]") && !text.contains("metadata"), "{text}");
+    let (bare, text) = &shown[1];
+    assert_eq!(bare["args"], Value::Null);
+    assert!(!text.contains("arguments"), "{text}");
 }

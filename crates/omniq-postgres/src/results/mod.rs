@@ -2,6 +2,7 @@
 
 mod decode;
 mod fetch;
+pub(crate) mod kept_args;
 pub(crate) mod statement;
 mod store;
 mod store_in;

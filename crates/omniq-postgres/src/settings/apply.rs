@@ -13,7 +13,7 @@ use super::{DatabaseUrl, Placement, Settings};
 pub type Values = BTreeMap<String, Value>;
 
 /// The names of all settings.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 21] = [
     "url",
     "schema",
     "pool_min",
@@ -26,6 +26,7 @@ pub(super) const NAMES: [&str; 20] = [
     "application_name",
     "max_payload",
     "keep_completed",
+    "keep_args",
     "completed_ttl",
     "dead_ttl",
     "result_ttl",
@@ -75,6 +76,7 @@ impl Settings {
             "application_name" => self.application_name = text(name, value)?,
             "max_payload" => self.max_payload = whole(name, value)?,
             "keep_completed" => self.keep_completed = flag(name, value)?,
+            "keep_args" => self.keep_args = flag(name, value)?,
             "completed_ttl" => self.completed_ttl = seconds_or_none(name, value)?,
             "dead_ttl" => self.dead_ttl = seconds_or_none(name, value)?,
             "result_ttl" => self.result_ttl = seconds_or_none(name, value)?,

@@ -9,7 +9,7 @@ use crate::settings::{Placement, Settings};
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
 /// A value other than the default for every setting, as text.
-pub(super) const ALL: [(&str, &str); 19] = [
+pub(super) const ALL: [(&str, &str); 20] = [
     ("schema", "jobs \"x\""),
     ("pool_min", "2"),
     ("pool_max", "5"),
@@ -21,6 +21,7 @@ pub(super) const ALL: [(&str, &str); 19] = [
     ("application_name", "my app"),
     ("max_payload", "1000"),
     ("keep_completed", "yes"),
+    ("keep_args", "on"),
     ("completed_ttl", "90.5"),
     ("dead_ttl", "7200"),
     ("result_ttl", "none"),
@@ -45,6 +46,7 @@ pub(super) fn the_struct() -> Settings {
         application_name: "my app".into(),
         max_payload: 1000,
         keep_completed: true,
+        keep_args: true,
         completed_ttl: Some(Duration::from_millis(90_500)),
         dead_ttl: Some(Duration::from_secs(7200)),
         result_ttl: None,
@@ -69,6 +71,7 @@ pub(super) fn builder() -> Settings {
         .application_name("my app")
         .max_payload(1000)
         .keep_completed(true)
+        .keep_args(true)
         .completed_ttl(Duration::from_millis(90_500))
         .dead_ttl(Duration::from_secs(7200))
         .result_ttl(None)
@@ -112,6 +115,7 @@ migrate = false
 application_name = "my app"
 max_payload = 1000
 keep_completed = true
+keep_args = true
 completed_ttl = 90.5
 dead_ttl = 7200
 result_ttl = "none"
@@ -137,6 +141,7 @@ migrate: false
 application_name: my app
 max_payload: 1000
 keep_completed: true
+keep_args: true
 completed_ttl: 90.5
 dead_ttl: 7200
 result_ttl: null
