@@ -99,7 +99,8 @@ async def test_workers_are_listed(queue: Any) -> None:
     assert worker.lease == timedelta(seconds=10)
     assert abs(worker.started_at - datetime.now(timezone.utc)) < HOUR
     assert worker.lease_ends_at > worker.started_at
-    assert worker == worker.replace() and hash(worker) == hash(worker.replace())
+    assert worker == worker.replace()
+    assert hash(worker) == hash(worker.replace())
 
 
 def test_a_worker_is_listed_with_its_functions_and_slots(url: str) -> None:
@@ -129,13 +130,18 @@ def test_kept_arguments_come_with_the_result(url: str, results: Any) -> None:
         handle = add.enqueue(1, b=2)
         app.worker().run_until_idle()
         result = app.backend.result(handle.id)
-        assert result is not None and result.value == 3
+        assert result is not None
+        assert result.value == 3
         assert result.args == {"a": 1, "b": 2}
-        assert result.metadata == {} and result.args_payload is not None
+        assert result.metadata == {}
+        assert result.args_payload is not None
     with OmniQ(url, keep_args=False) as other:
         id = other.backend.enqueue("add", [1, 2])
         task = other.backend.queue.dequeue()
-        assert task is not None and task.id == id
+        assert task is not None
+        assert task.id == id
         other.backend.complete(task, 3)
         bare = other.backend.result(id)
-        assert bare is not None and bare.args is None and bare.args_payload is None
+        assert bare is not None
+        assert bare.args is None
+        assert bare.args_payload is None
