@@ -48,6 +48,8 @@ class ConnectionOptions(TypedDict, total=False):
     max_payload: int
     #: Whether completed tasks stay in the task table. Default: false; the result is the record of the task.
     keep_completed: bool
+    #: Whether a result keeps the arguments of its task, as `TaskResult.args`. Default: false.
+    keep_args: bool
     #: How long completed tasks stay if `keep_completed` is on, in seconds or as `timedelta`; ``None``: without end.
     #: Default: 7 days.
     completed_ttl: float | timedelta | None
@@ -124,6 +126,7 @@ class Settings:
                 to 1,000,000,000. Default: 16 MiB.
             keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
                 record of the task.
+            keep_args (bool): Whether a result keeps the arguments of its task, as `TaskResult.args`. Default: false.
             completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
                 seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:

@@ -20,6 +20,12 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _is_of(error: Any, wanted: str | None) -> bool:
+    if wanted is None or error is None:
+        return wanted is None
+    return bool(error.type.startswith(wanted[:-1]) if wanted.endswith("*") else error.type == wanted)
+
+
 class _Results:
     """The base of both result storages: a dict."""
 
@@ -50,19 +56,22 @@ class _Results:
         live = {result.task_id for result in self._live()}
         return sum(self.stored.pop(id, None) is not None for id in ids if id in live)
 
-    def _fitting(self, status: Any, queue: Any, func: Any, since: Any) -> list[TaskResult]:
+    def _fitting(self, status: Any, queue: Any, func: Any, error: Any, since: Any) -> list[TaskResult]:
         fits = [
             result
             for result in self._live()
             if status in (None, result.status)
             and queue in (None, result.queue)
             and func in (None, result.func)
+            and _is_of(result.error, error)
             and (since is None or result.finished_at >= since)
         ]
         return sorted(sorted(fits, key=lambda r: r.task_id), key=lambda r: r.finished_at, reverse=True)
 
-    def _page(self, status: Any, queue: Any, func: Any, since: Any, after: Any, limit: Any) -> list[TaskResult]:
-        fits = self._fitting(status, queue, func, since)
+    def _page(
+        self, status: Any, queue: Any, func: Any, error: Any, since: Any, after: Any, limit: Any
+    ) -> list[TaskResult]:
+        fits = self._fitting(status, queue, func, error, since)
         if after is not None:
             time, id = after
             fits = [r for r in fits if r.finished_at < time or (r.finished_at == time and r.task_id > id)]
@@ -98,11 +107,11 @@ class DictResults(_Results, AsyncResultStorage):
     async def delete_many(self, ids: Any) -> int:
         return self._drop(ids)
 
-    async def list(self, *, status=None, queue=None, func=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
-        return self._page(status, queue, func, since, after, limit)
+    async def list(self, *, status=None, queue=None, func=None, error=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
+        return self._page(status, queue, func, error, since, after, limit)
 
-    async def count(self, *, status=None, queue=None, func=None, since=None):  # type: ignore[no-untyped-def]
-        return len(self._fitting(status, queue, func, since))
+    async def count(self, *, status=None, queue=None, func=None, error=None, since=None):  # type: ignore[no-untyped-def]
+        return len(self._fitting(status, queue, func, error, since))
 
     async def purge_expired(self, limit: int) -> int:
         return self._sweep(limit)
@@ -127,11 +136,11 @@ class BlockingDictResults(_Results, ResultStorage):
     def delete_many(self, ids: Any) -> int:
         return self._drop(ids)
 
-    def list(self, *, status=None, queue=None, func=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
-        return self._page(status, queue, func, since, after, limit)
+    def list(self, *, status=None, queue=None, func=None, error=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
+        return self._page(status, queue, func, error, since, after, limit)
 
-    def count(self, *, status=None, queue=None, func=None, since=None):  # type: ignore[no-untyped-def]
-        return len(self._fitting(status, queue, func, since))
+    def count(self, *, status=None, queue=None, func=None, error=None, since=None):  # type: ignore[no-untyped-def]
+        return len(self._fitting(status, queue, func, error, since))
 
     def purge_expired(self, limit: int) -> int:
         return self._sweep(limit)

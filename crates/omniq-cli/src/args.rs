@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{db, dev, events, queues, results, tasks};
+use crate::command::{db, dev, events, queues, results, tasks, workers};
 use crate::demo;
 use crate::host::Host;
 
@@ -18,6 +18,7 @@ started when it is needed (see `omniq dev`), unless OMNIQ_EMBEDDED=off forbids i
 Where to begin:
   omniq demo                          a real job: the duplicate files below /usr/share
   omniq queues                        the queues and what waits in them
+  omniq workers                       who works on them
   omniq tasks list --state dead       what failed for good
   omniq events tail                   what happens right now
 
@@ -80,7 +81,9 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Show the queues and their figures; pause and resume them
     Queues(queues::QueuesArgs),
-    /// Look at tasks; cancel, retry and enqueue them
+    /// Show the workers: where they run, what they serve, how busy they are
+    Workers(workers::WorkersArgs),
+    /// Look at tasks; enqueue, change, cancel, retry and delete them
     Tasks(tasks::TasksArgs),
     /// Show the results of tasks
     Results(results::ResultsArgs),

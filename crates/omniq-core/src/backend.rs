@@ -40,6 +40,7 @@ pub struct Backend {
     events: Option<EventSink>,
     result_ttl: Option<Duration>,
     event_ttl: Option<Duration>,
+    keep_args: bool,
     limits: Limits,
 }
 
@@ -53,7 +54,8 @@ impl Backend {
     /// A backend with a queue alone: no results, no events.
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
-        Self { queue, results: None, events: None, result_ttl, event_ttl, limits: Limits::default() }
+        let limits = Limits::default();
+        Self { queue, results: None, events: None, result_ttl, event_ttl, keep_args: false, limits }
     }
 
     /// Turns results on.
@@ -74,6 +76,14 @@ impl Backend {
     #[must_use]
     pub fn with_result_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.result_ttl = ttl;
+        self
+    }
+
+    /// Sets whether a result keeps the arguments of its task ([`TaskResult::args`]), so that they can be looked at when
+    /// the task has left the queue. Default: false.
+    #[must_use]
+    pub fn with_keep_args(mut self, keep: bool) -> Self {
+        self.keep_args = keep;
         self
     }
 
@@ -220,7 +230,16 @@ impl Backend {
     /// `is_conflict` if a task begins or ends a run at each of 100 tries. After an error some of the tasks may be
     /// cancelled.
     pub async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        self.cancel_with_records(ids).await
+        self.cancel_by_id(ids).await
+    }
+
+    /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
+    /// many. For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has
+    /// changed before its cancel is left out, but for changes that leave it waiting. Results, events and errors as for
+    /// [`cancel_many`](Self::cancel_many); after an error the pages before it are done. Error `is_invalid` for a state that
+    /// cannot be cancelled.
+    pub async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
+        self.cancel_by_filter(filter).await
     }
 
     /// Settles runs with their results and events, and returns one answer for each in the same order.
@@ -266,7 +285,8 @@ impl Backend {
     /// The settlement of a task under its claim (or, for a waiting one, under none).
     pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
         let (results, events) = (self.results.is_some(), self.events.is_some());
-        record::settlement(report, Recorded { results, events, result_ttl: self.result_ttl })
+        let (result_ttl, keep_args) = (self.result_ttl, self.keep_args);
+        record::settlement(report, Recorded { results, events, result_ttl, keep_args })
     }
 
     async fn report(&self, report: Report<'_>) -> Result<()> {

@@ -57,6 +57,25 @@ impl Term {
     }
 }
 
+/// Tells how many slots of the worker are used.
+type Used = Box<dyn Fn() -> u32 + Send>;
+
+/// How many slots are used, by a function that each heartbeat calls. `None`: not known.
+#[derive(Clone, Default)]
+struct UsedSlots(Arc<StdMutex<Option<Used>>>);
+
+impl UsedSlots {
+    fn number(&self) -> Option<u32> {
+        locked(&self.0).as_ref().map(|number| number())
+    }
+}
+
+impl std::fmt::Debug for UsedSlots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("UsedSlots").field(&self.number()).finish()
+    }
+}
+
 /// A registered worker whose heartbeat runs in the background until this is stopped or dropped.
 ///
 /// The heartbeat is sent three times per lease span, from a thread that no handler can hold up. If none succeeds for
@@ -69,6 +88,7 @@ pub struct Lease {
     state: watch::Receiver<LeaseState>,
     cancelled: Arc<StdMutex<HashSet<TaskId>>>,
     cancel_signal: watch::Receiver<u64>,
+    used: UsedSlots,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -85,7 +105,7 @@ impl Lease {
         let (signal_out, cancel_signal) = watch::channel(0);
         let cancelled = Arc::new(StdMutex::new(HashSet::new()));
         let (stop, stopped) = oneshot::channel();
-        let term = Term::new(sent, span);
+        let (term, used) = (Term::new(sent, span), UsedSlots::default());
         let keeper = Keeper {
             worker,
             lease: span,
@@ -93,12 +113,13 @@ impl Lease {
             state: state_out,
             cancelled: Arc::clone(&cancelled),
             cancel_signal: signal_out,
+            used: used.clone(),
         };
         std::thread::Builder::new()
             .name("omniq-heartbeat".to_owned())
             .spawn(move || keeper.run(heartbeats, stopped))
             .map_err(|error| Error::internal(format!("the heartbeat thread cannot start: {error}")))?;
-        Ok(Self { worker, term, state, cancelled, cancel_signal, stop: Some(stop) })
+        Ok(Self { worker, term, state, cancelled, cancel_signal, used, stop: Some(stop) })
     }
 
     /// The worker's id.
@@ -135,6 +156,12 @@ impl Lease {
         std::mem::take(&mut *locked(&self.cancelled))
     }
 
+    /// Sets the function that tells how many of the worker's slots are used. Each heartbeat calls it and passes the number
+    /// on, so it must not block.
+    pub fn tell_used(&self, number: impl Fn() -> u32 + Send + 'static) {
+        *locked(&self.used.0) = Some(Box::new(number));
+    }
+
     /// Ends the heartbeat. The worker stays registered until it is removed or its lease ends.
     pub fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
@@ -151,6 +178,7 @@ struct Keeper {
     state: watch::Sender<LeaseState>,
     cancelled: Arc<StdMutex<HashSet<TaskId>>>,
     cancel_signal: watch::Sender<u64>,
+    used: UsedSlots,
 }
 
 impl Keeper {
@@ -179,7 +207,8 @@ impl Keeper {
             if sent >= end {
                 break;
             }
-            match tokio::time::timeout_at(end.into(), heartbeats.heartbeat(self.worker)).await {
+            let beat = heartbeats.heartbeat(self.worker, self.used.number());
+            match tokio::time::timeout_at(end.into(), beat).await {
                 Ok(Ok(beat)) if !beat.alive => break,
                 Ok(Ok(beat)) => {
                     self.term.renew(sent, self.lease);

@@ -37,4 +37,6 @@ pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;
+#[doc(hidden)]
+pub use verbs::in_part;
 pub use worker::{Worker, WorkerBuilder, WorkerHandle};

@@ -28,6 +28,28 @@ pub(crate) fn only<T>(mut answers: Vec<T>) -> Result<T> {
     answers.pop().ok_or_else(|| Error::internal("the storage gave no answer to a call for one task"))
 }
 
+/// The error of a verb that has changed some tasks before it failed: the message says how many. An error that means that
+/// nothing was done would be untrue.
+pub fn in_part(done: u64, what: &str, error: Error) -> Error {
+    if done == 0 {
+        return error;
+    }
+    partly(format!("{done} tasks were {what} before it failed"), error)
+}
+
+/// The same for a cancel.
+pub(crate) fn cancelled_in_part(counts: CancelCounts, error: Error) -> Error {
+    in_part(counts.done + counts.requested, "cancelled or asked to stop", error)
+}
+
+/// The error with what was done before it.
+pub(crate) fn partly(what: String, error: Error) -> Error {
+    if error.is_pool_timeout() || error.is_undone() {
+        return Error::unavailable(format!("{what}: {error}")).with_source(error);
+    }
+    error.context(what)
+}
+
 pub(crate) fn wait_over(id: TaskId, timeout: Duration) -> Error {
     Error::timeout(format!("no result of task {id} within {timeout:?}: it may still come, wait longer"))
 }

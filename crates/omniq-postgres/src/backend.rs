@@ -199,7 +199,7 @@ impl Opener<'_> {
         };
         let mut backend =
             Backend::new(parts).with_result_ttl(settings.result_ttl).with_event_ttl(settings.event_ttl);
-        backend = backend.with_limits(settings.limits());
+        backend = backend.with_limits(settings.limits()).with_keep_args(settings.keep_args);
         if settings.results != Placement::Off {
             let results: Arc<dyn ResultStorage> = match self.db(Part::Results) {
                 Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),

@@ -1,7 +1,10 @@
 //! The answers of the verbs, and their conversion to Python objects.
 
 use omniq::port::{Heartbeat, Lost, Settled};
-use omniq::{Cancelled, QueueStats, Task, TaskEvent, TaskId, TaskResult, TaskState, WorkerId};
+use omniq::{
+    CancelCounts, Cancelled, QueueStats, RegisteredWorker, Task, TaskEvent, TaskId, TaskResult, TaskState,
+    WorkerId,
+};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -9,8 +12,9 @@ use pyo3::types::PyList;
 use crate::convert::event::to_event;
 use crate::convert::options::Convert;
 use crate::convert::result::to_result;
-use crate::convert::small::{list_of, to_cancelled, to_settled, to_state, to_stats};
+use crate::convert::small::{list_of, to_cancel_counts, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
+use crate::convert::worker::to_registered_worker;
 use crate::transaction::Statement;
 
 /// The answer of a verb, before its conversion: it needs no GIL.
@@ -26,8 +30,10 @@ pub(crate) enum Answer {
     States(Vec<TaskState>),
     Cancelled(Cancelled),
     CancelledMany(Vec<Cancelled>),
+    CancelCounts(CancelCounts),
     Settled(Vec<Settled>),
     Queues(Vec<QueueStats>),
+    Workers(Vec<RegisteredWorker>),
     Result(Option<Box<TaskResult>>),
     Results(Vec<TaskResult>),
     ResultsOrNone(Vec<Option<TaskResult>>),
@@ -61,8 +67,10 @@ impl Convert {
             Answer::States(states) => list_of(py, states, |state| to_state(py, state)),
             Answer::Cancelled(cancelled) => to_cancelled(py, cancelled).map(Bound::unbind),
             Answer::CancelledMany(many) => list_of(py, many, |cancelled| to_cancelled(py, cancelled)),
+            Answer::CancelCounts(counts) => to_cancel_counts(py, counts).map(Bound::unbind),
             Answer::Settled(settled) => list_of(py, settled, |settled| to_settled(py, settled)),
             Answer::Queues(queues) => list_of(py, &queues, |stats| to_stats(py, stats)),
+            Answer::Workers(workers) => list_of(py, &workers, |worker| to_registered_worker(py, worker)),
             Answer::Result(found) => found.map(|found| result(&found)).transpose()?.into_py_any(py),
             Answer::Results(results) => list_of(py, &results, result),
             Answer::ResultsOrNone(results) => {

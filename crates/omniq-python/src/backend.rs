@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::answer::{Answer, statement};
+use crate::convert::filter::from_task_filter;
 use crate::convert::new_task::from_new_task;
 use crate::convert::options::Convert;
 use crate::convert::payload::encode;
@@ -132,6 +133,7 @@ impl Given {
             let mut backend = Core::new(queue.unwrap_or_else(|| Arc::clone(opened.queue())))
                 .with_result_ttl(settings.result_ttl)
                 .with_event_ttl(settings.event_ttl)
+                .with_keep_args(settings.keep_args)
                 .with_limits(limits);
             if let Some(results) = results.or_else(|| opened.results().map(Arc::clone)) {
                 backend = backend.with_results(results);
@@ -281,6 +283,11 @@ impl Backend {
 
     fn cancel(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
         self.verb(py, move |backend| async move { backend.cancel(id.into()).await.map(Answer::Cancelled) })
+    }
+
+    fn cancel_all(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |backend| async move { backend.cancel_all(&filter).await.map(Answer::CancelCounts) })
     }
 
     fn cancel_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {

@@ -279,6 +279,21 @@ impl Queue {
         self.verb(py, |queue| async move { queue.purge(&filter).await.map(Answer::Count) })
     }
 
+    fn retry_all(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.retry_all(&filter).await.map(Answer::Count) })
+    }
+
+    fn cancel_all(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.cancel_all(&filter).await.map(Answer::CancelCounts) })
+    }
+
+    fn delete_all(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let filter = from_task_filter(filter)?;
+        self.verb(py, |queue| async move { queue.delete_all(&filter).await.map(Answer::Count) })
+    }
+
     fn prune(&self, py: Python<'_>, limit: u32) -> PyResult<Pending> {
         self.verb(py, move |queue| async move { queue.prune(limit).await.map(Answer::Count) })
     }
@@ -297,6 +312,10 @@ impl Queue {
         self.verb(py, |queue| async move { queue.queues().await.map(Answer::Queues) })
     }
 
+    fn workers(&self, py: Python<'_>) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.workers().await.map(Answer::Workers) })
+    }
+
     fn register_worker(
         &self,
         py: Python<'_>,
@@ -304,7 +323,7 @@ impl Queue {
         queues: Vec<Name>,
         lease: Span,
     ) -> PyResult<Pending> {
-        let info = WorkerInfo { name: name.0, queues: names(queues), lease: lease.0 };
+        let info = WorkerInfo { name: name.0, lease: lease.0, ..WorkerInfo::new(names(queues)) };
         self.verb(py, |queue| async move { queue.register_worker(&info).await.map(Answer::Worker) })
     }
 
@@ -316,7 +335,7 @@ impl Queue {
 
     fn heartbeat(&self, py: Python<'_>, worker: i64) -> PyResult<Pending> {
         self.verb(py, move |queue| async move {
-            queue.heartbeat_connection().heartbeat(WorkerId(worker)).await.map(Answer::Heartbeat)
+            queue.heartbeat_connection().heartbeat(WorkerId(worker), None).await.map(Answer::Heartbeat)
         })
     }
 

@@ -23,12 +23,12 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BoxError, Cancelled,
-    Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure, FromContext, Function,
-    Handler, Limits, Metadata, NewTask, Payload, QueueStats, Registry, Result, ResultFilter, ResultStatus,
-    ResultStorage, RunError, Schedule, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent,
-    TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Timing, Verdict, Worker, WorkerBuilder,
-    WorkerHandle, WorkerId,
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BoxError,
+    CancelCounts, Cancelled, Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure,
+    FromContext, Function, Handler, Limits, Metadata, NewTask, Payload, QueueStats, RegisteredWorker,
+    Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, Schedule, State, StateType,
+    StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState,
+    TaskUpdate, Timing, Verdict, Worker, WorkerBuilder, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.

@@ -26,6 +26,8 @@ where (expires_at is null or expires_at > :now)
   and (:status is null or status = :status)
   and (:queue is null or queue = :queue)
   and (:func is null or func = :func)
+  and (:error is null or json_extract(record, '$.error.type') = :error
+       or :error like '%*' and substr(json_extract(record, '$.error.type'), 1, length(:error) - 1) || '*' = :error)
   and (:since is null or finished_at >= :since)
 """
 PAGE = f"""
@@ -90,11 +92,12 @@ class SqliteResults(ResultStorage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        which = _which(status, queue, func, since)
+        which = _which(status, queue, func, error, since)
         at, id = after if after is not None else (None, None)
         page = {"at": at and at.timestamp(), "id": id and str(id), "limit": 100 if limit is None else limit}
         return [_result(row) for row in self._run(PAGE, which | page)[0]]
@@ -105,9 +108,10 @@ class SqliteResults(ResultStorage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        [(count,)], _ = self._run(f"select count(*) {FITS}", _which(status, queue, func, since))
+        [(count,)], _ = self._run(f"select count(*) {FITS}", _which(status, queue, func, error, since))
         return int(count)
 
     def purge_expired(self, limit: int) -> int:
@@ -125,12 +129,13 @@ def _result(row: tuple[str]) -> TaskResult:
 
 
 def _which(
-    status: ResultStatus | None, queue: str | None, func: str | None, since: datetime | None
+    status: ResultStatus | None, queue: str | None, func: str | None, error: str | None, since: datetime | None
 ) -> dict[str, str | float | None]:
     return {
         "now": time.time(),
         "status": status and str(status),
         "queue": queue,
         "func": func,
+        "error": error,
         "since": None if since is None else since.timestamp(),
     }

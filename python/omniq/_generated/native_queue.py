@@ -205,10 +205,12 @@ class NativeQueue(TaskQueue):
         queue: str | None = None,
         state: TaskState | StateName | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        return wait(self._core.list(TaskFilter(queue, state, func, after, limit)))
+        return wait(self._core.list(TaskFilter(queue, state, func, error, since, after, limit)))
 
     list_sync = list
 
@@ -218,6 +220,8 @@ class NativeQueue(TaskQueue):
         queue: str | None = None,
         state: TaskState | StateName | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         page: int = 1_000,
     ) -> Iterator[Task]:
@@ -227,15 +231,17 @@ class NativeQueue(TaskQueue):
         was read, or not at all. No transaction is open in between.
 
         Args:
-            queue: Of this queue. Default: any, as for `state` and `func`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
             state: In this state.
             func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
             after: After this id.
             page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = self.list(queue=queue, state=state, func=func, after=after, limit=size)
+            found = self.list(queue=queue, state=state, func=func, error=error, since=since, after=after, limit=size)
             yield from found
             if len(found) < size:
                 return
@@ -244,16 +250,28 @@ class NativeQueue(TaskQueue):
     iterate_sync = iterate
 
     def count(
-        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
     ) -> int:
-        return wait(self._core.count(TaskFilter(queue, state, func)))
+        return wait(self._core.count(TaskFilter(queue, state, func, error, since)))
 
     count_sync = count
 
     def purge(
-        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
     ) -> int:
-        return wait(self._core.purge(TaskFilter(queue, state, func)))
+        return wait(self._core.purge(TaskFilter(queue, state, func, error, since)))
 
     purge_sync = purge
 

@@ -86,11 +86,12 @@ class NativeResultStorage(ResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        return wait(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
+        return wait(self._core.list(ResultFilter(status, queue, func, error, since, after, limit)))
 
     list_sync = list
 
@@ -100,6 +101,7 @@ class NativeResultStorage(ResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         page: int = 1_000,
@@ -108,16 +110,17 @@ class NativeResultStorage(ResultStorage):
         meanwhile do not come.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
             queue: Of this queue.
             func: Of this function.
+            error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
             after: After this (finished_at, task_id).
             page: How many results are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = self.list(status=status, queue=queue, func=func, since=since, after=after, limit=size)
+            found = self.list(status=status, queue=queue, func=func, error=error, since=since, after=after, limit=size)
             yield from found
             if len(found) < size:
                 return
@@ -131,9 +134,10 @@ class NativeResultStorage(ResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        return wait(self._core.count(ResultFilter(status, queue, func, since)))
+        return wait(self._core.count(ResultFilter(status, queue, func, error, since)))
 
     count_sync = count
 

@@ -14,7 +14,18 @@ import msgspec
 from omniq._checks import an_id
 from omniq._generated.worker_verbs import WorkerVerbs
 from omniq._loop import wait
-from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
+from omniq.models import (
+    Backoff,
+    CancelCounts,
+    Cancelled,
+    NewTask,
+    QueueStats,
+    RegisteredWorker,
+    Task,
+    TaskFilter,
+    TaskState,
+)
+from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
 from omniq.transaction import enqueue_in_sync, is_inside_sync
 
@@ -221,15 +232,20 @@ class TaskQueue(WorkerVerbs):
         queue: str | None = None,
         state: TaskState | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
         """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation.
 
         Args:
-            queue: Of this queue. Default: any, as for `state` and `func`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
             state: In this state.
             func: Of this function.
+            error: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a
+                type that begins so. ``"*"`` alone selects every task with an error.
+            since: Enqueued at or after this time, with a time zone.
             after: After this id, for paging: that of the last task of the previous page.
             limit: The page size. Default: 100.
         """
@@ -237,17 +253,106 @@ class TaskQueue(WorkerVerbs):
     list_sync = list
 
     @abstractmethod
-    def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    def count(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
         """How many tasks the filter selects; the arguments are those of `list`."""
 
     count_sync = count
 
     @abstractmethod
-    def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
-        of `list`."""
+    def purge(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
+        arguments are those of `list`."""
 
     purge_sync = purge
+
+    def retry_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Makes all tasks ready that the filter selects, dead letters unless `state` is ``"scheduled"``; returns how many.
+
+        For any number of tasks: a page of them at a time, in the order of ids, each page by itself. A task that another
+        call has changed by then, so that the filter does not select it any more, stays as it is. After an error the pages
+        before it are done, and the message says how many tasks that were.
+
+        Args:
+            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            state: ``"dead"``, which is the default, or ``"scheduled"``.
+            func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
+
+        Raises:
+            InvalidError: For another state.
+        """
+        return wait(self._core.retry_all(TaskFilter(queue, state, func, error, since)))
+
+    retry_all_sync = retry_all
+
+    def cancel_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> CancelCounts:
+        """Cancels all tasks that the filter selects: waiting ones leave the queue, running ones are asked to stop. A page
+        at a time, as `retry_all`. The queue writes no results and events; a backend's `cancel_all` does.
+
+        Args:
+            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
+            func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
+
+        Returns:
+            How many were cancelled (``done``), and how many asked to stop (``requested``).
+
+        Raises:
+            InvalidError: For another state.
+        """
+        return wait(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
+
+    cancel_all_sync = cancel_all
+
+    def delete_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks,
+        a page at a time, as `retry_all`; `purge` removes all or none. The arguments are those of `list`."""
+        return wait(self._core.delete_all(TaskFilter(queue, state, func, error, since)))
+
+    delete_all_sync = delete_all
 
     @abstractmethod
     def pause(self, queue: str) -> None:
@@ -266,6 +371,17 @@ class TaskQueue(WorkerVerbs):
         """The counts of all queues that hold tasks or are paused, by name."""
 
     queues_sync = queues
+
+    def workers(self) -> builtins.list[RegisteredWorker]:
+        """The workers that are registered, by their ids: those that live, and those that were lost and whose tasks were
+        not taken back yet. Queue objects that have claimed tasks themselves are workers, too.
+
+        Raises:
+            InvalidError: For a custom queue, of which OmniQ knows no list.
+        """
+        return wait(self._core.workers())
+
+    workers_sync = workers
 
     @abstractmethod
     def close(self) -> None:

@@ -95,6 +95,7 @@ class ResultStorage(Storage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
@@ -102,9 +103,10 @@ class ResultStorage(Storage):
         """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
             queue: Of this queue.
             func: Of this function.
+            error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
             after: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous
                 page.
@@ -120,6 +122,7 @@ class ResultStorage(Storage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
     ) -> int:
         """How many results the filter selects; the arguments are those of `list`."""

@@ -13,7 +13,20 @@ from omniq import _omniq
 from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
 from omniq._loop import run
 from omniq.backend.parts import Parts
-from omniq.models import Backoff, Cancelled, NewTask, Settled, Settlement, Task, TaskError, TaskResult, TaskState
+from omniq.models import (
+    Backoff,
+    CancelCounts,
+    Cancelled,
+    NewTask,
+    Settled,
+    Settlement,
+    Task,
+    TaskError,
+    TaskFilter,
+    TaskResult,
+    TaskState,
+)
+from omniq.models.enums import StateName
 from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
 from omniq.storage.native.events import AsyncNativeEventStorage
 from omniq.storage.native.queue import AsyncNativeQueue
@@ -260,6 +273,38 @@ class AsyncBackend(Parts):
             ConflictError: If a task begins or ends a run at each of 100 tries.
         """
         return await run(self._core.cancel_many(many_ids(ids)))
+
+    async def cancel_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> CancelCounts:
+        """Cancels all tasks that the filter selects: waiting ones leave the queue and get a ``cancelled`` result, running
+        ones are asked to stop.
+
+        For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has changed
+        before its cancel is left out, but for changes that leave it waiting. After an error the pages before it are done,
+        and the message says how many tasks that were.
+
+        Args:
+            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
+            func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
+
+        Returns:
+            How many were cancelled (``done``), and how many asked to stop (``requested``).
+
+        Raises:
+            InvalidError: For another state.
+            TimeoutError, ConflictError: As `cancel_many`.
+        """
+        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
 
     async def settle(
         self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None

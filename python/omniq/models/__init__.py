@@ -11,10 +11,12 @@ from omniq.models.result import TaskResult
 from omniq.models.schedule import At, Cron, Every, Schedule, Timing
 from omniq.models.settlement import Outcome, Settlement
 from omniq.models.task import Claim, NewTask, Task, TaskError, TaskUpdate
+from omniq.models.worker import CancelCounts, RegisteredWorker
 
 __all__ = [
     "At",
     "Backoff",
+    "CancelCounts",
     "Cancelled",
     "Claim",
     "Cron",
@@ -25,6 +27,7 @@ __all__ = [
     "Outcome",
     "Payload",
     "QueueStats",
+    "RegisteredWorker",
     "ResultFilter",
     "ResultStatus",
     "Schedule",

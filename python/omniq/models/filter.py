@@ -29,9 +29,14 @@ class TaskFilter(Model, frozen=True):
     state: TaskState | StateName | None = None
     #: Of this function.
     func: str | None = None
-    #: After this id, for paging: that of the last task of the previous page. Ignored by count and purge.
+    #: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a type that
+    #: begins so. ``"*"`` alone selects every task with an error.
+    error: str | None = None
+    #: Enqueued at or after this time.
+    since: datetime | None = None
+    #: After this id, for paging: that of the last task of the previous page. Only lists have pages; other verbs ignore it.
     after: UUID | None = None
-    #: The page size. ``None``: 100. Ignored by count and purge.
+    #: The page size. ``None``: 100. Ignored as `after` is.
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +53,8 @@ class ResultFilter(Model, frozen=True):
     queue: str | None = None
     #: Of this function.
     func: str | None = None
+    #: With an error of this type; with ``*`` at the end, of a type that begins so.
+    error: str | None = None
     #: Finished at or after this time.
     since: datetime | None = None
     #: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous page.

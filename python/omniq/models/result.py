@@ -52,6 +52,8 @@ class TaskResult(Model, frozen=True):
     ttl: timedelta | None = None
     #: When the record expires; set by the storage from `ttl`.
     expires_at: datetime | None = None
+    #: The task's arguments, encoded, if the setting `keep_args` asks for that.
+    args_payload: Payload | None = None
 
     @property
     def value(self) -> Any:
@@ -66,6 +68,15 @@ class TaskResult(Model, frozen=True):
             return self.payload.decode()
         except CodecError as error:
             raise CodecError(f"the value of task {self.task_id} cannot be read: {error.message}") from error
+
+    @property
+    def args(self) -> Any:
+        """The task's arguments, decoded at each access; ``None`` if they were not kept.
+
+        Raises:
+            CodecError: If they cannot be decoded.
+        """
+        return None if self.args_payload is None else self.args_payload.decode()
 
     def __hash__(self) -> int:
         return hash((self.task_id, self.finished_at))

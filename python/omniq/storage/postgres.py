@@ -70,6 +70,7 @@ class _OnPostgres:
                 to 1,000,000,000. Default: 16 MiB.
             keep_completed (bool): Whether completed tasks stay in the task table. Default: false; the result is the
                 record of the task.
+            keep_args (bool): Whether a result keeps the arguments of its task, as `TaskResult.args`. Default: false.
             completed_ttl (float | timedelta | None): How long completed tasks stay if `keep_completed` is on, in
                 seconds or as `timedelta`; ``None``: without end. Default: 7 days.
             dead_ttl (float | timedelta | None): How long dead letters stay, in seconds or as `timedelta`; ``None``:

@@ -77,7 +77,7 @@ def test_the_command_finds_the_private_server_of_its_own_environment(home: Path)
     try:
         run("python", "-c", PROGRAM)
         assert json.loads(run("omniq", "dev", "status", "--json"))["running"]
-        (task,) = json.loads(run("omniq", "--schema", "elsewhere", "tasks", "list", "--json"))
+        (task,) = json.loads(run("omniq", "--schema", "elsewhere", "tasks", "list", "--json"))["tasks"]
         assert task["func"].endswith("add")
     finally:
         run("omniq", "dev", "stop")

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use omniq::{EventFilter, EventKind, TaskEvent, TaskId};
 use serde_json::Value;
 
-use super::listing::{Listing, PAGE, cut};
+use super::listing::{Listing, More, PAGE, cut};
 use super::{tail, with_backend};
 use crate::args::Global;
 use crate::fail::{Failure, Result};
@@ -17,6 +17,9 @@ const HELP: &str = "\
 Events are a log beside the work: enqueued, started, completed, failed, retried, released,
 snoozed, cancelled, expired, discarded, rescued, and kinds of your own. They are kept only where
 the setting `events` turns them on (OMNIQ_EVENTS=postgres); on the embedded server they are on.
+
+With --json a list is an object: \"events\", \"more\" (true if it was cut off), and \"next\", the
+value of --after that goes on there, or null if what is left out came before.
 
 Examples:
   omniq events list --kind failed --since 1h
@@ -43,7 +46,7 @@ enum EventsCommand {
         /// Only events since then: a span before now such as 10m, or a time
         #[arg(long, value_name = "TIME", value_parser = span::moment)]
         since: Option<Timestamp>,
-        /// At most this many; if there are more, a note on stderr says so
+        /// At most this many; if there are more, a note on stderr and `more` in JSON say so
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// All of them
@@ -110,6 +113,7 @@ pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()>
                     out,
                     json: |events| Ok(serde_json::to_string(&record::all::<_, EventRecord<'_>>(events))?),
                     table,
+                    name: "events",
                     none: "No such events.",
                 };
                 if *all {
@@ -128,10 +132,10 @@ pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()>
                     events.reverse();
                     let more = cut(&mut events, *limit);
                     events.reverse();
-                    more.then(|| "--limit with a higher number".to_owned())
+                    more.then_some(More::Before)
                 } else {
                     let more = cut(&mut events, *limit);
-                    events.last().filter(|_| more).map(|last| format!("--after {}", last.id))
+                    events.last().filter(|_| more).map(|last| More::After(last.id.to_string()))
                 };
                 listing.page(&events, more)
             }

@@ -9,6 +9,7 @@ pub mod results;
 mod show;
 pub mod tail;
 pub mod tasks;
+pub mod workers;
 
 use omniq::backend::postgres::AsyncPostgresBackend;
 
@@ -23,6 +24,7 @@ pub async fn run(cli: &Cli, out: &Output) -> Result<()> {
     match &cli.command {
         Command::Demo(args) => demo::run(args, global, &cli.host, out).await,
         Command::Queues(args) => queues::run(args, global, out).await,
+        Command::Workers(_) => workers::run(global, out).await,
         Command::Tasks(args) => tasks::run(args, global, out).await,
         Command::Results(args) => results::run(args, global, out).await,
         Command::Events(args) => events::run(args, global, out).await,

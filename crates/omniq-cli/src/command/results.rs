@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use omniq::{ResultFilter, ResultStatus, TaskId, TaskResult};
 
-use super::listing::{Listing, PAGE, cut};
+use super::listing::{Listing, More, PAGE, cut};
 use super::{show, with_backend};
 use crate::args::Global;
 use crate::fail::{Failure, Result};
@@ -17,6 +17,9 @@ use crate::span;
 const HELP: &str = "\
 A result is stored when a task has ended, well or not, and kept for as long as the setting
 `result_ttl` says (7 days by default).
+
+With --json a list is an object: \"results\", \"more\" (true if it was cut off), and \"next\", the
+value of --after that goes on there, or null.
 
 Examples:
   omniq results list --status failed --since 1h
@@ -57,10 +60,13 @@ struct ListArgs {
     /// Only of this function
     #[arg(long)]
     func: Option<String>,
+    /// Only with an error of this type, such as ValueError; net.* means all types that begin with net.
+    #[arg(long, value_name = "TYPE")]
+    error: Option<String>,
     /// Only results that finished since then: a span before now such as 10m, or a time
     #[arg(long, value_name = "TIME", value_parser = span::moment)]
     since: Option<Timestamp>,
-    /// At most this many; if there are more, a note on stderr says so
+    /// At most this many; if there are more, a note on stderr and `more` in JSON say so
     #[arg(long, default_value_t = 100)]
     limit: u32,
     /// All of them
@@ -91,6 +97,7 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                     status: args.status,
                     queue: args.queue.clone(),
                     func: args.func.clone(),
+                    error: args.error.clone(),
                     since: args.since,
                     after: None,
                     limit: Some(args.limit.saturating_add(1)),
@@ -103,6 +110,7 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                     out,
                     json: |results| Ok(serde_json::to_string(&record::all::<_, ResultRecord<'_>>(results))?),
                     table,
+                    name: "results",
                     none: "No such results.",
                 };
                 if args.all {
@@ -116,7 +124,7 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                 }
                 let mut found = results.list(&filter).await?;
                 let more = cut(&mut found, args.limit);
-                let more = found.last().filter(|_| more).map(|last| format!("--after {}", last.task_id));
+                let more = found.last().filter(|_| more).map(|last| More::After(last.task_id.to_string()));
                 listing.page(&found, more)
             }
         }

@@ -155,6 +155,9 @@ pub fn show_result(result: &TaskResult, out: &Output) -> Result<()> {
         field(out, "expires", moment(time), None)?;
     }
     show_notes(&result.metadata, out)?;
+    if let Some(args) = &result.args {
+        show_payload("arguments", args, out)?;
+    }
     if let Some(value) = &result.value {
         show_payload("value", value, out)?;
     }

@@ -2,7 +2,7 @@
 
 mod payload;
 
-use omniq::{Backoff, QueueStats, Task, TaskError, TaskEvent, TaskId, TaskResult};
+use omniq::{Backoff, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId, TaskResult};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -60,6 +60,7 @@ pub struct ResultRecord<'a> {
     worker: Option<&'a str>,
     attempt: u32,
     value: Option<PayloadRecord>,
+    args: Option<PayloadRecord>,
     error: Option<&'a TaskError>,
     metadata: &'a Map<String, Value>,
     enqueued_at: Option<String>,
@@ -78,6 +79,7 @@ impl<'a> From<&'a TaskResult> for ResultRecord<'a> {
             worker: result.worker.as_deref(),
             attempt: result.attempt,
             value: result.value.as_ref().map(PayloadRecord::from),
+            args: result.args.as_ref().map(PayloadRecord::from),
             error: result.error.as_ref(),
             metadata: &result.metadata,
             enqueued_at: result.enqueued_at.map(|time| time.to_string()),
@@ -139,6 +141,42 @@ impl<'a> From<&'a QueueStats> for QueueRecord<'a> {
             running: *running,
             dead: *dead,
             completed: *completed,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct WorkerRecord<'a> {
+    id: i64,
+    name: &'a str,
+    host: &'a str,
+    version: &'a str,
+    queues: &'a [String],
+    functions: &'a [String],
+    slots: Option<u32>,
+    used: Option<u32>,
+    lease: f64,
+    since: String,
+    lease_ends_at: String,
+    lost: bool,
+}
+
+impl<'a> From<&'a RegisteredWorker> for WorkerRecord<'a> {
+    fn from(worker: &'a RegisteredWorker) -> Self {
+        let info = &worker.info;
+        Self {
+            id: worker.id.0,
+            name: &info.name,
+            host: &info.host,
+            version: &info.version,
+            queues: &info.queues,
+            functions: &info.funcs,
+            slots: info.slots,
+            used: worker.used,
+            lease: info.lease.as_secs_f64(),
+            since: worker.started_at.to_string(),
+            lease_ends_at: worker.lease_ends_at.to_string(),
+            lost: worker.lost,
         }
     }
 }

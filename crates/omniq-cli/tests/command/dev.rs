@@ -59,7 +59,7 @@ fn commands_without_a_database_take_the_embedded_one_and_say_so() {
     assert_eq!(home.run(&["queues", "--quiet"]).good().stderr, "");
     assert!(second.stdout.contains("default"), "{second:?}");
     let events = home.run(&["events", "list", "--json"]).good().json();
-    assert_eq!(events[0]["kind"], "enqueued");
+    assert_eq!(events["events"][0]["kind"], "enqueued");
 }
 
 /// Issue 14, 15. The variables of libpq are for other servers.

@@ -6,6 +6,7 @@ mod dev;
 mod found;
 mod locks;
 mod looks;
+mod manage;
 mod support;
 mod usage;
 mod versions;

@@ -18,6 +18,7 @@ fn every_command_has_a_help_that_teaches() {
         "NO_COLOR",
         "demo",
         "queues",
+        "workers",
         "tasks",
         "results",
         "events",
@@ -27,7 +28,7 @@ fn every_command_has_a_help_that_teaches() {
         assert!(top.contains(word), "{word} is not in the help:\n{top}");
     }
     assert!(!top.contains("demo-worker"), "{top}");
-    for command in ["demo", "queues", "tasks", "results", "events", "db", "dev"] {
+    for command in ["demo", "queues", "workers", "tasks", "results", "events", "db", "dev"] {
         let help = run(&[command, "--help"]).good().stdout;
         assert!(help.contains("Examples:\n  omniq "), "no examples in the help of {command}:\n{help}");
     }

@@ -9,7 +9,8 @@ use super::events::EventSink;
 use super::settle::lacks_room;
 use super::{Backend, Report};
 use crate::model::*;
-use crate::{Error, Result};
+use crate::port::iterate;
+use crate::{Error, Result, verbs};
 
 /// How many tasks are looked up at a time, so that one call does not use up a pool of connections.
 const LOOKUPS: usize = 4;
@@ -20,22 +21,55 @@ const ROUNDS: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What a cancel has still to do.
+struct Open<'a> {
+    ids: Vec<TaskId>,
+    /// These tasks as they were just read.
+    read: Option<Vec<Task>>,
+    /// Only those that it selects, also when they are read again.
+    filter: Option<&'a TaskFilter>,
+}
+
 impl Backend {
-    /// Cancels a waiting task by a settlement, which writes its result and its event in the same transaction, and asks
-    /// a running one to stop. Each verb acts only on a task in its own state, so a task that changes between the lookup
-    /// and the verb is looked up again: none is cancelled without a record.
-    pub(super) async fn cancel_with_records(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+    /// Cancels what the filter selects, a page at a time.
+    pub(super) async fn cancel_by_filter(&self, filter: &TaskFilter) -> Result<CancelCounts> {
+        if self.results.is_none() && self.events.is_none() {
+            return self.queue.cancel_all(filter).await;
+        }
+        let mut counts = CancelCounts::default();
+        for filter in filter.for_cancel()? {
+            let mut next = Some(iterate::from_start(filter));
+            while let Some(filter) = next {
+                let page = self.queue.list(&filter).await;
+                let page = page.map_err(|error| verbs::cancelled_in_part(counts, error))?;
+                next = iterate::next(filter.clone(), &page);
+                let ids: Vec<TaskId> = page.iter().map(|task| task.id).collect();
+                let open = Open { ids: ids.clone(), read: Some(page), filter: Some(&filter) };
+                let answers = self.cancel_with_records(&ids, open).await;
+                counts.add(&answers.map_err(|error| verbs::cancelled_in_part(counts, error))?);
+            }
+        }
+        Ok(counts)
+    }
+
+    pub(super) async fn cancel_by_id(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         if self.results.is_none() && self.events.is_none() {
             return self.queue.cancel_many(ids).await;
         }
+        self.cancel_with_records(ids, Open { ids: ids.to_vec(), read: None, filter: None }).await
+    }
+
+    /// Cancels a waiting task by a settlement, which writes its result and its event in the same transaction, and asks
+    /// a running one to stop. Each verb acts only on a task in its own state, so a task that changes between the lookup
+    /// and the verb is looked up again: none is cancelled without a record.
+    async fn cancel_with_records(&self, ids: &[TaskId], mut open: Open<'_>) -> Result<Vec<Cancelled>> {
         let mut answers: HashMap<TaskId, Cancelled> = HashMap::with_capacity(ids.len());
-        let mut open: Vec<TaskId> = ids.to_vec();
         let (mut rounds, until) = (0, Instant::now() + PATIENCE);
         let joint_events = self.events.as_ref().is_some_and(EventSink::is_with_tasks);
         while rounds < ROUNDS {
-            open.sort_unstable();
-            open.dedup();
-            if open.is_empty() {
+            open.ids.sort_unstable();
+            open.ids.dedup();
+            if open.ids.is_empty() {
                 return Ok(ids
                     .iter()
                     .map(|id| answers.get(id).copied().unwrap_or(Cancelled::NotFound))
@@ -53,14 +87,14 @@ impl Backend {
             } else {
                 return Err(Error::timeout(format!(
                     "task {} could not be cancelled within {PATIENCE:?}: another session holds its row by a lock{}",
-                    open[0],
+                    open.ids[0],
                     besides(answers.len())
                 )));
             }
         }
         Err(Error::conflict(format!(
             "task {} has begun or ended a run at each of {ROUNDS} tries to cancel it: try again{}",
-            open[0],
+            open.ids[0],
             besides(answers.len())
         )))
     }
@@ -69,16 +103,17 @@ impl Backend {
     /// session has locked the row of one of the tasks.
     async fn cancel_open(
         &self,
-        open: &mut Vec<TaskId>,
+        open: &mut Open<'_>,
         answers: &mut HashMap<TaskId, Cancelled>,
     ) -> Result<bool> {
         // Looked up first, because the result describes the task and the cancel removes it from the queue.
-        let found: Vec<Option<Task>> =
-            stream::iter(open.clone()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
-        let (running, waiting): (Vec<Task>, Vec<Task>) = found
+        let read = match open.read.take() {
+            Some(read) => read,
+            None => self.look_up(&open.ids).await?,
+        };
+        let (running, waiting): (Vec<Task>, Vec<Task>) = read
             .into_iter()
-            .flatten()
-            .filter(|task| !task.state.is_final())
+            .filter(|task| !task.state.is_final() && open.filter.is_none_or(|filter| filter.selects(task)))
             .partition(|task| task.state == TaskState::Running);
         let batch: Vec<_> =
             waiting.iter().map(|task| self.record(Report::new(task, Outcome::Cancel))).collect();
@@ -93,7 +128,7 @@ impl Backend {
             answers.extend(asked.filter(|(_, answer)| *answer != Cancelled::NotFound));
         }
         // Tasks that were neither waiting nor running cannot be cancelled, and are not found.
-        *open = waiting
+        open.ids = waiting
             .iter()
             .map(|task| task.id)
             .chain(running)
@@ -101,21 +136,22 @@ impl Backend {
             .collect();
         Ok(!busy)
     }
+
+    async fn look_up(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
+        let found: Vec<Option<Task>> =
+            stream::iter(ids.to_vec()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
 }
 
 fn besides(done: usize) -> String {
     if done == 0 { String::new() } else { format!("; {done} other tasks were cancelled or asked to stop") }
 }
 
-/// Some of the tasks may be cancelled by now, so an error that means that nothing was done, such as that of a pool,
-/// would be untrue.
+/// Some of the tasks may be cancelled by now.
 fn in_part(done: usize, all: usize, error: Error) -> Error {
     if done == 0 {
         return error;
     }
-    let what = format!("of {all} tasks {done} were cancelled or asked to stop, the others may be");
-    if error.is_pool_timeout() || error.is_undone() {
-        return Error::unavailable(format!("{what}: {error}")).with_source(error);
-    }
-    error.context(what)
+    verbs::partly(format!("of {all} tasks {done} were cancelled or asked to stop, the others may be"), error)
 }

@@ -33,6 +33,7 @@ pub(super) struct Recorded {
     pub(super) results: bool,
     pub(super) events: bool,
     pub(super) result_ttl: Option<Duration>,
+    pub(super) keep_args: bool,
 }
 
 /// The settlement of a task under its claim (or, for a waiting one, under none).
@@ -44,6 +45,7 @@ pub(super) fn settlement(report: Report<'_>, recorded: Recorded) -> Settlement {
         let mut result = TaskResult::of(task, status);
         (result.value, result.error, result.ttl) = (value, error, recorded.result_ttl);
         result.worker = worker.map(str::to_owned);
+        result.args = recorded.keep_args.then(|| task.payload.clone());
         result
     });
     Settlement { task_id: task.id, claim: task.claim, outcome, result, events }

@@ -1,16 +1,20 @@
 //! Workers and their leases.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::tasks::Tasks;
 use crate::model::*;
 
 #[derive(Debug)]
 struct Worker {
-    name: String,
-    lease: Duration,
+    info: WorkerInfo,
+    started_at: Timestamp,
     until: Instant,
+    /// How many of its slots were used at the last heartbeat.
+    used: Option<u32>,
     /// Its tasks were reported as lost; it cannot come back.
     lost: bool,
 }
@@ -27,7 +31,9 @@ impl Workers {
         self.last += 1;
         let id = WorkerId(self.last);
         let until = Instant::now() + info.lease;
-        self.known.insert(id, Worker { name: info.name.clone(), lease: info.lease, until, lost: false });
+        let worker =
+            Worker { info: info.clone(), started_at: Timestamp::now(), until, used: None, lost: false };
+        self.known.insert(id, worker);
         id
     }
 
@@ -39,11 +45,26 @@ impl Workers {
         self.known.get(&id).is_some_and(|worker| !worker.lost)
     }
 
-    pub(super) fn heartbeat(&mut self, id: WorkerId, tasks: &mut Tasks) -> Heartbeat {
+    /// All workers, by their ids.
+    pub(super) fn all(&self) -> Vec<RegisteredWorker> {
+        let (now, wall) = (Instant::now(), Timestamp::now());
+        let shown = |(id, worker): (&WorkerId, &Worker)| {
+            let left = worker.until.saturating_duration_since(now);
+            let over = now.saturating_duration_since(worker.until);
+            let ends = wall.checked_add(left).and_then(|end| end.checked_sub(over)).unwrap_or(Timestamp::MAX);
+            let mut shown = RegisteredWorker::new(*id, worker.info.clone(), worker.started_at, ends);
+            (shown.used, shown.lost) = (worker.used, worker.lost || worker.until <= now);
+            shown
+        };
+        self.known.iter().map(shown).collect()
+    }
+
+    pub(super) fn heartbeat(&mut self, id: WorkerId, used: Option<u32>, tasks: &mut Tasks) -> Heartbeat {
         let Some(worker) = self.known.get_mut(&id).filter(|worker| !worker.lost) else {
             return Heartbeat::default();
         };
-        worker.until = Instant::now() + worker.lease;
+        worker.until = Instant::now() + worker.info.lease;
+        worker.used = used;
         let mut cancelled = tasks.held_by(id);
         cancelled.retain(|task| tasks.get(*task).is_some_and(|entry| entry.stop));
         for task in &cancelled {
@@ -68,7 +89,7 @@ impl Workers {
                     held.iter()
                         .take(room)
                         .filter_map(|id| tasks.get(*id))
-                        .map(|entry| Lost { task: entry.task.clone(), worker: worker.name.clone() }),
+                        .map(|entry| Lost { task: entry.task.clone(), worker: worker.info.name.clone() }),
                 );
             }
             !held.is_empty()

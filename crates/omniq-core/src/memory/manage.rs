@@ -12,12 +12,6 @@ fn not_found(id: TaskId) -> Error {
     Error::not_found(format!("task {id} is not in the queue: it has ended, or never was there"))
 }
 
-fn matches(filter: &TaskFilter, task: &Task) -> bool {
-    filter.queue.as_ref().is_none_or(|queue| *queue == task.queue)
-        && filter.state.is_none_or(|state| state == task.state)
-        && filter.func.as_ref().is_none_or(|func| *func == task.func)
-}
-
 impl Tasks {
     pub(super) fn cancel(&mut self, id: TaskId) -> Cancelled {
         match self.get(id) {
@@ -77,12 +71,12 @@ impl Tasks {
 
     /// All tasks that the filter selects, without paging.
     pub(super) fn named<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
-        self.after(None).filter(|entry| matches(filter, &entry.task))
+        self.after(None).filter(|entry| filter.selects(&entry.task))
     }
 
     /// The page that the filter selects.
     pub(super) fn page<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Entry> {
-        let all = self.after(filter.after).filter(|entry| matches(filter, &entry.task));
+        let all = self.after(filter.after).filter(|entry| filter.selects(&entry.task));
         all.take(filter.page_size() as usize)
     }
 

@@ -141,6 +141,22 @@ impl TaskQueue for MemoryQueue {
         Ok(state.tasks.stats(&state.paused))
     }
 
+    async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
+        let filters = filter.for_retry()?;
+        let (mut state, now) = self.open()?;
+        let ids: Vec<_> =
+            filters.iter().flat_map(|filter| state.tasks.named(filter)).map(|entry| entry.task.id).collect();
+        for id in &ids {
+            state.tasks.retry(*id, now);
+        }
+        self.store.notifier.notify();
+        Ok(ids.len() as u64)
+    }
+
+    async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
+        Ok(self.open()?.0.workers.all())
+    }
+
     async fn close(&self) -> Result<()> {
         if !self.object.closed.swap(true, Ordering::AcqRel) {
             if let Some(worker) = self.object.lease.take().await {

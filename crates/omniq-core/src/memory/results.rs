@@ -33,11 +33,7 @@ fn is_over(result: &TaskResult, now: Timestamp) -> bool {
 }
 
 fn matches(filter: &ResultFilter, result: &TaskResult) -> bool {
-    filter.status.is_none_or(|status| status == result.status)
-        && filter.queue.as_ref().is_none_or(|queue| *queue == result.queue)
-        && filter.func.as_ref().is_none_or(|func| *func == result.func)
-        && filter.since.is_none_or(|since| since <= result.finished_at)
-        && filter.after.is_none_or(|(at, id)| position(result) > Reverse((at, id)))
+    filter.selects(result) && filter.after.is_none_or(|(at, id)| position(result) > Reverse((at, id)))
 }
 
 impl Results {

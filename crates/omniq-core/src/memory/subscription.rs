@@ -47,9 +47,9 @@ impl MemoryHeartbeat {
 
 #[async_trait]
 impl HeartbeatConnection for MemoryHeartbeat {
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+    async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
         let (mut state, _) = self.0.open()?;
         let State { tasks, workers, .. } = &mut *state;
-        Ok(workers.heartbeat(worker, tasks))
+        Ok(workers.heartbeat(worker, used, tasks))
     }
 }

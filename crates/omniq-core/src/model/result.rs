@@ -97,6 +97,8 @@ pub struct TaskResult {
     pub ttl: Option<Duration>,
     /// When the record expires; set by the storage from `ttl`.
     pub expires_at: Option<Timestamp>,
+    /// The task's arguments, if the backend keeps them ([`Backend::with_keep_args`](crate::Backend::with_keep_args)).
+    pub args: Option<Payload>,
 }
 
 impl Limits {
@@ -137,6 +139,7 @@ impl TaskResult {
             finished_at: Timestamp::now(),
             ttl: None,
             expires_at: None,
+            args: None,
         }
     }
 
@@ -184,8 +187,8 @@ impl TaskResult {
                 check_name(what, name)?;
             }
         }
-        if let Some(value) = &self.value {
-            value.codec().name().parse::<Codec>()?;
+        for payload in [&self.value, &self.args].into_iter().flatten() {
+            payload.codec().name().parse::<Codec>()?;
         }
         if let Some(ttl) = self.ttl {
             check_limit("ttl", ttl)?;

@@ -156,3 +156,22 @@ pub enum Cancelled {
     /// No task with this id is waiting or running.
     NotFound,
 }
+
+/// The answer to a cancel of all tasks that a filter selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CancelCounts {
+    /// Tasks that were cancelled.
+    pub done: u64,
+    /// Running tasks whose workers have been asked to stop them.
+    pub requested: u64,
+}
+
+impl CancelCounts {
+    /// Counts these answers too.
+    pub fn add(&mut self, answers: &[Cancelled]) {
+        let number = |wanted| answers.iter().filter(|answer| **answer == wanted).count() as u64;
+        self.done += number(Cancelled::Done);
+        self.requested += number(Cancelled::Requested);
+    }
+}

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::TaskId;
+use jiff::Timestamp;
+
 use super::limits::{check_duration, check_lease, check_name};
+use super::{TaskId, WorkerId};
 use crate::{Error, Result};
 
 /// What a worker registers with.
@@ -15,6 +17,14 @@ pub struct WorkerInfo {
     pub queues: Vec<String>,
     /// How long its claims hold without a heartbeat: 100 ms to 100 years. Default: 10 seconds.
     pub lease: Duration,
+    /// The machine that it runs on. Default: the name of this one.
+    pub host: String,
+    /// The version of OmniQ that it runs. Default: this one.
+    pub version: String,
+    /// The functions that it has. Default: none, for programs that claim tasks themselves.
+    pub funcs: Vec<String>,
+    /// How many runs may go on at once; `None` where there is no such limit, which is the default.
+    pub slots: Option<u32>,
 }
 
 impl WorkerInfo {
@@ -30,16 +40,51 @@ impl WorkerInfo {
             name: format!("{host}:{}", std::process::id()),
             queues: queues.into_iter().map(Into::into).collect(),
             lease: Self::LEASE,
+            host: host.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            funcs: Vec::new(),
+            slots: None,
         }
     }
 
     /// Error `is_invalid` for bad names, and for a lease below 100 ms or above 100 years.
     pub fn check(&self) -> Result<()> {
         check_name("worker name", &self.name)?;
+        check_name("host name", &self.host)?;
+        check_name("version", &self.version)?;
         for queue in &self.queues {
             check_name("queue name", queue)?;
         }
+        for func in &self.funcs {
+            check_name("function name", func)?;
+        }
         check_lease(self.lease)
+    }
+}
+
+/// A worker that is registered: it lives, or it was lost and its tasks were not taken back yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegisteredWorker {
+    /// Its id.
+    pub id: WorkerId,
+    /// What it registered with.
+    pub info: WorkerInfo,
+    /// How many of its slots were used at its last heartbeat, which is sent three times in the span of its lease. `None`:
+    /// not known.
+    pub used: Option<u32>,
+    /// Since when it is registered.
+    pub started_at: Timestamp,
+    /// When its lease ends, unless a heartbeat extends it.
+    pub lease_ends_at: Timestamp,
+    /// Its lease is over. It cannot come back; its tasks are taken back by the workers that live, and then it is forgotten.
+    pub lost: bool,
+}
+
+impl RegisteredWorker {
+    /// A worker that lives; for storages.
+    pub fn new(id: WorkerId, info: WorkerInfo, started_at: Timestamp, lease_ends_at: Timestamp) -> Self {
+        Self { id, info, used: None, started_at, lease_ends_at, lost: false }
     }
 }
 

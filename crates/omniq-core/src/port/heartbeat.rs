@@ -8,6 +8,7 @@ use crate::model::{Heartbeat, WorkerId};
 /// Extends a worker's lease.
 #[async_trait]
 pub trait HeartbeatConnection: Send {
-    /// Extends the lease, and returns the ids of tasks to stop.
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat>;
+    /// Extends the lease, and returns the ids of tasks to stop. `used`: how many of the worker's slots are used, which
+    /// [`TaskQueue::workers`](super::TaskQueue::workers) shows.
+    async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat>;
 }

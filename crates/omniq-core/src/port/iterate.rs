@@ -9,7 +9,7 @@ use crate::model::{EventFilter, ResultFilter, Task, TaskEvent, TaskFilter, TaskR
 const PAGE: u32 = 1_000;
 
 /// A filter that selects the entries after one that was read.
-pub(super) trait Paged: Clone + Send {
+pub(crate) trait Paged: Clone + Send {
     type Entry: Send;
 
     fn limit(&mut self) -> &mut Option<u32>;
@@ -53,8 +53,13 @@ impl Paged for EventFilter {
     }
 }
 
+/// The filter of the first page.
+pub(crate) fn from_start(filter: TaskFilter) -> TaskFilter {
+    TaskFilter { after: None, limit: Some(PAGE), ..filter }
+}
+
 /// The filter of the page after this one; `None` after the last page.
-fn next<F: Paged>(mut filter: F, page: &[F::Entry]) -> Option<F> {
+pub(crate) fn next<F: Paged>(mut filter: F, page: &[F::Entry]) -> Option<F> {
     let is_full = filter.limit().is_some_and(|limit| page.len() >= limit as usize);
     let last = page.last().filter(|_| is_full)?;
     filter.go_on_after(last);

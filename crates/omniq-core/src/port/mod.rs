@@ -2,7 +2,7 @@
 
 mod events;
 mod heartbeat;
-mod iterate;
+pub(crate) mod iterate;
 mod maintenance;
 mod queue;
 mod results;

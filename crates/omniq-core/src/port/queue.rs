@@ -225,7 +225,53 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// How many tasks the filter selects.
     async fn count(&self, filter: &TaskFilter) -> Result<u64>;
 
-    /// Removes all tasks that the filter selects and that are not running; returns how many.
+    /// Makes all tasks ready that the filter selects, dead letters unless it names the state `Scheduled`; returns how
+    /// many. Error `is_invalid` for another state.
+    ///
+    /// For any number of tasks: a page of them at a time, in the order of ids, each page by itself. A task that another
+    /// call has changed by then, so that the filter does not select it any more, stays as it is. After an error the pages
+    /// before it are done, and the message says how many tasks that were.
+    async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
+        let mut count = 0;
+        for filter in filter.for_retry()? {
+            let mut next = Some(iterate::from_start(filter));
+            while let Some(filter) = next {
+                let page =
+                    self.list(&filter).await.map_err(|error| verbs::in_part(count, "retried", error))?;
+                next = iterate::next(filter, &page);
+                let ids = page.iter().map(|task| task.id).collect();
+                retry_unchanged(self, ids, &mut count).await?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
+    /// many. Error `is_invalid` for another state. A page at a time, as [`retry_all`](Self::retry_all).
+    async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
+        let mut counts = CancelCounts::default();
+        for filter in filter.for_cancel()? {
+            let mut next = Some(iterate::from_start(filter));
+            while let Some(filter) = next {
+                let page =
+                    self.list(&filter).await.map_err(|error| verbs::cancelled_in_part(counts, error))?;
+                next = iterate::next(filter, &page);
+                let ids: Vec<_> = page.iter().map(|task| task.id).collect();
+                counts.add(
+                    &self.cancel_many(&ids).await.map_err(|error| verbs::cancelled_in_part(counts, error))?,
+                );
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks, a
+    /// page at a time, as [`retry_all`](Self::retry_all); [`purge`](Self::purge) removes all or none.
+    async fn delete_all(&self, filter: &TaskFilter) -> Result<u64> {
+        self.purge(filter).await
+    }
+
+    /// Removes all tasks that the filter selects and that are not running, all or none; returns how many.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64>;
 
     /// Removes completed tasks and dead letters whose retention is over, about `limit`; returns how many. The retention
@@ -240,6 +286,13 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// The counts of all queues that hold tasks or are paused, by name.
     async fn queues(&self) -> Result<Vec<QueueStats>>;
+
+    /// The workers that are registered, by their ids: those that live, and those that were lost and whose tasks were not
+    /// taken back yet. Queue objects that have claimed tasks themselves are workers, too. Error `is_invalid` if the queue
+    /// keeps no list of them.
+    async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
+        Err(Error::invalid("this queue keeps no list of its workers"))
+    }
 
     /// Hands back the tasks that this object holds, and frees its connections. A second call does nothing; any other
     /// verb afterwards fails with `is_closed`.
@@ -261,6 +314,26 @@ impl dyn TaskQueue {
     pub fn closed() -> Error {
         Error::closed("the task queue is closed: open a new one")
     }
+}
+
+/// Retries tasks, and leaves out those that cannot be retried any more. Each time one of them is in the way, halves are
+/// tried by themselves.
+async fn retry_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, ids: Vec<TaskId>, count: &mut u64) -> Result<()> {
+    let mut open = vec![ids];
+    while let Some(mut ids) = open.pop() {
+        match queue.retry_many(&ids).await {
+            Ok(()) => *count += ids.len() as u64,
+            Err(error) if !(error.is_not_found() || error.is_conflict()) => {
+                return Err(verbs::in_part(*count, "retried", error));
+            }
+            Err(_) if ids.len() == 1 => {}
+            Err(_) => {
+                let half = ids.split_off(ids.len() / 2);
+                open.extend([half, ids]);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Settles all or none.

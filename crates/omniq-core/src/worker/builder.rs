@@ -165,8 +165,11 @@ impl WorkerBuilder {
                 )));
             }
         }
+        let mut settings = self.settings;
+        settings.info.funcs = self.registry.names();
+        settings.info.slots = u32::try_from(settings.concurrency).ok();
         Ok(Worker(Parts {
-            settings: self.settings,
+            settings,
             backend: self.backend,
             registry: self.registry,
             states: self.states,

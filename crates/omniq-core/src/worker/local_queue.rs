@@ -167,6 +167,12 @@ impl LocalQueue {
         }
     }
 
+    /// A function that tells how many slots are used.
+    pub(super) fn used_slots(&self) -> impl Fn() -> u32 + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || u32::try_from(shared.lock().used).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn free_slots(&self) -> usize {
         self.shared.slots.saturating_sub(self.lock().used)
     }

@@ -170,11 +170,11 @@ struct FaultyHeartbeat(Box<dyn HeartbeatConnection>, Arc<AtomicBool>);
 
 #[async_trait]
 impl HeartbeatConnection for FaultyHeartbeat {
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+    async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
         if self.1.load(Ordering::SeqCst) {
             return Err(Error::unavailable("the heartbeat is cut off for the test"));
         }
-        self.0.heartbeat(worker).await
+        self.0.heartbeat(worker, used).await
     }
 }
 

@@ -1,5 +1,6 @@
 -- $1 worker int8
--- $2 last int8
+-- $2 used int4
+-- $3 last int8
 -- omniq: heartbeat
 with me as materialized (
     select w.id, w.lease, w.cancelled
@@ -9,11 +10,11 @@ with me as materialized (
 ), taken as (
     update "omniq".workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
 ), beat as (
-    insert into "omniq".heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
+    insert into "omniq".heartbeats (worker, ends_at, used) select me.id, clock_timestamp() + me.lease, $2 from me
     returning id
 ), last as (
-    delete from "omniq".heartbeats b using me where b.worker = $1 and b.id = $2
+    delete from "omniq".heartbeats b using me where b.worker = $1 and b.id = $3
 ), others as (
-    delete from "omniq".heartbeats b using me where $2 is null and b.worker = $1
+    delete from "omniq".heartbeats b using me where $3 is null and b.worker = $1
 )
 select me.cancelled, beat.id from me, beat

@@ -2,9 +2,12 @@
 -- $2 state int2
 -- $3 running bool
 -- $4 func text
--- $5 after_id uuid
--- $6 after_count int4
--- $7 limit int8
+-- $5 error text
+-- $6 error_start text
+-- $7 since timestamptz
+-- $8 after_id uuid
+-- $9 after_count int4
+-- $10 limit int8
 -- omniq: list
 select t.id, t.count, t.removed
 from "omniq".tasks t
@@ -12,6 +15,9 @@ where ($1 is null or t.queue = $1)
   and ($2 is null or t.state = $2)
   and ($3 is null or (t.worker is not null) = $3)
   and ($4 is null or t.func = $4)
-  and ($5 is null or (t.id, t.count) > ($5, $6))
+  and ($5 is null or t.error->>'type' = $5)
+  and ($6 is null or starts_with(t.error->>'type', $6))
+  and ($7 is null or t.created_at >= $7)
+  and ($8 is null or (t.id, t.count) > ($8, $9))
 order by t.id, t.count
-limit $7
+limit $10

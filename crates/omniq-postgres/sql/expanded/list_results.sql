@@ -1,10 +1,12 @@
 -- $1 status text
 -- $2 queue text
 -- $3 func text
--- $4 since timestamptz
--- $5 after timestamptz
--- $6 after_id uuid
--- $7 limit int8
+-- $4 error text
+-- $5 error_start text
+-- $6 since timestamptz
+-- $7 after timestamptz
+-- $8 after_id uuid
+-- $9 limit int8
 -- omniq: list_results
 select t.task_id, r.status, r.codec, t.value, r.error, r.queue, r.func, r.worker, r.attempt, r.metadata,
     r.enqueued_at, r.started_at, r.finished_at, nullif(r.expires_at, 'infinity')
@@ -16,8 +18,10 @@ cross join lateral (
 where ($1 is null or r.status = $1)
   and ($2 is null or r.queue = $2)
   and ($3 is null or r.func = $3)
-  and ($4 is null or r.finished_at >= $4)
+  and ($4 is null or r.error->>'type' = $4)
+  and ($5 is null or starts_with(r.error->>'type', $5))
+  and ($6 is null or r.finished_at >= $6)
   and r.expires_at > now()
-  and ($5 is null or r.finished_at <= $5) and ($5 is null or r.finished_at < $5 or t.task_id < $6)
+  and ($7 is null or r.finished_at <= $7) and ($7 is null or r.finished_at < $7 or t.task_id < $8)
 order by r.finished_at desc, t.task_id desc
-limit $7
+limit $9

@@ -2,6 +2,9 @@
 -- $2 state int2
 -- $3 running bool
 -- $4 func text
+-- $5 error text
+-- $6 error_start text
+-- $7 since timestamptz
 -- omniq: purge
 with mine as materialized (
     select t.ctid as tid
@@ -9,7 +12,10 @@ with mine as materialized (
     where ($1 is null or t.queue = $1)
   and ($2 is null or t.state = $2)
   and ($3 is null or (t.worker is not null) = $3)
-  and ($4 is null or t.func = $4) and t.worker is null
+  and ($4 is null or t.func = $4)
+  and ($5 is null or t.error->>'type' = $5)
+  and ($6 is null or starts_with(t.error->>'type', $6))
+  and ($7 is null or t.created_at >= $7) and t.worker is null
     -- In one order, so that two calls never deadlock.
     order by t.id, t.count
     for update

@@ -2,3 +2,6 @@
   and (:state is null or t.state = :state)
   and (:running is null or (t.worker is not null) = :running)
   and (:func is null or t.func = :func)
+  and (:error is null or t.error->>'type' = :error)
+  and (:error_start is null or starts_with(t.error->>'type', :error_start))
+  and (:since is null or t.created_at >= :since)

@@ -15,6 +15,7 @@ use super::offers::Command;
 use crate::queue::claim_tracker::{ClaimTracker, SharedGuard};
 use crate::queue::claims::Claims;
 use crate::segments::decode::Options;
+use crate::sql::unhex;
 use crate::wake::Wake;
 
 /// How long a worker that leaves waits for what was handed off to it. After that it searches for orphaned claims.
@@ -157,12 +158,6 @@ fn read(worker: WorkerId, text: &str) -> Result<(i32, Task)> {
     task.claimed_at = Some(at);
     task.claim = Some(Claim { worker, number: 1 });
     Ok((handed.epoch, task))
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()).collect()
 }
 
 #[cfg(test)]

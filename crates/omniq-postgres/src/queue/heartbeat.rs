@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::db::Db;
 use crate::error::from_driver;
-use crate::sql::{Columns, Named};
+use crate::sql::{Columns, Named, signed};
 
 pub(super) struct PostgresHeartbeat {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
@@ -25,7 +25,7 @@ impl PostgresHeartbeat {
         Self { db: Arc::downgrade(db), open: None, last: None }
     }
 
-    async fn beat(&mut self, db: &Db, worker: WorkerId) -> Result<Heartbeat> {
+    async fn beat(&mut self, db: &Db, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
         let heartbeat = &db.sql.heartbeat;
         if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
             let (client, connection) = db.sessions.connect_in_haste().await?;
@@ -47,7 +47,8 @@ impl PostgresHeartbeat {
             return Err(Error::internal("the heartbeat has no connection"));
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
-        let params: [Named<'_>; 2] = [("worker", &worker.0), ("last", &last)];
+        let used = used.map(signed);
+        let params: [Named<'_>; 3] = [("worker", &worker.0), ("used", &used), ("last", &last)];
         let rows = match statement {
             Some(prepared) => {
                 let values: Vec<_> = heartbeat.values(&params).collect();
@@ -65,11 +66,11 @@ impl PostgresHeartbeat {
 
 #[async_trait]
 impl HeartbeatConnection for PostgresHeartbeat {
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+    async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
         let Some(db) = self.db.upgrade().filter(|db| !db.is_closed()) else {
             return Err(<dyn TaskQueue>::closed());
         };
-        let beat = self.beat(&db, worker).await;
+        let beat = self.beat(&db, worker, used).await;
         if beat.is_err() {
             self.open = None;
         }

@@ -1,4 +1,4 @@
-//! Tasks by filter: list, count and purge.
+//! Tasks by filter: list, count, purge, and the verbs that change all that it selects, page by page.
 //!
 //! Lists are in the order of ids. The id ranges of rows overlap: a task that was singled out has an id within the range of the row that it
 //! came from. So the rows are read first, without payloads, and then the tasks by their ids. `docs/decisions/0007-list-by-id.md`.
@@ -6,56 +6,105 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use omniq_core::{Result, Task, TaskFilter, TaskId, TaskState};
+use omniq_core::{Error, Result, Task, TaskFilter, TaskId, TaskState, error_type, in_part};
 use uuid::Uuid;
 
 use super::counts;
 use crate::db::Db;
 use crate::segments::decode::{self, state};
 use crate::segments::{SegmentRow, base_id};
-use crate::sql::uuids;
-use crate::sql::{Columns, Named};
+use crate::sql::time::{Time, first_at};
+use crate::sql::{Columns, Named, Statement, uuids};
 
-/// The filter of `task_filter.sql`: queue, state, whether running, function. `None`: no task can be in that state.
-type FilterParams<'a> = Option<(&'a Option<String>, Option<i16>, Option<bool>, &'a Option<String>)>;
-
-fn filter_params(filter: &TaskFilter) -> FilterParams<'_> {
-    let (state, running) = match filter.state {
-        None => (None, None),
-        Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
-        Some(TaskState::Ready) => (Some(state::READY), Some(false)),
-        Some(TaskState::Running) => (Some(state::READY), Some(true)),
-        Some(TaskState::Dead) => (Some(state::DEAD), None),
-        Some(TaskState::Completed) => (Some(state::COMPLETED), None),
-        Some(_) => return None,
-    };
-    Some((&filter.queue, state, running, &filter.func))
+/// The filter of `task_filter.sql`, in the database's types.
+struct Filter<'a> {
+    queue: &'a Option<String>,
+    state: Option<i16>,
+    running: Option<bool>,
+    func: &'a Option<String>,
+    error: Option<&'a str>,
+    error_start: Option<&'a str>,
+    since: Option<Time>,
 }
 
-pub(super) async fn count(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
-    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(0) };
-    match func {
-        None => {
-            let row =
-                db.one(&db.sql.count, &[("queue", name), ("state", &state), ("running", &running)]).await?;
-            Columns::new(&row).take::<i64>().map(i64::cast_unsigned)
-        }
-        Some(_) => {
-            db.search_count(
-                &db.sql.count_of_func,
-                &[("queue", name), ("state", &state), ("running", &running), ("func", func)],
-            )
-            .await
-        }
+impl<'a> Filter<'a> {
+    /// `None`: no task can be in that state.
+    fn new(filter: &'a TaskFilter) -> Option<Self> {
+        let (state, running) = match filter.state {
+            None => (None, None),
+            Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
+            Some(TaskState::Ready) => (Some(state::READY), Some(false)),
+            Some(TaskState::Running) => (Some(state::READY), Some(true)),
+            Some(TaskState::Dead) => (Some(state::DEAD), None),
+            Some(TaskState::Completed) => (Some(state::COMPLETED), None),
+            Some(_) => return None,
+        };
+        let (error, error_start) = error_type(filter.error.as_ref());
+        let (queue, func, since) = (&filter.queue, &filter.func, first_at(filter.since));
+        Some(Self { queue, state, running, func, error, error_start, since })
+    }
+
+    fn params(&self) -> [Named<'_>; 7] {
+        [
+            ("queue", self.queue),
+            ("state", &self.state),
+            ("running", &self.running),
+            ("func", self.func),
+            ("error", &self.error),
+            ("error_start", &self.error_start),
+            ("since", &self.since),
+        ]
+    }
+
+    /// Whether the counts that are kept say how many tasks it selects.
+    fn is_counted(&self) -> bool {
+        self.func.is_none() && self.error.is_none() && self.error_start.is_none() && self.since.is_none()
     }
 }
 
+pub(super) async fn count(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
+    let Some(filter) = Filter::new(filter) else { return Ok(0) };
+    if filter.is_counted() {
+        let row = db.one(&db.sql.count, &filter.params()[..3]).await?;
+        return Columns::new(&row).take::<i64>().map(i64::cast_unsigned);
+    }
+    db.search_count(&db.sql.count_scanned, &filter.params()).await
+}
+
 pub(super) async fn purge(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
-    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(0) };
-    let params: [Named<'_>; 4] = [("queue", name), ("state", &state), ("running", &running), ("func", func)];
-    let purged = db.until_none_left(&db.sql.purge, &db.sql.purge_left, &params).await;
+    let Some(filter) = Filter::new(filter) else { return Ok(0) };
+    let purged = db.until_none_left(&db.sql.purge, &db.sql.purge_left, &filter.params()).await;
     counts::changed(db);
     purged
+}
+
+/// How many rows one transaction of a verb by filter changes at most, so that it holds no lock for long. (A row holds many tasks if they were
+/// enqueued together.)
+const PAGE: i64 = 1_000;
+
+/// Executes a statement page by page until it has seen all rows that the filter selects. Sums the tasks that it has changed; `done` says how.
+pub(super) async fn in_pages(
+    db: &Arc<Db>,
+    statement: &Statement,
+    filter: &TaskFilter,
+    done: &str,
+) -> Result<u64> {
+    let Some(filter) = Filter::new(filter) else { return Ok(0) };
+    let (mut count, mut last): (u64, (Option<Uuid>, Option<i32>)) = (0, (None, None));
+    loop {
+        let page: [Named<'_>; 3] = [("after_id", &last.0), ("after_count", &last.1), ("limit", &PAGE)];
+        let params = [&filter.params()[..], &page[..]].concat();
+        let rows = db.search(statement, &params).await.map_err(|error| in_part(count, done, error))?;
+        counts::changed(db);
+        let row = rows.first().ok_or_else(|| Error::internal("a verb by filter gave no answer"))?;
+        let mut columns = Columns::new(row);
+        count += columns.take::<i64>()?.cast_unsigned();
+        let seen: i64 = columns.take()?;
+        last = (columns.take()?, columns.take()?);
+        if seen < PAGE {
+            return Ok(count);
+        }
+    }
 }
 
 /// A page. A short page is the last one, so a page is filled up where tasks have changed between the two reads.
@@ -68,10 +117,7 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
         let Some(last) = ids.last().copied() else { break };
         let mut tasks = decode::tasks(&db.query(&db.sql.get, &[("ids", &uuids(&ids))]).await?)?;
         // A task that has changed in between may not match any more.
-        tasks.retain(|task| {
-            filter.state.is_none_or(|state| task.state == state)
-                && filter.queue.as_ref().is_none_or(|queue| task.queue == *queue)
-        });
+        tasks.retain(|task| filter.selects(task));
         tasks.sort_unstable_by_key(|task| task.id);
         found.append(&mut tasks);
         if ids.len() < wanted {
@@ -84,26 +130,15 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
 
 /// The first ids after the filter's `after`, in order. Fewer than wanted: there are no more.
 async fn ids(db: &Arc<Db>, filter: &TaskFilter, wanted: usize) -> Result<Vec<TaskId>> {
-    let Some((name, state, running, func)) = filter_params(filter) else { return Ok(Vec::new()) };
+    let Some(stated) = Filter::new(filter) else { return Ok(Vec::new()) };
     let rows_at_once = i64::try_from(wanted).unwrap_or(i64::MAX).max(50);
     // The row of the task before may hold more.
     let mut last: (Option<Uuid>, i32) = (filter.after.map(|id| base_id(id.as_uuid())), 0);
     let mut ids: Vec<TaskId> = Vec::new();
     loop {
-        let rows = db
-            .search(
-                &db.sql.list,
-                &[
-                    ("queue", name),
-                    ("state", &state),
-                    ("running", &running),
-                    ("func", func),
-                    ("after_id", &last.0),
-                    ("after_count", &last.1),
-                    ("limit", &rows_at_once),
-                ],
-            )
-            .await?;
+        let page: [Named<'_>; 3] =
+            [("after_id", &last.0), ("after_count", &last.1), ("limit", &rows_at_once)];
+        let rows = db.search(&db.sql.list, &[&stated.params()[..], &page[..]].concat()).await?;
         for row in &rows {
             let row = SegmentRow::read(&mut Columns::new(row))?;
             ids.extend(

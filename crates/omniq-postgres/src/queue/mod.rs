@@ -18,6 +18,7 @@ mod lost;
 mod settle;
 mod settle_in;
 mod uncertain;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingQueue, Cancelled, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost, NewTask,
-    QueueMaintenance, QueueStats, Result, SelfLease, SettleMode, Settled, Settlement, Subscription, Task,
-    TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement, WorkerId, WorkerInfo, WorkerQueue,
-    check_name,
+    QueueMaintenance, QueueStats, RegisteredWorker, Result, SelfLease, SettleMode, Settled, Settlement,
+    Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement, WorkerId,
+    WorkerInfo, WorkerQueue, check_name,
 };
 
 pub use settle_in::CompleteIn;
@@ -179,6 +180,22 @@ impl TaskQueue for AsyncPostgresQueue {
         list::purge(self.db(), filter).await
     }
 
+    async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
+        let mut count = 0;
+        for filter in filter.for_retry()? {
+            count += list::in_pages(self.db(), &self.db().sql.retry_all, &filter, "retried").await?;
+        }
+        Ok(count)
+    }
+
+    async fn delete_all(&self, filter: &TaskFilter) -> Result<u64> {
+        list::in_pages(self.db(), &self.db().sql.delete_all, filter, "removed").await
+    }
+
+    async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
+        workers::list(self.db()).await
+    }
+
     async fn prune(&self, limit: u32) -> Result<u64> {
         let seconds = |ttl: Option<Duration>| ttl.map(|ttl| ttl.as_secs_f64());
         let settings = self.db().settings();
@@ -251,16 +268,7 @@ impl WorkerQueue for AsyncPostgresQueue {
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
-        info.check()?;
-        let lease = info.lease.as_secs_f64();
-        let row = self
-            .db()
-            .one(
-                &self.db().sql.register_worker,
-                &[("name", &info.name), ("queues", &info.queues), ("lease", &lease)],
-            )
-            .await?;
-        Columns::new(&row).take().map(WorkerId)
+        workers::register(self.db(), info).await
     }
 
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64> {

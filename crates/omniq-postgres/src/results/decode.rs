@@ -4,6 +4,7 @@ use omniq_core::{Codec, Payload, Result, ResultStatus, TaskError, TaskId, TaskRe
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::kept_args;
 use crate::sql::jsonb::Jsonb;
 use crate::sql::time::Time;
 use crate::sql::{Columns, Faults, stored_error, unsigned};
@@ -33,6 +34,7 @@ pub(crate) fn result(row: &Row) -> Result<TaskResult> {
     let metadata: Option<Jsonb<'_>> = columns.take()?;
     result.metadata =
         metadata.and_then(|metadata| faults.of("metadata", metadata.object())).unwrap_or_default();
+    result.args = kept_args::take(&mut result.metadata);
     result.enqueued_at = columns.time()?;
     result.started_at = columns.time()?;
     result.finished_at = columns.take::<Time>()?.0;

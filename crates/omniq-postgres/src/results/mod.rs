@@ -2,6 +2,7 @@
 
 mod decode;
 mod fetch;
+pub(crate) mod kept_args;
 pub(crate) mod statement;
 mod store;
 mod store_in;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult, TransactionStatement,
+    error_type,
 };
 use uuid::Uuid;
 
@@ -23,7 +25,7 @@ use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::segments::Spans;
 use crate::settings::Settings;
-use crate::sql::time::{Time, optional};
+use crate::sql::time::{Time, first_at, optional};
 use crate::sql::{Columns, Named, count_of};
 
 /// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
@@ -62,28 +64,35 @@ impl AsyncPostgresResultStorage {
 }
 
 /// The filter of `result_filter.sql`, in the database's types.
-struct Filter {
+struct Filter<'a> {
     status: Option<&'static str>,
+    error: Option<&'a str>,
+    error_start: Option<&'a str>,
     since: Option<Time>,
     after: Option<Time>,
     after_id: Option<Uuid>,
 }
 
-impl Filter {
-    fn new(filter: &ResultFilter) -> Self {
+impl<'f> Filter<'f> {
+    fn new(filter: &'f ResultFilter) -> Self {
+        let (error, error_start) = error_type(filter.error.as_ref());
         Self {
+            error,
+            error_start,
             status: filter.status.map(|status| status.name()),
-            since: optional(filter.since),
+            since: first_at(filter.since),
             after: optional(filter.after.map(|(time, _)| time)),
             after_id: filter.after.map(|(_, id)| id.as_uuid()),
         }
     }
 
-    fn params<'a>(&'a self, filter: &'a ResultFilter) -> [Named<'a>; 6] {
+    fn params<'a>(&'a self, filter: &'a ResultFilter) -> [Named<'a>; 8] {
         [
             ("status", &self.status),
             ("queue", &filter.queue),
             ("func", &filter.func),
+            ("error", &self.error),
+            ("error_start", &self.error_start),
             ("since", &self.since),
             ("after", &self.after),
             ("after_id", &self.after_id),

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::Bitmap;
 use super::results::ResultRow;
+use crate::results::kept_args;
 use crate::sql::time::{Time, optional};
-use crate::sql::{json, object, seconds, signed};
+use crate::sql::{json, seconds, signed};
 
 /// Rows of results that are to be stored. The columns that most of them share are sent once, as a shape that each row refers to.
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ impl<'a> ResultBatch<'a> {
     ) -> Result<()> {
         self.ids.push(result.task_id.as_uuid());
         self.errors.push(result.error.as_ref().map(json).transpose()?);
-        self.metadata.push(object(&result.metadata)?);
+        self.metadata.push(kept_args::metadata(result)?);
         self.enqueued.push(optional(result.enqueued_at));
         self.started.push(optional(result.started_at));
         self.finished.push(Time(finished_at));

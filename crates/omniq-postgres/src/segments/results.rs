@@ -92,6 +92,7 @@ impl<'a> Open<'a> {
             && one.worker == result.worker
             && one.error == result.error
             && one.metadata == result.metadata
+            && one.args == result.args
             && number(result).wrapping_sub(number(one)) == (offset - first) as u128
     }
 

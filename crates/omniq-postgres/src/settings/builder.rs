@@ -41,6 +41,7 @@ impl Builder {
         application_name: impl Into<String> => application_name.into().into();
         max_payload: usize => max_payload.into();
         keep_completed: bool => keep_completed.into();
+        keep_args: bool => keep_args.into();
         completed_ttl: impl Into<Option<Duration>> => completed_ttl.into().map(|time| time.as_secs_f64()).into();
         dead_ttl: impl Into<Option<Duration>> => dead_ttl.into().map(|time| time.as_secs_f64()).into();
         event_ttl: impl Into<Option<Duration>> => event_ttl.into().map(|time| time.as_secs_f64()).into();

@@ -92,6 +92,8 @@ pub struct Settings {
     pub max_payload: usize,
     /// Whether completed tasks stay in the task table. Default: false; the result is the record of the task.
     pub keep_completed: bool,
+    /// Whether a result keeps the arguments of its task. Default: false.
+    pub keep_args: bool,
     /// How long completed tasks stay if `keep_completed` is on, in seconds, or `none` for no limit. Default: 604,800 (7 days).
     #[serde(serialize_with = "value::write_seconds_or_none")]
     pub completed_ttl: Option<Duration>,
@@ -133,6 +135,7 @@ impl Default for Settings {
             application_name: "omniq".into(),
             max_payload: 16 * 1024 * 1024,
             keep_completed: false,
+            keep_args: false,
             completed_ttl: Some(Backend::RESULT_TTL),
             dead_ttl: None,
             result_ttl: Some(Backend::RESULT_TTL),

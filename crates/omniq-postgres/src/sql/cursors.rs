@@ -118,6 +118,10 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     sent.expect("a prune", &[("prune", false)]);
     queue.purge(&ready).await.unwrap();
     sent.expect("a purge", &[("purge", true)]);
+    queue.delete_all(&ready).await.unwrap();
+    sent.expect("a removal of all", &[("delete_all", true)]);
+    queue.retry_all(&TaskFilter::default()).await.unwrap();
+    sent.expect("a retry of all", &[("retry_all", true)]);
     queue.close().await.unwrap();
 
     let sql = Statements::new(&Schema::new("omniq").unwrap());

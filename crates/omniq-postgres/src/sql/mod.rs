@@ -23,7 +23,7 @@ mod values;
 pub(crate) use self::columns::{Columns, Faults, count_of, stored_error, unsigned};
 use self::schema::Schema;
 pub(crate) use self::statement::{Late, Named, Param, Statement};
-pub(crate) use self::values::{json, object, seconds, signed, uuids};
+pub(crate) use self::values::{json, object, seconds, signed, unhex, uuids};
 
 /// The blocks of `settle.sql` that a batch of settlements needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

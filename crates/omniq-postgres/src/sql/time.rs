@@ -41,3 +41,12 @@ impl<'a> FromSql<'a> for Time {
 pub(crate) fn optional(time: Option<Timestamp>) -> Option<Time> {
     time.map(Time)
 }
+
+/// For a filter: the first time at or after this one that PostgreSQL has.
+pub(crate) fn first_at(time: Option<Timestamp>) -> Option<Time> {
+    let micro = jiff::SignedDuration::from_micros(1);
+    time.map(|time| match time.subsec_nanosecond() % 1_000 {
+        0 => Time(time),
+        _ => Time(time.saturating_add(micro).unwrap_or(Timestamp::MAX)),
+    })
+}

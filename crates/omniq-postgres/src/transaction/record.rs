@@ -5,6 +5,7 @@ use omniq_core::{NewTask, Payload, Result, TaskEvent, TaskId, TaskResult};
 use serde::Serialize;
 
 use crate::partitions::step;
+use crate::results::kept_args;
 use crate::segments::enqueue::options;
 use crate::sql::{json, object, seconds, signed};
 
@@ -113,7 +114,7 @@ impl<'a> ResultRecord<'a> {
             func: &result.func,
             worker: result.worker.as_deref(),
             attempt: signed(result.attempt),
-            metadata: object(&result.metadata)?,
+            metadata: kept_args::metadata(result)?,
             enqueued_at: result.enqueued_at.map(|time| time.to_string()),
             started_at: result.started_at.map(|time| time.to_string()),
             finished_at: result.finished_at.to_string(),

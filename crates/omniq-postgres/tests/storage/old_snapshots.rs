@@ -30,7 +30,7 @@ async fn c17_thousands_of_heartbeats_do_not_slow_down_leases_and_claims() {
     let worker = queue.register_worker(&info).await.unwrap();
     let mut heartbeats = queue.heartbeat_connection();
     for _ in 0..2_000 {
-        assert!(heartbeats.heartbeat(worker).await.unwrap().alive);
+        assert!(heartbeats.heartbeat(worker, None).await.unwrap().alive);
     }
     let witness = db.client().await;
     witness.batch_execute("set enable_seqscan = off").await.unwrap();

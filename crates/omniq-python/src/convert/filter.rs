@@ -28,6 +28,8 @@ pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter>
         queue: field(value, intern!(py, "queue"))?,
         state: parsed_field(value, intern!(py, "state"))?,
         func: field(value, intern!(py, "func"))?,
+        error: field(value, intern!(py, "error"))?,
+        since: time_field(value, intern!(py, "since"))?,
         after: field::<Option<Uuid>>(value, intern!(py, "after"))?.map(TaskId::from),
         limit: field(value, intern!(py, "limit"))?,
     })
@@ -36,7 +38,8 @@ pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter>
 pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyResult<Bound<'py, PyAny>> {
     let state = filter.state.map(|state| to_state(py, state)).transpose()?;
     let after = filter.after.map(|id| id.as_uuid()).into_bound_py_any(py)?;
-    let made = (&filter.queue, state, &filter.func, after, filter.limit);
+    let since = optional_datetime(py, filter.since)?;
+    let made = (&filter.queue, state, &filter.func, &filter.error, since, after, filter.limit);
     imported!(py, "omniq.models.filter", "TaskFilter")?.call1(made)
 }
 
@@ -47,6 +50,7 @@ pub(crate) fn from_result_filter(value: &Bound<'_, PyAny>) -> PyResult<ResultFil
         status: parsed_field(value, intern!(py, "status"))?,
         queue: field(value, intern!(py, "queue"))?,
         func: field(value, intern!(py, "func"))?,
+        error: field(value, intern!(py, "error"))?,
         since: time_field(value, intern!(py, "since"))?,
         after: given(value, intern!(py, "after"))?.map(|after| place_of(&after)).transpose()?,
         limit: field(value, intern!(py, "limit"))?,
@@ -70,7 +74,7 @@ pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> P
         Some((time, id)) => Some((super::time::to_datetime(py, time)?, id.as_uuid())),
         None => None,
     };
-    let made = (status, &filter.queue, &filter.func, since, after, filter.limit);
+    let made = (status, &filter.queue, &filter.func, &filter.error, since, after, filter.limit);
     imported!(py, "omniq.models.filter", "ResultFilter")?.call1(made)
 }
 

@@ -17,3 +17,4 @@ pub(crate) mod small;
 pub(crate) mod task;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod worker;

@@ -20,8 +20,9 @@ pub(crate) fn to_result<'py>(
     result: &TaskResult,
 ) -> PyResult<Bound<'py, PyAny>> {
     let value = result.value.as_ref().map(|value| to_payload(py, convert, value)).transpose()?;
+    let args = result.args.as_ref().map(|args| to_payload(py, convert, args)).transpose()?;
     let error = result.error.as_ref().map(|error| to_task_error(py, error)).transpose()?;
-    let fields: [Bound<'py, PyAny>; 14] = [
+    let fields: [Bound<'py, PyAny>; 15] = [
         result.task_id.as_uuid().into_bound_py_any(py)?,
         to_status(py, result.status)?,
         value.into_bound_py_any(py)?,
@@ -36,6 +37,7 @@ pub(crate) fn to_result<'py>(
         to_datetime(py, result.finished_at)?,
         result.ttl.map(|span| to_timedelta(py, span)).transpose()?.into_bound_py_any(py)?,
         optional_datetime(py, result.expires_at)?.into_bound_py_any(py)?,
+        args.into_bound_py_any(py)?,
     ];
     imported!(py, "omniq.models.result", "TaskResult")?.call1(PyTuple::new(py, fields)?)
 }
@@ -58,6 +60,7 @@ pub(crate) fn from_result(value: &Bound<'_, PyAny>) -> PyResult<TaskResult> {
     }
     result.ttl = span_field(value, intern!(py, "ttl"), POSITIVE)?;
     result.expires_at = time_field(value, intern!(py, "expires_at"))?;
+    result.args = payload_field(value, intern!(py, "args_payload"))?;
     Ok(result)
 }
 

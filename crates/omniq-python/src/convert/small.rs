@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use omniq::port::{Claim, Settled};
-use omniq::{Backoff, Cancelled, QueueStats, ResultStatus, TaskError, TaskId, TaskState, WorkerId};
+use omniq::{
+    Backoff, CancelCounts, Cancelled, QueueStats, ResultStatus, TaskError, TaskId, TaskState, WorkerId,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
@@ -39,6 +41,10 @@ pub(crate) fn to_cancelled(py: Python<'_>, cancelled: Cancelled) -> PyResult<Bou
         Cancelled::NotFound => "not_found",
     };
     member!(py, "Cancelled", name)
+}
+
+pub(crate) fn to_cancel_counts(py: Python<'_>, counts: CancelCounts) -> PyResult<Bound<'_, PyAny>> {
+    imported!(py, "omniq.models.worker", "CancelCounts")?.call1((counts.done, counts.requested))
 }
 
 pub(crate) fn to_settled(py: Python<'_>, settled: Settled) -> PyResult<Bound<'_, PyAny>> {

@@ -140,15 +140,16 @@ impl TaskQueue for CustomQueue {
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
-        self.filtered("list", filter, &["queue", "state", "func", "after", "limit"], tasks).await
+        self.filtered("list", filter, &["queue", "state", "func", "error", "since", "after", "limit"], tasks)
+            .await
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
-        self.filtered("count", filter, &["queue", "state", "func"], number).await
+        self.filtered("count", filter, &["queue", "state", "func", "error", "since"], number).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        self.filtered("purge", filter, &["queue", "state", "func"], number).await
+        self.filtered("purge", filter, &["queue", "state", "func", "error", "since"], number).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
@@ -198,7 +199,7 @@ impl WorkerQueue for CustomQueue {
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
         info.check()?;
-        let WorkerInfo { name, queues, lease } = info.clone();
+        let WorkerInfo { name, queues, lease, .. } = info.clone();
         let arguments = move |py: Python<'_>| positional(py, (name, queues, to_timedelta(py, lease)?));
         self.custom.call("register_worker", arguments, |answer| Ok(WorkerId(answer.extract()?))).await
     }
@@ -240,7 +241,7 @@ struct CustomHeartbeat(Custom);
 
 #[async_trait]
 impl HeartbeatConnection for CustomHeartbeat {
-    async fn heartbeat(&mut self, worker: WorkerId) -> Result<Heartbeat> {
+    async fn heartbeat(&mut self, worker: WorkerId, _used: Option<u32>) -> Result<Heartbeat> {
         let read = |answer: &Bound<'_, PyAny>| {
             let (alive, cancelled): (bool, Vec<Uuid>) = answer.extract()?;
             Ok(Heartbeat { alive, cancelled: task_ids(cancelled) })

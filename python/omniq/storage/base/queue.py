@@ -13,7 +13,18 @@ import msgspec
 
 from omniq._checks import an_id
 from omniq._loop import run
-from omniq.models import Backoff, Cancelled, NewTask, QueueStats, Task, TaskState
+from omniq.models import (
+    Backoff,
+    CancelCounts,
+    Cancelled,
+    NewTask,
+    QueueStats,
+    RegisteredWorker,
+    Task,
+    TaskFilter,
+    TaskState,
+)
+from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
 from omniq.storage.base.worker_verbs import AsyncWorkerVerbs
 from omniq.transaction import enqueue_in, is_inside
@@ -201,27 +212,115 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         queue: str | None = None,
         state: TaskState | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
         """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation.
 
         Args:
-            queue: Of this queue. Default: any, as for `state` and `func`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
             state: In this state.
             func: Of this function.
+            error: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a
+                type that begins so. ``"*"`` alone selects every task with an error.
+            since: Enqueued at or after this time, with a time zone.
             after: After this id, for paging: that of the last task of the previous page.
             limit: The page size. Default: 100.
         """
 
     @abstractmethod
-    async def count(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
+    async def count(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
         """How many tasks the filter selects; the arguments are those of `list`."""
 
     @abstractmethod
-    async def purge(self, *, queue: str | None = None, state: TaskState | None = None, func: str | None = None) -> int:
-        """Removes all tasks that the filter selects and that are not running; returns how many. The arguments are those
-        of `list`."""
+    async def purge(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
+        arguments are those of `list`."""
+
+    async def retry_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Makes all tasks ready that the filter selects, dead letters unless `state` is ``"scheduled"``; returns how many.
+
+        For any number of tasks: a page of them at a time, in the order of ids, each page by itself. A task that another
+        call has changed by then, so that the filter does not select it any more, stays as it is. After an error the pages
+        before it are done, and the message says how many tasks that were.
+
+        Args:
+            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            state: ``"dead"``, which is the default, or ``"scheduled"``.
+            func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
+
+        Raises:
+            InvalidError: For another state.
+        """
+        return await run(self._core.retry_all(TaskFilter(queue, state, func, error, since)))
+
+    async def cancel_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> CancelCounts:
+        """Cancels all tasks that the filter selects: waiting ones leave the queue, running ones are asked to stop. A page
+        at a time, as `retry_all`. The queue writes no results and events; a backend's `cancel_all` does.
+
+        Args:
+            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
+            func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
+
+        Returns:
+            How many were cancelled (``done``), and how many asked to stop (``requested``).
+
+        Raises:
+            InvalidError: For another state.
+        """
+        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
+
+    async def delete_all(
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks,
+        a page at a time, as `retry_all`; `purge` removes all or none. The arguments are those of `list`."""
+        return await run(self._core.delete_all(TaskFilter(queue, state, func, error, since)))
 
     @abstractmethod
     async def pause(self, queue: str) -> None:
@@ -234,6 +333,15 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
     @abstractmethod
     async def queues(self) -> builtins.list[QueueStats]:
         """The counts of all queues that hold tasks or are paused, by name."""
+
+    async def workers(self) -> builtins.list[RegisteredWorker]:
+        """The workers that are registered, by their ids: those that live, and those that were lost and whose tasks were
+        not taken back yet. Queue objects that have claimed tasks themselves are workers, too.
+
+        Raises:
+            InvalidError: For a custom queue, of which OmniQ knows no list.
+        """
+        return await run(self._core.workers())
 
     @abstractmethod
     async def close(self) -> None:

@@ -81,6 +81,7 @@ class AsyncResultStorage(AsyncStorage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
@@ -88,9 +89,10 @@ class AsyncResultStorage(AsyncStorage):
         """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
             queue: Of this queue.
             func: Of this function.
+            error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
             after: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous
                 page.
@@ -104,6 +106,7 @@ class AsyncResultStorage(AsyncStorage):
         status: ResultStatus | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
     ) -> int:
         """How many results the filter selects; the arguments are those of `list`."""

@@ -185,10 +185,12 @@ class AsyncNativeQueue(AsyncTaskQueue):
         queue: str | None = None,
         state: TaskState | StateName | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        return await run(self._core.list(TaskFilter(queue, state, func, after, limit)))
+        return await run(self._core.list(TaskFilter(queue, state, func, error, since, after, limit)))
 
     async def iterate(
         self,
@@ -196,6 +198,8 @@ class AsyncNativeQueue(AsyncTaskQueue):
         queue: str | None = None,
         state: TaskState | StateName | None = None,
         func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
         after: UUID | None = None,
         page: int = 1_000,
     ) -> AsyncIterator[Task]:
@@ -205,15 +209,19 @@ class AsyncNativeQueue(AsyncTaskQueue):
         was read, or not at all. No transaction is open in between.
 
         Args:
-            queue: Of this queue. Default: any, as for `state` and `func`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
             state: In this state.
             func: Of this function.
+            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
+            since: Enqueued at or after this time, with a time zone.
             after: After this id.
             page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = await self.list(queue=queue, state=state, func=func, after=after, limit=size)
+            found = await self.list(
+                queue=queue, state=state, func=func, error=error, since=since, after=after, limit=size
+            )
             for task in found:
                 yield task
             if len(found) < size:
@@ -221,14 +229,26 @@ class AsyncNativeQueue(AsyncTaskQueue):
             after = found[-1].id
 
     async def count(
-        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
     ) -> int:
-        return await run(self._core.count(TaskFilter(queue, state, func)))
+        return await run(self._core.count(TaskFilter(queue, state, func, error, since)))
 
     async def purge(
-        self, *, queue: str | None = None, state: TaskState | StateName | None = None, func: str | None = None
+        self,
+        *,
+        queue: str | None = None,
+        state: TaskState | StateName | None = None,
+        func: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
     ) -> int:
-        return await run(self._core.purge(TaskFilter(queue, state, func)))
+        return await run(self._core.purge(TaskFilter(queue, state, func, error, since)))
 
     async def pause(self, queue: str) -> None:
         await run(self._core.pause(a_text(queue, "queue")))

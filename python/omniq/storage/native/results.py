@@ -76,11 +76,12 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        return await run(self._core.list(ResultFilter(status, queue, func, since, after, limit)))
+        return await run(self._core.list(ResultFilter(status, queue, func, error, since, after, limit)))
 
     async def iterate(
         self,
@@ -88,6 +89,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         page: int = 1_000,
@@ -96,16 +98,19 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         meanwhile do not come.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
             queue: Of this queue.
             func: Of this function.
+            error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
             after: After this (finished_at, task_id).
             page: How many results are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = await self.list(status=status, queue=queue, func=func, since=since, after=after, limit=size)
+            found = await self.list(
+                status=status, queue=queue, func=func, error=error, since=since, after=after, limit=size
+            )
             for result in found:
                 yield result
             if len(found) < size:
@@ -118,9 +123,10 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         status: ResultStatus | StatusName | None = None,
         queue: str | None = None,
         func: str | None = None,
+        error: str | None = None,
         since: datetime | None = None,
     ) -> int:
-        return await run(self._core.count(ResultFilter(status, queue, func, since)))
+        return await run(self._core.count(ResultFilter(status, queue, func, error, since)))
 
     async def purge_expired(self, limit: int) -> int:
         return await run(self._core.purge_expired(a_number(limit, "limit")))

@@ -3,30 +3,49 @@
 use std::io::{self, Read};
 use std::str::FromStr;
 
-use clap::Args;
-use omniq::backend::postgres::AsyncPostgresBackend;
-use omniq::{TaskFilter, TaskId, TaskState};
+use clap::{ArgGroup, Args};
+use omniq::{TaskFilter, TaskId};
 
-use super::super::listing::PAGE;
+use super::sure::Sure;
+use super::which::Which;
 use crate::fail::{Failure, Result};
 
+const FILTERS: [&str; 6] = ["all", "queue", "state", "func", "error", "since"];
+
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("chosen").required(true).multiple(true).args(["ids"]).args(FILTERS))]
 pub struct Choice {
     /// The tasks' ids; - reads them from the standard input, with white space between
-    #[arg(value_name = "ID", required_unless_present = "all")]
+    #[arg(value_name = "ID", conflicts_with_all = FILTERS)]
     ids: Vec<Id>,
-    /// All tasks that match --queue, --func and --state, however many there are
-    #[arg(long, conflicts_with = "ids")]
+    #[command(flatten)]
+    all: All,
+}
+
+/// All tasks that match a filter.
+#[derive(Debug, Args)]
+pub struct All {
+    /// All tasks, or all that match the filter, however many there are
+    #[arg(long)]
     all: bool,
-    /// With --all: only of this queue
-    #[arg(long, requires = "all")]
-    queue: Option<String>,
-    /// With --all: only of this function
-    #[arg(long, requires = "all")]
-    func: Option<String>,
-    /// With --all: only in this state [default: dead for retry; scheduled, ready and running for cancel]
-    #[arg(long, requires = "all")]
-    state: Option<TaskState>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    pub sure: Sure,
+}
+
+/// A filter alone, for commands that take no ids.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("chosen").required(true).multiple(true).args(FILTERS))]
+pub struct ByFilter {
+    #[command(flatten)]
+    pub all: All,
+}
+
+/// What was chosen.
+pub enum Chosen<'a> {
+    Ids(Vec<TaskId>),
+    All(TaskFilter, &'a Sure),
 }
 
 #[derive(Debug, Clone)]
@@ -43,11 +62,21 @@ impl FromStr for Id {
     }
 }
 
+impl All {
+    pub fn filter(&self) -> TaskFilter {
+        self.which.filter()
+    }
+}
+
 impl Choice {
-    /// The ids, or `None` with `--all`.
-    pub fn ids(&self) -> Result<Option<Vec<TaskId>>> {
-        if self.all {
-            return Ok(None);
+    pub fn chosen(&self) -> Result<Chosen<'_>> {
+        if self.ids.is_empty() {
+            return Ok(Chosen::All(self.all.filter(), &self.all.sure));
+        }
+        if self.all.sure.is_given() {
+            return Err(Failure::usage(
+                "--yes and --dry-run are for tasks that a filter selects, not for ids",
+            ));
         }
         let mut ids = Vec::new();
         for id in &self.ids {
@@ -65,51 +94,6 @@ impl Choice {
                 }
             }
         }
-        Ok(Some(ids))
-    }
-
-    /// The states to act on: the one given, which must be in `possible`, or else the first `usual` ones.
-    pub fn states(&self, possible: &[TaskState], usual: usize) -> Result<Vec<TaskState>> {
-        match self.state {
-            None => Ok(possible[..usual].to_vec()),
-            Some(state) if possible.contains(&state) => Ok(vec![state]),
-            Some(state) => {
-                let names: Vec<_> = possible.iter().map(|state| state.name()).collect();
-                Err(Failure::usage(format!(
-                    "--state {state} makes no sense here: give one of {}",
-                    names.join(", ")
-                )))
-            }
-        }
-    }
-
-    /// Passes all tasks in these states to `act`, a page at a time. Within a state the pages go in the order of ids, so
-    /// no task comes twice.
-    pub async fn each_page(
-        &self,
-        backend: &AsyncPostgresBackend,
-        states: &[TaskState],
-        mut act: impl AsyncFnMut(Vec<TaskId>) -> Result<()>,
-    ) -> Result<()> {
-        for state in states {
-            let mut filter = TaskFilter {
-                queue: self.queue.clone(),
-                func: self.func.clone(),
-                state: Some(*state),
-                after: None,
-                limit: Some(PAGE),
-            };
-            loop {
-                let tasks = backend.queue().list(&filter).await?;
-                let Some(last) = tasks.last() else { break };
-                filter.after = Some(last.id);
-                let is_last = tasks.len() < PAGE as usize;
-                act(tasks.into_iter().map(|task| task.id).collect()).await?;
-                if is_last {
-                    break;
-                }
-            }
-        }
-        Ok(())
+        Ok(Chosen::Ids(ids))
     }
 }

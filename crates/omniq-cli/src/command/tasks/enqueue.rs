@@ -47,16 +47,8 @@ pub struct EnqueueArgs {
 }
 
 pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
-    // Parsed only to find mistakes, and what a worker could not read: the text itself is stored, so that its numbers stay as they
-    // were written.
-    let _: serde_json::Value = serde_json::from_str(&args.args).map_err(|error| {
-        Failure::usage(format!(
-            "the arguments are no JSON that every worker can read ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}', with numbers \
-             within ±1.8e308 and at most 127 levels"
-        ))
-    })?;
-    let payload = Payload::new(Codec::Json, compact(&args.args).into_bytes());
-    let mut task = NewTask::with_payload(&args.func, payload).queue(&args.queue).priority(args.priority);
+    let mut task =
+        NewTask::with_payload(&args.func, arguments(&args.args)?).queue(&args.queue).priority(args.priority);
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
     (task.ttl, task.timeout) = (args.ttl, args.timeout);
@@ -71,4 +63,17 @@ pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()
     let id = enqueued?;
     closed?;
     if out.is_json() { out.json(&serde_json::json!({ "id": id })) } else { out.line(id.to_string()) }
+}
+
+/// Arguments as a user types them.
+pub fn arguments(text: &str) -> Result<Payload> {
+    // Parsed only to find mistakes, and what a worker could not read: the text itself is stored, so that its numbers stay as they
+    // were written.
+    let _: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+        Failure::usage(format!(
+            "the arguments are no JSON that every worker can read ({error}): write '[1, 2]' or '{{\"name\": \"ann\"}}', with numbers \
+             within ±1.8e308 and at most 127 levels"
+        ))
+    })?;
+    Ok(Payload::new(Codec::Json, compact(text).into_bytes()))
 }

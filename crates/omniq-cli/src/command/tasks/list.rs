@@ -4,8 +4,9 @@ use clap::Args;
 use jiff::Timestamp;
 use omniq::{Task, TaskFilter, TaskId, TaskState};
 
-use super::super::listing::{Listing, PAGE, cut};
+use super::super::listing::{Listing, More, PAGE, cut};
 use super::super::with_backend;
+use super::which::Which;
 use crate::args::Global;
 use crate::fail::Result;
 use crate::output::{Output, Tint, ago, shorten};
@@ -13,16 +14,9 @@ use crate::record::{self, TaskRecord};
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only of this queue
-    #[arg(long)]
-    queue: Option<String>,
-    /// Only in this state: scheduled, ready, running, dead or completed
-    #[arg(long)]
-    state: Option<TaskState>,
-    /// Only of this function
-    #[arg(long)]
-    func: Option<String>,
-    /// At most this many; if there are more, a note on stderr says so
+    #[command(flatten)]
+    which: Which,
+    /// At most this many; if there are more, a note on stderr and `more` in JSON say so
     #[arg(long, default_value_t = 100)]
     limit: u32,
     /// All of them
@@ -35,17 +29,13 @@ pub struct ListArgs {
 
 pub async fn run(args: &ListArgs, global: &Global, out: &Output) -> Result<()> {
     with_backend(global, out, async |backend| {
-        let mut filter = TaskFilter {
-            queue: args.queue.clone(),
-            state: args.state,
-            func: args.func.clone(),
-            after: args.after,
-            limit: Some(args.limit.saturating_add(1)),
-        };
+        let limit = Some(args.limit.saturating_add(1));
+        let mut filter = TaskFilter { after: args.after, limit, ..args.which.filter() };
         let listing = Listing {
             out,
             json: |tasks| Ok(serde_json::to_string(&record::all::<_, TaskRecord<'_>>(tasks))?),
             table,
+            name: "tasks",
             none: "No such tasks in the queue. What completed has left it: see `omniq results list`.",
         };
         if args.all {
@@ -59,7 +49,7 @@ pub async fn run(args: &ListArgs, global: &Global, out: &Output) -> Result<()> {
         }
         let mut tasks = backend.queue().list(&filter).await?;
         let more = cut(&mut tasks, args.limit);
-        let more = tasks.last().filter(|_| more).map(|last| format!("--after {}", last.id));
+        let more = tasks.last().filter(|_| more).map(|last| More::After(last.id.to_string()));
         listing.page(&tasks, more)
     })
     .await

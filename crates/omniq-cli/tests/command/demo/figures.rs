@@ -10,8 +10,16 @@ use crate::support::{self, Bench, Ran, folder};
 
 /// The checksums in the stored results, by path.
 pub fn stored(bench: &Bench) -> BTreeMap<Vec<u8>, String> {
-    let all =
-        bench.json(&["results", "list", "--func", "hash_file", "--status", "completed", "--limit", "100000"]);
+    let all = bench.entries(&[
+        "results",
+        "list",
+        "--func",
+        "hash_file",
+        "--status",
+        "completed",
+        "--limit",
+        "100000",
+    ]);
     let all = all.as_array().expect("a list").iter().map(|result| &result["value"]["value"]);
     all.map(|facts| {
         let text = facts["path"].as_str().expect("a path").as_bytes().to_vec();
@@ -122,7 +130,7 @@ async fn what_cannot_be_read_is_a_failed_task_with_its_error() {
     assert_eq!(report["files"], paths.len() - unreadable.len());
     let failed = report["failed"].as_array().expect("a list");
     assert_eq!(failed.len(), unreadable.len());
-    let dead = bench.json(&[
+    let dead = bench.entries(&[
         "tasks",
         "list",
         "--state",
@@ -137,7 +145,7 @@ async fn what_cannot_be_read_is_a_failed_task_with_its_error() {
         assert!(task["error"]["message"].as_str().expect("a message").contains(path), "{task}");
         assert_eq!((&task["attempt"], &task["max_retries"]), (&1.into(), &3.into()), "no retry: {task}");
     }
-    let results = bench.json(&["results", "list", "--status", "failed"]);
+    let results = bench.entries(&["results", "list", "--status", "failed"]);
     assert_eq!(results.as_array().map(Vec::len), Some(unreadable.len()));
 }
 

@@ -103,6 +103,11 @@ impl Bench {
         Ran::of(self.command(arguments).arg("--json")).good().json()
     }
 
+    /// The entries of a list.
+    pub fn entries(&self, arguments: &[&str]) -> Value {
+        self.json(arguments)[arguments[0]].take()
+    }
+
     pub async fn backend(&self) -> AsyncPostgresBackend {
         let settings = Settings::builder().url(self.db.url()).events("postgres").build();
         AsyncPostgresBackend::with_settings(&settings.expect("good settings")).await.expect("a backend")

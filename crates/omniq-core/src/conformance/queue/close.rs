@@ -41,7 +41,7 @@ pub async fn c13_after_close_every_verb_fails(fixture: &dyn QueueFixture) {
     let mut answers = QueueVerbs::call_each(&*queue).await;
     answers.extend(WorkerVerbs::call_each(&*queue).await);
     answers.extend(MaintenanceVerbs::call_each(&*queue).await);
-    answers.push(("heartbeat", heartbeats.heartbeat(WorkerId(1)).await.err()));
+    answers.push(("heartbeat", heartbeats.heartbeat(WorkerId(1), None).await.err()));
     // The verbs of users' transactions need no connection of the queue; not every queue has them, or an upkeep.
     assert_all_closed(
         answers,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::conformance::QueueFixture;
 use crate::conformance::support::*;
 use crate::*;
@@ -48,14 +50,14 @@ pub async fn c17_a_lost_worker_stays_lost(fixture: &dyn QueueFixture) {
     queue.claim(doomed, &from("default")).await.unwrap();
     let found = lost(&queue).await;
     let mut heartbeats = queue.heartbeat_connection();
-    assert!(!heartbeats.heartbeat(doomed).await.unwrap().alive);
+    assert!(!heartbeats.heartbeat(doomed, None).await.unwrap().alive);
     let error = queue.claim(doomed, &from("default")).await.unwrap_err();
     assert!(error.is_claim_lost(), "{error:?}");
     assert_eq!(lost(&queue).await, found, "listed until it is settled");
     rescue(&queue, &found).await;
     assert_eq!(queue.lost(100).await.unwrap(), []);
-    assert!(!heartbeats.heartbeat(doomed).await.unwrap().alive);
-    assert!(!heartbeats.heartbeat(WorkerId(i64::MAX)).await.unwrap().alive);
+    assert!(!heartbeats.heartbeat(doomed, None).await.unwrap().alive);
+    assert!(!heartbeats.heartbeat(WorkerId(i64::MAX), None).await.unwrap().alive);
 }
 
 /// A worker with a valid lease is not lost; the list is about as long as requested.
@@ -71,7 +73,7 @@ pub async fn c17_only_ended_leases_are_lost(fixture: &dyn QueueFixture) {
     assert!(found.iter().all(|lost| lost.task.claim.unwrap().worker == doomed));
     // Tasks of one segment come together.
     assert!((3..=4).contains(&queue.lost(3).await.unwrap().len()));
-    assert!(queue.heartbeat_connection().heartbeat(living).await.unwrap().alive);
+    assert!(queue.heartbeat_connection().heartbeat(living, None).await.unwrap().alive);
     queue.complete_many(&kept).await.unwrap();
 }
 
@@ -127,7 +129,7 @@ pub async fn c17_deregister_releases_claims(fixture: &dyn QueueFixture) {
     queue.complete(&held[0]).await.unwrap();
     assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 2);
     assert_eq!(queue.deregister_worker(leaving).await.unwrap(), 0);
-    assert!(!queue.heartbeat_connection().heartbeat(leaving).await.unwrap().alive);
+    assert!(!queue.heartbeat_connection().heartbeat(leaving, None).await.unwrap().alive);
     assert!(queue.complete(&held[1]).await.unwrap_err().is_claim_lost());
     let again = take_many(&queue, 10).await;
     assert_eq!(numbers(&again), [1, 2]);
@@ -163,6 +165,8 @@ pub async fn c17_bad_workers_are_refused(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let good = WorkerInfo::new(["default"]);
     for bad in [
+        WorkerInfo { host: "a\nb".to_owned(), ..good.clone() },
+        WorkerInfo { funcs: vec![String::new()], ..good.clone() },
         WorkerInfo { name: String::new(), ..good.clone() },
         WorkerInfo { name: "a\0b".to_owned(), ..good.clone() },
         WorkerInfo { queues: vec![String::new()], ..good.clone() },
@@ -171,5 +175,62 @@ pub async fn c17_bad_workers_are_refused(fixture: &dyn QueueFixture) {
     ] {
         let error = queue.register_worker(&bad).await.unwrap_err();
         assert!(error.is_invalid(), "{error:?}");
+    }
+}
+
+/// Every registered worker is listed with what it has registered, its lease, and the slots of its last heartbeat; a lost
+/// one until its tasks were taken back.
+pub async fn c17_workers_are_listed(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    assert_eq!(queue.workers().await.unwrap(), []);
+    let info = WorkerInfo {
+        name: "cook".to_owned(),
+        host: "kitchen".to_owned(),
+        version: "1.2.3".to_owned(),
+        queues: vec!["b".to_owned(), "a".to_owned()],
+        funcs: vec!["boil".to_owned(), "fry".to_owned()],
+        slots: Some(8),
+        lease: HOUR,
+    };
+    let cook = queue.register_worker(&info).await.unwrap();
+    add(&queue, [1]).await;
+    let doomed = worker(&queue, SHORT).await;
+    queue.claim(doomed, &from("default")).await.unwrap();
+    let shown = queue.workers().await.unwrap();
+    assert_eq!(shown.iter().map(|shown| shown.id).collect::<Vec<_>>(), [cook, doomed]);
+    assert_eq!((&shown[0].info, shown[0].used, shown[0].lost), (&info, None, false));
+    assert_near(shown[0].started_at, Timestamp::now());
+    assert_near(shown[0].lease_ends_at, Timestamp::now() + HOUR);
+    assert_eq!((shown[1].info.name.as_str(), shown[1].info.slots), ("tester", None));
+
+    queue.heartbeat_connection().heartbeat(cook, Some(5)).await.unwrap();
+    let found = lost(&queue).await;
+    let shown = queue.workers().await.unwrap();
+    assert_eq!(
+        shown.iter().map(|shown| (shown.used, shown.lost)).collect::<Vec<_>>(),
+        [(Some(5), false), (None, true)]
+    );
+    assert!(shown[1].lease_ends_at < Timestamp::now());
+    rescue(&queue, &found).await;
+    assert_eq!(queue.lost(100).await.unwrap(), []);
+    let names = queue.workers().await.unwrap().into_iter().map(|shown| shown.info.name);
+    assert_eq!(names.collect::<Vec<_>>(), ["cook"]);
+    queue.deregister_worker(cook).await.unwrap();
+    assert_eq!(queue.workers().await.unwrap(), []);
+}
+
+/// A lease passes on how many slots are used.
+pub async fn c17_a_lease_tells_the_used_slots(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let info = WorkerInfo { lease: SHORT * 2, slots: Some(4), ..WorkerInfo::new(["default"]) };
+    let lease = queue.start_lease(&info).await.unwrap();
+    lease.tell_used(|| 3);
+    loop {
+        let shown = queue.workers().await.unwrap();
+        if shown[0].used.is_some() {
+            assert_eq!((shown[0].used, shown[0].info.slots), (Some(3), Some(4)));
+            break;
+        }
+        pause(20).await;
     }
 }

@@ -1,5 +1,7 @@
 //! C18, C19: get, list, count, and the counts of queues.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::conformance::QueueFixture;
@@ -44,6 +46,48 @@ pub async fn c18_list_and_count_follow_the_filter(fixture: &dyn QueueFixture) {
         assert!(tasks.is_sorted_by_key(|task| task.id));
         assert_eq!(queue.count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
     }
+}
+
+/// Filters by the type of the last error, whole or its beginning, and by the time of the enqueue, also together with the
+/// others.
+pub async fn c18_list_and_count_follow_error_and_since(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    for (value, error) in [(0, "net.Timeout"), (1, "net.Refused"), (2, "ValueError"), (3, "net")] {
+        queue.enqueue(task(value).max_retries(0)).await.unwrap();
+        let (held, error) = (take(&queue).await, TaskError::new(error, "x"));
+        match value {
+            2 => queue.retry_later(&held, HOUR, Some(error)).await.unwrap(),
+            _ => drop(queue.fail(&held, error).await.unwrap()),
+        }
+    }
+    pause(5).await;
+    let middle = micros(queue.get(add(&queue, [4]).await[0]).await.unwrap().unwrap().created_at);
+    add(&queue, [5]).await;
+    let all = || TaskFilter::default();
+    let named = |name: &str| Some(name.to_owned());
+    let (dead, before) = (Some(TaskState::Dead), middle - Duration::from_millis(3));
+    for (filter, expected) in [
+        (TaskFilter { error: named("net.Timeout"), ..all() }, vec![0]),
+        (TaskFilter { error: named("net.*"), ..all() }, vec![0, 1]),
+        (TaskFilter { error: named("net*"), ..all() }, vec![0, 1, 3]),
+        (TaskFilter { error: named("net"), ..all() }, vec![3]),
+        (TaskFilter { error: named("*"), ..all() }, vec![0, 1, 2, 3]),
+        (TaskFilter { error: named("*"), state: dead, ..all() }, vec![0, 1, 3]),
+        (TaskFilter { error: named("ValueError"), state: Some(TaskState::Scheduled), ..all() }, vec![2]),
+        (TaskFilter { error: named("Value%"), ..all() }, vec![]),
+        (TaskFilter { error: named("net.*"), func: named("play"), ..all() }, vec![]),
+        (TaskFilter { since: Some(before), ..all() }, vec![4, 5]),
+        (TaskFilter { since: Some(before), error: named("*"), ..all() }, vec![]),
+        (TaskFilter { since: Some(middle + HOUR), ..all() }, vec![]),
+    ] {
+        assert_eq!(numbers(&queue.list(&filter).await.unwrap()), expected, "{filter:?}");
+        assert_eq!(queue.count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+    }
+    let refused = TaskFilter { error: named("net.R*"), since: Some(before - HOUR), ..all() };
+    assert_eq!(queue.purge(&refused).await.unwrap(), 1);
+    let pages = TaskFilter { error: named("net*"), limit: Some(1), ..all() };
+    let left: Vec<_> = queue.iterate(pages).try_collect().await.unwrap();
+    assert_eq!(numbers(&left), [0, 3]);
 }
 
 /// Pages follow each other without gap or overlap, also through tasks that were enqueued together.

@@ -31,14 +31,17 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
     assert_eq!(state(&queue, held[0].id).await, Some(TaskState::Running));
 
     let mut heartbeats = queue.heartbeat_connection();
-    assert_eq!(heartbeats.heartbeat(theirs).await.unwrap(), Heartbeat { alive: true, cancelled: Vec::new() });
-    let beat = heartbeats.heartbeat(mine).await.unwrap();
+    assert_eq!(
+        heartbeats.heartbeat(theirs, None).await.unwrap(),
+        Heartbeat { alive: true, cancelled: Vec::new() }
+    );
+    let beat = heartbeats.heartbeat(mine, None).await.unwrap();
     assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
-    assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, [], "told once");
+    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, [], "told once");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
     assert_eq!(queue.settle(&stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
-    assert_eq!(heartbeats.heartbeat(mine).await.unwrap().cancelled, []);
+    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, []);
 }
 
 /// The heartbeat in the background reports the request to stop.

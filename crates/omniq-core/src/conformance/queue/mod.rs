@@ -1,6 +1,7 @@
 //! Behaviours of every task queue.
 
 pub mod bulk;
+pub mod by_filter;
 pub mod claims;
 pub mod close;
 pub mod concurrent;

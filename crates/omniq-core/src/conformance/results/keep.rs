@@ -23,6 +23,11 @@ fn full(status: ResultStatus) -> TaskResult {
     result.worker = Some("host:1".to_owned());
     result.attempt = 4;
     result.metadata.insert("note".to_owned(), json!({"deep": [1, 2.5, null, "\\u0000", i64::MAX]}));
+    result.args = match status {
+        ResultStatus::Completed => Some(Payload::json(&["ü", "\0"]).unwrap()),
+        ResultStatus::Failed => Some(Payload::new(Codec::Raw, &b"\x00\xff"[..])),
+        _ => None,
+    };
     result.enqueued_at = Some(now - HOUR * 2);
     result.started_at = Some(now - HOUR);
     result.finished_at = now;

@@ -23,12 +23,14 @@ pub async fn c23_list_and_count_follow_the_filter(fixture: &dyn ResultFixture) {
     let results = fixture.results().await;
     let now = micros(Timestamp::now());
     let ago = |hours: u32| now - HOUR * hours;
-    let all = vec![
+    let mut all = vec![
         result(Failed, "a", "f", ago(0)),
         result(Completed, "a", "g", ago(1)),
         result(Completed, "b", "f", ago(2)),
         result(Cancelled, "b", "g", ago(3)),
     ];
+    all[0].error = Some(TaskError::new("net.Down", "x"));
+    all[3].error = Some(TaskError::new("cancelled", "x"));
     let mut shuffled = all.clone();
     shuffled.rotate_left(2);
     results.store_many(shuffled).await.unwrap();
@@ -42,6 +44,10 @@ pub async fn c23_list_and_count_follow_the_filter(fixture: &dyn ResultFixture) {
         (ResultFilter { func: named("f"), ..any() }, vec![0, 2]),
         (ResultFilter { since: Some(ago(1)), ..any() }, vec![0, 1]),
         (ResultFilter { status: Some(Completed), queue: named("a"), func: named("g"), ..any() }, vec![1]),
+        (ResultFilter { error: named("net.Down"), status: Some(Failed), ..any() }, vec![0]),
+        (ResultFilter { error: named("net.*"), ..any() }, vec![0]),
+        (ResultFilter { error: named("*"), ..any() }, vec![0, 3]),
+        (ResultFilter { error: named("net"), ..any() }, vec![]),
         (ResultFilter { after: Some((ago(1), all[1].task_id)), ..any() }, vec![2, 3]),
     ] {
         let expected: Vec<_> = places.iter().map(|place: &usize| all[*place].task_id).collect();

@@ -83,6 +83,7 @@ impl<'a> Session<'a> {
             outbox: completer.outbox.clone(),
         };
         let local_queue = lasting.local_queue.session(lease.term());
+        lease.tell_used(local_queue.used_slots());
         let executors = Executors {
             registry: worker.registry.clone(),
             origin: Arc::new(origin),

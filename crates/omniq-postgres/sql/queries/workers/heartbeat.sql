@@ -1,6 +1,6 @@
--- Extends a worker's lease and takes the tasks that it is to stop. :last is the id of its last heartbeat, or null if that is not known.
--- Answers with the tasks and the id of this heartbeat. No row: the worker was declared lost.
--- params: worker bigint, last bigint
+-- Extends a worker's lease and takes the tasks that it is to stop. :used is the number of its slots that are used, or null; :last the id of its
+-- last heartbeat, or null if that is not known. Answers with the tasks and the id of this heartbeat. No row: the worker was declared lost.
+-- params: worker bigint, used integer, last bigint
 -- locks: the worker, for no key update
 -- writes: heartbeats, workers
 with me as materialized (
@@ -11,7 +11,7 @@ with me as materialized (
 ), taken as (
     update {schema}.workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
 ), beat as (
-    insert into {schema}.heartbeats (worker, ends_at) select me.id, clock_timestamp() + me.lease from me
+    insert into {schema}.heartbeats (worker, ends_at, used) select me.id, clock_timestamp() + me.lease, :used from me
     returning id
 ), last as (
     delete from {schema}.heartbeats b using me where b.worker = :worker and b.id = :last

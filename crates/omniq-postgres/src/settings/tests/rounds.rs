@@ -57,6 +57,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         application_name: rest.1,
         max_payload: 1000,
         keep_completed: rest.4,
+        keep_args: !rest.4,
         completed_ttl: rest.2[0],
         dead_ttl: rest.2[1],
         result_ttl: rest.2[2],

@@ -21,6 +21,7 @@ pub(super) const ALL: [(&str, &str); 20] = [
     ("application_name", "my app"),
     ("max_payload", "1000"),
     ("keep_completed", "yes"),
+    ("keep_args", "on"),
     ("completed_ttl", "90.5"),
     ("dead_ttl", "7200"),
     ("result_ttl", "none"),
@@ -46,6 +47,7 @@ pub(super) fn the_struct() -> Settings {
         application_name: "my app".into(),
         max_payload: 1000,
         keep_completed: true,
+        keep_args: true,
         completed_ttl: Some(Duration::from_millis(90_500)),
         dead_ttl: Some(Duration::from_secs(7200)),
         result_ttl: None,
@@ -71,6 +73,7 @@ pub(super) fn builder() -> Settings {
         .application_name("my app")
         .max_payload(1000)
         .keep_completed(true)
+        .keep_args(true)
         .completed_ttl(Duration::from_millis(90_500))
         .dead_ttl(Duration::from_secs(7200))
         .result_ttl(None)
@@ -115,6 +118,7 @@ migrate = false
 application_name = "my app"
 max_payload = 1000
 keep_completed = true
+keep_args = true
 completed_ttl = 90.5
 dead_ttl = 7200
 result_ttl = "none"
@@ -141,6 +145,7 @@ migrate: false
 application_name: my app
 max_payload: 1000
 keep_completed: true
+keep_args: true
 completed_ttl: 90.5
 dead_ttl: 7200
 result_ttl: null

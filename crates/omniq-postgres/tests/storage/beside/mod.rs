@@ -1,5 +1,6 @@
 //! Calls beside other sessions: locks that these hold, changes that they make, and calls that were dropped.
 
+mod by_filter;
 mod due;
 mod given_up;
 mod pages;

@@ -44,7 +44,9 @@ pub(super) enum Fact {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sweep {
     /// Removes those that are not running, of this state if one is given.
-    Purge(Option<TaskState>),
+    Remove(Option<TaskState>),
+    /// Retries those of this state.
+    Retry(TaskState),
 }
 
 /// A task that exists.
@@ -102,9 +104,11 @@ pub(super) fn after(model: Model, fact: &Fact, keeps: bool) -> Option<Model> {
 
 /// The task after this sweep, or `None` if it is not of that kind.
 pub(super) fn swept(model: Model, sweep: Sweep) -> Option<Model> {
-    let Known { view, .. } = model?;
+    let known = model?;
+    let view = known.view;
     match sweep {
-        Sweep::Purge(state) => {
+        Sweep::Retry(state) => (state == view.state).then(|| Some(retried(known))),
+        Sweep::Remove(state) => {
             let goes = view.state != TaskState::Running && state.is_none_or(|state| state == view.state);
             goes.then_some(None)
         }

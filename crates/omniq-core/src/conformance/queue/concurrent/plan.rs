@@ -53,6 +53,10 @@ pub enum Act {
     List,
     /// Removes all tasks of a state (its index in `TaskState::ALL`), or of any, that are not running.
     Purge(Option<usize>),
+    /// Removes the same, a page at a time.
+    DeleteAll(Option<usize>),
+    /// Retries all tasks that are scheduled (true) or dead.
+    RetryAll(bool),
     /// Adds this many tasks.
     Enqueue(usize),
     /// Expires the tasks whose time to live has ended, as maintenance does.
@@ -118,6 +122,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => place().prop_map(Act::Get),
         1 => Just(Act::List),
         1 => prop::option::of(0..5_usize).prop_map(Act::Purge),
+        1 => prop::option::of(0..5_usize).prop_map(Act::DeleteAll),
+        2 => prop::bool::weighted(0.3).prop_map(Act::RetryAll),
         1 => (1..=6_usize).prop_map(Act::Enqueue),
         1 => Just(Act::Expire),
     ]

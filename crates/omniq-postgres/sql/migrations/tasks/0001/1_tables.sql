@@ -76,9 +76,15 @@ create table {schema}.workers (
     epoch      integer not null default 0,
     -- Running tasks that a user has cancelled.
     cancelled  uuid[] not null default '{}',
-    -- For the hand-off: the functions that it has, and the channel on which it is notified. Anybody who knows its name can listen on a
-    -- channel, so the name is secret: only roles that may read tasks can read it.
+    -- Where it runs, and the version of OmniQ; null: not known, as in the next two columns.
+    host       text,
+    version    text,
+    -- How many runs may go on at once.
+    slots      integer,
+    -- The functions that it has. A hand-off reads them too.
     funcs      text[],
+    -- For the hand-off: the channel on which it is notified. Anybody who knows its name can listen on a channel, so the name is
+    -- secret: only roles that may read tasks can read it.
     channel    text
 ) with (fillfactor = 50);
 
@@ -87,6 +93,8 @@ create table {schema}.heartbeats (
     worker  bigint not null,
     id      bigint generated always as identity,
     ends_at timestamptz not null,
+    -- How many of its slots were used; null: not known.
+    used    integer,
     primary key (worker, id)
 );
 

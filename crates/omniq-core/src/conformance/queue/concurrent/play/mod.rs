@@ -208,11 +208,21 @@ impl Lane {
                 let facts = listed.iter().map(|task| (task.id, Fact::Seen(Some(view(task))))).collect();
                 self.note(begin, name, facts, Whole::Listed);
             }
-            Act::Purge(state) => {
+            Act::Purge(state) | Act::DeleteAll(state) => {
                 let state = state.map(|place| TaskState::ALL[place]);
                 let filter = TaskFilter { state, ..self.filter() };
-                let count = queue.purge(&filter).await.map_err(unexpected("purge"))?;
-                self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Purge(state), count));
+                let answer = match act {
+                    Act::DeleteAll(_) => queue.delete_all(&filter).await,
+                    _ => queue.purge(&filter).await,
+                };
+                let count = answer.map_err(unexpected("a removal by filter"))?;
+                self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Remove(state), count));
+            }
+            Act::RetryAll(scheduled) => {
+                let state = if *scheduled { TaskState::Scheduled } else { TaskState::Dead };
+                let filter = TaskFilter { state: Some(state), ..self.filter() };
+                let count = queue.retry_all(&filter).await.map_err(unexpected("retry_all"))?;
+                self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Retry(state), count));
             }
             Act::Enqueue(count) => drop(self.add(*count, task(0).queue(&self.name)).await?),
             Act::Expire => {

@@ -2,10 +2,16 @@
 -- $2 state int2
 -- $3 running bool
 -- $4 func text
--- omniq: count_of_func
+-- $5 error text
+-- $6 error_start text
+-- $7 since timestamptz
+-- omniq: count_scanned
 select coalesce(sum((t.count - coalesce(bit_count(t.removed), 0))), 0)::bigint
 from "omniq".tasks t
 where ($1 is null or t.queue = $1)
   and ($2 is null or t.state = $2)
   and ($3 is null or (t.worker is not null) = $3)
   and ($4 is null or t.func = $4)
+  and ($5 is null or t.error->>'type' = $5)
+  and ($6 is null or starts_with(t.error->>'type', $6))
+  and ($7 is null or t.created_at >= $7)

@@ -1,0 +1,61 @@
+-- $1 queue text
+-- $2 state int2
+-- $3 running bool
+-- $4 func text
+-- $5 error text
+-- $6 error_start text
+-- $7 since timestamptz
+-- $8 after_id uuid
+-- $9 after_count int4
+-- $10 limit int8
+-- omniq: delete_all
+with seen as materialized (
+    -- The page of rows that the filter selects, in the order of ids.
+    select t.id, t.count
+    from "omniq".tasks t
+    where ($1 is null or t.queue = $1)
+  and ($2 is null or t.state = $2)
+  and ($3 is null or (t.worker is not null) = $3)
+  and ($4 is null or t.func = $4)
+  and ($5 is null or t.error->>'type' = $5)
+  and ($6 is null or starts_with(t.error->>'type', $6))
+  and ($7 is null or t.created_at >= $7) and t.worker is null and ($8 is null or (t.id, t.count) > ($8, $9))
+    order by t.id, t.count
+    limit $10
+), page as materialized (
+    -- Of them those that it still selects under their locks. If a row that this statement saw is gone once the lock is granted, its tasks
+    -- have moved to other rows, or were removed: then the transaction is rolled back and repeated.
+    select s.id, s.count, l.state
+    from (select * from seen order by id, count) s
+    left join lateral (
+        select t.state, coalesce(($1 is null or t.queue = $1)
+  and ($2 is null or t.state = $2)
+  and ($3 is null or (t.worker is not null) = $3)
+  and ($4 is null or t.func = $4)
+  and ($5 is null or t.error->>'type' = $5)
+  and ($6 is null or starts_with(t.error->>'type', $6))
+  and ($7 is null or t.created_at >= $7) and t.worker is null, false) as fits
+        from "omniq".tasks t
+        where t.id = any (array[s.id]) and t.count = s.count
+        for update
+    ) l on true
+    where case when l.state is null then "omniq".refuse('OQ005', format('the row of task %s is gone', s.id)) else l.fits end
+), last as (
+    select s.id, s.count from seen s order by s.id desc, s.count desc limit 1
+), deleted as (
+    delete from "omniq".tasks t using page p
+    where t.id = any (array[p.id]) and t.count = p.count
+    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+), moved as (
+    select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
+), deltas as (
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    select m.queue,
+           sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
+           sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
+           sum(m.tasks) filter (where m.state = 4)
+    from moved m
+    group by m.queue
+)
+select coalesce((select sum(d.tasks) from deleted d), 0)::bigint, (select count(*) from seen), (select l.id from last l),
+       (select l.count from last l)
