@@ -13,7 +13,7 @@ use super::{DatabaseUrl, Placement, Settings};
 pub type Values = BTreeMap<String, Value>;
 
 /// The names of all settings.
-pub(super) const NAMES: [&str; 21] = [
+pub(super) const NAMES: [&str; 22] = [
     "url",
     "schema",
     "pool_min",

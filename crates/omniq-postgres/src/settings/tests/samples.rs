@@ -9,7 +9,7 @@ use crate::settings::{Placement, Settings};
 pub(super) const URL: &str = "postgresql://p%40ss:p%40ss%3Aw%2Ford%25@db.example:5433/app?sslmode=require";
 
 /// A value other than the default for every setting, as text.
-pub(super) const ALL: [(&str, &str); 20] = [
+pub(super) const ALL: [(&str, &str); 21] = [
     ("schema", "jobs \"x\""),
     ("pool_min", "2"),
     ("pool_max", "5"),
