@@ -21,7 +21,7 @@ pub mod sync;
 mod verbs;
 mod worker;
 
-pub use backend::{Backend, BlockingBackend};
+pub use backend::{Backend, BlockingBackend, WaitMany};
 pub use error::{Error, Result};
 pub use handler::{Context, Failure, Handler, Registry, StopReason};
 pub use lease::{Lease, LeaseState};

@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
 use super::events::EventSink;
 use super::settle::lacks_room;
 use super::{Backend, Report};
 use crate::model::*;
 use crate::{Error, Result};
 
-/// How many tasks are looked up at a time, so that one call does not use up a pool of connections.
-const LOOKUPS: usize = 4;
+/// How many tasks are looked up at a time.
+const LOOKUPS: usize = 1_000;
 
 /// How often a task may begin or end a run between its lookup and the verb that follows, before its cancel fails.
 const ROUNDS: usize = 100;
@@ -73,8 +71,10 @@ impl Backend {
         answers: &mut HashMap<TaskId, Cancelled>,
     ) -> Result<bool> {
         // Looked up first, because the result describes the task and the cancel removes it from the queue.
-        let found: Vec<Option<Task>> =
-            stream::iter(open.clone()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
+        let mut found = Vec::with_capacity(open.len());
+        for ids in open.chunks(LOOKUPS) {
+            found.append(&mut self.queue.get_many(ids).await?);
+        }
         let (running, waiting): (Vec<Task>, Vec<Task>) = found
             .into_iter()
             .flatten()

@@ -20,3 +20,4 @@ mod stores;
 mod support;
 mod timeouts;
 mod triggers;
+mod wait_many;

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use omniq_core::{Result, Task, TaskFilter, TaskId, TaskState};
 use uuid::Uuid;
 
-use super::counts;
+use super::{by_id, counts};
 use crate::db::Db;
-use crate::segments::decode::{self, state};
+use crate::segments::decode::state;
 use crate::segments::{SegmentRow, base_id};
-use crate::sql::uuids;
 use crate::sql::{Columns, Named};
 
 /// The filter of `task_filter.sql`: queue, state, whether running, function. `None`: no task can be in that state.
@@ -66,7 +65,7 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
         let wanted = all - found.len();
         let ids = ids(db, &filter, wanted).await?;
         let Some(last) = ids.last().copied() else { break };
-        let mut tasks = decode::tasks(&db.query(&db.sql.get, &[("ids", &uuids(&ids))]).await?)?;
+        let mut tasks = by_id::get(db, &ids).await?;
         // A task that has changed in between may not match any more.
         tasks.retain(|task| {
             filter.state.is_none_or(|state| task.state == state)
