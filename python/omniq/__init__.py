@@ -24,6 +24,10 @@ from omniq.app import (
     Snooze,
     TaskFailed,
     TaskGroup,
+    as_completed,
+    as_completed_sync,
+    gather,
+    gather_sync,
     injected,
 )
 from omniq.backend.base import AsyncBackend
@@ -95,6 +99,10 @@ __all__ = [
     "TimeoutError",
     "UnavailableError",
     "__version__",
+    "as_completed",
+    "as_completed_sync",
+    "gather",
+    "gather_sync",
     "injected",
     "set_log_level",
 ]
