@@ -90,7 +90,7 @@ def _bars(verdicts):
 
 def _table(rows):
     unit = rows[0]["unit"]
-    order = sorted(rows, key=lambda row: row["median"], reverse=unit != "ms")
+    order = sorted(rows, key=lambda row: row["median"], reverse=unit not in ("ms", "s"))
     shown = [cost for cost in COSTS if any(row[cost] != "" for row in rows)]
     titles = {
         "server_us": "server µs",

@@ -163,6 +163,17 @@ def python_drain(bench, peer):
         drain(bench, peer, f"{PYTHON}drain-results", count, {"RESULTS": 1})
 
 
+def python_gather(bench, peer):
+    """How much longer 10,000 tasks take if `omniq.gather` collects their values meanwhile. OmniQ alone: peers have no
+    such call, or keep no results."""
+    if peer.name == "omniq-python":
+        count = bench.count(10_000)
+        database = bench.empty(peer, "drain", {"RESULTS": 1})
+        said = peer.run(bench.server.url(database), "drain", {"RESULTS": 1, **bench.overrides}, "gather", count)
+        bench.record(peer, f"{PYTHON}gather", said["seconds"], "s")
+        bench.server.drop(database)
+
+
 WORKLOADS = {
     "bulk": bulk,
     "single": single,
@@ -181,6 +192,7 @@ WORKLOADS = {
     f"{PYTHON}single": partial(single, prefix=PYTHON, numbers=(100,)),
     f"{PYTHON}drain": python_drain,
     f"{PYTHON}latency": partial(latency, prefix=PYTHON),
+    f"{PYTHON}gather": python_gather,
 }
 QUICK = (
     "bulk",

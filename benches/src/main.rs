@@ -1,7 +1,9 @@
-//! OmniQ's program in the benchmark, and `server`, which runs the private server for all of them.
+//! OmniQ's program in the benchmark, and `server`, which runs the private server for all of them. `collect COUNT`
+//! measures the collection of results by itself.
 //!
 //! `benches/run.py` starts it; see `benches/README.md`.
 
+mod collect;
 mod omniq_peer;
 mod server;
 
@@ -14,7 +16,11 @@ fn main() -> Result<(), Failed> {
     if std::env::args().nth(1).as_deref() == Some("server") {
         return server::hold(std::env::args().skip(2));
     }
-    let mode = Mode::from_args()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if std::env::args().nth(1).as_deref() == Some("collect") {
+        let count = std::env::args().nth(2).ok_or("collect COUNT")?.parse()?;
+        return runtime.block_on(collect::run(count));
+    }
+    let mode = Mode::from_args()?;
     runtime.block_on(omniq_peer::run(mode))
 }

@@ -26,6 +26,10 @@ from omniq.app import (
     SoftTimeout,
     TaskFailed,
     TaskGroup,
+    as_completed,
+    as_completed_sync,
+    gather,
+    gather_sync,
     injected,
 )
 from omniq.backend.base import AsyncBackend
@@ -99,6 +103,10 @@ __all__ = [
     "TimeoutError",
     "UnavailableError",
     "__version__",
+    "as_completed",
+    "as_completed_sync",
+    "gather",
+    "gather_sync",
     "injected",
     "set_log_level",
 ]

@@ -89,6 +89,16 @@ def an_id(value: UUID, name: str = "id") -> UUID:
     return value
 
 
+def an_id_or_text(value: UUID | str, name: str = "id") -> UUID:
+    """The id, which may be written as a text, as in JSON."""
+    if not isinstance(value, str):
+        return an_id(value, name)
+    try:
+        return UUID(value)
+    except ValueError:
+        raise beyond(name, value, "give a UUID or the text of one, such as str(handle.id)") from None
+
+
 def a_worker(value: int) -> int:
     """The id of a worker; an error unless it is an integer of 64 bits."""
     remedy = "give the number that register_worker has given"

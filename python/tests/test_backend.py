@@ -13,7 +13,7 @@ import pytest
 import written
 from conftest import Witness
 
-from omniq import AsyncPostgresBackend, OmniQError, PostgresBackend, TaskEvent
+from omniq import AsyncPostgresBackend, NewTask, OmniQError, PostgresBackend, TaskEvent
 from omniq.models import Cancelled, EventKind, ResultStatus, TaskState
 from omniq.storage.base import AsyncResultStorage
 from omniq.storage.memory import AsyncMemoryEventStorage, AsyncMemoryResultStorage
@@ -123,6 +123,36 @@ async def test_results_in_a_storage_that_was_given(url: str, written_results: An
     if hasattr(results, "closed"):
         assert results.closed
     assert events.closed
+
+
+@pytest.mark.parametrize("results", ["postgres", "memory", written.DictResults, written.BlockingDictResults])
+async def test_results_of_many_tasks_come_as_they_end(url: str, results: Any) -> None:
+    async with AsyncPostgresBackend(url, results=results if isinstance(results, str) else results()) as backend:
+        ids = await backend.enqueue_many([NewTask("f", n) for n in range(5)])
+        done = await backend.queue.dequeue_many(limit=3)
+        for task in done[:2]:
+            await backend.complete(task, task.args)
+        seen = []
+        async for result in backend.wait_many([*ids, ids[0]], 20):
+            seen.append(result.value)
+            if len(seen) == 2:
+                for task in (done[2], *await backend.queue.dequeue_many(limit=2)):
+                    await backend.complete(task, task.args)
+        assert seen == [0, 1, 2, 3, 4]
+        stranger = uuid.uuid4()
+        with pytest.raises(OmniQError, match=f"no result of task {stranger} within 0ns") as caught:
+            seen = [result.value async for result in backend.wait_many([stranger, ids[0]], 0)]
+        assert caught.value.is_timeout
+        assert [result async for result in backend.wait_many([], 0)] == []
+
+
+def test_a_blocking_backend_iterates_over_results_as_they_come(url: str) -> None:
+    with PostgresBackend(url) as backend:
+        ids = backend.enqueue_many([NewTask("f", n) for n in range(3)])
+        for task in backend.queue.dequeue_many(limit=3):
+            backend.complete(task, task.args)
+        assert [result.value for result in backend.wait_many(ids, 20)] == [0, 1, 2]
+        assert len(list(backend.wait_many_sync(ids, 20))) == 3
 
 
 async def test_a_queue_written_in_python_with_results_on_postgres(url: str) -> None:

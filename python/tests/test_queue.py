@@ -39,6 +39,13 @@ async def refused(call: Any, question: str) -> OmniQError:
     return caught.value
 
 
+async def test_several_tasks_come_in_the_order_of_their_ids(queue: Any) -> None:
+    ids = await queue.enqueue_many([NewTask("f", n) for n in range(3)])
+    found = await queue.get_many([ids[2], uuid.uuid4(), ids[0], ids[2]])
+    assert [task and task.args for task in found] == [2, None, 0, 2]
+    assert await queue.get_many([]) == []
+
+
 async def test_a_task_keeps_all_that_it_was_given(queue: Any) -> None:
     start = datetime(2020, 1, 2, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
     id = await queue.enqueue(

@@ -116,8 +116,11 @@ async def test_ids(app: AsyncOmniQ) -> None:
         await refused(r"^ids\[1\] = .* is refused", verb, [uuid4(), given])
         await refused("^ids = .* is refused, being of type str: give a list of UUIDs", verb, given)
         await refused("^ids = 3 is refused", verb, 3)
-    with pytest.raises(OmniQError, match=r"id = .* is refused"):
-        work.handle(given)
+    for call in (work.handle, app.handle):
+        anything: Any = call
+        for one, words in [("x", "give a UUID or the text of one"), (3, "being of type int: give a UUID")]:
+            with pytest.raises(OmniQError, match=f"^id = .* is refused.*{words}"):
+                anything(one)
 
 
 async def test_tasks_and_settlements(app: AsyncOmniQ) -> None:
@@ -167,6 +170,8 @@ async def test_spans(app: AsyncOmniQ, span: Any) -> None:
     backend = app.backend
     await refused("^timeout .*is refused", backend.wait, uuid4(), span)
     await refused("^timeout .*is refused", backend.results.wait, uuid4(), span)
+    with pytest.raises(OmniQError, match=r"^timeout .*is refused"):
+        await anext(backend.wait_many([uuid4()], span))
     await refused("^timeout .*is refused", backend.queue.dequeue, timeout=span)
     await refused("^timeout .*is refused", backend.queue.dequeue_many, limit=1, timeout=span)
     handle = await work.enqueue()

@@ -1,14 +1,32 @@
 """OmniQ's Python package through its public API, on uvloop: the wheel of a release, as a user would have it.
 
-`HANDLER=def` runs tasks in threads instead of on the event loop, `RESULTS=1` stores what they return.
+`HANDLER=def` runs tasks in threads instead of on the event loop, `RESULTS=1` stores what they return. `gather N`
+measures how much longer N tasks take if their values are collected meanwhile.
 """
 
+import asyncio
+import json
 import os
 
 import uvloop
 
+import omniq
 from omniq import AsyncOmniQ
-from protocol import MODE, URL, bulk, connections, handle, handle_blocking, job, produce, queues, serve, setting
+from protocol import (
+    ARGS,
+    MODE,
+    URL,
+    bulk,
+    connections,
+    handle,
+    handle_blocking,
+    job,
+    now,
+    produce,
+    queues,
+    serve,
+    setting,
+)
 
 RESULTS = "postgres" if setting("RESULTS", 0) else "off"
 app = AsyncOmniQ(URL, results=RESULTS, pool_max=connections(8))
@@ -41,6 +59,22 @@ def options():
     return {option: int(os.environ[key]) for key, option in known.items() if key in os.environ}
 
 
+async def gather(count):
+    async def seconds(*also):
+        handles = await noop.enqueue_many(job(number) for number in range(count))
+        start = now()
+        await asyncio.gather(app.drain(queues=queues()), *(collect(handles) for collect in also))
+        return (now() - start) / 1e9
+
+    async def collect(handles):
+        assert await omniq.gather(handles) == list(range(count))
+
+    await seconds()
+    alone = min([await seconds() for _ in range(3)])
+    both = min([await seconds(collect) for _ in range(3)])
+    print(json.dumps({"jobs": count, "seconds": both - alone, "work": alone}), flush=True)
+
+
 async def main():
     async with app:
         if MODE == "bulk":
@@ -48,6 +82,8 @@ async def main():
         elif MODE == "work":
             serve()
             await app.worker(queues=queues(), **options()).run()
+        elif MODE == "gather":
+            await gather(int(ARGS[0]))
         elif MODE != "setup":
             await produce(one)
 

@@ -8,6 +8,7 @@ mod rest;
 mod settle;
 mod transaction;
 mod wait;
+mod wait_many;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(crate) use events::LACK;
 use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
+pub use wait_many::WaitMany;
 
 use crate::model::*;
 use crate::port::{EventStorage, ResultStorage, TaskQueue};

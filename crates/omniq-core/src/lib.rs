@@ -24,7 +24,7 @@ mod worker;
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
 pub use jiff;
 
-pub use backend::{Backend, BlockingBackend};
+pub use backend::{Backend, BlockingBackend, WaitMany};
 pub use error::{Error, Result};
 #[doc(hidden)]
 pub use handler::{Async, Blocking};

@@ -26,6 +26,7 @@ pub(crate) enum Answer {
     Ids(Vec<TaskId>),
     Task(Option<Box<Task>>),
     Tasks(Vec<Task>),
+    TasksOrNone(Vec<Option<Task>>),
     State(TaskState),
     States(Vec<TaskState>),
     Cancelled(Cancelled),
@@ -63,6 +64,9 @@ impl Convert {
             Answer::Ids(ids) => PyList::new(py, ids.iter().map(TaskId::as_uuid))?.into_py_any(py),
             Answer::Task(found) => found.map(|found| task(&found)).transpose()?.into_py_any(py),
             Answer::Tasks(tasks) => list_of(py, &tasks, task),
+            Answer::TasksOrNone(tasks) => {
+                list_of(py, &tasks, |found| found.as_ref().map(task).transpose()?.into_bound_py_any(py))
+            }
             Answer::State(state) => to_state(py, state).map(Bound::unbind),
             Answer::States(states) => list_of(py, states, |state| to_state(py, state)),
             Answer::Cancelled(cancelled) => to_cancelled(py, cancelled).map(Bound::unbind),

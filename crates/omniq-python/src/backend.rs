@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, Settings as CoreSettings};
+use omniq::port::WaitMany as Waiting;
 use omniq::{Backend as Core, Error, Limits, NewTask, Result};
 use omniq_embedded::Server;
 use pyo3::prelude::*;
@@ -27,6 +28,7 @@ use crate::results::Results;
 use crate::settings::Settings;
 use crate::slot::{Opening, Slot};
 use crate::transaction::{DatabaseArg, NewTasks, database_id};
+use crate::wait_many::WaitMany;
 
 /// A backend. Every verb returns a `Pending`.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -260,6 +262,11 @@ impl Backend {
         self.verb(py, move |backend| async move {
             Ok(Answer::Result(Some(Box::new(backend.wait(id.into(), timeout.0).await?))))
         })
+    }
+
+    /// A wait for the results of many tasks, which its `next` names. The timeout counts from now.
+    fn wait_many(&self, timeout: Span) -> WaitMany {
+        WaitMany::new(&self.slot, self.convert, Waiting::new(timeout.0))
     }
 
     /// Completes the task and, if results are on, stores `value`. `None` is stored like any other value.

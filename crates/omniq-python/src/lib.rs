@@ -20,6 +20,7 @@ mod settings;
 mod slot;
 mod template;
 mod transaction;
+mod wait_many;
 mod wake;
 mod work;
 
@@ -58,6 +59,8 @@ mod _omniq {
     use crate::template::Template;
     #[pymodule_export]
     use crate::transaction::NewTasks;
+    #[pymodule_export]
+    use crate::wait_many::WaitMany;
     #[pymodule_export]
     use crate::work::Worker;
     #[pymodule_export]

@@ -239,6 +239,11 @@ impl Queue {
         self.verb(py, move |queue| async move { Ok(Answer::Task(queue.get(id.into()).await?.map(Box::new))) })
     }
 
+    fn get_many(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
+        let ids = task_ids(ids);
+        self.verb(py, |queue| async move { queue.get_many(&ids).await.map(Answer::TasksOrNone) })
+    }
+
     fn update(&self, py: Python<'_>, id: Uuid, change: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let change = from_update(change, self.convert, &self.codec)?;
         self.verb(py, move |queue| async move {

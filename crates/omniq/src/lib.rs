@@ -43,7 +43,7 @@ pub mod port {
     pub use omniq_core::{
         Claim, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Location,
         Lost, Outcome, QueueMaintenance, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
-        TransactionStatement, Verb, WorkerInfo, WorkerQueue, check_name, read_object,
+        TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue, check_name, read_object,
     };
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -219,6 +219,29 @@ class Backend(Parts):
         return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait_sync = wait
+
+    def wait_many(self, ids: Iterable[UUID], timeout: float | timedelta) -> Iterator[TaskResult]:
+        """Waits for the results of many tasks, and gives them as they come: each once, those that are there at once.
+        All that is stored before the timeout is over comes, however slowly it is read.
+
+        A result that has expired or was deleted, and one of a task that does not exist, is waited for until the timeout
+        is over. A dead letter that was retried comes when it has ended again. While the database is away, it waits.
+
+        Args:
+            ids: The tasks' ids.
+            timeout: How long to wait at most for all of them together, in seconds or as `timedelta`.
+
+        Raises:
+            TimeoutError: If some results have not come in time.
+            ConfigError: If results are off.
+        """
+        waiting = self._core.wait_many(a_span(timeout, "timeout"))
+        found = wait(waiting.next(many_ids(ids)))
+        while found:
+            yield from found
+            found = wait(waiting.next([]))
+
+    wait_many_sync = wait_many
 
     def complete(self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None) -> None:
         """Reports success of a dequeued task, with its result and event.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from omniq._checks import an_id
+from omniq._checks import an_id, many_ids
 from omniq._generated.worker_verbs import WorkerVerbs
 from omniq._loop import wait
 from omniq.models import (
@@ -157,6 +157,12 @@ class TaskQueue(WorkerVerbs):
         """The task, or ``None`` if the queue does not hold it (any more)."""
 
     get_sync = get
+
+    def get_many(self, ids: Sequence[UUID]) -> builtins.list[Task | None]:
+        """The tasks with these ids, in the same order; ``None`` for one that the queue does not hold (any more)."""
+        return wait(self._core.get_many(many_ids(ids)))
+
+    get_many_sync = get_many
 
     @abstractmethod
     def update(

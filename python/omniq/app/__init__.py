@@ -9,6 +9,7 @@ from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.options import CallOptions, TaskDefaults, TaskOptions
+from omniq.app.waiting import as_completed, as_completed_sync, gather, gather_sync
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.run import StopReason
 
@@ -37,5 +38,9 @@ __all__ = [
     "TaskOptions",
     "Worker",
     "WorkerOptions",
+    "as_completed",
+    "as_completed_sync",
+    "gather",
+    "gather_sync",
     "injected",
 ]

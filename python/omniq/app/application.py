@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
+from omniq._checks import an_id_or_text
 from omniq._loop import run, wait
 from omniq.app.base import BaseApp
 from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.group import AsyncTaskGroup, TaskGroup
+from omniq.app.handle import AsyncHandle, Handle
+from omniq.app.mapping import AsyncMaps, Maps
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.service import serve
@@ -60,7 +64,7 @@ class _App(BaseApp):
         serve(self, options, loop)
 
 
-class AsyncOmniQ(_App, AsyncDefines):
+class AsyncOmniQ(_App, AsyncDefines, AsyncMaps):
     """An application for event loops: its tasks, and the backend that keeps them.
 
     >>> app = AsyncOmniQ("postgresql://localhost/app")
@@ -95,6 +99,18 @@ class AsyncOmniQ(_App, AsyncDefines):
             ConfigError: For a name that another function has; no group is included then.
         """
         self._include(groups, sys._getframe(1).f_globals.get("__name__"))
+
+    def handle(self, id: UUID | str) -> AsyncHandle[Any]:
+        """The handle of any task that was enqueued before, also elsewhere. Its value is decoded by the return annotation
+        of the task's function if the application has that function, else as the codec gives it.
+
+        Args:
+            id: The task's id, or the text of it, such as ``str(handle.id)`` gave.
+
+        Raises:
+            InvalidError: For anything else. Whether there is such a task is not looked up.
+        """
+        return AsyncHandle(self, an_id_or_text(id))
 
     def worker(self, **options: Unpack[WorkerOptions]) -> AsyncWorker:
         """A worker on the running event loop: ``async with app.worker(): …``, or ``await app.worker().run()``.
@@ -164,7 +180,7 @@ class AsyncOmniQ(_App, AsyncDefines):
         await self.close()
 
 
-class OmniQ(_App, Defines):
+class OmniQ(_App, Defines, Maps):
     """An application for blocking code: its tasks, and the backend that keeps them. Usable from any thread.
 
     >>> app = OmniQ("postgresql://localhost/app")
@@ -190,6 +206,10 @@ class OmniQ(_App, Defines):
     def include(self, *groups: TaskGroup) -> None:
         """Adds the tasks of groups; see `AsyncOmniQ.include`."""
         self._include(groups, sys._getframe(1).f_globals.get("__name__"))
+
+    def handle(self, id: UUID | str) -> Handle[Any]:
+        """The handle of any task that was enqueued before, also elsewhere; see `AsyncOmniQ.handle`."""
+        return Handle(self, an_id_or_text(id))
 
     def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
         """A worker in a new thread: ``with app.worker(): …``; or on this thread: ``app.worker().run()``.

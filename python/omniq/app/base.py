@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from omniq.app.function import AsyncTaskFunction, BaseFunction
 from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
 from omniq.app.lifespan import Lifespan
 from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.app.values import Value
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
 from omniq.settings import Settings, Source, settings_of
@@ -277,6 +279,22 @@ class BaseApp:
 
     def _reduced(self, _function: Any, place: str) -> Any:
         return place
+
+    # For handles of tasks whose function is not at hand.
+
+    def _returns_of(self, func: str) -> Value:
+        function = self.functions.get(func)
+        return Value(Any, self.allow_pickle) if function is None else function.returns
+
+    def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
+        """A function that pickle finds by its name, and that leads to this application."""
+        for function in self.functions.values():
+            if "<locals>" not in getattr(function.function, "__qualname__", "<locals>"):
+                return function
+        raise PicklingError(
+            f"a handle of {self!r} cannot be pickled: the application has no task at the top level of a module, by which it"
+            " is found again; send str(handle.id), and call handle(…) with it there"
+        )
 
     def middleware(self, function: F) -> F:
         """Adds a generator function that surrounds every run. It takes the `Context`; its code before the ``yield``

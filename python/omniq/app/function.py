@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol,
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_flag, a_text_or_none, an_id, check_options, several
+from omniq._checks import a_flag, a_text_or_none, an_id_or_text, check_options, several
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.around_enqueue import around, around_sync
@@ -234,7 +234,7 @@ class BaseFunction(Generic[Q, S, P, R]):
         app, codec, template = self._now()
         return template.enqueue(app._core, self.arguments.write(args, kwargs, codec))
 
-    def _written(self, calls: Iterable[Any]) -> list[bytes]:
+    def _written(self, calls: Iterable[Any], first: int = 0) -> list[bytes]:
         arguments = self.arguments
         written: list[bytes] = []
         codec = self._now().codec
@@ -248,13 +248,14 @@ class BaseFunction(Generic[Q, S, P, R]):
             if not error.message.startswith("task "):
                 raise
             # The number of the call is added, because its arguments do not show which of several calls it is.
-            words = f"calls[{len(written)}] of {error.message}{arguments.hint(call)}"
+            words = f"calls[{first + len(written)}] of {error.message}{arguments.hint(call)}"
             raise of_kind(error.kind, words) from error.__cause__
         return written
 
-    def _enqueue_many(self, calls: Iterable[Any]) -> _omniq.Pending[list[UUID]]:
+    def _enqueue_many(self, calls: Iterable[Any], first: int = 0) -> _omniq.Pending[list[UUID]]:
+        """The enqueue of these calls; `first` is the number of the first one in messages."""
         app, _, template = self._now()
-        return template.enqueue_many(app._core, self._written(calls))
+        return template.enqueue_many(app._core, self._written(calls, first))
 
     def _inside(
         self, written: list[bytes]
@@ -311,6 +312,18 @@ class BaseFunction(Generic[Q, S, P, R]):
         if self.app._is_eager:
             await self.app._enqueued(ids)
         return ids
+
+    # For its handles.
+
+    def _application(self) -> BaseApp:
+        return self.app
+
+    def _returns_of(self, _func: str) -> Value:
+        return self.returns
+
+    def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
+        # A copy with other options has no name in a module.
+        return self.app.functions.get(self.name, self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -371,9 +384,9 @@ class TaskFunction(BaseFunction[Q, S, P, R]):
     enqueue = enqueue_sync
     enqueue_many = enqueue_many_sync
 
-    def handle(self, id: UUID) -> Handle[R]:
-        """The handle of a task of this function that was enqueued before."""
-        return Handle(self, an_id(id))
+    def handle(self, id: UUID | str) -> Handle[R]:
+        """The handle of a task of this function that was enqueued before, by its id or the id's text."""
+        return Handle(self, an_id_or_text(id))
 
 
 class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
@@ -419,6 +432,6 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         """Adds tasks, blocking this thread; see `enqueue_many`."""
         return [AsyncHandle(self, id) for id in self._enqueue_many_sync(calls)]
 
-    def handle(self, id: UUID) -> AsyncHandle[R]:
-        """The handle of a task of this function that was enqueued before."""
-        return AsyncHandle(self, an_id(id))
+    def handle(self, id: UUID | str) -> AsyncHandle[R]:
+        """The handle of a task of this function that was enqueued before, by its id or the id's text."""
+        return AsyncHandle(self, an_id_or_text(id))

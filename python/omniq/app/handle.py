@@ -3,81 +3,109 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from omniq._checks import a_span
 from omniq._loop import run, wait
 from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
-from omniq.app.values import shown
+from omniq.app.values import Value, shown
 from omniq.errors import CodecError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 
 if TYPE_CHECKING:
+    from omniq._omniq import Backend
+    from omniq.app.base import BaseApp
     from omniq.app.function import BaseFunction
 
-__all__ = ["AsyncHandle", "Handle"]
+__all__ = ["AsyncHandle", "BaseHandle", "Handle", "limit"]
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 #: The timeout of a wait without end.
 _FOR_EVER = timedelta(days=3650)
 
 
-class BaseHandle(Generic[R]):
+def limit(timeout: float | timedelta | None) -> float | timedelta:
+    """The timeout of a wait; ``None``: without end."""
+    return _FOR_EVER if timeout is None else a_span(timeout, "timeout")
+
+
+class Source(Protocol):
+    """What a handle comes from: a function, or an application for a task of any function."""
+
+    def _application(self) -> BaseApp: ...
+
+    def _returns_of(self, func: str, /) -> Value:
+        """How the value of a task with this function is read."""
+        ...
+
+    def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
+        """A function that pickle finds by its name, and that leads to this source."""
+        ...
+
+
+class BaseHandle(Generic[R_co]):
     """The handle of a task that was enqueued, with blocking methods."""
 
-    __slots__ = ("_function", "id")
+    __slots__ = ("_ended", "_source", "id")
 
-    def __init__(self, function: BaseFunction[..., Any, ..., R], id: UUID) -> None:
+    def __init__(self, source: Source, id: UUID) -> None:
         #: The task's id.
         self.id = id
-        self._function = function
+        self._source = source
+        #: The result that `as_completed` gave.
+        self._ended: TaskResult | None = None
+
+    @property
+    def _core(self) -> Backend:
+        return self._source._application()._core
 
     def _events(self) -> Any:
-        return self._function.app._core.events().query(EventFilter(task_id=self.id))
+        return self._core.events().query(EventFilter(task_id=self.id))
 
     def _wait(self, timeout: float | timedelta | None) -> Any:
-        return self._function.app._core.wait(self.id, _FOR_EVER if timeout is None else a_span(timeout, "timeout"))
+        return self._core.wait(self.id, limit(timeout))
 
-    def _value(self, result: TaskResult) -> R:
+    def _value(self, result: TaskResult) -> R_co:
         if result.status is not ResultStatus.COMPLETED:
             raise TaskFailed(result)
         payload = result.payload
         if payload is None:
             return None  # type: ignore[return-value]
-        returns = self._function.returns
+        returns = self._source._returns_of(result.func)
         try:
-            value: R = returns.read(payload.data, payload.codec)
+            value: R_co = returns.read(payload.data, payload.codec)
         except Exception as error:
-            what = f"the value of task {self.id} cannot be read as {self._function.name} is annotated, -> {shown(returns.kind)}"
+            what = f"the value of task {self.id} cannot be read as {result.func} is annotated, -> {shown(returns.kind)}"
             # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
             is_misfit = not isinstance(error, OmniQError)
             writer = "; it was written by another version of the function, or another program" if is_misfit else ""
             raise CodecError(f"{what}: {text_of(error)}{writer}") from error
         return value
 
-    def result_sync(self, timeout: float | timedelta | None = None) -> R:
+    def result_sync(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end, blocking this thread, and returns its value; see `AsyncHandle.result`."""
-        return self._value(wait(self._wait(timeout)))
+        return self._value(self._ended or wait(self._wait(timeout)))
 
     def status_sync(self) -> TaskState | None:
         """The state of the task, blocking; see `AsyncHandle.status`."""
-        core = self._function.app._core
+        core = self._core
         task = wait(core.queue().get(self.id))
         return _status(task, None if task is not None else wait(core.result(self.id)))
 
     def cancel_sync(self) -> Cancelled:
         """Cancels the task, blocking; see `AsyncHandle.cancel`."""
-        return wait(self._function.app._core.cancel(self.id))
+        return wait(self._core.cancel(self.id))
 
     def events_sync(self) -> list[TaskEvent]:
         """The events of the task, blocking; see `AsyncHandle.events`."""
         return wait(self._events())
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._function.name} {self.id}>"
+        words = (type(self).__name__, getattr(self._source, "name", None), str(self.id))
+        return f"<{' '.join(word for word in words if word)}>"
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, BaseHandle) else NotImplemented
@@ -85,8 +113,13 @@ class BaseHandle(Generic[R]):
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def __reduce__(self) -> Any:
+        # The function is pickled by its name in its module, and leads to the application.
+        function = self._source._by_name()
+        return _loaded, (function, self.id, self._source is self._source._application())
 
-class Handle(BaseHandle[R]):
+
+class Handle(BaseHandle[R_co]):
     """The handle of a task that was enqueued; blocking. Each method has two names: the plain one, and one with the
     suffix ``_sync``."""
 
@@ -94,7 +127,7 @@ class Handle(BaseHandle[R]):
 
     # Not aliases: type checkers lose the type of the value in an alias of a generic class's method.
 
-    def result(self, timeout: float | timedelta | None = None) -> R:
+    def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end and returns its value; see `AsyncHandle.result`."""
         return self.result_sync(timeout)
 
@@ -111,12 +144,16 @@ class Handle(BaseHandle[R]):
         return self.events_sync()
 
 
-class AsyncHandle(BaseHandle[R]):
-    """The handle of a task that was enqueued. The methods with ``_sync`` names are for code without an event loop."""
+class AsyncHandle(BaseHandle[R_co]):
+    """The handle of a task that was enqueued. The methods with ``_sync`` names are for code without an event loop.
+
+    Handles of one task are equal, and are pickled; in JSON a handle is the text of its `id`, of which ``app.handle`` or
+    the function's ``handle`` makes one again. One that `as_completed` has given keeps the result.
+    """
 
     __slots__ = ()
 
-    async def result(self, timeout: float | timedelta | None = None) -> R:
+    async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end and returns the function's value, decoded by its return annotation.
 
         Args:
@@ -128,11 +165,11 @@ class AsyncHandle(BaseHandle[R]):
             ConfigError: If results are off.
             CodecError: If the value does not fit the annotation, or cannot be read here; the text has the task's id.
         """
-        return self._value(await run(self._wait(timeout)))
+        return self._value(self._ended or await run(self._wait(timeout)))
 
     async def status(self) -> TaskState | None:
         """The state of the task; ``None`` if the queue does not hold it and no result is stored (any more)."""
-        core = self._function.app._core
+        core = self._core
         task = await run(core.queue().get(self.id))
         return _status(task, None if task is not None else await run(core.result(self.id)))
 
@@ -145,7 +182,7 @@ class AsyncHandle(BaseHandle[R]):
         Returns:
             `Cancelled.DONE`, `Cancelled.REQUESTED` for a running task, or `Cancelled.NOT_FOUND`.
         """
-        return await run(self._function.app._core.cancel(self.id))
+        return await run(self._core.cancel(self.id))
 
     async def events(self) -> list[TaskEvent]:
         """The first 100 events of the task, the oldest first.
@@ -154,6 +191,12 @@ class AsyncHandle(BaseHandle[R]):
             ConfigError: If events are off.
         """
         return await run(self._events())
+
+
+def _loaded(function: BaseFunction[..., Any, ..., Any], id: UUID, of_any: bool) -> Any:
+    """A handle that was pickled; `of_any`: as ``app.handle`` made it."""
+    source: Any = function.app if of_any else function
+    return source.handle(id)
 
 
 def _status(task: Task | None, result: TaskResult | None) -> TaskState | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -209,6 +209,28 @@ class AsyncBackend(Parts):
             ConfigError: If results are off.
         """
         return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+
+    async def wait_many(self, ids: Iterable[UUID], timeout: float | timedelta) -> AsyncIterator[TaskResult]:
+        """Waits for the results of many tasks, and gives them as they come: each once, those that are there at once.
+        All that is stored before the timeout is over comes, however slowly it is read.
+
+        A result that has expired or was deleted, and one of a task that does not exist, is waited for until the timeout
+        is over. A dead letter that was retried comes when it has ended again. While the database is away, it waits.
+
+        Args:
+            ids: The tasks' ids.
+            timeout: How long to wait at most for all of them together, in seconds or as `timedelta`.
+
+        Raises:
+            TimeoutError: If some results have not come in time.
+            ConfigError: If results are off.
+        """
+        waiting = self._core.wait_many(a_span(timeout, "timeout"))
+        found = await run(waiting.next(many_ids(ids)))
+        while found:
+            for result in found:
+                yield result
+            found = await run(waiting.next([]))
 
     async def complete(
         self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None

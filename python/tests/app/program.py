@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
 from uuid import UUID
 
 from typing_extensions import assert_type
 
-from omniq import AsyncHandle, AsyncOmniQ, Context, Depends, Handle, OmniQ, injected
+from omniq import (
+    AsyncHandle,
+    AsyncOmniQ,
+    Context,
+    Depends,
+    Handle,
+    OmniQ,
+    as_completed,
+    as_completed_sync,
+    gather,
+    gather_sync,
+    injected,
+)
 
 app = AsyncOmniQ("postgresql://localhost/app", schema="jobs", events="postgres")
 blocking = OmniQ()
@@ -55,7 +68,24 @@ async def main() -> None:
         assert_type(await with_context.with_options(delay=5, priority=1).enqueue(a=1), AsyncHandle[UUID])
         assert_type(await with_dependency.enqueue(1), AsyncHandle[int])
         assert_type(await plain.enqueue_many([(1,), {"a": 1}]), list[AsyncHandle[float]])
+        handles = await plain.enqueue_many([(1,), (2,)])
+        assert_type(await gather(handles), list[float])
+        assert_type(await gather(handle, *handles, timeout=5, cancel_rest=True, progress=True), list[float])
+        assert_type(await gather(handles, return_exceptions=True), list[float | Exception])
+        assert_type(gather_sync(handles), list[float])
+        either: list[AsyncHandle[float | UUID]] = [handle, await with_context.enqueue(1)]
+        assert_type(await gather(either), list[float | UUID])
+        assert_type(as_completed(handles), AsyncIterator[AsyncHandle[float]])
+        async for ended in as_completed(handles, timeout=5, progress=print):
+            assert_type(await ended.result(), float)
+        assert_type(await app.map(threaded, ["Ann"], concurrency=3), list[str])
+        assert_type(await app.map(threaded, ["Ann"], return_exceptions=True), list[str | Exception])
+        assert_type(app.map_sync(with_context, [1]), list[UUID])
+        assert_type(app.handle("an id"), AsyncHandle[Any])
+        assert_type(plain.handle(handle.id), AsyncHandle[float])
         await plain.enqueue("x")  # type: ignore  # refused
+        await gather(handles, progress="dots")  # type: ignore  # refused
+        await app.map(add, [1])  # type: ignore  # refused
         await plain.enqueue(1, y=2)  # type: ignore  # refused
         await plain.enqueue()  # type: ignore  # refused
         await with_context.enqueue("x")  # type: ignore  # refused
@@ -67,4 +97,11 @@ def in_blocking_code() -> None:
     with blocking, blocking.worker():
         assert_type(add.enqueue(1, b=2), Handle[int])
         assert_type(add.enqueue(1).result(5), int)
+        handles = add.enqueue_many([(1,), (2,)])
+        assert_type(gather(handles), list[int])
+        assert_type(gather(handles, return_exceptions=True), list[int | Exception])
+        assert_type(as_completed(handles), Iterator[Handle[int]])
+        assert_type(as_completed_sync(handles), Iterator[Handle[int]])
+        assert_type(blocking.map(add, [(1, 2)]), list[int])
+        assert_type(blocking.handle(handles[0].id), Handle[Any])
         add.enqueue("x")  # type: ignore  # refused

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
 use super::events::EventSink;
 use super::settle::lacks_room;
 use super::{Backend, Report};
@@ -12,8 +10,8 @@ use crate::model::*;
 use crate::port::iterate;
 use crate::{Error, Result, verbs};
 
-/// How many tasks are looked up at a time, so that one call does not use up a pool of connections.
-const LOOKUPS: usize = 4;
+/// How many tasks are looked up at a time.
+const LOOKUPS: usize = 1_000;
 
 /// How often a task may begin or end a run between its lookup and the verb that follows, before its cancel fails.
 const ROUNDS: usize = 100;
@@ -138,9 +136,11 @@ impl Backend {
     }
 
     async fn look_up(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
-        let found: Vec<Option<Task>> =
-            stream::iter(ids.to_vec()).map(|id| self.queue.get(id)).buffered(LOOKUPS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(LOOKUPS) {
+            found.extend(self.queue.get_many(ids).await?.into_iter().flatten());
+        }
+        Ok(found)
     }
 }
 

@@ -68,6 +68,7 @@ macro_rules! queue_conformance {
             look::c18_list_in_pages,
             look::c18_iterate_while_tasks_are_removed,
             look::c18_list_shows_whole_tasks,
+            look::c18_get_many_keeps_the_order,
             look::c18_get_finds_nothing_beside_a_batch,
             look::c19_figures_of_every_queue,
             manage::c18_cancel_withdraws_a_waiting_task,
@@ -156,6 +157,10 @@ macro_rules! result_conformance {
             waiting::c23_wait_returns_early,
             waiting::c23_wait_times_out,
             waiting::c13_close_ends_a_wait,
+            waiting_many::c23_wait_many_gives_results_as_they_come,
+            waiting_many::c23_wait_many_gives_thousands,
+            waiting_many::c23_wait_many_times_out,
+            waiting_many::c13_close_ends_a_wait_for_many,
         }
     };
 }

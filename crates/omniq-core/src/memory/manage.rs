@@ -24,12 +24,16 @@ impl Tasks {
     }
 
     pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
-        match self.get(id) {
-            Some(entry) if entry.task.state == TaskState::Running => {
-                self.change(id, |entry| entry.stop = true);
+        let claim = self
+            .get(id)
+            .filter(|entry| entry.task.state == TaskState::Running)
+            .and_then(|entry| entry.task.claim);
+        match claim {
+            Some(claim) => {
+                self.ask_to_stop(claim.worker, id);
                 Cancelled::Requested
             }
-            _ => Cancelled::NotFound,
+            None => Cancelled::NotFound,
         }
     }
 

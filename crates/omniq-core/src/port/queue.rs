@@ -191,6 +191,15 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// The task, or `None` if the queue does not hold it (any more).
     async fn get(&self, id: TaskId) -> Result<Option<Task>>;
 
+    /// The tasks with these ids, in the same order; `None` for one that the queue does not hold (any more).
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
+        let mut tasks = Vec::with_capacity(ids.len());
+        for id in ids {
+            tasks.push(self.get(*id).await?);
+        }
+        Ok(tasks)
+    }
+
     /// Changes a task that no worker holds and returns it. Errors: `is_not_found`, `is_conflict` if it is running or
     /// ended.
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task>;

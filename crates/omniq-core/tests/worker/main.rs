@@ -21,3 +21,4 @@ mod stores;
 mod support;
 mod timeouts;
 mod triggers;
+mod wait_many;

@@ -1,10 +1,11 @@
-//! Verbs on tasks by id. Each task is singled out first, so that the verb finds it in a row of its own.
+//! Verbs on tasks by id. One that changes a task singles it out first, so that it finds it in a row of its own.
 
 use omniq_core::{Cancelled, Error, Result, Task, TaskId, TaskUpdate};
 use tokio_postgres::Row;
 
 use super::claims::Claims;
 use super::counts;
+use crate::db::Db;
 use crate::segments::decode;
 use crate::sql::jsonb::{self, JsonbText};
 use crate::sql::time::{Time, optional};
@@ -25,6 +26,11 @@ async fn singled_out(
     let answer = db.all_or_none(&mut db.patience(), &calls).await;
     counts::changed(db);
     answer
+}
+
+/// The tasks with these ids, in no particular order.
+pub(super) async fn get(db: &Db, ids: &[TaskId]) -> Result<Vec<Task>> {
+    decode::tasks(&db.query(&db.sql.get, &[("ids", &uuids(ids))]).await?)
 }
 
 /// Asks the workers of running tasks to stop them, and with `withdraw` removes the tasks that wait.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use omniq_core::{Error, Result, Task, TaskFilter, TaskId, TaskState, error_type, in_part};
 use uuid::Uuid;
 
-use super::counts;
+use super::{by_id, counts};
 use crate::db::Db;
-use crate::segments::decode::{self, state};
+use crate::segments::decode::state;
 use crate::segments::{SegmentRow, base_id};
 use crate::sql::time::{Time, first_at};
-use crate::sql::{Columns, Named, Statement, uuids};
+use crate::sql::{Columns, Named, Statement};
 
 /// The filter of `task_filter.sql`, in the database's types.
 struct Filter<'a> {
@@ -115,7 +115,7 @@ pub(super) async fn list(db: &Arc<Db>, filter: &TaskFilter) -> Result<Vec<Task>>
         let wanted = all - found.len();
         let ids = ids(db, &filter, wanted).await?;
         let Some(last) = ids.last().copied() else { break };
-        let mut tasks = decode::tasks(&db.query(&db.sql.get, &[("ids", &uuids(&ids))]).await?)?;
+        let mut tasks = by_id::get(db, &ids).await?;
         // A task that has changed in between may not match any more.
         tasks.retain(|task| filter.selects(task));
         tasks.sort_unstable_by_key(|task| task.id);

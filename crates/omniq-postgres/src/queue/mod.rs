@@ -20,6 +20,7 @@ mod settle_in;
 mod uncertain;
 mod workers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,8 +153,13 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
-        let rows = self.db().query(&self.db().sql.get, &[("ids", &vec![id.as_uuid()])]).await?;
-        Ok(decode::tasks(&rows)?.pop())
+        Ok(by_id::get(self.db(), &[id]).await?.pop())
+    }
+
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
+        let found: HashMap<TaskId, Task> =
+            by_id::get(self.db(), ids).await?.into_iter().map(|task| (task.id, task)).collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {

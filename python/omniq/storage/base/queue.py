@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from omniq._checks import an_id
+from omniq._checks import an_id, many_ids
 from omniq._loop import run
 from omniq.models import (
     Backoff,
@@ -147,6 +147,10 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
     @abstractmethod
     async def get(self, id: UUID) -> Task | None:
         """The task, or ``None`` if the queue does not hold it (any more)."""
+
+    async def get_many(self, ids: Sequence[UUID]) -> builtins.list[Task | None]:
+        """The tasks with these ids, in the same order; ``None`` for one that the queue does not hold (any more)."""
+        return await run(self._core.get_many(many_ids(ids)))
 
     @abstractmethod
     async def update(

@@ -146,6 +146,17 @@ pub async fn c18_list_shows_whole_tasks(fixture: &dyn QueueFixture) {
     assert_eq!(queue.get(TaskId::new()).await.unwrap(), None);
 }
 
+/// Several tasks come in the order of their ids as given, those that are not there as none.
+pub async fn c18_get_many_keeps_the_order(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let ids = add(&queue, 0..4).await;
+    queue.delete(ids[2]).await.unwrap();
+    let found = queue.get_many(&[ids[3], TaskId::new(), ids[0], ids[2], ids[3]]).await.unwrap();
+    let numbers: Vec<_> = found.iter().map(|task| task.as_ref().map(number)).collect();
+    assert_eq!(numbers, [Some(3), None, Some(0), None, Some(3)]);
+    assert_eq!(queue.get_many(&[]).await.unwrap(), []);
+}
+
 /// An id beside those of a batch, which was never used, is not found.
 pub async fn c18_get_finds_nothing_beside_a_batch(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;

@@ -5,3 +5,4 @@ pub mod keep;
 pub mod look;
 pub mod values;
 pub mod waiting;
+pub mod waiting_many;
