@@ -1,10 +1,12 @@
 //! Tests of the settings, by file: the five ways, refusals, writing and reading back, secrets, connecting; where the database is found,
-//! what libpq's files and variables add, addresses of other libraries.
+//! what libpq's files and variables add, its passwords, addresses of other libraries.
 
 mod connecting;
 mod foreign;
 mod found;
+mod home;
 mod libpq;
+mod passwords;
 mod refusals;
 mod rounds;
 mod samples;
