@@ -267,51 +267,52 @@ class BaseFunction(Generic[Q, S, P, R]):
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if self.app._enqueue_middleware:
-            return around_sync(self, 1, lambda made: [made._plain_enqueue_sync(args, kwargs)])[0]
-        return self._plain_enqueue_sync(args, kwargs)
-
-    def _plain_enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
-        if not is_inside_sync(self._connection, self.app._is_test):
-            id = wait(self._enqueue(args, kwargs))
+            id = around_sync(self, 1, lambda made: [made._write_sync(args, kwargs)])[0]
         else:
-            id = enqueue_in_sync(
-                self._connection, self._inside([self.arguments.write(args, kwargs, self._now().codec)])
-            )[0]
+            id = self._write_sync(args, kwargs)
         self.app._enqueued_sync([id])
         return id
 
-    def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
-        if self.app._enqueue_middleware:
-            given = several(calls, "calls", "calls")
-            return around_sync(self, len(given), lambda made: made._plain_enqueue_many_sync(given))
-        return self._plain_enqueue_many_sync(calls)
-
-    def _plain_enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
+    def _write_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if not is_inside_sync(self._connection, self.app._is_test):
-            ids = wait(self._enqueue_many(calls))
-        else:
-            ids = enqueue_in_sync(self._connection, self._inside(self._written(calls)))
+            return wait(self._enqueue(args, kwargs))
+        inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
+        return enqueue_in_sync(self._connection, inside)[0]
+
+    def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
+        ids = self._ids_sync(calls)
         self.app._enqueued_sync(ids)
         return ids
 
-    async def _plain_enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[UUID]:
-        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
-            ids = [await run(self._enqueue(args, kwargs))]
-        else:
-            inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
-            ids = await enqueue_in(self._connection, inside)
-        if self.app._is_eager:
-            await self.app._enqueued(ids)
-        return ids
+    def _ids_sync(self, calls: Iterable[Any], first: int = 0) -> list[UUID]:
+        """Writes a task for each call, within the middleware. `first`: the number of the first call in messages."""
+        if self.app._enqueue_middleware:
+            given = several(calls, "calls", "calls")
+            return around_sync(self, len(given), lambda made: made._write_many_sync(given, first))
+        return self._write_many_sync(calls, first)
 
-    async def _plain_enqueue_many(self, calls: Iterable[Any]) -> list[UUID]:
+    def _write_many_sync(self, calls: Iterable[Any], first: int) -> list[UUID]:
+        if not is_inside_sync(self._connection, self.app._is_test):
+            return wait(self._enqueue_many(calls, first))
+        return enqueue_in_sync(self._connection, self._inside(self._written(calls, first)))
+
+    async def _write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[UUID]:
+        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
+            return [await run(self._enqueue(args, kwargs))]
+        inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
+        return await enqueue_in(self._connection, inside)
+
+    async def _ids(self, calls: Iterable[Any], first: int = 0) -> list[UUID]:
+        """As `_ids_sync`, on the event loop."""
+        if self.app._enqueue_middleware:
+            given = several(calls, "calls", "calls")
+            return await around(self, len(given), lambda made: made._write_many(given, first))
+        return await self._write_many(calls, first)
+
+    async def _write_many(self, calls: Iterable[Any], first: int) -> list[UUID]:
         if not await is_inside(self._connection, self.app._is_test):
-            ids = await run(self._enqueue_many(calls))
-        else:
-            ids = await enqueue_in(self._connection, self._inside(self._written(calls)))
-        if self.app._is_eager:
-            await self.app._enqueued(ids)
-        return ids
+            return await run(self._enqueue_many(calls, first))
+        return await enqueue_in(self._connection, self._inside(self._written(calls, first)))
 
     # For its handles.
 
@@ -404,8 +405,12 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             UnavailableError: If the server cannot be reached.
         """
         if self.app._enqueue_middleware:
-            return AsyncHandle(self, (await around(self, 1, lambda made: made._plain_enqueue(args, kwargs)))[0])
-        return AsyncHandle(self, (await self._plain_enqueue(args, kwargs))[0])
+            ids = await around(self, 1, lambda made: made._write(args, kwargs))
+        else:
+            ids = await self._write(args, kwargs)
+        if self.app._is_eager:
+            await self.app._enqueued(ids)
+        return AsyncHandle(self, ids[0])
 
     async def enqueue_many(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
         """Adds a task for each of these calls, all or none, far faster than one by one.
@@ -417,11 +422,9 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         Raises:
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
-        if self.app._enqueue_middleware:
-            given = several(calls, "calls", "calls")
-            ids = await around(self, len(given), lambda made: made._plain_enqueue_many(given))
-        else:
-            ids = await self._plain_enqueue_many(calls)
+        ids = await self._ids(calls)
+        if self.app._is_eager:
+            await self.app._enqueued(ids)
         return [AsyncHandle(self, id) for id in ids]
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:

@@ -165,7 +165,8 @@ class AsyncHandle(BaseHandle[R_co]):
             ConfigError: If results are off.
             CodecError: If the value does not fit the annotation, or cannot be read here; the text has the task's id.
         """
-        return self._value(self._ended or await run(self._wait(timeout)))
+        ended = self._ended
+        return self._value(await run(self._wait(timeout)) if ended is None else ended)
 
     async def status(self) -> TaskState | None:
         """The state of the task; ``None`` if the queue does not hold it and no result is stored (any more)."""

@@ -13,7 +13,7 @@ from omniq.app.exceptions import TaskFailed
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
 from omniq.app.handle import BaseHandle
 from omniq.app.progress import Progress
-from omniq.app.steps import Enqueued, Steps, awaited, blocked
+from omniq.app.steps import Enqueue, Enqueued, Steps, awaited, blocked
 from omniq.errors import ConfigError, InvalidError
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _mapping(
 def _enqueued(
     app: BaseApp, function: BaseFunction[..., Any, ..., Any], calls: list[Any], work: Collected, options: Options
 ) -> Steps[None]:
-    ids = yield function._enqueue_many(calls, len(work.values))
+    ids = yield Enqueue(function, calls, len(work.values))
     work.add(BaseHandle(function, id) for id in ids)
     if app._is_eager:
         try:

@@ -6,7 +6,7 @@ Such a procedure is a generator that yields each call that it waits for, and get
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from omniq._loop import run, wait
@@ -14,10 +14,20 @@ from omniq._omniq import Pending
 
 if TYPE_CHECKING:
     from omniq.app.base import BaseApp
+    from omniq.app.function import BaseFunction
 
-__all__ = ["Enqueued", "Steps", "awaited", "blocked"]
+__all__ = ["Enqueue", "Enqueued", "Steps", "awaited", "blocked"]
 
 T = TypeVar("T")
+
+
+class Enqueue(NamedTuple):
+    """The step that enqueues calls, within the application's middleware; its answer is the ids."""
+
+    function: BaseFunction[..., Any, ..., Any]
+    calls: list[Any]
+    #: The number of the first call in messages.
+    first: int
 
 
 class Enqueued(NamedTuple):
@@ -27,10 +37,11 @@ class Enqueued(NamedTuple):
     ids: list[UUID]
 
 
-Steps = Generator["Pending[Any] | Enqueued", Any, T]
+Step: TypeAlias = "Pending[Any] | Enqueue | Enqueued"
+Steps = Generator[Step, Any, T]
 
 
-def _next(steps: Steps[T], answer: Any, error: BaseException | None) -> Pending[Any] | Enqueued:
+def _next(steps: Steps[T], answer: Any, error: BaseException | None) -> Step:
     return steps.send(answer) if error is None else steps.throw(error)
 
 
@@ -46,7 +57,12 @@ async def awaited(steps: Steps[T]) -> T:
             return value
         try:
             error = None
-            answer = await (step.app._enqueued(step.ids) if isinstance(step, Enqueued) else run(step))
+            if isinstance(step, Enqueue):
+                answer = await step.function._ids(step.calls, step.first)
+            elif isinstance(step, Enqueued):
+                await step.app._enqueued(step.ids)
+            else:
+                answer = await run(step)
         except BaseException as raised:
             error = raised
 
@@ -63,6 +79,11 @@ def blocked(steps: Steps[T]) -> T:
             return value
         try:
             error = None
-            answer = step.app._enqueued_sync(step.ids) if isinstance(step, Enqueued) else wait(step)
+            if isinstance(step, Enqueue):
+                answer = step.function._ids_sync(step.calls, step.first)
+            elif isinstance(step, Enqueued):
+                step.app._enqueued_sync(step.ids)
+            else:
+                answer = wait(step)
         except BaseException as raised:
             error = raised

@@ -54,6 +54,7 @@ async def test_middleware_surrounds_enqueues(app: AsyncOmniQ, url: str) -> None:
         await connection.close()
     async with app.worker():
         values = [await handle.result(10) for handle in (single, *several, inside)]
+        assert await app.map(work, [1]) == [{"of": "group", "tenant": "acme"}]
     grouped, called = {"of": "group", "tenant": "acme"}, {"of": "call", "tenant": "acme"}
     assert values == [grouped, called, called, grouped]
     begin = "begin group.work in grouped"
@@ -61,6 +62,7 @@ async def test_middleware_surrounds_enqueues(app: AsyncOmniQ, url: str) -> None:
         *(f"{begin}, 1, False, []", f"inner {grouped}", "end 1"),
         *(f"{begin}, 2, False, []", f"inner {called}", "end 2"),
         *(f"{begin}, 1, True, []", f"inner {grouped}", "end 1"),
+        *(f"{begin}, 1, False, []", f"inner {grouped}", "end 1"),
     ]
 
 

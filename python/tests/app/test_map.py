@@ -26,7 +26,8 @@ async def app(url: str) -> AsyncIterator[AsyncOmniQ]:
 def root(n: int, power: int = 2) -> int:
     if n < 0:
         raise ValueError(f"{n} is negative")
-    return round(n ** (1 / power))
+    found: float = n ** (1 / power)
+    return round(found)
 
 
 def whole(n: int) -> int:
@@ -145,6 +146,7 @@ async def test_what_cannot_be_mapped_is_refused(app: AsyncOmniQ, url: str) -> No
     same: Any = app.task(whole)
     other: Any = AsyncOmniQ(url).task(whole)
     items: Any
+    options: Any
     for function, items, options, words in [
         (whole, [1], {}, "function is refused, being of type function: give a task of this application"),
         (other, [1], {}, "belongs to another application"),
