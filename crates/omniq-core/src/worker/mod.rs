@@ -62,7 +62,7 @@ use crate::{Error, Result};
 ///     Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::new(MemoryResultStorage::new()));
 /// let worker = Worker::builder(&backend)
 ///     .register("add", add)
-///     .register_blocking("read", |path: String, _: Context| std::fs::read_to_string(path))
+///     .register_blocking("read", |path: String, _| Ok(std::fs::read_to_string(path)?))
 ///     .build()?;
 /// let handle = worker.handle();
 /// let running = tokio::spawn(worker.run());
