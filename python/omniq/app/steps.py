@@ -45,8 +45,11 @@ async def awaited(steps: Steps[T]) -> T:
             value: T = end.value
             return value
         try:
-            error = None
-            answer = await (step.app._enqueued(step.ids) if isinstance(step, Enqueued) else run(step))
+            answer, error = None, None
+            if isinstance(step, Enqueued):
+                await step.app._enqueued(step.ids)
+            else:
+                answer = await run(step)
         except BaseException as raised:
             error = raised
 
@@ -62,7 +65,10 @@ def blocked(steps: Steps[T]) -> T:
             value: T = end.value
             return value
         try:
-            error = None
-            answer = step.app._enqueued_sync(step.ids) if isinstance(step, Enqueued) else wait(step)
+            answer, error = None, None
+            if isinstance(step, Enqueued):
+                step.app._enqueued_sync(step.ids)
+            else:
+                answer = wait(step)
         except BaseException as raised:
             error = raised

@@ -26,7 +26,8 @@ async def app(url: str) -> AsyncIterator[AsyncOmniQ]:
 def root(n: int, power: int = 2) -> int:
     if n < 0:
         raise ValueError(f"{n} is negative")
-    return round(n ** (1 / power))
+    value: float = n ** (1 / power)
+    return round(value)
 
 
 def whole(n: int) -> int:
@@ -144,8 +145,7 @@ async def test_in_eager_mode_the_tasks_run_at_once(url: str) -> None:
 async def test_what_cannot_be_mapped_is_refused(app: AsyncOmniQ, url: str) -> None:
     same: Any = app.task(whole)
     other: Any = AsyncOmniQ(url).task(whole)
-    items: Any
-    for function, items, options, words in [
+    cases: list[tuple[Any, Any, dict[str, Any], str]] = [
         (whole, [1], {}, "function is refused, being of type function: give a task of this application"),
         (other, [1], {}, "belongs to another application"),
         (same.with_options(connection=object()), [1], {}, "with connection=…: its tasks would wait"),
@@ -154,7 +154,8 @@ async def test_what_cannot_be_mapped_is_refused(app: AsyncOmniQ, url: str) -> No
         (same, [1], {"concurrency": 0}, "concurrency = 0 is refused: give 1 to"),
         (same, [1], {"timeout": "x"}, "timeout = 'x' is refused"),
         (same, ["x"], {}, r"calls\[0\] of task whole: argument n"),
-    ]:
+    ]
+    for function, items, options, words in cases:
         with pytest.raises((InvalidError, ConfigError), match=words):
             await app.map(function, items, **options)
     assert await app.backend.queue.count() == 0

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 import omniq
-from omniq import AsyncHandle, AsyncOmniQ, CodecError, InvalidError, OmniQ, TaskFailed
+from omniq import AsyncHandle, AsyncOmniQ, CodecError, Handle, InvalidError, OmniQ, TaskFailed
 from omniq.models import ResultStatus, TaskState
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,8 @@ async def test_handles_come_as_their_tasks_end_and_keep_the_results(app: AsyncOm
     with pytest.raises(omniq.TimeoutError, match=f"no result of task {handles[0].id} within 50ms"):
         # Its result was deleted.
         await anext(omniq.as_completed(handles[0], timeout=0.05))
-    assert [handle async for handle in omniq.as_completed()] == []
+    no_handles: list[AsyncHandle[int]] = []
+    assert [handle async for handle in omniq.as_completed(no_handles)] == []
 
 
 def test_blocking_code_waits_by_the_same_names(url: str) -> None:
@@ -143,7 +144,8 @@ def test_blocking_code_waits_by_the_same_names(url: str) -> None:
         with pytest.raises(TaskFailed):
             omniq.gather(handles, rest, cancel_rest=True)
         assert [handle.status() for handle in rest] == [TaskState.CANCELLED] * 2
-        assert omniq.gather() == [] == omniq.gather_sync() == list(omniq.as_completed())
+        no_handles: list[Handle[int]] = []
+        assert omniq.gather(no_handles) == [] == omniq.gather_sync() == list(omniq.as_completed(no_handles))
         with pytest.raises(omniq.TimeoutError):
             list(omniq.as_completed(square.handle(uuid4()), timeout=0.05))
 
