@@ -11,11 +11,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
-from uuid import UUID
 
 from tqdm import tqdm
 
-from omniq import AsyncOmniQ, Discard
+import omniq
+from omniq import AsyncHandle, AsyncOmniQ, Discard, TaskFailed
 
 app = AsyncOmniQ()
 CHUNK = 5000
@@ -36,41 +36,26 @@ def readings(items: int) -> Iterator[str]:
         yield f"station-{n % 3},{'?' if n % 1000 == 999 else 50 + n % 3 * 18}"
 
 
-async def left() -> int:
-    """How many readings are not converted yet, by any worker."""
-    queues = await app.backend.queue.queues()
-    return sum(queue.ready + queue.scheduled + queue.running for queue in queues if queue.name == "readings")
-
-
-async def follow(ids: list[UUID], bar: tqdm[None]) -> None:
-    """Moves the bar until all enqueued tasks have ended."""
-    while todo := await left():
-        bar.update(max(0, len(ids) - todo - bar.n))
-        await asyncio.sleep(0.2)
-    bar.update(len(ids) - bar.n)
-
-
 async def main(items: int) -> None:
-    ids: list[UUID] = []
+    handles: list[AsyncHandle[tuple[str, float]]] = []
     lines = readings(items)
+    celsius = defaultdict(list)
+    skipped = 0
     async with app:
         with tqdm(total=items, desc="enqueued", unit=" readings") as bar:
             while chunk := list(islice(lines, CHUNK)):
-                ids += [handle.id for handle in await convert.enqueue_many(chunk)]
+                handles += await convert.enqueue_many(chunk)
                 bar.update(len(chunk))
         with tqdm(total=items, desc="converted", unit=" readings") as bar:
             async with app.worker(concurrency=200):
-                await follow(ids, bar)
-
-        celsius = defaultdict(list)
-        skipped = 0
-        for start in range(0, items, CHUNK):
-            for result in await app.backend.results.get_many(ids[start : start + CHUNK]):
-                if result is None or result.value is None:
-                    skipped += 1
-                else:
-                    station, value = result.value
-                    celsius[station].append(value)
+                async for handle in omniq.as_completed(handles):
+                    bar.update()
+                    try:
+                        station, value = await handle.result()
+                    except TaskFailed:
+                        skipped += 1
+                    else:
+                        celsius[station].append(value)
     for station, values in sorted(celsius.items()):
         print(f"{station}: {sum(values) / len(values):.1f} °C, the mean of {len(values)}")
     print(f"skipped: {skipped}")

@@ -15,7 +15,7 @@ from omniq.errors import CodecError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 
 if TYPE_CHECKING:
-    from omniq._omniq import Backend
+    from omniq._omniq import Backend, Pending
     from omniq.app.base import BaseApp
     from omniq.app.function import BaseFunction
 
@@ -65,7 +65,7 @@ class BaseHandle(Generic[R_co]):
     def _events(self) -> Any:
         return self._core.events().query(EventFilter(task_id=self.id))
 
-    def _wait(self, timeout: float | timedelta | None) -> Any:
+    def _wait(self, timeout: float | timedelta | None) -> Pending[TaskResult]:
         return self._core.wait(self.id, limit(timeout))
 
     def _value(self, result: TaskResult) -> R_co:
@@ -87,7 +87,8 @@ class BaseHandle(Generic[R_co]):
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end, blocking this thread, and returns its value; see `AsyncHandle.result`."""
-        return self._value(self._ended or wait(self._wait(timeout)))
+        ended = self._ended
+        return self._value(wait(self._wait(timeout)) if ended is None else ended)
 
     def status_sync(self) -> TaskState | None:
         """The state of the task, blocking; see `AsyncHandle.status`."""
