@@ -227,7 +227,7 @@ class WorkerVerbs(Storage):
         """Extends a worker's lease.
 
         Returns:
-            Whether the worker is still known, and the ids of tasks to stop: it held them when a user cancelled
+            Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
             them.
         """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -30,13 +31,13 @@ class EnqueueCall:
         self.queue = function.queue_name()
         #: How many tasks the call adds.
         self.count = count
+        self._before: dict[str, Any] = function._options().get("metadata") or {}
         #: The metadata of all its tasks, which middleware may change before its ``yield``.
-        self.metadata: dict[str, Any] = dict(function._options().get("metadata") or {})
+        self.metadata: dict[str, Any] = copy.deepcopy(self._before)
         #: The user's connection, in whose transaction the tasks are enqueued; ``None`` if they have their own.
         self.connection = function._connection
         #: The ids of the tasks; empty until they are enqueued.
         self.ids: list[UUID] = []
-        self._before = dict(self.metadata)
 
     def _changed(self, function: Function) -> Function:
         """The function with the metadata of this call."""

@@ -7,6 +7,7 @@ and gets the function's value, or its exception, at its ``yield``.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -262,28 +263,32 @@ class CallPlan:
 
     def call(self, context: Context, named: dict[str, Any], wait: Wait) -> Any:
         """Runs a ``def`` function with these arguments. Its middleware may be async; `wait` awaits it."""
+        begun = time.monotonic()
         scope = Scope(context, self.overrides, self.lasting, wait)
         value, error = None, None
-        with alarm(self.rules.soft_timeout) as soft:
-            try:
-                for middleware in self.middleware:
-                    scope.begin(middleware(context))
-                args, kwargs = self._assemble(named, context, scope.solve(self.needs))
+        try:
+            for middleware in self.middleware:
+                scope.begin(middleware(context))
+            args, kwargs = self._assemble(named, context, scope.solve(self.needs))
+            # Only the function is interrupted: set-up and tear-down keep their order whatever happens.
+            with alarm(self._soft_left(begun)) as soft:
                 value = self.function(*args, **kwargs)
                 if is_coroutine(value):
                     # An async function, wrapped by a decorator that is not async.
                     context._is_async = True
                     value = awaited(context._run, value, wait, soft.disarm())
-            except BaseException as raised:
-                error = raised
-            return scope.end(value, error)
+        except BaseException as raised:
+            error = raised
+        return scope.end(value, error)
+
+    def _soft_left(self, begun: float) -> float | None:
+        """The seconds until the soft timeout of a run that has begun at this time."""
+        seconds = self.rules.soft_timeout
+        return None if seconds is None else max(0.001, begun + seconds - time.monotonic())
 
     async def call_async(self, context: Context, named: dict[str, Any]) -> Any:
         """Runs an ``async def`` function with these arguments."""
-        seconds, called = self.rules.soft_timeout, self._call_async(context, named)
-        return await (called if seconds is None else softly(called, seconds, context._run))
-
-    async def _call_async(self, context: Context, named: dict[str, Any]) -> Any:
+        begun = time.monotonic()
         scope = AsyncScope(context, self.overrides, self.lasting)
         value, error = None, None
         try:
@@ -293,7 +298,8 @@ class CallPlan:
                 else:
                     scope.begin(middleware(context))
             args, kwargs = self._assemble(named, context, await scope.solve_async(self.needs))
-            value = await self.function(*args, **kwargs)
+            called, soft = self.function(*args, **kwargs), self._soft_left(begun)
+            value = await (called if soft is None else softly(called, soft, context._run))
         except BaseException as raised:
             error = raised
         return await scope.end_async(value, error)

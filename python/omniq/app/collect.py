@@ -45,7 +45,7 @@ class Collected:
         self._places: dict[UUID, list[int]] = {}
         self._added: list[UUID] = []
         self._ended = 0
-        self._is_cancelled = False
+        self.is_cancelled = False
         self._app, self._options, self._report = app, options, report
         self._waiting = app._core.wait_many(options.timeout)
 
@@ -84,7 +84,7 @@ class Collected:
                     has_failed = True
         if found:
             self._report(self._ended)
-        if has_failed and self._options.cancels_rest and not self._is_cancelled:
+        if has_failed and self._options.cancels_rest and not self.is_cancelled:
             yield from self._cancel()
         return bool(found)
 
@@ -98,7 +98,7 @@ class Collected:
             raise error from other
 
     def _cancel(self) -> Steps[None]:
-        self._is_cancelled = True
+        self.is_cancelled = True
         for ids in _parts(list(self._places)):
             yield self._app._core.cancel_many(ids)
 

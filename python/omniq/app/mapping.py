@@ -81,7 +81,8 @@ class AsyncMaps:
             return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`) takes the
                 place of the value. Default: false: the first one is raised.
             cancel_rest: Whether the tasks that have not ended are cancelled once a task has failed, the time is over or
-                an item is refused. No further items are enqueued then. Default: false.
+                an item is refused. No further items are enqueued then: with `return_exceptions` the list ends with the
+                last one that was. Default: false.
             progress: As for `omniq.gather`; the total of an iterator is not known. Default: nothing is shown.
 
         Raises:
@@ -206,6 +207,8 @@ def _mapping(
         work = Collected(app, options, report)
         try:
             while True:
+                if work.is_cancelled:
+                    calls = iter(())
                 room = _CHUNK if concurrency is None else min(_CHUNK, concurrency - work.unfinished)
                 part = list(islice(calls, room))
                 if part:

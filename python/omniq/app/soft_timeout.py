@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any
 
 from omniq.app.exceptions import SoftTimeout
+from omniq.worker.hold import hold
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -94,7 +95,7 @@ class _SignalAlarm(Alarm):
     def _ring(self, *_: object) -> None:
         if not self._is_over:
             self._is_over = True
-            raise SoftTimeout
+            hold.raise_soon(SoftTimeout)
 
     def disarm(self) -> float:
         self._is_over = True
@@ -133,17 +134,25 @@ class softly:
                     raise
                 except BaseException as error:
                     thrown = self._instead_of(error, task)
+                else:
+                    if self._has_rung:
+                        # What the coroutine waited for has swallowed the cancel.
+                        thrown = self._raised(task)
         finally:
             timer.cancel()
 
     def _ring(self, task: asyncio.Task[Any]) -> None:
-        # Only a cancel wakes a coroutine wherever it waits. On its way in, `SoftTimeout` takes its place.
-        self._has_rung = True
-        task.cancel()
+        if self._run.stop_reason is None:
+            # Only a cancel wakes a coroutine wherever it waits. On its way in, `SoftTimeout` takes its place.
+            self._has_rung = True
+            task.cancel()
 
     def _instead_of(self, error: BaseException, task: asyncio.Task[Any]) -> BaseException:
         if not (self._has_rung and isinstance(error, asyncio.CancelledError)) or self._run.stop_reason is not None:
             return error
+        return self._raised(task)
+
+    def _raised(self, task: asyncio.Task[Any]) -> SoftTimeout:
         self._has_rung = False
         if sys.version_info >= (3, 11):
             task.uncancel()

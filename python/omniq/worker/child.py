@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
+from omniq.worker.hold import hold
 from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
@@ -98,13 +99,15 @@ class RemoteRun:
         return RemoteCompletion(self, value, codec)
 
     def ask_for_completion(self, value: bytes | None, codec: str) -> _RawStatement:
-        answer: _RawStatement = self._ask("completion", value, codec)
-        self._completions += 1
+        with hold:
+            answer: _RawStatement = self._ask("completion", value, codec)
+            self._completions += 1
         return answer
 
     def completion_refused(self) -> None:
-        self._ask("completion_refused")
-        self._completions -= 1
+        with hold:
+            self._ask("completion_refused")
+            self._completions -= 1
 
     @property
     def has_completed(self) -> bool:
@@ -115,7 +118,8 @@ class RemoteRun:
 
     def _ask(self, name: str, *given: Any) -> Any:
         """The answer of the worker's process to a request. Callable from any thread."""
-        with self._lock:
+        # A soft timeout must not part a question from its answer, nor a message in two.
+        with hold, self._lock:
             self._pipe.send((name, given))
             answer = self._pipe.recv()
         if isinstance(answer, Exception):
@@ -217,8 +221,11 @@ class _Runners:
 
     def close(self) -> None:
         """Tears the values down. An error is printed to stderr with the traceback, as an error of any process is."""
-        if self._lifespan is not None:
-            self._loop.run_until_complete(self._lifespan.close())
+        try:
+            if self._lifespan is not None:
+                self._loop.run_until_complete(self._lifespan.close())
+        finally:
+            self._loop.close()
 
 
 def _left_to_the_worker(*_: object) -> None:

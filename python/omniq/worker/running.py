@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from omniq import _main_guard, _omniq
@@ -19,7 +20,7 @@ from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from omniq.app.base import BaseApp
-    from omniq.app.call_plan import CallPlan
+    from omniq.app.call_plan import CallPlan, Needs
 
 __all__ = ["RunningWorker"]
 
@@ -59,6 +60,9 @@ class RunningWorker:
         self._threads = Threads(bridge, threads)
         self._processes = Processes(bridge, processes)
         self._lifespan = app._new_lifespan()
+        self._has_lasting = bool(app._lifespans)
+        grace = options.get("grace", 30.0)
+        self._grace: float = grace.total_seconds() if isinstance(grace, timedelta) else grace
         self._plans: list[CallPlan] = []
         #: Set once the values of the worker's scope are made.
         self.opened = asyncio.Event()
@@ -68,11 +72,12 @@ class RunningWorker:
     def _place(self, task: Any) -> tuple[Any, _omniq.RunQueue]:
         if task.process:
             # Made here too, so that errors in the task are raised here and not in the process.
-            task.plan({})
+            self._has_lasting |= _lasts(task.plan({}).needs)
             _ = task.arguments
             return task, self._processes.run_queue
         plan = task.plan(self._lifespan.values)
         self._plans.append(plan)
+        self._has_lasting |= _lasts(plan.needs)
         if task.is_async:
             return task.make_async_runner(plan), self._coroutines.run_queue
         return task.make_runner(plan, self._wait), self._threads.run_queue
@@ -93,10 +98,42 @@ class RunningWorker:
         If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
         try:
-            await self._open()
-            await self._run(until_idle)
+            if await self._opened():
+                await self._run(until_idle)
         finally:
             await self._lifespan.close()
+
+    async def _opened(self) -> bool:
+        """Makes the values of the worker's scope. Returns false if it was stopped meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        # Made in this task, in which they are torn down as well: scopes of anyio ask for that.
+        watcher = asyncio.ensure_future(self._watch(task))
+        try:
+            await self._open()
+            if watcher.done():
+                # Its cancel comes now, and not in the tear-down.
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if not watcher.done():
+                raise
+            if sys.version_info >= (3, 11):
+                task.uncancel()
+        finally:
+            watcher.cancel()
+        return not self.core.is_stopping
+
+    async def _watch(self, task: asyncio.Task[Any]) -> None:
+        """Cancels this task once a stop is asked for."""
+        # A signal stops the Rust side, which has no event of asyncio to set.
+        while not self.core.is_stopping:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        task.cancel()
+
+    @property
+    def tear_down(self) -> float:
+        """How long the end of the process may be delayed by what the worker's scope has to tear down, in seconds."""
+        return self._grace if self._has_lasting else 0.0
 
     async def _run(self, until_idle: bool) -> None:
         running = asyncio.ensure_future(run(self.core.run(until_idle)))
@@ -130,6 +167,11 @@ class RunningWorker:
     def stop_now(self) -> None:
         """Stops without the grace time: asks the runs to stop too. Callable from any thread."""
         self.core.stop_now()
+
+
+def _lasts(needs: Needs) -> bool:
+    """Whether some of these dependencies are of the worker's scope."""
+    return any(need.scope == "worker" or _lasts(need.needs) for need, _ in needs.values())
 
 
 async def _joined(pool: Threads, timeout: float) -> None:

@@ -98,7 +98,7 @@ class Signals:
         """From now on the signals stop this worker."""
         # Set again, because the loop may have set its own wake-up descriptor.
         self._take()
-        self._core.stop_by_signals(running.core, _end_process)
+        self._core.stop_by_signals(running.core, running.tear_down, _end_process)
 
     def give_back(self) -> None:
         """Restores the wake-up descriptor and the handlers that were set before."""

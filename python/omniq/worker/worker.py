@@ -75,7 +75,9 @@ class AsyncWorker:
         try:
             await asyncio.wait({self._task, opened}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
+            running.stop_now()
             self._task.cancel()
+            await asyncio.wait({self._task})
             raise
         finally:
             opened.cancel()
@@ -145,7 +147,13 @@ class Worker:
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run_in_thread, name="omniq-worker", daemon=True)
         self._thread.start()
-        self._ready.wait()
+        try:
+            self._ready.wait()
+        except BaseException:
+            # For example Ctrl-C while a lifespan waits.
+            self._inner.stop_now()
+            self._thread.join()
+            raise
         if self._error is not None:
             self._thread.join()
             raise self._error

@@ -49,6 +49,17 @@ def spin() -> None:
         pass
 
 
+@app.task(process=True, soft_timeout=0.1, max_retries=0)
+def ask_until_then(context: Context) -> int:
+    asked = 0
+    try:
+        while True:
+            context.log_event("asked", n=asked)
+            asked += 1
+    except SoftTimeout:
+        return asked
+
+
 @app.task(process=True, soft_timeout=0.2, max_retries=0)
 def save_in_time() -> str:
     try:

@@ -6,6 +6,7 @@ Issue 14, number 6.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -64,6 +65,24 @@ async def test_middleware_surrounds_enqueues(app: AsyncOmniQ, url: str) -> None:
         *(f"{begin}, 1, True, []", f"inner {grouped}", "end 1"),
         *(f"{begin}, 1, False, []", f"inner {grouped}", "end 1"),
     ]
+
+
+async def test_middleware_changes_the_metadata_of_its_call_alone() -> None:
+    app = AsyncOmniQ(tasks="memory", results="memory")
+
+    @app.enqueue_middleware
+    def deep(call: EnqueueCall) -> Iterator[None]:
+        call.metadata["tags"]["count"] = call.count
+        yield
+
+    @app.task(metadata={"tags": {}})
+    async def work(context: Context, n: int) -> Any:
+        return context.metadata
+
+    handles = [await work.enqueue(1), *await work.enqueue_many([1, 2])]
+    await app.drain()
+    assert [(await handle.result(5))["tags"] for handle in handles] == [{"count": 1}, {"count": 2}, {"count": 2}]
+    assert work._options()["metadata"] == {"tags": {}}
 
 
 async def test_middleware_refuses_an_enqueue(app: AsyncOmniQ) -> None:

@@ -153,6 +153,39 @@ async def test_an_error_of_a_tear_down_passes_through_after_all_others(app: Asyn
     assert log == ["open pool", "close pool"]
 
 
+async def test_a_stop_ends_a_start_that_waits(app: AsyncOmniQ) -> None:
+    log: list[str] = []
+    begun = asyncio.Event()
+
+    @app.lifespan
+    def pool() -> Iterator[Pool]:
+        with contextlib.closing(Pool(log)) as made:
+            yield made
+
+    @app.lifespan
+    async def waits() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    @app.task
+    def work() -> None: ...
+
+    worker = app.worker()
+    running = asyncio.create_task(worker.run())
+    await begun.wait()
+    worker.stop()
+    await asyncio.wait_for(running, 5)
+    assert log == ["open pool", "close pool"]
+    # A start that is cancelled has torn everything down when it returns.
+    begun.clear()
+    starting = asyncio.create_task(app.worker().__aenter__())
+    await begun.wait()
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=5)
+    assert starting.cancelled()
+    assert log == ["open pool", "close pool"] * 2
+
+
 async def test_what_does_not_fit_the_scope_is_refused(app: AsyncOmniQ) -> None:
     def of_run() -> int:
         return 1

@@ -99,10 +99,13 @@ async def test_the_rest_is_cancelled_if_that_is_asked_for(app: AsyncOmniQ) -> No
     async with app.worker(concurrency=2, lease=0.6):
         with pytest.raises(TaskFailed, match="the first fails"):
             await app.map(work, range(5), cancel_rest=True)
+        # With exceptions in place of values, too, nothing further is enqueued.
+        options: Any = {"return_exceptions": True, "cancel_rest": True, "concurrency": 2}
+        assert [type(value) for value in await app.map(work, range(100), **options)] == [TaskFailed] * 2
         while await app.backend.queue.count(state=TaskState.RUNNING):
             await asyncio.sleep(0.01)
     assert await app.backend.queue.count(state=TaskState.READY) == 0
-    assert await app.backend.results.count(status="cancelled") == 4
+    assert await app.backend.results.count(status="cancelled") == 5
 
 
 async def test_an_item_that_is_refused_later_cancels_the_rest_too(app: AsyncOmniQ) -> None:

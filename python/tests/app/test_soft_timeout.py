@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import pytest
 
 from omniq import AsyncOmniQ, Context, Depends, SoftTimeout, TaskFailed, injected
+from omniq.models import TaskState
 
 pytestmark = pytest.mark.anyio
 
@@ -146,6 +147,74 @@ async def test_dependencies_and_middleware_see_it(app: AsyncOmniQ) -> None:
         with pytest.raises(TaskFailed, match="SoftTimeout"):
             await handle.result(5)
     assert log == ["torn down", "around work", "torn down", "around blocking"]
+
+
+async def test_a_clean_up_is_not_disturbed(app: AsyncOmniQ) -> None:
+    log: list[str] = []
+
+    def resource() -> Iterator[None]:
+        yield
+        time.sleep(0.15)
+        log.append("torn down")
+
+    @app.task
+    def slow_to_end(resource: Annotated[None, Depends(resource)] = injected) -> str:
+        return "done"
+
+    @app.task(timeout=0.1, soft_timeout=0.05)
+    async def stopped() -> None:
+        try:
+            await asyncio.sleep(LONG)
+        except SoftTimeout:
+            await asyncio.sleep(LONG)
+        finally:
+            await asyncio.sleep(0.01)
+            log.append("cleaned up")
+
+    @app.task(soft_timeout=0.15, timeout=LONG)
+    async def cancelled() -> None:
+        try:
+            await asyncio.sleep(LONG)
+        finally:
+            # The soft timeout would come now.
+            await asyncio.sleep(0.2)
+            log.append("undisturbed")
+
+    first, second, third = await slow_to_end.enqueue(), await stopped.enqueue(), await cancelled.enqueue()
+    async with app.worker(lease=0.1):
+        while await third.status() is not TaskState.RUNNING:
+            await asyncio.sleep(0.005)
+        await third.cancel()
+        assert await first.result(5) == "done"
+        for handle in (second, third):
+            with pytest.raises(TaskFailed):
+                await handle.result(5)
+    assert sorted(log) == ["cleaned up", "torn down", "undisturbed"]
+
+
+async def test_a_cancel_that_is_swallowed_below_is_raised_all_the_same(app: AsyncOmniQ) -> None:
+    async def deaf() -> str:
+        try:
+            await asyncio.sleep(LONG)
+        except asyncio.CancelledError:
+            return "swallowed"
+        return "late"
+
+    @app.task
+    async def work() -> str:
+        try:
+            await asyncio.ensure_future(deaf())
+        except SoftTimeout:
+            # What is cancelled from here on is no soft timeout.
+            try:
+                await asyncio.wait_for(asyncio.sleep(LONG), 0.01)
+            except asyncio.TimeoutError:
+                return "soft, then a timeout of its own"
+        return "nothing"
+
+    handle = await work.enqueue()
+    await app.drain()
+    assert await handle.result(5) == "soft, then a timeout of its own"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="task groups came with Python 3.11")

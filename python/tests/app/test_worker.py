@@ -294,6 +294,10 @@ async def test_processes(shopping: AsyncOmniQ) -> None:
         assert time.monotonic() - began < 5
         # A soft timeout interrupts a system call.
         assert await (await shop.save_in_time.enqueue()).result(20) == "saved"
+        # It comes between two questions to the worker, so that later answers are not mistaken.
+        for _ in range(5):
+            assert await (await shop.ask_until_then.enqueue()).result(20) > 0
+        assert (await (await shop.process_id.enqueue(1000)).result(20))[1] == 499500
         endless = await shop.spin_without_end.enqueue()
         while await endless.status() is not TaskState.RUNNING:
             await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ async fn c19_a_task_is_shown_and_cancelled_while_its_events_are_locked() {
     let shown = bench.run(&["tasks", "show", &one]).good();
     assert!(shown.stdout.contains("add") && shown.stderr.contains("events could not be read"), "{shown:?}");
     assert!(bench.run(&["tasks", "cancel", &one]).good().stdout.contains(&one));
-    bench.run(&["tasks", "cancel", "--all", "--queue", "default"]).good();
+    bench.run(&["tasks", "cancel", "--all", "--queue", "default", "--yes"]).good();
     assert!(began.elapsed() < Duration::from_secs(150), "{:?}", began.elapsed());
     holder.batch_execute("rollback").await.expect("no lock");
     for id in [one, other] {

@@ -65,11 +65,16 @@ impl Workers {
         };
         worker.until = Instant::now() + worker.info.lease;
         worker.used = used;
-        Heartbeat { alive: true, cancelled: tasks.take_asked(id) }
+        let mut cancelled = tasks.held_by(id);
+        cancelled.retain(|task| tasks.get(*task).is_some_and(|entry| entry.stop));
+        for task in &cancelled {
+            tasks.change(*task, |entry| entry.stop = false);
+        }
+        Heartbeat { alive: true, cancelled }
     }
 
     /// The tasks of workers whose lease has ended. Such workers are removed if they hold no tasks.
-    pub(super) fn lost(&mut self, tasks: &mut Tasks, limit: usize) -> Vec<Lost> {
+    pub(super) fn lost(&mut self, tasks: &Tasks, limit: usize) -> Vec<Lost> {
         let now = Instant::now();
         let mut lost = Vec::new();
         self.known.retain(|id, worker| {
@@ -86,9 +91,6 @@ impl Workers {
                         .filter_map(|id| tasks.get(*id))
                         .map(|entry| Lost { task: entry.task.clone(), worker: worker.info.name.clone() }),
                 );
-            }
-            if held.is_empty() {
-                tasks.take_asked(*id);
             }
             !held.is_empty()
         });

@@ -24,16 +24,12 @@ impl Tasks {
     }
 
     pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
-        let claim = self
-            .get(id)
-            .filter(|entry| entry.task.state == TaskState::Running)
-            .and_then(|entry| entry.task.claim);
-        match claim {
-            Some(claim) => {
-                self.ask_to_stop(claim.worker, id);
+        match self.get(id) {
+            Some(entry) if entry.task.state == TaskState::Running => {
+                self.change(id, |entry| entry.stop = true);
                 Cancelled::Requested
             }
-            None => Cancelled::NotFound,
+            _ => Cancelled::NotFound,
         }
     }
 

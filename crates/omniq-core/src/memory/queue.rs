@@ -60,11 +60,6 @@ impl TaskQueue for MemoryQueue {
         Ok(state.tasks.get(id).map(|entry| entry.task.clone()))
     }
 
-    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
-        let (state, _) = self.open()?;
-        Ok(ids.iter().map(|id| state.tasks.get(*id).map(|entry| entry.task.clone())).collect())
-    }
-
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
         change.check(&self.object.limits)?;
         let (mut state, now) = self.open()?;

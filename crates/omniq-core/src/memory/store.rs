@@ -131,7 +131,6 @@ impl MemoryQueue {
             state.tasks.hand_back(*id);
         }
         state.workers.remove(worker);
-        state.tasks.take_asked(worker);
         self.store.notifier.notify();
         held.len() as u64
     }

@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) task: Task,
     /// How often it was claimed; never reset, so that no claim number is used twice.
     pub(super) claims: u32,
+    /// A user wants it stopped, and no heartbeat has reported this yet.
+    pub(super) stop: bool,
     /// When it completed or failed for good.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -38,8 +40,6 @@ pub(super) struct Tasks {
     /// Completed and dead tasks, by when they ended.
     ended: BTreeSet<(Timestamp, TaskId)>,
     held: HashMap<WorkerId, BTreeSet<TaskId>>,
-    /// The tasks that users want stopped, by the worker that held them then, until its heartbeat reports them.
-    asked: HashMap<WorkerId, BTreeSet<TaskId>>,
     last_seq: i64,
 }
 
@@ -55,7 +55,7 @@ impl Tasks {
     pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
         self.last_seq += 1;
         let task = Task::from_new(new, id, self.last_seq, now);
-        self.put(Entry { task, claims: 0, ended_at: None });
+        self.put(Entry { task, claims: 0, stop: false, ended_at: None });
     }
 
     /// Changes a task, and updates the indices.
@@ -146,15 +146,6 @@ impl Tasks {
     pub(super) fn ended_before(&self, state: TaskState, end: Timestamp) -> impl Iterator<Item = TaskId> {
         let ended = self.ended.iter().take_while(move |(at, _)| *at < end).map(|(_, id)| *id);
         ended.filter(move |id| self.entries.get(id).is_some_and(|entry| entry.task.state == state))
-    }
-
-    pub(super) fn ask_to_stop(&mut self, worker: WorkerId, id: TaskId) {
-        self.asked.entry(worker).or_default().insert(id);
-    }
-
-    /// What this worker was asked to stop since the last call.
-    pub(super) fn take_asked(&mut self, worker: WorkerId) -> Vec<TaskId> {
-        self.asked.remove(&worker).into_iter().flatten().collect()
     }
 
     pub(super) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {

@@ -43,10 +43,12 @@ impl TaskFilter {
     }
 
     /// For a cancel of all: one filter each for tasks that are scheduled, ready and running, in the order in which a task
-    /// passes through these states. Error `is_invalid` for another state; for storages.
+    /// passes through these states, and once more for those that wait, since a run may end in another. Error `is_invalid`
+    /// for another state; for storages.
     pub fn for_cancel(&self) -> Result<Vec<Self>> {
         use TaskState::{Ready, Running, Scheduled};
-        self.in_states(&[Scheduled, Ready, Running], &[Scheduled, Ready, Running], "cancelled")
+        let passes = [Scheduled, Ready, Running, Scheduled, Ready];
+        self.in_states(&[Scheduled, Ready, Running], &passes, "cancelled")
     }
 
     /// The filter for a verb that changes tasks in the states `possible` only: its own state, or `usual` if it names none.

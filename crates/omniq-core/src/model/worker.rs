@@ -93,7 +93,7 @@ impl RegisteredWorker {
 pub struct Heartbeat {
     /// Whether the worker is still registered. If not, other workers may have its tasks by now.
     pub alive: bool,
-    /// Tasks that users wanted stopped while it held them, since the last heartbeat. It may have let them go since.
+    /// Tasks that it holds and that a user wants stopped, since the last heartbeat.
     pub cancelled: Vec<TaskId>,
 }
 

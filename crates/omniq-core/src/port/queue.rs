@@ -256,7 +256,9 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     }
 
     /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
-    /// many. Error `is_invalid` for another state. A page at a time, as [`retry_all`](Self::retry_all).
+    /// many. Error `is_invalid` for another state. A page at a time, as [`retry_all`](Self::retry_all). A task that was asked
+    /// to stop and waits again meanwhile is counted twice: as asked, and as cancelled. Tasks that are enqueued meanwhile may be
+    /// cancelled as well.
     async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
         let mut counts = CancelCounts::default();
         for filter in filter.for_cancel()? {
@@ -265,10 +267,8 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
                 let page =
                     self.list(&filter).await.map_err(|error| verbs::cancelled_in_part(counts, error))?;
                 next = iterate::next(filter, &page);
-                let ids: Vec<_> = page.iter().map(|task| task.id).collect();
-                counts.add(
-                    &self.cancel_many(&ids).await.map_err(|error| verbs::cancelled_in_part(counts, error))?,
-                );
+                let answers = cancel_unchanged(self, &page).await;
+                counts.add(&answers.map_err(|error| verbs::cancelled_in_part(counts, error))?);
             }
         }
         Ok(counts)
@@ -343,6 +343,39 @@ async fn retry_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, ids: Vec<TaskId>, cou
         }
     }
     Ok(())
+}
+
+/// Cancels tasks as they were just read: those that wait unless a worker has them by now, and asks the workers of those that
+/// run to stop them.
+async fn cancel_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, page: &[Task]) -> Result<Vec<Cancelled>> {
+    let (running, waiting): (Vec<&Task>, Vec<&Task>) =
+        page.iter().partition(|task| task.state == TaskState::Running);
+    let running: Vec<TaskId> = running.iter().map(|task| task.id).collect();
+    let mut answers = if running.is_empty() { Vec::new() } else { queue.stop_many(&running).await? };
+    let batch: Vec<Settlement> = waiting
+        .iter()
+        .map(|task| Settlement {
+            task_id: task.id,
+            claim: None,
+            outcome: Outcome::Cancel,
+            result: None,
+            events: Vec::new(),
+        })
+        .collect();
+    let settled = if batch.is_empty() { Vec::new() } else { queue.settle(&batch, SettleMode::Each).await? };
+    let mut locked = Vec::new();
+    for (task, settled) in waiting.iter().zip(settled) {
+        match settled {
+            Settled::Done => answers.push(Cancelled::Done),
+            Settled::Lost => answers.push(Cancelled::NotFound),
+            Settled::Busy => locked.push(task.id),
+        }
+    }
+    if !locked.is_empty() {
+        // This waits for the rows that another session has locked.
+        answers.extend(queue.cancel_many(&locked).await?);
+    }
+    Ok(answers)
 }
 
 /// Settles all or none.

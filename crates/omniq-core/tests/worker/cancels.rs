@@ -1,10 +1,8 @@
 //! Tasks that users cancel: waiting, prefetched by a worker, and running.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::*;
-use tokio::sync::Notify;
 
 use crate::support::*;
 
@@ -100,46 +98,6 @@ async fn what_a_handler_has_spawned_hears_of_the_cancel() {
     rig.backend.cancel(id).await.unwrap();
     heard.reaches(1).await;
     soon(running).await.unwrap().unwrap();
-}
-
-/// The worker hears of the cancel by its heartbeat, when it holds the task no more.
-#[tokio::test]
-async fn a_task_that_waits_again_since_its_cancel_is_cancelled_all_the_same() {
-    let rig = Rig::new();
-    let (failing, buffered) = (rig.add(task("fail").priority(1)).await, rig.add(task("g")).await);
-    let (begun, ran, end) = (Counter::default(), Counter::default(), Arc::new(Notify::new()));
-    let (b, r, ended) = (begun.clone(), ran.clone(), Arc::clone(&end));
-    let worker = rig
-        .worker()
-        .lease(LEASE)
-        .concurrency(1)
-        .prefetch_wait(Duration::from_millis(10))
-        .register("fail", move |(): (), _| {
-            b.add();
-            let ended = Arc::clone(&ended);
-            async move {
-                ended.notified().await;
-                Err::<(), _>(Failure::error("a", "b"))
-            }
-        })
-        .register("g", move |(): (), _| {
-            r.add();
-            async { Ok::<_, Failure>(()) }
-        });
-    let worker = worker.build().unwrap();
-    let handle = worker.handle();
-    let running = tokio::spawn(worker.run());
-    begun.reaches(1).await;
-    // It is released because no slot becomes free.
-    rig.backend.cancel(buffered).await.unwrap();
-    assert_eq!(rig.result(buffered).await.status, ResultStatus::Cancelled);
-    // It waits for its next attempt.
-    assert_eq!(rig.backend.cancel(failing).await.unwrap(), Cancelled::Requested);
-    end.notify_one();
-    assert_eq!(rig.result(failing).await.status, ResultStatus::Cancelled);
-    handle.stop();
-    soon(running).await.unwrap().unwrap();
-    assert_eq!((begun.get(), ran.get(), rig.left().await), (1, 0, 0));
 }
 
 /// An error that means that nothing was done, as that of a pool does, is not returned when a part was done.

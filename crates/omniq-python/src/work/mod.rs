@@ -179,6 +179,12 @@ impl Worker {
         }))
     }
 
+    /// Whether a stop was asked for.
+    #[getter]
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow() > 0
+    }
+
     /// Stops claiming, hands back tasks that were not begun, and lets runs go on for the grace time.
     fn stop(&self) {
         raise(&self.stop, 1);

@@ -23,7 +23,7 @@ use omniq::sync::locked;
 const TOGETHER: Duration = Duration::from_millis(100);
 /// How long a worker may take to end after a second signal. Runs have one second of it to clean up.
 const AT_ONCE: Duration = Duration::from_secs(3);
-/// How long the rest of the process may take to end after its worker.
+/// How long the rest of the process may take to end after its worker, in addition to what its lifespans may take.
 const AFTER_WORKER: Duration = Duration::from_secs(3);
 /// How long Python has to write what is buffered for the log and the standard streams.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -68,11 +68,12 @@ impl Signals {
 
     /// From now on signals stop this worker, also those that have come before. After a signal the process is ended if the worker
     /// does not end in time after a second one, if runs still go on when the worker has ended, or if `done` is not called in time
-    /// then. `end_process` is called on a thread that waits for the interpreter for a short time only.
+    /// then and `tear_down` seconds. `end_process` is called on a thread that waits for the interpreter for a short time only.
     fn stop_by_signals(
         &self,
         py: Python<'_>,
         worker: &Bound<'_, Worker>,
+        tear_down: f64,
         end_process: Py<PyAny>,
     ) -> PyResult<()> {
         let reader = locked(&self.reader).take();
@@ -87,6 +88,7 @@ impl Signals {
             stop: worker.stop.clone(),
             ended: worker.ended.subscribe(),
             done: self.done.subscribe(),
+            rest: AFTER_WORKER + Duration::try_from_secs_f64(tear_down).unwrap_or_default(),
         };
         runtime.spawn(async move {
             if process.has_to_end().await {
@@ -137,6 +139,8 @@ struct Process {
     stop: Stop,
     ended: watch::Receiver<Option<usize>>,
     done: watch::Receiver<bool>,
+    /// How long the rest of the process may take to end after its worker.
+    rest: Duration,
 }
 
 impl Process {
@@ -166,7 +170,7 @@ impl Process {
         }
         tokio::select! {
             _ = self.done.wait_for(|done| *done) => false,
-            () = either(self.signals.next(), sleep(AFTER_WORKER)) => {
+            () = either(self.signals.next(), sleep(self.rest)) => {
                 tracing::warn!(target: LOG, "the worker has ended, and something else keeps the process from ending: it is ended");
                 true
             }

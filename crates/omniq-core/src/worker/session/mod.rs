@@ -19,7 +19,7 @@ use super::parts::Parts;
 use super::prefetch::PrefetchEstimator;
 use super::stop::Phase;
 use crate::Error;
-use crate::backend::{Backend, Report};
+use crate::backend::Report;
 use crate::handler::Origin;
 use crate::lease::{Lease, LeaseState};
 use crate::model::*;
@@ -253,16 +253,12 @@ impl Session<'_> {
         self.settle_unstarted(rest, &Outcome::Release).await;
     }
 
-    /// Stops tasks that users have cancelled. One that is not here has ended, comes with the present fetch, or waits again
-    /// since the cancel, after a release or a failure: it is cancelled where it is now.
+    /// Stops tasks that users have cancelled. One that is not here has ended, or comes with the present fetch.
     pub(super) async fn stop_cancelled(&mut self) {
         let asked = self.lease.take_cancelled().into_iter().collect();
         let (out, unknown) = self.local_queue.cancel(asked);
         if self.fetcher.is_fetching() {
-            self.cancelled.extend(&unknown);
-        }
-        if !unknown.is_empty() {
-            tokio::spawn(cancel_elsewhere(self.worker.backend.clone(), unknown.into_iter().collect()));
+            self.cancelled.extend(unknown);
         }
         self.settle_unstarted(out, &Outcome::Cancel).await;
     }
@@ -311,12 +307,6 @@ impl Drop for Session<'_> {
     /// it.
     fn drop(&mut self) {
         self.local_queue.close();
-    }
-}
-
-async fn cancel_elsewhere(backend: Backend, ids: Vec<TaskId>) {
-    if let Err(error) = backend.cancel_many(&ids).await {
-        tracing::warn!(%error, ?ids, "tasks that were cancelled, and are not held any more, may run again");
     }
 }
 
