@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use futures_util::future::select_all;
+use omniq::backend::postgres::DatabaseUrl;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -68,6 +69,8 @@ async fn has_package(python: &Path) -> Result<()> {
 
 pub struct Crew {
     orders: Vec<u8>,
+    /// Whether the variables of libpq are meant for another server.
+    is_private: bool,
     programs: Programs,
     workers: Vec<Worker>,
     deaths: u32,
@@ -83,9 +86,10 @@ struct Worker {
 impl Crew {
     /// Starts the processes and sends them their orders.
     pub async fn start(orders: &Orders, programs: Programs, team: Vec<(Language, u16)>) -> Result<Self> {
+        let is_private = orders.settings.url.as_ref().is_some_and(DatabaseUrl::is_complete);
         let mut orders = serde_json::to_vec(orders)?;
         orders.push(b'\n');
-        let mut crew = Self { orders, programs, workers: Vec::new(), deaths: 0 };
+        let mut crew = Self { orders, is_private, programs, workers: Vec::new(), deaths: 0 };
         for (language, count) in team {
             for _ in 0..count {
                 crew.add(language).await?;
@@ -96,7 +100,14 @@ impl Crew {
 
     async fn add(&mut self, language: Language) -> Result<()> {
         let [program, arguments @ ..] = self.programs.of(language) else { return Ok(()) };
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        if self.is_private {
+            let of_libpq = |name: &OsString| name.to_string_lossy().starts_with("PG");
+            for (name, _) in std::env::vars_os().filter(|(name, _)| of_libpq(name)) {
+                command.env_remove(name);
+            }
+        }
+        let mut process = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -52,6 +52,12 @@ impl DatabaseUrl {
         self
     }
 
+    /// Whether it is that of a server that is not the user's. Written as text and read back, it is not known to be.
+    #[doc(hidden)]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// A parameter of libpq, such as `sslmode`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
