@@ -74,6 +74,20 @@ async fn a_wait_for_many_asks_in_bounded_queries_and_pauses_while_nothing_comes(
     assert_eq!(*results.asked.lock().unwrap(), [500]);
 }
 
+/// The reader goes on after the timeout, in the middle of a round.
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gets_all_that_was_stored_in_time() {
+    let (results, backend) = counting();
+    let ids = new_ids(1_500);
+    store(&results, &ids[..1]).await;
+    let mut stream = backend.wait_many(&ids, Duration::from_secs(5));
+    assert_eq!(stream.try_next().await.unwrap().unwrap().task_id, ids[0]);
+    store(&results, &ids[1..]).await;
+    tokio::time::sleep(LONG).await;
+    let rest: Vec<TaskResult> = stream.try_collect().await.unwrap();
+    assert_eq!(rest.len(), 1_499);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_many_outlasts_an_outage_and_ends_with_a_lasting_error() {
     let (results, backend) = counting();
