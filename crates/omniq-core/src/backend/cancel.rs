@@ -35,7 +35,7 @@ impl Backend {
             return self.queue.cancel_all(filter).await;
         }
         let mut counts = CancelCounts::default();
-        for filter in filter.for_cancel()? {
+        for filter in filter.cancel_passes()? {
             let mut next = Some(iterate::from_start(filter));
             while let Some(filter) = next {
                 let page = self.queue.list(&filter).await;

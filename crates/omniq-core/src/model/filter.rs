@@ -43,12 +43,20 @@ impl TaskFilter {
     }
 
     /// For a cancel of all: one filter each for tasks that are scheduled, ready and running, in the order in which a task
-    /// passes through these states, and once more for those that wait, since a run may end in another. Error `is_invalid`
-    /// for another state; for storages.
+    /// passes through these states. Error `is_invalid` for another state; for storages.
     pub fn for_cancel(&self) -> Result<Vec<Self>> {
         use TaskState::{Ready, Running, Scheduled};
-        let passes = [Scheduled, Ready, Running, Scheduled, Ready];
-        self.in_states(&[Scheduled, Ready, Running], &passes, "cancelled")
+        self.in_states(&[Scheduled, Ready, Running], &[Scheduled, Ready, Running], "cancelled")
+    }
+
+    /// The passes of a cancel of all: as [`for_cancel`](Self::for_cancel), and once more those for tasks that wait, because a
+    /// run may have gone back to them meanwhile.
+    pub(crate) fn cancel_passes(&self) -> Result<Vec<Self>> {
+        let mut passes = self.for_cancel()?;
+        if passes.len() > 1 {
+            passes.extend_from_within(..2);
+        }
+        Ok(passes)
     }
 
     /// The filter for a verb that changes tasks in the states `possible` only: its own state, or `usual` if it names none.

@@ -261,7 +261,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// cancelled as well.
     async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
         let mut counts = CancelCounts::default();
-        for filter in filter.for_cancel()? {
+        for filter in filter.cancel_passes()? {
             let mut next = Some(iterate::from_start(filter));
             while let Some(filter) = next {
                 let page =
