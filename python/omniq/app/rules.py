@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from omniq._checks import a_span, an, beyond, refused, shown
 from omniq.app.callables import may_be_async
 from omniq.app.context import Context
-from omniq.app.exceptions import OUTCOMES
+from omniq.app.exceptions import OUTCOMES, SoftTimeout
 from omniq.errors import ConfigError, InvalidError
 
 __all__ = ["ErrorTypes", "RetryWhen", "Rules"]
@@ -42,7 +42,7 @@ class Rules:
             raise ConfigError(f"{both[0].__name__} is in retry_on and in dead_on: leave it in one of them")
         self._retry_on = retry_on
         self._retry_when: RetryWhen | None = options.get("retry_when")
-        if self._retry_when is not None and (not callable(self._retry_when) or may_be_async(self._retry_when)):
+        if self._retry_when is not None and not _is_rule(self._retry_when):
             remedy = "give a def function of the exception and the Context, which returns True, False, a wait, or None"
             raise refused("retry_when", self._retry_when, remedy, is_shown=False)
         self.soft_timeout = _positive(options, "soft_timeout")
@@ -59,7 +59,7 @@ class Rules:
     def decide(self, error: BaseException, context: Context) -> bool | float | timedelta:
         """Whether a retry follows, or the wait before it. Of the types in the two lists, the one that is nearest to the
         exception's own type decides; if there is none, only an exception of a function without `retry_on` is
-        retried.
+        retried. A soft timeout is retried as a timeout is, unless a list names it.
 
         Raises:
             InvalidError: If `retry_when` returns anything else. What it raises passes through.
@@ -75,7 +75,21 @@ class Rules:
                 return False
             if self._retry_on is not None and kind in self._retry_on:
                 return True
-        return self._retry_on is None
+        return self._retry_on is None or isinstance(error, SoftTimeout)
+
+
+def _is_rule(given: Any) -> bool:
+    """Whether it is a blocking function that can be called with two arguments."""
+    if not callable(given) or may_be_async(given):
+        return False
+    try:
+        inspect.signature(given).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        # A function in C, whose parameters are not known.
+        return True
+    return True
 
 
 def _types(options: Mapping[str, Any], name: str) -> tuple[type[BaseException], ...] | None:

@@ -120,6 +120,32 @@ async def test_middleware_refuses_an_enqueue(app: AsyncOmniQ) -> None:
     assert await app.backend.queue.count() == 1
 
 
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+async def test_middleware_that_does_not_yield_once_is_named(app: AsyncOmniQ, kind: str) -> None:
+    times = 0
+
+    def odd(call: EnqueueCall) -> Iterator[None]:
+        for _ in range(times):
+            yield
+
+    async def async_odd(call: EnqueueCall) -> AsyncIterator[None]:
+        for _ in range(times):
+            yield
+
+    @app.task
+    def work() -> None: ...
+
+    app.enqueue_middleware(odd if kind == "blocking" else async_odd)
+    with pytest.raises(ConfigError, match=r"middleware .*odd yields not at all: .*; nothing is written"):
+        await work.enqueue()
+    times = 2
+    with pytest.raises(ConfigError, match=r"middleware .*odd yields more than once: .*; the tasks are written: \w+-"):
+        await work.enqueue()
+    assert await app.backend.queue.count() == 1
+    with pytest.raises(AttributeError):
+        EnqueueCall("f", "q", 1, {}, None).queue = "other"  # type: ignore[misc]
+
+
 async def test_a_blocking_enqueue_refuses_async_middleware() -> None:
     app = OmniQ(tasks="memory", results="memory")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from omniq import AsyncOmniQ, AsyncTaskGroup, Backoff, Context, Discard, OmniQError, Retry
+from omniq import AsyncOmniQ, AsyncTaskGroup, Backoff, Context, Discard, OmniQError, Retry, SoftTimeout
 from omniq.models import ResultStatus, TaskState
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +58,20 @@ async def test_the_nearest_type_in_the_two_lists_decides(app: AsyncOmniQ) -> Non
     @app.task(retry_on=())
     def none(place: int) -> None:
         raise errors[place]
+
+    soft: list[BaseException] = [SoftTimeout()]
+
+    @app.task(retry_on=())
+    def timeouts(place: int) -> None:
+        raise soft[place]
+
+    @app.task(dead_on=SoftTimeout)
+    def dead_timeouts(place: int) -> None:
+        raise soft[place]
+
+    # It is retried as other timeouts are, unless a list names it.
+    assert await states(app, timeouts, soft) == [RETRIED]
+    assert await states(app, dead_timeouts, soft) == [DEAD]
 
     assert await states(app, both, errors) == [RETRIED, DEAD, DEAD, RETRIED, DEAD]
     assert await states(app, some, errors) == [DEAD, RETRIED, DEAD, RETRIED, DEAD]
@@ -149,6 +163,7 @@ async def test_bad_rules_are_refused_at_the_definition(app: AsyncOmniQ) -> None:
         ({"retry_on": Retry}, "retry_on with Retry"),
         ({"retry_when": 5}, "retry_when.*def function"),
         ({"retry_when": later}, "retry_when.*def function"),
+        ({"retry_when": lambda error: True}, "retry_when.*def function of the exception and the Context"),
         ({"soft_timeout": 0}, "soft_timeout = 0"),
         ({"soft_timeout": float("nan")}, "soft_timeout = nan"),
         ({"soft_timeout": "5"}, "soft_timeout = '5'"),
