@@ -78,7 +78,8 @@ class BaseHandle(Generic[R_co]):
         try:
             value: R_co = returns.read(payload.data, payload.codec)
         except Exception as error:
-            what = f"the value of task {self.id} cannot be read as {result.func} is annotated, -> {shown(returns.kind)}"
+            func = getattr(self._source, "name", None) or result.func
+            what = f"the value of task {self.id} cannot be read as {func} is annotated, -> {shown(returns.kind)}"
             # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
             is_misfit = not isinstance(error, OmniQError)
             writer = "; it was written by another version of the function, or another program" if is_misfit else ""
