@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -19,10 +20,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Registers:
+class _Registers(ABC):
+    @abstractmethod
     def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
         """Makes the task. `depth`: how many frames below this call the function is defined."""
-        raise NotImplementedError
 
 
 class AsyncDefines(_Registers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq, logging
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class _OnPostgres:
+class _OnPostgres(ABC):
     """The constructors of all of them."""
 
     #: The settings that it was opened with.
@@ -98,8 +99,8 @@ class _OnPostgres:
         logging.follow()
         self._open(codec, allow_pickle)
 
-    def _open(self, codec: str, allow_pickle: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self, codec: str, allow_pickle: bool) -> None: ...
 
     @classmethod
     def from_file(
