@@ -316,8 +316,8 @@ async def test_worker_verbs(queue: Any) -> None:
     await queue.cancel(id)
     assert await queue.heartbeat(worker) == (True, [id])
     await anyio.sleep(0.5)
-    ((lost, name),) = await queue.lost(10)
-    assert (lost.id, name) == (id, "mine")
+    ((lost, name, cancelled),) = await queue.lost(10)
+    assert (lost.id, name, cancelled) == (id, "mine", True)
     assert (await queue.heartbeat(worker))[0] is False
     assert await queue.expired(10) == []
     assert await queue.prune(10) == 0

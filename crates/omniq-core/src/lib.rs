@@ -4,6 +4,7 @@
 
 mod backend;
 pub mod blocking;
+mod cancel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;

@@ -90,9 +90,13 @@ pub(crate) fn after_failure(task: &Task, error: TaskError) -> Outcome {
 
 /// The outcome of the loss of a task's worker: another run at once, or a dead letter. The attempt counts, so that a
 /// task that kills its workers ends as a dead letter.
-pub(crate) fn after_loss(task: &Task, worker: &str) -> Outcome {
+pub(crate) fn after_loss(lost: &Lost) -> Outcome {
+    if lost.cancelled {
+        return Outcome::Cancel;
+    }
+    let worker = &lost.worker;
     let error = TaskError::new("worker_lost", format!("worker {worker} was lost during the run"));
-    match after_failure(task, error) {
+    match after_failure(&lost.task, error) {
         Outcome::RetryLater { error, .. } => Outcome::RetryLater { delay: Duration::ZERO, error },
         last => last,
     }

@@ -88,9 +88,9 @@ impl Convert {
             Answer::Name(name) => name.into_py_any(py),
             Answer::Text(text) => text.into_py_any(py),
             Answer::Statement(statement) => statement.to_py(py),
-            Answer::Lost(lost) => {
-                list_of(py, &lost, |lost| (task(&lost.task)?, lost.worker.as_str()).into_bound_py_any(py))
-            }
+            Answer::Lost(lost) => list_of(py, &lost, |lost| {
+                (task(&lost.task)?, lost.worker.as_str(), lost.cancelled).into_bound_py_any(py)
+            }),
         }
     }
 }

@@ -346,7 +346,7 @@ class NativeQueue(TaskQueue):
 
     claim_sync = claim
 
-    def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
+    def lost(self, limit: int) -> builtins.list[tuple[Task, str, bool]]:
         return wait(self._core.lost(a_number(limit, "limit")))
 
     lost_sync = lost

@@ -227,8 +227,8 @@ class WorkerVerbs(Storage):
         """Extends a worker's lease.
 
         Returns:
-            Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
-            them.
+            Whether the worker is still known, and the ids of tasks that users have cancelled while it held them. Each
+            comes with every heartbeat until the task has left the worker, and at least once.
         """
 
     heartbeat_sync = heartbeat
@@ -244,8 +244,9 @@ class WorkerVerbs(Storage):
     claim_sync = claim
 
     @abstractmethod
-    def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
-        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name.
+    def lost(self, limit: int) -> builtins.list[tuple[Task, str, bool]]:
+        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name and whether a user has
+        cancelled it while that worker held it.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """

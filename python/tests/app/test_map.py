@@ -96,8 +96,7 @@ async def test_the_rest_is_cancelled_if_that_is_asked_for(app: AsyncOmniQ) -> No
         await asyncio.sleep(30)
         return n
 
-    # Tasks that are claimed ahead may be handed back before their worker hears of the cancel.
-    async with app.worker(concurrency=2, prefetch=0, lease=0.6):
+    async with app.worker(concurrency=2, lease=0.6):
         with pytest.raises(TaskFailed, match="the first fails"):
             await app.map(work, range(5), cancel_rest=True)
         # With exceptions in place of values, too, nothing further is enqueued.

@@ -73,6 +73,8 @@ macro_rules! queue_conformance {
             look::c19_figures_of_every_queue,
             manage::c18_cancel_withdraws_a_waiting_task,
             manage::c18_cancel_asks_a_running_task_to_stop,
+            manage::c18_a_worker_is_told_of_the_cancel_of_a_task_that_it_has_handed_back,
+            manage::c18_a_cancel_outlives_its_worker,
             manage::c18_a_lease_hands_on_the_wish_to_stop,
             manage::c18_a_finish_after_a_cancel_counts,
             manage::c18_cancel_leaves_dead_letters,

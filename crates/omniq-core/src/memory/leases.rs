@@ -65,16 +65,11 @@ impl Workers {
         };
         worker.until = Instant::now() + worker.info.lease;
         worker.used = used;
-        let mut cancelled = tasks.held_by(id);
-        cancelled.retain(|task| tasks.get(*task).is_some_and(|entry| entry.stop));
-        for task in &cancelled {
-            tasks.change(*task, |entry| entry.stop = false);
-        }
-        Heartbeat { alive: true, cancelled }
+        Heartbeat { alive: true, cancelled: tasks.tell_cancelled(id) }
     }
 
     /// The tasks of workers whose lease has ended. Such workers are removed if they hold no tasks.
-    pub(super) fn lost(&mut self, tasks: &Tasks, limit: usize) -> Vec<Lost> {
+    pub(super) fn lost(&mut self, tasks: &mut Tasks, limit: usize) -> Vec<Lost> {
         let now = Instant::now();
         let mut lost = Vec::new();
         self.known.retain(|id, worker| {
@@ -85,12 +80,14 @@ impl Workers {
             if !held.is_empty() && lost.len() < limit {
                 worker.lost = true;
                 let room = limit - lost.len();
-                lost.extend(
-                    held.iter()
-                        .take(room)
-                        .filter_map(|id| tasks.get(*id))
-                        .map(|entry| Lost { task: entry.task.clone(), worker: worker.info.name.clone() }),
-                );
+                lost.extend(held.iter().take(room).filter_map(|id| tasks.get(*id)).map(|entry| Lost {
+                    task: entry.task.clone(),
+                    worker: worker.info.name.clone(),
+                    cancelled: tasks.is_cancelled(*id, entry.task.id),
+                }));
+            }
+            if held.is_empty() {
+                tasks.forget_cancelled(*id);
             }
             !held.is_empty()
         });

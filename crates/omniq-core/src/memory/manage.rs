@@ -23,16 +23,6 @@ impl Tasks {
         }
     }
 
-    pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
-        match self.get(id) {
-            Some(entry) if entry.task.state == TaskState::Running => {
-                self.change(id, |entry| entry.stop = true);
-                Cancelled::Requested
-            }
-            _ => Cancelled::NotFound,
-        }
-    }
-
     /// Error unless the verb is allowed for every task, so that the caller may then change all of them.
     pub(super) fn check_all(&self, ids: &[TaskId], verb: Verb, done: &str) -> Result<()> {
         for id in ids {

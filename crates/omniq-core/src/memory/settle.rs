@@ -88,7 +88,6 @@ fn end_run(entry: &mut Entry, state: TaskState) {
     entry.task.state = state;
     entry.task.claim = None;
     entry.task.claimed_at = None;
-    entry.stop = false;
 }
 
 fn end_for_good(entry: &mut Entry, state: TaskState, now: Timestamp) {

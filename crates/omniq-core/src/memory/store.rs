@@ -131,6 +131,7 @@ impl MemoryQueue {
             state.tasks.hand_back(*id);
         }
         state.workers.remove(worker);
+        state.tasks.forget_cancelled(worker);
         self.store.notifier.notify();
         held.len() as u64
     }

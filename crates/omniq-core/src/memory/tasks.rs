@@ -14,8 +14,6 @@ pub(super) struct Entry {
     pub(super) task: Task,
     /// How often it was claimed; never reset, so that no claim number is used twice.
     pub(super) claims: u32,
-    /// A user wants it stopped, and no heartbeat has reported this yet.
-    pub(super) stop: bool,
     /// When it completed or failed for good.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -40,6 +38,8 @@ pub(super) struct Tasks {
     /// Completed and dead tasks, by when they ended.
     ended: BTreeSet<(Timestamp, TaskId)>,
     held: HashMap<WorkerId, BTreeSet<TaskId>>,
+    /// What users have cancelled, by the worker that held it then.
+    cancelled: HashMap<WorkerId, BTreeSet<TaskId>>,
     last_seq: i64,
 }
 
@@ -55,7 +55,7 @@ impl Tasks {
     pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
         self.last_seq += 1;
         let task = Task::from_new(new, id, self.last_seq, now);
-        self.put(Entry { task, claims: 0, stop: false, ended_at: None });
+        self.put(Entry { task, claims: 0, ended_at: None });
     }
 
     /// Changes a task, and updates the indices.
@@ -146,6 +146,34 @@ impl Tasks {
     pub(super) fn ended_before(&self, state: TaskState, end: Timestamp) -> impl Iterator<Item = TaskId> {
         let ended = self.ended.iter().take_while(move |(at, _)| *at < end).map(|(_, id)| *id);
         ended.filter(move |id| self.entries.get(id).is_some_and(|entry| entry.task.state == state))
+    }
+
+    /// Asks the worker of a running task to stop it.
+    pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
+        let Some(claim) = self.get(id).and_then(|entry| entry.task.claim) else { return Cancelled::NotFound };
+        self.cancelled.entry(claim.worker).or_default().insert(id);
+        Cancelled::Requested
+    }
+
+    pub(super) fn is_cancelled(&self, worker: WorkerId, id: TaskId) -> bool {
+        self.cancelled.get(&worker).is_some_and(|ids| ids.contains(&id))
+    }
+
+    /// What this worker is to stop. What it does not hold any more is told once.
+    pub(super) fn tell_cancelled(&mut self, worker: WorkerId) -> Vec<TaskId> {
+        let Some(ids) = self.cancelled.remove(&worker) else { return Vec::new() };
+        let held = self.held.get(&worker);
+        let left: BTreeSet<_> =
+            ids.iter().filter(|id| held.is_some_and(|held| held.contains(id))).copied().collect();
+        if !left.is_empty() {
+            self.cancelled.insert(worker, left);
+        }
+        ids.into_iter().collect()
+    }
+
+    /// Forgets what a worker that has gone was to stop.
+    pub(super) fn forget_cancelled(&mut self, worker: WorkerId) {
+        self.cancelled.remove(&worker);
     }
 
     pub(super) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {

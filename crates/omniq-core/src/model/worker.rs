@@ -93,7 +93,8 @@ impl RegisteredWorker {
 pub struct Heartbeat {
     /// Whether the worker is still registered. If not, other workers may have its tasks by now.
     pub alive: bool,
-    /// Tasks that it holds and that a user wants stopped, since the last heartbeat.
+    /// Tasks that users have cancelled while it held them. Each comes with every heartbeat until the task has left the
+    /// worker, and at least once.
     pub cancelled: Vec<TaskId>,
 }
 
@@ -232,4 +233,6 @@ pub struct Lost {
     pub task: super::Task,
     /// The name of the worker that was lost.
     pub worker: String,
+    /// Whether a user has cancelled the task while the worker held it.
+    pub cancelled: bool,
 }

@@ -4,6 +4,7 @@ mod events;
 mod heartbeat;
 pub(crate) mod iterate;
 mod maintenance;
+mod own_dequeue;
 mod queue;
 mod results;
 mod worker_queue;

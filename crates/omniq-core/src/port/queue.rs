@@ -5,14 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
-use tokio::time::Instant;
 
+use super::own_dequeue::{self, Settles};
 use super::{Location, QueueMaintenance, WorkerQueue, iterate};
+use crate::cancel::{self, Canceller};
 use crate::model::*;
 use crate::{Error, Result, verbs};
-
-/// How many tasks a rescue takes back at a time.
-const RESCUE: u32 = 500;
 
 /// A queue of tasks.
 ///
@@ -75,7 +73,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// Claims up to `request.limit` tasks. Waits up to the request's timeout for the first one.
     async fn dequeue_many(&self, request: Dequeue) -> Result<Vec<Task>> {
-        dequeue(self, request).await
+        own_dequeue::dequeue(self, request).await
     }
 
     /// Reports success: the task leaves the queue. Error `is_claim_lost` if the task is not held any more.
@@ -260,18 +258,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// to stop and waits again meanwhile is counted twice: as asked, and as cancelled. Tasks that are enqueued meanwhile may be
     /// cancelled as well.
     async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
-        let mut counts = CancelCounts::default();
-        for filter in filter.cancel_passes()? {
-            let mut next = Some(iterate::from_start(filter));
-            while let Some(filter) = next {
-                let page =
-                    self.list(&filter).await.map_err(|error| verbs::cancelled_in_part(counts, error))?;
-                next = iterate::next(filter, &page);
-                let answers = cancel_unchanged(self, &page).await;
-                counts.add(&answers.map_err(|error| verbs::cancelled_in_part(counts, error))?);
-            }
-        }
-        Ok(counts)
+        cancel::by_filter(&Bare(self), filter).await
     }
 
     /// Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks, a
@@ -345,39 +332,6 @@ async fn retry_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, ids: Vec<TaskId>, cou
     Ok(())
 }
 
-/// Cancels tasks as they were just read: those that wait unless a worker has them by now, and asks the workers of those that
-/// run to stop them.
-async fn cancel_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, page: &[Task]) -> Result<Vec<Cancelled>> {
-    let (running, waiting): (Vec<&Task>, Vec<&Task>) =
-        page.iter().partition(|task| task.state == TaskState::Running);
-    let running: Vec<TaskId> = running.iter().map(|task| task.id).collect();
-    let mut answers = if running.is_empty() { Vec::new() } else { queue.stop_many(&running).await? };
-    let batch: Vec<Settlement> = waiting
-        .iter()
-        .map(|task| Settlement {
-            task_id: task.id,
-            claim: None,
-            outcome: Outcome::Cancel,
-            result: None,
-            events: Vec::new(),
-        })
-        .collect();
-    let settled = if batch.is_empty() { Vec::new() } else { queue.settle(&batch, SettleMode::Each).await? };
-    let mut locked = Vec::new();
-    for (task, settled) in waiting.iter().zip(settled) {
-        match settled {
-            Settled::Done => answers.push(Cancelled::Done),
-            Settled::Lost => answers.push(Cancelled::NotFound),
-            Settled::Busy => locked.push(task.id),
-        }
-    }
-    if !locked.is_empty() {
-        // This waits for the rows that another session has locked.
-        answers.extend(queue.cancel_many(&locked).await?);
-    }
-    Ok(answers)
-}
-
 /// Settles all or none.
 async fn settle_all<Q: TaskQueue + ?Sized>(queue: &Q, batch: &[Settlement]) -> Result<()> {
     if !batch.is_empty() {
@@ -386,85 +340,44 @@ async fn settle_all<Q: TaskQueue + ?Sized>(queue: &Q, batch: &[Settlement]) -> R
     Ok(())
 }
 
-async fn dequeue<Q: TaskQueue + ?Sized>(queue: &Q, request: Dequeue) -> Result<Vec<Task>> {
-    request.check()?;
-    let worker = own_worker(queue, &request.queues).await?;
-    match claim_or_wait(queue, worker, &request).await {
-        // The lease ended unnoticed, as during a long suspension of the process: start over with a new one.
-        Err(error) if error.is_claim_lost() => {
-            queue.self_lease().forget(worker).await;
-            let worker = own_worker(queue, &request.queues).await?;
-            claim_or_wait(queue, worker, &request).await
+/// A queue without results and events.
+struct Bare<'a, Q: ?Sized>(&'a Q);
+
+impl<Q: TaskQueue + ?Sized> Canceller for Bare<'_, Q> {
+    async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
+        self.0.list(filter).await
+    }
+
+    async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
+        self.0.get_many(ids).await
+    }
+
+    async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
+        self.0.stop_many(ids).await
+    }
+
+    fn cancels(&self, task: &Task) -> Settlement {
+        Settlement {
+            task_id: task.id,
+            claim: None,
+            outcome: Outcome::Cancel,
+            result: None,
+            events: Vec::new(),
         }
-        answer => answer,
+    }
+
+    async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
+        self.0.settle(batch, SettleMode::Each).await
+    }
+
+    fn tries_again(&self, _: &Error) -> bool {
+        false
     }
 }
 
-/// The worker of this queue object, registered at its first dequeue.
-async fn own_worker<Q: TaskQueue + ?Sized>(queue: &Q, queues: &[String]) -> Result<WorkerId> {
-    let start = |info: WorkerInfo| async move { queue.start_lease(&info).await };
-    queue.self_lease().worker(queues, start).await
-}
-
-/// Claims tasks. If there are none, waits for them up to the request's timeout.
-async fn claim_or_wait<Q: TaskQueue + ?Sized>(
-    queue: &Q,
-    worker: WorkerId,
-    request: &Dequeue,
-) -> Result<Vec<Task>> {
-    let deadline = Instant::now() + request.timeout;
-    let mut subscription = None;
-    loop {
-        let claimed = queue.claim(worker, request).await?;
-        let some = !claimed.is_empty();
-        let tasks = without_unreadable(queue, claimed).await?;
-        if !tasks.is_empty() {
-            return Ok(tasks);
-        }
-        if some {
-            continue;
-        }
-        if queue.self_lease().rescue_is_due() && rescue(queue).await? {
-            continue;
-        }
-        if Instant::now() >= deadline {
-            return Ok(tasks);
-        }
-        match &mut subscription {
-            // Claim once more before the wait: what became ready before the subscription has notified nothing.
-            None => subscription = Some(queue.subscribe(worker, &request.queues).await?),
-            Some(subscription) => {
-                subscription.wait(deadline.saturating_duration_since(Instant::now()).min(verbs::POLL)).await
-            }
-        }
+#[async_trait]
+impl<Q: TaskQueue + ?Sized> Settles for Q {
+    async fn settle_each(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
+        self.settle(batch, SettleMode::Each).await
     }
-}
-
-/// Settles claimed tasks that the storage cannot read as failed, and returns the others: one bad row must not stop a
-/// queue.
-async fn without_unreadable<Q: TaskQueue + ?Sized>(queue: &Q, claimed: Vec<Task>) -> Result<Vec<Task>> {
-    if claimed.iter().all(|task| task.unreadable.is_none()) {
-        return Ok(claimed);
-    }
-    let (bad, good): (Vec<_>, Vec<_>) = claimed.into_iter().partition(|task| task.unreadable.is_some());
-    let batch: Vec<_> = bad
-        .iter()
-        .filter_map(|task| verbs::unreadable(task).map(|outcome| verbs::settlement(task, outcome)))
-        .collect::<Result<_>>()?;
-    if let Err(error) = queue.settle(&batch, SettleMode::Each).await {
-        // They stay held and return when the lease ends. The readable tasks are returned now.
-        tracing::warn!(%error, "tasks that cannot be read could not be settled");
-    }
-    Ok(good)
-}
-
-/// Takes back tasks of lost workers, because no worker process may be there to do it. Returns whether any was taken
-/// back. Without a backend there is no result and no event to write.
-async fn rescue<Q: TaskQueue + ?Sized>(queue: &Q) -> Result<bool> {
-    let lost = queue.lost(RESCUE).await?;
-    let batch: Vec<_> = lost
-        .iter()
-        .map(|lost| verbs::settlement(&lost.task, verbs::after_loss(&lost.task, &lost.worker)))
-        .collect::<Result<_>>()?;
-    Ok(!batch.is_empty() && queue.settle(&batch, SettleMode::Each).await?.contains(&Settled::Done))
 }

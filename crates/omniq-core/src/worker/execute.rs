@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
+use super::handed_back::HandedBack;
 use super::local_queue::{Entry, LocalQueue, Slot};
-use super::outbox::Outbox;
 use super::prefetch::RunTimes;
 use super::tight_loops;
 use crate::backend::Report;
@@ -23,6 +23,7 @@ pub(super) struct Executors {
     pub(super) origin: Arc<Origin>,
     pub(super) times: Arc<RunTimes>,
     pub(super) local_queue: LocalQueue,
+    pub(super) handed_back: Arc<HandedBack>,
 }
 
 impl Executors {
@@ -37,7 +38,7 @@ impl Executors {
     async fn work(self: Arc<Self>, slot: Slot, first: Run) {
         let mut next = Some(first);
         while let Some(run) = next {
-            run.go(&self.origin.outbox, &self.times).await;
+            run.go(&self).await;
             let begun = self.local_queue.next(|task| self.run_of(task));
             next = begun.map(|(entry, context, handler)| Run { context, handler, entry });
         }
@@ -64,7 +65,8 @@ struct Run {
 }
 
 impl Run {
-    async fn go(self, outbox: &Outbox, times: &RunTimes) {
+    async fn go(self, shared: &Executors) {
+        let outbox = &shared.origin.outbox;
         let task = self.context.task();
         let span = tracing::info_span!("run", task = %task.id, func = task.func, attempt = task.attempt);
         if outbox.events_on() {
@@ -96,8 +98,9 @@ impl Run {
                 }
             }
         };
-        times.ended(begun.elapsed());
+        shared.times.ended(begun.elapsed());
         if let Some(settlement) = settlement(&self.context, ending) {
+            shared.handed_back.add(task, &settlement.outcome);
             outbox.ended(settlement, self.context.completed_inside()).await;
         }
         drop(self.entry);
@@ -234,7 +237,15 @@ fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
         Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
         Ending::Stopped(StopReason::LeaseLost) => return None,
     };
-    let outcome = tight_loops::slowed(task, outcome);
+    let outcome = match outcome {
+        // A cancelled task does not go back to the queue, whatever its run has answered.
+        Outcome::RetryLater { .. } | Outcome::Snooze { .. } | Outcome::Release
+            if context.stop_reason() == Some(StopReason::Cancelled) =>
+        {
+            Outcome::Cancel
+        }
+        other => tight_loops::slowed(task, other),
+    };
     let report = Report { value, reason, worker: Some(context.worker()), ..Report::new(task, outcome) };
     Some(context.backend().record(report))
 }

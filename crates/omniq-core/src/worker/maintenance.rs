@@ -73,8 +73,9 @@ async fn rescue(backend: &Backend) -> Result<()> {
         let lost = backend.queue().lost(STEP).await?;
         let batch: Vec<_> = lost
             .iter()
-            .map(|Lost { task, worker }| {
-                let outcome = verbs::after_loss(task, worker);
+            .map(|lost| {
+                let (task, worker) = (&lost.task, &lost.worker);
+                let outcome = verbs::after_loss(lost);
                 let kind = matches!(outcome, Outcome::RetryLater { .. }).then_some(EventKind::Rescued);
                 backend.record(Report { worker: Some(worker), kind, ..Report::new(task, outcome) })
             })

@@ -12,6 +12,7 @@ mod entries;
 mod execute;
 mod fetch;
 mod functions;
+mod handed_back;
 mod local_queue;
 mod maintenance;
 mod outage;

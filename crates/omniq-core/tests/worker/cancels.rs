@@ -116,3 +116,112 @@ async fn a_bulk_cancel_that_fails_half_way_says_so() {
     let error = rig.backend.cancel_many(&ids).await.unwrap_err();
     assert!(error.is_pool_timeout(), "nothing was done by this call: {error:?}");
 }
+
+/// The run answers "once more" before its worker's heartbeat has told it of the cancel.
+#[tokio::test]
+async fn a_task_that_is_handed_back_before_the_cancel_is_told_is_cancelled_all_the_same() {
+    let rig = Rig::new();
+    let (cancelled, kept) = (rig.add(task("f")).await, rig.add(task("f")).await);
+    let (gated, _) = Gated::new();
+    let (begun, gate) = (gated.begun.clone(), gated.gate.clone());
+    let worker = rig.worker().lease(LEASE).register("f", move |(): (), _| {
+        begun.add();
+        let gate = gate.clone();
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Err::<(), _>(Failure::snooze(100 * PATIENCE))
+        }
+    });
+    let worker = worker.build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    gated.begun.reaches(2).await;
+    assert_eq!(rig.backend.cancel(cancelled).await.unwrap(), Cancelled::Requested);
+    gated.gate.add_permits(2);
+    assert_eq!(rig.result(cancelled).await.status, ResultStatus::Cancelled);
+    assert_eq!(rig.task(kept).await.state, TaskState::Scheduled);
+    assert_eq!(rig.left().await, 1);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+}
+
+/// No heartbeat tells of the cancel, because the worker stops before.
+#[tokio::test]
+async fn a_worker_that_stops_cancels_what_it_hands_back() {
+    let rig = Rig::new();
+    let (cancelled, kept) = (rig.add(task("f")).await, rig.add(task("f")).await);
+    let (gated, handler) = Gated::new();
+    let worker = rig.worker().lease(100 * PATIENCE).grace(Duration::ZERO).handler("f", handler);
+    let worker = worker.build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    gated.begun.reaches(2).await;
+    assert_eq!(rig.backend.cancel(cancelled).await.unwrap(), Cancelled::Requested);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(rig.result(cancelled).await.status, ResultStatus::Cancelled);
+    assert_eq!(rig.task(kept).await.state, TaskState::Ready);
+    assert_eq!(rig.left().await, 1);
+}
+
+/// A cancel of an earlier life does not count for a task that was enqueued anew with the same id.
+#[tokio::test]
+async fn a_task_that_is_enqueued_anew_with_the_id_of_a_cancelled_one_runs() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let (gated, _) = Gated::new();
+    let (begun, gate) = (gated.begun.clone(), gated.gate.clone());
+    let worker = rig.worker().lease(100 * PATIENCE).grace(Duration::ZERO).register("f", move |(): (), _| {
+        begun.add();
+        let gate = gate.clone();
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Err::<(), _>(Failure::snooze(100 * PATIENCE))
+        }
+    });
+    let worker = worker.build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    gated.begun.reaches(1).await;
+    assert_eq!(rig.backend.cancel(id).await.unwrap(), Cancelled::Requested);
+    gated.gate.add_permits(1);
+    until("the task waits", || async { rig.task(id).await.state == TaskState::Scheduled }).await;
+    rig.queue.delete(id).await.unwrap();
+    rig.backend.enqueue(task("f").id(id).delay(100 * PATIENCE)).await.unwrap();
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(rig.task(id).await.state, TaskState::Scheduled);
+    assert_eq!(rig.backend.result(id).await.unwrap(), None);
+}
+
+/// Whether its heartbeat had told the worker of the cancel or not.
+#[tokio::test]
+async fn a_cancelled_task_whose_worker_is_lost_does_not_run_again() {
+    for told in [false, true] {
+        let rig = Rig::new();
+        let (cancelled, kept) = (rig.add(task("f").priority(1)).await, rig.add(task("f")).await);
+        let info = WorkerInfo { lease: Duration::from_millis(100), ..WorkerInfo::new(["default"]) };
+        let gone = rig.queue.register_worker(&info).await.unwrap();
+        assert_eq!(rig.queue.claim(gone, &Dequeue::from(["default"]).limit(2)).await.unwrap().len(), 2);
+        assert_eq!(rig.backend.cancel(cancelled).await.unwrap(), Cancelled::Requested);
+        if told {
+            rig.queue.heartbeat_connection().heartbeat(gone, None).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        let ran = Counter::default();
+        let runs = ran.clone();
+        let worker = rig.worker().maintenance_interval(Duration::from_millis(20));
+        let worker = worker.register("f", move |(): (), _| {
+            runs.add();
+            async { Ok::<_, Failure>(()) }
+        });
+        let worker = worker.build().unwrap();
+        let handle = worker.handle();
+        let running = tokio::spawn(worker.run());
+        assert_eq!(rig.result(cancelled).await.status, ResultStatus::Cancelled);
+        assert_eq!(rig.result(kept).await.status, ResultStatus::Completed);
+        handle.stop();
+        soon(running).await.unwrap().unwrap();
+        assert_eq!(ran.get(), 1);
+    }
+}

@@ -8,7 +8,14 @@ with me as materialized (
     where w.id = $1 and w.ended_at is null
     for no key update
 ), taken as (
-    update "omniq".workers w set cancelled = '{}' from me where w.id = me.id and me.cancelled <> '{}'
+    update "omniq".workers w
+    set cancelled = array(
+        select c.id from unnest(me.cancelled) as c(id)
+        cross join lateral "omniq".segment_of(c.id) s
+        join "omniq".tasks t on t.id = any (array[s.id]) and t.count = s.count
+        where t.worker = me.id)
+    from me
+    where w.id = me.id and me.cancelled <> '{}'
 ), beat as (
     insert into "omniq".heartbeats (worker, ends_at, used) select me.id, clock_timestamp() + me.lease, $2 from me
     returning id

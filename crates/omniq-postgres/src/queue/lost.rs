@@ -1,6 +1,7 @@
 //! Tasks of workers whose lease has ended.
 
 use omniq_core::{Error, Lost, Result};
+use uuid::Uuid;
 
 use super::lock_holders::LockHolders;
 use crate::db::Db;
@@ -24,7 +25,12 @@ pub(super) async fn lost(db: &Db, holders: &LockHolders, limit: u32) -> Result<V
         let mut columns = Columns::new(row);
         let tasks = decode::segment(&mut columns)?;
         let worker: String = columns.take()?;
-        lost.extend(tasks.into_iter().map(|task| Lost { task, worker: worker.clone() }));
+        let cancelled: Vec<Uuid> = columns.take()?;
+        lost.extend(tasks.into_iter().map(|task| Lost {
+            cancelled: cancelled.contains(&task.id.as_uuid()),
+            task,
+            worker: worker.clone(),
+        }));
     }
     Ok(lost)
 }

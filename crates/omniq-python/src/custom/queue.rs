@@ -226,8 +226,9 @@ impl WorkerQueue for CustomQueue {
 impl QueueMaintenance for CustomQueue {
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
         let read = |answer: &Bound<'_, PyAny>| {
-            let lost: Vec<(TaskArg, String)> = answer.extract()?;
-            Ok(lost.into_iter().map(|(task, worker)| Lost { task: task.0, worker }).collect())
+            let lost: Vec<(TaskArg, String, bool)> = answer.extract()?;
+            let read = |(task, worker, cancelled): (TaskArg, _, _)| Lost { task: task.0, worker, cancelled };
+            Ok(lost.into_iter().map(read).collect())
         };
         self.custom.call("lost", move |py| positional(py, (limit,)), read).await
     }

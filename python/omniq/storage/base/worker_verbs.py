@@ -203,8 +203,8 @@ class AsyncWorkerVerbs(AsyncStorage):
         """Extends a worker's lease.
 
         Returns:
-            Whether the worker is still known, and the ids of tasks to stop: it holds them, and a user has cancelled
-            them.
+            Whether the worker is still known, and the ids of tasks that users have cancelled while it held them. Each
+            comes with every heartbeat until the task has left the worker, and at least once.
         """
 
     @abstractmethod
@@ -218,8 +218,9 @@ class AsyncWorkerVerbs(AsyncStorage):
         """
 
     @abstractmethod
-    async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
-        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name.
+    async def lost(self, limit: int) -> builtins.list[tuple[Task, str, bool]]:
+        """Tasks held by workers whose lease has ended, about `limit`, each with its worker's name and whether a user has
+        cancelled it while that worker held it.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
         """

@@ -305,7 +305,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             )
         )
 
-    async def lost(self, limit: int) -> builtins.list[tuple[Task, str]]:
+    async def lost(self, limit: int) -> builtins.list[tuple[Task, str, bool]]:
         return await run(self._core.lost(a_number(limit, "limit")))
 
     async def expired(self, limit: int) -> builtins.list[Task]:

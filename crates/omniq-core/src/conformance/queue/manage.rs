@@ -37,11 +37,46 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
     );
     let beat = heartbeats.heartbeat(mine, None).await.unwrap();
     assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
-    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, [], "told once");
+    let again = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
+    assert_eq!(again, [held[0].id], "told until the task has left the worker");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
     assert_eq!(queue.settle(&stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
+    // The task may have left before the worker was told of its cancel.
+    heartbeats.heartbeat(mine, None).await.unwrap();
     assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, []);
+}
+
+/// The worker is told also if it has handed the task back before its heartbeat.
+pub async fn c18_a_worker_is_told_of_the_cancel_of_a_task_that_it_has_handed_back(
+    fixture: &dyn QueueFixture,
+) {
+    let queue = fixture.queue().await;
+    let ids = add(&queue, 0..3).await;
+    let mine = worker(&queue, HOUR).await;
+    let held = queue.claim(mine, &from("default").limit(3)).await.unwrap();
+    assert_eq!(queue.cancel_many(&ids[..2]).await.unwrap(), [Cancelled::Requested; 2]);
+    let back = [settlement(&held[0], Outcome::Release)];
+    assert_eq!(queue.settle(&back, SettleMode::Each).await.unwrap(), [Settled::Done]);
+    let mut heartbeats = queue.heartbeat_connection();
+    let mut told = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
+    told.sort();
+    assert_eq!(told, ids[..2]);
+    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, ids[1..2], "it holds this one");
+}
+
+/// What the lost worker was asked to stop is known to those who take its tasks back.
+pub async fn c18_a_cancel_outlives_its_worker(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let ids = add(&queue, 0..3).await;
+    let gone = worker(&queue, Duration::from_millis(100)).await;
+    assert_eq!(queue.claim(gone, &from("default").limit(3)).await.unwrap().len(), 3);
+    assert_eq!(queue.cancel(ids[1]).await.unwrap(), Cancelled::Requested);
+    queue.heartbeat_connection().heartbeat(gone, None).await.unwrap();
+    let mut lost: Vec<_> =
+        lost(&queue).await.into_iter().map(|lost| (lost.task.id, lost.cancelled)).collect();
+    lost.sort();
+    assert_eq!(lost, [(ids[0], false), (ids[1], true), (ids[2], false)]);
 }
 
 /// The heartbeat in the background reports the request to stop.

@@ -105,6 +105,7 @@ impl Session<'_> {
         let backend = &self.worker.backend;
         let running = self.local_queue.runs();
         let release = |context: &Context| {
+            self.handed_back.add(context.task(), &Outcome::Release);
             let report = Report::new(context.task(), Outcome::Release);
             let mut settlement = backend.record(Report { worker: Some(self.worker.name()), ..report });
             self.completer.outbox.join_overflow(&mut settlement);
@@ -114,6 +115,9 @@ impl Session<'_> {
         // What is not settled here is released with the worker.
         if let Err(error) = backend.settle(&batch, SettleMode::Each).await {
             tracing::warn!(%error, "runs that go on could not be handed back with their events");
+        }
+        if let Err(error) = self.cancel_handed_back().await {
+            tracing::warn!(%error, "tasks that were cancelled while this worker held them may run again");
         }
         backend.queue().deregister_worker(self.lease.worker()).await.map(drop)
     }

@@ -1,5 +1,6 @@
 //! A worker under one lease: fetches tasks, starts executors for free slots, and watches for all that stops them.
 
+mod cancels;
 mod finish;
 mod stopping;
 
@@ -13,6 +14,7 @@ use self::stopping::Stopping;
 use super::completer::Completer;
 use super::execute::Executors;
 use super::fetch::{Fetched, Fetcher};
+use super::handed_back::HandedBack;
 use super::local_queue::LocalQueue;
 use super::outage::{Outage, is_fatal};
 use super::parts::Parts;
@@ -66,6 +68,7 @@ pub(super) struct Session<'a> {
     lasting: &'a mut Lasting,
     local_queue: LocalQueue,
     executors: Arc<Executors>,
+    handed_back: Arc<HandedBack>,
     /// Tasks to be stopped that the present fetch may bring.
     cancelled: HashSet<TaskId>,
     until_idle: bool,
@@ -84,7 +87,9 @@ impl<'a> Session<'a> {
         };
         let local_queue = lasting.local_queue.session(lease.term());
         lease.tell_used(local_queue.used_slots());
+        let handed_back = Arc::new(HandedBack::new(worker.settings.info.lease));
         let executors = Executors {
+            handed_back: Arc::clone(&handed_back),
             registry: worker.registry.clone(),
             origin: Arc::new(origin),
             times: lasting.prefetch.times(),
@@ -102,6 +107,7 @@ impl<'a> Session<'a> {
             lasting,
             local_queue,
             executors: Arc::new(executors),
+            handed_back,
             cancelled: HashSet::new(),
             until_idle,
             was_idle: false,
@@ -253,16 +259,6 @@ impl Session<'_> {
         self.settle_unstarted(rest, &Outcome::Release).await;
     }
 
-    /// Stops tasks that users have cancelled. One that is not here has ended, or comes with the present fetch.
-    pub(super) async fn stop_cancelled(&mut self) {
-        let asked = self.lease.take_cancelled().into_iter().collect();
-        let (out, unknown) = self.local_queue.cancel(asked);
-        if self.fetcher.is_fetching() {
-            self.cancelled.extend(unknown);
-        }
-        self.settle_unstarted(out, &Outcome::Cancel).await;
-    }
-
     /// Releases what is buffered if nothing was begun for a while: the runs in all slots are slower than estimated, and
     /// other workers may have free slots.
     pub(super) async fn release_stale(&mut self) {
@@ -296,6 +292,7 @@ impl Session<'_> {
 
     async fn settle_unstarted(&mut self, tasks: impl IntoIterator<Item = Task>, outcome: &Outcome) {
         for task in tasks {
+            self.handed_back.add(&task, outcome);
             let report = Report { worker: Some(self.worker.name()), ..Report::new(&task, outcome.clone()) };
             self.completer.outbox.ended(self.worker.backend.record(report), false).await;
         }

@@ -47,6 +47,8 @@ pub(super) enum Sweep {
     Remove(Option<TaskState>),
     /// Retries those of this state.
     Retry(TaskState),
+    /// Cancels those that wait.
+    Cancel,
 }
 
 /// A task that exists.
@@ -107,6 +109,7 @@ pub(super) fn swept(model: Model, sweep: Sweep) -> Option<Model> {
     let known = model?;
     let view = known.view;
     match sweep {
+        Sweep::Cancel => is_waiting(&known).then_some(None),
         Sweep::Retry(state) => (state == view.state).then(|| Some(retried(known))),
         Sweep::Remove(state) => {
             let goes = view.state != TaskState::Running && state.is_none_or(|state| state == view.state);

@@ -57,6 +57,8 @@ pub enum Act {
     DeleteAll(Option<usize>),
     /// Retries all tasks that are scheduled (true) or dead.
     RetryAll(bool),
+    /// Cancels all tasks that wait, and asks for the stop of those that run.
+    CancelAll,
     /// Adds this many tasks.
     Enqueue(usize),
     /// Expires the tasks whose time to live has ended, as maintenance does.
@@ -124,6 +126,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => prop::option::of(0..5_usize).prop_map(Act::Purge),
         1 => prop::option::of(0..5_usize).prop_map(Act::DeleteAll),
         2 => prop::bool::weighted(0.3).prop_map(Act::RetryAll),
+        1 => Just(Act::CancelAll),
         1 => (1..=6_usize).prop_map(Act::Enqueue),
         1 => Just(Act::Expire),
     ]

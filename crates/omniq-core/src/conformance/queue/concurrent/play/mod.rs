@@ -224,6 +224,10 @@ impl Lane {
                 let count = queue.retry_all(&filter).await.map_err(unexpected("retry_all"))?;
                 self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Retry(state), count));
             }
+            Act::CancelAll => {
+                let counts = queue.cancel_all(&self.filter()).await.map_err(unexpected("cancel_all"))?;
+                self.note(begin, name, Vec::new(), Whole::Swept(Sweep::Cancel, counts.done));
+            }
             Act::Enqueue(count) => drop(self.add(*count, task(0).queue(&self.name)).await?),
             Act::Expire => {
                 let expired = queue.expired(100).await.map_err(unexpected("expired"))?;
