@@ -30,14 +30,16 @@ pub(crate) fn step(ttl: f64) -> f64 {
 /// Makes partitions that turn out to be missing. Only a failed write shows that; it has written nothing.
 pub(crate) struct Missing {
     ttls: Vec<Duration>,
-    /// The attempts that are left: one for each of the two tables, and one more.
+    /// The attempts that are left: two for each of the two tables.
     tries: u32,
+    /// The table that lacked a partition at the last attempt.
+    last: Option<String>,
 }
 
 impl Missing {
     /// For a call that stores results with these times to live, and logs events.
     pub(crate) fn new(ttls: impl Iterator<Item = Duration>) -> Self {
-        Self { ttls: ttls.collect(), tries: 3 }
+        Self { ttls: ttls.collect(), tries: 4, last: None }
     }
 
     /// Whether the call failed because a partition was missing, and the partition is there now: the caller then repeats the call.
@@ -50,7 +52,6 @@ impl Missing {
             return Ok(false);
         }
         if self.tries == 0 {
-            // The value is not at fault: a session under load did not find a partition for seconds that others had used.
             return Err(Error::unavailable(format!(
                 "the partition of {table} that a row needs is registered, and the session does not find it: nothing was written, try again"
             )));
@@ -63,6 +64,13 @@ impl Missing {
             }
         }
         self.tries -= 1;
+        if self.last.as_deref() == Some(table) {
+            // The partition is there, and a session does not find it, which was seen to last for seconds when several sessions need a
+            // new partition at the same moment. A new session reads the catalogue anew.
+            tracing::debug!(table, "sessions that do not find a new partition are replaced");
+            db.replace_idle();
+        }
+        self.last = Some(table.to_owned());
         Ok(true)
     }
 }

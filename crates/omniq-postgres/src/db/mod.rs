@@ -201,6 +201,11 @@ impl Db {
         self.count.all_gone().await;
     }
 
+    /// Closes the connections that no call uses. Later calls open new ones.
+    pub(crate) fn replace_idle(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     /// Counts a statement that changed the counts of tasks. True for every `many`-th one.
     pub(crate) fn is_nth_change(&self, many: u32) -> bool {
         self.changes.fetch_add(1, Ordering::Relaxed) % many == many - 1

@@ -1,5 +1,8 @@
 //! The claim, the search for orphaned claims, and the end of a worker.
 
+#[cfg(test)]
+mod singles;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,11 +71,13 @@ impl Claims {
                 ("priorities", &from.priorities),
                 ("seqs", &from.seqs),
             ];
+            let claim = if from.singles { &db.sql.dequeue_singles } else { &db.sql.dequeue };
             // Tasks that have become due are ready for the claim right after.
             let [promoted, claimed] =
-                db.query_both(client, [(&db.sql.promote, &promote), (&db.sql.dequeue, &dequeue)]).await;
-            return match claimed.and_then(|rows| decode::claimed(&rows, &request.queues)) {
-                Ok(tasks) => {
+                db.query_both(client, [(&db.sql.promote, &promote), (claim, &dequeue)]).await;
+            let claimed = claimed.and_then(|rows| Ok((decode::claimed(&rows, &request.queues)?, rows.len())));
+            return match claimed {
+                Ok((tasks, rows)) => {
                     guard.answered(&tasks);
                     if let Err(error) = promoted {
                         // What was claimed is held, whether or not the promotion has failed.
@@ -84,7 +89,11 @@ impl Claims {
                     if !tasks.is_empty() {
                         counts::changed(db);
                     }
-                    cursors.claimed(worker, request, &from, &tasks);
+                    cursors.claimed(worker, request, &from, &tasks, rows);
+                    if tasks.is_empty() && from.singles {
+                        // One of the next rows holds several tasks, or there are none.
+                        continue;
+                    }
                     if tasks.is_empty() && !from.is_scan() && cursors.may_scan(worker) {
                         continue;
                     }

@@ -39,6 +39,8 @@ struct Workers {
 #[derive(Debug, Default)]
 struct Cursor {
     positions: HashMap<String, Position>,
+    /// Whether the last claim found only rows of one task, and as many as it wanted.
+    singles: bool,
     /// The last two claims that scanned.
     scans: Option<Pair>,
     /// The last two that resumed: their work, the network, and waits for locks, which scans have as well.
@@ -64,6 +66,8 @@ impl Pair {
 pub(super) struct From {
     pub(super) priorities: Vec<Option<i16>>,
     pub(super) seqs: Vec<Option<i64>>,
+    /// Whether the claim most likely finds only rows of one task.
+    pub(super) singles: bool,
     begun: Instant,
     /// The count of returns when the claim began: it has not seen what came back after that.
     returns: u64,
@@ -121,11 +125,20 @@ impl Cursors {
         let cursor = workers.cursors.get(&worker).filter(|cursor| request.resume && !cursor.may_scan());
         let positions = request.queues.iter().map(|queue| cursor?.positions.get(queue).copied());
         let (priorities, seqs) = positions.map(|at| (at.map(|at| at.0), at.map(|at| at.1))).unzip();
-        From { priorities, seqs, begun: Instant::now(), returns: workers.returns }
+        let last = workers.cursors.get(&worker).filter(|_| request.resume);
+        let singles = last.is_some_and(|cursor| cursor.singles);
+        From { priorities, seqs, singles, begun: Instant::now(), returns: workers.returns }
     }
 
-    /// Notes the tasks that a claim with these positions has returned.
-    pub(super) fn claimed(&self, worker: WorkerId, request: &Dequeue, from: &From, tasks: &[Task]) {
+    /// Notes the tasks that a claim with these positions has returned, and in how many rows.
+    pub(super) fn claimed(
+        &self,
+        worker: WorkerId,
+        request: &Dequeue,
+        from: &From,
+        tasks: &[Task],
+        rows: usize,
+    ) {
         if !request.resume {
             return;
         }
@@ -133,6 +146,7 @@ impl Cursors {
         let is_old = from.returns != workers.returns;
         let cursor = workers.cursors.entry(worker).or_default();
         cursor.took(from.is_scan(), from.begun.elapsed());
+        cursor.singles = rows == tasks.len() && rows >= request.limit as usize;
         if is_old {
             return;
         }
@@ -176,7 +190,7 @@ mod tests {
     fn claim(cursors: &Cursors, millis: u64, tasks: &[Task]) -> From {
         let mut from = cursors.from(WORKER, &request());
         from.begun -= Duration::from_millis(millis);
-        cursors.claimed(WORKER, &request(), &from, tasks);
+        cursors.claimed(WORKER, &request(), &from, tasks, tasks.len());
         from
     }
 
@@ -279,7 +293,28 @@ mod tests {
     fn short_scans_are_done_each_time() {
         let cursors = Cursors::default();
         let from = cursors.from(WORKER, &request());
-        cursors.claimed(WORKER, &request(), &from, &[task("a", 0, 1)]);
+        cursors.claimed(WORKER, &request(), &from, &[task("a", 0, 1)], 1);
         assert!(cursors.from(WORKER, &request()).is_scan());
+    }
+
+    /// Idle workers and segments are not looked for twice.
+    #[test]
+    fn only_a_claim_that_got_all_it_wanted_in_rows_of_one_task_expects_more_of_them() {
+        let cursors = Cursors::default();
+        let (tasks, request) = ([task("a", 0, 1), task("a", 0, 2)], request().limit(2));
+        let expects = |rows: usize, found: usize| {
+            let from = cursors.from(WORKER, &request);
+            cursors.claimed(WORKER, &request, &from, &tasks[..found], rows);
+            cursors.from(WORKER, &request).singles
+        };
+        assert!(expects(2, 2));
+        assert!(!expects(1, 2), "a segment");
+        assert!(expects(2, 2));
+        assert!(!expects(1, 1), "less than wanted");
+        assert!(expects(2, 2));
+        assert!(!expects(0, 0), "nothing");
+        assert!(expects(2, 2));
+        assert!(!cursors.from(WORKER, &Dequeue::from(["a"])).singles, "a strict claim");
+        assert!(!cursors.from(WorkerId(8), &request).singles, "another worker");
     }
 }

@@ -77,6 +77,15 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     let mut held = queue.claim(worker, &Dequeue::from(["default"]).limit(10)).await.unwrap();
     sent.expect("a claim", &[("promote", false), ("dequeue", false)]);
     assert!(held.iter().any(|task| task.id == first));
+    for _ in 0..2 {
+        queue.enqueue(task().queue("singles")).await.unwrap();
+    }
+    sent.expect("two enqueues", &[("enqueue_one", false)]);
+    for claim in ["dequeue", "dequeue_singles"] {
+        let request = Dequeue::from(["singles"]).resume();
+        assert_eq!(queue.claim(worker, &request).await.unwrap().len(), 1);
+        sent.expect("a claim that goes on", &[("promote", false), (claim, false)]);
+    }
     let (error, delay) = (TaskError::new("E", "e"), Duration::ZERO);
     for (outcome, clears) in [
         (Outcome::Complete, false),

@@ -25,20 +25,7 @@ with me as materialized (
         cross join lateral (
             select r.at, r.count, r.removed, s.index
             from (
-                select * from (
-                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
-                    where {claimable} and t.priority > coalesce(q.priority, -32769)
-                    order by t.priority desc, t.seq limit :limit for update skip locked) above
-                union all
-                select * from (
-                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
-                    where {claimable} and t.priority = q.priority and t.seq >= q.seq
-                    order by t.priority desc, t.seq limit :limit for update skip locked) onward
-                union all
-                select * from (
-                    select t.ctid as at, t.count, t.removed from {schema}.tasks t
-                    where {claimable} and t.priority < q.priority
-                    order by t.priority desc, t.seq limit :limit for update skip locked) below
+                {next_rows}
             ) r
             -- One row after the other is locked and unrolled, until there are enough tasks.
             cross join lateral (
@@ -49,17 +36,13 @@ with me as materialized (
             ) s
             limit :limit
         ) p
-        -- Subqueries, not joins, so that the loop keeps the order of the queues.
-        where ((select me.id from me) is not null
-               or {schema}.refuse('OQ001', format('worker %s is not known (any more): its claims are lost', :worker)))
-          and (select r.queue from {schema}.paused_queues r where r.queue = q.name) is null
+        {may_claim}
         limit :limit
     ) p
     group by p.at, p.count, p.removed, p.rank
 ), whole as (
     update {schema}.tasks t
-    set worker = :worker, attempt = least(greatest(t.attempt, 0), 2147483646) + 1,
-        claims = least(greatest(t.claims, 0), 2147483646) + 1, claimed_at = clock_timestamp()
+    set {claimed_by}
     from picked p
     where t.ctid = p.at and p.whole
     returning {task_columns}

@@ -65,11 +65,11 @@ fn the_position_of_a_claim_that_began_before_a_return_is_not_kept() {
     };
     let (first, second) = (begin(), begin());
     cursors.returns.note();
-    cursors.claimed(worker, &request(), &first, &[task(8)]);
-    cursors.claimed(worker, &request(), &second, &[task(9)]);
+    cursors.claimed(worker, &request(), &first, &[task(8)], 1);
+    cursors.claimed(worker, &request(), &second, &[task(9)], 1);
     assert!(cursors.from(worker, &request()).is_scan());
     // That of a claim that began after it is.
-    cursors.claimed(worker, &request(), &begin(), &[task(1)]);
+    cursors.claimed(worker, &request(), &begin(), &[task(1)], 1);
     assert_eq!(cursors.from(worker, &request()).seqs, [Some(1)]);
 }
 

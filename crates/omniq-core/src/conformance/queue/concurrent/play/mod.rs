@@ -156,6 +156,8 @@ impl Lane {
         match act {
             Act::Claim(limit) => {
                 let request = from(&self.name).limit(*limit);
+                // As workers do, and as users do.
+                let request = if limit % 2 == 0 { request.resume() } else { request };
                 let tasks = queue.claim(self.worker, &request).await.map_err(unexpected("claim"))?;
                 self.claimed.extend(tasks.iter().map(|task| (task.id, task.claim)));
                 let facts = tasks.iter().map(|task| (task.id, Fact::Claimed(view(task)))).collect();
