@@ -31,3 +31,12 @@ def test_a_snippet_runs(place: int, url: str, tmp_path: Path) -> None:
         [sys.executable, "-W", "error", str(program)], env=env, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_worker_can_import_the_first_program(tmp_path: Path) -> None:
+    program = next(snippet for snippet in SNIPPETS if "Hello" in snippet)
+    (tmp_path / "hello.py").write_text(program)
+    look = "import hello; print(list(hello.app.functions))"
+    run = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    # An import that ran the program would print a greeting.
+    assert run.stdout == "['greet']\n", run.stderr
