@@ -1,7 +1,7 @@
 """Runs the cells of a notebook in order, as a kernel does: in one namespace, on one event loop, with `await` outside of
 functions. Prints what each code cell has written and its value, as JSON: `python notebook.py PATH`.
 
-A kernel would need twenty packages, and a second to start.
+docs/decisions/0049-notebook-without-a-kernel.md says why no kernel does it.
 """
 
 from __future__ import annotations
