@@ -16,6 +16,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_text, refused
+from omniq._elsewhere import AppNames
 from omniq._loop import run
 from omniq.app.around_enqueue import EnqueueCall
 from omniq.app.context import Context
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BaseApp:
+class BaseApp(AppNames):
     """An application: its backend and its tasks."""
 
     _backend_class: type[Parts]
