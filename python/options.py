@@ -1,9 +1,9 @@
 """Writes options into the docstrings of the functions that take them: `python python/options.py` writes, `--check`
 compares.
 
-An option is described once, by the ``#:`` comment of its line in a ``TypedDict``. IDEs and `help()` show docstrings but
-not such comments. So every function with ``**options: Unpack[…]`` lists the options under ``Args:``, unless its
-docstring has an entry ``options:`` that refers to another place.
+An option is described once, by the ``#:`` comment of its line in a ``TypedDict``, and so is a field of a model. IDEs and
+`help()` show docstrings but not such comments. So every function with ``**options: Unpack[…]`` lists the options under
+``Args:``, unless its docstring has an entry ``options:`` that refers to another place; and so does every model.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from typing import NamedTuple
 PACKAGE = Path(__file__).parent / "omniq"
 WIDTH = 120
 
+#: What has a docstring with options.
+Taker = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
 
 class Option(NamedTuple):
-    """One line of a ``TypedDict``."""
+    """One line of a ``TypedDict``, or one field of a model."""
 
     name: str
     type: str
@@ -39,8 +42,8 @@ class Option(NamedTuple):
 
 
 def options_of(sources: list[str]) -> dict[str, list[Option]]:
-    """The options by the name of their ``TypedDict``, those of its base class first."""
-    found: dict[str, list[Option]] = {"TypedDict": []}
+    """The options by the name of their ``TypedDict`` or model, those of its base class first."""
+    found: dict[str, list[Option]] = {"TypedDict": [], "Model": []}
     for source in sources:
         lines = source.split("\n")
         for node in ast.parse(source).body:
@@ -48,9 +51,13 @@ def options_of(sources: list[str]) -> dict[str, list[Option]]:
                 continue
             base = ast.unparse(node.bases[0])
             if base in found:
-                own = [_option(one, lines) for one in node.body if isinstance(one, ast.AnnAssign)]
-                found[node.name] = found[base] + own
+                found[node.name] = found[base] + [_option(one, lines) for one in _fields(node)]
     return found
+
+
+def _fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
+    fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+    return [one for one in fields if not ast.unparse(one.target).startswith("_")]
 
 
 def _option(node: ast.AnnAssign, lines: list[str]) -> Option:
@@ -61,25 +68,35 @@ def _option(node: ast.AnnAssign, lines: list[str]) -> Option:
     name = ast.unparse(node.target)
     if not text:
         raise ValueError(f"option {name} has no comment")
+    if node.value is not None and "Default: " not in text:
+        text += f" Default: ``{ast.unparse(node.value)}``."
     return Option(name, ast.unparse(node.annotation), text)
 
 
 def documented(source: str, options: dict[str, list[Option]]) -> str:
     """The source with its options in the docstrings."""
     lines = source.split("\n")
-    functions = [
-        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    for node in sorted(functions, key=lambda node: -node.lineno):
-        kwarg = node.args.kwarg
-        name = re.fullmatch(r"Unpack\[(\w+)\]", ast.unparse(kwarg.annotation)) if kwarg and kwarg.annotation else None
-        if name is None or ast.get_docstring(node) is None:
+    takers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, Taker)]
+    # From the end, so that the numbers of earlier lines stay.
+    for node in sorted(takers, key=lambda node: -node.body[0].lineno):
+        name, own = _taken(node)
+        if name not in options or ast.get_docstring(node) is None:
             continue
-        own = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
         docstring = node.body[0]
         first, last = docstring.lineno - 1, docstring.end_lineno or docstring.lineno
-        lines[first:last] = with_entries(lines[first:last], own, options[name[1]])
+        lines[first:last] = with_entries(lines[first:last], own, options[name])
     return "\n".join(lines)
+
+
+def _taken(node: Taker) -> tuple[str | None, set[str]]:
+    """The name of the options that it takes, and its own parameters."""
+    if isinstance(node, ast.ClassDef):
+        is_model = any(keyword.arg == "frozen" for keyword in node.keywords)
+        return (node.name if is_model and _fields(node) else None), set()
+    kwarg = node.args.kwarg
+    name = re.fullmatch(r"Unpack\[(\w+)\]", ast.unparse(kwarg.annotation)) if kwarg and kwarg.annotation else None
+    own = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    return name and name[1], own
 
 
 def with_entries(docstring: list[str], own: set[str], options: list[Option]) -> list[str]:

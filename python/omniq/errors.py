@@ -44,6 +44,10 @@ class OmniQError(Exception):
     >>> error = InvalidError('queue name "" is empty: give it 1 to 128 bytes')
     >>> isinstance(error, ValueError), error.is_invalid, error.is_unavailable
     (True, True, False)
+
+    Args:
+        message: The message.
+        sqlstate: The SQLSTATE, five characters, if the database reported one. Default: none.
     """
 
     #: The name of the kind, such as ``"duplicate"``; each kind has one class.

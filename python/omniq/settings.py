@@ -196,6 +196,10 @@ class Settings:
         """Reads all sources. A later one wins over an earlier one: the defaults, the file, the environment, the URL. If
         none of them names a database, it is found as by `from_env`.
 
+        Args:
+            file: The path of a TOML or YAML file, as for `from_file`. Default: none is read.
+            url: The URL of the database, in which settings may stand as well. Default: none.
+
         Raises:
             ConfigError: For a bad setting, naming it.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import notebook
 
 EXAMPLES = Path(__file__).parents[2] / "examples/python"
 
@@ -145,3 +147,12 @@ def test_custom_storage(url: str, tmp_path: Path, ask: Ask) -> None:
         lines = run("custom_storage", url, "main.py", path).stdout.splitlines()
         assert lines == ["0 1 4 9 16 25 36 49 64 81", f"{times * 10} results in {path}"]
     assert ask("select to_regclass('omniq.results')")[0][0] is None
+
+
+def test_notebook(url: str) -> None:
+    path = EXAMPLES / "notebook/lengths.ipynb"
+    done = run("notebook", url, "-W", "error", notebook.__file__, path)
+    shown = json.loads(done.stdout)
+    assert shown == [notebook.outputs(cell) for cell in notebook.code_cells(path)]
+    assert sum(bool(one["value"]) for one in shown) == 5
+    assert "300/300" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pydoc
 import re
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import notebook
 import pytest
 
 import omniq
@@ -22,6 +24,7 @@ from omniq.storage import memory, postgres
 from omniq.storage.base import AsyncTaskQueue, TaskQueue
 
 HERE = Path(__file__).parent
+NOTEBOOK = HERE.parents[1] / "examples/python/notebook/lengths.ipynb"
 CLASSES = [
     getattr(module, name) for module in (postgres, memory, backends) for name in module.__all__
 ]  # fmt: skip
@@ -39,8 +42,22 @@ def test_user_code_is_clean_under_mypy() -> None:
     tool("mypy", "--strict", str(HERE / "typed" / "user.py"))
 
 
-def test_user_code_and_package_are_clean_under_pyright() -> None:
-    tool("pyright", "--pythonpath", sys.executable, "--project", str(HERE / "typed" / "pyrightconfig.json"))
+def test_the_notebook_is_clean_under_mypy(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(notebook.program(NOTEBOOK))
+    tool("mypy", "--strict", str(program))
+
+
+def test_user_code_package_and_examples_are_clean_under_pyright(tmp_path: Path) -> None:
+    # Paths of a configuration lead from its own folder.
+    up = os.path.relpath(HERE / "typed", tmp_path)
+    config = json.loads((HERE / "typed/pyrightconfig.json").read_text())
+    config["include"] = ["notebook.py", *(f"{up}/{path}" for path in config["include"])]
+    for place in config["executionEnvironments"]:
+        place.update(root=f"{up}/{place['root']}", extraPaths=[f"{up}/{path}" for path in place["extraPaths"]])
+    (tmp_path / "notebook.py").write_text(notebook.program(NOTEBOOK))
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    tool("pyright", "--pythonpath", sys.executable, "--project", str(tmp_path))
 
 
 def test_the_stub_is_what_was_built() -> None:

@@ -95,11 +95,13 @@ pub mod prelude {
     };
 }
 
-/// The README and the guide, whose examples are tests on the server that `OMNIQ_URL` names.
+/// The README and the pages for Rust, whose examples are tests on the server that `OMNIQ_URL` names.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../../../README.md")]
     mod readme {}
     #[doc = include_str!("../../../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../../../docs/coming-from/apalis.md")]
+    mod coming_from_apalis {}
 }

@@ -131,7 +131,7 @@ class Backend(Parts):
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
         the ``enqueued`` event is written in the same transaction; otherwise it is written afterwards, best effort.
 
-        The arguments are those of the queue's `enqueue`. With `connection` no event is written elsewhere than in the
+        The arguments are those of `TaskQueue.enqueue`. With `connection` no event is written elsewhere than in the
         queue's schema.
 
         Raises:
@@ -170,17 +170,23 @@ class Backend(Parts):
             tasks (Iterable[NewTask | str | tuple[str, Any]]): The tasks, each as a `NewTask`, as the name of a function
                 without arguments, or as ``(name, args)``.
             connection: Your open connection, as for `enqueue`. Default: none.
-            queue (str): The queue. Default: that of each task, as for the other options.
-            priority (int): Tasks of higher priority are claimed first: -32768 to 32767.
-            run_at (datetime): The earliest start time, with a time zone.
-            delay (float | timedelta): The earliest start, as a span from now by the database's clock.
-            ttl (float | timedelta): The tasks expire if no worker has begun them within this span from the later of
-                creation and start time.
-            max_retries (int): How many times a task may be retried, 0 to 1,000,000.
-            backoff (Backoff): The wait before a retry.
-            timeout (float | timedelta): The longest that one run may take.
-            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON.
-            codec (str): The codec of the arguments.
+            queue (str): The queue. Default: that of each task, ``"default"`` unless set.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: that of each task, 0
+                unless set.
+            run_at (datetime): The earliest start time, with a time zone. Refused together with `delay`. Default: that
+                of each task, else at once.
+            delay (float | timedelta): The earliest start, as a span from now by the database's clock, in seconds or as
+                `timedelta`. Default: that of each task, else at once.
+            ttl (float | timedelta): The tasks expire if no worker has begun them within this span, in seconds or as
+                `timedelta`, from the later of creation and start time. Default: that of each task, else no end.
+            max_retries (int): How many times a task may be retried, 0 to 1,000,000. Default: that of each task, 3
+                unless set.
+            backoff (Backoff): The wait before a retry. Default: that of each task, else that of `Backoff`.
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. Default: that
+                of each task, else no limit.
+            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON. Default: that of each
+                task, else none.
+            codec (str): The codec of the arguments. Default: that of each task, else that of the queue or backend.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -248,7 +254,7 @@ class Backend(Parts):
 
         Args:
             task: The task, as `dequeue` returned it.
-            value: The value of the task; stored if results are on.
+            value: The value of the task; stored if results are on. Default: ``None``.
             codec: The codec of the value. Default: that of the backend.
             connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read
                 committed. The task leaves the queue, and its result and event appear, when its transaction is committed;

@@ -51,17 +51,23 @@ class NativeQueue(TaskQueue):
             tasks (Iterable[NewTask | str | tuple[str, Any]]): The tasks, each as a `NewTask`, as the name of a function
                 without arguments, or as ``(name, args)``.
             connection: Your open connection, as for `enqueue`. Default: none.
-            queue (str): The queue. Default: that of each task, as for the other options.
-            priority (int): Tasks of higher priority are claimed first: -32768 to 32767.
-            run_at (datetime): The earliest start time, with a time zone.
-            delay (float | timedelta): The earliest start, as a span from now by the database's clock.
-            ttl (float | timedelta): The tasks expire if no worker has begun them within this span from the later of
-                creation and start time.
-            max_retries (int): How many times a task may be retried, 0 to 1,000,000.
-            backoff (Backoff): The wait before a retry.
-            timeout (float | timedelta): The longest that one run may take.
-            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON.
-            codec (str): The codec of the arguments.
+            queue (str): The queue. Default: that of each task, ``"default"`` unless set.
+            priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: that of each task, 0
+                unless set.
+            run_at (datetime): The earliest start time, with a time zone. Refused together with `delay`. Default: that
+                of each task, else at once.
+            delay (float | timedelta): The earliest start, as a span from now by the database's clock, in seconds or as
+                `timedelta`. Default: that of each task, else at once.
+            ttl (float | timedelta): The tasks expire if no worker has begun them within this span, in seconds or as
+                `timedelta`, from the later of creation and start time. Default: that of each task, else no end.
+            max_retries (int): How many times a task may be retried, 0 to 1,000,000. Default: that of each task, 3
+                unless set.
+            backoff (Backoff): The wait before a retry. Default: that of each task, else that of `Backoff`.
+            timeout (float | timedelta): The longest that one run may take, in seconds or as `timedelta`. Default: that
+                of each task, else no limit.
+            metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON. Default: that of each
+                task, else none.
+            codec (str): The codec of the arguments. Default: that of each task, else that of the queue or backend.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -236,7 +242,7 @@ class NativeQueue(TaskQueue):
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
-            after: After this id.
+            after: After this id. Default: from the first task.
             page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)

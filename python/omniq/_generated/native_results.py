@@ -115,7 +115,7 @@ class NativeResultStorage(ResultStorage):
             func: Of this function.
             error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
-            after: After this (finished_at, task_id).
+            after: After this (finished_at, task_id). Default: from the latest result.
             page: How many results are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)

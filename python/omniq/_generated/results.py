@@ -109,7 +109,7 @@ class ResultStorage(Storage):
             error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
             after: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous
-                page.
+                page. Default: the first page.
             limit: The page size. Default: 100.
         """
 

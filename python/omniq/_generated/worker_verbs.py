@@ -138,6 +138,11 @@ class WorkerVerbs(Storage):
     def retry_later(self, task: Task, delay: float | timedelta, error: TaskError | BaseException | None = None) -> None:
         """Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
 
+        Args:
+            task: The task, as `dequeue` returned it.
+            delay: The wait, in seconds or as `timedelta`, at most 100 years.
+            error: The reason, stored as the error of this run. Default: none.
+
         Raises:
             ClaimLostError: If the task is not held any more; nothing is changed then.
         """

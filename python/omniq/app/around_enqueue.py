@@ -30,7 +30,7 @@ class EnqueueCall:
         count: How many tasks the call adds.
         metadata: The metadata of all its tasks, a dict that middleware may change before its ``yield``.
         connection: The user's connection, in whose transaction the tasks are enqueued; ``None`` if they have their own.
-        ids: The ids of the tasks; empty until they are enqueued.
+        ids: The ids of the tasks. Default: an empty list, until they are enqueued.
     """
 
     func: str

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_text, refused
+from omniq._elsewhere import AppNames
 from omniq._loop import run
 from omniq.app.around_enqueue import EnqueueCall
 from omniq.app.context import Context
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BaseApp:
+class BaseApp(AppNames):
     """An application: its backend and its tasks."""
 
     _backend_class: type[Parts]
@@ -79,8 +80,8 @@ class BaseApp:
             source: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL``
                 …, as `Settings.from_env` says); if that names no database either, a private PostgreSQL server, which is
                 started on demand, logged as a warning, and shared by all your programs (the one of ``omniq dev``).
-            tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
-                storage object, which may be a custom storage.
+            tasks: Where tasks are kept: ``"postgres"``, ``"memory"``, the URL of another database, or a storage object,
+                which may be a custom storage. Default: ``"postgres"``.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
             events: Where events are kept: the same, or ``"off"``. Default: ``"off"``.
             codec: The codec of arguments and values if a task names none: ``"json"``, ``"msgpack"``, or another one of

@@ -18,7 +18,7 @@ class Retry(Exception):
     """Raised by a task to be run again.
 
     Args:
-        reason: The reason; kept as the error of this run.
+        reason: The reason; kept as the error of this run. Default: none.
         delay: The wait, in seconds or as `timedelta`, at most 100 years. Default: the task's backoff.
         unlimited: Whether the task runs again even if no retries are left; the attempt counts. Default: false: it
             counts as any other retry, and if none is left, the task becomes a dead letter.
@@ -51,7 +51,7 @@ class Discard(Exception):
     The reason is kept in its result.
 
     Args:
-        reason: The reason.
+        reason: The reason. Default: none.
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -64,7 +64,7 @@ class Fail(Exception):
     letter.
 
     Args:
-        reason: The reason; kept, with the traceback, as the error of this run.
+        reason: The reason; kept, with the traceback, as the error of this run. Default: none.
     """
 
     def __init__(self, reason: str = "") -> None:

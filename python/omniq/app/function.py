@@ -11,6 +11,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_flag, a_text_or_none, an_id_or_text, check_options, several
+from omniq._elsewhere import TaskNames
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.around_enqueue import around, around_sync
@@ -41,7 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BaseFunction(Generic[Q, S, P, R]):
+class BaseFunction(TaskNames, Generic[Q, S, P, R]):
     """A function that is a task. A call of it is a plain call of the function."""
 
     __name__: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
-from omniq._checks import a_text, a_text_or_none, check_options
+from omniq._checks import a_text, a_text_or_none, check_options, refused
 from omniq.app.callables import name_of, place_of
 from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
@@ -29,6 +29,8 @@ Functions = dict[str, BaseFunction[..., Any, ..., Any]]
 
 def checked_defaults(options: Any, of: str) -> dict[str, Any]:
     """The options of a `TaskDefaults`, checked where they are written."""
+    if not isinstance(options, Mapping):
+        raise refused(of, options, 'give a dict of options, such as {"queue": "mail"}', is_shown=False)
     check_options(options, TaskDefaults.__annotations__, of)
     given = {name: value for name, value in dict(options).items() if value is not None}
     Rules(given)

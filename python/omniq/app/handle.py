@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from omniq._checks import a_span
+from omniq._elsewhere import HandleNames
 from omniq._loop import run, wait
 from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
@@ -46,7 +47,7 @@ class Source(Protocol):
         ...
 
 
-class BaseHandle(Generic[R_co]):
+class BaseHandle(HandleNames, Generic[R_co]):
     """The handle of a task that was enqueued, with blocking methods."""
 
     __slots__ = ("_ended", "_source", "id")

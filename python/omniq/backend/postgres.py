@@ -46,8 +46,8 @@ class _OnPostgres(Parts):
         Args:
             url: A ``postgresql://`` URL, `Settings`, or a dict of values. Default: the environment (``OMNIQ_URL`` …,
                 as `Settings.from_env` says).
-            tasks: Where tasks are kept: ``"postgres"`` (the default), ``"memory"``, the URL of another database, or a
-                storage object, which may be a custom storage. The storage object is closed with the backend.
+            tasks: Where tasks are kept: ``"postgres"``, ``"memory"``, the URL of another database, or a storage object,
+                which may be a custom storage and is closed with the backend. Default: ``"postgres"``.
             results: Where results are kept: the same, or ``"off"``. Default: ``"postgres"``.
             events: Where events are kept: the same, or ``"off"``. Default: ``"off"``.
             codec: The codec of values if a call names none. Default: ``"json"``.

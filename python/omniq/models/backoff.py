@@ -29,22 +29,32 @@ class Backoff(Model, frozen=True, kw_only=True):
     >>> Backoff(initial=5, factor=3).factor
     3
 
+    Args:
+        initial (float): The wait before the first retry, in seconds: 0 to 100 years. Default: 1 second.
+        factor (float): The factor from each wait to the next: 1 to 1000. Default: 2.
+        step (float): What each wait is longer than the one before, besides the factor, in seconds: 0 to 100 years.
+            Default: 0.
+        max (float): The longest wait, before jitter, in seconds: 0 to 100 years. Default: an hour.
+        waits (tuple[float, ...]): The wait before each retry, in seconds, at most 100; the last one stands for all
+            further ones. If there are any, `initial`, `factor`, `step` and `max` have no effect. Default: none.
+        jitter (float): The largest random addition, as a share of the wait: 0 to 1. Default: 0.2.
+
     Raises:
         InvalidError: For a value outside its bounds.
     """
 
-    #: The wait before the first retry, in seconds: 0 to 100 years.
+    #: The wait before the first retry, in seconds: 0 to 100 years. Default: 1 second.
     initial: float = 1.0
-    #: The factor from each wait to the next: 1 to 1000.
+    #: The factor from each wait to the next: 1 to 1000. Default: 2.
     factor: float = 2.0
-    #: What each wait is longer than the one before, besides the factor, in seconds: 0 to 100 years.
+    #: What each wait is longer than the one before, besides the factor, in seconds: 0 to 100 years. Default: 0.
     step: float = 0.0
-    #: The longest wait, before jitter, in seconds: 0 to 100 years.
+    #: The longest wait, before jitter, in seconds: 0 to 100 years. Default: an hour.
     max: float = _LONGEST
     #: The wait before each retry, in seconds, at most 100; the last one stands for all further ones. If there are any,
-    #: `initial`, `factor`, `step` and `max` have no effect.
+    #: `initial`, `factor`, `step` and `max` have no effect. Default: none.
     waits: tuple[float, ...] = ()
-    #: The largest random addition, as a share of the wait: 0 to 1.
+    #: The largest random addition, as a share of the wait: 0 to 1. Default: 0.2.
     jitter: float = 0.2
 
     def __post_init__(self) -> None:

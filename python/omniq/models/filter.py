@@ -21,22 +21,35 @@ def _check(limit: int | None, name: str, value: str | None) -> None:
 
 class TaskFilter(Model, frozen=True):
     """Selects tasks; a field that is ``None`` selects any. Order: by id, ascending, which for ids made by OmniQ is the
-    order of creation."""
+    order of creation.
 
-    #: Of this queue.
+    Args:
+        queue (str | None): Of this queue. Default: any.
+        state (TaskState | StateName | None): In this state. Default: any.
+        func (str | None): Of this function. Default: any.
+        error (str | None): Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at
+            the end, of a type that begins so. ``"*"`` alone selects every task with an error. Default: any.
+        since (datetime | None): Enqueued at or after this time. Default: any.
+        after (UUID | None): After this id, for paging: that of the last task of the previous page. Only lists have
+            pages; other verbs ignore it. Default: the first page.
+        limit (int | None): The page size, a number of tasks. Ignored as `after` is. Default: 100.
+    """
+
+    #: Of this queue. Default: any.
     queue: str | None = None
-    #: In this state.
+    #: In this state. Default: any.
     state: TaskState | StateName | None = None
-    #: Of this function.
+    #: Of this function. Default: any.
     func: str | None = None
     #: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a type that
-    #: begins so. ``"*"`` alone selects every task with an error.
+    #: begins so. ``"*"`` alone selects every task with an error. Default: any.
     error: str | None = None
-    #: Enqueued at or after this time.
+    #: Enqueued at or after this time. Default: any.
     since: datetime | None = None
     #: After this id, for paging: that of the last task of the previous page. Only lists have pages; other verbs ignore it.
+    #: Default: the first page.
     after: UUID | None = None
-    #: The page size. ``None``: 100. Ignored as `after` is.
+    #: The page size, a number of tasks. Ignored as `after` is. Default: 100.
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -45,21 +58,33 @@ class TaskFilter(Model, frozen=True):
 
 class ResultFilter(Model, frozen=True):
     """Selects results; a field that is ``None`` selects any. Order: latest `finished_at` first, of equal ones the
-    greatest id first."""
+    greatest id first.
 
-    #: With this status.
+    Args:
+        status (ResultStatus | StatusName | None): With this status. Default: any.
+        queue (str | None): Of this queue. Default: any.
+        func (str | None): Of this function. Default: any.
+        error (str | None): With an error of this type; with ``*`` at the end, of a type that begins so. Default: any.
+        since (datetime | None): Finished at or after this time. Default: any.
+        after (tuple[datetime, UUID] | None): After this (finished_at, task_id) in that order, for paging: those of the
+            last result of the previous page. Default: the first page.
+        limit (int | None): The page size. Ignored by count. Default: 100.
+    """
+
+    #: With this status. Default: any.
     status: ResultStatus | StatusName | None = None
-    #: Of this queue.
+    #: Of this queue. Default: any.
     queue: str | None = None
-    #: Of this function.
+    #: Of this function. Default: any.
     func: str | None = None
-    #: With an error of this type; with ``*`` at the end, of a type that begins so.
+    #: With an error of this type; with ``*`` at the end, of a type that begins so. Default: any.
     error: str | None = None
-    #: Finished at or after this time.
+    #: Finished at or after this time. Default: any.
     since: datetime | None = None
     #: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous page.
+    #: Default: the first page.
     after: tuple[datetime, UUID] | None = None
-    #: The page size. ``None``: 100. Ignored by count.
+    #: The page size. Ignored by count. Default: 100.
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -68,25 +93,39 @@ class ResultFilter(Model, frozen=True):
 
 class EventFilter(Model, frozen=True):
     """Selects events; a field that is ``None`` selects any. Order: by `id`, ascending, which is the order in which the
-    storage accepted them."""
+    storage accepted them.
 
-    #: About this task.
+    Args:
+        task_id (UUID | None): About this task. Default: any.
+        kind (str | None): Of this kind. Default: any.
+        queue (str | None): Of this queue. Default: any.
+        worker (str | None): Of the worker with this name. Default: any.
+        since (datetime | None): At or after this time. Default: any.
+        until (datetime | None): Before this time. Default: any.
+        after (int | None): After the event with this `id`, for paging: that of the last event of the previous page.
+            Default: the first page.
+        latest (bool): Selects the last events instead of the first ones; the order stays ascending. Default: false.
+        limit (int | None): The page size. Ignored by count. Default: 100.
+    """
+
+    #: About this task. Default: any.
     task_id: UUID | None = None
-    #: Of this kind.
+    #: Of this kind. Default: any.
     kind: str | None = None
-    #: Of this queue.
+    #: Of this queue. Default: any.
     queue: str | None = None
-    #: Of the worker with this name.
+    #: Of the worker with this name. Default: any.
     worker: str | None = None
-    #: At or after this time.
+    #: At or after this time. Default: any.
     since: datetime | None = None
-    #: Before this time.
+    #: Before this time. Default: any.
     until: datetime | None = None
     #: After the event with this `id`, for paging: that of the last event of the previous page.
+    #: Default: the first page.
     after: int | None = None
-    #: Selects the last events instead of the first ones; the order stays ascending.
+    #: Selects the last events instead of the first ones; the order stays ascending. Default: false.
     latest: bool = False
-    #: The page size. ``None``: 100. Ignored by count.
+    #: The page size. Ignored by count. Default: 100.
     limit: int | None = None
 
     def __post_init__(self) -> None:

@@ -11,7 +11,12 @@ __all__ = ["Payload"]
 
 
 class Payload(Model, frozen=True, eq=False):
-    """A task's arguments or a result's value as they are stored. Two are equal if their codecs and bytes are equal."""
+    """A task's arguments or a result's value as they are stored. Two are equal if their codecs and bytes are equal.
+
+    Args:
+        codec (str): The name of the codec that made the bytes, such as ``"json"``.
+        data (bytes): The bytes.
+    """
 
     #: The name of the codec that made the bytes, such as ``"json"``.
     codec: str
@@ -36,7 +41,10 @@ class Payload(Model, frozen=True, eq=False):
         return made(codec, codecs.encode(value, codec, allow_pickle))
 
     def decode(self, type: Any = Any) -> Any:
-        """Decodes the value, as this type if one is given, such as ``datetime`` or ``list[UUID]``.
+        """Decodes the value.
+
+        Args:
+            type: The type that the value gets, such as ``datetime`` or ``list[UUID]``. Default: as the codec gives it.
 
         Raises:
             CodecError: If the bytes do not fit the type or the codec is unknown; for pickle and dill, also if the

@@ -10,7 +10,24 @@ __all__ = ["CancelCounts", "RegisteredWorker"]
 
 
 class RegisteredWorker(Model, frozen=True):
-    """A worker that is registered: it lives, or it was lost and its tasks were not taken back yet. All times are in UTC."""
+    """A worker that is registered: it lives, or it was lost and its tasks were not taken back yet. All times are in UTC.
+
+    Args:
+        id (int): Its id.
+        name (str): Its name: ``host:pid`` unless another was given. It appears in results and events.
+        host (str): The machine that it runs on.
+        version (str): The version of OmniQ that it runs.
+        queues (tuple[str, ...]): The queues that it serves, in this order.
+        funcs (tuple[str, ...]): The functions that it has; empty for a program that claims tasks itself, by `dequeue`.
+        slots (int | None): How many runs may go on at once; ``None`` where there is no such limit.
+        used (int | None): How many of its slots were used at its last heartbeat, which is sent three times in the span
+            of its lease; ``None``: not known.
+        lease (timedelta): How long its claims hold without a heartbeat.
+        started_at (datetime): Since when it is registered.
+        lease_ends_at (datetime): When its lease ends, unless a heartbeat extends it.
+        lost (bool): Its lease is over. It cannot come back; its tasks are taken back by the workers that live, and then
+            it is forgotten.
+    """
 
     #: Its id.
     id: int
@@ -54,7 +71,12 @@ def make_registered_worker(
 
 
 class CancelCounts(Model, frozen=True):
-    """The answer to a cancel of all tasks that a filter selects."""
+    """The answer to a cancel of all tasks that a filter selects.
+
+    Args:
+        done (int): Tasks that were cancelled.
+        requested (int): Running tasks whose workers have been asked to stop them.
+    """
 
     #: Tasks that were cancelled.
     done: int

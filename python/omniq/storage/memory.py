@@ -45,10 +45,11 @@ class _Queue:
         Args:
             max_payload: The largest payload of a task, in bytes, up to 1,000,000,000. Default: 16 MiB.
             keep_completed: Whether completed tasks stay. Default: false.
-            completed_ttl: How long completed tasks stay if `keep_completed` is on; ``None``: without end. Default: 7
-                days.
-            dead_ttl: How long dead letters stay; ``None``: without end. Default: ``None``.
-            lease: How long a worker's claim holds without a heartbeat, at least 0.1 seconds. Default: 10 seconds.
+            completed_ttl: How long completed tasks stay if `keep_completed` is on, in seconds or as `timedelta`; ``None``:
+                without end. Default: 7 days.
+            dead_ttl: How long dead letters stay, in seconds or as `timedelta`; ``None``: without end. Default: ``None``.
+            lease: How long a worker's claim holds without a heartbeat, in seconds or as `timedelta`, at least 0.1 seconds.
+                Default: 10 seconds.
             codec: The codec of arguments if a call names none. Default: ``"json"``.
             allow_pickle: Whether payloads may be encoded and decoded by pickle and dill, which run code when they
                 decode. Default: false.

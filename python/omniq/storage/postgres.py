@@ -115,8 +115,8 @@ class _OnPostgres(ABC):
 
         Args:
             path: The file.
-            codec: As for the class.
-            allow_pickle: As for the class.
+            codec: As for the class. Default: ``"json"``.
+            allow_pickle: As for the class. Default: false.
             options: Settings, as for the class; they win over the file.
         """
         return cls(Settings.from_file(path), codec=codec, allow_pickle=allow_pickle, **options)
@@ -126,8 +126,8 @@ class _OnPostgres(ABC):
         """A storage with the settings of the environment's ``OMNIQ_…`` variables; see `Settings.from_env`.
 
         Args:
-            codec: As for the class.
-            allow_pickle: As for the class.
+            codec: As for the class. Default: ``"json"``.
+            allow_pickle: As for the class. Default: false.
             options: Settings, as for the class; they win over the environment.
         """
         return cls(Settings.from_env(), codec=codec, allow_pickle=allow_pickle, **options)

@@ -105,3 +105,4 @@ def in_blocking_code() -> None:
         assert_type(blocking.map(add, [(1, 2)]), list[int])
         assert_type(blocking.handle(handles[0].id), Handle[Any])
         add.enqueue("x")  # type: ignore  # refused
+        add.delay(1)  # type: ignore  # refused

@@ -173,6 +173,8 @@ def test_bad_defaults_and_routes_are_refused(url: str) -> None:
         AsyncOmniQ(url, routes=[("mail.*", "mail")])  # type: ignore[arg-type]
     with pytest.raises(InvalidError, match="queue"):
         AsyncOmniQ(url, routes={"mail.*": ""})
+    with pytest.raises(InvalidError, match=r"routes\['mail\.\*'\] is refused, being of type function"):
+        AsyncOmniQ(url, routes={"mail.*": lambda name: "mail"})  # type: ignore[dict-item]
     with pytest.raises(ConfigError, match=r"routes\['mail\.\*'\]"):
         AsyncOmniQ(url, routes={"mail.*": {"retries": 1}})  # type: ignore[dict-item]
 

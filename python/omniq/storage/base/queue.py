@@ -84,17 +84,19 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
         Args:
             task: The name of the function, or a `NewTask`, whose values apply to arguments that are not given here.
-            args: The function's arguments: any value that the codec can represent.
+            args: The function's arguments: any value that the codec can represent. Default: ``None``, which stands for none.
             queue: The queue. Default: ``"default"``.
             priority: Tasks of higher priority are claimed first: -32768 to 32767. Default: 0.
             run_at: The earliest start time, with a time zone. Default: at once. Refused together with `delay`.
-            delay: The earliest start, as a span from now by the database's clock: at most 100 years.
-            ttl: The task expires if no worker has begun it within this span from the later of creation and start time.
-                More than zero, at most 100 years. Default: no end.
+            delay: The earliest start, as a span from now by the database's clock, in seconds or as `timedelta`: at most 100
+                years. Default: at once.
+            ttl: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later
+                of creation and start time. More than zero, at most 100 years. Default: no end.
             max_retries: How many times the task may be retried: 3 allows 4 runs. At most 1,000,000. Default: 3.
             backoff: The wait before a retry. Default: 1 second, doubled each time up to 1 hour, with jitter.
-            timeout: The longest that one run may take: more than zero, at most 100 years. Default: no limit.
-            metadata: The user's data about the task: a dict of at most 64 KiB as JSON.
+            timeout: The longest that one run may take, in seconds or as `timedelta`: more than zero, at most 100 years.
+                Default: no limit.
+            metadata: The user's data about the task: a dict of at most 64 KiB as JSON. Default: an empty one.
             id: The id. Default: a new UUIDv7.
             codec: The codec of the arguments: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or a
                 custom one. Default: that of the queue, which is ``"json"`` unless set.
@@ -230,7 +232,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             error: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a
                 type that begins so. ``"*"`` alone selects every task with an error.
             since: Enqueued at or after this time, with a time zone.
-            after: After this id, for paging: that of the last task of the previous page.
+            after: After this id, for paging: that of the last task of the previous page. Default: the first page.
             limit: The page size. Default: 100.
         """
 
@@ -276,7 +278,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
 
         Args:
             queue: Of this queue. Default: any, as for `func`, `error` and `since`.
-            state: ``"dead"``, which is the default, or ``"scheduled"``.
+            state: ``"dead"`` or ``"scheduled"``. Default: ``"dead"``.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.

@@ -130,6 +130,11 @@ class AsyncWorkerVerbs(AsyncStorage):
     ) -> None:
         """Schedules another attempt after `delay`, even if no retries are left. This attempt counts.
 
+        Args:
+            task: The task, as `dequeue` returned it.
+            delay: The wait, in seconds or as `timedelta`, at most 100 years.
+            error: The reason, stored as the error of this run. Default: none.
+
         Raises:
             ClaimLostError: If the task is not held any more; nothing is changed then.
         """
