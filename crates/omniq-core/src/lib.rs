@@ -6,6 +6,8 @@ mod backend;
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[doc(hidden)]
+pub mod ends;
 mod error;
 #[doc(hidden)]
 pub mod group_commit;
@@ -15,6 +17,7 @@ pub mod logging;
 mod memory;
 mod model;
 mod port;
+mod search;
 mod self_lease;
 #[doc(hidden)]
 pub mod sync;

@@ -7,6 +7,7 @@ use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
 use tokio::time::Instant;
 
+use super::ends::EndSubscription;
 use super::{Location, QueueMaintenance, WorkerQueue, iterate};
 use crate::model::*;
 use crate::{Error, Result, verbs};
@@ -306,6 +307,12 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// Hands back the tasks that this object holds, and frees its connections. A second call does nothing; any other
     /// verb afterwards fails with `is_closed`.
     async fn close(&self) -> Result<()>;
+
+    /// A subscription to the ends of tasks, which rings when tasks end or leave the queue. `None`, the default: nothing
+    /// rings, and waits look at short intervals.
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        None
+    }
 
     /// Where the tasks are kept.
     fn location(&self) -> Location;
