@@ -34,7 +34,14 @@ def queues():
 
 def connections(otherwise):
     """How many connections the program gets in this mode, as in the Rust programs."""
-    known = {"single": max(2, int(ARGS[0]) if ARGS else 2), "load": 32, "setup": 4, "bulk": 4, "paced": 4, "round-trip": 4}
+    known = {
+        "single": max(2, int(ARGS[0]) if ARGS else 2),
+        "load": 32,
+        "setup": 4,
+        "bulk": 4,
+        "paced": 4,
+        "round-trip": 4,
+    }
     return known.get(MODE, setting("CONNECTIONS", otherwise))
 
 

@@ -222,7 +222,7 @@ impl Backend {
     /// Errors: `is_timeout` if it has not come in time, `is_not_found` if the task ends meanwhile and leaves none (it was
     /// deleted, or ended where no results are kept), `is_config` if results are off.
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        self.waits.wait(self, id, timeout).await
+        self.wait_for_latest(id, timeout).await
     }
 
     /// Reports success of a dequeued task, with its result and event. Error `is_claim_lost` if it is not held any more.

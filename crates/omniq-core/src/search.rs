@@ -61,8 +61,9 @@ pub(crate) struct Search {
     ended: BTreeSet<TaskId>,
     /// Those that were looked for after that, and had no result.
     silent: BTreeSet<TaskId>,
-    /// Those that were not subscribed to.
+    /// Those that were not subscribed to, and whether new ones are among them.
     fresh: BTreeSet<TaskId>,
+    is_new: bool,
     /// `None`: not asked for yet.
     bells: Option<Vec<Box<dyn EndSubscription>>>,
     /// The pauses of [`POLL`] and [`FALLBACK`].
@@ -92,6 +93,7 @@ impl Search {
             ended: BTreeSet::new(),
             silent: BTreeSet::new(),
             fresh: BTreeSet::new(),
+            is_new: false,
             bells: None,
             poll: POLL.0,
             fallback: FALLBACK.0,
@@ -111,6 +113,7 @@ impl Search {
         let new: Vec<TaskId> = ids.iter().copied().filter(|id| self.left.insert(*id)).collect();
         self.due.extend(&new);
         self.fresh.extend(&new);
+        self.is_new |= !new.is_empty();
         new.len()
     }
 
@@ -129,7 +132,11 @@ impl Search {
 
     /// Whether there is something to do before the next rest.
     pub(crate) fn is_due(&self) -> bool {
-        !self.due.is_empty() || !self.silent.is_empty()
+        !self.due.is_empty() || !self.silent.is_empty() || self.must_subscribe()
+    }
+
+    fn must_subscribe(&self) -> bool {
+        !self.fresh.is_empty() && !self.is_last
     }
 
     /// One query: looks for the next tasks that are due, or subscribes.
@@ -137,14 +144,16 @@ impl Search {
         if !self.silent.is_empty() {
             return self.look_why(source).await;
         }
-        if !self.fresh.is_empty() {
+        if std::mem::take(&mut self.is_new) {
             self.subscribe_at_once(source);
         }
-        let found = self.look(source).await?;
-        if self.due.is_empty() && !self.fresh.is_empty() && !self.is_last {
+        if !self.due.is_empty() {
+            return Ok(Step { found: self.look(source).await?, without: Vec::new() });
+        }
+        if self.must_subscribe() {
             self.subscribe().await;
         }
-        Ok(Step { found, without: Vec::new() })
+        Ok(Step::default())
     }
 
     /// Waits until tasks are due.
@@ -201,8 +210,17 @@ impl Search {
     /// What has ended before the subscription has not rung: it is looked for once more.
     async fn subscribe(&mut self) {
         let ids: Vec<TaskId> = self.fresh.iter().copied().collect();
-        for bell in self.bells.iter_mut().flatten() {
-            bell.add(&ids).await;
+        let adding = async {
+            for bell in self.bells.iter_mut().flatten() {
+                bell.add(&ids).await;
+            }
+        };
+        match self.end {
+            None => adding.await,
+            Some(end) if tokio::time::timeout_at(end, adding).await.is_err() => {
+                return self.begin_round(true);
+            }
+            Some(_) => {}
         }
         self.due.append(&mut self.fresh);
     }

@@ -8,9 +8,10 @@ use crate::model::*;
 use crate::port::EndSubscription;
 use crate::search::Source;
 
-pub(super) struct InBackend<'a>(pub(super) &'a Backend);
+#[derive(Clone)]
+pub(super) struct InBackend(pub(super) Backend);
 
-impl Source for InBackend<'_> {
+impl Source for InBackend {
     async fn results(&self, ids: &[TaskId]) -> Result<Vec<TaskResult>> {
         self.0.latest_results(ids).await
     }

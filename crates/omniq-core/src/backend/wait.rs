@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use serde::de::DeserializeOwned;
 
+use super::source::InBackend;
 use super::{Backend, BlockingBackend, WaitMany};
 use crate::Result;
 use crate::model::*;
@@ -55,6 +56,12 @@ impl Backend {
     /// ```
     pub fn wait_many(&self, ids: &[TaskId], timeout: Duration) -> BoxStream<'static, Result<TaskResult>> {
         WaitMany::of(ids, timeout).stream(self.clone())
+    }
+
+    /// Waits for the result of the task's last run.
+    pub(super) async fn wait_for_latest(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        self.require_results()?;
+        self.waits.wait(InBackend(self.clone()), id, timeout).await
     }
 }
 

@@ -44,6 +44,7 @@ impl WaitMany {
     /// The next results, those that ended first at the front; none if all tasks have ended. Errors as of
     /// [`Backend::wait_many`].
     pub async fn next(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
+        let source = InBackend(backend.clone());
         while !self.search.left().is_empty() {
             if !self.search.is_due() {
                 if self.search.is_over {
@@ -52,7 +53,7 @@ impl WaitMany {
                 self.search.rest().await;
                 continue;
             }
-            let Step { found, without } = self.search.step(&InBackend(backend)).await?;
+            let Step { found, without } = self.search.step(&source).await?;
             self.without.extend(without);
             if !found.is_empty() {
                 return Ok(found);

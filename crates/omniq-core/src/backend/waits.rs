@@ -8,8 +8,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::Backend;
-use super::source::InBackend;
 use crate::model::*;
 use crate::search::{Search, Source, Step};
 use crate::sync::locked;
@@ -46,12 +44,16 @@ impl Waits {
         locked(&self.0.state)
     }
 
-    /// Waits for the result of the task's last run.
-    pub(super) async fn wait(&self, backend: &Backend, id: TaskId, timeout: Duration) -> Answer {
+    /// Waits for the result of a task.
+    pub(super) async fn wait<S: Source + Clone + Send + 'static>(
+        &self,
+        source: S,
+        id: TaskId,
+        timeout: Duration,
+    ) -> Answer {
         let end = Instant::now().checked_add(timeout);
-        backend.require_results()?;
         if timeout < FIRST {
-            let look = tokio::time::timeout(FIRST, backend.latest_results(&[id])).await;
+            let look = tokio::time::timeout(FIRST, source.results(&[id])).await;
             match look.map_err(|_| verbs::wait_over(id, timeout))? {
                 Ok(mut found) if !found.is_empty() => return Ok(found.swap_remove(0)),
                 Err(error) if is_final(&error) => return Err(error),
@@ -59,7 +61,7 @@ impl Waits {
             }
         }
         loop {
-            let mut wait = self.begin(backend, id);
+            let mut wait = self.begin(&source, id);
             let answer = match end {
                 None => Ok((&mut wait.answer).await),
                 Some(end) => tokio::time::timeout_at(end, &mut wait.answer).await,
@@ -73,14 +75,14 @@ impl Waits {
         }
     }
 
-    fn begin(&self, backend: &Backend, id: TaskId) -> Wait {
+    fn begin<S: Source + Clone + Send + 'static>(&self, source: &S, id: TaskId) -> Wait {
         let (sender, answer) = oneshot::channel();
         let mut state = self.lock();
         state.waiting.entry(id).or_default().push(sender);
         state.added.push(id);
         if !std::mem::replace(&mut state.is_searched, true) {
             drop(state);
-            tokio::spawn(Searching { waits: self.clone(), is_done: false }.run(backend.clone()));
+            tokio::spawn(Searching { waits: self.clone(), is_done: false }.run(source.clone()));
         } else {
             drop(state);
             self.0.news.notify_one();
@@ -129,7 +131,7 @@ struct Searching {
 }
 
 impl Searching {
-    async fn run(mut self, backend: Backend) {
+    async fn run(mut self, source: impl Source) {
         let mut search = Search::new(None);
         while self.take_news(&mut search) {
             if !search.is_due() {
@@ -139,14 +141,14 @@ impl Searching {
                 }
                 continue;
             }
-            match search.step(&InBackend(&backend)).await {
+            match search.step(&source).await {
                 Ok(Step { found, without }) => {
                     for result in found {
                         self.waits.answer(result.task_id, &Ok(result));
                     }
                     without.iter().for_each(|id| self.waits.answer(*id, &Err(verbs::without_result(*id))));
                 }
-                Err(error) => self.fail(&backend, &mut search, &error).await,
+                Err(error) => self.fail(&source, &mut search, &error).await,
             }
         }
     }
@@ -169,14 +171,14 @@ impl Searching {
     }
 
     /// A lasting error fails only the waits that it concerns.
-    async fn fail(&self, backend: &Backend, search: &mut Search, error: &Error) {
+    async fn fail(&self, source: &impl Source, search: &mut Search, error: &Error) {
         let all: Vec<TaskId> = search.left().iter().copied().collect();
         let mut failed = Vec::new();
         for id in all {
             let answer = if error.is_closed() {
                 Err(error.clone())
             } else {
-                InBackend(backend).results(&[id]).await.map(|mut found| found.pop())
+                source.results(&[id]).await.map(|mut found| found.pop())
             };
             match answer {
                 Err(error) if is_final(&error) => {

@@ -64,6 +64,11 @@ impl Hub {
         self.ends.ring_perhaps(|_| true);
     }
 
+    /// The waits for tasks with these base ids look once more.
+    pub(super) fn look_at(&self, bases: &[Uuid]) {
+        self.ends.ring_perhaps(|id| bases.contains(&base_id(id.as_uuid())));
+    }
+
     /// Those who wait under these locks look once more when one of these transactions ends.
     pub(super) fn watch(&self, writers: Vec<String>, locks: &[Lock]) {
         let mut state = locked(&self.pending.state);

@@ -301,8 +301,9 @@ impl ListenLoop {
             Command::BeginWaits { bases, done } => {
                 self.end_locks.begin(&bases);
                 self.end_locks.take(client).await?;
-                if let Some(done) = done {
-                    let _ = done.send(());
+                // Who did not wait for this has looked too early.
+                if done.is_some_and(|done| done.send(()).is_err()) {
+                    self.hub.look_at(&bases);
                 }
             }
             Command::EndWaits { bases } => self.end_locks.end(&bases),

@@ -1,6 +1,6 @@
 //! The waits for the ends of tasks: their subscriptions, which the listening connection serves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -45,12 +45,13 @@ impl Wake {
 }
 
 impl PostgresEnds {
-    /// Counts the tasks. Returns the base ids whose tasks do not ring yet.
+    /// Counts the tasks. Returns those of their base ids whose tasks do not ring yet.
     fn listen_to(&mut self, ids: &[TaskId]) -> Vec<Uuid> {
         for id in self.ends.listen_to(ids) {
             self.bases.entry(base_id(id.as_uuid())).or_default().tasks += 1;
         }
-        self.bases.iter().filter(|(_, base)| !base.rings).map(|(id, _)| *id).collect()
+        let bases: HashSet<Uuid> = ids.iter().map(|id| base_id(id.as_uuid())).collect();
+        bases.into_iter().filter(|id| !self.bases.get(id).is_some_and(|base| base.rings)).collect()
     }
 
     fn told(&mut self, bases: &[Uuid]) {
