@@ -71,10 +71,10 @@ def _half(what, workload, cost):
     return _uses(rows, workload)
 
 
-def _itself(what, workload, base, bar):
+def _itself(what, workload, base, bar, peer="omniq", sense=HIGHER):
     def rows(medians):
-        value, other = medians.get((workload, "omniq")), medians.get((base, "omniq"))
-        return _row(what, HIGHER, bar, value, other, f"its own {base}")
+        value, other = medians.get((workload, peer)), medians.get((base, peer))
+        return _row(what, sense, bar, value, other, f"its own {base}")
 
     return _uses(rows, workload, base)
 
@@ -115,6 +115,8 @@ BARS = [
     _against("producers and workers together, best peer", "mixed", 5, "mixed"),
     _against("latency, median, best peer", "latency-p50", 0.7, "latency-p50", sense=LOWER),
     _against("latency, 99th percentile, best peer", "latency-p99", 0.7, "latency-p99", sense=LOWER),
+    _itself("result round trip, median, to the start", "round-trip-p50", "round-trip-start-p50", 2, sense=LOWER),
+    _fixed("results of 10,000 tasks collected, beside the work", "collect", 1, 1, sense=LOWER, against="a second"),
     _itself("backlog of 1 million, to 100,000", "backlog-1000000", "backlog-100000", 0.9),
     _itself("backlog of 10 million, to 100,000", "backlog-10000000", "backlog-100000", 0.9),
     *(
@@ -144,6 +146,15 @@ BARS = [
     _python("drain with results", "drain-results", 3, "drain"),
     _python("latency, median", "latency-p50", 1, sense=LOWER),
     _python("latency, 99th percentile", "latency-p99", 1, sense=LOWER),
+    _python("result round trip, median", "round-trip-p50", 1, sense=LOWER),
+    _itself(
+        "Python: result round trip, median, to the start",
+        "python-round-trip-p50",
+        "python-round-trip-start-p50",
+        2,
+        "omniq-python",
+        LOWER,
+    ),
     _fixed(
         "Python: values of 10,000 tasks collected, beside the work",
         "python-gather",

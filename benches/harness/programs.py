@@ -35,6 +35,7 @@ class Peer:
         self.language = entry.get("language", "")
         self.part = entry.get("part", "")
         self.variants = entry.get("variants", [])
+        self.only = entry.get("only", [])
         places = {
             "root": ROOT,
             "benches": BENCHES,
@@ -51,6 +52,8 @@ class Peer:
 
     def takes(self, workload):
         """Whether it belongs to the part of the benchmark that has this workload."""
+        if self.only:
+            return workload in self.only
         return self.language == "python" if workload.startswith(PYTHON) else self.part != "python"
 
     def unfinished(self, what="count(*)"):

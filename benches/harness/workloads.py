@@ -93,6 +93,37 @@ def latency(bench, peer, prefix=""):
     bench.server.drop(database)
 
 
+def round_trip(bench, peer, prefix=""):
+    """From the start of the enqueue call to the result, one task each 20 ms, the worker idle in between; beside it the
+    time to the start of the same tasks' handlers. For queues with a call that waits for a result."""
+    if "round-trip" not in peer.variants:
+        return
+    extra = {"RESULTS": 1, **bench.overrides}
+    database = bench.empty(peer, "latency", {"RESULTS": 1})
+    url = bench.server.url(database)
+    cost = bench.cost(database)
+    with peer.work(url, "latency", extra, 0) as worker:
+        time.sleep(2)
+        said = peer.run(url, "latency", extra, "round-trip", PACED, PACE_MS)
+        cost.read(worker.used()[0] + said["cpu"])
+        starts = worker.end()["latencies"]
+    for name, times in (("round-trip", said["latencies"]), ("round-trip-start", starts)):
+        times = sorted(value / 1e6 for value in times)
+        bench.record(peer, f"{prefix}{name}-p50", times[len(times) // 2], "ms", **cost.per_task(PACED))
+    bench.server.drop(database)
+
+
+def collect(bench, peer):
+    """How much longer 10,000 tasks take if `wait_many` collects their results meanwhile. OmniQ alone: peers have no such
+    call, or keep no results."""
+    if peer.name == "omniq":
+        count = bench.count(10_000)
+        database = bench.empty(peer, "drain", {"RESULTS": 1})
+        said = peer.run(bench.server.url(database), "drain", {"RESULTS": 1, **bench.overrides}, "collect", count)
+        bench.record(peer, "collect", said["seconds"], "s")
+        bench.server.drop(database)
+
+
 def mixed(bench, peer):
     """32 producers of single tasks and one worker at once: the tasks finished in the database when the time was up."""
     database = bench.empty(peer, "mixed", {})
@@ -181,6 +212,8 @@ WORKLOADS = {
     "drain-variants": drain_variants,
     "path": path,
     "latency": latency,
+    "round-trip": round_trip,
+    "collect": collect,
     "mixed": mixed,
     "backlog": backlog,
     "snapshot": snapshot,
@@ -192,6 +225,7 @@ WORKLOADS = {
     f"{PYTHON}single": partial(single, prefix=PYTHON, numbers=(100,)),
     f"{PYTHON}drain": python_drain,
     f"{PYTHON}latency": partial(latency, prefix=PYTHON),
+    f"{PYTHON}round-trip": partial(round_trip, prefix=PYTHON),
     f"{PYTHON}gather": python_gather,
 }
 QUICK = (
@@ -201,6 +235,8 @@ QUICK = (
     "drain-variants",
     "path",
     "latency",
+    "round-trip",
+    "collect",
     "mixed",
     *(name for name in WORKLOADS if name.startswith(PYTHON)),
 )

@@ -1,12 +1,15 @@
 //! OmniQ as a measured queue, by the crate's public calls alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
+use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, round_trips, serve, setting};
 use omniq::backend::postgres::Placement;
 use omniq::prelude::*;
 
 use crate::Failed;
+
+const LONG: Duration = Duration::from_secs(60);
 
 /// Runs the mode of the command line on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events.
 pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
@@ -53,6 +56,17 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
             .await;
         }
         Mode::Single(..) | Mode::Paced(..) => produce(mode, enqueue).await,
+        Mode::RoundTrip(count, ms) => {
+            round_trips(count, ms, |job| {
+                let (backend, task, i) = (&backend, task(job.clone()), job.i);
+                async move {
+                    let id = backend.enqueue(task).await.expect("enqueued");
+                    let value: u64 = backend.wait_for(id, LONG).await.expect("it has a result");
+                    assert_eq!(value, i);
+                }
+            })
+            .await;
+        }
         Mode::Work(wanted) => {
             let mut worker = Worker::builder(&backend)
                 .queues(queues())

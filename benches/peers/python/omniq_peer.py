@@ -24,6 +24,7 @@ from protocol import (
     now,
     produce,
     queues,
+    round_trips,
     serve,
     setting,
 )
@@ -51,6 +52,10 @@ async def many(numbers):
 
 async def one(number, at):
     await noop.enqueue(**job(number, at))
+
+
+async def answered(number, at):
+    assert await (await noop.enqueue(**job(number, at))).result(60) == number
 
 
 def options():
@@ -82,6 +87,8 @@ async def main():
         elif MODE == "work":
             serve()
             await app.worker(queues=queues(), **options()).run()
+        elif MODE == "round-trip":
+            await round_trips(answered)
         elif MODE == "gather":
             await gather(int(ARGS[0]))
         elif MODE != "setup":

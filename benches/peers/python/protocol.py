@@ -34,7 +34,14 @@ def queues():
 
 def connections(otherwise):
     """How many connections the program gets in this mode, as in the Rust programs."""
-    known = {"single": max(2, int(ARGS[0]) if ARGS else 2), "load": 32, "setup": 4, "bulk": 4, "paced": 4}
+    known = {
+        "single": max(2, int(ARGS[0]) if ARGS else 2),
+        "load": 32,
+        "setup": 4,
+        "bulk": 4,
+        "paced": 4,
+        "round-trip": 4,
+    }
     return known.get(MODE, setting("CONNECTIONS", otherwise))
 
 
@@ -86,6 +93,20 @@ async def produce(call):
             await call(number, now())
             due += ARGS[1] * 1e6
         report(ARGS[0], start)
+
+
+async def round_trips(call):
+    """Runs `round-trip`, around a `call(number, time)` that ends with the job's result."""
+    await call(0, 0)
+    start = due = now()
+    latencies = []
+    for number in range(int(ARGS[0])):
+        await asyncio.sleep(max(0, due - now()) / 1e9)
+        begun = now()
+        await call(number, begun)
+        latencies.append(now() - begun)
+        due += ARGS[1] * 1e6
+    say(json.dumps({"jobs": int(ARGS[0]), "seconds": (now() - start) / 1e9, "latencies": latencies}))
 
 
 class _Seen:

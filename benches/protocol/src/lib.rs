@@ -8,7 +8,7 @@ mod produce;
 mod stats;
 
 pub use mode::{Mode, database_url, queues, setting};
-pub use produce::{bulk, produce};
+pub use produce::{bulk, produce, round_trips};
 pub use stats::{handle, serve};
 
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub fn now() -> u64 {
 }
 
 /// Prints one line for the driver.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     // If the driver has ended, no program reads the line, so errors are ignored.

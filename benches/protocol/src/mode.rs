@@ -15,6 +15,8 @@ pub enum Mode {
     Single(usize, f64),
     /// `paced N MS`: enqueue N, one each MS milliseconds.
     Paced(u64, u64),
+    /// `round-trip N MS`: enqueue N, one each MS milliseconds, and wait for the result of each.
+    RoundTrip(u64, u64),
     /// `work COUNT`: work until stopped, and report when this many handlers have run (0: never).
     Work(u64),
 }
@@ -33,11 +35,13 @@ impl Mode {
                 whole(1).zip(number(2)).map(|(callers, seconds)| Self::Single(callers as usize, seconds))
             }
             Some("paced") => whole(1).zip(whole(2)).map(|(count, ms)| Self::Paced(count, ms)),
+            Some("round-trip") => whole(1).zip(whole(2)).map(|(count, ms)| Self::RoundTrip(count, ms)),
             Some("work") => whole(1).map(Self::Work),
             _ => None,
         };
         mode.ok_or_else(|| {
-            "setup | bulk N | load N | single CALLERS SECONDS | paced N MS | work COUNT".into()
+            "setup | bulk N | load N | single CALLERS SECONDS | paced N MS | round-trip N MS | work COUNT"
+                .into()
         })
     }
 
@@ -46,7 +50,7 @@ impl Mode {
         match self {
             Self::Single(callers, _) => callers.max(2),
             Self::Load(_) => 32,
-            Self::Setup | Self::Bulk(_) | Self::Paced(..) => 4,
+            Self::Setup | Self::Bulk(_) | Self::Paced(..) | Self::RoundTrip(..) => 4,
             Self::Work(_) => setting("CONNECTIONS", otherwise),
         }
     }

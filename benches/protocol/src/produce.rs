@@ -37,7 +37,9 @@ where
         Mode::Load(count) => until_count(count, call).await,
         Mode::Single(callers, seconds) => single(callers, seconds, call).await,
         Mode::Paced(count, ms) => paced(count, ms, call).await,
-        Mode::Setup | Mode::Bulk(_) | Mode::Work(_) => panic!("{mode:?} does not enqueue one by one"),
+        Mode::Setup | Mode::Bulk(_) | Mode::RoundTrip(..) | Mode::Work(_) => {
+            panic!("{mode:?} does not enqueue one by one")
+        }
     }
 }
 
@@ -116,6 +118,28 @@ where
         call(Noop::new(number, now())).await;
     }
     report(count, start);
+}
+
+/// Enqueues `count` jobs, one each `ms` milliseconds, by a `call` that ends with the job's result, and reports how long each took. One job goes
+/// before them, to connect.
+pub async fn round_trips<F, Fut>(count: u64, ms: u64, call: F)
+where
+    F: Fn(Noop) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    call(Noop::new(0, 0)).await;
+    let start = now();
+    let mut latencies = Vec::new();
+    let mut tick = tokio::time::interval(Duration::from_millis(ms));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for number in 0..count {
+        tick.tick().await;
+        let begun = now();
+        call(Noop::new(number, begun)).await;
+        latencies.push(now() - begun);
+    }
+    let seconds = (now() - start) as f64 / 1e9;
+    say(&format!("{{\"jobs\": {count}, \"seconds\": {seconds}, \"latencies\": {latencies:?}}}"));
 }
 
 fn report(jobs: u64, start: u64) {

@@ -6,9 +6,11 @@ mod ids;
 mod record;
 mod rest;
 mod settle;
+mod source;
 mod transaction;
 mod wait;
 mod wait_many;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
 pub use wait_many::WaitMany;
+use waits::Waits;
 
 use crate::model::*;
 use crate::port::{EventStorage, ResultStorage, TaskQueue};
@@ -44,6 +47,7 @@ pub struct Backend {
     event_ttl: Option<Duration>,
     keep_args: bool,
     limits: Limits,
+    waits: Waits,
 }
 
 impl Backend {
@@ -57,13 +61,23 @@ impl Backend {
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
         let limits = Limits::default();
-        Self { queue, results: None, events: None, result_ttl, event_ttl, keep_args: false, limits }
+        Self {
+            queue,
+            results: None,
+            events: None,
+            result_ttl,
+            event_ttl,
+            keep_args: false,
+            limits,
+            waits: Waits::default(),
+        }
     }
 
     /// Turns results on.
     #[must_use]
     pub fn with_results(mut self, results: Arc<dyn ResultStorage>) -> Self {
         self.results = Some(results);
+        self.waits = Waits::default();
         self
     }
 
@@ -199,10 +213,14 @@ impl Backend {
     /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none
     /// until it ends again. Error `is_config` if results are off.
     pub async fn result(&self, id: TaskId) -> Result<Option<TaskResult>> {
-        self.latest_result(id).await
+        Ok(self.latest_results(&[id]).await?.pop())
     }
 
-    /// Waits for the result of a task. Errors: `is_timeout` if it has not come in time, `is_config` if results are off.
+    /// Waits for the result of a task, which comes as soon as it is stored: the end of the task rings this wait. Behind a
+    /// transaction pooler, and for storages that do not ring, it is looked for at intervals of 5 to 200 ms.
+    ///
+    /// Errors: `is_timeout` if it has not come in time, `is_not_found` if the task ends meanwhile and leaves none (it was
+    /// deleted, or ended where no results are kept), `is_config` if results are off.
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
         self.wait_for_latest(id, timeout).await
     }

@@ -7,6 +7,8 @@ pub mod blocking;
 mod cancel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[doc(hidden)]
+pub mod ends;
 mod error;
 #[doc(hidden)]
 pub mod group_commit;
@@ -16,6 +18,7 @@ pub mod logging;
 mod memory;
 mod model;
 mod port;
+mod search;
 mod self_lease;
 #[doc(hidden)]
 pub mod sync;

@@ -61,6 +61,12 @@ pub(crate) fn unreadable(task: &Task) -> Option<Outcome> {
     Some(Outcome::Fail { error: TaskError::unreadable(what) })
 }
 
+pub(crate) fn without_result(id: TaskId) -> Error {
+    Error::not_found(format!(
+        "task {id} has left no result: it was deleted while it was waited for, or has ended where no results are kept"
+    ))
+}
+
 /// The refusal of a transaction of the user, by a storage that none reaches.
 pub(crate) fn without_transactions(storage: &str) -> Error {
     Error::invalid(format!(

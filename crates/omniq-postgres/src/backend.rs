@@ -17,6 +17,7 @@ use crate::migrate::{self, Part};
 use crate::queue::AsyncPostgresQueue;
 use crate::settings::{Placement, Settings};
 use crate::transaction::{UserConnection, execute};
+use crate::wake::Wake;
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
 
 /// The pause between two attempts of a patient connect. Each attempt also waits by itself, for `acquire_timeout`.
@@ -202,7 +203,12 @@ impl Opener<'_> {
         backend = backend.with_limits(settings.limits()).with_keep_args(settings.keep_args);
         if settings.results != Placement::Off {
             let results: Arc<dyn ResultStorage> = match self.db(Part::Results) {
-                Some(db) => Arc::new(AsyncPostgresResultStorage::on(db)),
+                Some(db) => {
+                    let shared = queue.as_ref().filter(|_| self.is_shared(Part::Tasks, Part::Results));
+                    let wake =
+                        shared.map_or_else(|| Arc::new(Wake::new(&db)), |queue| Arc::clone(queue.wake()));
+                    Arc::new(AsyncPostgresResultStorage::on(db, wake))
+                }
                 None => Arc::new(MemoryResultStorage::new().with_limits(settings.limits())),
             };
             backend = backend.with_results(results);
@@ -232,6 +238,11 @@ impl Opener<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether two parts have one database and one pool.
+    fn is_shared(&self, one: Part, other: Part) -> bool {
+        self.opened.iter().any(|(_, parts)| parts.contains(&one) && parts.contains(&other))
     }
 
     /// The database of a part; `None`: the part is kept in memory.

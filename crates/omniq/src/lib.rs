@@ -41,9 +41,10 @@ pub use omniq_core::sync;
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
-        Claim, Connect, DatabaseId, Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Location,
-        Lost, Outcome, QueueMaintenance, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
-        TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue, check_name, read_object,
+        Claim, Connect, DatabaseId, EndSubscription, Handoff, Heartbeat, HeartbeatConnection, Lease,
+        LeaseState, Location, Lost, Outcome, QueueMaintenance, Rung, SelfLease, SettleMode, Settled,
+        Settlement, Step, Subscription, TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue,
+        check_name, read_object,
     };
 }
 

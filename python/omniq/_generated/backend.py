@@ -212,7 +212,8 @@ class Backend(Parts):
     result_sync = result
 
     def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        """Waits for the result of a task.
+        """Waits for the result of a task, which comes as soon as it is stored: a task that ends notifies those who wait for
+        it. Behind a transaction pooler it is looked for each 5 to 200 ms.
 
         Args:
             id: The task's id.
@@ -220,6 +221,7 @@ class Backend(Parts):
 
         Raises:
             TimeoutError: If it has not come in time.
+            NotFoundError: If the task ends meanwhile and leaves no result: it was deleted, or ended where none are kept.
             ConfigError: If results are off.
         """
         return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
@@ -239,6 +241,7 @@ class Backend(Parts):
 
         Raises:
             TimeoutError: If some results have not come in time.
+            NotFoundError: After the others, if a task ends meanwhile and leaves no result.
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))

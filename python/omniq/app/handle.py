@@ -165,6 +165,7 @@ class AsyncHandle(BaseHandle[R_co]):
         Raises:
             TaskFailed: If the task ended without a value: failed, cancelled, expired or discarded.
             TimeoutError: If it has not ended in time.
+            NotFoundError: If it ends meanwhile and leaves no result: it was deleted, or ended where none are kept.
             ConfigError: If results are off.
             CodecError: If the value does not fit the annotation, or cannot be read here; the text has the task's id.
         """

@@ -83,6 +83,7 @@ def gather(
         TaskFailed: If a task ended without a value: failed, cancelled, expired or discarded.
         CodecError: If a value does not fit the annotation of its function.
         TimeoutError: If some tasks have not ended in time, also with `return_exceptions`.
+        NotFoundError: After the others have ended, if a task was deleted meanwhile, also with `return_exceptions`.
         InvalidError: For handles of different kinds or applications.
         ConfigError: If results are off, or for a bar whose package is not installed.
     """
@@ -151,6 +152,7 @@ def as_completed(*handles: Any, timeout: float | timedelta | None = None, progre
 
     Raises:
         TimeoutError: If some tasks have not ended in time.
+        NotFoundError: After the others, if a task was deleted meanwhile.
         InvalidError: For handles of different kinds or applications.
         ConfigError: If results are off, or for a bar whose package is not installed.
     """

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 import omniq
-from omniq import AsyncHandle, AsyncOmniQ, CodecError, InvalidError, OmniQ, TaskFailed
+from omniq import AsyncHandle, AsyncOmniQ, CodecError, InvalidError, NotFoundError, OmniQ, TaskFailed
 from omniq.models import ResultStatus, TaskState
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +56,24 @@ async def test_the_wait_begins_before_the_tasks_end(app: AsyncOmniQ) -> None:
     await asyncio.sleep(0.05)
     async with app.worker():
         assert await waiting == list(range(10))
+
+
+async def test_a_task_that_is_deleted_ends_the_waits_for_it(app: AsyncOmniQ) -> None:
+    square = app.task(failing)
+    handles = await square.enqueue_many([1, 2, 3])
+    alone = asyncio.ensure_future(handles[1].result(timeout=30))
+    together = asyncio.ensure_future(omniq.gather(handles, timeout=30))
+    left = asyncio.ensure_future(handles[0].result())
+    await asyncio.sleep(0.1)
+    left.cancel()
+    await app.backend.queue.delete(handles[1].id)
+    with pytest.raises(NotFoundError, match=str(handles[1].id)):
+        await alone
+    assert not together.done()
+    await app.drain()
+    with pytest.raises(NotFoundError, match=str(handles[1].id)):
+        await together
+    assert await handles[2].result(timeout=30) == 9
 
 
 async def test_a_failed_task_raises_or_takes_its_place(app: AsyncOmniQ, url: str) -> None:

@@ -1,22 +1,18 @@
-//! Results of tasks that may run again: a dead letter that was retried has its old result until it ends again.
+//! Waits for results.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use serde::de::DeserializeOwned;
 
+use super::source::InBackend;
 use super::{Backend, BlockingBackend, WaitMany};
+use crate::Result;
 use crate::model::*;
-use crate::{Error, Result};
-
-/// How often a wait checks whether a retried task has ended.
-const POLL: Duration = Duration::from_millis(100);
 
 impl Backend {
-    /// Waits for the value that a task returns, read from JSON or MessagePack. Errors: `is_timeout` if the task has not
-    /// ended in time, `is_task_failed` if it ended without a value, `is_codec` if the value is of another type,
-    /// `is_config` if results are off.
+    /// Waits for the value that a task returns, read from JSON or MessagePack, as [`wait`](Self::wait) does. Errors beside
+    /// those of `wait`: `is_task_failed` if the task ended without a value, `is_codec` if the value is of another type.
     pub async fn wait_for<T: DeserializeOwned>(&self, id: TaskId, timeout: Duration) -> Result<T> {
         self.wait(id, timeout).await?.decode()
     }
@@ -25,15 +21,16 @@ impl Backend {
     /// stream ends after the last one, or with the first error. All that is stored before the timeout is over comes,
     /// however slowly the stream is read. `Duration::MAX`: without end.
     ///
-    /// It reads the results of many tasks in one query, and pauses between its queries as long as nothing comes, at most 0.2
-    /// seconds; for tens of thousands of tasks at least as long as a round of queries takes. No query is sent while the
-    /// stream is not read, and none after it is dropped.
+    /// Ended tasks ring this wait; it reads what has rung, many results in one query. Behind a transaction pooler, and for
+    /// storages that do not ring, it looks at intervals that grow from 5 to 200 ms while nothing comes. No query is sent while
+    /// the stream is not read, and none after it is dropped.
     ///
     /// A result that has expired or was deleted, and one of a task that does not exist, is waited for until the timeout is
     /// over. A dead letter that was retried comes when it has ended again. While the database is away, it waits.
     ///
-    /// Errors: `is_timeout` if some results have not come in time, `is_config` if results are off, `is_closed` after
-    /// [`close`](Self::close).
+    /// Errors: `is_timeout` if some results have not come in time, `is_not_found` after the others if a task ends meanwhile
+    /// and leaves none (it was deleted, or ended where no results are kept), `is_config` if results are off, `is_closed`
+    /// after [`close`](Self::close).
     ///
     /// ```
     /// # use omniq_core as omniq;
@@ -61,73 +58,11 @@ impl Backend {
         WaitMany::of(ids, timeout).stream(self.clone())
     }
 
-    /// The result, unless the task was retried since.
-    pub(super) async fn latest_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
-        Ok(self.latest_results(&[id]).await?.pop())
-    }
-
-    /// The results of those of these tasks that have one and were not retried since.
-    pub(super) async fn latest_results(&self, ids: &[TaskId]) -> Result<Vec<TaskResult>> {
-        let found = self.require_results()?.get_many(ids).await?;
-        self.only_latest(found.into_iter().flatten().collect()).await
-    }
-
     /// Waits for the result of the task's last run.
     pub(super) async fn wait_for_latest(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        let (begun, mut left) = (Instant::now(), timeout);
-        loop {
-            let result = self.require_results()?.wait(id, left).await?;
-            if let Some(latest) = self.only_latest(vec![result]).await?.pop() {
-                return Ok(latest);
-            }
-            left = timeout.saturating_sub(begun.elapsed());
-            if left.is_zero() {
-                return Err(Error::timeout(format!(
-                    "task {id} was retried, and has not ended again within {timeout:?}"
-                )));
-            }
-            tokio::time::sleep(POLL.min(left)).await;
-        }
+        self.require_results()?;
+        self.waits.wait(InBackend(self.clone()), id, timeout).await
     }
-
-    /// These results, or those that have replaced them since, without those of tasks that were retried and have not ended
-    /// again. Only tasks that failed for good can be retried. A role that may not read tasks gets the stored results.
-    async fn only_latest(&self, mut results: Vec<TaskResult>) -> Result<Vec<TaskResult>> {
-        let failed: Vec<TaskId> =
-            results.iter().filter(|result| has_failed(result)).map(|one| one.task_id).collect();
-        if failed.is_empty() {
-            return Ok(results);
-        }
-        let tasks = match self.queue.get_many(&failed).await {
-            Err(error) if error.is_permission_denied() => return Ok(results),
-            tasks => tasks?,
-        };
-        let is_over = |task: &Option<Task>| task.as_ref().is_none_or(|task| task.state.is_final());
-        let ended: Vec<TaskId> =
-            failed.iter().zip(&tasks).filter(|(_, task)| is_over(task)).map(|(id, _)| *id).collect();
-        // They may have ended again between the two lookups. Their results were stored before their end.
-        let again = self.require_results()?.get_many(&ended).await?;
-        let mut latest: HashMap<TaskId, Option<TaskResult>> = ended.into_iter().zip(again).collect();
-        results.retain_mut(|result| {
-            if !has_failed(result) {
-                return true;
-            }
-            match latest.remove(&result.task_id) {
-                None => false,
-                Some(found) => {
-                    if let Some(found) = found {
-                        *result = found;
-                    }
-                    true
-                }
-            }
-        });
-        Ok(results)
-    }
-}
-
-fn has_failed(result: &TaskResult) -> bool {
-    result.status == ResultStatus::Failed
 }
 
 impl BlockingBackend {

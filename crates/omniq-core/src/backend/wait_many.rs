@@ -1,70 +1,33 @@
-//! Waits for the results of many tasks: one loop looks for all of them, in rounds of bounded queries.
+//! Waits for the results of many tasks.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::Backend;
+use super::source::InBackend;
 use crate::model::*;
+use crate::search::{Search, Step};
 use crate::{Error, Result, blocking, verbs};
 
-/// The most tasks whose results are read at a time, and thus the most results that wait for the reader.
-const CHUNK: usize = 1_000;
-/// The shortest and the longest pause between two rounds. It grows while no result arrives.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-/// The least time for a query, even if the caller does not want to wait.
-const LEAST: Duration = Duration::from_secs(1);
-
-/// The tasks that are waited for, and the state of the search. [`Backend::wait_many`] is made from it; bindings to other
-/// languages use it themselves. A call of [`next`](Self::next) that is dropped loses nothing.
+/// A wait for the results of tasks. [`Backend::wait_many`] is made from it; bindings to other languages use it themselves. A
+/// call of [`next`](Self::next) that is dropped loses nothing.
 #[derive(Debug)]
 pub struct WaitMany {
     timeout: Duration,
-    /// `None`: without end.
-    end: Option<Instant>,
     /// How many tasks were added.
     count: usize,
-    /// The tasks without a result so far, by id, because neighbours are stored together.
-    left: BTreeSet<TaskId>,
-    round: Option<Round>,
-    pause: Duration,
-    /// When the next round may begin.
-    rested: Instant,
-    /// Whether a round has begun after the end: no more follow.
-    is_over: bool,
-    /// Why the last round was broken off.
-    cause: Option<Error>,
-}
-
-/// A search for the results of all tasks that are left, in the order of their ids.
-#[derive(Debug, Default)]
-struct Round {
-    /// The last task that was looked at.
-    after: Option<TaskId>,
-    is_last: bool,
-    has_found: bool,
-    /// How long its queries took.
-    took: Duration,
+    search: Search,
+    /// Tasks that ended without a result.
+    without: Vec<TaskId>,
 }
 
 impl WaitMany {
     /// A wait for no tasks yet. The timeout counts from now.
     pub fn new(timeout: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            timeout,
-            end: now.checked_add(timeout),
-            count: 0,
-            left: BTreeSet::new(),
-            round: None,
-            pause: PAUSE.0,
-            rested: now,
-            is_over: false,
-            cause: None,
-        }
+        let end = Instant::now().checked_add(timeout);
+        Self { timeout, count: 0, search: Search::new(end), without: Vec::new() }
     }
 
     pub(super) fn of(ids: &[TaskId], timeout: Duration) -> Self {
@@ -75,90 +38,51 @@ impl WaitMany {
 
     /// Waits for these tasks too. An id that is waited for already changes nothing.
     pub fn add(&mut self, ids: &[TaskId]) {
-        let before = self.left.len();
-        self.left.extend(ids);
-        self.count += self.left.len() - before;
+        self.count += self.search.add(ids);
     }
 
     /// The next results, those that ended first at the front; none if all tasks have ended. Errors as of
     /// [`Backend::wait_many`].
     pub async fn next(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
-        while !self.left.is_empty() {
-            if self.round.is_none() {
-                if self.is_over {
+        let source = InBackend(backend.clone());
+        while !self.search.left().is_empty() {
+            if !self.search.is_due() {
+                if self.search.is_over {
                     return Err(self.over());
                 }
-                tokio::time::sleep_until(self.rested).await;
-                let is_last = self.end.is_some_and(|end| Instant::now() >= end);
-                self.round = Some(Round { is_last, ..Round::default() });
+                self.search.rest().await;
+                continue;
             }
-            let found = self.look(backend).await?;
+            let Step { found, without } = self.search.step(&source).await?;
+            self.without.extend(without);
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        Ok(Vec::new())
-    }
-
-    /// Looks for the results of the next tasks of the round.
-    async fn look(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
-        let Some(round) = &mut self.round else { return Ok(Vec::new()) };
-        let first = round.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let ids: Vec<TaskId> = self.left.range((first, Bound::Unbounded)).take(CHUNK).copied().collect();
-        let begun = Instant::now();
-        let query = backend.latest_results(&ids);
-        let answer = match self.end {
-            None => query.await,
-            Some(end) => tokio::time::timeout_at(end.max(begun + LEAST), query)
-                .await
-                .unwrap_or_else(|_| Err(Error::timeout("the database has not answered in time"))),
-        };
-        round.took += begun.elapsed();
-        let (mut found, cause) = match answer {
-            Ok(found) => (found, None),
-            // After an outage, a lock or a full pool another try may succeed.
-            Err(error) if error.is_transient() || error.is_timeout() => {
-                tracing::debug!(%error, "a look for results failed; trying again");
-                (Vec::new(), Some(error))
+        // Those that have a result come first.
+        match std::mem::take(&mut self.without)[..] {
+            [] => Ok(Vec::new()),
+            [id] => Err(verbs::without_result(id)),
+            [id, ref others @ ..] => {
+                let what = format!("{} other tasks of the wait ended so too", others.len());
+                Err(verbs::without_result(id).context(what))
             }
-            Err(error) => return Err(error),
-        };
-        round.after = ids.last().copied();
-        round.has_found |= !found.is_empty();
-        if ids.len() < CHUNK || cause.is_some() {
-            self.end_round(cause);
         }
-        for result in &found {
-            self.left.remove(&result.task_id);
-        }
-        found.sort_by_key(|result| result.finished_at);
-        Ok(found)
-    }
-
-    /// The one place that decides how long nothing is looked for.
-    fn end_round(&mut self, cause: Option<Error>) {
-        let Some(round) = self.round.take() else { return };
-        self.pause = if round.has_found { PAUSE.0 } else { (self.pause * 3 / 2).min(PAUSE.1) };
-        // The queries take at most half of the time. A round that was broken off says nothing about that.
-        let pause = if cause.is_some() { self.pause } else { self.pause.max(round.took) };
-        let rested = Instant::now() + pause;
-        self.rested = self.end.map_or(rested, |end| rested.min(end));
-        self.is_over = round.is_last;
-        self.cause = cause;
     }
 
     fn over(&mut self) -> Error {
-        let missing = self.left.len();
-        let error = match self.left.first() {
-            Some(id) if missing == 1 => verbs::wait_over(*id, self.timeout),
+        let left = self.search.left();
+        let error = match left.first() {
+            Some(id) if left.len() == 1 => verbs::wait_over(*id, self.timeout),
             first => Error::timeout(format!(
-                "no result of {missing} of {} tasks within {:?}, such as of task {}: they may still come, wait longer",
+                "no result of {} of {} tasks within {:?}, such as of task {}: they may still come, wait longer",
+                left.len(),
                 self.count,
                 self.timeout,
                 first.map(ToString::to_string).unwrap_or_default(),
             )),
         };
-        match self.cause.take() {
+        match self.search.cause.take() {
             Some(cause) => error.with_source(cause),
             None => error,
         }

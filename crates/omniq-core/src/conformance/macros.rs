@@ -157,6 +157,7 @@ macro_rules! result_conformance {
             values::c24_bytes_and_codec_are_kept,
             waiting::c23_wait_returns_what_is_there,
             waiting::c23_wait_returns_early,
+            waiting::c23_results_ring_those_who_wait,
             waiting::c23_wait_times_out,
             waiting::c13_close_ends_a_wait,
             waiting_many::c23_wait_many_gives_results_as_they_come,

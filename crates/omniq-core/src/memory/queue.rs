@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
+use super::locked;
 use super::store::{MemoryQueue, State};
 use super::subscription::{MemoryHeartbeat, MemorySubscription};
 use crate::model::*;
 use crate::{
-    Error, HeartbeatConnection, Location, QueueMaintenance, Result, SelfLease, Subscription, TaskQueue,
-    WorkerQueue,
+    EndSubscription, Error, HeartbeatConnection, Location, QueueMaintenance, Result, SelfLease, Subscription,
+    TaskQueue, WorkerQueue,
 };
 
 #[async_trait]
@@ -163,8 +164,13 @@ impl TaskQueue for MemoryQueue {
                 self.give_up(worker);
             }
             self.store.notifier.notify();
+            locked(&self.store.state).tasks.ends.ring_perhaps(|_| true);
         }
         Ok(())
+    }
+
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        Some(Box::new(locked(&self.store.state).tasks.ends.listen()))
     }
 
     fn location(&self) -> Location {

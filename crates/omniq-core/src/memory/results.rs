@@ -4,16 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::time::Instant;
 
-use super::notifier::Notifier;
 use super::{locked, new_location};
+use crate::ends::Ends;
 use crate::model::*;
-use crate::{Error, Location, Result, ResultStorage};
+use crate::{EndSubscription, Error, Location, Result, ResultStorage};
 
 /// Latest first; of those of one instant the greatest id first.
 type Position = Reverse<(Timestamp, TaskId)>;
@@ -64,7 +62,7 @@ impl Results {
 #[derive(Debug)]
 struct Shared {
     results: Mutex<Results>,
-    notifier: Notifier,
+    ends: Ends,
     location: Location,
 }
 
@@ -81,8 +79,7 @@ impl MemoryResultStorage {
     /// An empty storage.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        let shared =
-            Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
+        let shared = Shared { results: Mutex::default(), ends: Ends::default(), location: new_location() };
         Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
     }
 
@@ -112,12 +109,14 @@ impl ResultStorage for MemoryResultStorage {
     async fn store_many(&self, results: Vec<TaskResult>) -> Result<()> {
         let results = results.into_iter().map(TaskResult::checked).collect::<Result<Vec<_>>>()?;
         results.iter().try_for_each(|result| self.limits.check_result(result))?;
+        let ids: Vec<TaskId> = results.iter().map(|result| result.task_id).collect();
         let (mut stored, now) = self.open()?;
         for mut result in results {
             result.expires_at = result.ttl.map(|ttl| now.checked_add(ttl).unwrap_or(Timestamp::MAX));
             stored.put(result);
         }
-        self.shared.notifier.notify();
+        drop(stored);
+        self.shared.ends.ring(ids);
         Ok(())
     }
 
@@ -126,19 +125,8 @@ impl ResultStorage for MemoryResultStorage {
         Ok(ids.iter().map(|id| results.get(*id, now).cloned()).collect())
     }
 
-    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        let mut listener = self.shared.notifier.listen();
-        let start = Instant::now();
-        loop {
-            if let Some(result) = self.get(id).await? {
-                return Ok(result);
-            }
-            let left = timeout.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Err(<dyn ResultStorage>::wait_over(id, timeout));
-            }
-            listener.wait(left).await;
-        }
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        Some(Box::new(self.shared.ends.listen()))
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
@@ -167,7 +155,8 @@ impl ResultStorage for MemoryResultStorage {
 
     async fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
-        self.shared.notifier.notify();
+        // Waits look once more, and find it closed.
+        self.shared.ends.ring_perhaps(|_| true);
         Ok(())
     }
 

@@ -54,13 +54,17 @@ impl Tasks {
         let id = settlement.task_id;
         match &settlement.outcome {
             Outcome::Complete if keep_completed => {
-                self.change(id, |entry| end_for_good(entry, TaskState::Completed, now))
+                self.change(id, |entry| end_for_good(entry, TaskState::Completed, now));
+                self.ends.ring([id]);
             }
             Outcome::Complete | Outcome::Cancel | Outcome::Discard | Outcome::Expire => self.remove(id),
-            Outcome::Fail { error } => self.change(id, |entry| {
-                end_for_good(entry, TaskState::Dead, now);
-                entry.task.error = Some(error.clone());
-            }),
+            Outcome::Fail { error } => {
+                self.change(id, |entry| {
+                    end_for_good(entry, TaskState::Dead, now);
+                    entry.task.error = Some(error.clone());
+                });
+                self.ends.ring([id]);
+            }
             Outcome::RetryLater { delay, error } => self.change(id, |entry| {
                 put_off(entry, *delay, now);
                 if let Some(error) = error {

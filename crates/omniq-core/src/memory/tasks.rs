@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
+use crate::ends::Ends;
 use crate::model::*;
 
 /// A task with fields that only the store has.
@@ -41,6 +42,8 @@ pub(super) struct Tasks {
     /// What users have cancelled, by the worker that held it then.
     cancelled: HashMap<WorkerId, BTreeSet<TaskId>>,
     last_seq: i64,
+    /// Who waits for ends.
+    pub(super) ends: Ends,
 }
 
 impl Tasks {
@@ -68,6 +71,7 @@ impl Tasks {
 
     pub(super) fn remove(&mut self, id: TaskId) {
         self.take(id);
+        self.ends.ring([id]);
     }
 
     fn put(&mut self, entry: Entry) {

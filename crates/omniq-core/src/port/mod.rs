@@ -1,5 +1,6 @@
 //! The interfaces that a storage implements, one file each.
 
+mod ends;
 mod events;
 mod heartbeat;
 pub(crate) mod iterate;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 use crate::Result;
 
+pub use ends::{EndSubscription, Rung};
 pub use events::EventStorage;
 pub use heartbeat::HeartbeatConnection;
 pub use maintenance::QueueMaintenance;

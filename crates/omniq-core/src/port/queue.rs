@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
 
+use super::ends::EndSubscription;
 use super::own_dequeue::{self, Settles};
 use super::{Location, QueueMaintenance, WorkerQueue, iterate};
 use crate::cancel::{self, Canceller};
@@ -293,6 +294,12 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// Hands back the tasks that this object holds, and frees its connections. A second call does nothing; any other
     /// verb afterwards fails with `is_closed`.
     async fn close(&self) -> Result<()>;
+
+    /// A subscription to the ends of tasks, which rings when tasks end or leave the queue. `None`, the default: nothing
+    /// rings, and waits look at short intervals.
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        None
+    }
 
     /// Where the tasks are kept.
     fn location(&self) -> Location;

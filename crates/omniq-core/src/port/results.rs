@@ -6,9 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use omniq_macros::{blocking, layered};
+use tokio::time::Instant;
 
+use super::ends::EndSubscription;
 use super::{Location, iterate};
 use crate::model::*;
+use crate::search::{Search, Source};
 use crate::{Result, verbs};
 
 /// A store of results, one per task id.
@@ -46,7 +49,27 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskResult>>>;
 
     /// Waits for the result. Error `is_timeout` if it has not come in time.
-    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult>;
+    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
+        let mut search = Search::new(Instant::now().checked_add(timeout));
+        search.add(&[id]);
+        loop {
+            if search.is_due() {
+                if let Some(result) = search.step(&InStorage(self)).await?.found.pop() {
+                    return Ok(result);
+                }
+            } else if search.is_over {
+                return Err(verbs::wait_over(id, timeout));
+            } else {
+                search.rest().await;
+            }
+        }
+    }
+
+    /// A subscription to the ends of tasks, which rings when results are stored here. `None`, the default: nothing rings,
+    /// and waits look at short intervals.
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        None
+    }
 
     /// Removes the result; returns whether there was one.
     async fn delete(&self, id: TaskId) -> Result<bool> {
@@ -85,6 +108,23 @@ pub trait ResultStorage: Debug + Send + Sync + 'static {
 
     /// Where the results are kept.
     fn location(&self) -> Location;
+}
+
+/// Where a storage by itself looks for results.
+struct InStorage<'a, S: ?Sized>(&'a S);
+
+impl<S: ResultStorage + ?Sized> Source for InStorage<'_, S> {
+    async fn results(&self, ids: &[TaskId]) -> Result<Vec<TaskResult>> {
+        Ok(self.0.get_many(ids).await?.into_iter().flatten().collect())
+    }
+
+    async fn without_result(&self, _: &[TaskId]) -> Result<Vec<TaskId>> {
+        Ok(Vec::new())
+    }
+
+    fn subscribe(&self) -> Vec<Box<dyn EndSubscription>> {
+        self.0.ends().into_iter().collect()
+    }
 }
 
 impl<T: ResultStorage + ?Sized> BlockingResults<T> {

@@ -48,4 +48,5 @@ with given as (
     returning r.ids
 )
 select array(select g.rank from given g where g.id in (select id from deleted)),
-       array(select g.rank from given g where g.id in (select unnest(ids) from asked))
+       array(select g.rank from given g where g.id in (select unnest(ids) from asked)),
+       case when "omniq".has_waits('') then "omniq".ring(array(select d.id from deleted d), null) end

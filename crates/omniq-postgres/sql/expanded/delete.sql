@@ -38,4 +38,5 @@ select case when exists (select from given g where g.id not in (select id from l
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from locked where worker is not null)
             then "omniq".refuse('OQ004', format('task %s is running',
-                 (select id from locked where worker is not null limit 1))) end
+                 (select id from locked where worker is not null limit 1))) end,
+       case when "omniq".has_waits('') then "omniq".ring(array(select l.id from locked l), null) end

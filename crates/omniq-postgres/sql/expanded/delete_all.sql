@@ -45,7 +45,7 @@ with seen as materialized (
 ), deleted as (
     delete from "omniq".tasks t using page p
     where t.id = any (array[p.id]) and t.count = p.count
-    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks, t.id, t.count, t.removed
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
 ), deltas as (
@@ -58,4 +58,7 @@ with seen as materialized (
     group by m.queue
 )
 select coalesce((select sum(d.tasks) from deleted d), 0)::bigint, (select count(*) from seen), (select l.id from last l),
-       (select l.count from last l)
+       (select l.count from last l),
+       case when "omniq".has_waits('')
+            then (select "omniq".ring(array_agg(d.id), array_agg((~coalesce(d.removed, "omniq".zeros(d.count)))::bit varying))
+                  from deleted d) end

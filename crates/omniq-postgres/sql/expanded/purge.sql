@@ -22,7 +22,7 @@ with mine as materialized (
 ), deleted as (
     delete from "omniq".tasks t using mine m
     where t.ctid = m.tid
-    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+    returning t.queue, t.state, (t.count - coalesce(bit_count(t.removed), 0)) as tasks, t.id, t.count, t.removed
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
 ), deltas as (
@@ -34,4 +34,7 @@ with mine as materialized (
     from moved m
     group by m.queue
 )
-select coalesce(sum(tasks), 0)::bigint from deleted
+select (select coalesce(sum(d.tasks), 0) from deleted d)::bigint,
+       case when "omniq".has_waits('')
+            then (select "omniq".ring(array_agg(d.id), array_agg((~coalesce(d.removed, "omniq".zeros(d.count)))::bit varying))
+                  from deleted d) end

@@ -10,6 +10,9 @@ const PARTITIONS: &str = include_str!("../../sql/migrations/partitions.sql");
 /// The SQL that is shared by the parts whose rows are segments.
 const SEGMENTS: &str = include_str!("../../sql/migrations/segments.sql");
 
+/// The SQL that is shared by the parts whose changes ring those who wait for the ends of tasks.
+const ENDS: &str = include_str!("../../sql/migrations/ends.sql");
+
 /// A part of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -70,7 +73,11 @@ impl Migration {
     }
 
     fn text(&self) -> String {
-        self.files.join("\n").replace("{partitions}", PARTITIONS).replace("{segments}", SEGMENTS)
+        self.files
+            .join("\n")
+            .replace("{partitions}", PARTITIONS)
+            .replace("{segments}", SEGMENTS)
+            .replace("{ends}", ENDS)
     }
 }
 

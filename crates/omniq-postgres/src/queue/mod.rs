@@ -26,10 +26,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, DatabaseId, Dequeue, Handoff, HeartbeatConnection, Location, Lost, NewTask,
-    QueueMaintenance, QueueStats, RegisteredWorker, Result, SelfLease, SettleMode, Settled, Settlement,
-    Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement, WorkerId,
-    WorkerInfo, WorkerQueue, check_name,
+    BlockingQueue, Cancelled, DatabaseId, Dequeue, EndSubscription, Handoff, HeartbeatConnection, Location,
+    Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, SelfLease, SettleMode, Settled,
+    Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement,
+    WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
 
 pub use settle_in::CompleteIn;
@@ -90,6 +90,10 @@ impl AsyncPostgresQueue {
                 db,
             }),
         }
+    }
+
+    pub(crate) fn wake(&self) -> &Arc<Wake> {
+        &self.inner.wake
     }
 
     fn db(&self) -> &Arc<Db> {
@@ -256,6 +260,10 @@ impl TaskQueue for AsyncPostgresQueue {
         self.db().close().await;
         // A server that is away cannot end the lease now; the tasks come back when the lease ends.
         outcome.or_else(|error| if error.is_transient() { Ok(()) } else { Err(error) })
+    }
+
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        self.inner.wake.ends()
     }
 
     fn location(&self) -> Location {

@@ -6,7 +6,6 @@ pub(crate) mod kept_args;
 pub(crate) mod statement;
 mod store;
 mod store_in;
-mod waiters;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,25 +13,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingResults, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult, TransactionStatement,
-    error_type,
+    BlockingResults, EndSubscription, Location, Result, ResultFilter, ResultStorage, TaskId, TaskResult,
+    TransactionStatement, error_type,
 };
 use uuid::Uuid;
 
 pub(crate) use self::fetch::fetch;
-use self::waiters::Waiters;
 use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::segments::Spans;
 use crate::settings::Settings;
 use crate::sql::time::{Time, first_at, optional};
 use crate::sql::{Columns, Named, count_of};
+use crate::wake::Wake;
 
 /// The result storage on PostgreSQL. Cheap to clone: clones share one pool.
 #[derive(Debug, Clone)]
 pub struct AsyncPostgresResultStorage {
     db: Arc<Db>,
-    waiters: Waiters,
+    wake: Arc<Wake>,
 }
 
 /// The blocking twin of [`AsyncPostgresResultStorage`].
@@ -50,7 +49,8 @@ impl AsyncPostgresResultStorage {
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
         let db = Db::open(settings).await?;
         migrate::on_connect(&[(&db, &[Part::Results])]).await?;
-        Ok(Self::on(db))
+        let wake = Arc::new(Wake::new(&db));
+        Ok(Self::on(db, wake))
     }
 
     fn checked(&self, result: TaskResult) -> Result<TaskResult> {
@@ -58,8 +58,9 @@ impl AsyncPostgresResultStorage {
         result.checked()
     }
 
-    pub(crate) fn on(db: Arc<Db>) -> Self {
-        Self { waiters: Waiters::new(&db), db }
+    /// On a database, and on what listens to it: one connection, whatever shares it.
+    pub(crate) fn on(db: Arc<Db>, wake: Arc<Wake>) -> Self {
+        Self { db, wake }
     }
 }
 
@@ -122,10 +123,6 @@ impl ResultStorage for AsyncPostgresResultStorage {
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
-        self.waiters.wait(id, timeout).await
-    }
-
     async fn delete_many(&self, ids: &[TaskId]) -> Result<u64> {
         let uuids: Vec<Uuid> = ids.iter().map(TaskId::as_uuid).collect();
         let Spans { firsts, masks, .. } = Spans::of(&uuids);
@@ -157,8 +154,13 @@ impl ResultStorage for AsyncPostgresResultStorage {
     }
 
     async fn close(&self) -> Result<()> {
+        self.wake.stop().await;
         self.db.close().await;
         Ok(())
+    }
+
+    fn ends(&self) -> Option<Box<dyn EndSubscription>> {
+        self.wake.ends()
     }
 
     fn location(&self) -> Location {

@@ -40,6 +40,11 @@ impl Schema {
         format!("omniq_{:016x}", hash(&self.name))
     }
 
+    /// The channel of the ends of tasks.
+    pub(crate) fn ends_channel(&self) -> String {
+        format!("{}_ends", self.channel())
+    }
+
     /// A dollar quote that does not occur in the name, for function bodies that hold the name.
     fn dollar_quote(&self) -> String {
         let mut number = 0;

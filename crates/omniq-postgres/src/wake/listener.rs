@@ -13,12 +13,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client};
+use uuid::Uuid;
 
+use super::end_locks::EndLocks;
+use super::ends::Hub;
 use crate::db::Db;
 use crate::db::sessions::Sessions;
 use crate::error::from_driver;
 use crate::handoff::{self, Inboxes, Offers};
 use crate::sql::Columns;
+use omniq_core::sync::locked;
 
 /// The shortest and the longest wait between two attempts to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -37,6 +41,14 @@ enum Command {
         queues: Vec<String>,
     },
     Handoff(handoff::Command),
+    /// Waits for ends of tasks with these base ids begin. `done` answers once these ring.
+    BeginWaits {
+        bases: Vec<Uuid>,
+        done: Option<oneshot::Sender<()>>,
+    },
+    EndWaits {
+        bases: Vec<Uuid>,
+    },
 }
 
 /// What a subscription watches.
@@ -70,7 +82,7 @@ impl ListenerHandle {
     pub(super) async fn subscribe(&self, queues: &[String]) -> Vec<String> {
         let (done, known) = oneshot::channel();
         let sent = self.commands.send(Command::Subscribe { queues: locks(queues), done });
-        if sent.is_ok() && self.listening.load(Ordering::Acquire) {
+        if sent.is_ok() && self.is_listening() {
             return tokio::time::timeout(KNOWN, known).await.ok().and_then(Result::ok).unwrap_or_default();
         }
         Vec::new()
@@ -78,6 +90,30 @@ impl ListenerHandle {
 
     pub(super) fn unsubscribe(&self, queues: &[String]) {
         let _ = self.commands.send(Command::Unsubscribe { queues: locks(queues) });
+    }
+
+    /// Returns once the ends of tasks with these base ids ring, or at once while there is no connection: waits look as soon as it is back.
+    pub(super) async fn begin_waits(&self, bases: Vec<Uuid>) {
+        let (done, known) = oneshot::channel();
+        let sent = self.commands.send(Command::BeginWaits { bases, done: Some(done) });
+        if sent.is_ok() && self.is_listening() {
+            let _ = tokio::time::timeout(KNOWN, known).await;
+        }
+    }
+
+    /// The same if all ends ring already. False: nothing was done.
+    pub(super) fn wait_if_all_ring(&self, hub: &Hub, bases: &[Uuid]) -> bool {
+        // The lock is released only after the commands that were sent under this.
+        let rings = locked(&hub.rings_all);
+        *rings && self.commands.send(Command::BeginWaits { bases: bases.to_vec(), done: None }).is_ok()
+    }
+
+    pub(super) fn end_waits(&self, bases: Vec<Uuid>) {
+        let _ = self.commands.send(Command::EndWaits { bases });
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
     }
 
     pub(crate) fn handoff(&self, command: handoff::Command) {
@@ -91,7 +127,7 @@ fn locks(queues: &[String]) -> Vec<String> {
 }
 
 impl Listener {
-    pub(super) fn start(db: &Arc<Db>, inboxes: Inboxes) -> Self {
+    pub(super) fn start(db: &Arc<Db>, inboxes: Inboxes, hub: Hub) -> Self {
         let (wake, wakeups) = watch::channel(Wakeups::default());
         let (commands, from) = mpsc::unbounded_channel();
         let handle = ListenerHandle { commands, listening: Arc::default() };
@@ -102,6 +138,9 @@ impl Listener {
             unsubscribe: db.sql.unsubscribe.text.clone(),
             writers: db.sql.writers.text.clone(),
             channel: db.schema.channel(),
+            ends_channel: db.schema.ends_channel(),
+            end_locks: EndLocks::new(db, hub.clone()),
+            hub,
             offers: Offers::new(&db.sql, inboxes),
             wake,
             commands: from,
@@ -126,6 +165,7 @@ impl Listener {
     pub(super) async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
+        self.handle.listening.store(false, Ordering::Release);
     }
 }
 
@@ -142,6 +182,9 @@ struct ListenLoop {
     unsubscribe: String,
     writers: String,
     channel: String,
+    ends_channel: String,
+    end_locks: EndLocks,
+    hub: Hub,
     offers: Offers,
     wake: watch::Sender<Wakeups>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -159,6 +202,7 @@ impl ListenLoop {
             }
             let listened = self.listening.swap(false, Ordering::AcqRel);
             self.offers.disconnected();
+            self.end_locks.disconnected();
             // Subscribers look now: notifications may have been missed.
             self.wake.send_modify(|wakeups| wakeups.count += 1);
             // A server that let us listen is up. Only one that does not is given ever more time.
@@ -171,6 +215,7 @@ impl ListenLoop {
     async fn connection(&mut self) -> Result<()> {
         let (client, mut connection) = self.sessions.connect().await?;
         let (wake, inboxes, channel) = (self.wake.clone(), self.offers.inboxes(), self.channel.clone());
+        let (hub, ends_channel) = (self.hub.clone(), self.ends_channel.clone());
         let serving = self.serve(&client);
         tokio::pin!(serving);
         loop {
@@ -178,6 +223,9 @@ impl ListenLoop {
                 message = std::future::poll_fn(|context| connection.poll_message(context)) => match message {
                     Some(Ok(AsyncMessage::Notification(message))) if message.channel() == channel => {
                         wake.send_modify(|wakeups| wakeups.count += 1);
+                    }
+                    Some(Ok(AsyncMessage::Notification(message))) if message.channel() == ends_channel => {
+                        hub.notified(message.payload());
                     }
                     Some(Ok(AsyncMessage::Notification(message))) => {
                         Offers::notified(&inboxes, message.channel(), message.payload());
@@ -200,28 +248,65 @@ impl ListenLoop {
                 Command::Subscribe { queues, .. } => drop(self.count(&queues, true)),
                 Command::Unsubscribe { queues } => drop(self.count(&queues, false)),
                 Command::Handoff(command) => drop(self.offers.note(&command)),
+                Command::BeginWaits { bases, .. } => self.end_locks.begin(&bases),
+                Command::EndWaits { bases } => self.end_locks.end(&bases),
             }
         }
         self.offers.connected(client).await?;
         let queues: Vec<_> = self.subscribed.keys().cloned().collect();
         let writers = self.take_locks(client, &queues).await?;
+        self.end_locks.connected(client).await?;
         self.listening.store(true, Ordering::Release);
         // Subscribers that looked before this moment may have missed a notification.
         self.wake.send_modify(|wakeups| {
             *wakeups = Wakeups { count: wakeups.count + 1, connections: wakeups.connections + 1, writers };
         });
-        while let Some(command) = self.commands.recv().await {
-            match command {
-                Command::Subscribe { queues, done } => {
-                    let new = self.count(&queues, true);
-                    let _ = done.send(self.take_locks(client, &new).await?);
-                }
-                Command::Unsubscribe { queues } => {
-                    let left = self.count(&queues, false);
-                    on_each(client, &self.unsubscribe, &left).await?;
-                }
-                Command::Handoff(command) => self.offers.carry_out(client, command).await?,
+        loop {
+            let command = match self.end_locks.next_release() {
+                None => self.commands.recv().await,
+                Some(at) => match tokio::time::timeout_at(at, self.commands.recv()).await {
+                    Ok(command) => command,
+                    Err(_) => {
+                        self.release_ends(client).await?;
+                        continue;
+                    }
+                },
+            };
+            let Some(command) = command else { return Ok(()) };
+            self.carry_out(client, command).await?;
+        }
+    }
+
+    async fn release_ends(&mut self, client: &Client) -> Result<()> {
+        if self.end_locks.release_idle(client).await? {
+            while let Ok(command) = self.commands.try_recv() {
+                self.carry_out(client, command).await?;
             }
+            self.end_locks.release_all(client).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, client: &Client, command: Command) -> Result<()> {
+        match command {
+            Command::Subscribe { queues, done } => {
+                let new = self.count(&queues, true);
+                let _ = done.send(self.take_locks(client, &new).await?);
+            }
+            Command::Unsubscribe { queues } => {
+                let left = self.count(&queues, false);
+                on_each(client, &self.unsubscribe, &left).await?;
+            }
+            Command::Handoff(command) => self.offers.carry_out(client, command).await?,
+            Command::BeginWaits { bases, done } => {
+                self.end_locks.begin(&bases);
+                self.end_locks.take(client).await?;
+                // Who did not wait for this has looked too early.
+                if done.is_some_and(|done| done.send(()).is_err()) {
+                    self.hub.look_at(&bases);
+                }
+            }
+            Command::EndWaits { bases } => self.end_locks.end(&bases),
         }
         Ok(())
     }
@@ -229,7 +314,8 @@ impl ListenLoop {
     /// Takes locks. Returns the transactions that write right after: one that begins later sees the locks.
     async fn take_locks(&self, client: &Client, queues: &Vec<String>) -> Result<Vec<String>> {
         let taken = on_each(client, &self.subscribe, queues);
-        let writers = client.query_typed(&self.writers, &[(&None::<Vec<String>>, Type::TEXT_ARRAY)]);
+        let writers = client
+            .query_typed(&self.writers, &[(&false, Type::BOOL), (&None::<Vec<String>>, Type::TEXT_ARRAY)]);
         let (taken, writers) = tokio::join!(taken, writers);
         taken?;
         Columns::new(&writers.map_err(from_driver)?[0]).take()

@@ -1,28 +1,47 @@
-//! Waking: one connection that listens for notifications, and the subscriptions of idle workers.
+//! Waking: one connection that listens for notifications, the subscriptions of idle workers, and the waits for ends of tasks.
 
+mod end_locks;
+mod ends;
 mod listener;
 mod subscription;
+mod waiting;
 
 use std::sync::Arc;
 
+use omniq_core::Result;
 use tokio::sync::Mutex;
 
+use self::ends::Hub;
 use self::listener::Listener;
 pub(crate) use self::listener::ListenerHandle;
 use crate::db::Db;
 use crate::handoff::Inboxes;
 
-/// The listener of a queue, which starts at the first subscription.
+/// The listener of a database, which starts at the first subscription.
 #[derive(Debug)]
 pub(crate) struct Wake {
     db: Arc<Db>,
     listener: Mutex<Option<Listener>>,
     pub(crate) inboxes: Inboxes,
+    hub: Hub,
 }
 
 impl Wake {
     pub(crate) fn new(db: &Arc<Db>) -> Self {
-        Self { db: Arc::clone(db), listener: Mutex::new(None), inboxes: Inboxes::default() }
+        Self {
+            db: Arc::clone(db),
+            listener: Mutex::new(None),
+            inboxes: Inboxes::default(),
+            hub: Hub::new(db),
+        }
+    }
+
+    /// The handle of the listener, which is started if it was not. Error `is_closed` after close.
+    async fn started(&self) -> Result<ListenerHandle> {
+        let mut listener = self.listener.lock().await;
+        self.db.check_open()?;
+        let start = || Listener::start(&self.db, self.inboxes.clone(), self.hub.clone());
+        Ok(listener.get_or_insert_with(start).handle())
     }
 
     /// The handle of the listener, if it has been started.
@@ -40,5 +59,6 @@ impl Wake {
         if let Some(listener) = self.listener.lock().await.take() {
             listener.stop().await;
         }
+        self.hub.look_all();
     }
 }

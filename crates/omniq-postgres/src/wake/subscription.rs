@@ -50,7 +50,8 @@ impl Wake {
         }
         let (wakeups, listener) = {
             let mut listener = self.listener.lock().await;
-            let listener = listener.get_or_insert_with(|| Listener::start(db, self.inboxes.clone()));
+            let listener =
+                listener.get_or_insert_with(|| Listener::start(db, self.inboxes.clone(), self.hub.clone()));
             (listener.wakeups(), listener.handle())
         };
         let inbox = self.inboxes.of(worker);
@@ -145,7 +146,10 @@ impl PostgresSubscription {
 
     /// Whether one of the transactions that may not notify has ended: what it added can be seen now.
     async fn a_writer_has_ended(&mut self) -> bool {
-        let answer = self.db.one(&self.db.sql.writers, &[("transactions", &Some(&self.writers))]).await;
+        let answer = self
+            .db
+            .one(&self.db.sql.writers, &[("ends", &false), ("transactions", &Some(&self.writers))])
+            .await;
         // Without an answer the wait ends with the next poll.
         let left = answer.and_then(|row| Columns::new(&row).take()).unwrap_or_default();
         std::mem::replace(&mut self.writers, left).len() > self.writers.len()

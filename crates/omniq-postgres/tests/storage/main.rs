@@ -13,6 +13,7 @@ mod old_snapshots;
 mod partitions;
 mod publication;
 mod result_segments;
+mod rings;
 mod segments;
 mod subscriptions;
 mod unreadable;

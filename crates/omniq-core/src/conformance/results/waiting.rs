@@ -1,5 +1,6 @@
 //! C23: wait.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::conformance::ResultFixture;
@@ -39,6 +40,37 @@ pub async fn c23_wait_returns_early(fixture: &dyn ResultFixture) {
     for (wait, id) in waiting.into_iter().zip(ids) {
         let answer = tokio::time::timeout(EARLY, wait).await.expect("it should wake early");
         assert_eq!(answer.unwrap().unwrap().task_id, id);
+    }
+}
+
+/// Every result that is stored rings: those of waits that began before and after it is stored, and those of one storage among
+/// many.
+pub async fn c23_results_ring_those_who_wait(fixture: &dyn ResultFixture) {
+    if fixture.results().await.ends().is_none() {
+        return;
+    }
+    crate::ends::rely_on_rings();
+    let (results, other) = (fixture.results().await, fixture.results().await);
+    let backend = Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::clone(&results));
+    for round in 0..12 {
+        let ids: Vec<_> = (0..1 + round % 3).map(|_| TaskId::new()).collect();
+        let waits: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (results, backend, id) = (results.clone(), backend.clone(), *id);
+                tokio::spawn(async move {
+                    match round % 2 {
+                        0 => backend.wait(id, LONG).await,
+                        _ => results.wait(id, LONG).await,
+                    }
+                })
+            })
+            .collect();
+        pause(round % 4 * 4).await;
+        other.store_many(ids.iter().copied().map(done).collect()).await.unwrap();
+        for wait in waits {
+            tokio::time::timeout(EARLY, wait).await.expect("a ring was lost").unwrap().unwrap();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 -- params: ids uuid[], withdraw boolean
 -- index: tasks_id
 -- locks: the tasks, for update; then their workers, for no key update, in the order of ids
--- writes: tasks, workers, count_deltas
+-- writes: tasks, workers, count_deltas; notifies
 -- rows: of one task
 -- cursors: kept
 with given as (
@@ -29,4 +29,5 @@ with given as (
     returning r.ids
 )
 select array(select g.rank from given g where g.id in (select id from deleted)),
-       array(select g.rank from given g where g.id in (select unnest(ids) from asked))
+       array(select g.rank from given g where g.id in (select unnest(ids) from asked)),
+       case when {schema}.has_waits('') then {schema}.ring(array(select d.id from deleted d), null) end

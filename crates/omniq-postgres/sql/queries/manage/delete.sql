@@ -2,7 +2,7 @@
 -- params: ids uuid[]
 -- index: tasks_id
 -- locks: the tasks, for update
--- writes: tasks, count_deltas
+-- writes: tasks, count_deltas; notifies
 -- rows: of one task
 -- cursors: kept
 with given as (
@@ -19,4 +19,5 @@ select case when exists (select from given g where g.id not in (select id from l
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from locked where worker is not null)
             then {schema}.refuse('OQ004', format('task %s is running',
-                 (select id from locked where worker is not null limit 1))) end
+                 (select id from locked where worker is not null limit 1))) end,
+       case when {schema}.has_waits('') then {schema}.ring(array(select l.id from locked l), null) end

@@ -3,7 +3,7 @@
 -- params: queue text, state smallint, running boolean, func text, error text, error_start text, since timestamptz
 -- index: tasks_ready for 'rare', 1, null, null, null, null, null
 -- locks: the tasks, for update, in the order of ids
--- writes: tasks, count_deltas
+-- writes: tasks, count_deltas; notifies
 -- rows: whole
 -- cursors: cleared, because claims pass over the rows while they are locked, and a failure leaves them
 with mine as materialized (
@@ -16,8 +16,11 @@ with mine as materialized (
 ), deleted as (
     delete from {schema}.tasks t using mine m
     where t.ctid = m.tid
-    returning t.queue, t.state, {present} as tasks
+    returning t.queue, t.state, {present} as tasks, t.id, t.count, t.removed
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
 ), {deltas}
-select coalesce(sum(tasks), 0)::bigint from deleted
+select (select coalesce(sum(d.tasks), 0) from deleted d)::bigint,
+       case when {schema}.has_waits('')
+            then (select {schema}.ring(array_agg(d.id), array_agg((~coalesce(d.removed, {schema}.zeros(d.count)))::bit varying))
+                  from deleted d) end

@@ -235,4 +235,9 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), c
 -- if events
        , (select count(*) from logged)
 -- end
+       -- Rings those who wait for an end; while nobody does, this asks for one lock.
+       , case when {schema}.has_waits('')
+              then (select {schema}.ring(array_agg({schema}.id_after(g.first, e.distance)), array_agg(e.hits))
+                    from done e join given g on g.no = e.no
+                    where g.leaves or g.outcome in ('complete', 'fail')) end
 from done d

@@ -17,6 +17,7 @@ use super::connect_as;
 use super::files::{KNOWN, Known, Migration, Part};
 use crate::db::Db;
 use crate::settings::Settings;
+use crate::wake::Wake;
 use crate::{
     AsyncPostgresBackend, AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage,
 };
@@ -92,7 +93,8 @@ async fn program(settings: &Settings, known: Known) -> Result<Backend> {
         return Err(error);
     }
     let queue = Arc::new(AsyncPostgresQueue::on(Arc::clone(&db)));
-    let results = Arc::new(AsyncPostgresResultStorage::on(Arc::clone(&db)));
+    let wake = Arc::new(Wake::new(&db));
+    let results = Arc::new(AsyncPostgresResultStorage::on(Arc::clone(&db), wake));
     Ok(Backend::new(queue).with_results(results).with_events(Arc::new(AsyncPostgresEventStorage::on(db))))
 }
 

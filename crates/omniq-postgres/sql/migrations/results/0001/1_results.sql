@@ -6,6 +6,8 @@
 
 {segments}
 
+{ends}
+
 create table {schema}.result_segments (
     enqueued_at timestamptz,
     started_at  timestamptz,
@@ -226,5 +228,8 @@ begin
            coalesce(at + make_interval(secs => (r.result->>'ttl')::double precision), 'infinity')
     from jsonb_array_elements(results) with ordinality as r(result, place)
     order by r.place;
+    if {schema}.has_waits('') then
+        perform {schema}.ring(array(select (r->>'task_id')::uuid from jsonb_array_elements(results) as r), null);
+    end if;
 end
 {body};

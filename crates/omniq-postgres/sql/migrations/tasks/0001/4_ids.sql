@@ -15,6 +15,8 @@ end;
 
 {segments}
 
+{ends}
+
 -- The row that holds this task: its first task and its count. No row: there is no such task.
 create function {schema}.segment_of(task uuid) returns table (id uuid, count integer)
 language sql stable parallel safe

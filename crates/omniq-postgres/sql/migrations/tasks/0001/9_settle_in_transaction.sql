@@ -113,6 +113,13 @@ begin
             least(interval '15 seconds', nullif(current_setting('lock_timeout')::interval, '0'),
                   nullif(current_setting('statement_timeout')::interval, '0') / 2));
     end if;
+    if {schema}.has_waits('') then
+        perform {schema}.ring(array(
+            select (e.task->>'id')::uuid
+            from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
+            join unnest(held) as h(place) on h.place = e.place
+            where e.task->>'outcome' in ('complete', 'fail', 'cancel', 'discard')), null);
+    end if;
     return array(
         select h.place is not null
         from generate_series(1, count) as p(place)
