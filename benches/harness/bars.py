@@ -71,9 +71,9 @@ def _half(what, workload, cost):
     return _uses(rows, workload)
 
 
-def _itself(what, workload, base, bar):
+def _itself(what, workload, base, bar, peer="omniq"):
     def rows(medians):
-        value, other = medians.get((workload, "omniq")), medians.get((base, "omniq"))
+        value, other = medians.get((workload, peer)), medians.get((base, peer))
         return _row(what, HIGHER, bar, value, other, f"its own {base}")
 
     return _uses(rows, workload, base)
@@ -152,5 +152,8 @@ BARS = [
         "omniq-python",
         LOWER,
         "a second",
+    ),
+    _itself(
+        "Python: def tasks over 2 processes, to 1", "python-processes-2", "python-processes-1", 1.6, "omniq-python"
     ),
 ]

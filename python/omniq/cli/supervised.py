@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import resource
 import select
+import signal
 import socket
 import sys
 import threading
@@ -67,8 +69,8 @@ class Link:
                 _log.warning("the supervisor is gone: stopping")
                 break
         self._say(reason)
-        for one in workers:
-            one.stop()
+        # By the signal the process is also ended in time, whatever hangs in it.
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _say(self, word: str) -> None:
         # The supervisor may be gone.

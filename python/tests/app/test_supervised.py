@@ -218,11 +218,17 @@ def test_what_cannot_start_ends_with_the_reason(start: Callable[..., Command]) -
         assert errors.count(words) == 1, errors
 
 
-def test_a_worker_ends_if_its_supervisor_is_killed(url: str, start: Callable[..., Command]) -> None:
-    command = start("small:app", "--processes", "1")
+def test_a_worker_ends_if_its_supervisor_is_killed(url: str, folder: Path, start: Callable[..., Command]) -> None:
+    command = start("small:app", "--processes", "1", "--grace", "0.2")
     sender = Sender(url)
-    with sender.app:
+    with sender.app as app:
+        hanging = sender.waits.enqueue(str(folder / "never"))
         _, pid = sender.pid.enqueue(0).result(PATIENCE)
+        until(lambda: hanging.status() == "running")
         command.process.kill()
         until(lambda: sender.workers() == [])
         until(lambda: not Path(f"/proc/{pid}").exists())
+        # The run outlived the grace time, and ended with its process.
+        task = app.backend.queue.get(hanging.id)
+        assert task is not None
+        assert (task.state, task.attempt) == ("ready", 0)
