@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -64,7 +65,10 @@ def main(arguments: Sequence[str]) -> int:
             return supervise(_of_each(arguments, options.name, count), Watch().changed if options.reload else None)
         return _work(options, None)
     except OmniQError as error:
-        print(f"omniq worker: {error}", file=sys.stderr)
+        if options.log_format == "json":
+            logging.getLogger("omniq.worker").critical("%s", error)
+        else:
+            print(f"omniq worker: {error}", file=sys.stderr)
         return 2 if error.is_config or error.is_invalid else 1
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import socket
+import time
 from typing import Any
 
 import pytest
 
 from omniq import OmniQError
-from omniq.cli.supervised import size
+from omniq.cli import worker as command
+from omniq.cli.supervise import _Signals
+from omniq.cli.supervised import Link, size
 from omniq.cli.supervisor import Supervisor
 
 
@@ -230,3 +234,39 @@ def test_sizes_of_memory(text: str, count: int) -> None:
     for bad in ("512", "0M", "-1G", "much", "5 bytes"):
         with pytest.raises(OmniQError, match="give a size such as 512M"):
             size(bad)
+
+
+def test_a_limit_of_memory_that_is_reached_at_the_start_is_refused() -> None:
+    ours, theirs = socket.socketpair()
+    link = Link(theirs.detach(), 2**20)
+    with (
+        ours,
+        link._socket,
+        pytest.raises(OmniQError, match=r"--max-memory 1 MiB is refused: the process takes \d+ MiB before"),
+    ):
+        link.follow([])
+
+
+@pytest.mark.parametrize("name", ["processes", "max-tasks"])
+def test_numbers_below_one_are_refused(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "configure", lambda *_: None)
+    assert command.main(["small:app", f"--{name}", "0"]) == 2
+    assert f"--{name} 0 is refused: give at least 1" in capsys.readouterr().err
+
+
+def test_signals_that_come_together_are_one() -> None:
+    signals = _Signals()
+
+    def come(*numbers: int) -> list[int]:
+        signals._writer.send(bytes(numbers))
+        return signals.wait([], 0)
+
+    assert come(signal.SIGTERM, signal.SIGTERM, signal.SIGCHLD) == [signal.SIGTERM]
+    assert come(signal.SIGINT) == []
+    assert come(signal.SIGHUP, signal.SIGQUIT) == [signal.SIGHUP, signal.SIGQUIT]
+    time.sleep(0.12)
+    assert come(signal.SIGTERM) == [signal.SIGTERM]
+    assert signals.wait([], 0) == []
+    signals.__exit__()
