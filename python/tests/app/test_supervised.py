@@ -227,3 +227,20 @@ def test_a_worker_ends_if_its_supervisor_is_killed(url: str, folder: Path, start
         task = app.backend.queue.get(hanging.id)
         assert task is not None
         assert (task.state, task.attempt) == ("ready", 0)
+
+
+def test_sigquit_stops_all_applications_of_a_process_at_once(
+    url: str, folder: Path, start: Callable[..., Command]
+) -> None:
+    command = start("small:app", "small:other", "--grace", "60")
+    sender = Sender(url)
+    with sender.app as app:
+        assert sender.elsewhere.enqueue().result(PATIENCE) == "elsewhere"
+        hanging = sender.waits.enqueue(str(folder / "never"))
+        until(lambda: hanging.status() == "running")
+        command.process.send_signal(signal.SIGQUIT)
+        assert command.process.wait(10) == 0
+        task = app.backend.queue.get(hanging.id)
+        assert task is not None
+        assert (task.state, task.attempt) == ("ready", 0)
+        assert sender.workers() == []

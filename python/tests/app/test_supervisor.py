@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ from omniq.cli import worker as command
 from omniq.cli.supervise import _Signals
 from omniq.cli.supervised import Link, size
 from omniq.cli.supervisor import Supervisor
+from omniq.worker.service import _together
 
 
 class Played:
@@ -270,3 +272,31 @@ def test_signals_that_come_together_are_one() -> None:
     assert come(signal.SIGTERM) == [signal.SIGTERM]
     assert signals.wait([], 0) == []
     signals.__exit__()
+
+
+class Running:
+    """A worker that ends as the test says, or once it is stopped."""
+
+    def __init__(self, error: Exception | None = None, ends: bool = False) -> None:
+        self.error, self.was_stopped = error, asyncio.Event()
+        if ends:
+            self.was_stopped.set()
+
+    def stop(self) -> None:
+        self.was_stopped.set()
+
+    async def until_stopped(self) -> None:
+        await self.was_stopped.wait()
+        if self.error is not None:
+            raise self.error
+
+
+def test_the_workers_of_a_process_end_together_with_the_first_error() -> None:
+    def together(*workers: Any) -> None:
+        asyncio.run(asyncio.wait_for(_together(workers), 10))
+
+    workers = [Running(), Running(ValueError("first"), ends=True), Running(ValueError("second"))]
+    with pytest.raises(ValueError, match="first"):
+        together(*workers)
+    assert all(one.was_stopped.is_set() for one in workers)
+    together(Running(), Running(ends=True))
