@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -67,9 +67,8 @@ def test_records_of_handlers_carry_their_run(app: AsyncOmniQ, caplog: pytest.Log
     handles, retried = asyncio.run(main())
     by_task: dict[str, list[str]] = {}
     for record in caplog.records:
-        if record.name == "shop" and record.omniq_func == "on_the_loop":
-            assert of_run(record)[2:] == ("mail", 1)
-            by_task.setdefault(record.omniq_task, []).append(record.message)
+        if record.name == "shop" and of_run(record)[1:] == ("on_the_loop", "mail", 1):
+            by_task.setdefault(of_run(record)[0], []).append(record.message)
     assert by_task == {str(handle.id): ["around", "before", "spawned", "spawned"] for handle in handles}
     in_thread = [of_run(record) for record in caplog.records if record.message == "in a thread"]
     assert in_thread == [(str(retried.id), "in_a_thread", "default", attempt) for attempt in (1, 2)]
@@ -77,7 +76,7 @@ def test_records_of_handlers_carry_their_run(app: AsyncOmniQ, caplog: pytest.Log
     assert after == (None,) * 4
 
 
-def failure(app: AsyncOmniQ, caplog: pytest.LogCaptureFixture, level: str, **options: Any) -> logging.LogRecord:
+def failure(app: AsyncOmniQ, caplog: pytest.LogCaptureFixture, level: str, **options: Any) -> Any:
     """The one record of a run that fails, with the exception `ValueError("two\\nlines")`."""
     if "fails" not in app.functions:
 
@@ -86,7 +85,7 @@ def failure(app: AsyncOmniQ, caplog: pytest.LogCaptureFixture, level: str, **opt
             raise ValueError("two\nlines")
 
     async def main() -> None:
-        await app.functions["fails"].enqueue()
+        await cast(Any, app.functions["fails"]).enqueue()
         await app.drain(**options)
 
     caplog.clear()
