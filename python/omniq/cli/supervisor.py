@@ -27,11 +27,13 @@ class Child(Protocol):
     def pid(self) -> int: ...
     def poll(self) -> int | None:
         """Its exit code once it has ended; that of a signal is negative."""
+        ...
 
     def send_signal(self, number: int) -> None: ...
     def messages(self) -> list[str]:
         """What it has said since the last call: ``"ready"`` when its workers are there; when they stop by themselves
         ``"retiring"``, or ``"too large"`` if that is because of the memory."""
+        ...
 
 
 class _Place:
