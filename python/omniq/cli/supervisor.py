@@ -174,9 +174,10 @@ class Supervisor:
             # It ends the runs that it has begun, while the new one is at work already.
             _log.info("process %d is replaced", child.pid)
             self._leaving.append(child)
-            # One that is too large before its first run would be replaced without end.
-            pause = self._pause(place) if "too large" in said else 0.0
-            place.child, place.due = None, self._clock() + pause
+            place.child = None
+            if not self._succeeded(place):
+                # One that is too large before its first run would be replaced without end.
+                place.due = self._clock() + (self._pause(place) if "too large" in said else 0.0)
 
     def _ready(self, place: _Place) -> None:
         place.is_ready, place.since = True, self._clock()
@@ -192,13 +193,19 @@ class Supervisor:
                 self.code = code
                 self._stops = 1
             return
-        if place.successor is not None:
-            place.child, place.successor, place.is_ready, place.since = place.successor, None, False, self._clock()
+        if self._succeeded(place):
             return
         pause = self._pause(place)
         place.due = self._clock() + pause
         when = f"in {pause:g} seconds" if pause else "now"
         _log.error("process %d %s; another one starts %s", child.pid, _end(code), when)
+
+    def _succeeded(self, place: _Place) -> bool:
+        """Puts the successor that is starting in the place of a process that is gone, if there is one."""
+        if place.successor is None:
+            return False
+        place.child, place.successor, place.is_ready, place.since = place.successor, None, False, self._clock()
+        return True
 
     def _pause(self, place: _Place) -> float:
         """How long to wait before another process is started in this place."""

@@ -173,11 +173,15 @@ def test_a_reload_that_fails_leaves_the_old_ones_at_work() -> None:
     assert play[0].signals == [signal.SIGTERM]
 
 
-def test_one_that_dies_during_its_reload_is_replaced_by_the_new_one() -> None:
+@pytest.mark.parametrize("dies", [True, False])
+def test_one_that_ends_during_its_reload_is_replaced_by_the_new_one(dies: bool) -> None:
     play = Play(1)
     play.supervisor.reload()
     play.step()
-    play[0].code = -signal.SIGKILL
+    if dies:
+        play[0].code = -signal.SIGKILL
+    else:
+        play[0].said = ["retiring"]
     assert play.step() is None
     play[1].said = ["ready"]
     play.step()
