@@ -164,4 +164,7 @@ BARS = [
         LOWER,
         "a second",
     ),
+    _itself(
+        "Python: def tasks over 2 processes, to 1", "python-processes-2", "python-processes-1", 1.6, "omniq-python"
+    ),
 ]

@@ -1,5 +1,7 @@
 """A worker process that empties a loaded queue: the rate, its cost, and its shape over time."""
 
+import time
+from contextlib import ExitStack
 from itertools import pairwise
 
 from harness.bench import wait_finished
@@ -24,6 +26,28 @@ def drain(bench, peer, name, count, extra=None, how="bulk", first=None):
     runs = {"rss_mb": round(memory), "handlers": said["count"]}
     rate = finished / ((end - worker.ready) / 1e9)
     bench.record(peer, name, rate, "tasks/s", **runs, **cost.per_task(finished))
+    bench.server.drop(database)
+
+
+def drain_together(bench, peer, name, count, extra, processes):
+    """Measures one drain by several worker processes: what was left when all were ready, until none is left."""
+    extra = {**extra, **bench.overrides}
+    database = bench.loaded(peer, name, extra, "bulk", count)
+    session, url = bench.session(database), bench.server.url(database)
+    session.ask(peer.any_unfinished())
+    cost = bench.cost(database)
+    with ExitStack() as stack:
+        # All are started before the first is waited for, as they take some time to begin.
+        started = [peer.work(url, name, extra, 0) for _ in range(processes)]
+        workers = [stack.enter_context(worker) for worker in started]
+        left, begun = int(session.ask(peer.unfinished())), time.monotonic_ns()
+        end = wait_finished(session, peer)
+        used = [worker.used() for worker in workers]
+        cost.read(sum(seconds for seconds, _ in used))
+        handlers = [worker.end()["count"] for worker in workers]
+    session.close()
+    runs = {"rss_mb": round(sum(memory for _, memory in used)), "handlers": sum(handlers), "each": handlers}
+    bench.record(peer, name, left / ((end - begun) / 1e9), "tasks/s", **runs, **cost.per_task(left))
     bench.server.drop(database)
 
 

@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from harness.bench import wait_finished
-from harness.drain import drain, shape
+from harness.drain import drain, drain_together, shape
 from harness.programs import PYTHON
 
 DRAIN = 100_000
@@ -205,6 +205,12 @@ def python_gather(bench, peer):
         bench.server.drop(database)
 
 
+def python_processes(bench, peer):
+    """The drain of `def` tasks by one process and by two, from when all of them are ready. OmniQ alone."""
+    for number in (1, 2) if peer.name == "omniq-python" else ():
+        drain_together(bench, peer, f"{PYTHON}processes-{number}", bench.count(DRAIN), {"HANDLER": "def"}, number)
+
+
 WORKLOADS = {
     "bulk": bulk,
     "single": single,
@@ -227,6 +233,7 @@ WORKLOADS = {
     f"{PYTHON}latency": partial(latency, prefix=PYTHON),
     f"{PYTHON}round-trip": partial(round_trip, prefix=PYTHON),
     f"{PYTHON}gather": python_gather,
+    f"{PYTHON}processes": python_processes,
 }
 QUICK = (
     "bulk",

@@ -1,13 +1,18 @@
 """The library's log: Python's logger ``omniq`` and its children, such as ``omniq.core.worker``.
 
-The log is independent of task events, which are data. No payload and no password is ever logged. The level is that of
-the logger ``omniq`` when a storage is opened. It can be set at any time:
+The log is independent of task events, which are data. No payload and no password is ever logged, but a failed run is
+logged with the message of its exception, unless ``OMNIQ_LOG_ERRORS=type`` or the worker's option ``log_errors`` hides
+it. The level is that of the logger ``omniq`` when a storage is opened. It can be set at any time:
 
 - by function: ``set_log_level("debug")`` or ``set_log_level(logging.DEBUG)``;
 - by the environment: ``OMNIQ_LOG_LEVEL=debug``, which also writes to stderr unless the program configures logging
   itself.
 
-The Rust side delivers its records in batches, by a thread that is started with the first connection.
+The Rust side delivers its records in batches, by a thread that is started with the first connection. Its fields follow
+the message, and are the dict ``omniq_fields`` of a record.
+
+In the process of a worker each record, of any logger, has the attributes ``omniq_task``, ``omniq_func``,
+``omniq_queue`` and ``omniq_attempt``: those of the run that it was logged in, else ``None``.
 """
 
 from __future__ import annotations
@@ -19,9 +24,10 @@ import sys
 import threading
 
 from omniq import _omniq
+from omniq._log_format import FORMATTERS, JsonFormatter, TextFormatter, listed
 from omniq.errors import ConfigError, OmniQError, of_kind
 
-__all__ = ["LOGGER", "TRACE", "set_log_level"]
+__all__ = ["LOGGER", "TRACE", "JsonFormatter", "TextFormatter", "set_log_level"]
 
 #: The library's logger.
 LOGGER = logging.getLogger("omniq")
@@ -67,6 +73,33 @@ def _pass_on() -> None:
     _omniq.set_log_level(min(max(LOGGER.getEffectiveLevel(), 0), 255))
 
 
+_configured: tuple[str, str] | None = None
+
+
+def configure(level: str, style: str) -> None:
+    """Writes the log of a program to stderr, unless it has configured logging itself: OmniQ's from this level on, and
+    that of others from info on.
+
+    Args:
+        level: As for `set_log_level`.
+        style: ``"text"`` or ``"json"``.
+
+    Raises:
+        ConfigError: For another level.
+    """
+    global _configured
+    handler = logging.StreamHandler()
+    handler.setFormatter(FORMATTERS[style]())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    set_log_level(level)
+    _configured = (level, style)
+
+
+def configured() -> tuple[str, str] | None:
+    """What `configure` was called with, if it was. Processes of tasks are configured in the same way."""
+    return _configured
+
+
 class _UnlessConfigured(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to stderr unless the program has added a handler to the root logger or to ``omniq``."""
 
@@ -96,11 +129,16 @@ def _from_env() -> None:
 
 def flush() -> None:
     """Passes the records of the Rust side to Python's loggers."""
-    for level, name, message, created in _omniq.take_log_records():
+    for level, name, message, given, created in _omniq.take_log_records():
         logger = logging.getLogger(name)
         if logger.isEnabledFor(level):
-            record = logger.makeRecord(name, level, "(omniq)", 0, message, (), None)
+            fields = dict(given)
+            trace = fields.pop("trace", None)
+            record = logger.makeRecord(name, level, "(omniq)", 0, message + listed(fields), (), None)
             record.created, record.msecs = created, created % 1 * 1000
+            record.omniq_message, record.omniq_fields = message, fields
+            # Formatters write it below the message, as the traceback of an exception.
+            record.exc_text = None if trace is None else str(trace)
             logger.handle(record)
 
 

@@ -37,10 +37,11 @@ pub use handler::{
     StateType, StopReason, Verdict,
 };
 pub use lease::{Lease, LeaseState};
+pub use logging::LoggedErrors;
 pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;
 #[doc(hidden)]
 pub use verbs::in_part;
-pub use worker::{Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{Worker, WorkerBuilder, WorkerGroup, WorkerHandle};

@@ -2,7 +2,6 @@
 //! that code that logs never waits for the GIL.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,8 +23,18 @@ use omniq::sync::locked;
 /// The most records that are buffered. Beyond it the oldest are dropped.
 const MOST: usize = 10_000;
 
-/// Level (Python's number), logger, message, seconds since 1970.
-type Record = (u8, String, String, f64);
+/// Level (Python's number), logger, message, fields, seconds since 1970.
+type Record = (u8, String, String, Vec<(&'static str, Value)>, f64);
+
+/// The value of a field.
+#[derive(IntoPyObject)]
+pub(crate) enum Value {
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
+}
 
 struct Records {
     waiting: Mutex<VecDeque<Record>>,
@@ -65,7 +74,9 @@ struct ToPython;
 
 impl<S: Subscriber> Layer<S> for ToPython {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target().starts_with(TARGET)
+        // Handlers in Python do not log here, so the span of a run would attribute nothing.
+        !metadata.is_span()
+            && metadata.target().starts_with(TARGET)
             && as_python_counts(*metadata.level()) >= LEVEL.load(Ordering::Relaxed)
     }
 
@@ -81,7 +92,7 @@ impl<S: Subscriber> Layer<S> for ToPython {
             if waiting.len() >= MOST {
                 waiting.pop_front();
             }
-            waiting.push_back((as_python_counts(*metadata.level()), name, text.done(), now));
+            waiting.push_back((as_python_counts(*metadata.level()), name, text.message, text.fields, now));
             waiting.len() == 1
         };
         if let (true, Some(wake)) = (first, records.wake.get()) {
@@ -90,29 +101,45 @@ impl<S: Subscriber> Layer<S> for ToPython {
     }
 }
 
-/// The message, followed by the fields.
+/// The message and the fields.
 #[derive(Default)]
 struct Text {
     message: String,
-    fields: String,
+    fields: Vec<(&'static str, Value)>,
 }
 
 impl Text {
-    fn done(mut self) -> String {
-        self.message.push_str(&self.fields);
-        self.message
+    fn add(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::Text(text)) => self.message = text,
+            (name, value) => self.fields.push((name, value)),
+        }
     }
 }
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let written = if field.name() == "message" {
-            write!(self.message, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        };
-        // Writing to a `String` does not fail.
-        let _ = written;
+        self.add(field, Value::Text(format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, Value::Text(value.to_owned()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, Value::Bool(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, Value::Signed(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, Value::Unsigned(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, Value::Float(value));
     }
 }
 

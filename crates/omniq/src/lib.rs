@@ -25,10 +25,10 @@
 pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BoxError,
     CancelCounts, Cancelled, Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure,
-    FromContext, Function, Handler, Limits, Metadata, NewTask, Payload, QueueStats, RegisteredWorker,
-    Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, Schedule, State, StateType,
-    StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult, TaskState,
-    TaskUpdate, Timing, Verdict, Worker, WorkerBuilder, WorkerHandle, WorkerId,
+    FromContext, Function, Handler, Limits, LoggedErrors, Metadata, NewTask, Payload, QueueStats,
+    RegisteredWorker, Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, Schedule, State,
+    StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult,
+    TaskState, TaskUpdate, Timing, Verdict, Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.

@@ -3,7 +3,9 @@
 //! OmniQ logs by `tracing`, under targets that begin with `omniq`: a program that installs a subscriber gets these lines without this
 //! module. Task events are data, not log lines. [`omniq_core::logging`] lists what is logged at which level.
 
-pub use omniq_core::logging::{LEVEL_VARIABLE, TARGET, directive, level_from_env, parse_level};
+pub use omniq_core::logging::{
+    ERRORS_VARIABLE, LEVEL_VARIABLE, LoggedErrors, TARGET, directive, level_from_env, parse_level,
+};
 
 use crate::{Error, Result};
 

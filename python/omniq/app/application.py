@@ -42,7 +42,8 @@ class _App(BaseApp):
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            task_processes (int): How many ``process=True`` tasks may run at once, each in a process of its own.
+                Default: the number of processors.
             prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
                 what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
                 Default: 1000.
@@ -56,12 +57,18 @@ class _App(BaseApp):
             maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
                 `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
                 queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
+            max_tasks (int): After how many runs the worker stops gracefully, at least 1; those that have begun by then
+                end as usual. Default: it does not stop by itself.
+            log_errors (Literal['type', 'message', 'trace']): What the log shows of the exception of a failed run:
+                ``"type"``, ``"message"`` (with the type), or ``"trace"`` (the traceback as well). Default: the
+                environment's ``OMNIQ_LOG_ERRORS``, else the message, and the traceback too if the log's level is info
+                or lower.
 
         Raises:
             ConfigError: For a bad option or task, and on another thread than the main one.
             OmniQError: An error that does not pass by waiting, such as `PermissionDeniedError`.
         """
-        serve(self, options, loop)
+        serve([self], options, loop)
 
 
 class AsyncOmniQ(_App, AsyncDefines, AsyncMaps):
@@ -120,7 +127,8 @@ class AsyncOmniQ(_App, AsyncDefines, AsyncMaps):
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            task_processes (int): How many ``process=True`` tasks may run at once, each in a process of its own.
+                Default: the number of processors.
             prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
                 what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
                 Default: 1000.
@@ -134,6 +142,12 @@ class AsyncOmniQ(_App, AsyncDefines, AsyncMaps):
             maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
                 `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
                 queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
+            max_tasks (int): After how many runs the worker stops gracefully, at least 1; those that have begun by then
+                end as usual. Default: it does not stop by itself.
+            log_errors (Literal['type', 'message', 'trace']): What the log shows of the exception of a failed run:
+                ``"type"``, ``"message"`` (with the type), or ``"trace"`` (the traceback as well). Default: the
+                environment's ``OMNIQ_LOG_ERRORS``, else the message, and the traceback too if the log's level is info
+                or lower.
         """
         return AsyncWorker(self, options)
 
@@ -219,7 +233,8 @@ class OmniQ(_App, Defines, Maps):
                 those before it. Default: those that the application's tasks name, in the order of their definition.
             concurrency (int): How many tasks may run at once, of all kinds together, 1 to 10,000. Default: 100.
             threads (int): How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
-            processes (int): How many tasks may run at once in processes. Default: the number of processors.
+            task_processes (int): How many ``process=True`` tasks may run at once, each in a process of its own.
+                Default: the number of processors.
             prefetch (int): The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only
                 what is expected to begin within 20 ms is claimed ahead, and nothing if runs take longer than that.
                 Default: 1000.
@@ -233,6 +248,12 @@ class OmniQ(_App, Defines, Maps):
             maintenance_interval (float | timedelta): How often each maintenance step runs, in seconds or as
                 `timedelta`: the rescue of tasks of lost workers, the expiry and removal of tasks, and the upkeep of
                 queue, results and events. Default: 2 seconds; each wait differs at random by up to a quarter.
+            max_tasks (int): After how many runs the worker stops gracefully, at least 1; those that have begun by then
+                end as usual. Default: it does not stop by itself.
+            log_errors (Literal['type', 'message', 'trace']): What the log shows of the exception of a failed run:
+                ``"type"``, ``"message"`` (with the type), or ``"trace"`` (the traceback as well). Default: the
+                environment's ``OMNIQ_LOG_ERRORS``, else the message, and the traceback too if the log's level is info
+                or lower.
         """
         return Worker(self, options)
 

@@ -12,8 +12,10 @@ import time
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from omniq import _log_context
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
+from omniq.logging import configure
 from omniq.worker.hold import hold
 from omniq.worker.run import answer_anyway
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 #: The signals that stop a worker; they must not stop its processes.
-STOPS = (signal.SIGTERM, signal.SIGINT)
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Facts(NamedTuple):
@@ -154,9 +156,12 @@ class RemoteCompletion(NamedTuple):
         return self.run.ask_for_completion(self.value, self.codec)
 
 
-def main(pipe: Connection, path: list[str]) -> None:
-    """Runs tasks until the pipe is closed."""
+def main(pipe: Connection, path: list[str], log: tuple[str, str] | None) -> None:
+    """Runs tasks until the pipe is closed. `log`: how the log is configured in the worker's process."""
     sys.path[:] = path
+    _log_context.install()
+    if log is not None:
+        configure(*log)
     # A signal to all processes of a terminal, a group or a service is meant for the worker, which decides when this
     # process ends. Handlers ignore them, not SIG_IGN, which programs that a task starts would inherit. The signals were
     # blocked until here.
@@ -192,10 +197,12 @@ def _serve(pipe: Connection, runners: _Runners) -> None:
         except Exception as error:
             run.fail(kind_of(error), text_of(error), trace_of(error), False)
             continue
+        token = _log_context.CURRENT.set(run)
         try:
             runner(run, data, codec)
         except BaseException as error:
             answer_anyway(run, error)
+        _log_context.CURRENT.reset(token)
 
 
 class _Runners:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
+from omniq._log_context import CURRENT
 from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
@@ -77,12 +78,14 @@ class Coroutines:
             if not self._is_waking and waiting():
                 # While this run waits, another coroutine takes the next runs.
                 self._wake_one()
+            token = CURRENT.set(run)
             try:
                 await runner(run, data, codec)
             except BaseException as error:
                 answer_anyway(run, error)
                 raise
-            del taken, runner, run, data
+            CURRENT.reset(token)
+            del token, taken, runner, run, data
             _forget_cancels(task)
             if contextvars.copy_context() != before:
                 # The run has set context variables, which the next run must not see.

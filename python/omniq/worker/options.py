@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 __all__ = ["WorkerOptions"]
 
@@ -19,8 +19,8 @@ class WorkerOptions(TypedDict, total=False):
     concurrency: int
     #: How many ``def`` tasks may run at once, each in a thread. Default: as `concurrency`.
     threads: int
-    #: How many tasks may run at once in processes. Default: the number of processors.
-    processes: int
+    #: How many ``process=True`` tasks may run at once, each in a process of its own. Default: the number of processors.
+    task_processes: int
     #: The most tasks that are claimed beyond the free slots, 0 to 10,000; 0 turns it off. Only what is expected to
     #: begin within 20 ms is claimed ahead, and nothing if runs take longer than that. Default: 1000.
     prefetch: int
@@ -38,3 +38,10 @@ class WorkerOptions(TypedDict, total=False):
     #: expiry and removal of tasks, and the upkeep of queue, results and events. Default: 2 seconds; each wait differs
     #: at random by up to a quarter.
     maintenance_interval: float | timedelta
+    #: After how many runs the worker stops gracefully, at least 1; those that have begun by then end as usual. Default:
+    #: it does not stop by itself.
+    max_tasks: int
+    #: What the log shows of the exception of a failed run: ``"type"``, ``"message"`` (with the type), or ``"trace"``
+    #: (the traceback as well). Default: the environment's ``OMNIQ_LOG_ERRORS``, else the message, and the traceback too
+    #: if the log's level is info or lower.
+    log_errors: Literal["type", "message", "trace"]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from omniq import _main_guard, _omniq
 from omniq._texts import text_of
 from omniq.errors import InvalidError, OmniQError
+from omniq.logging import configured
 from omniq.worker import child
 from omniq.worker.threads import Threads
 
@@ -107,7 +108,7 @@ class _Process:
         self._pipe, theirs = _START.Pipe()
         # The process gets `sys.path`, because the module with the tasks may be the script, or a file in its folder.
         self._process = _START.Process(
-            target=child.main, args=(theirs, list(sys.path)), daemon=True, name=_main_guard.NAME
+            target=child.main, args=(theirs, list(sys.path), configured()), daemon=True, name=_main_guard.NAME
         )
         # Started first, because the start of the resource tracker unblocks these signals in this thread.
         resource_tracker.ensure_running()

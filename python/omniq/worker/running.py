@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from omniq import _main_guard, _omniq
+from omniq import _log_context, _main_guard, _omniq
 from omniq._checks import a_number, a_text, check_options, shown, texts
 from omniq._loop import bridge_of, run
 from omniq.errors import ConfigError
@@ -26,7 +26,7 @@ __all__ = ["RunningWorker"]
 
 #: The largest `concurrency` and `prefetch` that the Rust side accepts.
 _MOST = 10_000
-_OURS = ("threads", "processes")
+_OURS = ("threads", "task_processes")
 
 #: How long to wait for a run after it was asked to stop, by its timeout, a cancel or the loss of the lease, before its
 #: slot is given to another run; in seconds.
@@ -38,17 +38,19 @@ class RunningWorker:
 
     def __init__(self, app: BaseApp, options: WorkerOptions, ends_process: bool = False) -> None:
         _main_guard.check()
+        _log_context.install()
         check_options(options, WorkerOptions.__annotations__, "a worker")
         self._loop = loop = _loop()
         bridge = bridge_of(loop)
         settings: dict[str, Any] = dict(options)
-        for name, first in (("concurrency", 1), ("prefetch", 0)):
+        for name, first, last in (("concurrency", 1, _MOST), ("prefetch", 0, _MOST), ("max_tasks", 1, 2**63)):
             if name in settings:
-                a_number(settings[name], name, first, _MOST)
-        if "name" in settings:
-            a_text(settings["name"], "name")
+                a_number(settings[name], name, first, last)
+        for name in ("name", "log_errors"):
+            if name in settings:
+                a_text(settings[name], name)
         threads = settings.pop("threads", settings.setdefault("concurrency", 100))
-        processes = settings.pop("processes", os.cpu_count() or 1)
+        processes = settings.pop("task_processes", os.cpu_count() or 1)
         for name in _OURS:
             most = options.get(name, 1)
             if not isinstance(most, int) or most < 1:

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
@@ -32,24 +32,35 @@ if TYPE_CHECKING:
     from omniq.worker.running import RunningWorker
 
 _log = logging.getLogger("omniq")
-_STOPS = (signal.SIGTERM, signal.SIGINT)
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 #: How long threads that tasks have started may go on after the main thread has ended, in seconds.
 _AFTER_MAIN = 3.0
 
 
-def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: bool = False) -> None:
-    """Runs a worker until SIGTERM or SIGINT, which stop it gracefully; a second signal stops it at once.
+def serve(
+    apps: Sequence[BaseApp],
+    options: WorkerOptions,
+    loop: str = "asyncio",
+    last: bool = False,
+    supervised: bool = False,
+    begun: Callable[[Sequence[RunningWorker]], object] = lambda _: None,
+) -> None:
+    """Runs a worker for each application until SIGTERM or SIGINT, which stop them gracefully; a second signal, or
+    SIGQUIT, stops them at once. Once one of the workers has ended, the others are stopped as well.
 
     If runs ignore the stop and go on, the process ends with them; otherwise this returns.
 
     Args:
-        app: The application. It is closed at the end.
-        options: The options of the worker.
+        apps: The applications. They are closed at the end.
+        options: The options of each worker.
         loop: ``"asyncio"`` or ``"uvloop"``.
         last: Whether the program does nothing afterwards but end. The process then ends in time.
+        supervised: Whether only SIGQUIT stops at once.
+        begun: Called with the workers before they run.
 
     Raises:
         ConfigError: For a bad option, and on another thread than the main one.
+        OmniQError: The first error that a worker has ended with.
     """
     runner = _runner(loop)
     if threading.current_thread() is not threading.main_thread():
@@ -58,19 +69,41 @@ def serve(app: BaseApp, options: WorkerOptions, loop: str = "asyncio", last: boo
     with Signals(last) as signals:
 
         async def main() -> None:
-            worker = AsyncWorker(app, options)
             try:
-                running = worker._begin(ends_process=True)
-                signals.stop(running)
-                await running.until_stopped()
+                running = [AsyncWorker(app, options)._begin(ends_process=True) for app in apps]
+                signals.stop(running, supervised)
+                begun(running)
+                await _together(running)
             finally:
-                await app._close_async()
+                for app in apps:
+                    await app._close_async()
 
         runner(main())
 
 
+async def _together(workers: Sequence[RunningWorker]) -> None:
+    """Runs all until they have stopped; once one has ended, the others are stopped. Raises the first error."""
+    open_ = {asyncio.ensure_future(one.until_stopped()) for one in workers}
+    errors: list[BaseException] = []
+    try:
+        while open_:
+            ended, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
+            for one in workers:
+                one.stop()
+            errors += [error for task in ended if (error := task.exception()) is not None]
+    except asyncio.CancelledError:
+        for task in open_:
+            task.cancel()
+        await asyncio.wait(open_)
+        raise
+    for error in errors[1:]:
+        _log.error("another worker has failed as well: %s", error)
+    if errors:
+        raise errors[0]
+
+
 class Signals:
-    """Directs the signals of this process to a worker, and restores the former handlers afterwards."""
+    """Directs the signals of this process to its workers, and restores the former handlers afterwards."""
 
     #: The instance that handles the signals of this process now.
     current: Signals | None = None
@@ -94,11 +127,12 @@ class Signals:
         if self._core.done():
             threading.Thread(target=self._end_after_main, name="omniq-end", daemon=True).start()
 
-    def stop(self, running: RunningWorker) -> None:
-        """From now on the signals stop this worker."""
+    def stop(self, running: Sequence[RunningWorker], supervised: bool) -> None:
+        """From now on the signals stop these workers."""
         # Set again, because the loop may have set its own wake-up descriptor.
         self._take()
-        self._core.stop_by_signals(running.core, running.tear_down, _end_process)
+        tear_down = max(one.tear_down for one in running)
+        self._core.stop_by_signals([one.core for one in running], tear_down, supervised, _end_process)
 
     def give_back(self) -> None:
         """Restores the wake-up descriptor and the handlers that were set before."""

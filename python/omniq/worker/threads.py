@@ -8,9 +8,10 @@ import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
+from omniq._log_context import CURRENT
 from omniq.worker.run import answer_anyway
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Threads:
             runner, run, data, codec = taken
             # Each run gets a copy of the context, so that the next one does not see its context variables.
             try:
-                context.copy().run(runner, run, data, codec)
+                context.copy().run(_run, runner, run, data, codec)
             except BaseException as error:
                 # The thread goes on, because other runs wait for it.
                 answer_anyway(run, error)
@@ -91,6 +92,11 @@ class Threads:
         end = time.monotonic() + timeout
         for thread in list(self._threads):
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def _run(runner: Any, run: Any, data: bytes, codec: str) -> None:
+    CURRENT.set(run)
+    runner(run, data, codec)
 
 
 @atexit.register

@@ -290,7 +290,7 @@ async def test_what_never_yields_fails_the_run_by_its_name(app: AsyncOmniQ, kind
 async def test_async_middleware_stands_around_a_task_in_a_process(url: str) -> None:
     with on_database(surrounded.app, url) as app:
         handles = await surrounded.double.enqueue_many([1, 2])
-        await app.drain(processes=1)
+        await app.drain(task_processes=1)
         assert [await handle.result(5) for handle in handles] == [2, 4]
         seen = [event.data for handle in handles for event in await handle.events() if event.kind == "seen"]
     assert seen == [{"value": 2}, {"value": 4}]

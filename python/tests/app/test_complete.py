@@ -137,13 +137,13 @@ async def test_in_a_process(app: AsyncOmniQ, url: str) -> None:
     with on_database(shop.app, url) as shopping:
         handle = await shop.order.enqueue(url)
         while await shopping.backend.queue.get(handle.id) is not None:
-            await shopping.drain(processes=1)
+            await shopping.drain(task_processes=1)
         assert await handle.result(5) == "inside"
     assert orders(url) == 1
     # With results kept elsewhere, the completion is refused in the process, which goes on.
     with on_database(shop.app, url, results="memory"):
         handle = await shop.order.with_options(max_retries=0).enqueue(url)
-        await shop.app.drain(processes=1)
+        await shop.app.drain(task_processes=1)
         with pytest.raises(TaskFailed, match="kept elsewhere"):
             await handle.result(5)
     assert orders(url) == 1

@@ -27,7 +27,7 @@ def square(n: int, padding: str) -> int:
 """
 BODY = """
 def main():
-    with app, app.worker(processes=1):
+    with app, app.worker(task_processes=1):
         try:
             print(square.enqueue(7, PADDING).result(20))
         except TaskFailed as failed:

@@ -218,7 +218,7 @@ async def test_each_process_has_its_own(url: str, tmp_path: Path) -> None:
     with on_database(lasting.app, url) as app:
         handles = await lasting.work.enqueue_many([str(log)] * 4)
         broken = await lasting.broken.enqueue()
-        async with app.worker(processes=1):
+        async with app.worker(task_processes=1):
             values = [await handle.result(20) for handle in handles]
             with pytest.raises(Exception, match="LookupError: no model"):
                 await broken.result(20)

@@ -198,7 +198,7 @@ async def test_the_same_in_a_process(url: str, other: str) -> None:
         # Without the schema the statement and thus its transaction would fail.
         async with AsyncOmniQ(f"{other}?schema={schema}", events="postgres"):
             pass
-        await shopping.drain(processes=1)
+        await shopping.drain(task_processes=1)
         assert await handle.result(5) == 3
 
 

@@ -276,7 +276,7 @@ async def test_bad_options_and_a_second_run_are_refused(app: AsyncOmniQ) -> None
 
 
 async def test_processes(shopping: AsyncOmniQ) -> None:
-    async with shopping.worker(processes=2, lease=0.5):
+    async with shopping.worker(task_processes=2, lease=0.5):
         first = await shop.process_id.enqueue(1000)
         pid, total, attempt = await first.result(20)
         assert pid != os.getpid()

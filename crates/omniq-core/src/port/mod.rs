@@ -54,6 +54,13 @@ impl fmt::Debug for Location {
     }
 }
 
+/// For people.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A storage that is opened by URL or settings; the blocking twins open theirs through it.
 #[async_trait]
 pub trait Connect: Sized {

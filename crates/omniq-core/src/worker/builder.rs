@@ -1,12 +1,15 @@
 //! Settings and handlers of a worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
 use super::parts::{Parts, Settings};
-use super::stop::WorkerHandle;
+use super::stop::Stop;
+use super::tally::Tally;
 use crate::backend::Backend;
 use crate::handler::{Handler, Registry, States};
+use crate::logging::{LoggedErrors, logged_errors_from_env};
 use crate::model::{Dequeue, WorkerInfo};
 use crate::{Error, Result};
 
@@ -17,7 +20,7 @@ pub struct WorkerBuilder {
     backend: Backend,
     registry: Registry,
     pub(super) states: States,
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) error: Option<Error>,
 }
 
@@ -40,6 +43,9 @@ impl WorkerBuilder {
             ends_process: false,
             maintenance: Duration::from_secs(2),
             poll: crate::verbs::POLL,
+            summary: Duration::from_secs(60),
+            log_errors: None,
+            max_tasks: None,
         };
         Self { backend, registry: Registry::new(), states: States::default(), settings, error: None }
     }
@@ -130,6 +136,20 @@ impl WorkerBuilder {
         self
     }
 
+    /// What the log shows of the error of a failed run. Default: that of the environment (`OMNIQ_LOG_ERRORS`), else its
+    /// message, and at the level info or lower its trace.
+    pub fn log_errors(mut self, shown: LoggedErrors) -> Self {
+        self.settings.log_errors = Some(shown);
+        self
+    }
+
+    /// After how many runs the worker stops gracefully, as by its handle; those that have begun by then end as usual. At
+    /// least 1. Default: it does not stop by itself.
+    pub fn max_tasks(mut self, runs: u64) -> Self {
+        self.settings.max_tasks = Some(runs);
+        self
+    }
+
     /// How long results are kept; `None`: without end. Default: the backend's, which is seven days.
     pub fn result_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.backend = self.backend.with_result_ttl(ttl);
@@ -165,15 +185,18 @@ impl WorkerBuilder {
                 )));
             }
         }
+        if self.settings.max_tasks == Some(0) {
+            return Err(Error::invalid("max_tasks = 0 is refused: give at least 1"));
+        }
         let mut settings = self.settings;
+        if settings.log_errors.is_none() {
+            settings.log_errors = logged_errors_from_env()?;
+        }
         settings.info.funcs = self.registry.names();
         settings.info.slots = u32::try_from(settings.concurrency).ok();
-        Ok(Worker(Parts {
-            settings,
-            backend: self.backend,
-            registry: self.registry,
-            states: self.states,
-            handle: WorkerHandle::new(),
-        }))
+        let handle = Stop::new();
+        let tally = Arc::new(Tally::new(settings.max_tasks, handle.clone()));
+        let (backend, registry, states) = (self.backend, self.registry, self.states);
+        Ok(Worker(Parts { settings, backend, registry, states, handle, tally }))
     }
 }

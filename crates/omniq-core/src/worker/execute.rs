@@ -9,6 +9,8 @@ use tracing::Instrument;
 use super::handed_back::HandedBack;
 use super::local_queue::{Entry, LocalQueue, Slot};
 use super::prefetch::RunTimes;
+use super::run_log::RunLog;
+use super::tally::Tally;
 use super::tight_loops;
 use crate::backend::Report;
 use crate::handler::{
@@ -24,6 +26,8 @@ pub(super) struct Executors {
     pub(super) times: Arc<RunTimes>,
     pub(super) local_queue: LocalQueue,
     pub(super) handed_back: Arc<HandedBack>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) log: RunLog,
 }
 
 impl Executors {
@@ -39,6 +43,9 @@ impl Executors {
         let mut next = Some(first);
         while let Some(run) = next {
             run.go(&self).await;
+            if self.tally.is_full() {
+                break;
+            }
             let begun = self.local_queue.next(|task| self.run_of(task));
             next = begun.map(|(entry, context, handler)| Run { context, handler, entry });
         }
@@ -68,7 +75,9 @@ impl Run {
     async fn go(self, shared: &Executors) {
         let outbox = &shared.origin.outbox;
         let task = self.context.task();
-        let span = tracing::info_span!("run", task = %task.id, func = task.func, attempt = task.attempt);
+        let Task { id, func, queue, attempt, .. } = task;
+        // Of the highest level, so that what a handler logs has these fields wherever it shows.
+        let span = tracing::error_span!("run", task = %id, func, queue, attempt);
         if outbox.events_on() {
             outbox.event(TaskEvent::of(task, EventKind::Started).worker(self.context.worker()));
         }
@@ -98,9 +107,16 @@ impl Run {
                 }
             }
         };
-        shared.times.ended(begun.elapsed());
-        if let Some(settlement) = settlement(&self.context, ending) {
+        let took = begun.elapsed();
+        shared.times.ended(took);
+        let settlement = settlement(&self.context, ending, shared.log);
+        let outcome = settlement.as_ref().map(|settlement| &settlement.outcome);
+        // Unless it is rolled back, the end that follows is refused.
+        let outcome = if self.context.completed_inside() { Some(&Outcome::Complete) } else { outcome };
+        shared.tally.count(outcome);
+        if let Some(settlement) = settlement {
             shared.handed_back.add(task, &settlement.outcome);
+            shared.log.ended(&self.context, &settlement.outcome, took);
             outbox.ended(settlement, self.context.completed_inside()).await;
         }
         drop(self.entry);
@@ -191,7 +207,7 @@ enum Ending {
 }
 
 /// The settlement to be written. `None` after the loss of the lease, when nothing may be written.
-fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
+fn settlement(context: &Context, ending: Ending, log: RunLog) -> Option<Settlement> {
     let task = context.task();
     let ending = match ending {
         // It takes effect only after a rollback: after a commit the check of the claim refuses it.
@@ -213,25 +229,22 @@ fn settlement(context: &Context, ending: Ending) -> Option<Settlement> {
             Outcome::Complete
         }
         Ending::Answered(Err(failure)) => match failure.answer {
-            FailureAnswer::Error(error) => failed(context, error),
+            FailureAnswer::Error(error) => failed(context, error, log),
             FailureAnswer::Fatal(error) => {
-                log_failed(context, &error, None);
+                log.failed(context, &error, None);
                 Outcome::Fail { error }
             }
-            FailureAnswer::Retry { delay, error, unlimited } => again(context, delay, error, unlimited),
+            FailureAnswer::Retry { delay, error, unlimited } => again(context, delay, error, unlimited, log),
             FailureAnswer::Snooze { delay } => Outcome::Snooze { delay },
             FailureAnswer::Discard { reason: why } => {
                 reason = why;
                 Outcome::Discard
             }
         },
-        Ending::Panicked(error) => {
-            tracing::error!(task = %task.id, func = task.func, message = error.message, "a handler panicked");
-            failed(context, error)
-        }
+        Ending::Panicked(error) => failed(context, error, log),
         Ending::Stopped(StopReason::Timeout) => {
             let timeout = task.timeout.unwrap_or_default();
-            failed(context, TaskError::new("timeout", format!("the run took longer than {timeout:?}")))
+            failed(context, TaskError::new("timeout", format!("the run took longer than {timeout:?}")), log)
         }
         Ending::Stopped(StopReason::Cancelled) => Outcome::Cancel,
         Ending::Stopped(StopReason::Shutdown) => Outcome::Release,
@@ -259,42 +272,34 @@ fn too_large(context: &Context, value: &Payload) -> Option<Failure> {
     checked.err().map(|error| Failure::fatal("bad_result", error.message()))
 }
 
-fn failed(context: &Context, error: TaskError) -> Outcome {
+fn failed(context: &Context, error: TaskError, log: RunLog) -> Outcome {
     let outcome = after_failure(context.task(), error);
     match &outcome {
-        Outcome::RetryLater { delay, error: Some(error) } => log_failed(context, error, Some(*delay)),
-        Outcome::Fail { error } => log_failed(context, error, None),
+        Outcome::RetryLater { delay, error: Some(error) } => log.failed(context, error, Some(*delay)),
+        Outcome::Fail { error } => log.failed(context, error, None),
         _ => {}
     }
     outcome
 }
 
 /// The outcome of a handler that asked for another run.
-fn again(context: &Context, delay: Option<Duration>, error: Option<TaskError>, unlimited: bool) -> Outcome {
+fn again(
+    context: &Context,
+    delay: Option<Duration>,
+    error: Option<TaskError>,
+    unlimited: bool,
+    log: RunLog,
+) -> Outcome {
     let task = context.task();
     if unlimited || task.may_retry() {
-        return Outcome::RetryLater {
-            delay: delay.unwrap_or_else(|| task.backoff.delay(task.attempt)),
-            error,
-        };
+        let delay = delay.unwrap_or_else(|| task.backoff.delay(task.attempt));
+        if let Some(error) = &error {
+            log.failed(context, error, Some(delay));
+        }
+        return Outcome::RetryLater { delay, error };
     }
     let error =
         error.unwrap_or_else(|| TaskError::new("retry", "another run was asked for, and no retry is left"));
-    log_failed(context, &error, None);
+    log.failed(context, &error, None);
     Outcome::Fail { error }
-}
-
-fn log_failed(context: &Context, error: &TaskError, retry_in: Option<Duration>) {
-    // The task may have completed; this is logged once it is known that it has not.
-    if context.completed_inside() {
-        return;
-    }
-    let Task { id, func, attempt, .. } = context.task();
-    // Not the message, because it can hold arguments.
-    match retry_in {
-        Some(retry_in) => {
-            tracing::warn!(task = %id, func, attempt, error = error.kind, ?retry_in, "run failed, will be retried");
-        }
-        None => tracing::warn!(task = %id, func, attempt, error = error.kind, "task failed for good"),
-    }
 }

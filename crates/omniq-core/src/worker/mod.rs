@@ -12,6 +12,7 @@ mod entries;
 mod execute;
 mod fetch;
 mod functions;
+mod group;
 mod handed_back;
 mod local_queue;
 mod maintenance;
@@ -20,15 +21,19 @@ mod outbox;
 mod overflow;
 mod parts;
 mod prefetch;
+mod run_log;
 mod session;
 mod signals;
 mod stop;
+mod summary;
+mod tally;
 mod tight_loops;
 mod writer;
 
 pub use builder::WorkerBuilder;
+pub use group::WorkerGroup;
 pub(crate) use outbox::Outbox;
-use parts::Parts;
+use parts::{Parts, Settings};
 use session::{End, Session};
 pub use stop::WorkerHandle;
 
@@ -36,6 +41,9 @@ use crate::handler::install_hook;
 use crate::lease::Lease;
 use crate::sync::AbortOnDrop;
 use crate::{Error, Result};
+
+/// The most queues and functions that the line of a start names.
+const NAMED: usize = 50;
 
 /// Runs tasks until it is stopped. Made by [`Worker::builder`].
 ///
@@ -83,7 +91,7 @@ pub struct Worker(Parts);
 impl Worker {
     /// A handle that stops this worker from outside.
     pub fn handle(&self) -> WorkerHandle {
-        self.0.handle.clone()
+        WorkerHandle::new([self.0.handle.clone()])
     }
 
     /// Its name, as shown in results and events.
@@ -96,11 +104,10 @@ impl Worker {
     /// Errors: those that do not pass by waiting, such as `is_permission_denied`, `is_schema_missing` or `is_closed`.
     /// As in a stop, runs may end before it returns, up to the grace time.
     pub async fn run(self) -> Result<()> {
-        let maintenance =
+        let _maintenance =
             AbortOnDrop(tokio::spawn(maintenance::run(self.0.backend.clone(), self.0.settings.maintenance)));
-        let ended = self.at_work(false).await;
-        drop(maintenance);
-        ended
+        let _summary = AbortOnDrop(tokio::spawn(summary::run(summary::Watched::of(&self.0))));
+        self.at_work(false).await
     }
 
     /// Runs until this future is ready, then stops gracefully.
@@ -121,17 +128,8 @@ impl Worker {
     /// A handler that blocks its thread and ignores a stop would keep the process from ending. A second after the grace
     /// time its task is released, the attempt not counted, and the process exits with code 0. Without such handlers
     /// this returns.
-    pub async fn run_with_signals(mut self) -> Result<()> {
-        self.0.settings.ends_process = true;
-        let handle = self.handle();
-        let listener = AbortOnDrop(signals::listen(handle.clone())?);
-        let ended = self.run().await;
-        if ended.is_ok() && handle.left() > 0 {
-            tracing::warn!("handlers go on although they were told to stop: the process ends with them");
-            std::process::exit(0);
-        }
-        drop(listener);
-        ended
+    pub async fn run_with_signals(self) -> Result<()> {
+        Self::group([self]).run_with_signals().await
     }
 
     /// Runs until nothing is left to claim and nothing runs any more. Tasks that start later, among them retries after
@@ -162,16 +160,25 @@ impl Worker {
         install_hook();
         let mut state = session::Lasting::new(&self.0);
         while let Some(lease) = self.register().await? {
-            let id = lease.worker();
-            tracing::info!(worker = self.name(), %id, queues = ?self.0.settings.info.queues, "worker started");
+            self.log_start(&lease);
             match Session::new(&self.0, &mut state, lease, until_idle).run().await {
                 End::Stopped => break,
                 End::LeaseLost => {}
                 End::Failed(error) => return Err(error),
             }
         }
-        tracing::info!(worker = self.name(), "worker stopped");
+        let (done, failed) = self.0.tally.read();
+        tracing::info!(worker = self.name(), done, failed, "worker stopped");
         Ok(())
+    }
+
+    fn log_start(&self, lease: &Lease) {
+        let Settings { info, concurrency, .. } = &self.0.settings;
+        let (worker, id) = (self.name(), lease.worker());
+        let functions = listed(&info.funcs);
+        let (queues, database) = (listed(&info.queues), self.0.backend.queue().location());
+        let version = &info.version;
+        tracing::info!(worker, %id, version, %queues, %functions, concurrency, %database, "worker started");
     }
 
     /// A lease; `None` if the worker was stopped before.
@@ -195,4 +202,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// The names with commas between, the first ones if there are many.
+fn listed(names: &[String]) -> String {
+    let (shown, left) = names.split_at(names.len().min(NAMED));
+    let rest = if left.is_empty() { String::new() } else { format!(" and {} more", left.len()) };
+    shown.join(", ") + &rest
 }

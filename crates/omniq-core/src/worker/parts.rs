@@ -1,10 +1,13 @@
-//! What a worker is made of: its settings, its backend, its handlers and its handle.
+//! What a worker is made of: its settings, its backend, its handlers, its stop and its counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::stop::WorkerHandle;
+use super::stop::Stop;
+use super::tally::Tally;
 use crate::backend::Backend;
 use crate::handler::{Registry, States};
+use crate::logging::LoggedErrors;
 use crate::model::WorkerInfo;
 
 #[derive(Debug)]
@@ -13,7 +16,8 @@ pub(super) struct Parts {
     pub(super) backend: Backend,
     pub(super) registry: Registry,
     pub(super) states: States,
-    pub(super) handle: WorkerHandle,
+    pub(super) handle: Stop,
+    pub(super) tally: Arc<Tally>,
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +30,10 @@ pub(super) struct Settings {
     pub(super) ends_process: bool,
     pub(super) maintenance: Duration,
     pub(super) poll: Duration,
+    /// How often the log gets a summary.
+    pub(super) summary: Duration,
+    pub(super) log_errors: Option<LoggedErrors>,
+    pub(super) max_tasks: Option<u64>,
 }
 
 impl Parts {

@@ -24,6 +24,7 @@ use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use self::connection::{Connector, Object, Pool};
 use self::count::Count;
@@ -256,10 +257,11 @@ async fn fill(pool: &Pool, min: usize, each: Option<Duration>) {
 
 fn location(config: &Config, schema: &Schema) -> Location {
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    Location::new(format!(
-        "postgres {:?} {:?} {database} {}",
-        config.get_hosts(),
-        config.get_ports(),
-        schema.name()
-    ))
+    let port = |index: usize| config.get_ports().get(index).or(config.get_ports().first()).unwrap_or(&5432);
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(index)),
+        Host::Unix(folder) => format!("{}:{}", folder.display(), port(index)),
+    });
+    let hosts: Vec<String> = hosts.collect();
+    Location::new(format!("postgresql://{}/{database} schema {}", hosts.join(","), schema.name()))
 }

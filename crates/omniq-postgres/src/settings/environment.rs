@@ -13,7 +13,7 @@ pub(super) type Variables = BTreeMap<String, OsString>;
 
 const PREFIX: &str = "OMNIQ_";
 /// Variables that are no settings of the database: of the log and the private server.
-const OTHERS: [&str; 3] = ["LOG_LEVEL", "HOME", "PG_BIN"];
+const OTHERS: [&str; 4] = ["LOG_LEVEL", "LOG_ERRORS", "HOME", "PG_BIN"];
 
 /// The variable for this setting.
 pub(super) fn variable(name: &str) -> String {

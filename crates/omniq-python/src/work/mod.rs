@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use omniq::storage::memory::MemoryQueue;
 use omniq::{
-    Backend as Core, Context, Failure, Handler, Registry, Result, StopReason, Worker as CoreWorker,
-    WorkerHandle,
+    Backend as Core, Context, Failure, Handler, LoggedErrors, Registry, Result, StopReason,
+    Worker as CoreWorker, WorkerHandle,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -60,6 +60,8 @@ struct Options {
     grace: Option<Duration>,
     poll: Option<Duration>,
     maintenance_interval: Option<Duration>,
+    max_tasks: Option<u64>,
+    log_errors: Option<LoggedErrors>,
     /// How long a run that ignores a stop keeps its slot.
     patience: Duration,
     /// Whether the process ends with the worker.
@@ -88,6 +90,11 @@ impl Options {
                 "ends_process" => options.ends_process = value.extract()?,
                 "patience" => options.patience = span()?,
                 "maintenance_interval" => options.maintenance_interval = Some(span()?),
+                "max_tasks" => options.max_tasks = Some(value.extract()?),
+                "log_errors" => {
+                    let shown = value.extract::<Name>()?.0.parse();
+                    options.log_errors = Some(shown.map_err(|error| to_py(given.py(), error))?);
+                }
                 _ => return Err(pyo3::exceptions::PyTypeError::new_err(format!("no such option: {name}"))),
             }
         }
@@ -129,6 +136,12 @@ impl Options {
         if let Some(interval) = self.maintenance_interval {
             builder = builder.maintenance_interval(interval);
         }
+        if let Some(runs) = self.max_tasks {
+            builder = builder.max_tasks(runs);
+        }
+        if let Some(shown) = self.log_errors {
+            builder = builder.log_errors(shown);
+        }
         builder.ends_process(self.ends_process).build()
     }
 }
@@ -160,7 +173,7 @@ impl Worker {
         let opening = whole.slot.get(py).map_err(|error| to_py(py, error))?;
         let slot = Arc::clone(&whole.slot);
         let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
-        let (convert, stop) = (whole.convert, self.stop.subscribe());
+        let (convert, stop, stopping) = (whole.convert, self.stop.subscribe(), self.stop.clone());
         let mut end = End { ended: self.ended.clone(), handle: None };
         Ok(Pending::new(convert, async move {
             let Some(backend) = connected(opening, &slot, stop.clone()).await? else {
@@ -175,11 +188,16 @@ impl Worker {
             end.of(worker.handle());
             let _deliver = AbortOnDrop(tokio::spawn(replies.deliver()));
             let _stop = AbortOnDrop(tokio::spawn(pass_on(stop, worker.handle())));
+            let handle = worker.handle();
+            let _stopping = AbortOnDrop(tokio::spawn(async move {
+                handle.stopping().await;
+                raise(&stopping, 1);
+            }));
             if until_idle { worker.run_until_idle().await } else { worker.run().await }.map(|()| Answer::None)
         }))
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was asked for, or the worker stops by itself.
     #[getter]
     fn is_stopping(&self) -> bool {
         *self.stop.borrow() > 0

@@ -27,8 +27,10 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 const AFTER_WORKER: Duration = Duration::from_secs(3);
 /// How long Python has to write what is buffered for the log and the standard streams.
 const FLUSH: Duration = Duration::from_millis(500);
-/// SIGINT and SIGTERM.
-const STOPS: [u8; 2] = [2, 15];
+/// SIGINT, SIGTERM and SIGQUIT.
+const STOPS: [u8; 3] = [2, 15, QUIT];
+/// SIGQUIT, which stops at once also as the first signal.
+const QUIT: u8 = 3;
 
 /// Receives the signals of a worker's process. Python code sets the descriptor and the handlers.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -66,14 +68,17 @@ impl Signals {
         let _ = std::io::Write::write(&mut &self.writer, &[number]);
     }
 
-    /// From now on signals stop this worker, also those that have come before. After a signal the process is ended if the worker
-    /// does not end in time after a second one, if runs still go on when the worker has ended, or if `done` is not called in time
-    /// then and `tear_down` seconds. `end_process` is called on a thread that waits for the interpreter for a short time only.
+    /// From now on signals stop these workers, also those that have come before. After a signal the process is ended if the
+    /// workers do not end in time after a second one, if runs still go on when they have ended, or if `done` is not called in
+    /// time then and `tear_down` seconds. `end_process` is called on a thread that waits for the interpreter for a short time
+    /// only. `supervised`: a second signal changes nothing unless it is SIGQUIT, because one may come from the supervisor and
+    /// one from what has signalled them all.
     fn stop_by_signals(
         &self,
         py: Python<'_>,
-        worker: &Bound<'_, Worker>,
+        workers: Vec<Py<Worker>>,
         tear_down: f64,
+        supervised: bool,
         end_process: Py<PyAny>,
     ) -> PyResult<()> {
         let reader = locked(&self.reader).take();
@@ -82,11 +87,10 @@ impl Signals {
         let _entered = runtime.enter();
         let reader = tokio::net::UnixStream::from_std(reader)
             .map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let worker = worker.get();
         let process = Process {
-            signals: Incoming { reader, last: None, came: self.came.clone() },
-            stop: worker.stop.clone(),
-            ended: worker.ended.subscribe(),
+            signals: Incoming { reader, last: None, came: self.came.clone(), supervised },
+            stops: workers.iter().map(|worker| worker.get().stop.clone()).collect(),
+            ended: workers.iter().map(|worker| worker.get().ended.subscribe()).collect(),
             done: self.done.subscribe(),
             rest: AFTER_WORKER + Duration::try_from_secs_f64(tear_down).unwrap_or_default(),
         };
@@ -110,11 +114,17 @@ struct Incoming {
     reader: tokio::net::UnixStream,
     last: Option<Instant>,
     came: watch::Sender<bool>,
+    supervised: bool,
 }
 
 impl Incoming {
-    /// Waits for the next signal to stop. Dropping the future loses none.
-    async fn next(&mut self) {
+    /// Waits for the next signal that stops at once if it follows another one.
+    async fn hurry(&mut self) {
+        while self.next().await != QUIT && self.supervised {}
+    }
+
+    /// Waits for the next signal to stop, and returns its number. Dropping the future loses none.
+    async fn next(&mut self) -> u8 {
         let mut byte = [0_u8];
         loop {
             if self.reader.readable().await.is_err() {
@@ -125,10 +135,11 @@ impl Incoming {
                 Ok(_) => return std::future::pending().await,
                 Err(_) => continue,
             }
-            if STOPS.contains(&byte[0]) && self.last.is_none_or(|last| last.elapsed() >= TOGETHER) {
+            let is_apart = byte[0] == QUIT || self.last.is_none_or(|last| last.elapsed() >= TOGETHER);
+            if STOPS.contains(&byte[0]) && is_apart {
                 self.last = Some(Instant::now());
                 self.came.send_replace(true);
-                return;
+                return byte[0];
             }
         }
     }
@@ -136,31 +147,37 @@ impl Incoming {
 
 struct Process {
     signals: Incoming,
-    stop: Stop,
-    ended: watch::Receiver<Option<usize>>,
+    stops: Vec<Stop>,
+    ended: Vec<watch::Receiver<Option<usize>>>,
     done: watch::Receiver<bool>,
     /// How long the rest of the process may take to end after its worker.
     rest: Duration,
 }
 
 impl Process {
-    /// Follows the worker until it has ended or its time is over. Returns whether the process must be ended then.
+    /// Follows the workers until they have ended or their time is over. Returns whether the process must be ended then.
     async fn has_to_end(mut self) -> bool {
-        tokio::select! {
+        let first = tokio::select! {
             biased;
-            () = self.signals.next() => {}
+            number = self.signals.next() => number,
             _ = ended(&mut self.ended) => return false,
-        }
-        tracing::info!(target: LOG, "signal received: stopping; another one stops at once");
-        raise(&self.stop, 1);
+        };
+        self.raise(1);
+        let hurry = async {
+            if first != QUIT {
+                let words = if self.signals.supervised { "" } else { "; another one stops at once" };
+                tracing::info!(target: LOG, "signal received: stopping{words}");
+                self.signals.hurry().await;
+            }
+        };
         let left = tokio::select! {
             left = ended(&mut self.ended) => left,
-            () = self.signals.next() => {
-                tracing::warn!(target: LOG, "second signal received: stopping at once");
-                raise(&self.stop, 2);
+            () = hurry => {
+                tracing::warn!(target: LOG, "{} signal received: stopping at once", if first == QUIT { "quit" } else { "second" });
+                self.raise(2);
                 tokio::select! {
                     left = ended(&mut self.ended) => left,
-                    () = either(self.signals.next(), sleep(AT_ONCE)) => return true,
+                    () = either(self.signals.hurry(), sleep(AT_ONCE)) => return true,
                 }
             }
         };
@@ -170,11 +187,17 @@ impl Process {
         }
         tokio::select! {
             _ = self.done.wait_for(|done| *done) => false,
-            () = either(self.signals.next(), sleep(self.rest)) => {
+            () = either(self.signals.hurry(), sleep(self.rest)) => {
                 tracing::warn!(target: LOG, "the worker has ended, and something else keeps the process from ending: it is ended");
                 true
             }
         }
+    }
+}
+
+impl Process {
+    fn raise(&self, to: u8) {
+        self.stops.iter().for_each(|stop| raise(stop, to));
     }
 }
 
@@ -185,9 +208,13 @@ async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) 
     }
 }
 
-/// How many runs were going on at the worker's end. None if the sender is gone without a report.
-async fn ended(ended: &mut watch::Receiver<Option<usize>>) -> usize {
-    ended.wait_for(Option::is_some).await.map_or(0, |left| left.unwrap_or_default())
+/// How many runs were going on at the end of the workers. None if a sender is gone without a report.
+async fn ended(all: &mut [watch::Receiver<Option<usize>>]) -> usize {
+    let mut left = 0;
+    for ended in all {
+        left += ended.wait_for(Option::is_some).await.map_or(0, |left| left.unwrap_or_default());
+    }
+    left
 }
 
 /// Ends the process whatever its threads do. First Python ends it, if a thread gets the interpreter in time, then `exit`, both

@@ -136,6 +136,8 @@ async fn c30_payloads_show_at_no_level() {
             .env("OMNIQ_TEST_PREPARED", prepared.to_string())
             .env("OMNIQ_TEST_DATABASE", db.url())
             .env("RUST_LOG", "trace")
+            // A handler's own message is logged unless this hides it.
+            .env("OMNIQ_LOG_ERRORS", "type")
             .output()
             .unwrap();
         let log = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);

@@ -19,6 +19,7 @@ use super::local_queue::LocalQueue;
 use super::outage::{Outage, is_fatal};
 use super::parts::Parts;
 use super::prefetch::PrefetchEstimator;
+use super::run_log::RunLog;
 use super::stop::Phase;
 use crate::Error;
 use crate::backend::Report;
@@ -94,6 +95,8 @@ impl<'a> Session<'a> {
             origin: Arc::new(origin),
             times: lasting.prefetch.times(),
             local_queue: local_queue.clone(),
+            tally: Arc::clone(&worker.tally),
+            log: RunLog(worker.settings.log_errors),
         };
         let handoff = worker.backend.queue().handoff(lease.worker(), &lasting.funcs);
         Self {
