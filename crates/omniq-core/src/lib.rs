@@ -33,7 +33,7 @@ pub use handler::{
     StateType, StopReason, Verdict,
 };
 pub use lease::{Lease, LeaseState};
-pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+pub use memory::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;

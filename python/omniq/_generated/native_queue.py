@@ -68,9 +68,8 @@ class NativeQueue(TaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if is_inside_sync(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return enqueue_in_sync(connection, self._core, self._core.new_tasks(made), self._test)
         return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
@@ -89,7 +88,7 @@ class NativeQueue(TaskQueue):
                 its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.complete_statement([a_task(task)]))
         else:
             wait(self._core.complete(a_task(task)))
@@ -103,7 +102,7 @@ class NativeQueue(TaskQueue):
             tasks: The tasks.
             connection: As for `complete`. Default: none.
         """
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.complete_statement(held_tasks(tasks)))
         else:
             wait(self._core.complete_many(held_tasks(tasks)))
@@ -125,7 +124,7 @@ class NativeQueue(TaskQueue):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.fail_statement([(task, made)]))
             state: TaskState = outcome.returns[0]
             return state
@@ -146,7 +145,7 @@ class NativeQueue(TaskQueue):
             As `fail`, for each task.
         """
         pairs = failures(failed)
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.fail_statement(pairs))
             states: builtins.list[TaskState] = outcome.returns
             return states
@@ -310,7 +309,7 @@ class NativeQueue(TaskQueue):
                 fails the call. Default: none.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return wait(self._core.settle(made, everything))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ResultStorage,
         TaskQueue,
     )
+    from omniq.transaction.send import InTest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,9 +146,10 @@ class BaseApp:
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
         self._opened: Parts | None = None
         self._lock = threading.Lock()
-        self._is_eager = False
-        # Everything is in memory for a test: enqueues with a connection go there too.
-        self._is_test = False
+        # What runs tasks when they are enqueued, in a test.
+        self._eager: Any = None
+        # What a test keeps in memory in place of the settings' places.
+        self._test: InTest | None = None
         # Made now, so that a wrong part is refused here and not at first use.
         self._make_backend()
 
@@ -188,7 +190,10 @@ class BaseApp:
     def _make_backend(self) -> Parts:
         settings = self.settings
         made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
-        made._is_test = self._is_test
+        if self._test is not None:
+            made._test = self._test
+            made._core = _omniq.Backend.in_memory(settings._core, self.codec, self.allow_pickle, self._test.memory)
+            return made
         if settings.url is None and self._needs_server():
             tasks, results, events = (getattr(self._parts.get(name), "_core", None) for name in PARTS)
             made._core = _omniq.Backend.embedded(

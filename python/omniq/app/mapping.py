@@ -225,7 +225,7 @@ def _enqueued(
 ) -> Steps[None]:
     ids = yield Enqueue(function, calls, len(work.values))
     work.add(BaseHandle(function, id) for id in ids)
-    if app._is_eager:
+    if app._eager is not None:
         try:
             yield Enqueued(app, ids)
         except TaskFailed:

@@ -82,6 +82,18 @@ class RunningWorker:
             return task.make_async_runner(plan), self._coroutines.run_queue
         return task.make_runner(plan, self._wait), self._threads.run_queue
 
+    def expect_thread(self) -> None:
+        """Leaves the first ``def`` task to a thread that will come by `work_here`."""
+        self._threads.expect()
+
+    def work_here(self) -> None:
+        """Runs ``def`` tasks in this thread, besides the worker's own threads, until the worker has stopped."""
+        self._threads.work_here()
+
+    def close_threads(self) -> None:
+        """Ends the threads that wait for work, among them those in `work_here`."""
+        self._threads.close()
+
     async def _open(self) -> None:
         await self._lifespan.open()
         for plan in self._plans:

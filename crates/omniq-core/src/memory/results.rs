@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::notifier::Notifier;
 use super::{locked, new_location};
 use crate::model::*;
@@ -75,6 +76,7 @@ pub struct MemoryResultStorage {
     shared: Arc<Shared>,
     closed: Arc<AtomicBool>,
     limits: Limits,
+    clock: Clock,
 }
 
 impl MemoryResultStorage {
@@ -83,13 +85,18 @@ impl MemoryResultStorage {
     pub fn new() -> Self {
         let shared =
             Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
-        Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
+        Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default(), clock: Clock::new() }
     }
 
     /// Another object on the same results, which is closed separately.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), closed: Arc::default(), limits: self.limits.clone() }
+        Self {
+            shared: Arc::clone(&self.shared),
+            closed: Arc::default(),
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// Another object on the same results with these limits.
@@ -98,12 +105,18 @@ impl MemoryResultStorage {
         Self { limits, ..self.reopen() }
     }
 
+    /// Another object on the same results, whose results expire by this clock. Default: the machine's time.
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self { clock, ..self.reopen() }
+    }
+
     fn open(&self) -> Result<(MutexGuard<'_, Results>, Timestamp)> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::closed("the result storage is closed: open a new one"));
         }
         let results = locked(&self.shared.results);
-        Ok((results, Timestamp::now()))
+        Ok((results, self.clock.now()))
     }
 }
 

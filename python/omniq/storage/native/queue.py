@@ -68,9 +68,8 @@ class AsyncNativeQueue(AsyncTaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if await is_inside(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return await enqueue_in(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return await enqueue_in(connection, self._core, self._core.new_tasks(made), self._test)
         return await run(self._core.enqueue_many(made))
 
     async def complete(self, task: Task, *, connection: Any = None) -> None:
@@ -87,7 +86,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
                 its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.complete_statement([a_task(task)]))
         else:
             await run(self._core.complete(a_task(task)))
@@ -99,7 +98,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             tasks: The tasks.
             connection: As for `complete`. Default: none.
         """
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.complete_statement(held_tasks(tasks)))
         else:
             await run(self._core.complete_many(held_tasks(tasks)))
@@ -119,7 +118,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.fail_statement([(task, made)]))
             state: TaskState = outcome.returns[0]
             return state
@@ -138,7 +137,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             As `fail`, for each task.
         """
         pairs = failures(failed)
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.fail_statement(pairs))
             states: builtins.list[TaskState] = outcome.returns
             return states
@@ -277,7 +276,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
                 fails the call. Default: none.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return await run(self._core.settle(made, everything))
