@@ -143,7 +143,9 @@ def _of_dict(node: Any, seen: dict[type, list[Check | None]]) -> Check:
         if may_be_text:
             for key in given:
                 if type(key) is not str and isinstance(key, int | float) and key not in back:
-                    return f"it holds a dict whose key {key!r} would come back as the text {str(key)!r}: give it as a text"
+                    return (
+                        f"it holds a dict whose key {key!r} would come back as the text {str(key)!r}: give it as a text"
+                    )
         return None if item is None else _first(item, given.values(), back.values())
 
     return check
