@@ -55,6 +55,13 @@ class Arguments:
         # Whether an argument may be an array or a frame, or an integer that becomes a float.
         self._has_arrays = any(value.arrays for value in self._values.values())
         self._may_round = any(value.may_round for value in self._values.values())
+        # The arguments that may lose something, by name; and those that may be given by place.
+        self._loses = {name: value.loses for name, value in self._values.items() if value.loses is not None}
+        self._loses_by_place = [
+            (place, one.name, self._loses[one.name])
+            for place, one in enumerate(self._places)
+            if one.name in self._loses
+        ]
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
         self._by_name_alone = not any(
             parameter.kind in (*_REST, Parameter.POSITIONAL_ONLY) for parameter in self._parameters
@@ -121,6 +128,8 @@ class Arguments:
         if codec in ("json", "msgpack"):
             try:
                 call = self.read(data, codec)
+                if self._loses:
+                    self._check_lost(value, call)
                 if self._may_round and holds_long(data, codec):
                     self._check_rounded(value, call)
             except BadArguments as error:
@@ -156,6 +165,32 @@ class Arguments:
         else:
             whole = [written(names[at] if at < len(names) else rest, given) for at, given in enumerate(value)]
         return shapes.JOIN[codec](whole)
+
+    def _check_lost(self, value: Any, call: Call) -> None:
+        """Refuses arguments that would lose something."""
+        args, kwargs = call
+        if not kwargs and self._all_by_place:
+            is_dict = self._one is None and type(value) is dict
+            given = value if self._one is None else (value,)
+            for place, name, loses in self._loses_by_place:
+                if name in given if is_dict else given is not None and place < len(given):
+                    reason = loses(given[name if is_dict else place], args[place] if place < len(args) else None)
+                    if reason is not None:
+                        raise BadArguments(f"argument {name}: {reason}")
+            return
+        given, read = self._by_names(value), self.named(call)
+        if self._names is not None:
+            read = {**read, **read.get(self._names.name, {})}
+        for name, one in given.items():
+            loses = self._loses.get(name if name in self._values else self._names.name)  # type: ignore[union-attr]
+            if loses is None or name not in read:
+                continue
+            if self._rest is not None and name == self._rest.name:
+                reason = next((why for pair in zip(one, read[name], strict=False) if (why := loses(*pair))), None)
+            else:
+                reason = loses(one, read[name])
+            if reason is not None:
+                raise BadArguments(f"argument {name}: {reason}")
 
     def _check_rounded(self, value: Any, call: Call) -> None:
         """Refuses integers that have become floats of another value."""
@@ -350,6 +385,8 @@ class Arguments:
             return lambda _item: None
         may_round = self._may_round
         read_one = None if one is None else self._values[one.name].read
+        loses_one = None if one is None else self._loses.get(one.name)
+        loses = self._loses_by_place
 
         def quick(item: Any) -> bytes | None:
             try:
@@ -357,13 +394,19 @@ class Arguments:
                     data = encode(item)
                     if shapes.is_null(data, codec):
                         return None
-                    read_one(data, codec)
+                    back = read_one(data, codec)
+                    if loses_one is not None and loses_one(item, back):
+                        return None
                     return None if may_round and holds_long(data, codec) else data
                 if type(item) is not dict:
                     return None
                 data = encode(item)
                 # Refuses what is missing, what is unknown, and what is of another type.
-                by_name(data)  # type: ignore[misc]
+                made = by_name(data)  # type: ignore[misc]
+                if loses:
+                    back = msgspec.structs.astuple(made)
+                    if any(name in item and one(item[name], back[place]) for place, name, one in loses):
+                        return None
                 return None if may_round and holds_long(data, codec) else data
             except Exception:
                 # The other way finds the argument that does not fit.

@@ -13,12 +13,24 @@ from typing import Any
 
 import msgspec
 
-from omniq.codecs import merged_keys
-
 __all__ = ["Check", "check_of", "lost"]
 
 #: Returns the reason, as messages have it, or ``None`` if nothing is lost.
 Check = Callable[[Any, Any], str | None]
+
+
+def merged_keys(given: dict[Any, Any]) -> str:
+    """The reason for a dict of which some keys have become one."""
+    by_text: dict[str, Any] = {}
+    for key in given:
+        text = next(iter(msgspec.to_builtins({key: None}, str_keys=True)))
+        if text in by_text:
+            keys = f"{by_text[text]!r} and {key!r}"
+            break
+        by_text[text] = key
+    else:
+        keys = ", ".join(repr(key) for key in list(given)[:5])
+    return f"it holds a dict whose keys {keys} become one, and an entry would be lost: give all its keys as texts that differ"
 
 
 def check_of(kind: Any) -> Check | None:
