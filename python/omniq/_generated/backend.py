@@ -14,7 +14,7 @@ from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
 from omniq._generated.native_events import NativeEventStorage
 from omniq._generated.native_queue import NativeQueue
 from omniq._generated.native_results import NativeResultStorage
-from omniq._loop import wait
+from omniq._loop import wait, wait_for_runs
 from omniq.backend.parts import Parts
 from omniq.models import (
     Backoff,
@@ -214,7 +214,7 @@ class Backend(Parts):
             TimeoutError: If it has not come in time.
             ConfigError: If results are off.
         """
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return wait_for_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait_sync = wait
 
@@ -234,10 +234,10 @@ class Backend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = wait(waiting.next(many_ids(ids)))
+        found = wait_for_runs(waiting.next(many_ids(ids)))
         while found:
             yield from found
-            found = wait(waiting.next([]))
+            found = wait_for_runs(waiting.next([]))
 
     wait_many_sync = wait_many
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
-from omniq._loop import wait
+from omniq._loop import wait, wait_for_runs
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.models.enums import StatusName
 from omniq.storage.base import ResultStorage
@@ -72,7 +72,7 @@ class NativeResultStorage(ResultStorage):
     get_many_sync = get_many
 
     def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return wait_for_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait_sync = wait
 

@@ -283,7 +283,7 @@ class TaskQueue(WorkerVerbs):
         since: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
-        arguments are those of `list`."""
+        arguments are those of `list`. A queue of OmniQ refuses a call without a filter, unless ``all=True``."""
 
     purge_sync = purge
 

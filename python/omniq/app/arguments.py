@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from omniq._equivalents import option
 from omniq.app import shapes
 from omniq.app.fitting import holds_long, is_rounded
 from omniq.app.options import CallOptions
@@ -102,7 +103,10 @@ class Arguments:
         if unknown:
             words = f"there is no parameter {' and no parameter '.join(unknown)}: {known}"
             options = [name for name in unknown if name in CallOptions.__annotations__]
-            return f"{words}; options go by with_options({options[0]}=…)" if options else words
+            if options:
+                return f"{words}; options go by with_options({options[0]}=…)"
+            equivalents = [f"{words}; if an option was meant: {option(name)}" for name in unknown if option(name)]
+            return f"{equivalents[0]}options go by with_options(…)" if equivalents else words
         if self._rest is None and len(args) > len(self._places):
             return f"too many arguments by position, {len(args)} where at most {len(self._places)} are taken: {known}"
         return ""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_flag, a_text_or_none, an_id_or_text, check_options, several
+from omniq._equivalents import FUNCTION, missing
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.around_enqueue import around, around_sync
@@ -323,6 +324,11 @@ class BaseFunction(Generic[Q, S, P, R]):
     def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
         # A copy with other options has no name in a module.
         return self.app.functions.get(self.name, self)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name, FUNCTION)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
-from omniq._loop import run
+from omniq._loop import await_runs, run
 from omniq.backend.parts import Parts
 from omniq.models import (
     Backoff,
@@ -206,7 +206,7 @@ class AsyncBackend(Parts):
             TimeoutError: If it has not come in time.
             ConfigError: If results are off.
         """
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return await await_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def wait_many(self, ids: Iterable[UUID], timeout: float | timedelta) -> AsyncIterator[TaskResult]:
         """Waits for the results of many tasks, and gives them as they come: each once, those that are there at once.
@@ -224,11 +224,11 @@ class AsyncBackend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = await run(waiting.next(many_ids(ids)))
+        found = await await_runs(waiting.next(many_ids(ids)))
         while found:
             for result in found:
                 yield result
-            found = await run(waiting.next([]))
+            found = await await_runs(waiting.next([]))
 
     async def complete(
         self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _main_guard, _omniq
 from omniq._checks import a_number, a_text, check_options, shown, texts
-from omniq._loop import bridge_of, run
+from omniq._loop import bridge_of, loop_of_worker, run
 from omniq.errors import ConfigError
 from omniq.worker.coroutines import Coroutines
 from omniq.worker.options import WorkerOptions
@@ -109,11 +109,12 @@ class RunningWorker:
 
         If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
-        try:
-            if await self._opened():
-                await self._run(until_idle)
-        finally:
-            await self._lifespan.close()
+        with loop_of_worker(self._loop):
+            try:
+                if await self._opened():
+                    await self._run(until_idle)
+            finally:
+                await self._lifespan.close()
 
     async def _opened(self) -> bool:
         """Makes the values of the worker's scope. Returns false if it was stopped meanwhile."""

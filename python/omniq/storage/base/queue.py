@@ -257,7 +257,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         since: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
-        arguments are those of `list`."""
+        arguments are those of `list`. A queue of OmniQ refuses a call without a filter, unless ``all=True``."""
 
     async def retry_all(
         self,

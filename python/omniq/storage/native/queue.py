@@ -13,6 +13,7 @@ import msgspec
 from omniq import _omniq
 from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import run
+from omniq.errors import InvalidError
 from omniq.models import (
     Cancelled,
     QueueStats,
@@ -246,8 +247,24 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        all: bool = False,
     ) -> int:
-        return await run(self._core.purge(TaskFilter(queue, state, func, error, since)))
+        """Removes all tasks that the filter selects and that are not running, all or none, without results; returns how
+        many. The other arguments are those of `list`.
+
+        Args:
+            all: Whether all tasks of all queues may go: needed if nothing else is given. Default: false.
+
+        Raises:
+            InvalidError: Without a filter and without ``all=True``.
+        """
+        selected = TaskFilter(queue, state, func, error, since)
+        if not a_flag(all, "all") and selected == TaskFilter():
+            raise InvalidError(
+                "purge without a filter would remove every task of all queues that is not running: give a filter, such as"
+                ' queue= or state="dead", or all=True if that is meant'
+            )
+        return await run(self._core.purge(selected))
 
     async def pause(self, queue: str) -> None:
         await run(self._core.pause(a_text(queue, "queue")))

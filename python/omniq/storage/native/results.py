@@ -10,7 +10,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
-from omniq._loop import run
+from omniq._loop import await_runs, run
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.models.enums import StatusName
 from omniq.storage.base import AsyncResultStorage
@@ -66,7 +66,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         return await run(self._core.get_many(many_ids(ids)))
 
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return await await_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete_many(self, ids: Sequence[UUID]) -> int:
         return await run(self._core.delete_many(many_ids(ids)))
