@@ -56,8 +56,8 @@ def wait_for_runs(pending: Pending[T]) -> T:
     Raises:
         BlockingInAsyncError: On the event loop of a worker: its tasks would not run meanwhile.
     """
-    loop = _running_loop()
-    if loop is not None and getattr(loop, "_omniq_workers", 0):
+    loop: Any = _running_loop()
+    if getattr(loop, "_omniq_workers", 0):
         raise BlockingInAsyncError(
             "a blocking call would wait for tasks on the event loop on which a worker runs them, perhaps for ever: await the"
             " async form, such as handle.result() or gather(), or call the blocking one in a thread, by asyncio.to_thread"

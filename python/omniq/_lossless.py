@@ -80,7 +80,7 @@ def _fields(value: Any) -> Iterable[str] | None:
     """The names of the fields of an object of a model class, in their order; ``None`` for other values."""
     kind = type(value)
     if isinstance(value, msgspec.Struct):
-        return kind.__struct_fields__
+        return value.__struct_fields__
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     attributes = getattr(kind, "__attrs_attrs__", None)

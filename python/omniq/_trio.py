@@ -57,6 +57,7 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
     """Awaits it, also if the scope is cancelled."""
     with trio.CancelScope(shield=True):
         return await work
+    raise RuntimeError("a shield does not end what it shields")
 
 
 def bridge_of_run() -> Bridge:

@@ -349,7 +349,9 @@ impl Backend {
     /// Refuses tasks that `enqueue_new` would refuse now.
     fn check_new(&self, py: Python<'_>, tasks: &NewTasks, max_payload: usize) -> PyResult<Pending> {
         let tasks = tasks.0.clone();
-        self.verb(py, move |backend| async move { check_new(&**backend.queue(), &tasks, max_payload).await })
+        self.verb(py, move |backend| async move {
+            check_new(&**backend.queue(), &tasks, max_payload).await.map(|()| Answer::None)
+        })
     }
 
     /// Adds tasks that were converted before.

@@ -26,7 +26,7 @@ use crate::error::to_py;
 use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Slot};
-use crate::transaction::{DatabaseArg, NewTasks, check_new, database_id};
+use crate::transaction::{DatabaseArg, NewTasks, database_id};
 
 /// The content of a queue's slot.
 pub(crate) type AnyQueue = Arc<dyn TaskQueue>;
@@ -133,18 +133,6 @@ impl Queue {
     /// Converts tasks for an enqueue inside the user's transaction.
     fn new_tasks(&self, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<NewTasks> {
         self.converted(&tasks).map(NewTasks)
-    }
-
-    /// Refuses tasks that `enqueue_new` would refuse now.
-    fn check_new(&self, py: Python<'_>, tasks: &NewTasks, max_payload: usize) -> PyResult<Pending> {
-        let tasks = tasks.0.clone();
-        self.verb(py, move |queue| async move { check_new(&*queue, &tasks, max_payload).await })
-    }
-
-    /// Adds tasks that were converted before.
-    fn enqueue_new(&self, py: Python<'_>, tasks: &NewTasks) -> PyResult<Pending> {
-        let tasks = tasks.0.clone();
-        self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
     fn dequeue(

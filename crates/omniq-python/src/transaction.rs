@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use uuid::Uuid;
 
-use crate::answer::Answer;
 use crate::convert::small::{list_of, to_state};
 
 /// Tasks that are to be enqueued with the user's transaction, converted once: at the time of the call.
@@ -25,7 +24,7 @@ impl NewTasks {
 }
 
 /// Refuses tasks that break the limits, and ids that the queue has.
-pub(crate) async fn check_new(queue: &dyn TaskQueue, tasks: &[NewTask], max_payload: usize) -> Result<Answer> {
+pub(crate) async fn check_new(queue: &dyn TaskQueue, tasks: &[NewTask], max_payload: usize) -> Result<()> {
     let mut limits = Limits::default();
     limits.max_payload = max_payload;
     tasks.iter().try_for_each(|task| task.check(&limits))?;
@@ -33,7 +32,7 @@ pub(crate) async fn check_new(queue: &dyn TaskQueue, tasks: &[NewTask], max_payl
     let held = queue.get_many(&ids).await?;
     match held.into_iter().flatten().next() {
         Some(task) => Err(Error::id_in_use(task.id)),
-        None => Ok(Answer::None),
+        None => Ok(()),
     }
 }
 

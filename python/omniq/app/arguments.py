@@ -16,10 +16,11 @@ import msgspec
 
 from omniq._equivalents import option
 from omniq.app import shapes
-from omniq.app.fitting import holds_long, is_rounded
+from omniq.app.fitting import holds_long
+from omniq.app.losses import Losses
 from omniq.app.options import CallOptions
 from omniq.app.signature import Signature, TaskParameter
-from omniq.app.values import ROUNDED, Misfit, Value, reader, writer
+from omniq.app.values import Misfit, Value, reader, writer
 from omniq.codecs import others, why
 from omniq.errors import InvalidError, OmniQError
 
@@ -56,13 +57,7 @@ class Arguments:
         # Whether an argument may be an array or a frame, or an integer that becomes a float.
         self._has_arrays = any(value.arrays for value in self._values.values())
         self._may_round = any(value.may_round for value in self._values.values())
-        # The arguments that may lose something, by name; and those that may be given by place.
-        self._loses = {name: value.loses for name, value in self._values.items() if value.loses is not None}
-        self._loses_by_place = [
-            (place, one.name, self._loses[one.name])
-            for place, one in enumerate(self._places)
-            if one.name in self._loses
-        ]
+        self._losses = Losses(self._values, self._places, self._rest, self._names)
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
         self._by_name_alone = not any(
             parameter.kind in (*_REST, Parameter.POSITIONAL_ONLY) for parameter in self._parameters
@@ -132,10 +127,7 @@ class Arguments:
         if codec in ("json", "msgpack"):
             try:
                 call = self.read(data, codec)
-                if self._loses:
-                    self._check_lost(value, call)
-                if self._may_round and holds_long(data, codec):
-                    self._check_rounded(value, call)
+                self._refuse_losses(value, call, data, codec)
             except BadArguments as error:
                 raise InvalidError(f"task {self.name}: {error}") from None
         return data
@@ -170,40 +162,19 @@ class Arguments:
             whole = [written(names[at] if at < len(names) else rest, given) for at, given in enumerate(value)]
         return shapes.JOIN[codec](whole)
 
-    def _check_lost(self, value: Any, call: Call) -> None:
+    def _refuse_losses(self, value: Any, call: Call, data: bytes, codec: str) -> None:
         """Refuses arguments that would lose something."""
-        args, kwargs = call
-        if not kwargs and self._all_by_place:
-            is_dict = self._one is None and type(value) is dict
-            given = value if self._one is None else (value,)
-            for place, name, loses in self._loses_by_place:
-                if name in given if is_dict else given is not None and place < len(given):
-                    reason = loses(given[name if is_dict else place], args[place] if place < len(args) else None)
-                    if reason is not None:
-                        raise BadArguments(f"argument {name}: {reason}")
-            return
-        given, read = self._by_names(value), self.named(call)
-        if self._names is not None:
-            read = {**read, **read.get(self._names.name, {})}
-        for name, one in given.items():
-            loses = self._loses.get(name if name in self._values else self._names.name)  # type: ignore[union-attr]
-            if loses is None or name not in read:
-                continue
-            if self._rest is not None and name == self._rest.name:
-                reason = next((why for pair in zip(one, read[name], strict=False) if (why := loses(*pair))), None)
+        loss = None
+        if self._losses:
+            if not call[1] and self._all_by_place and (self._one is not None or not isinstance(value, dict)):
+                given = (value,) if self._one is not None else value or ()
+                loss = self._losses.of_places(given, call[0])
             else:
-                reason = loses(one, read[name])
-            if reason is not None:
-                raise BadArguments(f"argument {name}: {reason}")
-
-    def _check_rounded(self, value: Any, call: Call) -> None:
-        """Refuses integers that have become floats of another value."""
-        back = self.named(call)
-        if self._names is not None:
-            back = {**back, **back.get(self._names.name, {})}
-        for name, given in self._by_names(value).items():
-            if name in back and is_rounded(given, back[name]):
-                raise BadArguments(f"argument {name}: {ROUNDED}")
+                loss = self._losses.of_names(self._by_names(value), self.named(call))
+        if loss is None and self._may_round and holds_long(data, codec):
+            loss = self._losses.of_numbers(self._by_names(value), self.named(call))
+        if loss is not None:
+            raise BadArguments(f"argument {loss[0]}: {loss[1]}")
 
     def _by_names(self, value: Any) -> dict[str, Any]:
         """The arguments of a bound call by the names of their parameters."""
@@ -389,8 +360,8 @@ class Arguments:
             return lambda _item: None
         may_round = self._may_round
         read_one = None if one is None else self._values[one.name].read
-        loses_one = None if one is None else self._loses.get(one.name)
-        loses = self._loses_by_place
+        loses_one = None if one is None else self._values[one.name].loses
+        loses = self._losses.by_place
 
         def quick(item: Any) -> bytes | None:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from omniq.app.call_plan import Dependant
@@ -48,7 +48,7 @@ class Lifespan:
         source = need if maker is None else Dependant(maker, scope="worker")
         named = {name: await self._make(one) for name, (one, _) in source.needs.items()}
         args, kwargs = source.signature.assemble(named)
-        value = source.function(*args, **kwargs)
+        value: Any = source.function(*args, **kwargs)
         if type(value).__module__ == "contextlib":
             # The function is decorated with `contextlib.asynccontextmanager` or `contextmanager`.
             value = getattr(value, "gen", value)
@@ -73,7 +73,7 @@ class Lifespan:
 
 
 @contextlib.contextmanager
-def _entered(generator: Generator[Any, None, None]) -> Iterator[Any]:
+def _entered(generator: Any) -> Iterator[Any]:
     try:
         value = next(generator)
     except StopIteration:
@@ -91,7 +91,7 @@ def _entered(generator: Generator[Any, None, None]) -> Iterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def _entered_async(generator: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+async def _entered_async(generator: Any) -> AsyncIterator[Any]:
     try:
         value = await anext(generator)
     except StopAsyncIteration:

@@ -28,10 +28,10 @@ class Surrounded:
         self._lifespans: list[tuple[Callable[..., Any], dict[str, Any] | None]] = []
 
     @overload
-    def middleware(self, function: F, /) -> F: ...
+    def middleware(self, function: F) -> F: ...
     @overload
     def middleware(self) -> Callable[[F], F]: ...
-    def middleware(self, function: Any = None, /) -> Any:
+    def middleware(self, function: Any = None) -> Any:
         """Adds a generator function that surrounds every run. It takes the `Context`; its code before the ``yield``
         runs before the function, and its code after the ``yield`` runs afterwards. The ``yield`` returns the task's
         value, or raises its exception. The first one added is the outermost.
@@ -57,10 +57,10 @@ class Surrounded:
         return function
 
     @overload
-    def enqueue_middleware(self, function: F, /) -> F: ...
+    def enqueue_middleware(self, function: F) -> F: ...
     @overload
     def enqueue_middleware(self) -> Callable[[F], F]: ...
-    def enqueue_middleware(self, function: Any = None, /) -> Any:
+    def enqueue_middleware(self, function: Any = None) -> Any:
         """Adds a generator function that surrounds every enqueue of the application's functions. It takes the `EnqueueCall`;
         its code before the ``yield`` runs before the tasks are written, and its code after the ``yield`` runs
         afterwards, when `EnqueueCall.ids` are there. The first one added is the outermost. It is called once for each
@@ -92,10 +92,10 @@ class Surrounded:
         return function
 
     @overload
-    def lifespan(self, function: F, /) -> F: ...
+    def lifespan(self, function: F) -> F: ...
     @overload
     def lifespan(self) -> Callable[[F], F]: ...
-    def lifespan(self, function: Any = None, /) -> Any:
+    def lifespan(self, function: Any = None) -> Any:
         """Adds a function that surrounds the life of a worker: its value is made once in each process of each worker,
         before the first run, and torn down after the last one.
 

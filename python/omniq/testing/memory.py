@@ -28,20 +28,20 @@ class InMemory:
         self._app, self._max_payload, self._appeared = app, max_payload, appeared
         self._commits = Commits()
 
-    async def enqueue(self, connection: Any, core: _omniq.Backend | _omniq.Queue, tasks: _omniq.NewTasks) -> list[UUID]:
+    async def enqueue(self, connection: Any, tasks: _omniq.NewTasks) -> list[UUID]:
         """Adds the tasks when the connection's transaction is committed; at once if nothing tells of that."""
         tasks, ids = tasks.with_ids()
-        await run(core.check_new(tasks, self._max_payload))
+        await run(self._app._core.check_new(tasks, self._max_payload))
         if not self._commits.after(connection, lambda: self._appear(tasks, ids)):
-            await run(core.enqueue_new(tasks))
+            await run(self._app._core.enqueue_new(tasks))
         return ids
 
-    def enqueue_sync(self, connection: Any, core: _omniq.Backend | _omniq.Queue, tasks: _omniq.NewTasks) -> list[UUID]:
+    def enqueue_sync(self, connection: Any, tasks: _omniq.NewTasks) -> list[UUID]:
         """As `enqueue`, blocking."""
         tasks, ids = tasks.with_ids()
-        wait(core.check_new(tasks, self._max_payload))
+        wait(self._app._core.check_new(tasks, self._max_payload))
         if not self._commits.after(connection, lambda: self._appear(tasks, ids)):
-            wait(core.enqueue_new(tasks))
+            wait(self._app._core.enqueue_new(tasks))
         return ids
 
     def _appear(self, tasks: _omniq.NewTasks, ids: list[UUID]) -> None:

@@ -55,11 +55,11 @@ class InTest(Protocol):
     #: The tasks, results and events.
     memory: Memory
 
-    async def enqueue(self, connection: Any, core: Backend | Queue, tasks: NewTasks) -> list[UUID]:
+    async def enqueue(self, connection: Any, tasks: NewTasks) -> list[UUID]:
         """Adds the tasks when the connection's transaction is committed."""
         ...
 
-    def enqueue_sync(self, connection: Any, core: Backend | Queue, tasks: NewTasks) -> list[UUID]:
+    def enqueue_sync(self, connection: Any, tasks: NewTasks) -> list[UUID]:
         """As `enqueue`, blocking."""
         ...
 
@@ -106,7 +106,7 @@ async def enqueue_in(connection: Any, core: Backend | Queue, tasks: NewTasks, te
     """Enqueues on a connection, as for `execute_in`; in a test in memory, when its transaction is committed."""
     accepted = accept(connection)
     if test is not None:
-        return await test.enqueue(connection, core, tasks)
+        return await test.enqueue(connection, tasks)
     statement = Statement(*await run(core.enqueue_statement(tasks, None)))
     name, done = await _send(connection, accepted, statement)
     if done is None:
@@ -123,7 +123,7 @@ async def enqueue_in(connection: Any, core: Backend | Queue, tasks: NewTasks, te
 def enqueue_in_sync(connection: Any, core: Backend | Queue, tasks: NewTasks, test: InTest | None) -> list[UUID]:
     accepted = blocking(connection)
     if test is not None:
-        return test.enqueue_sync(connection, core, tasks)
+        return test.enqueue_sync(connection, tasks)
     statement = Statement(*wait(core.enqueue_statement(tasks, None)))
     name, done = _send_sync(connection, accepted, statement)
     if done is None:

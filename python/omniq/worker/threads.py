@@ -32,7 +32,8 @@ class Threads:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._count = 0
-        # A thread that was lent to the worker is between two runs, or about to come.
+        # The thread that was lent to the worker, and whether it is between two runs, or about to come.
+        self._lent: int | None = None
         self._is_lent_free = False
         _open.add(self)
 
@@ -58,10 +59,11 @@ class Threads:
 
     def work_here(self) -> None:
         """Takes runs in this thread, which is lent to the worker, until the worker stops."""
-        self._work(is_lent=True)
+        self._lent = threading.get_ident()
+        self._work()
 
-    def _work(self, is_lent: bool = False) -> None:
-        wait, context = self.run_queue.wait, self._context
+    def _work(self) -> None:
+        wait, context, is_lent = self.run_queue.wait, self._context, threading.get_ident() == self._lent
         while True:
             taken = wait(None)
             if taken is None:

@@ -186,13 +186,15 @@ async def test_what_arrow_cannot_keep_is_refused_with_the_codecs_that_could(app:
     ids=str,
 )
 def test_times_of_pandas(value: Any, codec: str) -> None:
-    for kind, given in ((type(value), value), (list[type(value) | None], [value, None])):
+    own: Any = type(value)
+    cases: list[Any] = [(own, value), (list[own | None], [value, None])]
+    for kind, given in cases:
         of_kind = Value(kind)
         back = of_kind.read(of_kind.write(given, codec), codec)
         assert back == given
-        assert type(back[0] if isinstance(back, list) else back) is type(value)
+        assert type(back[0] if isinstance(back, list) else back) is own
     with pytest.raises(CodecError):
-        Value(type(value)).write(5, codec)
+        Value(own).write(5, codec)
 
 
 def test_bytes_that_are_no_stream_are_refused() -> None:

@@ -197,7 +197,7 @@ def test_other_classes() -> None:
             lambda value=value: several.enqueue(name=value),
         ):
             with pytest.raises(InvalidError, match=words):
-                call()  # type: ignore[no-untyped-call]
+                call()
     with pytest.raises(InvalidError, match="a dict with 'extra', which Order has not"):
         order.enqueue({"id": 1, "extra": 2})  # type: ignore[arg-type]
     assert app.backend.queue.count() == 0

@@ -85,7 +85,12 @@ impl MemoryResultStorage {
     pub fn new() -> Self {
         let shared =
             Shared { results: Mutex::default(), notifier: Notifier::new(), location: new_location() };
-        Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default(), clock: Clock::new() }
+        Self {
+            shared: Arc::new(shared),
+            closed: Arc::default(),
+            limits: Limits::default(),
+            clock: Clock::new(),
+        }
     }
 
     /// Another object on the same results, which is closed separately.
