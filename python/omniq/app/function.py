@@ -133,7 +133,13 @@ class BaseFunction(Generic[Q, S, P, R]):
         worker's scope."""
         app = self.app
         return CallPlan(
-            self.function, self.signature, app._middleware, app.dependency_overrides, self._rules(), lasting
+            self.function,
+            self.signature,
+            app._middleware,
+            app.dependency_overrides,
+            self._rules(),
+            lasting,
+            app._test,
         )
 
     def _options(self) -> dict[str, Any]:

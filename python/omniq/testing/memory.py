@@ -44,6 +44,11 @@ class InMemory:
             wait(self._app._core.enqueue_new(tasks))
         return ids
 
+    def after_commit(self, connection: Any, work: Callable[[], None]) -> None:
+        """Calls `work` when the connection's transaction is committed; at once if nothing tells of that."""
+        if not self._commits.after(connection, work):
+            work()
+
     def _appear(self, tasks: _omniq.NewTasks, ids: list[UUID]) -> None:
         self._app._core.enqueue_new(tasks).wait()
         self._appeared(ids)

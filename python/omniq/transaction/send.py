@@ -63,6 +63,10 @@ class InTest(Protocol):
         """As `enqueue`, blocking."""
         ...
 
+    def after_commit(self, connection: Any, work: Callable[[], None]) -> None:
+        """Calls `work` when the connection's transaction is committed."""
+        ...
+
 
 async def is_inside(connection: Any, test: InTest | None) -> bool:
     """Whether a call goes to the user's connection. Not if there is none, and not in a test: then the connection is only

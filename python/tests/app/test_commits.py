@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from omniq import AsyncOmniQ, DuplicateError, InvalidError, OmniQ, TaskFailed
+from omniq import AsyncOmniQ, Context, DuplicateError, InvalidError, OmniQ, TaskFailed
 from omniq.testing import assert_enqueued, eager, in_memory
 
 pytestmark = pytest.mark.anyio
@@ -139,6 +139,29 @@ def test_a_connection(engine: sqlalchemy.Engine) -> None:
             connection.commit()
         connection.rollback()
         assert names() == []
+
+
+def test_completion_in_a_transaction(engine: sqlalchemy.Engine) -> None:
+    own = OmniQ()
+
+    @own.task(max_retries=0)
+    def pay(context: Context, how: str) -> str:
+        with Session(engine) as session:
+            session.execute(sqlalchemy.text("insert into orders values (:how)"), {"how": how})
+            context.complete(how, connection=session)
+            if how != "rolled back":
+                session.commit()
+        if how == "raises":
+            raise ValueError(how)
+        return "ignored"
+
+    with eager(own):
+        assert pay.enqueue("returns").result(1) == "returns"
+        assert pay.enqueue("raises").result(1) == "raises"
+        with pytest.raises(TaskFailed, match="completed its task was not committed"):
+            pay.enqueue("rolled back")
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("select count(*) from orders")).scalar() == 2
 
 
 def test_drivers_without_news_of_commits(url: str) -> None:
