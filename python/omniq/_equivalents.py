@@ -25,7 +25,6 @@ OPTIONS = {
     "retry_jitter": "the jitter of backoff=",
     "retry_kwargs": "max_retries= and backoff=",
     "retry_policy": "nothing: an enqueue that returns is durable",
-    "retries": "max_retries=",
     "routing_key": "queue=",
     "serializer": "codec=",
     "soft_time_limit": "soft_timeout=",

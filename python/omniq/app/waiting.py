@@ -172,8 +172,10 @@ def _given(handles: tuple[Any, ...]) -> list[Any]:
     """The handles, after a check that one wait can serve them."""
     given: list[Any] = []
     for one in handles:
-        is_one = isinstance(one, BaseHandle) or is_coroutine(one)
-        given.extend([one] if is_one else several(one, "handles", "handles"))
+        if isinstance(one, BaseHandle) or is_coroutine(one):
+            given.append(one)
+        else:
+            given.extend(several(one, "handles", "handles"))
     coroutines = [place for place, one in enumerate(given) if is_coroutine(one)]
     if coroutines:
         for place in coroutines:
