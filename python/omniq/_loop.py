@@ -85,7 +85,35 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     _spawned.add(task)
     task.add_done_callback(_spawned.discard)
-    return await asyncio.shield(task)
+    anyio: Any = sys.modules.get("anyio")
+    if anyio is None:
+        return await asyncio.shield(task)
+    # A scope of AnyIO cancels each wait anew, but for those in this one.
+    with anyio.CancelScope(shield=True):
+        return await asyncio.shield(task)
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits it to its end. A cancel that comes meanwhile is raised by the next wait."""
+    if _running_loop() is None:
+        return await shielded(work)
+    inner = asyncio.ensure_future(work)
+    try:
+        return await shielded(_awaited(inner))
+    except asyncio.CancelledError as error:
+        if inner.cancelled():
+            raise
+        await asyncio.wait({inner})
+        task = asyncio.current_task()
+        assert task is not None
+        if sys.version_info >= (3, 11):
+            task.uncancel()
+        task.cancel(*error.args)
+        return inner.result()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
 
 
 def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:

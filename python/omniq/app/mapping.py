@@ -224,7 +224,7 @@ def _mapping(
 def _enqueued(
     app: BaseApp, function: BaseFunction[..., Any, ..., Any], calls: list[Any], work: Collected, options: Options
 ) -> Steps[None]:
-    ids = yield Enqueue(function, calls, len(work.values))
+    ids = yield Enqueue(function, calls, len(work.values), options.cancels_rest)
     work.add(BaseHandle(function, id) for id in ids)
     if app._eager is not None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from omniq._loop import run, shielded, wait_for_runs
+from omniq._loop import run, shielded, wait_for_runs, whole
 from omniq._omniq import Pending
 from omniq.app.callables import is_coroutine
 from omniq.errors import ConfigError
@@ -30,6 +30,8 @@ class Enqueue(NamedTuple):
     calls: list[Any]
     #: The number of the first call in messages.
     first: int
+    #: Whether a cancel waits for its end, so that the ids are known.
+    is_whole: bool
 
 
 class Enqueued(NamedTuple):
@@ -86,7 +88,8 @@ async def awaited(steps: Steps[T]) -> T:
         try:
             error = None
             if isinstance(step, Enqueue):
-                answer = await step.function._ids(step.calls, step.first)
+                made = step.function._ids(step.calls, step.first)
+                answer = await (whole(made) if step.is_whole else made)
             elif isinstance(step, Enqueued):
                 await step.app._enqueued(step.ids)
             elif isinstance(step, Anyway):

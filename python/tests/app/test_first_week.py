@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -153,10 +154,31 @@ async def test_cancel_rest_when_the_waiter_is_cancelled(app: AsyncOmniQ) -> None
         await gather(handles, cancel_rest=True)
     assert scope.cancelled_caught
     assert [await handle.status() for handle in handles] == [TaskState.CANCELLED] * 2
-    with anyio.move_on_after(0.05) as scope:
-        await app.map(delayed, [1, 2], cancel_rest=True)
-    assert scope.cancelled_caught
-    assert await app.backend.queue.count() == 0
+    for wait in (0.05, 0.0):
+        # Also within the enqueue itself: it comes to its end, and its tasks are cancelled.
+        with anyio.move_on_after(wait) as scope:
+            await app.map(delayed, [1, 2], cancel_rest=True)
+        assert scope.cancelled_caught
+        assert await app.backend.queue.count() == 0
+
+
+async def test_cancel_rest_after_a_cancel_by_asyncio(url: str) -> None:
+    app = AsyncOmniQ(url)
+
+    @app.task
+    async def later(n: int) -> None: ...
+
+    delayed = later.with_options(delay=3600)
+    async with app:
+        for wait in (0.1, 0.0, 0.001):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(app.map(delayed, range(100), cancel_rest=True), wait)
+            assert await app.backend.queue.count() == 0
+            if sys.version_info >= (3, 11):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await app.map(delayed, range(100), cancel_rest=True)
+                assert await app.backend.queue.count() == 0
 
 
 async def test_blocking_waits_on_the_loop_of_a_worker(app: AsyncOmniQ) -> None:

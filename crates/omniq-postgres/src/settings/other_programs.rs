@@ -9,17 +9,15 @@ use super::{DatabaseUrl, libpq, parameters};
 
 /// The database, if the environment names one. Errors: `is_config` for an address that cannot be used, naming the variable and the remedy.
 pub(super) fn database(variables: &Variables) -> Result<Option<DatabaseUrl>> {
-    if let Some(text) = environment::text(variables, VARIABLE)? {
-        if DatabaseUrl::is_address(text) {
-            let url = read(text).map_err(|error| {
-                Error::config(format!(
-                    "{VARIABLE}: {}; if other programs need it as it is, set OMNIQ_URL, which is read first",
-                    error.message()
-                ))
-            })?;
-            tracing::info!("the database is that of {VARIABLE}: {url}");
-            return Ok(Some(url));
-        }
+    if let Some(text) = environment::text(variables, VARIABLE)?.filter(|text| DatabaseUrl::is_address(text)) {
+        let url = read(text).map_err(|error| {
+            Error::config(format!(
+                "{VARIABLE}: {}; if other programs need it as it is, set OMNIQ_URL, which is read first",
+                error.message()
+            ))
+        })?;
+        tracing::info!("the database is that of {VARIABLE}: {url}");
+        return Ok(Some(url));
     }
     if let Some(words) = passed_over(variables) {
         tracing::info!("{words}");
