@@ -8,6 +8,7 @@ for parts that cannot lose anything.
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,7 +53,10 @@ def lost(given: Any, back: Any) -> str | None:
     except Exception:
         # For example arrays, whose comparison is none of the whole.
         pass
-    return _lost(given, back)
+    try:
+        return _lost(given, back)
+    except RecursionError:
+        return "it is nested too deep: make it flatter"
 
 
 def _lost(given: Any, back: Any) -> str | None:
@@ -87,11 +91,17 @@ def _fields(value: Any) -> Iterable[str] | None:
     return None if attributes is None else [one.name for one in attributes]
 
 
+def _class_of(node: Any) -> type:
+    """The class of a node, without type arguments."""
+    made: type = typing.get_origin(node.cls) or node.cls
+    return made
+
+
 def _is_model(value: Any) -> bool:
     return _fields(value) is not None or hasattr(type(value), "model_dump") or hasattr(type(value), "_fields")
 
 
-def _check(node: Any, seen: dict[type, list[Check | None]]) -> Check | None:
+def _check(node: Any, seen: dict[Any, list[Check | None]]) -> Check | None:
     from msgspec import inspect
 
     if isinstance(node, inspect.AnyType):
@@ -107,7 +117,7 @@ def _check(node: Any, seen: dict[type, list[Check | None]]) -> Check | None:
     if isinstance(node, inspect.DataclassType | inspect.StructType | inspect.TypedDictType | inspect.NamedTupleType):
         return _of_model(node, seen)
     if isinstance(node, inspect.CustomType) and hasattr(node.cls, "model_dump"):
-        return _of_class(node.cls)
+        return _of_class(_class_of(node))
     return None
 
 
@@ -140,7 +150,7 @@ def _of_places(places: list[Check | None]) -> Check | None:
     return check
 
 
-def _of_dict(node: Any, seen: dict[type, list[Check | None]]) -> Check:
+def _of_dict(node: Any, seen: dict[Any, list[Check | None]]) -> Check:
     from msgspec import inspect
 
     item = _check(node.value_type, seen)
@@ -179,16 +189,16 @@ def _another(given: Any, cls: type) -> str:
     )
 
 
-def _of_model(node: Any, seen: dict[type, list[Check | None]]) -> Check:
+def _of_model(node: Any, seen: dict[Any, list[Check | None]]) -> Check:
     from msgspec import inspect
 
-    cls: type = node.cls
-    if cls in seen:
+    cls = _class_of(node)
+    if node.cls in seen:
         # It refers to itself: the check is known later.
-        later = seen[cls]
+        later = seen[node.cls]
         return lambda given, back: None if later[0] is None else later[0](given, back)
     cell: list[Check | None] = [None]
-    seen[cls] = cell
+    seen[node.cls] = cell
     fields = [(one.name, getattr(one, "encode_name", one.name), _check(one.type, seen)) for one in node.fields]
     checks = [(name, written, one) for name, written, one in fields if one is not None]
     names = {written for _, written, _ in fields}
@@ -222,11 +232,11 @@ def _of_model(node: Any, seen: dict[type, list[Check | None]]) -> Check:
     return check
 
 
-def _of_union(node: Any, seen: dict[type, list[Check | None]]) -> Check | None:
+def _of_union(node: Any, seen: dict[Any, list[Check | None]]) -> Check | None:
     checks = [(one, found) for one in node.types if (found := _check(one, seen)) is not None]
     if not checks:
         return None
-    by_class = {one.cls: found for one, found in checks if hasattr(one, "cls")}
+    by_class = {_class_of(one): found for one, found in checks if hasattr(one, "cls")}
 
     def check(given: Any, back: Any) -> str | None:
         found = by_class.get(type(given))

@@ -82,8 +82,9 @@ def is_at_work() -> bool:
 
 def drain(app: BaseApp) -> None:
     """Runs a worker until nothing is left to claim, on an event loop in a thread of its own: one may run in this thread,
-    and waits. ``def`` tasks run in this thread, where they see what belongs to it, such as the connection of Django that
-    has the transaction of a test."""
+    and waits. ``def`` tasks run in this thread, unless a loop runs in it: so they see what belongs to it, such as the
+    connection of Django that has the transaction of a test."""
+    is_lent = asyncio._get_running_loop() is None
     begun: Future[RunningWorker] = Future()
 
     async def work() -> None:
@@ -92,7 +93,8 @@ def drain(app: BaseApp) -> None:
         except BaseException as error:
             begun.set_exception(error)
             return
-        running.expect_thread()
+        if is_lent:
+            running.expect_thread()
         begun.set_result(running)
         try:
             await running.until_stopped(until_idle=True)
@@ -114,7 +116,9 @@ def drain(app: BaseApp) -> None:
     ident = threading.get_ident()
     _at_work.add(ident)
     try:
-        begun.result().work_here()
+        running = begun.result()
+        if is_lent:
+            running.work_here()
     finally:
         _at_work.discard(ident)
         thread.join()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, time, timezone
 from enum import Enum
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 from uuid import UUID
 
+import attrs
 import msgspec
 import pydantic
 import pytest
@@ -21,6 +22,7 @@ from omniq.models import TaskEvent
 from omniq.testing import in_memory
 
 app = OmniQ(events="memory")
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,6 +46,21 @@ class Larger(Order):
 class Tree:
     name: str
     children: list[Tree] = field(default_factory=list)
+
+
+@dataclass
+class Box(Generic[T]):
+    value: T
+
+
+@attrs.define
+class Attrs:
+    id: int
+
+
+@attrs.define
+class LargerAttrs(Attrs):
+    extra: int = 1
 
 
 class Struct(msgspec.Struct):
@@ -221,6 +238,12 @@ def fits(kind: Any, value: Any) -> bool:
 def test_all_kinds_of_classes() -> None:
     assert fits(Tree, Tree("a", [Tree("b", [Tree("c")])]))
     assert not fits(Tree, {"name": "a", "children": [{"name": "b", "lost": 1}]})
+    assert fits(Box[int], Box(1))
+    assert fits(list[Box[int] | None], [Box(1), None])
+    assert not fits(Box[int], {"value": 1, "lost": 1})
+    assert not fits(Box[Box[int]], {"value": {"value": 1, "lost": 1}})
+    assert fits(Attrs, Attrs(1))
+    assert not fits(Attrs, LargerAttrs(1))
     assert fits(Struct, Struct(1))
     assert not fits(Struct, LargerStruct(1))
     assert not fits(list[Struct | None], [None, LargerStruct(1)])
