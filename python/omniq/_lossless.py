@@ -125,9 +125,12 @@ def _of_items(item: Check | None) -> Check | None:
     if item is None:
         return None
 
+    # Objects of this class have lost nothing.
+    whole = getattr(item, "whole", None)
+
     def check(given: Any, back: Any) -> str | None:
         if isinstance(given, list | tuple) and isinstance(back, list | tuple):
-            return _first(item, given, back)
+            return None if whole is not None and {*map(type, given)} == {whole} else _first(item, given, back)
         # The items of sets come in another order. They are hashable, so they hold no dicts.
         return _first(item, given, given) if isinstance(given, set | frozenset) else None
 
@@ -162,7 +165,7 @@ def _of_dict(node: Any, seen: dict[Any, list[Check | None]]) -> Check:
             return None
         if len(given) != len(back):
             return merged_keys(given)
-        if may_be_text:
+        if may_be_text and {*map(type, given)} != {str}:
             for key in given:
                 if type(key) is not str and isinstance(key, int | float) and key not in back:
                     return (
@@ -229,6 +232,8 @@ def _of_model(node: Any, seen: dict[Any, list[Check | None]]) -> Check:
         return _another(given, cls) if not is_dict and _is_model(given) else None
 
     cell[0] = check
+    if not checks:
+        vars(check)["whole"] = None if is_dict else cls
     return check
 
 
