@@ -37,6 +37,8 @@ def twin_of(source: str, name: str) -> str:
     """The blocking form of an async module."""
     verbs = re.findall(r"^    async def ([a-z]\w*)\(", source, re.M)
     text = source.replace("await run(", "wait(").replace("import run\n", "import wait\n")
+    text = text.replace("await await_runs(", "wait_for_runs(")
+    text = text.replace("import await_runs, run\n", "import wait, wait_for_runs\n")
     # The functions of `omniq.transaction` have their blocking forms beside them.
     imported = re.search(r"^from omniq\.transaction import (.*)$", text, re.M)
     if imported is not None:

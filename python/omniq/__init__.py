@@ -7,7 +7,9 @@ database, in another one, in memory, or in a custom storage. Each async class ha
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
+from omniq._equivalents import MODULE
 from omniq._generated.backend import Backend
 from omniq._omniq import __version__, after_fork
 from omniq.app import (
@@ -112,3 +114,12 @@ __all__ = [
 ]
 
 os.register_at_fork(after_in_child=after_fork)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        found = MODULE.get(name)
+        if found is not None:
+            # No `AttributeError`: `from omniq import …` would leave its text out.
+            raise ImportError(f"omniq has no {name}: its equivalent is {found}", name=__name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from omniq._elsewhere import option_here
+from omniq._equivalents import option
 from omniq.errors import ConfigError, InvalidError, OmniQError
 
 T = TypeVar("T")
@@ -65,9 +65,7 @@ def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> Non
     for name in given:
         if name not in names:
             meant = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"{meant[0]} was meant, perhaps; " if meant else ""
-            if here := option_here(name, names):
-                hint = f"here it is {here}; "
+            hint = option(name) or (f"{meant[0]} was meant, perhaps; " if meant else "")
             raise ConfigError(f"{owner} has no option {name}: {hint}known are {', '.join(names)}")
 
 

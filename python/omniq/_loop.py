@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from omniq._omniq import Bridge
+from omniq.errors import BlockingInAsyncError
 
 if TYPE_CHECKING:
     from omniq._omniq import Pending
@@ -39,9 +41,79 @@ async def run(pending: Pending[T]) -> T:
         raise
 
 
+#: As `run`, for a call that waits until tasks have ended. Its blocking form is `wait_for_runs`.
+await_runs = run
+
+
 def wait(pending: Pending[T]) -> T:
     """Blocks this thread, without the GIL, until the call is done."""
     return pending.wait()
+
+
+def wait_for_runs(pending: Pending[T]) -> T:
+    """As `wait`, for a call that waits until tasks have ended.
+
+    Raises:
+        BlockingInAsyncError: On the event loop of a worker: its tasks would not run meanwhile.
+    """
+    loop: Any = _running_loop()
+    if getattr(loop, "_omniq_workers", 0):
+        raise BlockingInAsyncError(
+            "a blocking call would wait for tasks on the event loop on which a worker runs them, perhaps for ever: await the"
+            " async form, such as handle.result() or gather(), or call the blocking one in a thread, by asyncio.to_thread"
+        )
+    return pending.wait()
+
+
+@contextmanager
+def loop_of_worker(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Marks a loop as one on which a worker runs tasks."""
+    marked: Any = loop
+    marked._omniq_workers = getattr(loop, "_omniq_workers", 0) + 1
+    try:
+        yield
+    finally:
+        marked._omniq_workers -= 1
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits it, also if this task is cancelled, or was cancelled before."""
+    if _running_loop() is None:
+        from omniq import _trio
+
+        return await _trio.shielded(work)
+    task = asyncio.ensure_future(work)
+    _spawned.add(task)
+    task.add_done_callback(_spawned.discard)
+    anyio: Any = sys.modules.get("anyio")
+    if anyio is None:
+        return await asyncio.shield(task)
+    # A scope of AnyIO cancels each wait anew, but for those in this one.
+    with anyio.CancelScope(shield=True):
+        return await asyncio.shield(task)
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits it to its end. A cancel that comes meanwhile is raised by the next wait."""
+    if _running_loop() is None:
+        return await shielded(work)
+    inner = asyncio.ensure_future(work)
+    try:
+        return await shielded(_awaited(inner))
+    except asyncio.CancelledError as error:
+        if inner.cancelled():
+            raise
+        await asyncio.wait({inner})
+        task = asyncio.current_task()
+        assert task is not None
+        if sys.version_info >= (3, 11):
+            task.uncancel()
+        task.cancel(*error.args)
+        return inner.result()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
 
 
 def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
@@ -74,7 +146,7 @@ def current_bridge() -> Bridge | None:
 
 
 # Strong references, because the loop holds its tasks weakly.
-_spawned: set[asyncio.Task[None]] = set()
+_spawned: set[asyncio.Task[Any]] = set()
 
 
 def spawn(work: Awaitable[Any], done: Callable[[Any, BaseException | None], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
@@ -51,6 +51,13 @@ async def run(pending: Pending[T]) -> T:
 
     bridge_of_run().start(pending, waiter)
     return await trio.lowlevel.wait_task_rescheduled(give_up)  # type: ignore[no-any-return]
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits it, also if the scope is cancelled."""
+    with trio.CancelScope(shield=True):
+        return await work
+    raise RuntimeError("a shield does not end what it shields")
 
 
 def bridge_of_run() -> Bridge:

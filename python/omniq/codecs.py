@@ -26,6 +26,7 @@ import msgspec
 
 from omniq import _hooks
 from omniq._checks import shown
+from omniq._lossless import lost
 from omniq._texts import text_of
 from omniq.errors import CodecError, OmniQError
 
@@ -35,11 +36,10 @@ __all__ = ["decode", "encode", "register"]
 #: How deep metadata and event data may be nested: the depth that all their readers support.
 _LEVELS = 127
 _LONG = re.compile(rb"\d{19}")
-#: The end of a time, with an offset from UTC or not. Most values have none, and this pattern, which begins with a plain
-#: character, says so in a third of the time of the next one.
-_TIME = re.compile(rb":\d\d\"")
-#: The end of a time with an offset from UTC.
-_OFFSET = re.compile(rb"\d[+-]\d\d:\d\d\"")
+#: The end of a time in JSON that is not in UTC: one without an offset, or with another one.
+_TIME = re.compile(rb":\d\d(?:\.\d+)?\"")
+#: A time in msgpack, which is written as a text if it has no offset.
+_NAIVE = re.compile(rb":\d\d:\d\d")
 
 
 def encode_json(value: Any) -> bytes:
@@ -54,6 +54,9 @@ def encode_json(value: Any) -> bytes:
     except RecursionError:
         raise ValueError(f"it is nested deeper than {_LEVELS} levels, or holds itself: make it flatter") from None
     unchanged(data, value, _hooks.write, "leave it out, or give a text")
+    reason = lost(value, msgspec.json.decode(data)) if data != b"{}" else None
+    if reason is not None:
+        raise ValueError(reason)
     if data.count(b"[") + data.count(b"{") > _LEVELS or _LONG.search(data):
         _check_plain(msgspec.json.decode(data), _LEVELS)
     return data
@@ -91,32 +94,48 @@ def unchanged(data: bytes, value: Any, hook: Callable[[Any], Any], remedy: str =
         remedy: The remedy that the error names.
 
     Raises:
-        ValueError: For NaN and infinities, and for times whose offset from UTC has seconds.
+        ValueError: For NaN and infinities, for times whose offset from UTC has seconds, and for those without an offset
+            that have a fold.
     """
     # The encoder writes NaN and infinities as null.
     if value is not None and b"null" in data:
         _check_finite(msgspec.to_builtins(value, enc_hook=hook), remedy)
-    # The encoder writes offsets in whole minutes.
-    if _TIME.search(data) and _OFFSET.search(data):
-        _check_offsets(msgspec.to_builtins(value, enc_hook=hook, builtin_types=(datetime, time)))
+    # The encoder writes offsets in whole minutes, and no fold.
+    if _TIME.search(data):
+        _check_times(msgspec.to_builtins(value, enc_hook=hook, builtin_types=(datetime, time)))
     return data
 
 
-def _check_offsets(value: Any) -> None:
+def _msgpack(value: Any) -> bytes:
+    data = _encode_msgpack(value)
+    if _NAIVE.search(data):
+        _check_times(msgspec.to_builtins(value, enc_hook=_hooks.write, builtin_types=(datetime, time, bytes)), False)
+    return data
+
+
+def _check_times(value: Any, are_offsets_short: bool = True) -> None:
+    """Refuses times that lose something. `are_offsets_short`: offsets are written in whole minutes."""
     if isinstance(value, datetime | time):
         distance = value.utcoffset()
-        if distance is not None and distance % timedelta(minutes=1):
+        if distance is None:
+            if value.fold:
+                raise ValueError(
+                    f"it holds the time {value} with fold=1 and without a time zone, and the fold would be lost: give it"
+                    " with a time zone, or by value.replace(fold=0)"
+                )
+        elif are_offsets_short and distance % timedelta(minutes=1):
             raise ValueError(
                 f"it holds the time {value}, whose distance from UTC has seconds, which JSON does not keep: "
                 f"give it in UTC, by value.astimezone(timezone.utc)"
             )
     elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_offsets(key)
-            _check_offsets(one)
+        for one in (*value, *value.values()):
+            if type(one) not in PLAIN:
+                _check_times(one, are_offsets_short)
     elif isinstance(value, list | tuple | set | frozenset):
         for one in value:
-            _check_offsets(one)
+            if type(one) not in PLAIN:
+                _check_times(one, are_offsets_short)
 
 
 def _check_finite(value: Any, remedy: str) -> None:
@@ -132,6 +151,7 @@ def _check_finite(value: Any, remedy: str) -> None:
 
 
 _encode_json = msgspec.json.Encoder(enc_hook=_hooks.write).encode
+_encode_msgpack = msgspec.msgpack.Encoder(enc_hook=_hooks.write).encode
 
 
 class _Codec(NamedTuple):
@@ -155,7 +175,7 @@ def _dill() -> Any:
 
 _CODECS: dict[str, _Codec] = {
     "json": _Codec(lambda value: unchanged(_encode_json(value), value, _hooks.write), msgspec.json.Decoder().decode),
-    "msgpack": _Codec(msgspec.msgpack.Encoder(enc_hook=_hooks.write).encode, msgspec.msgpack.Decoder().decode),
+    "msgpack": _Codec(_msgpack, msgspec.msgpack.Decoder().decode),
     "raw": _Codec(_raw, bytes),
     "pickle": _Codec(lambda value: pickle.dumps(value, protocol=4), pickle.loads),
     "dill": _Codec(lambda value: _dill().dumps(value), lambda data: _dill().loads(data)),
@@ -164,6 +184,8 @@ _BY_TYPE: dict[str, Callable[[bytes, Any], Any]] = {
     "json": lambda data, type: msgspec.json.decode(data, type=type, dec_hook=_hooks.read),
     "msgpack": lambda data, type: msgspec.msgpack.decode(data, type=type, dec_hook=_hooks.read),
 }
+#: The types of values that hold no other values.
+PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 _UNTRUSTED = frozenset(("pickle", "dill"))
 _OWN = re.compile(r"x-[a-z0-9_-]{1,30}")
 
@@ -266,7 +288,12 @@ def encode(value: Any, codec: str = "json", allow_pickle: bool = False) -> bytes
     """
     found = _find(codec, allow_pickle)
     try:
-        return found.encode(value)
+        data = found.encode(value)
+        if codec in _BY_TYPE and type(value) not in PLAIN:
+            reason = lost(value, found.decode(data))
+            if reason is not None:
+                raise ValueError(reason)
+        return data
     except OmniQError:
         raise
     except Exception as error:

@@ -196,15 +196,19 @@ class ListEvents(AsyncEventStorage):
         self.closed = True
 
 
+#: What a verb of another queue asks for besides: whoever has called this one has decided it.
+_BESIDES: dict[str, dict[str, Any]] = {"purge": {"all": True}, "purge_sync": {"all": True}}
+
+
 def _forwarded(name: str) -> Any:
     async def verb(self: Any, *args: Any, **named: Any) -> Any:
-        return await getattr(self.inner, name)(*args, **named)
+        return await getattr(self.inner, name)(*args, **named, **_BESIDES.get(name, {}))
 
     return verb
 
 
 def _forwarded_blocking(name: str) -> Any:
-    return lambda self, *args, **named: getattr(self.inner, name)(*args, **named)
+    return lambda self, *args, **named: getattr(self.inner, name)(*args, **named, **_BESIDES.get(name, {}))
 
 
 class _Inner:

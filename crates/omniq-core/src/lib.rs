@@ -38,7 +38,7 @@ pub use handler::{
 };
 pub use lease::{Lease, LeaseState};
 pub use logging::LoggedErrors;
-pub use memory::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+pub use memory::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage};
 pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;

@@ -22,12 +22,13 @@ use crate::convert::task::TaskArg;
 use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::events::Events;
+use crate::memory::Memory;
 use crate::pending::Pending;
 use crate::queue::{Queue, batch_of, mode_of};
 use crate::results::Results;
 use crate::settings::Settings;
-use crate::slot::{Opening, Slot};
-use crate::transaction::{DatabaseArg, NewTasks, database_id};
+use crate::slot::{MEMORY, Opening, Slot};
+use crate::transaction::{DatabaseArg, NewTasks, check_new, database_id};
 use crate::wait_many::WaitMany;
 
 /// A backend. Every verb returns a `Pending`.
@@ -49,16 +50,6 @@ impl Backend {
     {
         let backend = self.slot.get(py).map_err(|error| to_py(py, error))?;
         Ok(Pending::new(self.convert, async move { verb(backend.await?).await }))
-    }
-
-    pub(crate) fn enqueue_statement_of(
-        &self,
-        py: Python<'_>,
-        tasks: Vec<NewTask>,
-        stale: Option<DatabaseArg>,
-    ) -> PyResult<Pending> {
-        let stale = stale.map(database_id);
-        self.verb(py, |backend| async move { statement(backend.enqueue_statement(tasks, stale).await) })
     }
 
     fn converted(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
@@ -167,13 +158,14 @@ pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
     })
 }
 
-/// Removes the schema of these settings with all tasks, results and events in it. Returns false, and removes nothing,
-/// if other transactions hold its tables for longer than `patience`.
+/// Removes the schema of these settings with all tasks, results and events in it. If other transactions hold its tables for
+/// longer than `patience`, it removes nothing, and returns who they are.
 #[pyfunction]
 pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
     let settings = settings.0.clone();
     Pending::new(PLAIN, async move {
-        omniq::migrate::drop_schema_unless_held(&settings, patience.0).await.map(Answer::Bool)
+        let held = omniq::migrate::drop_schema_unless_held(&settings, patience.0).await?;
+        Ok(held.map_or(Answer::None, |holders| Answer::Text(holders.join("; "))))
     })
 }
 
@@ -222,6 +214,13 @@ impl Backend {
         let server = Some(server_of(programs));
         let given = Given { queue, results, events, server };
         let slot = Slot::new(move |py| given.open(py, &settings));
+        Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
+    }
+
+    /// A backend on what a test keeps in memory, of which there may be several, one after the other.
+    #[staticmethod]
+    fn in_memory(settings: &Bound<'_, Settings>, codec: &str, allow_pickle: bool, memory: &Memory) -> Self {
+        let slot = Slot::given(memory.open(settings.get()), MEMORY);
         Self { slot, convert: Convert { allow_pickle }, codec: codec.into() }
     }
 
@@ -315,7 +314,8 @@ impl Backend {
         tasks: &NewTasks,
         stale: Option<DatabaseArg>,
     ) -> PyResult<Pending> {
-        self.enqueue_statement_of(py, tasks.0.clone(), stale)
+        let (tasks, stale) = (tasks.0.clone(), stale.map(database_id));
+        self.verb(py, |backend| async move { statement(backend.enqueue_statement(tasks, stale).await) })
     }
 
     fn complete_statement(
@@ -344,6 +344,20 @@ impl Backend {
     /// Converts tasks for an enqueue inside the user's transaction.
     fn new_tasks(&self, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<NewTasks> {
         self.converted(&tasks).map(NewTasks)
+    }
+
+    /// Refuses tasks that `enqueue_new` would refuse now.
+    fn check_new(&self, py: Python<'_>, tasks: &NewTasks, max_payload: usize) -> PyResult<Pending> {
+        let tasks = tasks.0.clone();
+        self.verb(py, move |backend| async move {
+            check_new(&**backend.queue(), &tasks, max_payload).await.map(|()| Answer::None)
+        })
+    }
+
+    /// Adds tasks that were converted before.
+    fn enqueue_new(&self, py: Python<'_>, tasks: &NewTasks) -> PyResult<Pending> {
+        let tasks = tasks.0.clone();
+        self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
     /// Opens all parts, unless they are open.

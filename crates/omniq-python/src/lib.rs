@@ -12,6 +12,7 @@ mod custom;
 mod error;
 mod events;
 mod logging;
+mod memory;
 mod pending;
 mod queue;
 mod results;
@@ -45,6 +46,8 @@ mod _omniq {
     use crate::events::Events;
     #[pymodule_export]
     use crate::logging::{log_fileno, log_level, log_level_from_env, set_log_level, take_log_records};
+    #[pymodule_export]
+    use crate::memory::Memory;
     #[pymodule_export]
     use crate::pending::Pending;
     #[pymodule_export]

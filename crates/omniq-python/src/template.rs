@@ -9,7 +9,7 @@ use crate::backend::Backend;
 use crate::convert::new_task::from_new_task;
 use crate::error::to_py;
 use crate::pending::Pending;
-use crate::transaction::DatabaseArg;
+use crate::transaction::NewTasks;
 
 /// Made from an `omniq.models.NewTask`, whose arguments are ignored.
 #[pyclass(frozen, module = "omniq._omniq")]
@@ -48,16 +48,9 @@ impl Template {
         backend.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
     }
 
-    /// The statement that adds a task for each of these arguments in the user's transaction; as of the backend.
-    fn enqueue_statement(
-        &self,
-        py: Python<'_>,
-        backend: &Backend,
-        arguments: Vec<Bound<'_, PyBytes>>,
-        stale: Option<DatabaseArg>,
-    ) -> PyResult<Pending> {
-        let tasks = arguments.iter().map(|arguments| self.with(arguments)).collect();
-        backend.enqueue_statement_of(py, tasks, stale)
+    /// A task for each of these arguments, to be enqueued with a transaction of the user.
+    fn new_tasks(&self, arguments: Vec<Bound<'_, PyBytes>>) -> NewTasks {
+        NewTasks(arguments.iter().map(|arguments| self.with(arguments)).collect())
     }
 
     /// Adds a task for each of these arguments, all or none.

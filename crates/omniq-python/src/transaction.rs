@@ -1,16 +1,40 @@
 //! Statements for transactions of the user, which Python sends on the user's connection.
 
 use omniq::port::{DatabaseId, TransactionStatement};
-use omniq::{NewTask, TaskId, TaskState};
+use omniq::{Error, Limits, NewTask, Result, TaskId, TaskQueue, TaskState};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+use uuid::Uuid;
 
 use crate::convert::small::{list_of, to_state};
 
-/// Tasks that are to be enqueued inside the user's transaction, converted once: at the time of the call.
+/// Tasks that are to be enqueued with the user's transaction, converted once: at the time of the call.
 #[pyclass(frozen, module = "omniq._omniq")]
 pub(crate) struct NewTasks(pub(crate) Vec<NewTask>);
+
+#[pymethods]
+impl NewTasks {
+    /// The same tasks with ids, new ones for those that have none, and the ids.
+    fn with_ids(&self) -> (Self, Vec<Uuid>) {
+        let mut tasks = self.0.clone();
+        let ids = tasks.iter_mut().map(|task| task.id.get_or_insert_with(TaskId::new).as_uuid()).collect();
+        (Self(tasks), ids)
+    }
+}
+
+/// Refuses tasks that break the limits, and ids that the queue has.
+pub(crate) async fn check_new(queue: &dyn TaskQueue, tasks: &[NewTask], max_payload: usize) -> Result<()> {
+    let mut limits = Limits::default();
+    limits.max_payload = max_payload;
+    tasks.iter().try_for_each(|task| task.check(&limits))?;
+    let ids: Vec<TaskId> = tasks.iter().filter_map(|task| task.id).collect();
+    let held = queue.get_many(&ids).await?;
+    match held.into_iter().flatten().next() {
+        Some(task) => Err(Error::id_in_use(task.id)),
+        None => Ok(()),
+    }
+}
 
 /// A database as Python has it: its name, when its server was started, and the schema.
 pub(crate) type DatabaseArg = (String, String, String);

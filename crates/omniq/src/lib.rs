@@ -55,7 +55,7 @@ pub mod logging;
 pub mod storage {
     /// In the memory of this process, lost when it ends: for tests, and for parts that need not last.
     pub mod memory {
-        pub use omniq_core::{MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+        pub use omniq_core::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage};
     }
 
     /// On PostgreSQL.

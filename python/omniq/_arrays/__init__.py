@@ -9,11 +9,20 @@ value or a type of it: then the caller has imported it before.
 from __future__ import annotations
 
 import base64
+import re
 import sys
 import typing
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 __all__ = ["classes_in", "exact", "is_equal", "library_of", "read", "write"]
+
+#: The classes of pandas that are subclasses of Python's `datetime` and `timedelta`.
+_TIMES = ("Timestamp", "Timedelta")
+#: A fraction of a second with nanoseconds.
+_LONG_FRACTION = re.compile(r"\.\d{7}")
 
 _LIBRARIES = ("numpy", "pandas", "polars", "pyarrow")
 
@@ -50,7 +59,8 @@ def write(value: Any, named: frozenset[type]) -> Any:
         _check_named(kind, named)
         return {"npy": npy.write(value)}
     if library == "pandas" and _is_time(value):
-        return exact(value)
+        # Where the annotation names it, nanoseconds are read again.
+        return value.isoformat() if kind in named and _nanoseconds(value) else exact(value)
     _check_named(kind, named)
     from omniq._arrays import arrow
 
@@ -81,11 +91,10 @@ def exact(value: Any) -> Any:
         if isinstance(value, npy.scalars()):
             return npy.exact(value)
     if library == "pandas" and _is_time(value):
-        nanoseconds = value.nanosecond if kind.__name__ == "Timestamp" else value.nanoseconds
-        if not nanoseconds:
+        if not _nanoseconds(value):
             return value.to_pydatetime() if kind.__name__ == "Timestamp" else value.to_pytimedelta()
         raise TypeError(
-            f"a {name_of(kind)} with nanoseconds has no equal in Python: round it, such as by value.floor('us')"
+            f"a {name_of(kind)} with nanoseconds has no equal in Python: round it, such as by value.floor('us'), or annotate it"
         )
     if kind.__name__ not in ("ndarray", "DataFrame", "Series", "Table"):
         raise TypeError(f"a {name_of(kind)} cannot be written: give a value of Python, an array or a frame")
@@ -95,7 +104,22 @@ def exact(value: Any) -> Any:
 
 def _is_time(value: Any) -> bool:
     # Not-a-time is of another class.
-    return type(value).__name__ in ("Timestamp", "Timedelta")
+    return type(value).__name__ in _TIMES
+
+
+def _nanoseconds(value: Any) -> int:
+    count: int = value.nanosecond if type(value).__name__ == "Timestamp" else value.nanoseconds
+    return count
+
+
+def _read_time(kind: Any, given: Any) -> Any:
+    """A time or a span of pandas, from the text of it or what msgpack has made of that."""
+    if isinstance(given, str) and not _LONG_FRACTION.search(given):
+        # The text is the one that msgspec has written.
+        given = msgspec.convert(given, datetime if kind.__name__ == "Timestamp" else timedelta)
+    if not isinstance(given, str | datetime | timedelta):
+        raise TypeError(f"expected a text for a {name_of(kind)}, got a value of type {type(given).__name__}")
+    return kind(given)
 
 
 def read(kind: Any, given: Any) -> Any:
@@ -111,6 +135,8 @@ def read(kind: Any, given: Any) -> Any:
         if isinstance(given, dict) or not issubclass(origin, npy.scalars()):
             return npy.read(kind, _bytes_of("npy", given, origin))
         return npy.read_scalar(origin, given)
+    if origin.__name__ in _TIMES:
+        return _read_time(origin, given)
     from omniq._arrays import arrow
 
     return arrow.read(origin, _bytes_of("arrow", given, origin))

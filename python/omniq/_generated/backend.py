@@ -14,7 +14,7 @@ from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
 from omniq._generated.native_events import NativeEventStorage
 from omniq._generated.native_queue import NativeQueue
 from omniq._generated.native_results import NativeResultStorage
-from omniq._loop import wait
+from omniq._loop import wait, wait_for_runs
 from omniq.backend.parts import Parts
 from omniq.models import (
     Backoff,
@@ -93,7 +93,7 @@ class Backend(Parts):
 
     def _seen(self, part: Part, given: object) -> Part:
         """A part of the backend under the verbs of the Rust side."""
-        part._is_test = self._is_test
+        part._test = self._test
         # A custom storage lives as long as what leads to it, which its handle alone does not ensure.
         vars(part)["_given"] = given
         return part
@@ -153,9 +153,8 @@ class Backend(Parts):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if is_inside_sync(connection, self._is_test):
-            tasks = self._core.new_tasks([made])
-            ids = enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
+        if connection is not None:
+            ids = enqueue_in_sync(connection, self._core, self._core.new_tasks([made]), self._test)
             return ids[0]
         return wait(self._core.enqueue(made))
 
@@ -193,9 +192,8 @@ class Backend(Parts):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if is_inside_sync(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return enqueue_in_sync(connection, self._core, self._core.new_tasks(made), self._test)
         return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
@@ -224,7 +222,7 @@ class Backend(Parts):
             NotFoundError: If the task ends meanwhile and leaves no result: it was deleted, or ended where none are kept.
             ConfigError: If results are off.
         """
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return wait_for_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait_sync = wait
 
@@ -245,10 +243,10 @@ class Backend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = wait(waiting.next(many_ids(ids)))
+        found = wait_for_runs(waiting.next(many_ids(ids)))
         while found:
             yield from found
-            found = wait(waiting.next([]))
+            found = wait_for_runs(waiting.next([]))
 
     wait_many_sync = wait_many
 
@@ -271,7 +269,7 @@ class Backend(Parts):
                 of another kind or to another database; nothing is sent or done then.
         """
         task, codec = a_task(task), a_text_or_none(codec, "codec")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.complete_statement(task, value, codec))
         else:
             wait(self._core.complete(task, value, codec))
@@ -293,7 +291,7 @@ class Backend(Parts):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.fail_statement(task, made))
             state: TaskState = outcome.returns[0]
             return state
@@ -383,7 +381,7 @@ class Backend(Parts):
             OmniQError: As of the queue and of the result storage, never of the event storage.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return wait(self._core.settle(made, everything))

@@ -14,6 +14,7 @@ from omniq._loop import wait
 from omniq.models import EventFilter, TaskEvent
 from omniq.storage.base import EventStorage
 from omniq.transaction import execute_in_sync, is_inside_sync
+from omniq.transaction.send import InTest
 
 __all__ = ["NativeEventStorage"]
 
@@ -22,7 +23,7 @@ class NativeEventStorage(EventStorage):
     """An event storage in Rust."""
 
     #: As for a queue.
-    _is_test = False
+    _test: InTest | None = None
 
     def __init__(self, core: _omniq.Events) -> None:
         self._core = core
@@ -40,7 +41,7 @@ class NativeEventStorage(EventStorage):
                 then.
         """
         made = an(event, TaskEvent, "event", "give a TaskEvent")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.log_statement([made]))
         else:
             wait(self._core.log(made))
@@ -55,7 +56,7 @@ class NativeEventStorage(EventStorage):
             connection: As for `log`. Default: none.
         """
         made = all_of(events, TaskEvent, "events", "give TaskEvents")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.log_statement(made))
         else:
             wait(self._core.log_many(made))

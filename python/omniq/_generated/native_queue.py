@@ -13,6 +13,7 @@ import msgspec
 from omniq import _omniq
 from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import wait
+from omniq.errors import InvalidError
 from omniq.models import (
     Cancelled,
     QueueStats,
@@ -74,9 +75,8 @@ class NativeQueue(TaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if is_inside_sync(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return enqueue_in_sync(connection, self._core, self._core.new_tasks(made), self._test)
         return wait(self._core.enqueue_many(made))
 
     enqueue_many_sync = enqueue_many
@@ -95,7 +95,7 @@ class NativeQueue(TaskQueue):
                 its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.complete_statement([a_task(task)]))
         else:
             wait(self._core.complete(a_task(task)))
@@ -109,7 +109,7 @@ class NativeQueue(TaskQueue):
             tasks: The tasks.
             connection: As for `complete`. Default: none.
         """
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.complete_statement(held_tasks(tasks)))
         else:
             wait(self._core.complete_many(held_tasks(tasks)))
@@ -131,7 +131,7 @@ class NativeQueue(TaskQueue):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.fail_statement([(task, made)]))
             state: TaskState = outcome.returns[0]
             return state
@@ -152,7 +152,7 @@ class NativeQueue(TaskQueue):
             As `fail`, for each task.
         """
         pairs = failures(failed)
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.fail_statement(pairs))
             states: builtins.list[TaskState] = outcome.returns
             return states
@@ -276,8 +276,24 @@ class NativeQueue(TaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        all: bool = False,
     ) -> int:
-        return wait(self._core.purge(TaskFilter(queue, state, func, error, since)))
+        """Removes all tasks that the filter selects and that are not running, all or none, without results; returns how
+        many. The other arguments are those of `list`.
+
+        Args:
+            all: Whether all tasks of all queues may go: needed if nothing else is given. Default: false.
+
+        Raises:
+            InvalidError: Without a filter and without ``all=True``.
+        """
+        selected = TaskFilter(queue, state, func, error, since)
+        if not a_flag(all, "all") and selected == TaskFilter():
+            raise InvalidError(
+                "purge without a filter would remove every task of all queues that is not running: give a filter, such as"
+                ' queue= or state="dead", or all=True if that is meant'
+            )
+        return wait(self._core.purge(selected))
 
     purge_sync = purge
 
@@ -316,7 +332,7 @@ class NativeQueue(TaskQueue):
                 fails the call. Default: none.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return wait(self._core.settle(made, everything))

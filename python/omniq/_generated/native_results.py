@@ -10,11 +10,12 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
-from omniq._loop import wait
+from omniq._loop import wait, wait_for_runs
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.models.enums import StatusName
 from omniq.storage.base import ResultStorage
 from omniq.transaction import execute_in_sync, is_inside_sync
+from omniq.transaction.send import InTest
 
 __all__ = ["NativeResultStorage"]
 
@@ -23,7 +24,7 @@ class NativeResultStorage(ResultStorage):
     """A result storage in Rust."""
 
     #: As for a queue.
-    _is_test = False
+    _test: InTest | None = None
 
     def __init__(self, core: _omniq.Results) -> None:
         self._core = core
@@ -43,7 +44,7 @@ class NativeResultStorage(ResultStorage):
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
         made = an(result, TaskResult, "result", "give a TaskResult")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.store_statement([made]))
         else:
             wait(self._core.store(made))
@@ -58,7 +59,7 @@ class NativeResultStorage(ResultStorage):
             connection: As for `store`. Default: none.
         """
         made = all_of(results, TaskResult, "results", "give TaskResults")
-        if is_inside_sync(connection, self._is_test):
+        if is_inside_sync(connection, self._test):
             execute_in_sync(connection, self._core.store_statement(made))
         else:
             wait(self._core.store_many(made))
@@ -71,7 +72,7 @@ class NativeResultStorage(ResultStorage):
     get_many_sync = get_many
 
     def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return wait(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return wait_for_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     wait_sync = wait
 

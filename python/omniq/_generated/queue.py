@@ -27,7 +27,8 @@ from omniq.models import (
 )
 from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
-from omniq.transaction import enqueue_in_sync, is_inside_sync
+from omniq.transaction import enqueue_in_sync
+from omniq.transaction.send import InTest
 
 __all__ = ["TaskQueue"]
 
@@ -45,7 +46,7 @@ class TaskQueue(WorkerVerbs):
     """
 
     #: Everything is in memory for a test: enqueues with a connection go there at once.
-    _is_test = False
+    _test: InTest | None = None
 
     def wake(self) -> None:
         """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
@@ -124,9 +125,8 @@ class TaskQueue(WorkerVerbs):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if is_inside_sync(connection, self._is_test):
-            tasks = self._core.new_tasks([made])
-            ids = enqueue_in_sync(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
+        if connection is not None:
+            ids = enqueue_in_sync(connection, self._core, self._core.new_tasks([made]), self._test)
             return ids[0]
         return wait(self._core.enqueue(made))
 
@@ -285,7 +285,7 @@ class TaskQueue(WorkerVerbs):
         since: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
-        arguments are those of `list`."""
+        arguments are those of `list`. A queue of OmniQ refuses a call without a filter, unless ``all=True``."""
 
     purge_sync = purge
 

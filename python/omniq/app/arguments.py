@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from omniq._equivalents import option
 from omniq.app import shapes
-from omniq.app.fitting import holds_long, is_rounded
+from omniq.app.fitting import holds_long
+from omniq.app.losses import Losses
 from omniq.app.options import CallOptions
 from omniq.app.signature import Signature, TaskParameter
-from omniq.app.values import ROUNDED, Misfit, Value, reader, writer
+from omniq.app.values import Misfit, Value, reader, writer
 from omniq.codecs import others, why
 from omniq.errors import InvalidError, OmniQError
 
@@ -55,6 +57,7 @@ class Arguments:
         # Whether an argument may be an array or a frame, or an integer that becomes a float.
         self._has_arrays = any(value.arrays for value in self._values.values())
         self._may_round = any(value.may_round for value in self._values.values())
+        self._losses = Losses(self._values, self._places, self._rest, self._names)
         self._lists: dict[tuple[str, int], Callable[[bytes], Any]] = {}
         self._by_name_alone = not any(
             parameter.kind in (*_REST, Parameter.POSITIONAL_ONLY) for parameter in self._parameters
@@ -95,7 +98,10 @@ class Arguments:
         if unknown:
             words = f"there is no parameter {' and no parameter '.join(unknown)}: {known}"
             options = [name for name in unknown if name in CallOptions.__annotations__]
-            return f"{words}; options go by with_options({options[0]}=…)" if options else words
+            if options:
+                return f"{words}; options go by with_options({options[0]}=…)"
+            equivalents = [f"{words}; if an option was meant: {option(name)}" for name in unknown if option(name)]
+            return f"{equivalents[0]}options go by with_options(…)" if equivalents else words
         if self._rest is None and len(args) > len(self._places):
             return f"too many arguments by position, {len(args)} where at most {len(self._places)} are taken: {known}"
         return ""
@@ -121,8 +127,7 @@ class Arguments:
         if codec in ("json", "msgpack"):
             try:
                 call = self.read(data, codec)
-                if self._may_round and holds_long(data, codec):
-                    self._check_rounded(value, call)
+                self._refuse_losses(value, call, data, codec)
             except BadArguments as error:
                 raise InvalidError(f"task {self.name}: {error}") from None
         return data
@@ -157,14 +162,19 @@ class Arguments:
             whole = [written(names[at] if at < len(names) else rest, given) for at, given in enumerate(value)]
         return shapes.JOIN[codec](whole)
 
-    def _check_rounded(self, value: Any, call: Call) -> None:
-        """Refuses integers that have become floats of another value."""
-        back = self.named(call)
-        if self._names is not None:
-            back = {**back, **back.get(self._names.name, {})}
-        for name, given in self._by_names(value).items():
-            if name in back and is_rounded(given, back[name]):
-                raise BadArguments(f"argument {name}: {ROUNDED}")
+    def _refuse_losses(self, value: Any, call: Call, data: bytes, codec: str) -> None:
+        """Refuses arguments that would lose something."""
+        loss = None
+        if self._losses:
+            if not call[1] and self._all_by_place and (self._one is not None or not isinstance(value, dict)):
+                given = (value,) if self._one is not None else value or ()
+                loss = self._losses.of_places(given, call[0])
+            else:
+                loss = self._losses.of_names(self._by_names(value), self.named(call))
+        if loss is None and self._may_round and holds_long(data, codec):
+            loss = self._losses.of_numbers(self._by_names(value), self.named(call))
+        if loss is not None:
+            raise BadArguments(f"argument {loss[0]}: {loss[1]}")
 
     def _by_names(self, value: Any) -> dict[str, Any]:
         """The arguments of a bound call by the names of their parameters."""
@@ -350,6 +360,8 @@ class Arguments:
             return lambda _item: None
         may_round = self._may_round
         read_one = None if one is None else self._values[one.name].read
+        loses_one = None if one is None else self._values[one.name].loses
+        loses = self._losses.by_place
 
         def quick(item: Any) -> bytes | None:
             try:
@@ -357,13 +369,19 @@ class Arguments:
                     data = encode(item)
                     if shapes.is_null(data, codec):
                         return None
-                    read_one(data, codec)
+                    back = read_one(data, codec)
+                    if loses_one is not None and loses_one(item, back):
+                        return None
                     return None if may_round and holds_long(data, codec) else data
                 if type(item) is not dict:
                     return None
                 data = encode(item)
                 # Refuses what is missing, what is unknown, and what is of another type.
-                by_name(data)  # type: ignore[misc]
+                made = by_name(data)  # type: ignore[misc]
+                if loses:
+                    back = msgspec.structs.astuple(made)
+                    if any(name in item and one(item[name], back[place]) for place, name, one in loses):
+                        return None
                 return None if may_round and holds_long(data, codec) else data
             except Exception:
                 # The other way finds the argument that does not fit.

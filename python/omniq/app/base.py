@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
 import threading
@@ -16,14 +15,12 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_text, refused
-from omniq._elsewhere import AppNames
+from omniq._equivalents import APPLICATION, missing
 from omniq._loop import run
-from omniq.app.around_enqueue import EnqueueCall
-from omniq.app.context import Context
 from omniq.app.function import AsyncTaskFunction, BaseFunction
 from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
-from omniq.app.lifespan import Lifespan
 from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.app.surrounded import Surrounded
 from omniq.app.values import Value
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
@@ -42,11 +39,12 @@ if TYPE_CHECKING:
         ResultStorage,
         TaskQueue,
     )
+    from omniq.transaction.send import InTest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BaseApp(AppNames):
+class BaseApp(Surrounded):
     """An application: its backend and its tasks."""
 
     _backend_class: type[Parts]
@@ -140,15 +138,14 @@ class BaseApp(AppNames):
         self._routes = _checked_routes(routes)
         self.functions = {}
         self.dependency_overrides = {}
-        self._middleware: list[Callable[[Context], Any]] = []
-        self._enqueue_middleware: list[Callable[[EnqueueCall], Any]] = []
-        self._lifespans: list[tuple[Callable[..., Any], dict[str, Any] | None]] = []
+        self._surround()
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
         self._opened: Parts | None = None
         self._lock = threading.Lock()
-        self._is_eager = False
-        # Everything is in memory for a test: enqueues with a connection go there too.
-        self._is_test = False
+        # What runs tasks when they are enqueued, in a test.
+        self._eager: Any = None
+        # What a test keeps in memory in place of the settings' places.
+        self._test: InTest | None = None
         # Made now, so that a wrong part is refused here and not at first use.
         self._make_backend()
 
@@ -189,7 +186,10 @@ class BaseApp(AppNames):
     def _make_backend(self) -> Parts:
         settings = self.settings
         made: Parts = self._backend_class(settings, codec=self.codec, allow_pickle=self.allow_pickle, **self._parts)  # type: ignore[call-arg]
-        made._is_test = self._is_test
+        if self._test is not None:
+            made._test = self._test
+            made._core = _omniq.Backend.in_memory(settings._core, self.codec, self.allow_pickle, self._test.memory)
+            return made
         if settings.url is None and self._needs_server():
             tasks, results, events = (getattr(self._parts.get(name), "_core", None) for name in PARTS)
             made._core = _omniq.Backend.embedded(
@@ -297,89 +297,6 @@ class BaseApp(AppNames):
             " is found again; send str(handle.id), and call handle(…) with it there"
         )
 
-    def middleware(self, function: F) -> F:
-        """Adds a generator function that surrounds every run. It takes the `Context`; its code before the ``yield``
-        runs before the function, and its code after the ``yield`` runs afterwards. The ``yield`` returns the task's
-        value, or raises its exception. The first one added is the outermost.
-
-        An async generator surrounds ``def`` tasks too. It then runs on the worker's event loop (in a process: on a loop
-        of the process), so the task does not see context variables that it sets.
-
-        >>> @app.middleware  # doctest: +SKIP
-        ... def timing(context: Context):
-        ...     begun = time.monotonic()
-        ...     value = yield
-        ...     log.info("%s took %.3f s", context.func, time.monotonic() - begun)
-
-        Raises:
-            ConfigError: For anything but a generator function.
-        """
-        if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
-            raise ConfigError(f"{function!r} is no middleware: it yields once, where the task runs")
-        self._middleware.append(function)
-        return function
-
-    def enqueue_middleware(self, function: F) -> F:
-        """Adds a generator function that surrounds every enqueue of the application's functions. It takes the `EnqueueCall`;
-        its code before the ``yield`` runs before the tasks are written, and its code after the ``yield`` runs
-        afterwards, when `EnqueueCall.ids` are there. The first one added is the outermost. It is called once for each
-        ``enqueue`` and each ``enqueue_many``; not for enqueues by the backend or by SQL.
-
-        It may change `EnqueueCall.metadata`. If it raises before the ``yield``, nothing is written, and the caller gets
-        the exception. The ``yield`` raises an error of the enqueue, which the caller gets in any case. In a transaction
-        of the caller the tasks are durable with its commit, not yet at the end of the middleware.
-
-        >>> @app.enqueue_middleware  # doctest: +SKIP
-        ... def of_tenant(call: EnqueueCall):
-        ...     call.metadata["tenant"] = tenant.get()
-        ...     yield
-        ...     log.info("%d tasks of %s", call.count, call.func)
-
-        Args:
-            function: A generator function. An async one runs on the caller's event loop; a blocking enqueue refuses it
-                (`ConfigError`).
-
-        Raises:
-            ConfigError: For anything but a generator function.
-        """
-        if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
-            raise ConfigError(f"{function!r} is no middleware: it yields once, where the tasks are written")
-        self._enqueue_middleware.append(function)
-        return function
-
-    def lifespan(self, function: F) -> F:
-        """Adds a function that surrounds the life of a worker: its value is made once in each process of each worker,
-        before the first run, and torn down after the last one.
-
-        Tasks get the value by ``Depends(function, scope="worker")``.
-
-        >>> @app.lifespan  # doctest: +SKIP
-        ... async def pool() -> AsyncIterator[asyncpg.Pool]:
-        ...     async with asyncpg.create_pool(URL) as pool:
-        ...         yield pool
-        >>> @app.task  # doctest: +SKIP
-        ... async def count(pool: Annotated[asyncpg.Pool, Depends(pool, scope="worker")] = injected) -> int:
-        ...     return await pool.fetchval("select count(*) from customers")
-
-        Args:
-            function: A generator function, async or not, one that is decorated with `contextlib.asynccontextmanager` or
-                `contextlib.contextmanager`, or a function that returns the value. Its parameters may be dependencies of
-                the worker's scope. In the worker's process it runs on the event loop; if it raises, the worker does
-                not start. In a process of ``process=True`` tasks it runs before the first run, which fails if it raises.
-                Nothing is torn down in a process that is killed.
-
-        Raises:
-            ConfigError: For anything but a function.
-        """
-        if not callable(function):
-            raise ConfigError(f"{function!r} is no lifespan: give a function that yields once")
-        self._lifespans.append((function, namespace_of(function, 1)))
-        return function
-
-    def _new_lifespan(self) -> Lifespan:
-        """The values of the worker's scope, for one process of a worker."""
-        return Lifespan(self._lifespans, self.dependency_overrides)
-
     async def _enqueued(self, ids: list[UUID]) -> None:
         """Called after an enqueue. Does nothing; `omniq.testing.eager` replaces it to run the tasks."""
 
@@ -395,6 +312,11 @@ class BaseApp(AppNames):
         closing = self._close()
         if closing is not None:
             await run(closing)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name, APPLICATION)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings}>"

@@ -18,6 +18,7 @@ from omniq.app.rules import Rules
 from omniq.app.signature import Signature
 from omniq.app.soft_timeout import alarm, softly
 from omniq.errors import ConfigError
+from omniq.transaction.send import InTest
 
 
 class Dependant:
@@ -242,8 +243,10 @@ class CallPlan:
         overrides: dict[Any, Any],
         rules: Rules,
         lasting: Mapping[Any, Any],
+        test: InTest | None = None,
     ) -> None:
         self.function = function
+        self.test = test
         self.signature = signature
         self.is_async = is_async(function)
         self.needs = needs_of(signature, signature.namespace)

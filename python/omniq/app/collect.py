@@ -11,7 +11,7 @@ from omniq._checks import a_flag
 from omniq.app.exceptions import TaskFailed
 from omniq.app.handle import BaseHandle, limit
 from omniq.app.progress import Bar, Progress, bar_of
-from omniq.app.steps import Steps
+from omniq.app.steps import Anyway, Steps, told
 from omniq.errors import OmniQError
 
 if TYPE_CHECKING:
@@ -83,17 +83,18 @@ class Collected:
                     self.values[place] = error
                     has_failed = True
         if found:
-            self._report(self._ended)
+            yield from told(self._report, self._ended)
         if has_failed and self._options.cancels_rest and not self.is_cancelled:
             yield from self._cancel()
         return bool(found)
 
-    def given_up(self, error: Exception) -> Steps[None]:
-        """What follows an error that ends the call: the rest is cancelled if that was asked for."""
-        if not self._options.cancels_rest:
+    def given_up(self, error: BaseException) -> Steps[None]:
+        """What follows an error that ends the call, or its cancel: the rest is cancelled if that was asked for."""
+        # A generator that is closed cannot wait any more.
+        if not self._options.cancels_rest or isinstance(error, GeneratorExit):
             return
         try:
-            yield from self._cancel()
+            yield Anyway(self._cancel())
         except OmniQError as other:
             raise error from other
 

@@ -8,15 +8,33 @@ from typing import TYPE_CHECKING, Any
 from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
 from omniq.transaction import execute_in, execute_in_sync
+from omniq.transaction.connections import accept
+from omniq.transaction.send import blocking
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from omniq.app.values import Value
     from omniq.models import Task
+    from omniq.transaction.send import InTest
     from omniq.worker.run import Run, StopReason
 
 __all__ = ["Context"]
+
+
+class Completion:
+    """The completion of a task in a test, whose transaction of the user has no database to write to."""
+
+    def __init__(self, data: bytes | None, codec: str) -> None:
+        self.data, self.codec = data, codec
+        self.is_committed = False
+
+    def commit(self) -> None:
+        self.is_committed = True
+
+
+async def _nothing() -> None:
+    pass
 
 
 class Context:
@@ -28,10 +46,13 @@ class Context:
     ...     return context.attempt
     """
 
-    __slots__ = ("__dict__", "_codec", "_is_async", "_returns", "_run")
+    __slots__ = ("__dict__", "_codec", "_completion", "_is_async", "_returns", "_run", "_test")
 
-    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool) -> None:
+    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool, test: InTest | None = None) -> None:
         self._run = run
+        self._test = test
+        # In a test: the completion in a transaction of the user.
+        self._completion: Completion | None = None
         self._codec = codec
         self._returns = returns
         self._is_async = is_async
@@ -119,7 +140,7 @@ class Context:
                 at the isolation level read committed.
 
         Raises:
-            InvalidError: If the queue is not on PostgreSQL, if results or events are kept elsewhere than the queue,
+            InvalidError: If the queue is not on PostgreSQL (in a test it may be in memory), if results or events are kept elsewhere than the queue,
                 if the value is too large, and for a connection of another kind or to another database.
             CodecError: If the result cannot be encoded, or does not fit the function's annotation. Nothing is sent
                 then.
@@ -128,6 +149,11 @@ class Context:
         """
         codec = "json" if self._codec == "raw" else self._codec
         data = self._returns.write(result, codec)
+        if self._test is not None:
+            (accept if self._is_async else blocking)(connection)
+            self._completion = completion = Completion(data, codec)
+            self._test.after_commit(connection, completion.commit)
+            return _nothing() if self._is_async else None
         pending, take_back = self._run.completion(data, codec), self._run.completion_refused
         if self._is_async:
             return self._complete_async(connection, pending, take_back)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_flag, a_text_or_none, an_id_or_text, check_options, several
-from omniq._elsewhere import TaskNames
+from omniq._equivalents import FUNCTION, missing
 from omniq._loop import run, wait
 from omniq.app.arguments import Arguments
 from omniq.app.around_enqueue import around, around_sync
@@ -25,7 +25,8 @@ from omniq.app.signature import Signature
 from omniq.app.values import Value, reader
 from omniq.errors import ConfigError, InvalidError, OmniQError, of_kind
 from omniq.models import NewTask
-from omniq.transaction import enqueue_in, enqueue_in_sync, is_inside, is_inside_sync
+from omniq.transaction import enqueue_in, enqueue_in_sync
+from omniq.transaction.send import InTest
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -42,7 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BaseFunction(TaskNames, Generic[Q, S, P, R]):
+class BaseFunction(Generic[Q, S, P, R]):
     """A function that is a task. A call of it is a plain call of the function."""
 
     __name__: str
@@ -132,7 +133,13 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
         worker's scope."""
         app = self.app
         return CallPlan(
-            self.function, self.signature, app._middleware, app.dependency_overrides, self._rules(), lasting
+            self.function,
+            self.signature,
+            app._middleware,
+            app.dependency_overrides,
+            self._rules(),
+            lasting,
+            app._test,
         )
 
     def _options(self) -> dict[str, Any]:
@@ -258,13 +265,10 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
         app, _, template = self._now()
         return template.enqueue_many(app._core, self._written(calls, first))
 
-    def _inside(
-        self, written: list[bytes]
-    ) -> Callable[[_omniq._DatabaseId | None], _omniq.Pending[_omniq._RawStatement]]:
-        """The enqueue of these calls inside the user's transaction."""
+    def _new_tasks(self, written: list[bytes]) -> tuple[_omniq.Backend, _omniq.NewTasks, InTest | None]:
+        """These calls as tasks, for an enqueue with the user's transaction."""
         app, _, template = self._now()
-        core = app._core
-        return lambda stale: template.enqueue_statement(core, written, stale)
+        return app._core, template.new_tasks(written), app._test
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if self.app._enqueue_middleware:
@@ -275,10 +279,10 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
         return id
 
     def _write_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
-        if not is_inside_sync(self._connection, self.app._is_test):
+        if self._connection is None:
             return wait(self._enqueue(args, kwargs))
-        inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
-        return enqueue_in_sync(self._connection, inside)[0]
+        written = [self.arguments.write(args, kwargs, self._now().codec)]
+        return enqueue_in_sync(self._connection, *self._new_tasks(written))[0]
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
         ids = self._ids_sync(calls)
@@ -293,15 +297,15 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
         return self._write_many_sync(calls, first)
 
     def _write_many_sync(self, calls: Iterable[Any], first: int) -> list[UUID]:
-        if not is_inside_sync(self._connection, self.app._is_test):
+        if self._connection is None:
             return wait(self._enqueue_many(calls, first))
-        return enqueue_in_sync(self._connection, self._inside(self._written(calls, first)))
+        return enqueue_in_sync(self._connection, *self._new_tasks(self._written(calls, first)))
 
     async def _write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[UUID]:
-        if self._connection is None or not await is_inside(self._connection, self.app._is_test):
+        if self._connection is None:
             return [await run(self._enqueue(args, kwargs))]
-        inside = self._inside([self.arguments.write(args, kwargs, self._now().codec)])
-        return await enqueue_in(self._connection, inside)
+        written = [self.arguments.write(args, kwargs, self._now().codec)]
+        return await enqueue_in(self._connection, *self._new_tasks(written))
 
     async def _ids(self, calls: Iterable[Any], first: int = 0) -> list[UUID]:
         """As `_ids_sync`, on the event loop."""
@@ -311,9 +315,9 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
         return await self._write_many(calls, first)
 
     async def _write_many(self, calls: Iterable[Any], first: int) -> list[UUID]:
-        if not await is_inside(self._connection, self.app._is_test):
+        if self._connection is None:
             return await run(self._enqueue_many(calls, first))
-        return await enqueue_in(self._connection, self._inside(self._written(calls, first)))
+        return await enqueue_in(self._connection, *self._new_tasks(self._written(calls, first)))
 
     # For its handles.
 
@@ -326,6 +330,11 @@ class BaseFunction(TaskNames, Generic[Q, S, P, R]):
     def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
         # A copy with other options has no name in a module.
         return self.app.functions.get(self.name, self)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name, FUNCTION)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -409,7 +418,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             ids = await around(self, 1, lambda made: made._write(args, kwargs))
         else:
             ids = await self._write(args, kwargs)
-        if self.app._is_eager:
+        if self.app._eager is not None:
             await self.app._enqueued(ids)
         return AsyncHandle(self, ids[0])
 
@@ -424,7 +433,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             OmniQError: As for `enqueue`; one bad call refuses all.
         """
         ids = await self._ids(calls)
-        if self.app._is_eager:
+        if self.app._eager is not None:
             await self.app._enqueued(ids)
         return [AsyncHandle(self, id) for id in ids]
 

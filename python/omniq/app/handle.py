@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from omniq._checks import a_span
-from omniq._elsewhere import HandleNames
-from omniq._loop import run, wait
+from omniq._equivalents import HANDLE, missing
+from omniq._loop import run, wait, wait_for_runs
 from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
 from omniq.app.values import Value, shown
@@ -47,7 +47,7 @@ class Source(Protocol):
         ...
 
 
-class BaseHandle(HandleNames, Generic[R_co]):
+class BaseHandle(Generic[R_co]):
     """The handle of a task that was enqueued, with blocking methods."""
 
     __slots__ = ("_ended", "_source", "id")
@@ -90,7 +90,7 @@ class BaseHandle(HandleNames, Generic[R_co]):
     def result_sync(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end, blocking this thread, and returns its value; see `AsyncHandle.result`."""
         ended = self._ended
-        return self._value(wait(self._wait(timeout)) if ended is None else ended)
+        return self._value(wait_for_runs(self._wait(timeout)) if ended is None else ended)
 
     def status_sync(self) -> TaskState | None:
         """The state of the task, blocking; see `AsyncHandle.status`."""
@@ -105,6 +105,11 @@ class BaseHandle(HandleNames, Generic[R_co]):
     def events_sync(self) -> list[TaskEvent]:
         """The events of the task, blocking; see `AsyncHandle.events`."""
         return wait(self._events())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name, HANDLE)
 
     def __repr__(self) -> str:
         words = (type(self).__name__, getattr(self._source, "name", None), str(self.id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from omniq.app.call_plan import Dependant
@@ -48,17 +48,20 @@ class Lifespan:
         source = need if maker is None else Dependant(maker, scope="worker")
         named = {name: await self._make(one) for name, (one, _) in source.needs.items()}
         args, kwargs = source.signature.assemble(named)
-        value = source.function(*args, **kwargs)
+        value: Any = source.function(*args, **kwargs)
+        if type(value).__module__ == "contextlib":
+            # The function is decorated with `contextlib.asynccontextmanager` or `contextmanager`.
+            value = getattr(value, "gen", value)
         if inspect.iscoroutine(value):
             value = await value
         elif inspect.isasyncgen(value):
-            value = await self._stack.enter_async_context(contextlib.asynccontextmanager(lambda: value)())
+            value = await self._stack.enter_async_context(_entered_async(value))
         elif inspect.isgenerator(value):
-            value = self._stack.enter_context(contextlib.contextmanager(lambda: value)())
-        elif type(value).__module__ == "contextlib":
-            # The function is decorated with `contextlib.asynccontextmanager` or `contextmanager`.
-            is_async = isinstance(value, contextlib.AbstractAsyncContextManager)
-            value = await self._stack.enter_async_context(value) if is_async else self._stack.enter_context(value)
+            value = self._stack.enter_context(_entered(value))
+        elif isinstance(value, contextlib.AbstractAsyncContextManager) and type(value).__module__ == "contextlib":
+            value = await self._stack.enter_async_context(value)
+        elif isinstance(value, contextlib.AbstractContextManager) and type(value).__module__ == "contextlib":
+            value = self._stack.enter_context(value)
         self.values[need.function] = value
         return value
 
@@ -67,3 +70,46 @@ class Lifespan:
         passes through."""
         self.values.clear()
         await self._stack.aclose()
+
+
+@contextlib.contextmanager
+def _entered(generator: Any) -> Iterator[Any]:
+    try:
+        value = next(generator)
+    except StopIteration:
+        raise _yields(generator, "not at all") from None
+    try:
+        yield value
+    finally:
+        try:
+            next(generator)
+        except StopIteration:
+            pass
+        else:
+            generator.close()
+            raise _yields(generator, "more than once")
+
+
+@contextlib.asynccontextmanager
+async def _entered_async(generator: Any) -> AsyncIterator[Any]:
+    try:
+        value = await anext(generator)
+    except StopAsyncIteration:
+        raise _yields(generator, "not at all") from None
+    try:
+        yield value
+    finally:
+        try:
+            await anext(generator)
+        except StopAsyncIteration:
+            pass
+        else:
+            await generator.aclose()
+            raise _yields(generator, "more than once")
+
+
+def _yields(generator: Any, times: str) -> RuntimeError:
+    """The error for a generator that does not yield exactly once."""
+    name, line = generator.__qualname__, (getattr(generator, "gi_code", None) or generator.ag_code).co_firstlineno
+    remedy = "as a lifespan it yields its value once, between what it opens and what it closes"
+    return RuntimeError(f"{name} (line {line}) yields {times}: {remedy}")

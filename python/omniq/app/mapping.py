@@ -13,7 +13,7 @@ from omniq.app.exceptions import TaskFailed
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
 from omniq.app.handle import BaseHandle
 from omniq.app.progress import Progress
-from omniq.app.steps import Enqueue, Enqueued, Steps, awaited, blocked
+from omniq.app.steps import Enqueue, Enqueued, Steps, awaited, blocked, told
 from omniq.errors import ConfigError, InvalidError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class AsyncMaps:
             return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`) takes the
                 place of the value. Default: false: the first one is raised.
             cancel_rest: Whether the tasks that have not ended are cancelled once a task has failed, the time is over or
-                an item is refused. No further items are enqueued then: with `return_exceptions` the list ends with the
+                an item is refused, also if the caller itself is cancelled. No further items are enqueued then: with `return_exceptions` the list ends with the
                 last one that was. Default: false.
             progress: As for `omniq.gather`; the total of an iterator is not known. Default: nothing is shown.
 
@@ -204,6 +204,7 @@ def _mapping(
         several(items, "items", "items")
     calls = iter(items)
     with options.bar(total) as report:
+        yield from told(report, 0)
         work = Collected(app, options, report)
         try:
             while True:
@@ -215,7 +216,7 @@ def _mapping(
                     yield from _enqueued(app, function, part, work, options)
                 elif not (yield from work.step()):
                     return work.values
-        except Exception as error:
+        except BaseException as error:
             yield from work.given_up(error)
             raise
 
@@ -223,9 +224,9 @@ def _mapping(
 def _enqueued(
     app: BaseApp, function: BaseFunction[..., Any, ..., Any], calls: list[Any], work: Collected, options: Options
 ) -> Steps[None]:
-    ids = yield Enqueue(function, calls, len(work.values))
+    ids = yield Enqueue(function, calls, len(work.values), options.cancels_rest)
     work.add(BaseHandle(function, id) for id in ids)
-    if app._is_eager:
+    if app._eager is not None:
         try:
             yield Enqueued(app, ids)
         except TaskFailed:

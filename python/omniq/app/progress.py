@@ -14,10 +14,11 @@ from omniq.errors import ConfigError
 __all__ = ["Bar", "Progress", "bar_of"]
 
 #: ``True``: a bar of tqdm, or of rich if tqdm is not installed. A function gets how many tasks have ended, and of how
-#: many, which is ``None`` if it is not known.
+#: many, which is ``None`` if it is not known; an async function is awaited.
 Progress = bool | Literal["tqdm", "rich"] | Callable[[int, int | None], object] | None
 
-#: Begins to show the progress of so many tasks, and gives the function that is told how many have ended.
+#: Begins to show the progress of so many tasks, and gives the function that is told how many have ended, at first that none
+#: has. It may return an awaitable.
 Bar = Callable[[int | None], AbstractContextManager[Callable[[int], object]]]
 
 
@@ -55,7 +56,6 @@ def _none(_: int | None) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def _called(function: Callable[[int, int | None], object], total: int | None) -> Iterator[Callable[[int], object]]:
-    function(0, total)
     yield lambda done: function(done, total)
 
 

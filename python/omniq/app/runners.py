@@ -52,12 +52,14 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
         return bare
 
     def full(run: Run, data: bytes, codec: str) -> None:
+        context = Context(run, codec, returns, False, plan.test)
         try:
-            value = plan.call(Context(run, codec, returns, False), arguments.named(read(data, codec)), wait)
+            value = plan.call(context, arguments.named(read(data, codec)), wait)
         except BaseException as error:
-            failed(run, codec, error)
+            if not _is_completed(run, context):
+                failed(run, codec, error)
         else:
-            _complete(run, value, codec, returns)
+            _complete(run, value, codec, returns, context)
 
     return full
 
@@ -84,18 +86,34 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
         return bare
 
     async def full(run: Run, data: bytes, codec: str) -> None:
+        context = Context(run, codec, returns, True, plan.test)
         try:
-            value = await plan.call_async(Context(run, codec, returns, True), arguments.named(read(data, codec)))
+            value = await plan.call_async(context, arguments.named(read(data, codec)))
         except BaseException as error:
-            failed(run, codec, error)
+            if not _is_completed(run, context):
+                failed(run, codec, error)
         else:
-            _complete(run, value, codec, returns)
+            _complete(run, value, codec, returns, context)
 
     return full
 
 
-def _complete(run: Run, value: Any, codec: str, returns: Value) -> None:
-    if run.has_completed:
+def _is_completed(run: Run, context: Context) -> bool:
+    """Answers the run of a test that has completed its task in a transaction that was committed."""
+    completion = context._completion
+    if completion is None or not completion.is_committed:
+        return False
+    run.complete(completion.data, completion.codec)
+    return True
+
+
+def _complete(run: Run, value: Any, codec: str, returns: Value, context: Context) -> None:
+    if context._completion is not None:
+        if not _is_completed(run, context):
+            # As the worker does where the completion is in the database.
+            text = "the transaction in which the run had completed its task was not committed"
+            run.fail("rolled_back", text, None, False)
+    elif run.has_completed:
         # After a completion in a transaction the value is ignored, even if it cannot be encoded.
         run.complete(None, codec)
     else:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from omniq import _arrays, _hooks, codecs
+from omniq._lossless import check_of
 from omniq.app import fitting
 from omniq.errors import CodecError, ConfigError, OmniQError
 
@@ -70,8 +71,10 @@ class Value:
         self.arrays = _arrays.classes_in(parts)
         # Whether an integer may become a float. An array is no number, and a model may hold floats.
         self.may_round = any(part not in self.arrays for part in parts)
+        # What a value of this type may lose; None if nothing.
+        self.loses = check_of(kind)
         self._readers: dict[str, Callable[[bytes], Any]] = {}
-        # Readers that check encoded values, by codec; None if the annotation is `Any` or its type cannot be decoded.
+        # Readers that check encoded values, by codec; None if the type cannot be decoded.
         self._checks: dict[str, Callable[[bytes], Any] | None] = {}
 
     def write(self, value: Any, codec: str) -> bytes:
@@ -99,6 +102,8 @@ class Value:
             data, back = self._by_annotation(value, codec)
         else:
             data = _WRITERS[codec](value)
+            if self.kind is Any and type(value) in codecs.PLAIN:
+                return data
             try:
                 check = self._checks[codec]
             except KeyError:
@@ -109,6 +114,10 @@ class Value:
                 back = check(data)
             except Exception as error:
                 raise Misfit(str(error)) from error
+        if self.loses is not None:
+            reason = self.loses(value, back)
+            if reason is not None:
+                raise Misfit(reason)
         if self.may_round and fitting.holds_long(data, codec) and fitting.is_rounded(value, back):
             raise Misfit(ROUNDED)
         return data
@@ -148,8 +157,6 @@ class Value:
         return data, back
 
     def _check(self, codec: str) -> Callable[[bytes], Any] | None:
-        if self.kind is Any:
-            return None
         try:
             return reader(self.kind, codec)
         except OmniQError:

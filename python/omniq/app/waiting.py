@@ -9,11 +9,12 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import refused, several
-from omniq._loop import run, wait
+from omniq._loop import run, wait_for_runs
+from omniq.app.callables import is_coroutine
 from omniq.app.collect import Collected, Options
 from omniq.app.handle import AsyncHandle, BaseHandle, Handle, limit
 from omniq.app.progress import Progress, bar_of
-from omniq.app.steps import Steps, awaited, blocked
+from omniq.app.steps import Steps, awaited, blocked, refuse_awaitable, told
 from omniq.errors import InvalidError
 from omniq.models import TaskResult
 
@@ -74,10 +75,10 @@ def gather(
         return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`) takes the place
             of the value. Default: false: the first one is raised, and the other tasks go on.
         cancel_rest: Whether the tasks that have not ended are cancelled, as by ``handle.cancel()``, once a task has
-            failed or the time is over. Default: false. If the caller itself is cancelled, the tasks go on.
+            failed, the time is over, or the caller itself is cancelled. Default: false.
         progress: ``True`` shows a bar of the package tqdm, or of rich if tqdm is not installed; ``"tqdm"`` or
             ``"rich"`` names one. A function is called with the numbers ``(done, total)``, at the beginning and whenever
-            tasks have ended. Default: nothing is shown.
+            tasks have ended; an async one is awaited, and refused by blocking calls. Default: nothing is shown.
 
     Raises:
         TaskFailed: If a task ended without a value: failed, cancelled, expired or discarded.
@@ -173,7 +174,18 @@ def _given(handles: tuple[Any, ...]) -> list[Any]:
     """The handles, after a check that one wait can serve them."""
     given: list[Any] = []
     for one in handles:
-        given.extend([one] if isinstance(one, BaseHandle) else several(one, "handles", "handles"))
+        if isinstance(one, BaseHandle) or is_coroutine(one):
+            given.append(one)
+        else:
+            given.extend(several(one, "handles", "handles"))
+    coroutines = [place for place, one in enumerate(given) if is_coroutine(one)]
+    if coroutines:
+        for place in coroutines:
+            # Python need not warn of it as well.
+            getattr(given[place], "close", lambda: None)()
+        raise InvalidError(
+            f"handles[{coroutines[0]}] is a coroutine: give the handle that it returns, such as gather(await f.enqueue(1))"
+        )
     for place, one in enumerate(given):
         if not isinstance(one, BaseHandle):
             raise refused(f"handles[{place}]", one, "give the handles that enqueue returned", is_shown=False)
@@ -188,12 +200,13 @@ def _given(handles: tuple[Any, ...]) -> list[Any]:
 
 def _gathering(handles: list[BaseHandle[Any]], options: Options) -> Steps[list[Any]]:
     with options.bar(len(handles)) as report:
+        yield from told(report, 0)
         work = Collected(handles[0]._source._application(), options, report)
         work.add(handles)
         try:
             while (yield from work.step()):
                 pass
-        except Exception as error:
+        except BaseException as error:
             yield from work.given_up(error)
             raise
         return work.values
@@ -232,18 +245,20 @@ class _Ends(Generic[H]):
 
 async def _each(ends: _Ends[H]) -> AsyncIterator[H]:
     with ends.bar(len(ends.handles)) as report:
+        await awaited(told(report, 0))
         while (step := ends.next()) is not None and (found := await run(step)):
             handles = ends.of(found)
-            report(ends.ended)
+            await awaited(told(report, ends.ended))
             for handle in handles:
                 yield handle
 
 
 def _each_sync(ends: _Ends[H]) -> Iterator[H]:
     with ends.bar(len(ends.handles)) as report:
-        while (step := ends.next()) is not None and (found := wait(step)):
+        refuse_awaitable(report(0))
+        while (step := ends.next()) is not None and (found := wait_for_runs(step)):
             handles = ends.of(found)
-            report(ends.ended)
+            refuse_awaitable(report(ends.ended))
             yield from handles
 
 

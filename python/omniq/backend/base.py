@@ -11,7 +11,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
-from omniq._loop import run
+from omniq._loop import await_runs, run
 from omniq.backend.parts import Parts
 from omniq.models import (
     Backoff,
@@ -93,7 +93,7 @@ class AsyncBackend(Parts):
 
     def _seen(self, part: Part, given: object) -> Part:
         """A part of the backend under the verbs of the Rust side."""
-        part._is_test = self._is_test
+        part._test = self._test
         # A custom storage lives as long as what leads to it, which its handle alone does not ensure.
         vars(part)["_given"] = given
         return part
@@ -151,9 +151,8 @@ class AsyncBackend(Parts):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if await is_inside(connection, self._is_test):
-            tasks = self._core.new_tasks([made])
-            ids = await enqueue_in(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
+        if connection is not None:
+            ids = await enqueue_in(connection, self._core, self._core.new_tasks([made]), self._test)
             return ids[0]
         return await run(self._core.enqueue(made))
 
@@ -189,9 +188,8 @@ class AsyncBackend(Parts):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if await is_inside(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return await enqueue_in(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return await enqueue_in(connection, self._core, self._core.new_tasks(made), self._test)
         return await run(self._core.enqueue_many(made))
 
     async def result(self, id: UUID) -> TaskResult | None:
@@ -216,7 +214,7 @@ class AsyncBackend(Parts):
             NotFoundError: If the task ends meanwhile and leaves no result: it was deleted, or ended where none are kept.
             ConfigError: If results are off.
         """
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return await await_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def wait_many(self, ids: Iterable[UUID], timeout: float | timedelta) -> AsyncIterator[TaskResult]:
         """Waits for the results of many tasks, and gives them as they come: each once, those that are there at once.
@@ -235,11 +233,11 @@ class AsyncBackend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = await run(waiting.next(many_ids(ids)))
+        found = await await_runs(waiting.next(many_ids(ids)))
         while found:
             for result in found:
                 yield result
-            found = await run(waiting.next([]))
+            found = await await_runs(waiting.next([]))
 
     async def complete(
         self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None
@@ -262,7 +260,7 @@ class AsyncBackend(Parts):
                 of another kind or to another database; nothing is sent or done then.
         """
         task, codec = a_task(task), a_text_or_none(codec, "codec")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.complete_statement(task, value, codec))
         else:
             await run(self._core.complete(task, value, codec))
@@ -282,7 +280,7 @@ class AsyncBackend(Parts):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.fail_statement(task, made))
             state: TaskState = outcome.returns[0]
             return state
@@ -364,7 +362,7 @@ class AsyncBackend(Parts):
             OmniQError: As of the queue and of the result storage, never of the event storage.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return await run(self._core.settle(made, everything))

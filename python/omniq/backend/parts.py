@@ -8,6 +8,7 @@ from omniq import _omniq, logging
 from omniq._checks import refused
 from omniq.errors import ConfigError
 from omniq.settings import Settings, check_writing
+from omniq.transaction.send import InTest
 
 #: The parts by the names of their settings, each with its class on the Rust side.
 PARTS: dict[str, type[Any]] = {"tasks": _omniq.Queue, "results": _omniq.Results, "events": _omniq.Events}
@@ -26,8 +27,8 @@ class Parts:
     #: The settings that it was opened with.
     settings: Settings
     _given: dict[str, Any]
-    #: Everything is in memory for a test: enqueues with a connection go there at once.
-    _is_test = False
+    #: What stands for the user's transactions while a test keeps everything in memory.
+    _test: InTest | None = None
 
     def _assemble(self, settings: Settings, given: dict[str, Any], codec: str, allow_pickle: bool) -> None:
         self.settings = settings

@@ -4,6 +4,6 @@ The package includes a pytest plugin: see `omniq.testing.plugin` for its fixture
 """
 
 from omniq.testing.checks import assert_enqueued, enqueued
-from omniq.testing.modes import eager, in_memory, on_database
+from omniq.testing.modes import advance, eager, in_memory, on_database
 
-__all__ = ["assert_enqueued", "eager", "enqueued", "in_memory", "on_database"]
+__all__ = ["advance", "assert_enqueued", "eager", "enqueued", "in_memory", "on_database"]

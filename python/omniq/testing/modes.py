@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar, overload
 from uuid import UUID, uuid4
 
-from omniq._loop import run, wait
+from omniq._checks import a_span
+from omniq._loop import wait
+from omniq.app import AsyncOmniQ, OmniQ
 from omniq.app.base import BaseApp
-from omniq.app.exceptions import TaskFailed
-from omniq.models import ResultStatus, TaskResult
+from omniq.errors import ConfigError
 from omniq.settings import Settings
+from omniq.testing.eager import Eager, is_at_work
+from omniq.testing.memory import InMemory
 from omniq.testing.places import drop, url_of
-from omniq.worker import AsyncWorker
 
 A = TypeVar("A", bound=BaseApp)
 
-__all__ = ["eager", "in_memory", "on_database"]
+__all__ = ["advance", "eager", "in_memory", "on_database"]
 
 
 @contextmanager
-def _as(app: A, settings: Settings, after: Callable[[], None] = lambda: None, *, is_test: bool = False) -> Iterator[A]:
+def _as(app: A, settings: Settings, after: Callable[[], None], test: InMemory | None = None) -> Iterator[A]:
     """Gives the application these settings within the block, and restores its former state afterwards."""
     with app._lock:
-        before = (app.settings, app._parts, app._opened, app._is_test)
-        app.settings, app._parts, app._opened, app._is_test = settings, {}, None, is_test
+        before = (app.settings, app._parts, app._opened, app._test)
+        app.settings, app._parts, app._opened, app._test = settings, {}, None, test
     try:
         yield app
     finally:
         with app._lock:
             opened = app._opened
-            app.settings, app._parts, app._opened, app._is_test = before
-        if opened is not None:
-            wait(opened._core.close())
-        after()
+            app.settings, app._parts, app._opened, app._test = before
+        try:
+            if opened is not None:
+                wait(opened._core.close())
+        finally:
+            after()
 
 
 @contextmanager
 def in_memory(app: A) -> Iterator[A]:
     """Keeps tasks, results and events in the memory of this process: no database is needed.
 
-    Tasks that are enqueued with ``connection=`` are added to memory too, and at once: nothing is sent on the
-    connection, and its rollback does not remove them.
+    Tasks that are enqueued with ``connection=`` are added to memory too, and nothing is sent on the connection. They appear
+    once its transaction is committed, and never if it is rolled back, also to a savepoint: with Django, and with SQLAlchemy's
+    sessions and connections. The drivers asyncpg, psycopg and psycopg2 tell nobody of a commit: there the task is added at
+    once. Other verbs with ``connection=``, such as ``complete``, take effect at once too.
+
+    Tasks, results and events last until the end of the block, also if the application is closed in between. `advance`
+    sets the clock forward.
 
     >>> with in_memory(app):  # doctest: +SKIP
     ...     greet.enqueue_sync("Ann")
     ...     assert_enqueued(greet, "Ann")
     """
-    with _as(app, app.settings.over(tasks="memory", results="memory", events="memory"), is_test=True) as app:
+    settings = app.settings.over(tasks="memory", results="memory", events="memory")
+    test = InMemory(app, settings.max_payload, lambda ids: app._enqueued_sync(ids))
+    with _as(app, settings, test.close, test) as app:
         yield app
 
 
@@ -61,18 +73,17 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
 
     A transaction of the test may have used the schema and still be open at the end, as within Django's `TestCase`,
     which rolls back later. The end does not wait for it: the schema is dropped after that transaction, at the latest
-    when the program ends.
+    when the program ends, which waits for at most five seconds, and then says who holds the schema.
 
     Args:
-        database: The URL of the database, or a connection of Django, whose database is used:
+        database: The URL of the database; or a connection of Django or an engine of SQLAlchemy, whose database is used:
             ``on_database(app, connection)``.
         schema: The schema's name. Default: a new one.
         options: Further settings, such as ``events="off"``.
     """
-    url = url_of(database) if hasattr(database, "settings_dict") else database
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
     places = {"tasks": "postgres", "results": "postgres", "events": "postgres"}
-    given: Any = {**places, "url": url, "schema": name, **options}
+    given: Any = {**places, "url": url_of(database), "schema": name, **options}
     settings = app.settings.over(**given)
     with _as(app, settings, lambda: drop(settings)) as app:
         yield app
@@ -82,61 +93,80 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
 def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
     """Keeps everything in memory, as `in_memory`; a worker runs each task before its ``enqueue`` returns.
 
-    Tasks that are enqueued by tasks run too. Tasks with a delay do not run, nor do retries after a wait.
+    Tasks that are enqueued by tasks run too. ``def`` tasks run in the thread of the call, so within Django's `TestCase`
+    they see what the test has written. A task with a delay, and a retry after its backoff, run once `advance` has set the
+    clock forward. A task that was enqueued with ``connection=`` runs once the transaction is committed.
 
     Args:
-        raise_errors: Whether ``enqueue`` raises `TaskFailed` for a task that fails at its first run. Default: true.
+        raise_errors: Whether ``enqueue`` and `advance` raise `TaskFailed` for a task whose last run failed, also if a
+            retry follows. Default: true.
     """
-
-    def check(found: list[TaskResult | None]) -> None:
-        for result in found:
-            if raise_errors and result is not None and result.status is ResultStatus.FAILED:
-                raise TaskFailed(result)
-
-    def failed_once(ids: list[UUID], tasks: list[Any]) -> list[TaskResult | None]:
-        return [
-            TaskResult(
-                id, ResultStatus.FAILED, error=task.error, queue=task.queue, func=task.func, attempt=task.attempt
-            )
-            for id, task in zip(ids, tasks, strict=True)
-            if task is not None and task.error is not None
-        ]
-
-    def drain() -> None:
-        # On a new loop in a new thread, because the caller's loop waits for it.
-        thread = threading.Thread(target=lambda: asyncio.run(_drain(app)), name="omniq-eager")
-        thread.start()
-        thread.join()
-
-    def enqueued_sync(ids: list[UUID]) -> None:
-        if _inside_worker():
-            return
-        drain()
-        core = app._core
-        check([wait(core.result(id)) for id in ids])
-        check(failed_once(ids, [wait(core.queue().get(id)) for id in ids]))
+    mode = Eager(app, raise_errors)
 
     async def enqueued(ids: list[UUID]) -> None:
-        if _inside_worker():
-            return
-        await asyncio.to_thread(drain)
-        core = app._core
-        check([await run(core.result(id)) for id in ids])
-        check(failed_once(ids, [await run(core.queue().get(id)) for id in ids]))
+        await asyncio.to_thread(mode.enqueued, ids)
 
     with in_memory(app) as app:
-        app._is_eager, app._enqueued, app._enqueued_sync = True, enqueued, enqueued_sync  # type: ignore[method-assign]
+        app._eager, app._enqueued, app._enqueued_sync = mode, enqueued, mode.enqueued  # type: ignore[method-assign]
         try:
             yield app
         finally:
-            app._is_eager = False
+            app._eager = None
             del app._enqueued, app._enqueued_sync
 
 
-def _inside_worker() -> bool:
-    # An enqueue from within a task must not wait for the worker that runs the task.
-    return threading.current_thread().name.startswith(("omniq-eager", "omniq-task"))
+@overload
+def advance(
+    app: AsyncOmniQ,
+    by: timedelta | None = None,
+    *,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> Coroutine[Any, Any, None]: ...
+@overload
+def advance(
+    app: OmniQ,
+    by: timedelta | None = None,
+    *,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> None: ...
+def advance(
+    app: Any,
+    by: timedelta | None = None,
+    *,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> Any:
+    """Sets the clock of an application forward that is in memory: ``advance(app, hours=2)`` for an `OmniQ`, ``await
+    advance(app, hours=2)`` for an `AsyncOmniQ`.
 
+    By this clock tasks become due and expire, and results expire. In the mode `eager` all that becomes due runs, each task
+    at its time, in the order of the times: a task that fails is retried after its backoff, as often as the span allows. In
+    the mode `in_memory` the tasks are ready afterwards, and ``app.drain()`` runs them. Timeouts of runs, and the time that
+    tasks themselves see, are the machine's.
 
-async def _drain(app: BaseApp) -> None:
-    await AsyncWorker(app, {}).run_until_idle()
+    Args:
+        app: The application, within `in_memory` or `eager`.
+        by: The span. Default: the sum of the others.
+        days, hours, minutes, seconds: The parts of the span. Default: 0.
+
+    Raises:
+        ConfigError: For an application that is not in memory, and within a task.
+        InvalidError: For a span that is negative.
+        TaskFailed: As `eager` says, after all that is due has run.
+    """
+    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) + (by or timedelta())
+    a_span(span, "the span of advance")
+    if app._test is None:
+        raise ConfigError(f"the clock of {app} is the database's: use advance within in_memory(app) or eager(app)")
+    if is_at_work():
+        raise ConfigError("advance was called by a task: only the test itself sets the clock forward")
+    move = partial(app._test.memory.advance, span) if app._eager is None else partial(app._eager.advance, span)
+    return asyncio.to_thread(move) if isinstance(app, AsyncOmniQ) else move()

@@ -3,7 +3,7 @@
 | fixture | effect |
 |---|---|
 | ``omniq_url`` | the URL of a server for tests: ``--omniq-url``, else ``OMNIQ_TEST_URL``, else the embedded server |
-| ``omniq_on_database`` | ``omniq_on_database(app)`` keeps everything in a fresh schema on that server until the test ends; with pytest-django ``omniq_on_database(app, connection)``, in Django's test database |
+| ``omniq_on_database`` | ``omniq_on_database(app)`` keeps everything in a fresh schema on that server until the test ends; with pytest-django ``omniq_on_database(app, connection)``, in Django's test database; with SQLAlchemy ``omniq_on_database(app, engine)`` |
 | ``omniq_in_memory`` | ``omniq_in_memory(app)`` keeps everything in memory until the test ends |
 | ``omniq_eager`` | ``omniq_eager(app)`` runs tasks at enqueue, in memory, until the test ends |
 
@@ -26,6 +26,7 @@ from omniq._omniq import embedded_url
 from omniq.app.base import BaseApp, server_programs
 from omniq.errors import ConfigError
 from omniq.testing.modes import eager, in_memory, on_database
+from omniq.testing.places import drop_remaining
 
 A = TypeVar("A", bound=BaseApp)
 
@@ -34,6 +35,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--omniq-url``."""
     group = parser.getgroup("omniq")
     group.addoption("--omniq-url", metavar="URL", help="PostgreSQL for tests of OmniQ [default: the embedded server]")
+
+
+_left = pytest.StashKey[list[str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Drops the schemas that transactions still used at the end of their tests."""
+    # A process of pytest-xdist has no summary: it says what is left when it exits.
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[_left] = drop_remaining()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says which schemas are left, and who holds them."""
+    left = config.stash.get(_left, [])
+    if left:
+        terminalreporter.section("schemas of omniq_on_database that are left")
+    for text in left:
+        terminalreporter.line(text)
 
 
 @pytest.fixture(scope="session")

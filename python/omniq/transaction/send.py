@@ -8,7 +8,7 @@ blocking form with the suffix ``_sync``, for blocking connections.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from omniq._loop import run, wait
@@ -16,7 +16,7 @@ from omniq.errors import InvalidError
 from omniq.transaction.connections import Accepted, accept, another_database, is_in_function, kind_of, sqlstate_of
 
 if TYPE_CHECKING:
-    from omniq._omniq import Pending, _DatabaseId, _RawStatement
+    from omniq._omniq import Backend, Memory, NewTasks, Pending, Queue, _RawStatement
 
 #: The SQLSTATEs of a missing schema, table and function.
 _MISSING = ("3F000", "42P01", "42883")
@@ -49,18 +49,37 @@ class Answer(NamedTuple):
     returns: Any
 
 
-async def is_inside(connection: Any, is_test: bool) -> bool:
-    """Whether a call goes to the user's connection. Not if there is none, and not if everything is in memory for a test
-    (`is_test`): then the connection is only looked at."""
+class InTest(Protocol):
+    """What stands for the user's transactions while a test keeps everything in memory: nothing is sent on a connection."""
+
+    #: The tasks, results and events.
+    memory: Memory
+
+    async def enqueue(self, connection: Any, tasks: NewTasks) -> list[UUID]:
+        """Adds the tasks when the connection's transaction is committed."""
+        ...
+
+    def enqueue_sync(self, connection: Any, tasks: NewTasks) -> list[UUID]:
+        """As `enqueue`, blocking."""
+        ...
+
+    def after_commit(self, connection: Any, work: Callable[[], None]) -> None:
+        """Calls `work` when the connection's transaction is committed."""
+        ...
+
+
+async def is_inside(connection: Any, test: InTest | None) -> bool:
+    """Whether a call goes to the user's connection. Not if there is none, and not in a test: then the connection is only
+    looked at."""
     if connection is not None:
         accept(connection)
-    return connection is not None and not is_test
+    return connection is not None and test is None
 
 
-def is_inside_sync(connection: Any, is_test: bool) -> bool:
+def is_inside_sync(connection: Any, test: InTest | None) -> bool:
     if connection is not None:
         blocking(connection)
-    return connection is not None and not is_test
+    return connection is not None and test is None
 
 
 async def execute_in(
@@ -87,14 +106,16 @@ def execute_in_sync(
     return Answer(statement.done(connection, name, done), statement.returns)
 
 
-async def enqueue_in(connection: Any, make: Callable[[_DatabaseId | None], Pending[_RawStatement]]) -> list[UUID]:
-    """Enqueues on a connection, as for `execute_in`. `make` makes the statement; its argument is the database of an earlier
-    one that the connection did not lead to, because what is remembered may be from before a restart of the server."""
+async def enqueue_in(connection: Any, core: Backend | Queue, tasks: NewTasks, test: InTest | None) -> list[UUID]:
+    """Enqueues on a connection, as for `execute_in`; in a test in memory, when its transaction is committed."""
     accepted = accept(connection)
-    statement = Statement(*await run(make(None)))
+    if test is not None:
+        return await test.enqueue(connection, tasks)
+    statement = Statement(*await run(core.enqueue_statement(tasks, None)))
     name, done = await _send(connection, accepted, statement)
     if done is None:
-        anew = Statement(*await run(make(statement.database)))
+        # What is remembered of the database may be from before a restart of its server.
+        anew = Statement(*await run(core.enqueue_statement(tasks, statement.database)))
         if anew.database != statement.database:
             statement = anew
             name, done = await _send(connection, accepted, statement)
@@ -103,12 +124,14 @@ async def enqueue_in(connection: Any, make: Callable[[_DatabaseId | None], Pendi
     return ids
 
 
-def enqueue_in_sync(connection: Any, make: Callable[[_DatabaseId | None], Pending[_RawStatement]]) -> list[UUID]:
+def enqueue_in_sync(connection: Any, core: Backend | Queue, tasks: NewTasks, test: InTest | None) -> list[UUID]:
     accepted = blocking(connection)
-    statement = Statement(*wait(make(None)))
+    if test is not None:
+        return test.enqueue_sync(connection, tasks)
+    statement = Statement(*wait(core.enqueue_statement(tasks, None)))
     name, done = _send_sync(connection, accepted, statement)
     if done is None:
-        anew = Statement(*wait(make(statement.database)))
+        anew = Statement(*wait(core.enqueue_statement(tasks, statement.database)))
         if anew.database != statement.database:
             statement = anew
             name, done = _send_sync(connection, accepted, statement)

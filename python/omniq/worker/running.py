@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _log_context, _main_guard, _omniq
 from omniq._checks import a_number, a_text, check_options, shown, texts
-from omniq._loop import bridge_of, run
+from omniq._loop import bridge_of, loop_of_worker, run
 from omniq.errors import ConfigError
 from omniq.worker.coroutines import Coroutines
 from omniq.worker.options import WorkerOptions
@@ -84,6 +84,18 @@ class RunningWorker:
             return task.make_async_runner(plan), self._coroutines.run_queue
         return task.make_runner(plan, self._wait), self._threads.run_queue
 
+    def expect_thread(self) -> None:
+        """Leaves the first ``def`` task to a thread that will come by `work_here`."""
+        self._threads.expect()
+
+    def work_here(self) -> None:
+        """Runs ``def`` tasks in this thread, besides the worker's own threads, until the worker has stopped."""
+        self._threads.work_here()
+
+    def close_threads(self) -> None:
+        """Ends the threads that wait for work, among them those in `work_here`."""
+        self._threads.close()
+
     async def _open(self) -> None:
         await self._lifespan.open()
         for plan in self._plans:
@@ -99,11 +111,12 @@ class RunningWorker:
 
         If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
-        try:
-            if await self._opened():
-                await self._run(until_idle)
-        finally:
-            await self._lifespan.close()
+        with loop_of_worker(self._loop):
+            try:
+                if await self._opened():
+                    await self._run(until_idle)
+            finally:
+                await self._lifespan.close()
 
     async def _opened(self) -> bool:
         """Makes the values of the worker's scope. Returns false if it was stopped meanwhile."""

@@ -33,29 +33,46 @@ class Threads:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._count = 0
+        # The thread that was lent to the worker, and whether it is between two runs, or about to come.
+        self._lent: int | None = None
+        self._is_lent_free = False
         _open.add(self)
 
     def _woken(self) -> None:
-        # Runs on the loop's thread. Starts a thread if a run waits and no thread is idle. Threads whose runs were given
+        # Starts a thread if a run waits and no thread is idle. Threads whose runs were given
         # up do not count, because they take no runs.
         if (
             len(self.run_queue)
             and not self.run_queue.idle
+            and not self._is_lent_free
             and len(self._threads) < self._most + self.run_queue.given_up
         ):
-            self._count += 1
-            # A daemon, because a function that does not end must not prevent the end of the process.
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True)
             with self._lock:
+                self._count += 1
+                # A daemon, because a function that does not end must not prevent the end of the process.
+                thread = threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True)
                 self._threads.append(thread)
             thread.start()
 
+    def expect(self) -> None:
+        """Leaves the first run to a thread that will come by `work_here`."""
+        self._is_lent_free = True
+
+    def work_here(self) -> None:
+        """Takes runs in this thread, which is lent to the worker, until the worker stops."""
+        self._lent = threading.get_ident()
+        self._work()
+
     def _work(self) -> None:
-        wait, context = self.run_queue.wait, self._context
+        wait, context, is_lent = self.run_queue.wait, self._context, threading.get_ident() == self._lent
         while True:
             taken = wait(None)
             if taken is None:
                 return
+            if is_lent:
+                self._is_lent_free = False
+                # What came before this was known waits for this thread.
+                self._woken()
             runner, run, data, codec = taken
             # Each run gets a copy of the context, so that the next one does not see its context variables.
             try:
@@ -65,7 +82,9 @@ class Threads:
                 answer_anyway(run, error)
                 _log.exception("a run could not be answered as it should have been")
             del taken, runner, run, data
-            if self._is_surplus():
+            if is_lent:
+                self._is_lent_free = True
+            elif self._is_surplus():
                 return
 
     def _is_surplus(self) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from omniq import AsyncOmniQ, Backoff, Context, OmniQError, TaskFailed
-from omniq.testing import in_memory, on_database
+from omniq.testing import on_database
 
 pytestmark = pytest.mark.anyio
 
@@ -163,7 +163,7 @@ async def test_outcomes_after_a_completion_are_ignored(app: AsyncOmniQ, url: str
 
 
 async def test_a_queue_in_memory_refuses(url: str) -> None:
-    app = AsyncOmniQ("postgresql://nowhere/")
+    app = AsyncOmniQ(tasks="memory", results="memory")
 
     @app.task
     def order(context: Context) -> str:
@@ -172,7 +172,7 @@ async def test_a_queue_in_memory_refuses(url: str) -> None:
         assert refused.value.is_invalid
         return "outside"
 
-    with in_memory(app):
+    async with app:
         handle = await order.enqueue()
         await app.drain()
         assert await handle.result(5) == "outside"

@@ -33,6 +33,12 @@ app = OmniQ(os.environ["SHOP_URL"])
 def greet(name: str) -> str:
     return f"Hello {name}"
 
+@app.task
+def sees_table() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select to_regclass('pg_temp.of_the_test') is not null")
+        return cursor.fetchone()[0]
+
 def create(request):
     with transaction.atomic():
         handle = greet.with_options(connection=connection).enqueue("Ann")
@@ -44,10 +50,10 @@ urlpatterns = [path("", create)]
 # The checks of each kind of test: `post` calls the view, `committed` says whether its changes are visible to others.
 CHECKS = """
 from uuid import UUID
-from django.db import connection
+from django.db import connection, transaction
 from omniq import OmniQError
 from omniq.testing import assert_enqueued, eager, in_memory, on_database
-from site_of_test import app, greet
+from site_of_test import app, greet, sees_table
 
 def in_the_test_database(post, committed):
     handle = greet.handle(UUID(post()))
@@ -65,8 +71,40 @@ def in_this_process(post):
         assert_enqueued(greet, "Ann", count=1)
         app.drain()
         assert handle.result(1) == "Hello Ann"
+        its_own = greet.with_options(connection=connection)
+        with transaction.atomic():
+            its_own.enqueue("Bob")
+            with transaction.atomic():
+                its_own.enqueue("Bill")
+            try:
+                with transaction.atomic():
+                    with transaction.atomic():
+                        its_own.enqueue("rolled back within")
+                    raise KeyError
+            except KeyError:
+                pass
+            assert_enqueued(greet, count=0)
+        assert_enqueued(greet, "Bob", count=1)
+        assert_enqueued(greet, "Bill", count=1)
+        assert_enqueued(greet, count=2)
+        try:
+            with transaction.atomic():
+                its_own.enqueue("rolled back")
+                raise KeyError
+        except KeyError:
+            pass
+        its_own.enqueue("without a transaction")
+        assert_enqueued(greet, count=3)
     with eager(app):
         assert greet.handle(UUID(post())).result(1) == "Hello Ann"
+        with connection.cursor() as cursor:
+            cursor.execute("create temporary table of_the_test (n int)")
+        with transaction.atomic():
+            handle = sees_table.with_options(connection=connection).enqueue()
+            assert handle.status() is None
+        assert handle.result(1) is True
+        with connection.cursor() as cursor:
+            cursor.execute("drop table of_the_test")
 """
 
 OWN_RUNNER = """
@@ -107,6 +145,7 @@ class Live(Checks, LiveServerTestCase):
 
 PYTEST_DJANGO = """
 import pytest
+from django.test import TestCase, TransactionTestCase
 from checks import *
 
 def call(client):
@@ -131,6 +170,20 @@ def test_memory(db, client):
 
 def test_memory_transactional(transactional_db, client):
     in_this_process(lambda: call(client))
+
+class OfPytest:
+    @pytest.fixture(autouse=True)
+    def mode(self, omniq_on_database):
+        omniq_on_database(app, connection)
+
+    def test(self):
+        in_the_test_database(lambda: call(self.client), self.committed)
+
+class InOneTransaction(OfPytest, TestCase):
+    committed = False
+
+class InTransactions(OfPytest, TransactionTestCase):
+    committed = True
 
 @pytest.mark.django_db
 def test_no_mode(client):
@@ -174,4 +227,4 @@ def test_with_pytest_django(run: Callable[..., str]) -> None:
     # The installed package registers its plugin by an entry point; the source tree cannot.
     announced = any(entry.value == "omniq.testing.plugin" for entry in entry_points(group="pytest11"))
     plugins = ["-p", "no:cacheprovider", *([] if announced else ["-p", "omniq.testing.plugin"])]
-    assert "6 passed" in run("test_mine.py", PYTEST_DJANGO, "-m", "pytest", "-q", *plugins, "test_mine.py")
+    assert "8 passed" in run("test_mine.py", PYTEST_DJANGO, "-m", "pytest", "-q", *plugins, "test_mine.py")

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from omniq import AsyncOmniQ, CodecError, OmniQError, Payload
+from omniq.app.values import Value
 from omniq.testing import assert_enqueued
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,32 @@ async def test_what_arrow_cannot_keep_is_refused_with_the_codecs_that_could(app:
     handle = await at.enqueue(pd.Timestamp("2026-01-01T00:00:00.000001"))
     await app.drain()
     assert await handle.result(5) == datetime(2026, 1, 1, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.Timestamp("2026-01-01T00:00:00.000001"),
+        pd.Timestamp("2026-01-01T00:00:00.000000001"),
+        pd.Timestamp("2026-01-01T00:00:00.123456789", tz="Europe/Berlin"),
+        pd.Timestamp("2026-01-01", tz="UTC"),
+        pd.Timedelta(days=3, seconds=5),
+        pd.Timedelta(-1, "ns"),
+        pd.Timedelta(days=-400, microseconds=1),
+    ],
+    ids=str,
+)
+def test_times_of_pandas(value: Any, codec: str) -> None:
+    own: Any = type(value)
+    cases: list[Any] = [(own, value), (list[own | None], [value, None])]
+    for kind, given in cases:
+        of_kind = Value(kind)
+        back = of_kind.read(of_kind.write(given, codec), codec)
+        assert back == given
+        assert type(back[0] if isinstance(back, list) else back) is own
+    with pytest.raises(CodecError):
+        Value(own).write(5, codec)
 
 
 def test_bytes_that_are_no_stream_are_refused() -> None:

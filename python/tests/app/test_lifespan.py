@@ -199,7 +199,7 @@ async def test_what_does_not_fit_the_scope_is_refused(app: AsyncOmniQ) -> None:
     with pytest.raises(OmniQError, match="scope = 'process' is refused: give 'run' or 'worker'"):
         Depends(of_run, scope="process")  # type: ignore[arg-type]
     with pytest.raises(OmniQError, match="no lifespan"):
-        app.lifespan(5)  # type: ignore[type-var]
+        app.lifespan(5)  # type: ignore[call-overload]
     for function, words in (
         (with_context, "with_context is made once for all runs of a worker: it takes no Context"),
         (needs_run, 'needs .*of_run, which is made for each run: give it scope="worker"'),

@@ -188,7 +188,7 @@ async def test_a_wait_that_is_cancelled_leaves_all_as_it_is(app: AsyncOmniQ) -> 
     square = app.task(failing)
     handles = await square.enqueue_many([1, 2])
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(omniq.gather(handles, cancel_rest=True), 0.05)
+        await asyncio.wait_for(omniq.gather(handles), 0.05)
     await app.drain()
     assert await omniq.gather(handles) == [1, 4]
 

@@ -51,7 +51,7 @@ impl Tasks {
         let entry = self.get(id).ok_or_else(|| not_found(id))?;
         if !entry.is_waiting() {
             return Err(Error::conflict(format!(
-                "task {id} is {} and cannot be changed: only a waiting task can",
+                "task {id} is {} and cannot be changed: only a waiting task can; retry a dead letter first",
                 entry.task.state
             )));
         }

@@ -3,6 +3,7 @@
 //! For tests, for trying things out, and for results or events that need not outlive the process.
 
 mod claim;
+mod clock;
 mod events;
 mod leases;
 mod manage;
@@ -16,6 +17,7 @@ mod tasks;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use clock::Clock;
 pub use events::MemoryEventStorage;
 pub use results::MemoryResultStorage;
 pub use store::MemoryQueue;

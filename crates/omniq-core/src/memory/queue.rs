@@ -81,7 +81,7 @@ impl TaskQueue for MemoryQueue {
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
         let (mut state, _) = self.open()?;
-        state.tasks.check_all(ids, Verb::Delete, "deleted")?;
+        state.tasks.check_all(ids, Verb::Delete, "deleted: cancel it")?;
         for id in ids {
             state.tasks.remove(*id);
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::clock::Clock;
 use super::{locked, new_location};
 use crate::ends::Ends;
 use crate::model::*;
@@ -73,6 +74,7 @@ pub struct MemoryResultStorage {
     shared: Arc<Shared>,
     closed: Arc<AtomicBool>,
     limits: Limits,
+    clock: Clock,
 }
 
 impl MemoryResultStorage {
@@ -80,13 +82,23 @@ impl MemoryResultStorage {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let shared = Shared { results: Mutex::default(), ends: Ends::default(), location: new_location() };
-        Self { shared: Arc::new(shared), closed: Arc::default(), limits: Limits::default() }
+        Self {
+            shared: Arc::new(shared),
+            closed: Arc::default(),
+            limits: Limits::default(),
+            clock: Clock::new(),
+        }
     }
 
     /// Another object on the same results, which is closed separately.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), closed: Arc::default(), limits: self.limits.clone() }
+        Self {
+            shared: Arc::clone(&self.shared),
+            closed: Arc::default(),
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// Another object on the same results with these limits.
@@ -95,12 +107,18 @@ impl MemoryResultStorage {
         Self { limits, ..self.reopen() }
     }
 
+    /// Another object on the same results, whose results expire by this clock. Default: the machine's time.
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self { clock, ..self.reopen() }
+    }
+
     fn open(&self) -> Result<(MutexGuard<'_, Results>, Timestamp)> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::closed("the result storage is closed: open a new one"));
         }
         let results = locked(&self.shared.results);
-        Ok((results, Timestamp::now()))
+        Ok((results, self.clock.now()))
     }
 }
 

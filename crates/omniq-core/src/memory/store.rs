@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::clock::Clock;
 use super::leases::Workers;
 use super::notifier::Notifier;
 use super::tasks::Tasks;
@@ -37,6 +38,7 @@ pub(super) struct Object {
     pub(super) completed_ttl: Option<Duration>,
     pub(super) dead_ttl: Option<Duration>,
     pub(super) lease: SelfLease,
+    pub(super) clock: Clock,
     pub(super) closed: AtomicBool,
 }
 
@@ -75,10 +77,10 @@ impl MemoryQueue {
         Self { store: Arc::new(store), object: Arc::default() }.reopen(limits, keep_completed)
     }
 
-    /// Another object on the same tasks, with its own lease, which is closed separately.
+    /// Another object on the same tasks, with its own lease, which is closed separately. It keeps the clock.
     #[must_use]
     pub fn reopen(&self, limits: Limits, keep_completed: bool) -> Self {
-        self.with(Object { limits, keep_completed, ..Object::default() })
+        self.with(Object { limits, keep_completed, clock: self.object.clock.clone(), ..Object::default() })
     }
 
     /// Another object on the same tasks with this one's options, whose own worker has a lease of this span. Default: 10
@@ -95,14 +97,26 @@ impl MemoryQueue {
         self.with(Object { completed_ttl: completed, dead_ttl: dead, ..self.options() })
     }
 
+    /// Another object on the same tasks with this one's options, by this clock. Default: the machine's time.
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        self.with(Object { clock, ..self.options() })
+    }
+
+    /// When the next scheduled task becomes due, by the clock; `None` if no task is scheduled.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        locked(&self.store.state).tasks.next_scheduled().map(|(due, _)| due)
+    }
+
     fn options(&self) -> Object {
-        let Object { limits, keep_completed, completed_ttl, dead_ttl, lease, .. } = &*self.object;
+        let Object { limits, keep_completed, completed_ttl, dead_ttl, lease, clock, .. } = &*self.object;
         Object {
             limits: limits.clone(),
             keep_completed: *keep_completed,
             completed_ttl: *completed_ttl,
             dead_ttl: *dead_ttl,
             lease: SelfLease::new(lease.span()),
+            clock: clock.clone(),
             closed: AtomicBool::new(false),
         }
     }
@@ -117,7 +131,7 @@ impl MemoryQueue {
             return Err(<dyn TaskQueue>::closed());
         }
         let mut state = locked(&self.store.state);
-        let now = Timestamp::now();
+        let now = self.object.clock.now();
         state.tasks.promote(now);
         Ok((state, now))
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use super::locked;
 use super::notifier::Listener;
@@ -25,7 +24,7 @@ impl MemorySubscription {
     fn until_due(&self) -> Option<Duration> {
         let state = locked(&self.queue.store.state);
         let (due, _) = state.tasks.next_scheduled()?;
-        Some(due.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+        Some(due.duration_since(self.queue.object.clock.now()).try_into().unwrap_or(Duration::ZERO))
     }
 }
 

@@ -37,6 +37,6 @@ select case when exists (select from given g where g.id not in (select id from l
             then "omniq".refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from locked where worker is not null)
-            then "omniq".refuse('OQ004', format('task %s is running',
+            then "omniq".refuse('OQ004', format('task %s is running and cannot be deleted: cancel it',
                  (select id from locked where worker is not null limit 1))) end,
        case when "omniq".has_waits('') then "omniq".ring(array(select l.id from locked l), null) end

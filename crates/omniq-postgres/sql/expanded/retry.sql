@@ -19,7 +19,9 @@ with given as (
     where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
                else true end
 ), asked as materialized (
-    select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy from locked h
+    select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy,
+           case when h.worker is not null then 'running' else 'completed' end as named
+    from locked h
 ), changed as (
     update "omniq".tasks t
     set state = 1,
@@ -53,6 +55,6 @@ select case when exists (select from given g where g.id not in (select id from l
             then "omniq".refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from asked where busy)
-            then "omniq".refuse('OQ004', format('task %s is running or completed',
-                 (select id from asked where busy limit 1))) end,
+            then (select "omniq".refuse('OQ004', format('task %s is %s and cannot be retried', id, named))
+                  from asked where busy limit 1) end,
        (select count(*) from notified)

@@ -26,7 +26,8 @@ with given as (
     where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
                else true end
 ), asked as materialized (
-    select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state
+    select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state,
+           case when h.worker is not null then 'running' when h.state = 3 then 'dead' else 'completed' end as named
     from locked h
 ), changed as (
     update "omniq".tasks t
@@ -64,7 +65,8 @@ with given as (
     select case when not exists (select from asked)
                 then "omniq".refuse('OQ003', format('there is no task %s', $1))
                 when (select busy from asked)
-                then "omniq".refuse('OQ004', format('task %s is running or has ended', $1)) end
+                then "omniq".refuse('OQ004', format('task %s is %s and cannot be changed: only a waiting task can; retry a dead letter first', $1,
+                            (select named from asked))) end
 )
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
     queue, func, codec, priority, max_retries, options, metadata, created_at, (select count(*) from notified), (select count(*) from verdict)

@@ -1,4 +1,4 @@
--- Who has used tables of schema $1 for longer than $2 seconds: for the log of a migration that gave way.
+-- Who has used tables of schema $1 for longer than $2 seconds: for the log of a migration that gave way, and for tests whose schema cannot be dropped.
 select distinct
        case when p.gid is not null
             then format('the prepared transaction %L since %s', p.gid, to_char(p.prepared at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))

@@ -42,7 +42,7 @@ impl Pauses {
         // A random pause, so that it does not keep meeting what comes at regular times.
         let pause = self.next.mul_f64(rand::random_range(0.5..1.0));
         self.next = (self.next * 2).min(PAUSE.1);
-        let holders = holders(db).await.unwrap_or_default().join("; ");
+        let holders = holders(db, LOCK_TIMEOUT).await.unwrap_or_default().join("; ");
         tracing::warn!(
             %error,
             schema = db.schema.name(),
@@ -53,8 +53,9 @@ impl Pauses {
     }
 }
 
-async fn holders(db: &Db) -> Result<Vec<String>> {
-    let (schema, seconds) = (db.schema.name(), LOCK_TIMEOUT.as_secs_f64());
+/// Who has used tables of the schema for longer than this, in words.
+pub(super) async fn holders(db: &Db, longer: Duration) -> Result<Vec<String>> {
+    let (schema, seconds) = (db.schema.name(), longer.as_secs_f64());
     let params: [(Param<'_>, Type); 2] = [(&schema, Type::TEXT), (&seconds, Type::FLOAT8)];
     let rows = db.client().await?.query_typed(HOLDERS, &params).await.map_err(from_driver)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

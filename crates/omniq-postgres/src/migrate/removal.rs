@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use omniq_core::Result;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::PATIENCE;
+use super::blocked::{holders, is_blocked};
 use crate::db::Db;
 use crate::db::sessions::BEGIN;
 use crate::error::from_driver;
@@ -21,11 +21,17 @@ pub async fn drop_schema(settings: &Settings) -> Result<()> {
     drop_within(settings, Duration::ZERO).await
 }
 
-/// As [`drop_schema`], unless other transactions hold its tables for longer than `patience`: then it returns `false` and changes nothing.
-pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) -> Result<bool> {
+/// As [`drop_schema`], unless other transactions hold its tables for longer than `patience`: then it changes nothing, and returns who they
+/// are, in words; none if they have ended by now.
+pub async fn drop_schema_unless_held(settings: &Settings, patience: Duration) -> Result<Option<Vec<String>>> {
     match drop_within(settings, patience.max(Duration::from_millis(1))).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) => Ok(false),
+        Ok(()) => Ok(None),
+        Err(error) if is_blocked(&error) => {
+            let db = Db::open(settings).await?;
+            let holders = holders(&db, Duration::ZERO).await;
+            db.close().await;
+            holders.map(Some)
+        }
         Err(error) => Err(error),
     }
 }

@@ -10,6 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::environment::{self, Variables};
+use super::passed_over::passed_over;
 use super::value::flag;
 use super::{DatabaseUrl, Settings, parameters};
 use crate::tls::Tls;
@@ -21,6 +22,12 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// Where servers put their socket. Searched if the address names no host.
 pub(super) const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
+/// The error if a connection is needed and no database is set.
+fn no_database(variables: &Variables) -> Error {
+    let words = "url is missing: give a postgresql:// URL, or set OMNIQ_URL, DATABASE_URL or PGHOST";
+    Error::config(passed_over(variables).map_or_else(|| words.to_owned(), |why| format!("{words} ({why})")))
+}
+
 impl Settings {
     /// These settings with what the address leaves open, as libpq finds it in service files and the `PG…` variables of this process.
     /// Errors: `is_config` for a missing URL, and for a value that cannot be used, naming where it is from.
@@ -30,7 +37,7 @@ impl Settings {
 
     pub(super) fn completed_by(&self, variables: &Variables) -> Result<Self> {
         self.check()?;
-        let Some(url) = &self.url else { return Err(self.no_database()) };
+        let Some(url) = &self.url else { return Err(no_database(variables)) };
         let (mut settings, defaults) = (self.clone(), Self::default());
         let mut url = url.completed(variables)?;
         for (name, value) in url.take_settings() {
@@ -45,11 +52,6 @@ impl Settings {
         settings.url = Some(url);
         settings.check()?;
         Ok(settings)
-    }
-
-    /// The error if a connection is needed and no database is set.
-    fn no_database(&self) -> Error {
-        Error::config("url is missing: give a postgresql:// URL, or set OMNIQ_URL, DATABASE_URL or PGHOST")
     }
 
     /// Checks that a private server may be started because no database is set: neither `embedded` nor the variable `OMNIQ_EMBEDDED` may
@@ -70,7 +72,7 @@ impl Settings {
             (false, _) => "embedded = off".to_owned(),
             (_, false) => format!("{variable} = off"),
         };
-        Err(self.no_database().context(format!("a private server is forbidden by {by}")))
+        Err(no_database(variables).context(format!("a private server is forbidden by {by}")))
     }
 
     /// The configurations for connecting, one for each host in the order in which they are named, see
@@ -92,7 +94,7 @@ impl Settings {
     /// Errors: `is_config` for a missing URL, or a certificate file that cannot be used.
     pub(crate) fn connect_config(&self) -> Result<(Config, Tls)> {
         self.check()?;
-        let Some(url) = &self.url else { return Err(self.no_database()) };
+        let Some(url) = &self.url else { return Err(no_database(&environment::ours())) };
         let mut config = driver_config(url)?;
         config.application_name(&self.application_name).connect_timeout(self.connect_timeout);
         add_hosts(&mut config);

@@ -10,6 +10,7 @@ mod given;
 mod libpq;
 mod other_programs;
 mod parameters;
+mod passed_over;
 mod passfile;
 mod placement;
 mod render;

@@ -4,24 +4,23 @@
 use omniq_core::{Error, Result};
 
 use super::environment::{self, Variables};
+use super::passed_over::{VARIABLE, passed_over};
 use super::{DatabaseUrl, libpq, parameters};
-
-const VARIABLE: &str = "DATABASE_URL";
 
 /// The database, if the environment names one. Errors: `is_config` for an address that cannot be used, naming the variable and the remedy.
 pub(super) fn database(variables: &Variables) -> Result<Option<DatabaseUrl>> {
-    if let Some(text) = environment::text(variables, VARIABLE)? {
-        if DatabaseUrl::is_address(text) {
-            let url = read(text).map_err(|error| {
-                Error::config(format!(
-                    "{VARIABLE}: {}; if other programs need it as it is, set OMNIQ_URL, which is read first",
-                    error.message()
-                ))
-            })?;
-            tracing::info!("the database is that of {VARIABLE}: {url}");
-            return Ok(Some(url));
-        }
-        tracing::info!("{VARIABLE} is not read, because it names no PostgreSQL database");
+    if let Some(text) = environment::text(variables, VARIABLE)?.filter(|text| DatabaseUrl::is_address(text)) {
+        let url = read(text).map_err(|error| {
+            Error::config(format!(
+                "{VARIABLE}: {}; if other programs need it as it is, set OMNIQ_URL, which is read first",
+                error.message()
+            ))
+        })?;
+        tracing::info!("the database is that of {VARIABLE}: {url}");
+        return Ok(Some(url));
+    }
+    if let Some(words) = passed_over(variables) {
+        tracing::info!("{words}");
     }
     let url = libpq::named(variables)?;
     if let Some(url) = &url {

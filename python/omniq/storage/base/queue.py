@@ -27,7 +27,8 @@ from omniq.models import (
 from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
 from omniq.storage.base.worker_verbs import AsyncWorkerVerbs
-from omniq.transaction import enqueue_in, is_inside
+from omniq.transaction import enqueue_in
+from omniq.transaction.send import InTest
 
 __all__ = ["AsyncTaskQueue"]
 
@@ -45,7 +46,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
     """
 
     #: Everything is in memory for a test: enqueues with a connection go there at once.
-    _is_test = False
+    _test: InTest | None = None
 
     def wake(self) -> None:
         """Makes idle workers of this process look for tasks in this queue at once. Callable from any thread; it does
@@ -124,9 +125,8 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
             "codec": codec,
         }
         made = to_new_task(task, args, options)
-        if await is_inside(connection, self._is_test):
-            tasks = self._core.new_tasks([made])
-            ids = await enqueue_in(connection, lambda stale: self._core.enqueue_statement(tasks, stale))
+        if connection is not None:
+            ids = await enqueue_in(connection, self._core, self._core.new_tasks([made]), self._test)
             return ids[0]
         return await run(self._core.enqueue(made))
 
@@ -259,7 +259,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         since: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
-        arguments are those of `list`."""
+        arguments are those of `list`. A queue of OmniQ refuses a call without a filter, unless ``all=True``."""
 
     async def retry_all(
         self,

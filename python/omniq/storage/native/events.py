@@ -14,6 +14,7 @@ from omniq._loop import run
 from omniq.models import EventFilter, TaskEvent
 from omniq.storage.base import AsyncEventStorage
 from omniq.transaction import execute_in, is_inside
+from omniq.transaction.send import InTest
 
 __all__ = ["AsyncNativeEventStorage"]
 
@@ -22,7 +23,7 @@ class AsyncNativeEventStorage(AsyncEventStorage):
     """An event storage in Rust."""
 
     #: As for a queue.
-    _is_test = False
+    _test: InTest | None = None
 
     def __init__(self, core: _omniq.Events) -> None:
         self._core = core
@@ -40,7 +41,7 @@ class AsyncNativeEventStorage(AsyncEventStorage):
                 then.
         """
         made = an(event, TaskEvent, "event", "give a TaskEvent")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.log_statement([made]))
         else:
             await run(self._core.log(made))
@@ -53,7 +54,7 @@ class AsyncNativeEventStorage(AsyncEventStorage):
             connection: As for `log`. Default: none.
         """
         made = all_of(events, TaskEvent, "events", "give TaskEvents")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.log_statement(made))
         else:
             await run(self._core.log_many(made))

@@ -13,6 +13,7 @@ import msgspec
 from omniq import _omniq
 from omniq._checks import LEASE, a_flag, a_number, a_span, a_text, a_worker, an_id, many_ids, texts
 from omniq._loop import run
+from omniq.errors import InvalidError
 from omniq.models import (
     Cancelled,
     QueueStats,
@@ -74,9 +75,8 @@ class AsyncNativeQueue(AsyncTaskQueue):
             ConfigError: For an option that does not exist.
         """
         made = new_tasks(tasks, options)
-        if await is_inside(connection, self._is_test):
-            converted = self._core.new_tasks(made)
-            return await enqueue_in(connection, lambda stale: self._core.enqueue_statement(converted, stale))
+        if connection is not None:
+            return await enqueue_in(connection, self._core, self._core.new_tasks(made), self._test)
         return await run(self._core.enqueue_many(made))
 
     async def complete(self, task: Task, *, connection: Any = None) -> None:
@@ -93,7 +93,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
                 its own error, with SQLSTATE ``OQ001``, and the transaction has failed.
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.complete_statement([a_task(task)]))
         else:
             await run(self._core.complete(a_task(task)))
@@ -105,7 +105,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             tasks: The tasks.
             connection: As for `complete`. Default: none.
         """
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.complete_statement(held_tasks(tasks)))
         else:
             await run(self._core.complete_many(held_tasks(tasks)))
@@ -125,7 +125,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             ClaimLostError: As for `complete`.
         """
         task, made = a_task(task), TaskError.of(error)
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.fail_statement([(task, made)]))
             state: TaskState = outcome.returns[0]
             return state
@@ -144,7 +144,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
             As `fail`, for each task.
         """
         pairs = failures(failed)
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.fail_statement(pairs))
             states: builtins.list[TaskState] = outcome.returns
             return states
@@ -253,8 +253,24 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        all: bool = False,
     ) -> int:
-        return await run(self._core.purge(TaskFilter(queue, state, func, error, since)))
+        """Removes all tasks that the filter selects and that are not running, all or none, without results; returns how
+        many. The other arguments are those of `list`.
+
+        Args:
+            all: Whether all tasks of all queues may go: needed if nothing else is given. Default: false.
+
+        Raises:
+            InvalidError: Without a filter and without ``all=True``.
+        """
+        selected = TaskFilter(queue, state, func, error, since)
+        if not a_flag(all, "all") and selected == TaskFilter():
+            raise InvalidError(
+                "purge without a filter would remove every task of all queues that is not running: give a filter, such as"
+                ' queue= or state="dead", or all=True if that is meant'
+            )
+        return await run(self._core.purge(selected))
 
     async def pause(self, queue: str) -> None:
         await run(self._core.pause(a_text(queue, "queue")))
@@ -283,7 +299,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
                 fails the call. Default: none.
         """
         made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             outcome = await execute_in(connection, self._core.settle_statement(made, everything))
             return [Settled.DONE if held else Settled.LOST for held in outcome.done]
         return await run(self._core.settle(made, everything))

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import a_number, a_span, all_of, an, an_id, many_ids
-from omniq._loop import run
+from omniq._loop import await_runs, run
 from omniq.models import ResultFilter, ResultStatus, TaskResult
 from omniq.models.enums import StatusName
 from omniq.storage.base import AsyncResultStorage
 from omniq.transaction import execute_in, is_inside
+from omniq.transaction.send import InTest
 
 __all__ = ["AsyncNativeResultStorage"]
 
@@ -23,7 +24,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
     """A result storage in Rust."""
 
     #: As for a queue.
-    _is_test = False
+    _test: InTest | None = None
 
     def __init__(self, core: _omniq.Results) -> None:
         self._core = core
@@ -43,7 +44,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
             InvalidError: For a connection of another kind or to another database; nothing is sent or done then.
         """
         made = an(result, TaskResult, "result", "give a TaskResult")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.store_statement([made]))
         else:
             await run(self._core.store(made))
@@ -56,7 +57,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
             connection: As for `store`. Default: none.
         """
         made = all_of(results, TaskResult, "results", "give TaskResults")
-        if await is_inside(connection, self._is_test):
+        if await is_inside(connection, self._test):
             await execute_in(connection, self._core.store_statement(made))
         else:
             await run(self._core.store_many(made))
@@ -65,7 +66,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         return await run(self._core.get_many(many_ids(ids)))
 
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
-        return await run(self._core.wait(an_id(id), a_span(timeout, "timeout")))
+        return await await_runs(self._core.wait(an_id(id), a_span(timeout, "timeout")))
 
     async def delete_many(self, ids: Sequence[UUID]) -> int:
         return await run(self._core.delete_many(many_ids(ids)))

@@ -108,7 +108,8 @@ pub async fn c22_retry_of_a_running_task_is_a_conflict(fixture: &dyn QueueFixtur
     let queue = fixture.queue().await;
     let id = add(&queue, [1]).await[0];
     let held = take(&queue).await;
-    assert!(queue.retry(id).await.unwrap_err().is_conflict());
+    let error = queue.retry(id).await.unwrap_err();
+    assert!(error.is_conflict() && error.message().contains("is running and cannot be retried"), "{error:?}");
     assert!(queue.retry(TaskId::new()).await.unwrap_err().is_not_found());
     queue.complete(&held).await.unwrap();
     assert!(queue.retry(id).await.unwrap_err().is_not_found());

@@ -49,16 +49,18 @@ pub async fn c18_update_moves_a_task_in_the_order(fixture: &dyn QueueFixture) {
     assert_eq!(numbers(&queue.dequeue_many(from("other").limit(10)).await.unwrap()), [1]);
 }
 
-/// Neither a running task nor a dead letter can be updated.
+/// Neither a running task nor a dead letter can be updated; the error names the state.
 pub async fn c18_update_of_a_running_or_ended_task_is_a_conflict(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
     let id = queue.enqueue(task(1).max_retries(0)).await.unwrap();
     let held = take(&queue).await;
     let change = TaskUpdate { priority: Some(9), ..TaskUpdate::default() };
-    assert!(queue.update(id, change.clone()).await.unwrap_err().is_conflict());
+    let running = queue.update(id, change.clone()).await.unwrap_err();
+    assert!(running.is_conflict() && running.message().contains("is running and cannot"), "{running:?}");
     assert_eq!(queue.get(id).await.unwrap().as_ref(), Some(&held));
     queue.fail(&held, boom()).await.unwrap();
-    assert!(queue.update(id, change.clone()).await.unwrap_err().is_conflict());
+    let dead = queue.update(id, change.clone()).await.unwrap_err();
+    assert!(dead.is_conflict() && dead.message().contains("is dead and cannot be changed"), "{dead:?}");
     assert!(queue.update(TaskId::new(), change).await.unwrap_err().is_not_found());
 }
 

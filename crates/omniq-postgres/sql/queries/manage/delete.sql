@@ -18,6 +18,6 @@ select case when exists (select from given g where g.id not in (select id from l
             then {schema}.refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from locked where worker is not null)
-            then {schema}.refuse('OQ004', format('task %s is running',
+            then {schema}.refuse('OQ004', format('task %s is running and cannot be deleted: cancel it',
                  (select id from locked where worker is not null limit 1))) end,
        case when {schema}.has_waits('') then {schema}.ring(array(select l.id from locked l), null) end

@@ -8,7 +8,9 @@
 with given as (
     select g.id from unnest(:ids) as g(id)
 ), {locked}, asked as materialized (
-    select h.id, h.state as was, h.worker is not null or h.state not in ({scheduled}, {ready}, {dead}) as busy from locked h
+    select h.id, h.state as was, h.worker is not null or h.state not in ({scheduled}, {ready}, {dead}) as busy,
+           case when h.worker is not null then 'running' else 'completed' end as named
+    from locked h
 ), changed as (
     update {schema}.tasks t
     set state = {ready},
@@ -34,6 +36,6 @@ select case when exists (select from given g where g.id not in (select id from l
             then {schema}.refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from asked where busy)
-            then {schema}.refuse('OQ004', format('task %s is running or completed',
-                 (select id from asked where busy limit 1))) end,
+            then (select {schema}.refuse('OQ004', format('task %s is %s and cannot be retried', id, named))
+                  from asked where busy limit 1) end,
        (select count(*) from notified)

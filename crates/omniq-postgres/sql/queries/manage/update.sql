@@ -8,7 +8,8 @@
 with given as (
     select :id as id
 ), {locked}, asked as materialized (
-    select h.id, h.worker is not null or h.state not in ({scheduled}, {ready}) as busy, h.queue as old_queue, h.state as old_state
+    select h.id, h.worker is not null or h.state not in ({scheduled}, {ready}) as busy, h.queue as old_queue, h.state as old_state,
+           case when h.worker is not null then 'running' when h.state = {dead} then 'dead' else 'completed' end as named
     from locked h
 ), changed as (
     update {schema}.tasks t
@@ -38,7 +39,8 @@ with given as (
     select case when not exists (select from asked)
                 then {schema}.refuse('OQ003', format('there is no task %s', :id))
                 when (select busy from asked)
-                then {schema}.refuse('OQ004', format('task %s is running or has ended', :id)) end
+                then {schema}.refuse('OQ004', format('task %s is %s and cannot be changed: only a waiting task can; retry a dead letter first', :id,
+                            (select named from asked))) end
 )
 select {task_columns}, (select count(*) from notified), (select count(*) from verdict)
 from changed t

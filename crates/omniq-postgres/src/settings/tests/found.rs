@@ -65,6 +65,22 @@ fn a_database_url_is_that_of_other_programs_too() {
         assert_eq!(url(&[("DATABASE_URL", other)]), None, "{other}");
         assert_eq!(url(&[("DATABASE_URL", other), PG]).unwrap(), "postgresql://pg");
     }
+    // Where no other database is named, the error says why this one is not taken.
+    for (other, what) in [
+        ("mysql://root:geheim@db/app", "it is a mysql:// URL"),
+        ("sqlite+aiosqlite://", "it is a sqlite+aiosqlite:// URL"),
+        ("root:geheim@x://y", "it is no postgresql:// URL"),
+    ] {
+        let off = [("OMNIQ_EMBEDDED", "off"), ("DATABASE_URL", other)];
+        let forbidden = Settings::default().check_embedded_by(&variables(&off));
+        let words = [
+            "forbidden by OMNIQ_EMBEDDED = off: url is missing",
+            "(DATABASE_URL is not read, because ",
+            what,
+        ];
+        refusal(forbidden.map(|()| Settings::default()), &words);
+        refusal(Settings::default().completed_by(&variables(&off)), &words[1..]);
+    }
     // For another library: the user may not be able to change it.
     refusal(
         found(&[("DATABASE_URL", "postgresql+asyncpg://me:geheim@db/app")]),

@@ -1,0 +1,144 @@
+"""The equivalents of names that users know from Celery, Dramatiq and taskiq, for the errors about names that do not exist."""
+
+from __future__ import annotations
+
+__all__ = ["APPLICATION", "FUNCTION", "HANDLE", "MODULE", "OPTIONS", "missing", "option"]
+
+#: Options of a task or of one enqueue.
+OPTIONS = {
+    "actor_name": "name=",
+    "acks_late": "every task is acknowledged after its run; there is no option for it",
+    "autoretry_for": "retry_on=",
+    "base": "a middleware or a dependency",
+    "bind": "a first parameter that is annotated with Context",
+    "countdown": "delay=",
+    "default_retry_delay": "backoff=Backoff.fixed(…)",
+    "dont_autoretry_for": "dead_on=",
+    "eta": "run_at=",
+    "expires": "ttl=",
+    "expiration": "ttl=",
+    "ignore_result": 'the setting results="off" of the application',
+    "max_age": "ttl=, in seconds",
+    "max_backoff": "backoff=Backoff.exponential(…, max=…)",
+    "min_backoff": "backoff=Backoff.exponential(…)",
+    "queue_name": "queue=",
+    "retry_backoff": "backoff=Backoff.exponential(…)",
+    "retry_backoff_max": "backoff=Backoff.exponential(…, max=…)",
+    "retry_jitter": "the jitter of backoff=",
+    "retry_kwargs": "max_retries= and backoff=",
+    "retry_policy": "nothing: an enqueue that returns is durable",
+    "routing_key": "queue=",
+    "serializer": "codec=",
+    "soft_time_limit": "soft_timeout=",
+    "task_id": "id=",
+    "task_name": "name=",
+    "throws": "dead_on=",
+    "time_limit": "timeout=",
+}
+
+_ENQUEUE = "enqueue(…)"
+_WITH_OPTIONS = "with_options(delay=…).enqueue(…)"
+
+#: Attributes of a task.
+FUNCTION = {
+    "AsyncResult": "handle(id)",
+    "apply": "a plain call, f(…), which runs the function here",
+    "apply_async": f"{_ENQUEUE}, and {_WITH_OPTIONS} for options",
+    "chunks": "app.map(f, items)",
+    "defer": _ENQUEUE,
+    "delay": _ENQUEUE,
+    "delay_on_commit": "with_options(connection=connection).enqueue(…)",
+    "fn": "function",
+    "kiq": _ENQUEUE,
+    "kicker": "with_options(…)",
+    "map": "app.map(f, items)",
+    "retry": "raise Retry(…), of omniq",
+    "s": f"{_ENQUEUE}; a task enqueues the next one itself",
+    "schedule": _WITH_OPTIONS,
+    "send": _ENQUEUE,
+    "send_with_options": _WITH_OPTIONS,
+    "si": f"{_ENQUEUE}; a task enqueues the next one itself",
+    "signature": f"{_ENQUEUE}; a task enqueues the next one itself",
+    "starmap": "app.map(f, items)",
+    "subtask": f"{_ENQUEUE}; a task enqueues the next one itself",
+}
+
+#: Attributes of a handle.
+HANDLE = {
+    "collect": "gather(handles)",
+    "failed": "status()",
+    "forget": "app.backend.results.delete(handle.id)",
+    "get": "result()",
+    "get_progress": "events()",
+    "get_result": "result()",
+    "info": "result()",
+    "is_ready": "status()",
+    "join": "gather(handles)",
+    "message_id": "id",
+    "ready": "status()",
+    "revoke": "cancel()",
+    "state": "status()",
+    "successful": "status()",
+    "task_id": "id",
+    "traceback": "result(), whose TaskFailed has the error with its traceback",
+    "wait": "result()",
+    "wait_result": "result()",
+}
+
+#: Attributes of an application.
+APPLICATION = {
+    "AsyncResult": "app.handle(id)",
+    "Task": "middleware or dependencies",
+    "actor": "@app.task",
+    "add_middleware": "@app.middleware",
+    "autodiscover_tasks": 'app.autodiscover("package")',
+    "broker": "app.backend",
+    "conf": "the arguments of the application, or OMNIQ_… variables",
+    "config_from_object": "AsyncOmniQ.from_config(…), or OMNIQ_… variables",
+    "control": "app.backend.queue, with pause, resume, cancel_all, workers and others",
+    "enqueue": "f.enqueue(…), or app.backend.enqueue(name, args) for a task by its name",
+    "on_event": "@app.lifespan",
+    "register_task": "app.task(function)",
+    "run": "app.run_worker()",
+    "send_task": "app.backend.enqueue(name, args)",
+    "shared_task": "TaskGroup(…).task, and app.include(group)",
+    "shutdown": "app.close()",
+    "signature": "f.enqueue(…); a task enqueues the next one itself",
+    "start": "app.run_worker()",
+    "startup": "app.connect()",
+    "tasks": "app.functions",
+    "worker_main": "app.run_worker()",
+}
+
+_NEXT = "a task that enqueues the next one itself"
+
+#: Names of the package.
+MODULE = {
+    "AsyncResult": "app.handle(id)",
+    "Broker": "AsyncOmniQ or OmniQ",
+    "Celery": "AsyncOmniQ, or OmniQ for blocking code",
+    "Ignore": "Discard",
+    "MaxRetriesExceededError": "TaskFailed",
+    "Reject": "Discard",
+    "SoftTimeLimitExceeded": "SoftTimeout",
+    "TaskiqDepends": "Depends",
+    "actor": "the decorator @app.task",
+    "chain": _NEXT,
+    "chord": f"gather(handles) in a task, or {_NEXT}",
+    "group": "enqueue_many(…) and gather(handles), or TaskGroup for tasks in several modules",
+    "shared_task": "TaskGroup(…).task, or AsyncTaskGroup, and app.include(group)",
+    "signature": _NEXT,
+}
+
+
+def missing(owner: object, name: str, equivalents: dict[str, str]) -> AttributeError:
+    """The error for an attribute that does not exist, with its equivalent if it is known."""
+    words = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    found = equivalents.get(name)
+    return AttributeError(words if found is None else f"{words}: its equivalent is {found}", name=name, obj=owner)
+
+
+def option(name: object) -> str:
+    """The sentence about an option's equivalent, with a space at its end; empty for other names."""
+    found = OPTIONS.get(str(name))
+    return "" if found is None else f"its equivalent is {found}; "

@@ -1,0 +1,125 @@
+"""Runs tasks when they are enqueued, and when the clock of the test is set forward."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from datetime import timedelta
+from uuid import UUID
+
+from omniq._loop import wait
+from omniq.app.base import BaseApp
+from omniq.app.exceptions import TaskFailed
+from omniq.models import ResultStatus, Task, TaskFilter, TaskResult, TaskState
+from omniq.worker import AsyncWorker
+from omniq.worker.running import RunningWorker
+
+__all__ = ["Eager", "drain", "is_at_work"]
+
+_MOST = 1000
+
+#: The threads that run ``def`` tasks now, besides the threads of workers.
+_at_work: set[int] = set()
+
+
+class Eager:
+    """The eager mode of an application. All methods block, and are called from any thread."""
+
+    def __init__(self, app: BaseApp, raise_errors: bool) -> None:
+        self._app, self._raises = app, raise_errors
+
+    def enqueued(self, ids: list[UUID]) -> None:
+        """Runs what is ready, among it these tasks, which have just been enqueued."""
+        if is_at_work():
+            # The worker that runs the caller runs them as well.
+            return
+        drain(self._app)
+        self._check(dict.fromkeys(ids, 0))
+
+    def advance(self, by: timedelta) -> None:
+        """Sets the clock forward, and runs each task at the time at which it becomes due."""
+        test = self._app._test
+        assert test is not None
+        memory, core = test.memory, self._app._core
+        waiting = wait(core.queue().list(TaskFilter(state=TaskState.SCHEDULED, limit=_MOST)))
+        end = memory.now() + by
+        while (due := memory.next_due()) is not None and due <= end:
+            memory.advance(max(due - memory.now(), timedelta()))
+            drain(self._app)
+        memory.advance(max(end - memory.now(), timedelta()))
+        drain(self._app)
+        self._check({task.id: task.attempt for task in waiting})
+
+    def _check(self, attempts: dict[UUID, int]) -> None:
+        """Raises the failure of the first of these tasks whose last run failed, each given with its runs before."""
+        if not self._raises:
+            return
+        core = self._app._core
+        for id, before in attempts.items():
+            result = wait(core.result(id))
+            if result is None:
+                task = wait(core.queue().get(id))
+                result = None if task is None or task.attempt <= before else _failed_run(task)
+            if result is not None and result.status is ResultStatus.FAILED:
+                raise TaskFailed(result)
+
+
+def _failed_run(task: Task) -> TaskResult | None:
+    if task.error is None:
+        return None
+    return TaskResult(
+        task.id, ResultStatus.FAILED, error=task.error, queue=task.queue, func=task.func, attempt=task.attempt
+    )
+
+
+def is_at_work() -> bool:
+    """Whether a task runs in this thread."""
+    # A call from within a task must not wait for the worker that runs the task.
+    thread = threading.current_thread()
+    return thread.ident in _at_work or thread.name.startswith(("omniq-eager", "omniq-task"))
+
+
+def drain(app: BaseApp) -> None:
+    """Runs a worker until nothing is left to claim, on an event loop in a thread of its own: one may run in this thread,
+    and waits. ``def`` tasks run in this thread, unless a loop runs in it: so they see what belongs to it, such as the
+    connection of Django that has the transaction of a test."""
+    is_lent = asyncio._get_running_loop() is None
+    begun: Future[RunningWorker] = Future()
+
+    async def work() -> None:
+        try:
+            running = AsyncWorker(app, {})._begin()
+        except BaseException as error:
+            begun.set_exception(error)
+            return
+        if is_lent:
+            running.expect_thread()
+        begun.set_result(running)
+        try:
+            await running.until_stopped(until_idle=True)
+        finally:
+            running.close_threads()
+
+    ended: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+        except BaseException as error:
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    thread = threading.Thread(target=run, name="omniq-eager")
+    thread.start()
+    ident = threading.get_ident()
+    _at_work.add(ident)
+    try:
+        running = begun.result()
+        if is_lent:
+            running.work_here()
+    finally:
+        _at_work.discard(ident)
+        thread.join()
+    ended.result()
