@@ -1,8 +1,12 @@
 //! The queue, the results and the events in one object, and the verbs that keep them consistent.
 
 mod cancel;
+mod enqueue;
 mod events;
 mod ids;
+#[cfg(feature = "tower")]
+mod layers;
+mod missing;
 mod record;
 mod rest;
 mod settle;
@@ -15,6 +19,8 @@ use std::time::Duration;
 
 use events::EventSink;
 pub(crate) use events::LACK;
+#[cfg(feature = "tower")]
+pub use layers::{Enqueue, EnqueueService};
 use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
@@ -44,6 +50,9 @@ pub struct Backend {
     event_ttl: Option<Duration>,
     keep_args: bool,
     limits: Limits,
+    /// What is around enqueues.
+    #[cfg(feature = "tower")]
+    layers: Option<layers::Layers>,
 }
 
 impl Backend {
@@ -57,7 +66,17 @@ impl Backend {
     pub fn new(queue: Arc<dyn TaskQueue>) -> Self {
         let (result_ttl, event_ttl) = (Some(Self::RESULT_TTL), Some(Self::EVENT_TTL));
         let limits = Limits::default();
-        Self { queue, results: None, events: None, result_ttl, event_ttl, keep_args: false, limits }
+        Self {
+            queue,
+            results: None,
+            events: None,
+            result_ttl,
+            event_ttl,
+            keep_args: false,
+            limits,
+            #[cfg(feature = "tower")]
+            layers: None,
+        }
     }
 
     /// Turns results on.
@@ -158,42 +177,21 @@ impl Backend {
     /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or under which a result is still stored; nothing
     /// is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        let chosen = self.chosen_ids(std::slice::from_ref(&task));
-        self.check_ids(&chosen).await?;
-        if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(vec![task]).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return verbs::only(ids);
+        #[cfg(feature = "tower")]
+        if let Some(layers) = &self.layers {
+            return verbs::only(layers.enqueue(vec![task]).await?);
         }
-        let event = self.events.as_ref().map(|_| record::enqueued(&task));
-        let id = self.queue.enqueue(task).await?;
-        self.check_enqueued(&chosen, &[id]).await?;
-        if let Some(event) = event {
-            self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
-        }
-        Ok(id)
+        self.enqueue_inside(task).await
     }
 
     /// Adds tasks, all or none, and returns their ids in the same order. Events and errors as for
     /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        let chosen = self.chosen_ids(&tasks);
-        self.check_ids(&chosen).await?;
-        if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(tasks).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return Ok(ids);
+        #[cfg(feature = "tower")]
+        if let Some(layers) = &self.layers {
+            return layers.enqueue(tasks).await;
         }
-        let events: Vec<_> = match &self.events {
-            Some(_) => tasks.iter().map(record::enqueued).collect(),
-            None => Vec::new(),
-        };
-        let ids = self.queue.enqueue_many(tasks).await?;
-        self.check_enqueued(&chosen, &ids).await?;
-        let events =
-            events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
-        self.log_events(events.collect()).await;
-        Ok(ids)
+        self.enqueue_many_inside(tasks).await
     }
 
     /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none
@@ -202,7 +200,9 @@ impl Backend {
         self.latest_result(id).await
     }
 
-    /// Waits for the result of a task. Errors: `is_timeout` if it has not come in time, `is_config` if results are off.
+    /// Waits for the result of a task. Errors: `is_timeout` if it has not come in time, `is_config` if results are off. After
+    /// the timeout one more look, of a second at most, finds out why: no such task, a paused queue, no worker for the queue or
+    /// the function, a retry to come; the message says it.
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
         self.wait_for_latest(id, timeout).await
     }
@@ -279,11 +279,6 @@ impl Backend {
 }
 
 impl Backend {
-    /// Whether the queue logs the `enqueued` events itself.
-    fn enqueues_are_logged(&self) -> bool {
-        self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
-    }
-
     /// The settlement of a task under its claim (or, for a waiting one, under none).
     pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
         let (results, events) = (self.results.is_some(), self.events.is_some());

@@ -4,6 +4,7 @@
 
 mod backend;
 pub mod blocking;
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -18,6 +19,8 @@ mod port;
 mod self_lease;
 #[doc(hidden)]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verbs;
 mod worker;
 
@@ -25,7 +28,11 @@ mod worker;
 pub use jiff;
 
 pub use backend::{Backend, BlockingBackend, WaitMany};
+#[cfg(feature = "tower")]
+pub use backend::{Enqueue, EnqueueService};
 pub use error::{Error, Result};
+#[cfg(feature = "tower")]
+pub use handler::RunService;
 #[doc(hidden)]
 pub use handler::{Async, Blocking};
 pub use handler::{

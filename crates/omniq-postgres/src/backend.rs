@@ -111,9 +111,8 @@ impl AsyncPostgresBackend {
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
     /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
     pub async fn enqueue_in(&self, connection: &mut dyn UserConnection, task: NewTask) -> Result<TaskId> {
-        let queue = self.postgres_queue()?;
-        self.backend.check_chosen(std::slice::from_ref(&task)).await?;
-        queue.enqueue_in(connection, task).await
+        let mut ids = self.enqueue_many_in(connection, vec![task]).await?;
+        ids.pop().ok_or_else(|| Error::invalid("a layer around the enqueue has left the task out"))
     }
 
     /// Adds tasks in the user's own transaction, all or none. Returns their ids in the order of `tasks`. Errors as for
@@ -124,8 +123,18 @@ impl AsyncPostgresBackend {
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
         let queue = self.postgres_queue()?;
-        self.backend.check_chosen(&tasks).await?;
-        queue.enqueue_many_in(connection, tasks).await
+        let write = async |tasks: Vec<NewTask>| {
+            self.backend.check_chosen(&tasks).await?;
+            queue.enqueue_many_in(connection, tasks).await
+        };
+        self.backend.enqueue_by(tasks, write).await
+    }
+
+    /// The same backend with a change of what is not PostgreSQL's, such as
+    /// [`with_keep_args`](Backend::with_keep_args) or a layer around enqueues.
+    #[must_use]
+    pub fn map_backend(self, change: impl FnOnce(Backend) -> Backend) -> Self {
+        Self { backend: change(self.backend), ..self }
     }
 
     /// Reports success of a dequeued task in the user's own transaction, with its result and event: a commit makes them durable together
@@ -277,6 +286,12 @@ impl PostgresBackend {
     pub fn with_settings_sync(settings: &Settings) -> Result<Self> {
         let inner = blocking::wait(AsyncPostgresBackend::with_settings(settings))??;
         Ok(Self { blocking: BlockingBackend::new(inner.backend) })
+    }
+
+    /// The same backend with a change; see [`AsyncPostgresBackend::map_backend`].
+    #[must_use]
+    pub fn map_backend(self, change: impl FnOnce(Backend) -> Backend) -> Self {
+        Self { blocking: BlockingBackend::new(change(self.blocking.as_async().clone())) }
     }
 }
 

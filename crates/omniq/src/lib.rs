@@ -77,6 +77,11 @@ pub mod backend {
     }
 }
 
+#[cfg(feature = "testing")]
+pub use omniq_core::testing;
+#[cfg(feature = "tower")]
+pub use omniq_core::{Enqueue, EnqueueService, RunService};
+
 /// Migrations of the schema on PostgreSQL.
 pub use omniq_postgres::migrate;
 

@@ -1,10 +1,11 @@
 //! Results of tasks that may run again: a dead letter that was retried has its old result until it ends again.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::{Backend, BlockingBackend, WaitMany};
 use crate::model::*;
@@ -76,7 +77,12 @@ impl Backend {
     pub(super) async fn wait_for_latest(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
         let (begun, mut left) = (Instant::now(), timeout);
         loop {
-            let result = self.require_results()?.wait(id, left).await?;
+            let result = match self.require_results()?.wait(id, left).await {
+                Err(error) if error.is_timeout() && error.sqlstate().is_none() => {
+                    return self.wait_is_over(id, timeout, error).await;
+                }
+                result => result?,
+            };
             if let Some(latest) = self.only_latest(vec![result]).await?.pop() {
                 return Ok(latest);
             }

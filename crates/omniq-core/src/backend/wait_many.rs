@@ -8,6 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::Backend;
+use super::missing::Look;
 use crate::model::*;
 use crate::{Error, Result, blocking, verbs};
 
@@ -86,7 +87,7 @@ impl WaitMany {
         while !self.left.is_empty() {
             if self.round.is_none() {
                 if self.is_over {
-                    return Err(self.over());
+                    return self.over(backend).await;
                 }
                 tokio::time::sleep_until(self.rested).await;
                 let is_last = self.end.is_some_and(|end| Instant::now() >= end);
@@ -147,21 +148,34 @@ impl WaitMany {
         self.cause = cause;
     }
 
-    fn over(&mut self) -> Error {
-        let missing = self.left.len();
-        let error = match self.left.first() {
-            Some(id) if missing == 1 => verbs::wait_over(*id, self.timeout),
-            first => Error::timeout(format!(
-                "no result of {missing} of {} tasks within {:?}, such as of task {}: they may still come, wait longer",
-                self.count,
-                self.timeout,
-                first.map(ToString::to_string).unwrap_or_default(),
-            )),
+    /// The end of the wait: an error that says why the first of the results is missing, or that result.
+    async fn over(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
+        let (missing, timeout) = (self.left.len(), self.timeout);
+        let Some(first) = self.left.first().copied() else { return Ok(Vec::new()) };
+        // Without an answer of the database there is no use in another question.
+        let look = if self.cause.is_some() { Look::Nothing } else { backend.look_why(first).await };
+        let error = match look {
+            Look::Result(result) => {
+                self.left.remove(&first);
+                return Ok(vec![*result]);
+            }
+            Look::Reason(why) if missing == 1 => {
+                Error::timeout(format!("no result of task {first} within {timeout:?}: {why}"))
+            }
+            Look::Nothing if missing == 1 => verbs::wait_over(first, timeout),
+            look => {
+                let why = if let Look::Reason(why) = look { format!(" ({why})") } else { String::new() };
+                Error::timeout(format!(
+                    "no result of {missing} of {} tasks within {timeout:?}, such as of task {first}{why}: they may still come, \
+                     wait longer",
+                    self.count
+                ))
+            }
         };
-        match self.cause.take() {
+        Err(match self.cause.take() {
             Some(cause) => error.with_source(cause),
             None => error,
-        }
+        })
     }
 
     pub(super) fn stream(self, backend: Backend) -> BoxStream<'static, Result<TaskResult>> {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::notifier::Notifier;
 use super::{locked, new_location};
 use crate::model::*;
-use crate::{Error, Location, Result, ResultStorage};
+use crate::{Error, Location, Result, ResultStorage, clock};
 
 /// Latest first; of those of one instant the greatest id first.
 type Position = Reverse<(Timestamp, TaskId)>;
@@ -103,7 +103,7 @@ impl MemoryResultStorage {
             return Err(Error::closed("the result storage is closed: open a new one"));
         }
         let results = locked(&self.shared.results);
-        Ok((results, Timestamp::now()))
+        Ok((results, clock::now()))
     }
 }
 

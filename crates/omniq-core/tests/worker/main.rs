@@ -9,7 +9,10 @@ mod functions;
 mod held_up;
 mod ids;
 mod joint;
+#[cfg(feature = "tower")]
+mod layers;
 mod maintenance;
+mod missing;
 mod outcomes;
 mod panics;
 mod parts;
@@ -19,6 +22,8 @@ mod settings;
 mod stops;
 mod stores;
 mod support;
+#[cfg(feature = "testing")]
+mod testing;
 mod timeouts;
 mod triggers;
 mod wait_many;
