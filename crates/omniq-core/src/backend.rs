@@ -5,6 +5,8 @@ mod enqueue;
 mod events;
 mod ids;
 #[cfg(feature = "tower")]
+mod layered;
+#[cfg(feature = "tower")]
 mod layers;
 mod missing;
 mod record;
@@ -20,7 +22,9 @@ use std::time::Duration;
 use events::EventSink;
 pub(crate) use events::LACK;
 #[cfg(feature = "tower")]
-pub use layers::{Enqueue, EnqueueService};
+pub use layered::Enqueue;
+#[cfg(feature = "tower")]
+pub use layers::EnqueueService;
 use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
@@ -52,7 +56,7 @@ pub struct Backend {
     limits: Limits,
     /// What is around enqueues.
     #[cfg(feature = "tower")]
-    layers: Option<layers::Layers>,
+    layers: Option<layered::Layers>,
 }
 
 impl Backend {

@@ -58,7 +58,7 @@ impl Backend {
     ) -> Result<Vec<TaskId>> {
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {
-            return Self::enqueue_by_layers(layers, tasks, write).await;
+            return layers.enqueue_by(tasks, write).await;
         }
         write(tasks).await
     }

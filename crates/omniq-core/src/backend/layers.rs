@@ -1,9 +1,7 @@
 //! `tower` layers around enqueues.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{self, Poll};
 
 use futures_util::future::BoxFuture;
@@ -12,30 +10,12 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Backend;
-use crate::model::{NewTask, TaskId};
+use super::layered::{Enqueue, Layers, To};
+use crate::model::TaskId;
 use crate::{Error, Result};
 
 /// Any error.
 type BoxError = Box<dyn StdError + Send + Sync>;
-
-/// Tasks on their way to the queue, as the layers around enqueues see them: those of one call.
-#[derive(Debug)]
-pub struct Enqueue {
-    /// The tasks. A layer may change them, add some and leave some out; the caller gets the ids of those that arrive.
-    pub tasks: Vec<NewTask>,
-    to: To,
-}
-
-/// Who writes them.
-#[derive(Debug)]
-enum To {
-    Queue,
-    /// The caller, in a transaction of the user.
-    Caller(oneshot::Sender<Passed>),
-}
-
-/// Tasks that have passed all layers, and where the answer goes.
-type Passed = (Vec<NewTask>, oneshot::Sender<Result<Vec<TaskId>>>);
 
 /// The innermost service of the layers around enqueues: it adds the tasks, all or none, and answers with their ids in the
 /// same order.
@@ -72,27 +52,6 @@ impl Service<Enqueue> for EnqueueService {
                 }
             }
         })
-    }
-}
-
-/// The layers of a backend, with the service inside.
-#[derive(Clone)]
-pub(super) struct Layers(Arc<dyn Fn(Enqueue) -> BoxFuture<'static, Result<Vec<TaskId>>> + Send + Sync>);
-
-impl fmt::Debug for Layers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Layers")
-    }
-}
-
-impl Layers {
-    fn call(&self, enqueue: Enqueue) -> BoxFuture<'static, Result<Vec<TaskId>>> {
-        (self.0)(enqueue)
-    }
-
-    /// Adds tasks through the layers.
-    pub(super) async fn enqueue(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        self.call(Enqueue { tasks, to: To::Queue }).await
     }
 }
 
@@ -145,30 +104,14 @@ impl Backend {
         <L::Service as Service<Enqueue>>::Future: Send + 'static,
     {
         let service = layer.layer(EnqueueService(self.clone()));
-        self.layers = Some(Layers(Arc::new(move |enqueue| {
+        self.layers = Some(Layers::new(move |enqueue| {
             let mut service = service.clone();
             Box::pin(async move {
                 poll_fn(|task| service.poll_ready(task)).await.map_err(error_of)?;
                 service.call(enqueue).await.map_err(error_of)
             })
-        })));
+        }));
         self
-    }
-
-    pub(super) async fn enqueue_by_layers<F: Future<Output = Result<Vec<TaskId>>>>(
-        layers: &Layers,
-        tasks: Vec<NewTask>,
-        write: impl FnOnce(Vec<NewTask>) -> F,
-    ) -> Result<Vec<TaskId>> {
-        let (caller, mut passed) = oneshot::channel();
-        let mut called = layers.call(Enqueue { tasks, to: To::Caller(caller) });
-        tokio::select! {
-            biased;
-            // A layer has refused them, or has answered by itself.
-            ended = &mut called => return ended,
-            Ok((tasks, answer)) = &mut passed => drop(answer.send(write(tasks).await)),
-        }
-        called.await
     }
 }
 
