@@ -73,7 +73,7 @@ pub mod backend {
         #[doc(hidden)]
         pub use omniq_postgres::settings::as_written;
         pub use omniq_postgres::settings::{Builder, DatabaseUrl, Placement, Settings, check_environment};
-        pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
+        pub use omniq_postgres::{AsyncPostgresBackend, ExistingPool, PostgresBackend};
     }
 }
 
