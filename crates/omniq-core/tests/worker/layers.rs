@@ -115,16 +115,19 @@ async fn layers_are_around_the_runs_of_all_functions() {
 /// A layer around a blocking handler changes nothing of its stop: it is told, and waited for.
 #[tokio::test]
 async fn a_blocking_handler_within_a_layer_is_told_to_stop() {
-    let backend = TestBackend::new();
-    let passes = layer_fn(|inner: RunService| inner);
-    let worker = Worker::builder(&backend).layer(passes).register_blocking("f", |_: (), context| {
+    let (backend, returned) = (TestBackend::new(), Arc::new(AtomicUsize::new(0)));
+    let (passes, counter) = (layer_fn(|inner: RunService| inner), Arc::clone(&returned));
+    let worker = Worker::builder(&backend).layer(passes).register_blocking("f", move |_: (), context| {
         while !context.is_cancelled() {
             std::thread::sleep(Duration::from_millis(1));
         }
+        std::thread::sleep(Duration::from_millis(30));
+        counter.fetch_add(1, Ordering::SeqCst);
         Ok(())
     });
     let id = backend.enqueue(task("f").timeout(Duration::from_millis(20)).max_retries(0)).await.unwrap();
     worker.build().unwrap().run_until_idle().await.unwrap();
+    assert_eq!(returned.load(Ordering::SeqCst), 1, "its slot was taken until it returned");
     assert_eq!(backend.result(id).await.unwrap().unwrap().error.unwrap().kind, "timeout");
 }
 
