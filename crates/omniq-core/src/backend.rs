@@ -1,8 +1,14 @@
 //! The queue, the results and the events in one object, and the verbs that keep them consistent.
 
 mod cancel;
+mod enqueue;
 mod events;
 mod ids;
+#[cfg(feature = "tower")]
+mod layered;
+#[cfg(feature = "tower")]
+mod layers;
+mod missing;
 mod record;
 mod rest;
 mod settle;
@@ -17,6 +23,10 @@ use std::time::Duration;
 
 use events::EventSink;
 pub(crate) use events::LACK;
+#[cfg(feature = "tower")]
+pub use layered::Enqueue;
+#[cfg(feature = "tower")]
+pub use layers::EnqueueService;
 use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
@@ -48,6 +58,9 @@ pub struct Backend {
     keep_args: bool,
     limits: Limits,
     waits: Waits,
+    /// What is around enqueues.
+    #[cfg(feature = "tower")]
+    layers: Option<layered::Layers>,
 }
 
 impl Backend {
@@ -70,6 +83,8 @@ impl Backend {
             keep_args: false,
             limits,
             waits: Waits::default(),
+            #[cfg(feature = "tower")]
+            layers: None,
         }
     }
 
@@ -172,42 +187,21 @@ impl Backend {
     /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or under which a result is still stored; nothing
     /// is written then.
     pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
-        let chosen = self.chosen_ids(std::slice::from_ref(&task));
-        self.check_ids(&chosen).await?;
-        if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(vec![task]).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return verbs::only(ids);
+        #[cfg(feature = "tower")]
+        if let Some(layers) = &self.layers {
+            return verbs::only(layers.enqueue(vec![task]).await?);
         }
-        let event = self.events.as_ref().map(|_| record::enqueued(&task));
-        let id = self.queue.enqueue(task).await?;
-        self.check_enqueued(&chosen, &[id]).await?;
-        if let Some(event) = event {
-            self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
-        }
-        Ok(id)
+        self.enqueue_inside(task).await
     }
 
     /// Adds tasks, all or none, and returns their ids in the same order. Events and errors as for
     /// [`enqueue`](Self::enqueue).
     pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        let chosen = self.chosen_ids(&tasks);
-        self.check_ids(&chosen).await?;
-        if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(tasks).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return Ok(ids);
+        #[cfg(feature = "tower")]
+        if let Some(layers) = &self.layers {
+            return layers.enqueue(tasks).await;
         }
-        let events: Vec<_> = match &self.events {
-            Some(_) => tasks.iter().map(record::enqueued).collect(),
-            None => Vec::new(),
-        };
-        let ids = self.queue.enqueue_many(tasks).await?;
-        self.check_enqueued(&chosen, &ids).await?;
-        let events =
-            events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
-        self.log_events(events.collect()).await;
-        Ok(ids)
+        self.enqueue_many_inside(tasks).await
     }
 
     /// The result of a task, or `None` if there is none (yet, or any more). A dead letter that was retried has none
@@ -220,7 +214,9 @@ impl Backend {
     /// transaction pooler, and for storages that do not ring, it is looked for at intervals of 5 to 200 ms.
     ///
     /// Errors: `is_timeout` if it has not come in time, `is_not_found` if the task ends meanwhile and leaves none (it was
-    /// deleted, or ended where no results are kept), `is_config` if results are off.
+    /// deleted, or ended where no results are kept), `is_config` if results are off. After the timeout one more look, of a
+    /// second at most, finds out why: no such task, a paused queue, no worker for the queue or the function, a retry to come;
+    /// the message says it.
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
         self.wait_for_latest(id, timeout).await
     }
@@ -297,11 +293,6 @@ impl Backend {
 }
 
 impl Backend {
-    /// Whether the queue logs the `enqueued` events itself.
-    fn enqueues_are_logged(&self) -> bool {
-        self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
-    }
-
     /// The settlement of a task under its claim (or, for a waiting one, under none).
     pub(crate) fn record(&self, report: Report<'_>) -> Settlement {
         let (results, events) = (self.results.is_some(), self.events.is_some());

@@ -26,6 +26,12 @@ fn runtime() -> Result<&'static Runtime> {
         })
 }
 
+/// The shared runtime.
+#[cfg(feature = "testing")]
+pub(crate) fn handle() -> Result<tokio::runtime::Handle> {
+    Ok(runtime()?.handle().clone())
+}
+
 /// Whether this thread is polling futures of a Tokio runtime right now.
 ///
 /// Tokio gives a budget to every task that it polls, and none to code on its blocking threads; a budget that can be

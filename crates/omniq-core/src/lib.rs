@@ -5,6 +5,7 @@
 mod backend;
 pub mod blocking;
 mod cancel;
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[doc(hidden)]
@@ -22,6 +23,8 @@ mod search;
 mod self_lease;
 #[doc(hidden)]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verbs;
 mod worker;
 
@@ -29,7 +32,11 @@ mod worker;
 pub use jiff;
 
 pub use backend::{Backend, BlockingBackend, WaitMany};
+#[cfg(feature = "tower")]
+pub use backend::{Enqueue, EnqueueService};
 pub use error::{Error, Result};
+#[cfg(feature = "tower")]
+pub use handler::RunService;
 #[doc(hidden)]
 pub use handler::{Async, Blocking};
 pub use handler::{

@@ -13,6 +13,7 @@ use omniq_core::{
 };
 
 use crate::db::Db;
+use crate::existing_pool::{ExistingPool, Source};
 use crate::migrate::{self, Part};
 use crate::queue::AsyncPostgresQueue;
 use crate::settings::{Placement, Settings};
@@ -71,8 +72,47 @@ impl AsyncPostgresBackend {
     /// `is_schema_missing` if a migration is missing and `migrate` is off, the role may not apply it, or the server takes no writes;
     /// `is_schema_too_new` if a newer migration breaks this version. No schema is changed before all have been looked at.
     pub async fn with_settings(settings: &Settings) -> Result<Self> {
+        Self::open(settings, None).await
+    }
+
+    /// A backend on the database of a pool that the program has, with the settings' defaults. Errors as for
+    /// [`from_pool_with_settings`](Self::from_pool_with_settings).
+    pub async fn from_pool(pool: impl ExistingPool) -> Result<Self> {
+        Self::from_pool_with_settings(pool, &Settings::default()).await
+    }
+
+    /// A backend on the database of a pool that the program has. The pool stays the program's: it is not closed with the
+    /// backend.
+    ///
+    /// `deadpool_postgres::Pool` (0.14): every call takes a connection of this pool, by the pool's own limits and for
+    /// `acquire_timeout` at most. What the calls need of a session is set in their transactions, and nothing stays behind. So
+    /// nothing is prepared, and there are no notifications: an idle worker claims twice a second, as behind a pooler that hands
+    /// out connections by transaction, and a call takes longer than on a pool of OmniQ's own. The heartbeat of a worker has one
+    /// connection beside the pool, which the pool's manager makes. `pool_min`, `pool_max`, `idle_timeout`, `statement_cache` and
+    /// `application_name` have no effect.
+    ///
+    /// `PgPool` of sqlx (0.9 with the feature `sqlx`, 0.8 with `sqlx-0_8`): only the address is the pool's: host, port, user,
+    /// password, database and TLS. OmniQ's statements rely on a protocol loop that sqlx does not have, so the backend opens
+    /// connections of its own, `pool_max` at most, with all that belongs to them. Your own transactions stay on your pool: the
+    /// verbs that end in `_in` take `&mut transaction` as it is.
+    ///
+    /// Errors: `is_config` if the settings have a URL, and if the pool of sqlx has its certificates as texts; the others as for
+    /// [`with_settings`](Self::with_settings), and `is_pool_timeout` if the pool gives no connection.
+    pub async fn from_pool_with_settings(pool: impl ExistingPool, settings: &Settings) -> Result<Self> {
+        if settings.url.is_some() {
+            return Err(Error::config("url is set: an existing pool says by itself where its database is"));
+        }
+        match pool.source()? {
+            Source::Connections(pool) => Self::open(settings, Some(pool)).await,
+            Source::Address(address) => {
+                Self::open(&Settings { url: address.url, ..settings.clone() }, None).await
+            }
+        }
+    }
+
+    async fn open(settings: &Settings, pool: Option<deadpool_postgres::Pool>) -> Result<Self> {
         settings.check()?;
-        let mut opener = Opener { settings, opened: Vec::new() };
+        let mut opener = Opener { settings, pool, opened: Vec::new() };
         let connected = opener.connect().await;
         if connected.is_err() {
             for (db, _) in &opener.opened {
@@ -112,9 +152,8 @@ impl AsyncPostgresBackend {
     /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
     /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
     pub async fn enqueue_in(&self, connection: &mut dyn UserConnection, task: NewTask) -> Result<TaskId> {
-        let queue = self.postgres_queue()?;
-        self.backend.check_chosen(std::slice::from_ref(&task)).await?;
-        queue.enqueue_in(connection, task).await
+        let mut ids = self.enqueue_many_in(connection, vec![task]).await?;
+        ids.pop().ok_or_else(|| Error::invalid("a layer around the enqueue has left the task out"))
     }
 
     /// Adds tasks in the user's own transaction, all or none. Returns their ids in the order of `tasks`. Errors as for
@@ -125,8 +164,18 @@ impl AsyncPostgresBackend {
         tasks: Vec<NewTask>,
     ) -> Result<Vec<TaskId>> {
         let queue = self.postgres_queue()?;
-        self.backend.check_chosen(&tasks).await?;
-        queue.enqueue_many_in(connection, tasks).await
+        let write = async |tasks: Vec<NewTask>| {
+            self.backend.check_chosen(&tasks).await?;
+            queue.enqueue_many_in(connection, tasks).await
+        };
+        self.backend.enqueue_by(tasks, write).await
+    }
+
+    /// The same backend with a change of what is not PostgreSQL's, such as
+    /// [`with_keep_args`](Backend::with_keep_args) or a layer around enqueues.
+    #[must_use]
+    pub fn map_backend(self, change: impl FnOnce(Backend) -> Backend) -> Self {
+        Self { backend: change(self.backend), ..self }
     }
 
     /// Reports success of a dequeued task in the user's own transaction, with its result and event: a commit makes them durable together
@@ -179,6 +228,8 @@ impl AsyncPostgresBackend {
 /// Opens databases: one for all parts that are placed in the main database, and one for each part that has its own.
 struct Opener<'a> {
     settings: &'a Settings,
+    /// The program's own, for the main database.
+    pool: Option<deadpool_postgres::Pool>,
     opened: Vec<(Arc<Db>, Vec<Part>)>,
 }
 
@@ -230,7 +281,11 @@ impl Opener<'_> {
         let is_here = |(_, place): &&(Part, &Placement)| **place == Placement::Postgres;
         let here: Vec<_> = places.iter().filter(is_here).map(|(part, _)| *part).collect();
         if !here.is_empty() {
-            self.opened.push((Db::open(settings).await?, here));
+            let db = match self.pool.take() {
+                Some(pool) => Db::on_program_pool(pool, settings).await?,
+                None => Db::open(settings).await?,
+            };
+            self.opened.push((db, here));
         }
         for (part, place) in places {
             if let Placement::Url(url) = place {
@@ -288,6 +343,12 @@ impl PostgresBackend {
     pub fn with_settings_sync(settings: &Settings) -> Result<Self> {
         let inner = blocking::wait(AsyncPostgresBackend::with_settings(settings))??;
         Ok(Self { blocking: BlockingBackend::new(inner.backend) })
+    }
+
+    /// The same backend with a change; see [`AsyncPostgresBackend::map_backend`].
+    #[must_use]
+    pub fn map_backend(self, change: impl FnOnce(Backend) -> Backend) -> Self {
+        Self { blocking: BlockingBackend::new(change(self.blocking.as_async().clone())) }
     }
 }
 

@@ -95,31 +95,42 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Turns an error of sqlx into the library's, with SQLSTATE and cause.
-#[cfg(feature = "sqlx")]
-pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
-    let made = match &error {
-        sqlx::Error::Database(db) => match db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-            Some(db) => {
-                let report = Report {
-                    code: db.code(),
-                    routine: db.routine(),
-                    message: db.message(),
-                    detail: detail(db.code(), db.detail()),
-                    hint: db.hint(),
-                    constraint: db.constraint(),
-                };
-                return from_report(&report).with_source(Refusal::of_sqlx(db));
-            }
-            None => Error::internal(error.to_string()),
-        },
-        sqlx::Error::Io(_) => {
-            Error::unavailable(format!("the connection to the database broke off: {error}"))
+#[cfg(any(feature = "sqlx", feature = "sqlx-0_8"))]
+macro_rules! from_sqlx {
+    ($name:ident, $sqlx:ident, $refusal:path) => {
+        /// Turns an error of sqlx into the library's, with SQLSTATE and cause.
+        pub(crate) fn $name(error: $sqlx::Error) -> Error {
+            let made = match &error {
+                $sqlx::Error::Database(db) => {
+                    match db.try_downcast_ref::<$sqlx::postgres::PgDatabaseError>() {
+                        Some(db) => {
+                            let report = Report {
+                                code: db.code(),
+                                routine: db.routine(),
+                                message: db.message(),
+                                detail: detail(db.code(), db.detail()),
+                                hint: db.hint(),
+                                constraint: db.constraint(),
+                            };
+                            return from_report(&report).with_source($refusal(db));
+                        }
+                        None => Error::internal(error.to_string()),
+                    }
+                }
+                $sqlx::Error::Io(_) => {
+                    Error::unavailable(format!("the connection to the database broke off: {error}"))
+                }
+                _ => Error::internal(format!("the database driver failed: {error}")),
+            };
+            made.with_source(error)
         }
-        _ => Error::internal(format!("the database driver failed: {error}")),
     };
-    made.with_source(error)
 }
+
+#[cfg(feature = "sqlx")]
+from_sqlx!(from_sqlx, sqlx, Refusal::of_sqlx);
+#[cfg(feature = "sqlx-0_8")]
+from_sqlx!(from_sqlx_0_8, sqlx_0_8, Refusal::of_sqlx_0_8);
 
 /// Turns an error of Diesel into the library's, with cause. Diesel passes no SQLSTATE on, only the kinds of some errors.
 #[cfg(feature = "diesel-async")]

@@ -6,6 +6,7 @@ mod backend;
 mod db;
 mod error;
 mod events;
+mod existing_pool;
 mod handoff;
 pub mod migrate;
 mod partitions;
@@ -23,6 +24,7 @@ mod wake;
 
 pub use backend::{AsyncPostgresBackend, PostgresBackend};
 pub use events::{AsyncPostgresEventStorage, PostgresEventStorage};
+pub use existing_pool::ExistingPool;
 pub use queue::{AsyncPostgresQueue, CompleteIn, PostgresQueue};
 pub use results::{AsyncPostgresResultStorage, PostgresResultStorage};
 pub use transaction::UserConnection;

@@ -34,20 +34,31 @@ impl Refusal {
             constraint: db.constraint().map(str::to_owned),
         }
     }
-
-    #[cfg(feature = "sqlx")]
-    pub(crate) fn of_sqlx(db: &sqlx::postgres::PgDatabaseError) -> Self {
-        Self {
-            severity: format!("{:?}", db.severity()).to_uppercase(),
-            code: db.code().to_owned(),
-            message: db.message().to_owned(),
-            detail: detail(db.code(), db.detail()).map(str::to_owned),
-            hint: db.hint().map(str::to_owned),
-            table: db.table().map(str::to_owned),
-            constraint: db.constraint().map(str::to_owned),
-        }
-    }
 }
+
+#[cfg(any(feature = "sqlx", feature = "sqlx-0_8"))]
+macro_rules! of_sqlx {
+    ($name:ident, $sqlx:ident) => {
+        impl Refusal {
+            pub(crate) fn $name(db: &$sqlx::postgres::PgDatabaseError) -> Self {
+                Self {
+                    severity: format!("{:?}", db.severity()).to_uppercase(),
+                    code: db.code().to_owned(),
+                    message: db.message().to_owned(),
+                    detail: detail(db.code(), db.detail()).map(str::to_owned),
+                    hint: db.hint().map(str::to_owned),
+                    table: db.table().map(str::to_owned),
+                    constraint: db.constraint().map(str::to_owned),
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "sqlx")]
+of_sqlx!(of_sqlx, sqlx);
+#[cfg(feature = "sqlx-0_8")]
+of_sqlx!(of_sqlx_0_8, sqlx_0_8);
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -74,9 +74,14 @@ pub mod backend {
         #[doc(hidden)]
         pub use omniq_postgres::settings::as_written;
         pub use omniq_postgres::settings::{Builder, DatabaseUrl, Placement, Settings, check_environment};
-        pub use omniq_postgres::{AsyncPostgresBackend, PostgresBackend};
+        pub use omniq_postgres::{AsyncPostgresBackend, ExistingPool, PostgresBackend};
     }
 }
+
+#[cfg(feature = "testing")]
+pub use omniq_core::testing;
+#[cfg(feature = "tower")]
+pub use omniq_core::{Enqueue, EnqueueService, RunService};
 
 /// Migrations of the schema on PostgreSQL.
 pub use omniq_postgres::migrate;

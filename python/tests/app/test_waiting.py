@@ -123,6 +123,27 @@ async def test_the_rest_is_cancelled_if_that_is_asked_for(app: AsyncOmniQ) -> No
     assert statuses == [ResultStatus.FAILED] + [ResultStatus.CANCELLED] * 6
 
 
+async def test_a_wait_that_ran_out_of_time_says_why(app: AsyncOmniQ) -> None:
+    async def why(handle: AsyncHandle[Any]) -> str:
+        with pytest.raises(omniq.TimeoutError) as by_handle:
+            await handle.result(0)
+        with pytest.raises(omniq.TimeoutError) as by_gather:
+            await omniq.gather(handle, timeout=0)
+        assert str(by_handle.value) == str(by_gather.value)
+        return str(by_handle.value).partition(": ")[2]
+
+    square = app.task(failing, queue="mail")
+    handle = await square.enqueue(1)
+    assert await why(handle) == 'no worker serves its queue "mail": start one'
+    await app.backend.queue.dequeue(["mail"], funcs=["other"])  # Registers the queue object as a worker.
+    assert (await why(handle)).startswith('it is ready, and 1 workers serve its queue "mail": it may still come')
+    await app.backend.queue.pause("mail")
+    assert await why(handle) == 'its queue "mail" is paused: resume it'
+    assert (await why(app.handle(uuid4()))).startswith("there is no such task: it was never enqueued, or")
+    later = await square.with_options(delay=3600).enqueue(2)
+    assert (await why(later)).startswith("it is scheduled for 2")
+
+
 async def test_handles_come_as_their_tasks_end_and_keep_the_results(app: AsyncOmniQ) -> None:
     @app.task
     async def late(n: int) -> int:

@@ -61,7 +61,12 @@ impl Backend {
     /// Waits for the result of the task's last run.
     pub(super) async fn wait_for_latest(&self, id: TaskId, timeout: Duration) -> Result<TaskResult> {
         self.require_results()?;
-        self.waits.wait(InBackend(self.clone()), id, timeout).await
+        match self.waits.wait(InBackend(self.clone()), id, timeout).await {
+            Err(error) if error.is_timeout() && error.sqlstate().is_none() => {
+                self.wait_is_over(id, timeout, error).await
+            }
+            answer => answer,
+        }
     }
 }
 

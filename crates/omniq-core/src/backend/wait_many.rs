@@ -6,6 +6,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::Backend;
+use super::missing::Look;
 use super::source::InBackend;
 use crate::model::*;
 use crate::search::{Search, Step};
@@ -48,7 +49,7 @@ impl WaitMany {
         while !self.search.left().is_empty() {
             if !self.search.is_due() {
                 if self.search.is_over {
-                    return Err(self.over());
+                    return self.over(backend).await;
                 }
                 self.search.rest().await;
                 continue;
@@ -70,22 +71,34 @@ impl WaitMany {
         }
     }
 
-    fn over(&mut self) -> Error {
-        let left = self.search.left();
-        let error = match left.first() {
-            Some(id) if left.len() == 1 => verbs::wait_over(*id, self.timeout),
-            first => Error::timeout(format!(
-                "no result of {} of {} tasks within {:?}, such as of task {}: they may still come, wait longer",
-                left.len(),
-                self.count,
-                self.timeout,
-                first.map(ToString::to_string).unwrap_or_default(),
-            )),
+    /// The end of the wait: an error that says why the first of the results is missing, or that result.
+    async fn over(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
+        let (missing, timeout) = (self.search.left().len(), self.timeout);
+        let Some(first) = self.search.left().first().copied() else { return Ok(Vec::new()) };
+        // Without an answer of the database there is no use in another question.
+        let look = if self.search.cause.is_some() { Look::Nothing } else { backend.look_why(first).await };
+        let error = match look {
+            Look::Result(result) => {
+                self.search.remove(&[first]);
+                return Ok(vec![*result]);
+            }
+            Look::Reason(why) if missing == 1 => {
+                Error::timeout(format!("no result of task {first} within {timeout:?}: {why}"))
+            }
+            Look::Nothing if missing == 1 => verbs::wait_over(first, timeout),
+            look => {
+                let why = if let Look::Reason(why) = look { format!(" ({why})") } else { String::new() };
+                Error::timeout(format!(
+                    "no result of {missing} of {} tasks within {timeout:?}, such as of task {first}{why}: they may still come, \
+                     wait longer",
+                    self.count
+                ))
+            }
         };
-        match self.search.cause.take() {
+        Err(match self.search.cause.take() {
             Some(cause) => error.with_source(cause),
             None => error,
-        }
+        })
     }
 
     pub(super) fn stream(self, backend: Backend) -> BoxStream<'static, Result<TaskResult>> {

@@ -38,7 +38,9 @@ pub(crate) struct Origin {
 
 impl Context {
     pub(crate) fn new(task: Task, origin: Arc<Origin>) -> Self {
-        let deadline = task.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        // By Tokio's clock, which a test can pause.
+        let now = tokio::time::Instant::now();
+        let deadline = task.timeout.and_then(|timeout| now.checked_add(timeout)).map(Into::into);
         Self(Arc::new(Inner {
             task,
             origin,

@@ -6,6 +6,8 @@ mod error;
 mod extract;
 mod failure;
 mod function;
+#[cfg(feature = "tower")]
+mod layers;
 mod make;
 mod panics;
 mod registry;
@@ -21,6 +23,10 @@ pub use extract::{FromContext, Metadata, State};
 pub(crate) use failure::Answer as FailureAnswer;
 pub use failure::Failure;
 pub use function::{Async, Blocking, Function};
+#[cfg(feature = "tower")]
+pub(crate) use layers::Layers;
+#[cfg(feature = "tower")]
+pub use layers::RunService;
 pub(crate) use panics::{CatchPanic, catch, install_hook};
 pub use registry::Registry;
 pub use signal::StopReason;

@@ -44,6 +44,14 @@ impl Registry {
         self.needs.iter().try_for_each(|(func, needs)| states.check(func, needs))
     }
 
+    /// Puts something around each handler.
+    #[cfg(feature = "tower")]
+    pub(crate) fn wrap(&mut self, wrap: impl Fn(Handler) -> Handler) {
+        for handler in self.handlers.values_mut() {
+            *handler = wrap(handler.clone());
+        }
+    }
+
     /// The handler of a function.
     pub fn get(&self, name: &str) -> Option<&Handler> {
         self.handlers.get(name)

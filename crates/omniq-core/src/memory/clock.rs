@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock;
+
 /// The machine's time, plus what it was set forward by. Clones are the same clock.
 ///
 /// ```
@@ -38,7 +40,7 @@ impl Clock {
     /// The time by this clock; at most the latest that a `Timestamp` holds.
     pub fn now(&self) -> Timestamp {
         let ahead = Duration::from_micros(self.ahead.load(Ordering::Acquire));
-        Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+        clock::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// Sets the clock forward. Workers that wait for a task hear of it with their next poll.

@@ -208,10 +208,10 @@ impl WorkerQueue for MemoryQueue {
         Ok(tasks.claim(worker, request, paused, now))
     }
 
-    async fn subscribe(&self, _worker: WorkerId, _queues: &[String]) -> Result<Box<dyn Subscription>> {
+    async fn subscribe(&self, _worker: WorkerId, queues: &[String]) -> Result<Box<dyn Subscription>> {
         let listener = self.store.notifier.listen();
         drop(self.open()?);
-        Ok(Box::new(MemorySubscription::new(self.clone(), listener)))
+        Ok(Box::new(MemorySubscription::new(self.clone(), queues, listener)))
     }
 }
 

@@ -127,13 +127,28 @@ impl MemoryQueue {
 
     /// The locked state, with due tasks made ready, and the present time.
     pub(super) fn open(&self) -> Result<(MutexGuard<'_, State>, Timestamp)> {
-        if self.object.closed.load(Ordering::Acquire) {
-            return Err(<dyn TaskQueue>::closed());
-        }
-        let mut state = locked(&self.store.state);
+        let mut state = self.as_it_is()?;
         let now = self.object.clock.now();
         state.tasks.promote(now);
         Ok((state, now))
+    }
+
+    /// The locked state as it is. For the heartbeat, whose thread does not follow the clock of a test.
+    pub(super) fn as_it_is(&self) -> Result<MutexGuard<'_, State>> {
+        if self.object.closed.load(Ordering::Acquire) {
+            return Err(<dyn TaskQueue>::closed());
+        }
+        Ok(locked(&self.store.state))
+    }
+
+    /// The tasks that wait, in the order of arrival.
+    #[cfg(feature = "testing")]
+    pub(crate) fn waiting(&self) -> Vec<Task> {
+        let state = locked(&self.store.state);
+        let waiting = state.tasks.after(None).filter(|entry| entry.is_waiting());
+        let mut waiting: Vec<Task> = waiting.map(|entry| entry.task.clone()).collect();
+        waiting.sort_by_key(|task| task.seq);
+        waiting
     }
 
     /// Removes the worker and hands back its tasks; returns how many. Works on a closed object too, as the last step of

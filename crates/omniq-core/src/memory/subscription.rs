@@ -12,18 +12,19 @@ use crate::{HeartbeatConnection, Result, Subscription};
 
 pub(super) struct MemorySubscription {
     queue: MemoryQueue,
+    queues: Vec<String>,
     listener: Listener,
 }
 
 impl MemorySubscription {
-    pub(super) fn new(queue: MemoryQueue, listener: Listener) -> Self {
-        Self { queue, listener }
+    pub(super) fn new(queue: MemoryQueue, queues: &[String], listener: Listener) -> Self {
+        Self { queue, queues: queues.to_vec(), listener }
     }
 
-    /// How long until the next scheduled task is due. A task that becomes due sends no notification.
+    /// How long until the next scheduled task of the queues is due. A task that becomes due sends no notification.
     fn until_due(&self) -> Option<Duration> {
         let state = locked(&self.queue.store.state);
-        let (due, _) = state.tasks.next_scheduled()?;
+        let due = state.tasks.next_scheduled_in(&self.queues)?;
         Some(due.duration_since(self.queue.object.clock.now()).try_into().unwrap_or(Duration::ZERO))
     }
 }
@@ -33,6 +34,10 @@ impl Subscription for MemorySubscription {
     async fn wait(&mut self, timeout: Duration) {
         let timeout = self.until_due().map_or(timeout, |due| due.min(timeout));
         self.listener.wait(timeout).await;
+    }
+
+    async fn next_due(&mut self) -> Result<Option<Duration>> {
+        Ok(self.until_due())
     }
 }
 
@@ -47,7 +52,7 @@ impl MemoryHeartbeat {
 #[async_trait]
 impl HeartbeatConnection for MemoryHeartbeat {
     async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
-        let (mut state, _) = self.0.open()?;
+        let mut state = self.0.as_it_is()?;
         let State { tasks, workers, .. } = &mut *state;
         Ok(workers.heartbeat(worker, used, tasks))
     }

@@ -139,6 +139,12 @@ impl Tasks {
         self.scheduled.first().copied()
     }
 
+    /// When the next scheduled task of these queues is due.
+    pub(super) fn next_scheduled_in(&self, queues: &[String]) -> Option<Timestamp> {
+        let is_theirs = |id: &TaskId| self.get(*id).is_some_and(|entry| queues.contains(&entry.task.queue));
+        self.scheduled.iter().find(|(_, id)| is_theirs(id)).map(|(due, _)| *due)
+    }
+
     pub(super) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
         self.expiring
             .iter()

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::limits::storable_name;
 use super::new_task::add_note;
 use super::{Task, TaskId, check_name};
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// The kind of an event; its name is what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ impl TaskEvent {
     pub fn new(kind: EventKind) -> Self {
         Self {
             id: 0,
-            at: Timestamp::now(),
+            at: clock::now(),
             kind,
             task_id: None,
             queue: None,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::limits::{check_limit, storable_name};
 use super::new_task::check_metadata;
 use super::{Codec, Limits, Payload, Task, TaskError, TaskId, check_name};
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ impl TaskResult {
             metadata: Map::new(),
             enqueued_at: None,
             started_at: None,
-            finished_at: Timestamp::now(),
+            finished_at: clock::now(),
             ttl: None,
             expires_at: None,
             args: None,

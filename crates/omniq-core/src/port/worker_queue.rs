@@ -60,6 +60,12 @@ pub trait WorkerQueue: Debug + Send + Sync + 'static {
 pub trait Subscription: Send {
     /// Waits until tasks may be there, or the timeout is over. It may return although there are none.
     async fn wait(&mut self, timeout: Duration);
+
+    /// How long until the next scheduled task of the queues is due; `None`: there is none. By default that is not known,
+    /// and `None`. Only [`run_until_idle_within`](crate::Worker::run_until_idle_within) asks.
+    async fn next_due(&mut self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
 }
 
 /// Receives the tasks that are handed off to a worker. Dropping it ends the hand-off.

@@ -20,6 +20,8 @@ pub struct WorkerBuilder {
     backend: Backend,
     registry: Registry,
     pub(super) states: States,
+    #[cfg(feature = "tower")]
+    layers: crate::handler::Layers,
     pub(super) settings: Settings,
     pub(super) error: Option<Error>,
 }
@@ -47,7 +49,15 @@ impl WorkerBuilder {
             log_errors: None,
             max_tasks: None,
         };
-        Self { backend, registry: Registry::new(), states: States::default(), settings, error: None }
+        Self {
+            backend,
+            registry: Registry::new(),
+            states: States::default(),
+            #[cfg(feature = "tower")]
+            layers: Default::default(),
+            settings,
+            error: None,
+        }
     }
 
     /// Adds a handler of any kind. A bad name, or one that is taken, fails the build.
@@ -156,6 +166,62 @@ impl WorkerBuilder {
         self
     }
 
+    /// Adds a `tower` layer around the runs of all functions, whether they were added before it or after it. The last layer
+    /// is the outermost, as of axum's routers. Feature `tower`; see [`Handler::layer`].
+    ///
+    /// The layer is applied to each function by itself: one that counts or limits does so for each function, unless what it
+    /// counts is shared, as by `GlobalConcurrencyLimitLayer`.
+    ///
+    /// ```
+    /// # use omniq_core as omniq;
+    /// use omniq::{Context, Payload, RunService};
+    /// use std::task::{self, Poll};
+    /// use tower_service::Service;
+    ///
+    /// /// Tells how long each run took.
+    /// #[derive(Clone)]
+    /// struct Timed(RunService);
+    ///
+    /// impl Service<Context> for Timed {
+    ///     type Response = Option<Payload>;
+    ///     type Error = omniq::Failure;
+    ///     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Option<Payload>, omniq::Failure>> + Send>>;
+    ///
+    ///     fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), omniq::Failure>> {
+    ///         self.0.poll_ready(task)
+    ///     }
+    ///
+    ///     fn call(&mut self, context: Context) -> Self::Future {
+    ///         let (run, begun) = (self.0.call(context.clone()), std::time::Instant::now());
+    ///         Box::pin(async move {
+    ///             let answer = run.await;
+    ///             println!("{} took {:?}", context.task().func, begun.elapsed());
+    ///             answer
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// # let backend = omniq::Backend::new(std::sync::Arc::new(omniq::MemoryQueue::new()));
+    /// omniq::Worker::builder(&backend)
+    ///     .register("square", |n: i64, _| async move { Ok(n * n) })
+    ///     .layer(tower_layer::layer_fn(Timed));
+    /// ```
+    #[cfg(feature = "tower")]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower_layer::Layer<crate::RunService> + Send + Sync + 'static,
+        L::Service: tower_service::Service<crate::Context, Response = Option<crate::Payload>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        <L::Service as tower_service::Service<crate::Context>>::Error: Into<crate::BoxError>,
+        <L::Service as tower_service::Service<crate::Context>>::Future: Send + 'static,
+    {
+        self.layers.add(move |handler| handler.layer(&layer));
+        self
+    }
+
     /// The worker. Errors: `is_invalid` for bad names and settings, `is_config` for a name registered twice, or no
     /// handler at all.
     pub fn build(self) -> Result<Worker> {
@@ -188,15 +254,19 @@ impl WorkerBuilder {
         if self.settings.max_tasks == Some(0) {
             return Err(Error::invalid("max_tasks = 0 is refused: give at least 1"));
         }
+        #[cfg(feature = "tower")]
+        let registry = self.layers.around_all(self.registry);
+        #[cfg(not(feature = "tower"))]
+        let registry = self.registry;
         let mut settings = self.settings;
         if settings.log_errors.is_none() {
             settings.log_errors = logged_errors_from_env()?;
         }
-        settings.info.funcs = self.registry.names();
+        settings.info.funcs = registry.names();
         settings.info.slots = u32::try_from(settings.concurrency).ok();
         let handle = Stop::new();
         let tally = Arc::new(Tally::new(settings.max_tasks, handle.clone()));
-        let (backend, registry, states) = (self.backend, self.registry, self.states);
+        let (backend, states) = (self.backend, self.states);
         Ok(Worker(Parts { settings, backend, registry, states, handle, tally }))
     }
 }

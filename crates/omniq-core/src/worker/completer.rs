@@ -43,12 +43,7 @@ pub(super) struct Completer {
 impl Completer {
     /// Must be called within a Tokio runtime, in which it writes. `wake` is notified after each write.
     pub(super) fn new(backend: Backend, lease: watch::Receiver<LeaseState>, wake: Arc<Notify>) -> Self {
-        let (due_times, waiting) = (DueTimes::default(), Waiting::new());
-        let events_on = backend.events().is_some();
-        let target = Target::new(backend.clone(), lease, due_times.clone());
-        let writer = Writer::new(target, Arc::clone(&waiting), wake);
-        let entries = GroupCommit::on(Handle::current(), writer, rule(events_on));
-        let outbox = Outbox::new(Arc::clone(&entries), waiting, events_on);
+        let (outbox, due_times, entries) = parts(Handle::current(), backend.clone(), lease, wake);
         Self { outbox, due_times, backend, entries }
     }
 
@@ -95,4 +90,26 @@ impl Drop for Completer {
     fn drop(&mut self) {
         self.outbox.close_now();
     }
+}
+
+fn parts(
+    runtime: Handle,
+    backend: Backend,
+    lease: watch::Receiver<LeaseState>,
+    wake: Arc<Notify>,
+) -> (Outbox, DueTimes, Arc<GroupCommit<Writer>>) {
+    let (due_times, waiting) = (DueTimes::default(), Waiting::new());
+    let events_on = backend.events().is_some();
+    let target = Target::new(backend, lease, due_times.clone());
+    let writer = Writer::new(target, Arc::clone(&waiting), wake);
+    let entries = GroupCommit::on(runtime, writer, rule(events_on));
+    (Outbox::new(Arc::clone(&entries), waiting, events_on), due_times, entries)
+}
+
+/// The outbox of a run that has no worker: its events are written as soon as they are added, and it is never closed.
+#[cfg(feature = "testing")]
+pub(crate) fn without_worker(backend: Backend, runtime: Handle) -> Outbox {
+    static HELD: std::sync::LazyLock<watch::Sender<LeaseState>> =
+        std::sync::LazyLock::new(|| watch::Sender::new(LeaseState::Held));
+    parts(runtime, backend, HELD.subscribe(), Arc::default()).0
 }

@@ -30,7 +30,11 @@ mod tally;
 mod tight_loops;
 mod writer;
 
+use std::time::Duration;
+
 pub use builder::WorkerBuilder;
+#[cfg(feature = "testing")]
+pub(crate) use completer::without_worker;
 pub use group::WorkerGroup;
 pub(crate) use outbox::Outbox;
 use parts::{Parts, Settings};
@@ -107,7 +111,7 @@ impl Worker {
         let _maintenance =
             AbortOnDrop(tokio::spawn(maintenance::run(self.0.backend.clone(), self.0.settings.maintenance)));
         let _summary = AbortOnDrop(tokio::spawn(summary::run(summary::Watched::of(&self.0))));
-        self.at_work(false).await
+        self.at_work(None).await
     }
 
     /// Runs until this future is ready, then stops gracefully.
@@ -137,15 +141,22 @@ impl Worker {
     ///
     /// Before it begins, tasks of lost workers are taken back. Errors as in [`run`](Self::run).
     pub async fn run_until_idle(self) -> Result<()> {
+        self.run_until_idle_within(Duration::ZERO).await
+    }
+
+    /// As [`run_until_idle`](Self::run_until_idle), but waits for tasks of its queues that are due within `soon` from when
+    /// the worker is idle: retries after their wait, and tasks that were snoozed or delayed. `Duration::MAX`: for all. A task
+    /// that is put off again and again is waited for each time.
+    pub async fn run_until_idle_within(self, soon: Duration) -> Result<()> {
         if let Err(error) = maintenance::pass(&self.0.backend).await {
             tracing::warn!(%error, "maintenance failed");
         }
-        self.at_work(true).await
+        self.at_work(Some(soon)).await
     }
 
     /// Works in a task on the runtime's own threads, where neither notifications nor the runs that a session begins
     /// need to move to another thread. The caller's future may be polled elsewhere.
-    async fn at_work(self, until_idle: bool) -> Result<()> {
+    async fn at_work(self, until_idle: Option<Duration>) -> Result<()> {
         let mut work = AbortOnDrop(tokio::spawn(self.work(until_idle)));
         match (&mut work.0).await {
             Ok(ended) => ended,
@@ -156,7 +167,7 @@ impl Worker {
         }
     }
 
-    async fn work(self, until_idle: bool) -> Result<()> {
+    async fn work(self, until_idle: Option<Duration>) -> Result<()> {
         install_hook();
         let mut state = session::Lasting::new(&self.0);
         while let Some(lease) = self.register().await? {

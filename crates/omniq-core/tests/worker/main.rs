@@ -10,8 +10,11 @@ mod group;
 mod held_up;
 mod ids;
 mod joint;
+#[cfg(feature = "tower")]
+mod layers;
 mod logs;
 mod maintenance;
+mod missing;
 mod outcomes;
 mod panics;
 mod parts;
@@ -21,6 +24,8 @@ mod settings;
 mod stops;
 mod stores;
 mod support;
+#[cfg(feature = "testing")]
+mod testing;
 mod timeouts;
 mod triggers;
 mod wait_many;

@@ -38,6 +38,11 @@ impl Hosts {
         Ok(Self { list, options, late, limit: settings.connect_timeout })
     }
 
+    /// No host: connections are made elsewhere, each within this time.
+    pub(crate) fn none(limit: Duration) -> Self {
+        Self { list: Vec::new(), options: String::new(), late: Arc::default(), limit }
+    }
+
     pub(crate) fn options(&self) -> &str {
         &self.options
     }

@@ -4,11 +4,13 @@ mod attempts;
 mod connection;
 mod count;
 mod hosts;
+mod lent;
 mod opening;
 pub(crate) mod patience;
 #[cfg(test)]
 mod pinned;
 pub(crate) mod pins;
+pub(crate) mod pool;
 mod probe;
 pub(crate) mod returns;
 pub(crate) mod sending;
@@ -20,19 +22,21 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{PoolError, QueueMode, TimeoutType, Timeouts};
+use deadpool::managed::{QueueMode, Timeouts};
+use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Location, Result};
 use tokio::task::JoinHandle;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use self::connection::{Connector, Object, Pool};
+use self::connection::Connector;
 use self::count::Count;
 use self::opening::Opened;
 use self::patience::Patience;
+use self::pool::{Object, OwnPool, Pool};
 use self::returns::Returns;
-use self::sessions::Sessions;
-use crate::error::{from_driver, from_pool, is_away};
+use self::sessions::{BEAT, Server, Sessions};
+use crate::error::{from_driver, is_away};
 use crate::settings::Settings;
 use crate::sql::schema::Schema;
 use crate::sql::{Statement, Statements};
@@ -50,7 +54,8 @@ pub(crate) struct Db {
     location: Location,
     settings: Settings,
     count: Count,
-    keeper: JoinHandle<()>,
+    /// Keeps a pool of OmniQ's own filled.
+    keeper: Option<JoinHandle<()>>,
     closed: AtomicBool,
     /// Whether callers are waiting for a server that is away.
     away: AtomicBool,
@@ -72,7 +77,7 @@ impl Db {
         let count = Count::new();
         let Opened { sessions, first } = opening::open(settings, &count).await?;
         let sessions = Arc::new(sessions);
-        let pool = Pool::builder(Connector::new(Arc::clone(&sessions), &count, first))
+        let pool = OwnPool::builder(Connector::new(Arc::clone(&sessions), &count, first))
             .max_size(settings.pool_max)
             .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts { wait: Some(settings.acquire_timeout), create: None, recycle: None })
@@ -82,7 +87,35 @@ impl Db {
         fill(&pool, settings.pool_min.max(1), None).await;
         let location = location(&settings.connect_config()?.0, &schema);
         let keeper = tokio::spawn(keep(pool.clone(), settings.clone()));
-        Ok(Arc::new(Self {
+        Ok(Self::on(Pool::Own(pool), sessions, schema, location, settings, count, Some(keeper)))
+    }
+
+    /// Uses a pool of the program, whose sessions it leaves as they are: all that the statements rely on is set in their
+    /// transactions, and nothing is prepared.
+    pub(crate) async fn on_program_pool(
+        pool: deadpool_postgres::Pool,
+        settings: &Settings,
+    ) -> Result<Arc<Self>> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let schema = Schema::new(&settings.schema)?;
+        let sessions = Arc::new(Sessions::of_program(settings.connect_timeout)?);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let location = Location::new(format!("postgres pool {number} of the program, {}", schema.name()));
+        let db = Self::on(Pool::Program(pool), sessions, schema, location, settings, Count::new(), None);
+        Server::of_connection(&*db.client().await?).await?;
+        Ok(db)
+    }
+
+    fn on(
+        pool: Pool,
+        sessions: Arc<Sessions>,
+        schema: Schema,
+        location: Location,
+        settings: &Settings,
+        count: Count,
+        keeper: Option<JoinHandle<()>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             sql: Statements::new(&schema),
             pool,
             schema,
@@ -95,7 +128,26 @@ impl Db {
             closed: AtomicBool::new(false),
             away: AtomicBool::new(false),
             changes: AtomicU32::new(0),
-        }))
+        })
+    }
+
+    /// A connection for a heartbeat, beside the pool: neither a full pool nor a busy runtime may delay it. It is driven in the
+    /// runtime of the caller.
+    pub(crate) async fn connect_for_heartbeat(&self) -> Result<ClientWrapper> {
+        let client = match &self.pool {
+            Pool::Own(_) => {
+                let (client, connection) = self.sessions.connect_in_haste().await?;
+                let driver = tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "the heartbeat's connection broke");
+                    }
+                });
+                ClientWrapper::new(client, driver)
+            }
+            Pool::Program(pool) => pool::beside(pool, BEAT).await?,
+        };
+        self.sessions.make_ready(&client).await?;
+        Ok(client)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -159,13 +211,11 @@ impl Db {
     async fn next_client(&self, end: Instant) -> Result<Object> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let timeouts = Timeouts { wait: Some(left), create: Some(ROUND), recycle: None };
-            return match self.pool.timeout_get(&timeouts).await {
-                Ok(client) => Ok(client),
-                Err(PoolError::Timeout(TimeoutType::Create)) if Instant::now() < end => continue,
-                Err(PoolError::Timeout(TimeoutType::Create)) => Err(self.too_slow()),
-                Err(error) => Err(from_pool(error, self.settings.pool_max, self.settings.acquire_timeout)),
-            };
+            match self.pool.get(left, &self.settings).await {
+                Some(client) => return client,
+                None if Instant::now() < end => {}
+                None => return Err(self.too_slow()),
+            }
         }
     }
 
@@ -195,21 +245,25 @@ impl Db {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.keeper.abort();
+        self.stop_keeper();
         self.pool.close();
-        // The keeper and callers that wait for an attempt leave none behind from now on.
-        self.pool.manager().attempts().close();
         self.count.all_gone().await;
     }
 
     /// Closes the connections that no call uses. Later calls open new ones.
     pub(crate) fn replace_idle(&self) {
-        self.pool.retain(|_, _| false);
+        self.pool.close_idle();
     }
 
     /// Counts a statement that changed the counts of tasks. True for every `many`-th one.
     pub(crate) fn is_nth_change(&self, many: u32) -> bool {
         self.changes.fetch_add(1, Ordering::Relaxed) % many == many - 1
+    }
+
+    fn stop_keeper(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -219,12 +273,12 @@ impl Db {
 
 impl Drop for Db {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.stop_keeper();
     }
 }
 
 /// Keeps the minimum open and closes connections that were idle for too long.
-async fn keep(pool: Pool, settings: Settings) {
+async fn keep(pool: OwnPool, settings: Settings) {
     let pause = (settings.idle_timeout / 4).clamp(Duration::from_millis(250), Duration::from_secs(15));
     loop {
         tokio::time::sleep(pause).await;
@@ -242,7 +296,7 @@ async fn keep(pool: Pool, settings: Settings) {
 
 /// Opens connections until the minimum is reached, each within the time given. A server that is away is asked again at the next round.
 /// Callers cannot use the connections that are held here, so a slow one is left to the next round as well.
-async fn fill(pool: &Pool, min: usize, each: Option<Duration>) {
+async fn fill(pool: &OwnPool, min: usize, each: Option<Duration>) {
     let timeouts = Timeouts { wait: each, create: each, recycle: None };
     let mut held = Vec::new();
     while pool.status().size < min && pool.status().size < pool.status().max_size {

@@ -8,8 +8,9 @@ use omniq_core::{Error, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use super::connection::{Lent, Object};
+use super::lent::Lent;
 use super::patience::Patience;
+use super::pool::Object;
 use super::sessions::{BEGIN, BEGIN_READ, query_fresh};
 use super::{Db, unshown};
 use crate::error::{from_driver, is_away};

@@ -36,7 +36,7 @@ pub(crate) enum Way {
 }
 
 /// How long a host may take for a heartbeat's connection: with `connect_timeout` a lease could end before the second host is asked.
-const BEAT: Duration = Duration::from_secs(2);
+pub(crate) const BEAT: Duration = Duration::from_secs(2);
 
 /// Makes sessions.
 pub(crate) struct Sessions {
@@ -56,6 +56,13 @@ impl Sessions {
             Way::InTransactions => (None, Pins::of_transaction(options)?),
         };
         Ok(Self { hosts: hosts.asking_for(start.as_deref()), way, pins })
+    }
+
+    /// Those of the program's pool, which makes them: each transaction sets what it relies on. `limit`: how long the first
+    /// statement of a connection may take.
+    pub(crate) fn of_program(limit: Duration) -> Result<Self> {
+        let pins = Pins::of_transaction("")?;
+        Ok(Self { hosts: Hosts::none(limit), way: Way::InTransactions, pins })
     }
 
     /// Whether a session stays the same from one transaction to the next.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use deadpool_postgres::ClientWrapper;
 use omniq_core::{Error, Heartbeat, HeartbeatConnection, Result, TaskId, TaskQueue, WorkerId};
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use crate::db::Db;
@@ -15,7 +15,7 @@ use crate::sql::{Columns, Named, signed};
 pub(super) struct PostgresHeartbeat {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
     db: Weak<Db>,
-    open: Option<(Client, Option<Statement>, JoinHandle<()>)>,
+    open: Option<(ClientWrapper, Option<Statement>)>,
     /// The last heartbeat's row, which the next one deletes. `None` if it is not known, as after a broken connection.
     last: Option<(WorkerId, i64)>,
 }
@@ -27,23 +27,17 @@ impl PostgresHeartbeat {
 
     async fn beat(&mut self, db: &Db, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
         let heartbeat = &db.sql.heartbeat;
-        if self.open.as_ref().is_none_or(|(client, ..)| client.is_closed()) {
-            let (client, connection) = db.sessions.connect_in_haste().await?;
-            let driver = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "the heartbeat's connection broke");
-                }
-            });
-            db.sessions.make_ready(&client).await?;
+        if self.open.as_ref().is_none_or(|(client, _)| client.is_closed()) {
+            let client = db.connect_for_heartbeat().await?;
             let statement = if db.sessions.keeps() {
                 let prepared = client.prepare_typed(&heartbeat.text, &heartbeat.types).await;
                 Some(prepared.map_err(from_driver)?)
             } else {
                 None
             };
-            self.open = Some((client, statement, driver));
+            self.open = Some((client, statement));
         }
-        let Some((client, statement, _)) = &self.open else {
+        let Some((client, statement)) = &self.open else {
             return Err(Error::internal("the heartbeat has no connection"));
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);

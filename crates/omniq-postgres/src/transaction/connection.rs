@@ -10,8 +10,15 @@ use crate::sql::Columns;
 /// The user's connection or open transaction, for the verbs that end in `_in`. It must lead to the database of the queue or storage: another
 /// one is refused (`is_invalid`), and nothing is written.
 ///
-/// Implemented for `tokio_postgres::{Client, Transaction}`, deadpool's wrappers of both, with the feature `sqlx` for `sqlx::PgConnection`
-/// (pass `&mut *transaction`), and with the feature `diesel-async` for `diesel_async::AsyncPgConnection`.
+/// Implemented for `Client` and `Transaction` of tokio-postgres 0.7, and deadpool-postgres 0.14's wrappers of both; with the feature `sqlx` for
+/// `Transaction<'_, Postgres>`, `PgConnection` and `PoolConnection<Postgres>` of sqlx 0.9, with `sqlx-0_8` for those of sqlx 0.8; and with
+/// `diesel-async` for `AsyncPgConnection` of diesel-async 0.9. Pass `&mut transaction` or `&mut connection`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no connection or transaction that OmniQ takes",
+    note = "taken are `Client` and `Transaction` of tokio-postgres 0.7 and deadpool-postgres 0.14; with the feature `sqlx` those of sqlx 0.9, with `sqlx-0_8` those of sqlx 0.8, with `diesel-async` `AsyncPgConnection` of diesel-async 0.9",
+    note = "if it is one of these, the feature is off, or the program uses another version of that crate than OmniQ: `cargo tree -d` shows both",
+    note = "of a pool, take a connection or begin a transaction, and pass `&mut` of that"
+)]
 #[async_trait]
 pub trait UserConnection: Send {
     /// Executes the statement on this connection. Returns the name of the database that it leads to, and the statement's answer; `None` if

@@ -6,7 +6,7 @@ pub(crate) mod database_id;
 #[cfg(feature = "diesel-async")]
 mod diesel;
 mod record;
-#[cfg(feature = "sqlx")]
+#[cfg(any(feature = "sqlx", feature = "sqlx-0_8"))]
 mod sqlx;
 
 use omniq_core::{DatabaseId, Error, Result, TransactionStatement};

@@ -93,18 +93,27 @@ struct Polling {
 impl Subscription for Polling {
     async fn wait(&mut self, timeout: Duration) {
         let end = Instant::now() + timeout.min(POLL);
-        let due = next_due(&self.db, &self.queues).await;
+        let due = next_due_or_none(&self.db, &self.queues).await;
         tokio::time::sleep_until(due.map_or(end, |due| due.min(end))).await;
+    }
+
+    async fn next_due(&mut self) -> Result<Option<Duration>> {
+        next_due(&self.db, &self.queues).await
     }
 }
 
-/// When the next scheduled task is due.
-async fn next_due(db: &Db, queues: &[String]) -> Option<Instant> {
-    let answer = db.one(&db.sql.next_due, &[("queues", &queues)]).await;
-    // Without an answer the wait just lasts until the next poll.
-    let seconds = Columns::new(&answer.ok()?).take::<Option<f64>>().ok()??;
+/// How long until the next scheduled task is due.
+async fn next_due(db: &Db, queues: &[String]) -> Result<Option<Duration>> {
+    let answer = db.one(&db.sql.next_due, &[("queues", &queues)]).await?;
+    let seconds = Columns::new(&answer).take::<Option<f64>>()?;
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
+}
+
+/// When it is due; `None` also without an answer, when the wait just lasts until the next poll.
+async fn next_due_or_none(db: &Db, queues: &[String]) -> Option<Instant> {
+    let left = next_due(db, queues).await.ok()??;
     // A day is longer than any wait, and safe to add.
-    Some(Instant::now() + Duration::try_from_secs_f64(seconds.clamp(0.0, 86_400.0)).ok()?)
+    Some(Instant::now() + left.min(Duration::from_secs(86_400)))
 }
 
 #[async_trait]
@@ -113,7 +122,7 @@ impl Subscription for PostgresSubscription {
         let end = Instant::now() + timeout;
         let due = match self.due.take() {
             Some(due) => due,
-            None => next_due(&self.db, &self.queues).await,
+            None => next_due_or_none(&self.db, &self.queues).await,
         };
         let end = due.map_or(end, |due| due.min(end));
         let mut pause = WRITERS.0;
@@ -128,6 +137,10 @@ impl Subscription for PostgresSubscription {
             // A task that was due is past.
             self.due = Some(due).filter(|due| due.is_none_or(|due| due > Instant::now()));
         }
+    }
+
+    async fn next_due(&mut self) -> Result<Option<Duration>> {
+        next_due(&self.db, &self.queues).await
     }
 }
 

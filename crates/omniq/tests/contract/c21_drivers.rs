@@ -169,7 +169,7 @@ async fn c21_in_a_transaction_of_sqlx() {
     let mut connection = sqlx::PgConnection::connect(&shop.db.url()).await.unwrap();
     let mut transaction = connection.begin().await.unwrap();
     sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
-    shop.enqueue_four(&mut *transaction).await;
+    shop.enqueue_four(&mut transaction).await;
     transaction.rollback().await.unwrap();
     shop.assert_untouched().await;
 
@@ -193,6 +193,54 @@ async fn c21_in_a_transaction_of_sqlx() {
         assert!(std::error::Error::source(error).is_some());
     }
     shop.close().await;
+}
+
+/// A layer around enqueues sees those in a transaction as well: it changes them, and its refusal writes nothing.
+#[tokio::test]
+async fn c21_layers_are_around_enqueues_in_a_transaction() {
+    use omniq::{Enqueue, EnqueueService};
+    use std::task::{Context, Poll};
+    use tower_service::Service;
+
+    #[derive(Clone)]
+    struct Guard(EnqueueService);
+
+    impl Service<Enqueue> for Guard {
+        type Response = Vec<TaskId>;
+        type Error = Error;
+        type Future = <EnqueueService as Service<Enqueue>>::Future;
+
+        fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            self.0.poll_ready(context)
+        }
+
+        fn call(&mut self, mut enqueue: Enqueue) -> Self::Future {
+            for task in &mut enqueue.tasks {
+                if task.func == "bad" {
+                    return Box::pin(async { Err(Error::invalid("bad is refused")) });
+                }
+                task.metadata.insert("by".into(), "guard".into());
+            }
+            self.0.call(enqueue)
+        }
+    }
+
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let backend = backend.map_backend(|backend| backend.with_enqueue_layer(&tower_layer::layer_fn(Guard)));
+    let mut client = db.client().await;
+    let mut transaction = client.transaction().await.unwrap();
+    let task = |func| NewTask::new(func, &()).unwrap();
+    let refused =
+        backend.enqueue_many_in(&mut transaction, vec![task("good"), task("bad")]).await.unwrap_err();
+    assert!(refused.is_invalid() && refused.to_string() == "bad is refused", "{refused:?}");
+    let id = backend.enqueue_in(&mut transaction, task("good")).await.unwrap();
+    assert!(backend.queue().get(id).await.unwrap().is_none());
+    transaction.commit().await.unwrap();
+    assert_eq!(backend.queue().get(id).await.unwrap().unwrap().metadata["by"], "guard");
+    let witness = db.client().await;
+    assert_eq!(number(&witness, "select count(*) from omniq.tasks").await, 1);
+    backend.close().await.unwrap();
 }
 
 /// Issue 12, E7: a connection to another database was accepted, and the task was lost there, or ran there.

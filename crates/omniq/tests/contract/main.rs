@@ -26,9 +26,11 @@ mod c27_roles;
 mod c28_at_once;
 mod c28_migrations;
 mod c29_connecting;
+mod c29_from_pool;
 mod c29_pool;
 mod c29_pooler;
 mod c29_sessions;
+mod until_idle;
 mod witness;
 
 /// The entry of the child processes of these tests; alone it does nothing.

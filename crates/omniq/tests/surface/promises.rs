@@ -53,7 +53,7 @@ fn line_of(test: &str) -> Option<&str> {
 fn each_promise_is_shown_by_tests_that_exist_and_bear_its_number() {
     let text = fs::read_to_string(root().join("docs/promises.md")).unwrap();
     let mut names = BTreeSet::new();
-    for folder in ["crates", "python"] {
+    for folder in ["crates", "examples", "python"] {
         functions(&root().join(folder), &mut names);
     }
     let rows: Vec<Vec<&str>> = text

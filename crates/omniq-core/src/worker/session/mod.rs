@@ -6,6 +6,7 @@ mod stopping;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
@@ -26,7 +27,7 @@ use crate::backend::Report;
 use crate::handler::Origin;
 use crate::lease::{Lease, LeaseState};
 use crate::model::*;
-use crate::port::Handoff;
+use crate::port::{Handoff, Subscription};
 use crate::verbs::unreadable;
 
 /// How a session ended.
@@ -72,13 +73,19 @@ pub(super) struct Session<'a> {
     handed_back: Arc<HandedBack>,
     /// Tasks to be stopped that the present fetch may bring.
     cancelled: HashSet<TaskId>,
-    until_idle: bool,
+    /// Ends once nothing is left, and nothing is due within this time. `None`: never.
+    until_idle: Option<Duration>,
     /// Whether the worker was idle when the present fetch began: if it brings nothing, nothing is left.
     was_idle: bool,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(worker: &'a Parts, lasting: &'a mut Lasting, lease: Lease, until_idle: bool) -> Self {
+    pub(super) fn new(
+        worker: &'a Parts,
+        lasting: &'a mut Lasting,
+        lease: Lease,
+        until_idle: Option<Duration>,
+    ) -> Self {
         let completer = Completer::new(worker.backend.clone(), lease.state(), Arc::clone(&lasting.wake));
         let origin = Origin {
             states: worker.states.clone(),
@@ -159,8 +166,8 @@ impl<'a> Session<'a> {
                 self.lasting.outage.over();
                 self.accept(tasks).await;
             }
-            Fetched::Nothing(_) if self.until_idle && self.was_idle => {
-                self.apply_phase(Phase::Draining).await
+            Fetched::Nothing(subscription) if self.until_idle.is_some() && self.was_idle => {
+                self.end_unless_due(subscription).await;
             }
             Fetched::Nothing(subscription) => {
                 self.lasting.outage.over();
@@ -183,10 +190,23 @@ impl<'a> Session<'a> {
         None
     }
 
+    /// With `until_idle`: ends the session of an idle worker, unless a task is due soon, which is waited for.
+    async fn end_unless_due(&mut self, mut subscription: Box<dyn Subscription>) {
+        let soon = self.until_idle.unwrap_or_default();
+        let due = if soon.is_zero() { Ok(None) } else { subscription.next_due().await };
+        match due {
+            Ok(Some(due)) if due <= soon => {
+                self.fetcher = Fetcher::wait(subscription, self.worker.settings.poll);
+            }
+            Ok(_) => self.apply_phase(Phase::Draining).await,
+            Err(error) => self.fetcher = Fetcher::pause(self.lasting.outage.failed(&error)),
+        }
+    }
+
     /// With `until_idle`, ends the wait of an idle worker. A run has ended, or its end was written; tasks that this
     /// made ready send a notification.
     fn fetch_if_idle(&mut self) {
-        if self.until_idle && self.is_idle() {
+        if self.until_idle.is_some() && self.is_idle() {
             self.fetcher.wake();
         }
     }

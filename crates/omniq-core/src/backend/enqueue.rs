@@ -1,0 +1,65 @@
+//! Enqueues, with the `enqueued` events.
+
+use super::{Backend, record};
+use crate::model::*;
+use crate::{Result, verbs};
+
+impl Backend {
+    /// Whether the queue logs the `enqueued` events itself.
+    fn enqueues_are_logged(&self) -> bool {
+        self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
+    }
+
+    /// Adds a task, within all layers.
+    pub(super) async fn enqueue_inside(&self, task: NewTask) -> Result<TaskId> {
+        let chosen = self.chosen_ids(std::slice::from_ref(&task));
+        self.check_ids(&chosen).await?;
+        if self.enqueues_are_logged() {
+            let ids = self.queue.enqueue_logged(vec![task]).await?;
+            self.check_enqueued(&chosen, &ids).await?;
+            return verbs::only(ids);
+        }
+        let event = self.events.as_ref().map(|_| record::enqueued(&task));
+        let id = self.queue.enqueue(task).await?;
+        self.check_enqueued(&chosen, &[id]).await?;
+        if let Some(event) = event {
+            self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
+        }
+        Ok(id)
+    }
+
+    /// Adds tasks, within all layers.
+    pub(super) async fn enqueue_many_inside(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        let chosen = self.chosen_ids(&tasks);
+        self.check_ids(&chosen).await?;
+        if self.enqueues_are_logged() {
+            let ids = self.queue.enqueue_logged(tasks).await?;
+            self.check_enqueued(&chosen, &ids).await?;
+            return Ok(ids);
+        }
+        let events: Vec<_> = match &self.events {
+            Some(_) => tasks.iter().map(record::enqueued).collect(),
+            None => Vec::new(),
+        };
+        let ids = self.queue.enqueue_many(tasks).await?;
+        self.check_enqueued(&chosen, &ids).await?;
+        let events =
+            events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
+        self.log_events(events.collect()).await;
+        Ok(ids)
+    }
+
+    /// Adds tasks by `write`, through the layers around enqueues; for storages that write them in a transaction of the user.
+    #[doc(hidden)]
+    pub async fn enqueue_by<F: Future<Output = Result<Vec<TaskId>>>>(
+        &self,
+        tasks: Vec<NewTask>,
+        write: impl FnOnce(Vec<NewTask>) -> F,
+    ) -> Result<Vec<TaskId>> {
+        #[cfg(feature = "tower")]
+        if let Some(layers) = &self.layers {
+            return layers.enqueue_by(tasks, write).await;
+        }
+        write(tasks).await
+    }
+}
