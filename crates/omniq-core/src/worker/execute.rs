@@ -33,7 +33,9 @@ pub(super) struct Executors {
 impl Executors {
     /// Starts an executor for each free slot that there is a task for.
     pub(super) fn start(self: &Arc<Self>) {
-        while let Some((slot, entry, context, handler)) = self.local_queue.begin(|task| self.run_of(task)) {
+        while !self.tally.is_full()
+            && let Some((slot, entry, context, handler)) = self.local_queue.begin(|task| self.run_of(task))
+        {
             tokio::spawn(Arc::clone(self).work(slot, Run { context, handler, entry }));
         }
     }
