@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq::port::{SettleMode, Settlement, WorkerInfo};
+use omniq::port::WorkerInfo;
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
 use omniq::{Dequeue, Error, Result, Task, TaskQueue, WorkerId};
@@ -16,7 +16,7 @@ use crate::convert::filter::from_task_filter;
 use crate::convert::name::{Name, names};
 use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::options::Convert;
-use crate::convert::settlement::SettlementArg;
+use crate::convert::settlement::{SettlementArg, batch_of, mode_of};
 use crate::convert::small::TaskErrorArg;
 use crate::convert::small::task_ids;
 use crate::convert::task::TaskArg;
@@ -389,14 +389,6 @@ fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>
         Some(funcs) => request.funcs(names(funcs)),
         None => request,
     }
-}
-
-pub(crate) fn batch_of(batch: Vec<SettlementArg>) -> Vec<Settlement> {
-    batch.into_iter().map(|settlement| settlement.0).collect()
-}
-
-pub(crate) fn mode_of(all: bool) -> SettleMode {
-    if all { SettleMode::All } else { SettleMode::Each }
 }
 
 fn held(tasks: Vec<TaskArg>) -> Vec<Task> {

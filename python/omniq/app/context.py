@@ -48,7 +48,7 @@ class Context:
 
     __slots__ = ("__dict__", "_codec", "_completion", "_is_async", "_returns", "_run", "_test")
 
-    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool, test: InTest | None = None) -> None:
+    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool, test: InTest | None) -> None:
         self._run = run
         self._test = test
         # In a test: the completion in a transaction of the user.

@@ -33,7 +33,7 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
     call, read = plan.function, arguments.read
 
     def failed(run: Run, codec: str, error: BaseException) -> None:
-        report(run, error, plan.rules, lambda: Context(run, codec, returns, False))
+        report(run, error, plan.rules, lambda: Context(run, codec, returns, False, None))
 
     if plan.is_bare:
 
@@ -70,7 +70,7 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
 
     def failed(run: Run, codec: str, error: BaseException) -> None:
         if not _is_stopped(run, error):
-            report(run, error, plan.rules, lambda: Context(run, codec, returns, True))
+            report(run, error, plan.rules, lambda: Context(run, codec, returns, True, None))
 
     if plan.is_bare:
 

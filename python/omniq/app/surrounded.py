@@ -45,6 +45,9 @@ class Surrounded:
         ...     value = yield
         ...     log.info("%s took %.3f s", context.func, time.monotonic() - begun)
 
+        Args:
+            function: A generator function. Default: none; ``@app.middleware()`` with parentheses is the same.
+
         Raises:
             ConfigError: For anything but a generator function.
         """
@@ -78,7 +81,7 @@ class Surrounded:
 
         Args:
             function: A generator function. An async one runs on the caller's event loop; a blocking enqueue refuses it
-                (`ConfigError`).
+                (`ConfigError`). Default: none; ``@app.enqueue_middleware()`` with parentheses is the same.
 
         Raises:
             ConfigError: For anything but a generator function.
@@ -114,7 +117,7 @@ class Surrounded:
                 `contextlib.contextmanager`, or a function that returns the value. Its parameters may be dependencies of
                 the worker's scope. In the worker's process it runs on the event loop; if it raises, the worker does
                 not start. In a process of ``process=True`` tasks it runs before the first run, which fails if it raises.
-                Nothing is torn down in a process that is killed.
+                Nothing is torn down in a process that is killed. Default: none; ``@app.lifespan()`` with parentheses is the same.
 
         Raises:
             ConfigError: For anything but a function.

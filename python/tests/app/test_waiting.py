@@ -132,7 +132,7 @@ async def test_a_wait_that_ran_out_of_time_says_why(app: AsyncOmniQ) -> None:
         assert str(by_handle.value) == str(by_gather.value)
         return str(by_handle.value).partition(": ")[2]
 
-    square = app.task(failing, queue="mail")
+    square = app.task(queue="mail")(failing)
     handle = await square.enqueue(1)
     assert await why(handle) == 'no worker serves its queue "mail": start one'
     await app.backend.queue.dequeue(["mail"], funcs=["other"])  # Registers the queue object as a worker.

@@ -1,6 +1,6 @@
 //! Settlements: `omniq.models.Settlement` and its `Outcome`.
 
-use omniq::port::{Outcome, Settlement};
+use omniq::port::{Outcome, SettleMode, Settlement};
 use omniq::{Error, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyDelta;
@@ -87,4 +87,12 @@ impl<'py> FromPyObject<'_, 'py> for SettlementArg {
             events: events.into_iter().map(|event| event.0).collect(),
         }))
     }
+}
+
+pub(crate) fn batch_of(batch: Vec<SettlementArg>) -> Vec<Settlement> {
+    batch.into_iter().map(|settlement| settlement.0).collect()
+}
+
+pub(crate) fn mode_of(all: bool) -> SettleMode {
+    if all { SettleMode::All } else { SettleMode::Each }
 }
