@@ -1,21 +1,15 @@
 -- $1 worker int8
 -- $2 used int4
 -- $3 last int8
+-- $4 over uuid[]
 -- omniq: heartbeat
 with me as materialized (
-    select w.id, w.lease, w.cancelled
+    select w.id, w.lease, w.cancelled, array(select c.id from unnest(w.cancelled) as c(id) where c.id <> all ($4)) as kept
     from "omniq".workers w
     where w.id = $1 and w.ended_at is null
     for no key update
 ), taken as (
-    update "omniq".workers w
-    set cancelled = array(
-        select c.id from unnest(me.cancelled) as c(id)
-        cross join lateral "omniq".segment_of(c.id) s
-        join "omniq".tasks t on t.id = any (array[s.id]) and t.count = s.count
-        where t.worker = me.id)
-    from me
-    where w.id = me.id and me.cancelled <> '{}'
+    update "omniq".workers w set cancelled = me.kept from me where w.id = me.id and me.kept <> me.cancelled
 ), beat as (
     insert into "omniq".heartbeats (worker, ends_at, used) select me.id, clock_timestamp() + me.lease, $2 from me
     returning id
@@ -24,4 +18,4 @@ with me as materialized (
 ), others as (
     delete from "omniq".heartbeats b using me where $3 is null and b.worker = $1
 )
-select me.cancelled, beat.id from me, beat
+select me.kept, beat.id from me, beat

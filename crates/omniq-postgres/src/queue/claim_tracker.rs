@@ -61,6 +61,11 @@ impl ClaimTracker {
         SharedGuard { tracker: self, _shared: self.in_flight.read().await }
     }
 
+    /// Whether this worker holds the task, as far as this process knows.
+    pub(super) fn holds(&self, worker: WorkerId, id: TaskId) -> bool {
+        self.lock().claims.get(&worker).is_some_and(|tasks| tasks.contains_key(&id))
+    }
+
     pub(super) fn is_uncertain(&self, worker: WorkerId) -> bool {
         self.lock().uncertain.contains(&worker)
     }

@@ -8,24 +8,27 @@ use omniq_core::{Error, Heartbeat, HeartbeatConnection, Result, TaskId, TaskQueu
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
-use crate::db::Db;
+use super::claims::Claims;
 use crate::error::from_driver;
 use crate::sql::{Columns, Named, signed};
 
 pub(super) struct PostgresHeartbeat {
     /// Weak, so that a forgotten heartbeat does not keep a pool open.
-    db: Weak<Db>,
+    claims: Weak<Claims>,
     open: Option<(ClientWrapper, Option<Statement>)>,
     /// The last heartbeat's row, which the next one deletes. `None` if it is not known, as after a broken connection.
     last: Option<(WorkerId, i64)>,
+    /// What the last heartbeat has answered that the worker is to stop.
+    told: Vec<TaskId>,
 }
 
 impl PostgresHeartbeat {
-    pub(super) fn new(db: &Arc<Db>) -> Self {
-        Self { db: Arc::downgrade(db), open: None, last: None }
+    pub(super) fn new(claims: &Arc<Claims>) -> Self {
+        Self { claims: Arc::downgrade(claims), open: None, last: None, told: Vec::new() }
     }
 
-    async fn beat(&mut self, db: &Db, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
+    async fn beat(&mut self, claims: &Claims, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
+        let db = &claims.db;
         let heartbeat = &db.sql.heartbeat;
         if self.open.as_ref().is_none_or(|(client, _)| client.is_closed()) {
             let client = db.connect_for_heartbeat().await?;
@@ -42,7 +45,10 @@ impl PostgresHeartbeat {
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
         let used = used.map(signed);
-        let params: [Named<'_>; 3] = [("worker", &worker.0), ("used", &used), ("last", &last)];
+        let over = self.told.iter().filter(|id| !claims.tracker.holds(worker, **id));
+        let over: Vec<Uuid> = over.map(TaskId::as_uuid).collect();
+        let params: [Named<'_>; 4] =
+            [("worker", &worker.0), ("used", &used), ("last", &last), ("over", &over)];
         let rows = match statement {
             Some(prepared) => {
                 let values: Vec<_> = heartbeat.values(&params).collect();
@@ -52,7 +58,8 @@ impl PostgresHeartbeat {
         };
         let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
         let mut columns = Columns::new(row);
-        let cancelled = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
+        let cancelled: Vec<TaskId> = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
+        self.told.clone_from(&cancelled);
         self.last = Some((worker, columns.take()?));
         Ok(Heartbeat { alive: true, cancelled })
     }
@@ -61,10 +68,10 @@ impl PostgresHeartbeat {
 #[async_trait]
 impl HeartbeatConnection for PostgresHeartbeat {
     async fn heartbeat(&mut self, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
-        let Some(db) = self.db.upgrade().filter(|db| !db.is_closed()) else {
+        let Some(claims) = self.claims.upgrade().filter(|claims| !claims.db.is_closed()) else {
             return Err(<dyn TaskQueue>::closed());
         };
-        let beat = self.beat(&db, worker, used).await;
+        let beat = self.beat(&claims, worker, used).await;
         if beat.is_err() {
             self.open = None;
         }

@@ -278,7 +278,7 @@ impl WorkerQueue for AsyncPostgresQueue {
     }
 
     fn heartbeat_connection(&self) -> Box<dyn HeartbeatConnection> {
-        Box::new(heartbeat::PostgresHeartbeat::new(self.db()))
+        Box::new(heartbeat::PostgresHeartbeat::new(&self.inner.claims))
     }
 
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId> {
