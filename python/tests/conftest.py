@@ -102,16 +102,11 @@ def model(server: str) -> str:
 
 
 @pytest.fixture
-def url(server: str, model: str) -> Iterator[str]:
-    """The URL of a fresh database with all tables of OmniQ and no rows, which is dropped after the test."""
-    with _database(server, model) as url:
-        yield url
-
-
-@pytest.fixture
-def empty_url(server: str) -> Iterator[str]:
-    """The URL of a fresh, empty database, which is dropped after the test."""
-    with _database(server, "template0") as url:
+def url(server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh database, which is dropped after the test. It has all tables of OmniQ and no rows; with the mark
+    `empty_database` it is empty."""
+    is_empty = request.node.get_closest_marker("empty_database") is not None
+    with _database(server, "template0" if is_empty else request.getfixturevalue("model")) as url:
         yield url
 
 

@@ -34,6 +34,7 @@ async def round_trip(backend: AsyncPostgresBackend) -> uuid.UUID:
     return id
 
 
+@pytest.mark.empty_database
 async def test_round_trip_with_results_and_events(url: str, witness: Witness) -> None:
     async with AsyncPostgresBackend(url, events="postgres", schema="jobs") as backend:
         id = await round_trip(backend)
@@ -68,6 +69,7 @@ async def test_a_failure_leaves_a_result(url: str) -> None:
         assert caught.value.is_timeout
 
 
+@pytest.mark.empty_database
 async def test_parts_that_are_off_cost_nothing_and_say_so(url: str, witness: Witness) -> None:
     async with AsyncPostgresBackend(url, results="off") as backend:
         id = await backend.enqueue("f")
@@ -88,6 +90,7 @@ async def test_parts_that_are_off_cost_nothing_and_say_so(url: str, witness: Wit
     assert not {"results", "events"} & tables
 
 
+@pytest.mark.empty_database
 async def test_two_databases_and_memory(url: str, server: str, witness: Witness) -> None:
     name = f"r_{uuid.uuid4().hex}"
     await witness(f"create database {name}")

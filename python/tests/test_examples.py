@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import notebook
+import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples/python"
 
@@ -141,6 +142,7 @@ def test_script(url: str, tmp_path: Path) -> None:
     assert lines[2].startswith("       ? c.txt: 'utf-8' codec can't decode")
 
 
+@pytest.mark.empty_database
 def test_custom_storage(url: str, tmp_path: Path, ask: Ask) -> None:
     path = tmp_path / "results.db"
     for times in range(1, 3):

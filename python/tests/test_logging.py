@@ -29,6 +29,7 @@ class BrokenEvents(ListEvents):
         raise OSError("no room")
 
 
+@pytest.mark.empty_database
 def test_warnings_arrive_with_level_and_name(url: str, caplog: pytest.LogCaptureFixture) -> None:
     import asyncio
 

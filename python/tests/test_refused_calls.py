@@ -153,7 +153,7 @@ async def test_options_of_workers(app: AsyncOmniQ, options: Any, words: str) -> 
     refused(words, blocking.worker(**options).__enter__)
 
 
-@pytest.mark.parametrize("options", [{"threads": 1.5}, {"processes": "x"}, {"threads": [1]}])
+@pytest.mark.parametrize("options", [{"threads": 1.5}, {"task_processes": "x"}, {"threads": [1]}])
 async def test_how_many_threads_and_processes(app: AsyncOmniQ, options: Any) -> None:
     (name,) = options
     await answered(rf"^{name} = .* is refused: give a whole number, at least 1$", app.drain, kind="config", **options)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from omniq import AsyncOmniQ, Context, DuplicateError, InvalidError, OmniQ, TaskFailed
 from omniq.testing import assert_enqueued, eager, in_memory
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.empty_database]
 
 blocking = OmniQ("postgresql://nowhere.invalid/none", max_payload=1000)
 app = AsyncOmniQ("postgresql://nowhere.invalid/none")
