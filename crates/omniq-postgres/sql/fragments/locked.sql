@@ -9,7 +9,8 @@ locked as materialized (
         select t.worker, t.state, t.queue
         from {schema}.tasks t
         where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
-          and (t.removed is null or get_bit(t.removed, {schema}.offset_of(g.id) - {schema}.offset_of(r.id)) = 0)
+          and case when t.id = r.id and t.count = r.count
+                   then t.removed is null or get_bit(t.removed, {schema}.offset_of(g.id) - {schema}.offset_of(r.id)) = 0 end
         for update
     ) t on true
     where case when t.state is null then {schema}.refuse('OQ005', format('task %s has moved to another row', g.id))

@@ -339,3 +339,34 @@ async fn c23_large_values_do_not_share_a_row() {
     assert_eq!(found.value.unwrap().bytes().len(), 100 * 1024);
     backend.close().await.unwrap();
 }
+
+/// As for tasks: the plan may read rows of other segments.
+#[tokio::test]
+async fn c23_a_result_is_found_whatever_the_plan_reads() {
+    let db = TestDb::new().await;
+    let backend = backend(&db).await;
+    let results = backend.results().unwrap();
+    let first = held(&backend, 60).await;
+    settle(&backend, first[51..].iter().map(completed).collect()).await;
+    results.delete(first[53].id).await.unwrap();
+    // Behind that row, where a scan of the table meets it first.
+    let second = held(&backend, 20).await;
+    settle(&backend, second.iter().map(completed).collect()).await;
+    let client = db.client().await;
+    client
+        .batch_execute(
+            "set enable_indexscan = off; set enable_bitmapscan = off; set enable_indexonlyscan = off",
+        )
+        .await
+        .unwrap();
+    let all: Vec<uuid::Uuid> = first.iter().chain(&second).map(|task| task.id.as_uuid()).collect();
+    let found = "select r.task_id from unnest($1::uuid[]) i, omniq.result(i) r";
+    let found: HashSet<uuid::Uuid> =
+        client.query(found, &[&all]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let left = first[51..].iter().filter(|task| task.id != first[53].id).chain(&second);
+    assert_eq!(found, left.map(|task| task.id.as_uuid()).collect());
+    let removed =
+        "select omniq.remove_results($1, array_fill(B'1'::bit varying, array[cardinality($1::uuid[])]))";
+    let wanted: Vec<uuid::Uuid> = found.into_iter().collect();
+    assert_eq!(client.query_one(removed, &[&wanted]).await.unwrap().get::<_, i64>(0), 28);
+}

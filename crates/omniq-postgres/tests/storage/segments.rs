@@ -311,3 +311,38 @@ async fn c16_a_row_that_changes_under_a_claim_is_left_to_the_next_one_and_counte
     assert_eq!((stats.ready, stats.running), (0, 30));
     queue.close().await.unwrap();
 }
+
+/// Found by the histories: a lookup by id read a bit of another segment, beyond its end. An index keeps such rows away, unless the planner
+/// finds another plan cheaper.
+#[tokio::test]
+async fn c20_a_task_is_found_whatever_the_plan_reads() {
+    let db = TestDb::new().await;
+    let queue = queue(&db).await;
+    let first = queue.enqueue_many(tasks(0..60)).await.unwrap();
+    // Leaves a row that begins with the 51st task.
+    queue.update(first[50], TaskUpdate { priority: Some(1), ..TaskUpdate::default() }).await.unwrap();
+    queue.delete(first[53]).await.unwrap();
+    let held = queue.dequeue_many(Dequeue::from(["default"]).limit(1)).await.unwrap();
+    let client = db.client().await;
+    let cut = "update omniq.tasks set removed = set_bit((repeat('0', count))::bit varying, 0, 1)
+               where worker is null and count between 2 and 10 returning id";
+    let mut gone = vec![first[53]];
+    gone.extend(
+        client.query(cut, &[]).await.unwrap().iter().map(|row| TaskId::from(row.get::<_, uuid::Uuid>(0))),
+    );
+    assert!(gone.len() > 1 && held.len() == 1);
+    // Behind those rows, where a scan of the table meets them first.
+    let second = queue.enqueue_many(tasks(60..80)).await.unwrap();
+    client
+        .batch_execute(
+            "set enable_indexscan = off; set enable_bitmapscan = off; set enable_indexonlyscan = off",
+        )
+        .await
+        .unwrap();
+    let all: Vec<uuid::Uuid> = first.iter().chain(&second).map(TaskId::as_uuid).collect();
+    let found = "select i from unnest($1::uuid[]) i, omniq.segment_of(i)";
+    let found: HashSet<uuid::Uuid> =
+        client.query(found, &[&all]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let expected = all.into_iter().filter(|id| !gone.contains(&TaskId::from(*id))).collect();
+    assert_eq!(found, expected);
+}

@@ -111,7 +111,9 @@ begin
         select * from {schema}.result_segments r where r.count = 1 and r.task_id = task
     ) r
     cross join lateral (select {schema}.offset_of(task) - {schema}.offset_of(r.task_id)) as p(index)
-    where r.expires_at > now() and (r.removed is null or get_bit(r.removed, p.index) = 0)
+    where r.expires_at > now()
+      and case when r.removed is null then true
+               when p.index between 0 and length(r.removed) - 1 then get_bit(r.removed, p.index) = 0 end
     order by r.finished_at desc
     limit 1;
 end
@@ -156,7 +158,8 @@ begin
                 select r.count, r.expires_at, B'1'::bit varying
                 from {schema}.result_segments r
                 where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
-                  and get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1
+                  and case when {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first) between 0 and length(g.mask) - 1
+                           then get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1 end
                 for update) one
         ) r
     ) f;
@@ -165,7 +168,8 @@ begin
         delete from {schema}.result_segments r
         using unnest(firsts, masks, lasts) as g(first, mask, last)
         where r.count = 1 and r.task_id >= g.first and r.task_id <= g.last
-          and get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1;
+          and case when {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first) between 0 and length(g.mask) - 1
+                   then get_bit(g.mask, {schema}.offset_of(r.task_id) - {schema}.offset_of(g.first)) = 1 end;
     end if;
     if seen.in_rows then
         update {schema}.result_segments r

@@ -17,7 +17,8 @@ end;
 
 {ends}
 
--- The row that holds this task: its first task and its count. No row: there is no such task.
+-- The row that holds this task: its first task and its count. No row: there is no such task. A plan may check the conditions on rows of other
+-- segments in any order, so the one that reads a bit checks its place itself; likewise in the functions and statements below.
 create function {schema}.segment_of(task uuid) returns table (id uuid, count integer)
 language sql stable parallel safe
 begin atomic
@@ -26,8 +27,8 @@ begin atomic
     select t.id, t.count
     from {schema}.tasks t
     where t.id >= {schema}.id_after(task, -{schema}.offset_of(task)) and t.id < task and t.count > 1
-      and {schema}.offset_of(task) - {schema}.offset_of(t.id) < t.count
-      and (t.removed is null or get_bit(t.removed, {schema}.offset_of(task) - {schema}.offset_of(t.id)) = 0)
+      and case when {schema}.offset_of(task) - {schema}.offset_of(t.id) between 0 and t.count - 1
+               then t.removed is null or get_bit(t.removed, {schema}.offset_of(task) - {schema}.offset_of(t.id)) = 0 end
     limit 1;
 end;
 
@@ -58,7 +59,9 @@ begin
             union all
             select r.task_id, r.removed, r.expires_at from {schema}.result_segments r where r.count = 1 and r.task_id = i.id) r
         where r.expires_at > now()
-          and (r.removed is null or get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0)
+          and case when r.removed is null then true
+                   when {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) between 0 and length(r.removed) - 1
+                   then get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0 end
         limit 1);
 end
 {body};
