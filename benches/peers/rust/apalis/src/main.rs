@@ -53,7 +53,7 @@ async fn main() {
             let workers = (0..setting("WORKERS", 1)).map(|number| work(storage(), format!("bench-{number}")));
             futures::future::join_all(workers).await;
         }
-        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, push).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) | Mode::RoundTrip(..) => produce(mode, push).await,
     }
 }
 

@@ -77,7 +77,7 @@ async fn main() {
             client.start().await.expect("starts");
             std::future::pending::<()>().await;
         }
-        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, insert).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) | Mode::RoundTrip(..) => produce(mode, insert).await,
     }
 }
 

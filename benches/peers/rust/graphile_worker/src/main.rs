@@ -55,7 +55,7 @@ async fn main() {
             })
             .await;
         }
-        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, add).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) | Mode::RoundTrip(..) => produce(mode, add).await,
     }
 }
 

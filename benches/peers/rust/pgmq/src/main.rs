@@ -50,7 +50,7 @@ async fn main() {
                 (0..setting("LOOPS", 2)).map(|_| tokio::spawn(consume(queue.clone()))).collect();
             futures::future::join_all(loops).await;
         }
-        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, send).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) | Mode::RoundTrip(..) => produce(mode, send).await,
     }
 }
 

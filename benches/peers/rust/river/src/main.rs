@@ -85,6 +85,6 @@ async fn main() {
             let mut run = client.start().expect("starts");
             run.wait().await.expect("runs");
         }
-        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) => produce(mode, insert).await,
+        Mode::Load(_) | Mode::Single(..) | Mode::Paced(..) | Mode::RoundTrip(..) => produce(mode, insert).await,
     }
 }
