@@ -196,7 +196,7 @@ class ListEvents(AsyncEventStorage):
         self.closed = True
 
 
-#: What a verb of another queue asks for besides: whoever has called this one has decided it.
+#: What a verb of another queue asks for besides, since the caller of this one has decided it.
 _BESIDES: dict[str, dict[str, Any]] = {"purge": {"all": True}, "purge_sync": {"all": True}}
 
 
