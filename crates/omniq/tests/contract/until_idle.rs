@@ -23,11 +23,11 @@ async fn an_idle_worker_on_postgres_waits_for_what_is_due_soon() {
             Worker::builder(&backend).register("flaky", flaky).build().unwrap()
         };
         let task = |delay| NewTask::new("flaky", &()).unwrap().delay(delay);
-        let soon = backend.enqueue(task(SOON / 3)).await.unwrap();
         let late = backend.enqueue(task(Duration::from_secs(3600))).await.unwrap();
         let elsewhere = backend.enqueue(task(SOON / 3).queue("elsewhere")).await.unwrap();
         worker().run_until_idle().await.unwrap();
-        assert_eq!(backend.queue().get(soon).await.unwrap().unwrap().attempt, 0);
+        assert_eq!(backend.queue().get(late).await.unwrap().unwrap().attempt, 0);
+        let soon = backend.enqueue(task(SOON / 3)).await.unwrap();
         worker().run_until_idle_within(SOON).await.unwrap();
         let result = backend.result(soon).await.unwrap().expect("its delay and its retry were waited for");
         assert_eq!(result.decode::<u32>().unwrap(), 2);
