@@ -125,7 +125,7 @@ impl WorkerBuilder {
     }
 
     /// Declares that the process ends right after the stopped worker. Runs that go on in spite of the stop
-    /// ([`WorkerHandle::left`]) end with the process, so their tasks are released, the attempt not counted; otherwise
+    /// ([`WorkerHandle::left`](super::WorkerHandle::left)) end with the process, so their tasks are released, the attempt not counted; otherwise
     /// the tasks return when the lease ends. Default: false; [`Worker::run_with_signals`] sets it.
     pub fn ends_process(mut self, ends: bool) -> Self {
         self.settings.ends_process = ends;
