@@ -18,4 +18,4 @@ with me as materialized (
 ), others as (
     delete from "omniq".heartbeats b using me where $3 is null and b.worker = $1
 )
-select me.kept, beat.id from me, beat
+select me.cancelled, beat.id from me, beat

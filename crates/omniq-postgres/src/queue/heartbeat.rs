@@ -19,12 +19,12 @@ pub(super) struct PostgresHeartbeat {
     /// The last heartbeat's row, which the next one deletes. `None` if it is not known, as after a broken connection.
     last: Option<(WorkerId, i64)>,
     /// What the last heartbeat has answered that the worker is to stop.
-    told: Vec<TaskId>,
+    told: Option<(WorkerId, Vec<TaskId>)>,
 }
 
 impl PostgresHeartbeat {
     pub(super) fn new(claims: &Arc<Claims>) -> Self {
-        Self { claims: Arc::downgrade(claims), open: None, last: None, told: Vec::new() }
+        Self { claims: Arc::downgrade(claims), open: None, last: None, told: None }
     }
 
     async fn beat(&mut self, claims: &Claims, worker: WorkerId, used: Option<u32>) -> Result<Heartbeat> {
@@ -45,7 +45,8 @@ impl PostgresHeartbeat {
         };
         let last = self.last.take().filter(|(of, _)| *of == worker).map(|(_, beat)| beat);
         let used = used.map(signed);
-        let over = self.told.iter().filter(|id| !claims.tracker.holds(worker, **id));
+        let told = self.told.iter().filter(|(of, _)| *of == worker).flat_map(|(_, ids)| ids);
+        let over = told.filter(|id| !claims.tracker.holds(worker, **id));
         let over: Vec<Uuid> = over.map(TaskId::as_uuid).collect();
         let params: [Named<'_>; 4] =
             [("worker", &worker.0), ("used", &used), ("last", &last), ("over", &over)];
@@ -59,7 +60,7 @@ impl PostgresHeartbeat {
         let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
         let mut columns = Columns::new(row);
         let cancelled: Vec<TaskId> = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
-        self.told.clone_from(&cancelled);
+        self.told = Some((worker, cancelled.clone()));
         self.last = Some((worker, columns.take()?));
         Ok(Heartbeat { alive: true, cancelled })
     }

@@ -1,6 +1,7 @@
 -- Extends a worker's lease, and answers with the tasks that it is to stop and the id of this heartbeat. No row: the worker was declared lost.
 -- :used is the number of its slots that are used, or null; :last the id of its last heartbeat, or null if that is not known; :over the tasks
--- that an earlier heartbeat has named and that the worker holds no more, which are forgotten. Nothing of it waits for a lock on tasks.
+-- that an earlier heartbeat has named and that the worker holds no more, which are named once more and forgotten: one of them may have been
+-- claimed and cancelled again meanwhile. Nothing of it waits for a lock on tasks.
 -- params: worker bigint, used integer, last bigint, over uuid[]
 -- locks: the worker, for no key update
 -- writes: heartbeats, workers
@@ -19,4 +20,4 @@ with me as materialized (
 ), others as (
     delete from {schema}.heartbeats b using me where :last is null and b.worker = :worker
 )
-select me.kept, beat.id from me, beat
+select me.cancelled, beat.id from me, beat
