@@ -42,16 +42,17 @@ class Option(NamedTuple):
 
 
 def options_of(sources: list[str]) -> dict[str, list[Option]]:
-    """The options by the name of their ``TypedDict`` or model, those of its base class first."""
+    """The options by the name of their ``TypedDict`` or model, those of its base classes first."""
     found: dict[str, list[Option]] = {"TypedDict": [], "Model": []}
     for source in sources:
         lines = source.split("\n")
         for node in ast.parse(source).body:
             if not isinstance(node, ast.ClassDef) or not node.bases:
                 continue
-            base = ast.unparse(node.bases[0])
-            if base in found:
-                found[node.name] = found[base] + [_option(one, lines) for one in _fields(node)]
+            bases = [base for base in map(ast.unparse, node.bases) if base in found]
+            if bases:
+                inherited = [option for base in bases for option in found[base]]
+                found[node.name] = inherited + [_option(one, lines) for one in _fields(node)]
     return found
 
 

@@ -22,14 +22,18 @@ TWINS = {
     "_generated/native_queue.py": "storage/native/queue.py",
     "_generated/native_results.py": "storage/native/results.py",
     "_generated/native_events.py": "storage/native/events.py",
+    "_generated/native_schedules.py": "storage/native/schedules.py",
+    "_generated/settling.py": "backend/settling.py",
     "_generated/backend.py": "backend/base.py",
 }
 #: The modules whose twins other twins import.
 _IMPORTED = {
+    "omniq.backend.settling": "omniq._generated.settling",
     "omniq.storage.base.worker_verbs": "omniq._generated.worker_verbs",
     "omniq.storage.native.queue": "omniq._generated.native_queue",
     "omniq.storage.native.results": "omniq._generated.native_results",
     "omniq.storage.native.events": "omniq._generated.native_events",
+    "omniq.storage.native.schedules": "omniq._generated.native_schedules",
 }
 
 

@@ -1,9 +1,10 @@
 //! OmniQ's program in the benchmark, and `server`, which runs the private server for all of them. `collect COUNT`
-//! measures the collection of results by itself.
+//! measures the collection of results by itself, `costs` what features cost the server.
 //!
 //! `benches/run.py` starts it; see `benches/README.md`.
 
 mod collect;
+mod costs;
 mod omniq_peer;
 mod server;
 
@@ -20,6 +21,9 @@ fn main() -> Result<(), Failed> {
     if std::env::args().nth(1).as_deref() == Some("collect") {
         let count = std::env::args().nth(2).ok_or("collect COUNT")?.parse()?;
         return runtime.block_on(collect::run(count));
+    }
+    if std::env::args().nth(1).as_deref() == Some("costs") {
+        return runtime.block_on(costs::run());
     }
     let mode = Mode::from_args()?;
     runtime.block_on(omniq_peer::run(mode))

@@ -52,11 +52,29 @@ from omniq.errors import (
     PoolTimeoutError,
     SchemaMissingError,
     SchemaTooNewError,
-    TimeoutError,
     UnavailableError,
 )
+
+# Not in `__all__`: `from omniq import *` must not hide the built-in one.
+from omniq.errors import TimeoutError as TimeoutError
 from omniq.logging import set_log_level
-from omniq.models import Backoff, NewTask, Payload, Task, TaskError, TaskEvent, TaskResult
+from omniq.models import (
+    At,
+    Backoff,
+    Callback,
+    Cron,
+    Ended,
+    Every,
+    NewTask,
+    Payload,
+    SavedSchedule,
+    Schedule,
+    Task,
+    TaskError,
+    TaskEvent,
+    TaskResult,
+    Tick,
+)
 from omniq.settings import Settings
 
 __all__ = [
@@ -65,9 +83,11 @@ __all__ = [
     "AsyncOmniQ",
     "AsyncPostgresBackend",
     "AsyncTaskGroup",
+    "At",
     "Backend",
     "Backoff",
     "BlockingInAsyncError",
+    "Callback",
     "Cause",
     "ClaimLostError",
     "ClosedError",
@@ -75,10 +95,13 @@ __all__ = [
     "ConfigError",
     "ConflictError",
     "Context",
+    "Cron",
     "Depends",
     "Discard",
     "DuplicateError",
+    "Ended",
     "EnqueueCall",
+    "Every",
     "Fail",
     "Handle",
     "InvalidError",
@@ -91,6 +114,8 @@ __all__ = [
     "PoolTimeoutError",
     "PostgresBackend",
     "Retry",
+    "SavedSchedule",
+    "Schedule",
     "SchemaMissingError",
     "SchemaTooNewError",
     "Settings",
@@ -102,7 +127,7 @@ __all__ = [
     "TaskFailed",
     "TaskGroup",
     "TaskResult",
-    "TimeoutError",
+    "Tick",
     "UnavailableError",
     "__version__",
     "as_completed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION", "FUNCTION", "HANDLE", "MODULE", "OPTIONS", "missing", "option"]
+__all__ = ["APPLICATION", "FUNCTION", "HANDLE", "MODULE", "OPTIONS", "WORKER", "missing", "option"]
 
 #: Options of a task or of one enqueue.
 OPTIONS = {
@@ -21,6 +21,7 @@ OPTIONS = {
     "max_age": "ttl=, in seconds",
     "max_backoff": "backoff=Backoff.exponential(…, max=…)",
     "min_backoff": "backoff=Backoff.exponential(…)",
+    "periodic": "cron=, every= or at=",
     "queue_name": "queue=",
     "retry_backoff": "backoff=Backoff.exponential(…)",
     "retry_backoff_max": "backoff=Backoff.exponential(…, max=…)",
@@ -28,6 +29,8 @@ OPTIONS = {
     "retry_kwargs": "max_retries= and backoff=",
     "retry_policy": "nothing: an enqueue that returns is durable",
     "routing_key": "queue=",
+    "run_every": "every=",
+    "schedule": "cron=, every= or at=",
     "serializer": "codec=",
     "soft_time_limit": "soft_timeout=",
     "task_id": "id=",
@@ -91,6 +94,7 @@ APPLICATION = {
     "Task": "middleware or dependencies",
     "actor": "@app.task",
     "add_middleware": "@app.middleware",
+    "add_periodic_task": "app.schedule(name, f, args, …), or @app.task(cron=…)",
     "autodiscover_tasks": 'app.autodiscover("package")',
     "broker": "app.backend",
     "conf": "the arguments of the application, or OMNIQ_… variables",
@@ -110,6 +114,40 @@ APPLICATION = {
     "worker_main": "app.run_worker()",
 }
 
+#: Options of the command ``omniq worker``.
+WORKER = {
+    "--app": "the application's name by itself, such as shop.tasks:app",
+    "--autoscale": "--concurrency; there is no scaling",
+    "--beat": "nothing: each worker carries out the ticks of schedules",
+    "--fs-discover": 'app.autodiscover("package")',
+    "--hostname": "--name",
+    "--loglevel": "--log-level",
+    "--max-async-tasks": "--concurrency",
+    "--max-memory-per-child": "--max-memory, in bytes or such as 512M",
+    "--max-tasks-per-child": "--max-tasks",
+    "--max-threadpool-threads": "--threads",
+    "--pool": "--threads for def tasks, and --task-processes for those with process=True",
+    "--prefetch-multiplier": "prefetch= of app.worker()",
+    "--skip-logging": "--log-level off",
+    "--soft-time-limit": "soft_timeout= of the task or of the application's defaults",
+    "--time-limit": "timeout= of the task or of the application's defaults",
+    "--verbose": "--log-level debug",
+    "--wait-tasks-timeout": "--grace",
+    "--watch": "--reload",
+    "--workers": "--processes",
+    "-A": "the application's name by itself, such as shop.tasks:app",
+    "-B": "nothing: each worker carries out the ticks of schedules",
+    "-P": "--threads for def tasks, and --task-processes for those with process=True",
+    "-Q": "--queues",
+    "-c": "--concurrency",
+    "-l": "--log-level",
+    "-n": "--name",
+    "-p": "--processes",
+    "-t": "--threads",
+    "-v": "--log-level debug",
+    "-w": "--processes",
+}
+
 _NEXT = "a task that enqueues the next one itself"
 
 #: Names of the package.
@@ -122,9 +160,11 @@ MODULE = {
     "Reject": "Discard",
     "SoftTimeLimitExceeded": "SoftTimeout",
     "TaskiqDepends": "Depends",
+    "TaskiqScheduler": "nothing: each worker carries out the ticks of schedules; see @app.task(cron=…)",
     "actor": "the decorator @app.task",
     "chain": _NEXT,
     "chord": f"gather(handles) in a task, or {_NEXT}",
+    "crontab": "@app.task(cron=…), with five fields or six, the second first",
     "group": "enqueue_many(…) and gather(handles), or TaskGroup for tasks in several modules",
     "shared_task": "TaskGroup(…).task, or AsyncTaskGroup, and app.include(group)",
     "signature": _NEXT,

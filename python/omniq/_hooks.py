@@ -26,6 +26,10 @@ _TEXTS: tuple[type, ...] = (
 )
 
 
+#: As values, msgspec writes them by itself.
+_ONLY_AS_KEYS = (bool, type(None), tuple, frozenset)
+
+
 def write(value: Any) -> Any:
     """The value by types that msgspec knows.
 
@@ -39,9 +43,12 @@ def write(value: Any) -> Any:
         return str(value)
     if _arrays.library_of(type(value)) is not None:
         return _arrays.exact(value)
-    raise TypeError(
-        f"values of type {type(value).__name__} have no form: give it as one of the types that the page on Python lists"
-    )
+    if isinstance(value, _ONLY_AS_KEYS):
+        raise TypeError(
+            f"dict keys of type {type(value).__name__} have no form: give texts, numbers, or a list of pairs in place of the dict"
+        )
+    remedy = getattr(type(value), "_in_place_of", "give it as one of the types that the page on Python lists")
+    raise TypeError(f"values of type {type(value).__name__} have no form: {remedy}")
 
 
 def read(kind: Any, given: Any) -> Any:

@@ -73,7 +73,7 @@ def _at(server: str, database: str) -> str:
 @contextmanager
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
-    _on_server(server, f"create database {name} template {template} strategy wal_log")
+    _on_server(server, f"create database {name} template {template} strategy file_copy")
     yield _at(server, name)
     _on_server(server, f"drop database {name} with (force)")
 
@@ -94,7 +94,7 @@ def model(server: str) -> str:
     with FileLock(Path(tempfile.gettempdir()) / f"omniq-test-{name}.lock"):
         if not off_loop(is_there):
             made = f"m_{uuid.uuid4().hex}"
-            _on_server(server, f"create database {made} template template0 strategy wal_log")
+            _on_server(server, f"create database {made} template template0 strategy file_copy")
             parts = [word for part in ("tasks", "results", "events") for word in ("--part", part)]
             subprocess.run([omniq, "--quiet", "--url", _at(server, made), "db", "migrate", *parts], check=True)
             _on_server(server, f"alter database {made} rename to {name}")

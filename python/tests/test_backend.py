@@ -13,7 +13,7 @@ import pytest
 import written
 from conftest import Witness
 
-from omniq import AsyncPostgresBackend, NewTask, OmniQError, PostgresBackend, TaskEvent
+from omniq import AsyncPostgresBackend, ClaimLostError, InvalidError, NewTask, OmniQError, PostgresBackend, TaskEvent
 from omniq.models import Cancelled, EventKind, ResultStatus, TaskState
 from omniq.storage.base import AsyncResultStorage
 from omniq.storage.memory import AsyncMemoryEventStorage, AsyncMemoryResultStorage
@@ -67,6 +67,40 @@ async def test_a_failure_leaves_a_result(url: str) -> None:
         with pytest.raises(OmniQError) as caught:
             await backend.wait(uuid.uuid4(), timeout=0.05)
         assert caught.value.is_timeout
+
+
+@pytest.mark.parametrize("where", ["postgres", "memory"])
+async def test_bulk_ends_are_all_or_nothing_with_results_and_events(url: str, where: Any) -> None:
+    async with AsyncPostgresBackend(url, tasks=where, results=where, events=where) as backend:
+        await backend.enqueue_many([("f", n) for n in range(5)], max_retries=0)
+        *tasks, lost = await backend.queue.dequeue_many(limit=5)
+        await backend.queue.release(lost)
+        for call in (
+            backend.complete_many([(tasks[0], 1), lost]),
+            backend.fail_many([(tasks[0], "text"), (lost, "text")]),
+        ):
+            with pytest.raises(ClaimLostError):
+                await call
+        assert await backend.queue.count(state=TaskState.RUNNING) == 4
+        for bad in ("x", (tasks[0], 1, 2), (1, tasks[0])):
+            with pytest.raises(InvalidError, match=r"done\[1\] is refused.*give \(task, value\), or a task alone"):
+                await backend.complete_many([tasks[0], bad])  # type: ignore[list-item]
+        await backend.complete_many([(tasks[0], {"a": [1]}), tasks[1]], codec="msgpack")
+        failed = await backend.fail_many([(tasks[2], ValueError("no")), (tasks[3], "text")])
+        assert failed == [TaskState.DEAD] * 2
+        results = await backend.results.get_many([task.id for task in tasks])
+        ends = [(one.status, one.value, one.error and one.error.message) for one in results if one]
+        completed, dead = ResultStatus.COMPLETED, ResultStatus.FAILED
+        assert ends == [
+            (completed, {"a": [1]}, None),
+            (completed, None, None),
+            (dead, None, "no"),
+            (dead, None, "text"),
+        ]
+        kinds = [event.kind for event in await backend.events.query() if event.kind != EventKind.ENQUEUED]
+        assert kinds == [EventKind.COMPLETED] * 2 + [EventKind.FAILED] * 2
+        await backend.complete_many([])
+        assert await backend.fail_many([]) == []
 
 
 @pytest.mark.empty_database

@@ -42,13 +42,18 @@ async def test_one_filter_in_all_verbs(queue: Any) -> None:
         ({"error": "net"}, [3]),
         ({"error": "*", "since": before, "func": "f"}, [0, 1, 2, 3]),
         ({"error": "*", "since": before + 2 * HOUR}, []),
+        ({"error": "net*", "until": before + 2 * HOUR, "since": before}, [0, 1, 3]),
+        ({"until": before}, []),
     ):
         assert [task.args for task in await queue.list(**given)] == expected, given
         assert await queue.count(**given) == len(expected), given
     assert [task.args for task in await queue.list(error="net*", limit=2)] == [0, 1]
     if not hasattr(queue, "blocking"):
         assert [task.args async for task in queue.iterate(error="net*", since=before, page=1)] == [0, 1, 3]
-    assert await queue.purge(error="net.*", since=before) == 2
+    assert await queue.delete_all(until=before) == await queue.purge(until=before) == 0
+    assert await queue.retry_all(until=before) == 0
+    assert await queue.cancel_all(until=before) == CancelCounts(0, 0)
+    assert await queue.purge(error="net.*", since=before, until=before + 2 * HOUR) == 2
     assert await queue.count() == 2
     with pytest.raises(InvalidError, match="since"):
         await queue.count(since=datetime(2026, 1, 1))

@@ -94,8 +94,11 @@ def test_fastapi(url: str, ask: Ask) -> None:
         assert client.post("/orders", json={"email": "bob@example.org", "amount": 0}).status_code == 422
         assert client.post("/orders", json={"email": "bob@example.org"}).status_code == 422
         assert [row["email"] for row in ask("select email from orders")] == ["ann@example.org"]
+        # The report of the night, by hand.
+        asked = until(lambda: report if (report := client.post("/report")).status_code == 202 else None)
+        assert until(lambda: ended(client, asked.json()["task"])) == {"state": "completed", "value": 1, "error": None}
         assert ask("select count(*) from omniq.tasks")[0][0] == 0
-        assert ask("select count(*) from omniq.results")[0][0] == 1
+        assert ask("select count(*) from omniq.results")[0][0] == 2
 
 
 def test_django(url: str, ask: Ask) -> None:

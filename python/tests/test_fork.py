@@ -137,3 +137,13 @@ def test_a_loop_that_runs_in_the_child_of_a_running_loop(url: str) -> None:
             assert await backend.queue.count() == 2
 
     asyncio.run(parent())
+
+
+def test_children_of_one_parent_make_ids_of_their_own(url: str) -> None:
+    with PostgresQueue(url) as queue:
+        queue.enqueue("parent")
+        for number in range(3):
+            in_child(lambda number=number: queue.enqueue("child", queue=f"child {number}"))  # type: ignore[misc]
+        # All but the time, which was not the same, and the offset in the segment, which is 0.
+        drawn = {task.id.int % 2**80 for task in queue.list()}
+        assert len(drawn) == 4

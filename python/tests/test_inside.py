@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import psycopg
 import pytest
-from test_connections import ASYNC, BLOCKING, METADATA, SCHEMA
+import sqlalchemy
+from test_connections import ASYNC, BLOCKING, METADATA, SCHEMA, with_driver
 
 from omniq import AsyncOmniQ, ClosedError, DuplicateError, InvalidError, NewTask, OmniQ
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
@@ -110,8 +111,13 @@ def test_an_async_connection_of_a_blocking_class_is_refused(url: str) -> None:
 async def test_what_is_no_connection_to_the_queues_database_is_refused(url: str, what: str) -> None:
     async with ASYNC_MADE[what](url) as made:
         pool = await asyncpg.create_pool(url, min_size=1, max_size=1)
+        engine = sqlalchemy.create_engine(with_driver(url, "psycopg"))
+        opened = engine.connect()
         for bad, words in (
             (pool, "Acquire one"),
+            (opened.connection.cursor(), "Give the connection that it is of"),
+            (opened.connection, "Give the Session, AsyncSession, Connection or AsyncConnection"),
+            (engine, "Give the Session or Connection that your transaction is on"),
             (url, "give an open connection"),
             (object(), "give an open connection"),
         ):
@@ -120,6 +126,8 @@ async def test_what_is_no_connection_to_the_queues_database_is_refused(url: str,
             with pytest.raises(InvalidError, match=words):
                 await made.enqueue_many([NewTask("send")], connection=bad)
         await pool.close()
+        opened.close()
+        engine.dispose()
         elsewhere = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path="/postgres")))
         with pytest.raises(InvalidError, match="give a connection to that database; nothing was written"):
             await made.enqueue("send", connection=elsewhere)

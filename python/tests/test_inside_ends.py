@@ -53,8 +53,8 @@ def result_of(task: Task, payload: Payload | None = None) -> TaskResult:
 
 
 async def held(backend: AsyncPostgresBackend) -> list[Task]:
-    await backend.enqueue_many([NewTask("f", n, max_retries=0) for n in range(10)])
-    return await backend.queue.dequeue_many(limit=10)
+    await backend.enqueue_many([NewTask("f", n, max_retries=0) for n in range(13)])
+    return await backend.queue.dequeue_many(limit=13)
 
 
 async def call_all(url: str, schema: str, backend: AsyncPostgresBackend, tasks: list[Task], connection: Any) -> None:
@@ -74,6 +74,8 @@ async def call_all(url: str, schema: str, backend: AsyncPostgresBackend, tasks: 
         assert await backend.fail(tasks[8], "text", connection=connection) is TaskState.DEAD
         batch = [settlement(tasks[9], "discard")]
         assert await backend.settle(batch, all_or_nothing=True, connection=connection) == [Settled.DONE]
+        await backend.complete_many([(tasks[10], VALUE), tasks[11]], connection=connection)
+        assert await backend.fail_many([(tasks[12], "text")], connection=connection) == [TaskState.DEAD]
         await results.store(result_of(tasks[0], Payload.of(VALUE)), connection=connection)
         await results.store_many([result_of(tasks[1], RAW), result_of(tasks[2])], connection=connection)
         await events.log(TaskEvent(kind="one"), connection=connection)
@@ -83,11 +85,12 @@ async def call_all(url: str, schema: str, backend: AsyncPostgresBackend, tasks: 
 async def check_all(backend: AsyncPostgresBackend, tasks: list[Task]) -> None:
     states = [task.state if (task := await backend.queue.get(one.id)) else None for one in tasks]
     dead, none = TaskState.DEAD, None
-    assert states == [none, none, none, dead, dead, dead, TaskState.READY, none, dead, none]
+    assert states == [none, none, none, dead, dead, dead, TaskState.READY, none, dead, none, none, none, dead]
     values = [found.value if (found := await backend.results.get(task.id)) else "none" for task in tasks]
-    assert values == [VALUE, RAW.data, None, "none", "none", "none", "none", VALUE, None, "none"]
+    assert values == [VALUE, RAW.data, None, *["none"] * 4, VALUE, None, "none", VALUE, None, None]
     events = [event for event in await backend.events.query() if event.kind != "enqueued"]
-    assert [event.kind for event in events] == ["completed", "failed", "one", "two", "three"]
+    ends = ["completed", "failed", "completed", "completed", "failed"]
+    assert [event.kind for event in events] == [*ends, "one", "two", "three"]
     assert events[-1].data == VALUE
 
 
@@ -99,11 +102,11 @@ async def test_ends_results_and_events_in_a_transaction(url: str, kind: str, sch
         async with ASYNC[kind](url) as (connection, _, rollback):
             await call_all(url, schema, backend, tasks, connection)
             await rollback()
-        assert await backend.queue.count(state=TaskState.RUNNING) == 10
+        assert await backend.queue.count(state=TaskState.RUNNING) == 13
         assert await backend.results.count() == 0
         async with ASYNC[kind](url) as (connection, commit, _):
             await call_all(url, schema, backend, tasks, connection)
-            assert await backend.queue.count(state=TaskState.RUNNING) == 10, "nothing is committed yet"
+            assert await backend.queue.count(state=TaskState.RUNNING) == 13, "nothing is committed yet"
             await commit()
         await check_all(backend, tasks)
 
@@ -116,8 +119,8 @@ def test_the_same_for_blocking_connections(url: str, kind: str) -> None:
         PostgresResultStorage(url) as results,
         PostgresEventStorage(url) as events,
     ):
-        backend.enqueue_many([NewTask("f", n, max_retries=0) for n in range(9)])
-        tasks = backend.queue.dequeue_many(limit=9)
+        backend.enqueue_many([NewTask("f", n, max_retries=0) for n in range(11)])
+        tasks = backend.queue.dequeue_many(limit=11)
         for ends in ("rollback", "commit"):
             with BLOCKING[kind](url) as (connection, commit, rollback):
                 queue.complete(tasks[0], connection=connection)
@@ -130,19 +133,21 @@ def test_the_same_for_blocking_connections(url: str, kind: str) -> None:
                 assert backend.fail(tasks[7], "text", connection=connection) is TaskState.DEAD
                 batch = [settlement(tasks[8], "discard")]
                 assert backend.settle_sync(batch, connection=connection) == [Settled.DONE]
+                backend.complete_many([tasks[9]], connection=connection)
+                assert backend.fail_many_sync([(tasks[10], "text")], connection=connection) == [TaskState.DEAD]
                 results.store(result_of(tasks[0], Payload.of(VALUE)), connection=connection)
                 results.store_many_sync([result_of(tasks[1])], connection=connection)
                 events.log(TaskEvent(kind="one"), connection=connection)
                 events.log_many([TaskEvent(kind="two", data=VALUE)], connection=connection)
-                assert queue.count(state=TaskState.RUNNING) == 9
+                assert queue.count(state=TaskState.RUNNING) == 11
                 (commit if ends == "commit" else rollback)()
             if ends == "rollback":
-                assert queue.count(state=TaskState.RUNNING) == 9
+                assert queue.count(state=TaskState.RUNNING) == 11
                 assert backend.results.count() == 0
-        assert [queue.count(state=state) for state in (TaskState.RUNNING, TaskState.DEAD, TaskState.READY)] == [0, 3, 1]
+        assert [queue.count(state=state) for state in (TaskState.RUNNING, TaskState.DEAD, TaskState.READY)] == [0, 4, 1]
         assert [found.value for task in (tasks[0], tasks[6]) if (found := backend.results.get(task.id))] == [VALUE] * 2
         logged = [event.kind for event in backend.events.query() if event.kind != "enqueued"]
-        assert logged == ["completed", "failed", "one", "two"]
+        assert logged == ["completed", "failed"] * 2 + ["one", "two"]
 
 
 async def test_a_lost_claim_fails_the_transaction_or_is_answered(url: str) -> None:
@@ -152,6 +157,7 @@ async def test_a_lost_claim_fails_the_transaction_or_is_answered(url: str) -> No
         for call in (
             lambda: backend.queue.complete_many(tasks[:3], connection=connection),
             lambda: backend.complete(tasks[1], connection=connection),
+            lambda: backend.complete_many([(task, 1) for task in tasks[:3]], connection=connection),
             lambda: backend.settle([settlement(tasks[1], "discard")], all_or_nothing=True, connection=connection),
         ):
             with pytest.raises(psycopg.Error) as error:
@@ -192,6 +198,8 @@ async def test_what_is_no_connection_to_the_right_database_is_refused(url: str) 
                 lambda bad: backend.queue.settle([settlement(task, "discard")], connection=bad),
                 lambda bad: backend.complete(task, connection=bad),
                 lambda bad: backend.fail(task, "text", connection=bad),
+                lambda bad: backend.complete_many([task], connection=bad),
+                lambda bad: backend.fail_many([(task, "text")], connection=bad),
                 lambda bad: backend.settle([settlement(task, "discard")], connection=bad),
                 lambda bad: backend.results.store(result, connection=bad),
                 lambda bad: backend.results.store_many([result], connection=bad),

@@ -23,10 +23,12 @@ from omniq.models import (
     Outcome,
     QueueStats,
     ResultStatus,
+    SavedSchedule,
     Schedule,
     Settlement,
     TaskState,
     TaskUpdate,
+    Tick,
 )
 from omniq.storage.postgres import PostgresQueue
 
@@ -49,9 +51,26 @@ RESULT = TaskResult(ID, ResultStatus.COMPLETED, Payload.of("x"), finished_at=AT,
         NewTask("f", [1, {"a": None}], queue="q", delay=3, run_at=AT),
         TaskUpdate(priority=3),
         QueueStats("q", True, 1, 2, 3, 4, 5),
-        Schedule("nightly", Cron("0 3 * * 1-5", "Europe/Berlin"), NewTask("f", [1], delay=3), True, AT, AT),
+        Schedule(
+            "nightly", Cron("0 3 * * 1-5", "Europe/Berlin"), NewTask("f", [1], delay=3), 7, 90, 2.5, False, 3, AT, AT
+        ),
         Schedule("often", Every(timedelta(minutes=5)), NewTask("f")),
         Schedule("once", At(AT), NewTask("f")),
+        SavedSchedule(
+            "saved",
+            Every(5),
+            NewTask("f"),
+            "all",
+            app="shop",
+            version=2,
+            created_at=AT,
+            next_at=AT,
+            last_at=None,
+            last_task=ID,
+            runs=1,
+            paused_at=None,
+        ),
+        Tick("nightly", AT, False, ID, None),
         Settlement(ID, Claim(1, 2), Outcome("retry_later", timedelta(seconds=1), TaskError("T", "m")), RESULT),
     ],
     ids=lambda model: type(model).__name__,
@@ -82,7 +101,12 @@ def test_a_schedule_says_when_in_its_dict() -> None:
     made = Schedule("often", Every(1.5), NewTask("f"))
     assert made.to_dict()["timing"] == {"type": "every", "interval": 1.5}
     assert made == made.replace()
-    assert made != made.replace(paused=True)
+    assert made != made.replace(overlap=False)
+    assert (made.missed, made.grace, made.jitter, made.overlap, made.max_runs) == ("once", 60.0, None, True, None)
+    assert made.to_dict()["missed"] == "once"
+    assert made.replace(missed=7).to_dict()["missed"] == 7
+    assert Cron("0 3 * * *") == Cron("0 3 * * *", "UTC")
+    assert Cron("* * * * * *").to_dict() == {"type": "cron", "expression": "* * * * * *", "time_zone": "UTC"}
     assert made != made.replace(timing=At(AT))
     assert len({made, made.replace(), made.replace(name="x")}) == 2
     with pytest.raises(OmniQError, match="no Schedule"):
@@ -103,6 +127,8 @@ def test_a_schedule_says_when_in_its_dict() -> None:
         ("n", Cron("0 3 * * *", "Europe/Nowhere"), "time zone"),
         ("n", At(datetime(2024, 1, 1)), "no time zone"),
         ("n", "daily", "Cron, Every or At"),
+        ("n", Every(0.05), "interval = 0.05 seconds is refused: give at least 0.1 seconds"),
+        ("n", Cron("0 0 30 2 *"), "never fires: give a date that exists"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(name: str, timing: Any, message: str) -> None:
@@ -114,6 +140,53 @@ def test_a_schedule_that_cannot_be_is_refused(name: str, timing: Any, message: s
         with pytest.raises(OmniQError) as caught:
             Schedule.from_dict({**values, "name": name, "timing": timing.to_dict()})
         assert caught.value.is_invalid
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"missed": "often"},
+            'missed = .often. is refused: give "skip", "once", "all", or how many of the latest: 1 to 10000',
+        ),
+        ({"missed": 0}, "missed = 0 is refused: give"),
+        ({"missed": 10_001}, "missed = 10001 is refused: give"),
+        ({"missed": True}, "missed = True is refused, being of type bool"),
+        ({"grace": 0.999}, "grace = 0.999 seconds is refused: give at least 1 second"),
+        ({"grace": None}, "grace = None is refused"),
+        ({"jitter": 0}, "jitter = 0 seconds"),
+        ({"overlap": 1}, "overlap = 1 is refused, being of type int: give True or False"),
+        ({"max_runs": 0}, "max_runs = 0 is refused: give 1 to"),
+        ({"starts_at": datetime(2024, 1, 1)}, "starts_at = .* no time zone"),
+        ({"starts_at": AT, "ends_at": AT - timedelta(seconds=1)}, "give an end that is not before the start"),
+        ({"task": "f"}, "task is refused|task = 'f' is refused"),
+        ({"task": NewTask("f", id=ID)}, "its task has the id"),
+        ({"task": NewTask("f", run_at=AT)}, "its task has run_at"),
+        ({"task": NewTask("f", metadata={"schedule": 1})}, 'the metadata "schedule", which each tick sets'),
+        ({"task": NewTask("f", queue="")}, "its task cannot be enqueued"),
+    ],
+)
+def test_options_of_a_schedule_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OmniQError, match=message) as caught:
+        Schedule(**{"name": "n", "timing": Every(60), "task": NewTask("f"), **options})
+    assert caught.value.is_invalid
+
+
+def test_what_is_saved_is_seen_whatever_it_is() -> None:
+    known: dict[str, Any] = {
+        "app": None,
+        "version": 1,
+        "created_at": AT,
+        "next_at": None,
+        "last_at": None,
+        "last_task": None,
+    }
+    zone = Cron("0 3 * * *", "Europe/Newly_Founded")
+    saved = SavedSchedule("n", zone, NewTask("f"), **known, runs=0, paused_at=None)
+    assert saved.timing == zone
+    assert len({saved, saved.replace(version=2)}) == 2
+    with pytest.raises(OmniQError, match="time zone"):
+        Schedule("n", zone, NewTask("f"))
 
 
 def test_a_payload_hides_its_content() -> None:

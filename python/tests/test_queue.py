@@ -14,6 +14,8 @@ from kinds import QUEUES
 
 from omniq import Backoff, NewTask, OmniQError, TaskError
 from omniq.models import Cancelled, Outcome, Settled, Settlement, TaskState
+from omniq.storage.memory import AsyncMemoryQueue
+from omniq.storage.postgres import AsyncPostgresQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -193,6 +195,10 @@ async def test_a_failure_is_retried_and_ends_as_a_dead_letter(queue: Any) -> Non
     assert (dead.state, dead.error.type) == (TaskState.DEAD, "Mine")
     await queue.retry(id)
     assert (await queue.get(id)).state == TaskState.READY
+    # A text says it all.
+    assert await queue.fail(await queue.dequeue(), "no more") == TaskState.SCHEDULED
+    error = (await queue.get(id)).error
+    assert (error.type, error.message, error.trace) == ("error", "no more", None)
     await refused(queue.retry(uuid.uuid4()), "not_found")
 
 
@@ -314,10 +320,31 @@ async def test_worker_verbs(queue: Any) -> None:
     assert task.claim.worker == worker
     assert await queue.heartbeat(worker) == (True, [])
     await queue.cancel(id)
-    assert await queue.heartbeat(worker) == (True, [id])
+    assert await queue.heartbeat(worker) == (True, [(id, task.seq)])
     await anyio.sleep(0.5)
     ((lost, name, cancelled),) = await queue.lost(10)
     assert (lost.id, name, cancelled) == (id, "mine", True)
     assert (await queue.heartbeat(worker))[0] is False
     assert await queue.expired(10) == []
     assert await queue.prune(10) == 0
+
+
+@pytest.mark.parametrize("kind", ["postgres", "memory"])
+async def test_the_holder_of_a_task_learns_of_its_cancel(kind: str, request: pytest.FixtureRequest) -> None:
+    settings: Any = {"lease": 0.3}
+    url = request.getfixturevalue("url") if kind == "postgres" else None
+    made = AsyncPostgresQueue(url, **settings) if url else AsyncMemoryQueue(**settings)
+    async with made as queue:
+        await queue.enqueue_many([NewTask("f", n) for n in range(2)])
+        held, kept = await queue.dequeue_many(limit=2)
+        assert await queue.cancel_requested(held) is False
+        assert await queue.cancel(held.id) is Cancelled.REQUESTED
+        with anyio.fail_after(20):
+            while not await queue.cancel_requested(held):
+                await anyio.sleep(0.02)
+        assert await queue.cancel_requested(kept) is False
+        await queue.discard(held)
+        waiting = await queue.get(await queue.enqueue("f"))
+        assert waiting is not None
+        await refused(queue.cancel_requested(waiting), "claim_lost")
+    await refused(queue.cancel_requested(kept), "closed")

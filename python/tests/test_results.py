@@ -132,6 +132,9 @@ async def test_list_filters_and_pages(results: Any) -> None:
     assert [r.task_id for r in [*page, *rest]] == newest_first
     assert await results.count(status=ResultStatus.FAILED, queue="a", func="f") == 1
     assert len(await results.list(status="failed", since=at + timedelta(minutes=3))) == 2
+    early = {"since": at + timedelta(minutes=1), "until": at + timedelta(minutes=3)}
+    assert [r.task_id for r in await results.list(**early)] == newest_first[3:5]
+    assert await results.count(**early) == 2
 
 
 async def test_bad_input_is_refused(results: Any) -> None:

@@ -56,7 +56,15 @@ class _Results:
         live = {result.task_id for result in self._live()}
         return sum(self.stored.pop(id, None) is not None for id in ids if id in live)
 
-    def _fitting(self, status: Any, queue: Any, func: Any, error: Any, since: Any) -> list[TaskResult]:
+    def _fitting(
+        self,
+        status: Any = None,
+        queue: Any = None,
+        func: Any = None,
+        error: Any = None,
+        since: Any = None,
+        until: Any = None,
+    ) -> list[TaskResult]:
         fits = [
             result
             for result in self._live()
@@ -65,16 +73,14 @@ class _Results:
             and func in (None, result.func)
             and _is_of(result.error, error)
             and (since is None or result.finished_at >= since)
+            and (until is None or result.finished_at < until)
         ]
-        return sorted(sorted(fits, key=lambda r: r.task_id), key=lambda r: r.finished_at, reverse=True)
+        return sorted(fits, key=lambda r: (r.finished_at, r.task_id), reverse=True)
 
-    def _page(
-        self, status: Any, queue: Any, func: Any, error: Any, since: Any, after: Any, limit: Any
-    ) -> list[TaskResult]:
-        fits = self._fitting(status, queue, func, error, since)
+    def _page(self, *, after: Any = None, limit: Any = None, **fields: Any) -> list[TaskResult]:
+        fits = self._fitting(**fields)
         if after is not None:
-            time, id = after
-            fits = [r for r in fits if r.finished_at < time or (r.finished_at == time and r.task_id > id)]
+            fits = [r for r in fits if (r.finished_at, r.task_id) < after]
         return fits[: 100 if limit is None else limit]
 
     def _sweep(self, limit: int) -> int:
@@ -107,11 +113,11 @@ class DictResults(_Results, AsyncResultStorage):
     async def delete_many(self, ids: Any) -> int:
         return self._drop(ids)
 
-    async def list(self, *, status=None, queue=None, func=None, error=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
-        return self._page(status, queue, func, error, since, after, limit)
+    async def list(self, *, after=None, limit=None, **fields: Any):  # type: ignore[no-untyped-def]
+        return self._page(after=after, limit=limit, **fields)
 
-    async def count(self, *, status=None, queue=None, func=None, error=None, since=None):  # type: ignore[no-untyped-def]
-        return len(self._fitting(status, queue, func, error, since))
+    async def count(self, **fields: Any) -> int:
+        return len(self._fitting(**fields))
 
     async def purge_expired(self, limit: int) -> int:
         return self._sweep(limit)
@@ -136,11 +142,11 @@ class BlockingDictResults(_Results, ResultStorage):
     def delete_many(self, ids: Any) -> int:
         return self._drop(ids)
 
-    def list(self, *, status=None, queue=None, func=None, error=None, since=None, after=None, limit=None):  # type: ignore[no-untyped-def]
-        return self._page(status, queue, func, error, since, after, limit)
+    def list(self, *, after=None, limit=None, **fields: Any):  # type: ignore[no-untyped-def]
+        return self._page(after=after, limit=limit, **fields)
 
-    def count(self, *, status=None, queue=None, func=None, error=None, since=None):  # type: ignore[no-untyped-def]
-        return len(self._fitting(status, queue, func, error, since))
+    def count(self, **fields: Any) -> int:
+        return len(self._fitting(**fields))
 
     def purge_expired(self, limit: int) -> int:
         return self._sweep(limit)

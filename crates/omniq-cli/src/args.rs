@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{db, dev, events, queues, results, tasks, workers};
+use crate::command::{db, dev, events, queues, results, schedules, tasks, workers};
 use crate::demo;
 use crate::host::Host;
 
@@ -85,6 +85,8 @@ pub enum Command {
     Workers(workers::WorkersArgs),
     /// Look at tasks; enqueue, change, cancel, retry and delete them
     Tasks(tasks::TasksArgs),
+    /// Show schedules and their ticks; save, pause, resume, trigger and delete them
+    Schedules(schedules::SchedulesArgs),
     /// Show the results of tasks
     Results(results::ResultsArgs),
     /// Show what happened to tasks, and when

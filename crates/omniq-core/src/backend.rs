@@ -11,6 +11,7 @@ mod layers;
 mod missing;
 mod record;
 mod rest;
+mod schedules;
 mod settle;
 mod source;
 mod transaction;
@@ -30,11 +31,11 @@ pub use layers::EnqueueService;
 use omniq_macros::blocking;
 use record::Recorded;
 pub(crate) use record::Report;
-pub use wait_many::WaitMany;
+pub use wait_many::{EndedTasks, WaitMany};
 use waits::Waits;
 
 use crate::model::*;
-use crate::port::{EventStorage, ResultStorage, TaskQueue};
+use crate::port::{EventStorage, ResultStorage, ScheduleStorage, TaskQueue};
 use crate::{Error, Result, verbs};
 
 /// A task queue with an optional result storage and an optional event storage. Each of them may be kept in another
@@ -58,6 +59,8 @@ pub struct Backend {
     keep_args: bool,
     limits: Limits,
     waits: Waits,
+    /// The callbacks of all tasks.
+    callbacks: Arc<[Callback]>,
     /// What is around enqueues.
     #[cfg(feature = "tower")]
     layers: Option<layered::Layers>,
@@ -83,6 +86,7 @@ impl Backend {
             keep_args: false,
             limits,
             waits: Waits::default(),
+            callbacks: Arc::default(),
             #[cfg(feature = "tower")]
             layers: None,
         }
@@ -115,6 +119,14 @@ impl Backend {
     #[must_use]
     pub fn with_keep_args(mut self, keep: bool) -> Self {
         self.keep_args = keep;
+        self
+    }
+
+    /// Adds a callback for every task that this backend and its clones enqueue from here on, whatever callbacks it has
+    /// itself. The tasks of these callbacks have none of them, so that an end is not followed by ends without end.
+    #[must_use]
+    pub fn with_callback(mut self, callback: Callback) -> Self {
+        self.callbacks = self.callbacks.iter().cloned().chain([callback]).collect();
         self
     }
 
@@ -159,6 +171,18 @@ impl Backend {
         self.events.as_ref().map(EventSink::store)
     }
 
+    /// The schedules of the queue, if it has any.
+    pub fn schedules(&self) -> Option<Arc<dyn ScheduleStorage>> {
+        self.queue.schedules()
+    }
+
+    /// The schedules of the queue, or an error (`is_config`) that says that it has none.
+    pub fn require_schedules(&self) -> Result<Arc<dyn ScheduleStorage>> {
+        self.schedules().ok_or_else(|| {
+            Error::config("this queue has no schedules: take a queue on PostgreSQL or in memory")
+        })
+    }
+
     /// The result storage, or an error (`is_config`) that says that results are off.
     pub fn require_results(&self) -> Result<&Arc<dyn ResultStorage>> {
         self.results().ok_or_else(|| {
@@ -186,7 +210,8 @@ impl Backend {
     ///
     /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or under which a result is still stored; nothing
     /// is written then.
-    pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+    pub async fn enqueue(&self, mut task: NewTask) -> Result<TaskId> {
+        self.add_callbacks(std::slice::from_mut(&mut task));
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {
             return verbs::only(layers.enqueue(vec![task]).await?);
@@ -196,7 +221,8 @@ impl Backend {
 
     /// Adds tasks, all or none, and returns their ids in the same order. Events and errors as for
     /// [`enqueue`](Self::enqueue).
-    pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    pub async fn enqueue_many(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        self.add_callbacks(&mut tasks);
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {
             return layers.enqueue(tasks).await;
@@ -208,6 +234,19 @@ impl Backend {
     /// until it ends again. Error `is_config` if results are off.
     pub async fn result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         Ok(self.latest_results(&[id]).await?.pop())
+    }
+
+    /// Saves a schedule, whose tasks get the callbacks of this backend; see [`ScheduleStorage::save`]. Error `is_config` if the queue has no
+    /// schedules.
+    pub async fn save_schedule(&self, mut schedule: Schedule) -> Result<SavedSchedule> {
+        self.add_callbacks(std::slice::from_mut(&mut schedule.task));
+        self.require_schedules()?.save(schedule).await
+    }
+
+    /// The result of the latest task of a schedule that has one, of its last hundred ticks; `None` if there is none. Error `is_config` if
+    /// results are off, or the queue has no schedules.
+    pub async fn latest_result(&self, schedule: &str) -> Result<Option<TaskResult>> {
+        self.latest_of_schedule(schedule).await
     }
 
     /// Waits for the result of a task, which comes as soon as it is stored: the end of the task rings this wait. Behind a
@@ -223,15 +262,26 @@ impl Backend {
 
     /// Reports success of a dequeued task, with its result and event. Error `is_claim_lost` if it is not held any more.
     pub async fn complete(&self, task: &Task, value: Option<Payload>) -> Result<()> {
-        self.report(Report { value, ..Report::new(task, Outcome::Complete) }).await
+        self.report(vec![Report::completed(task, value)]).await
+    }
+
+    /// Reports success of dequeued tasks, each with its value: all, or none if one is not held any more (`is_claim_lost`).
+    pub async fn complete_many(&self, done: Vec<(Task, Option<Payload>)>) -> Result<()> {
+        self.report(done.iter().map(|(task, value)| Report::completed(task, value.clone())).collect()).await
     }
 
     /// Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a
     /// result. Returns which (`Scheduled` or `Dead`). Error `is_claim_lost` if it is not held any more.
     pub async fn fail(&self, task: &Task, error: TaskError) -> Result<TaskState> {
-        let (outcome, state) = verbs::failed(task, error);
-        self.report(Report::new(task, outcome)).await?;
-        Ok(state)
+        verbs::only(self.fail_many(vec![(task.clone(), error)]).await?)
+    }
+
+    /// Reports failure of dequeued tasks, as [`fail`](Self::fail): of all, or of none if one is not held any more
+    /// (`is_claim_lost`).
+    pub async fn fail_many(&self, failed: Vec<(Task, TaskError)>) -> Result<Vec<TaskState>> {
+        let (reports, states) = Report::failed(&failed);
+        self.report(reports).await?;
+        Ok(states)
     }
 
     /// Cancels a task: a waiting one leaves the queue and gets a `cancelled` result, a running one is asked to stop.
@@ -250,8 +300,9 @@ impl Backend {
     }
 
     /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
-    /// many. For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has
-    /// changed before its cancel is left out, but for changes that leave it waiting. Results, events and errors as for
+    /// many. For any number of tasks: a page of them at a time. Tasks that are enqueued after the call has begun are left
+    /// out. Of a page that was read, a task that another call has changed before its cancel is left out, but for changes
+    /// that leave it waiting. Results, events and errors as for
     /// [`cancel_many`](Self::cancel_many); after an error the pages before it are done. Error `is_invalid` for a state that
     /// cannot be cancelled.
     pub async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
@@ -300,10 +351,14 @@ impl Backend {
         record::settlement(report, Recorded { results, events, result_ttl, keep_args })
     }
 
-    async fn report(&self, report: Report<'_>) -> Result<()> {
-        report.task.held()?;
-        self.settle(&[self.record(report)], SettleMode::All).await?;
-        Ok(())
+    /// The settlements of tasks that are held; an error if one of them is not.
+    fn records(&self, reports: Vec<Report<'_>>) -> Result<Vec<Settlement>> {
+        let record = |report: Report<'_>| report.task.held().map(|_| self.record(report));
+        reports.into_iter().map(record).collect()
+    }
+
+    async fn report(&self, reports: Vec<Report<'_>>) -> Result<()> {
+        self.settle(&self.records(reports)?, SettleMode::All).await.map(drop)
     }
 
     /// Logs events, best effort: never an error. A store elsewhere is waited for two seconds; one in the queue's

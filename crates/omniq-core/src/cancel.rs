@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a cancel acts on.
 pub(crate) trait Canceller: Sync {
+    fn last_seq(&self) -> impl Future<Output = Result<Option<i64>>> + Send;
+
     fn list(&self, filter: &TaskFilter) -> impl Future<Output = Result<Vec<Task>>> + Send;
 
     fn get_many(&self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<Option<Task>>>> + Send;
@@ -37,10 +39,13 @@ pub(crate) trait Canceller: Sync {
     fn tries_again(&self, error: &Error) -> bool;
 }
 
-/// Cancels what the filter selects, a page at a time.
+/// Cancels what the filter selects, a page at a time, of the tasks that are there when it begins.
 pub(crate) async fn by_filter(canceller: &impl Canceller, filter: &TaskFilter) -> Result<CancelCounts> {
     let mut counts = CancelCounts::default();
-    for filter in filter.cancel_passes()? {
+    let passes = filter.cancel_passes()?;
+    let last = canceller.last_seq().await?;
+    for filter in passes {
+        let filter = filter.up_to(last);
         let mut next = Some(iterate::from_start(filter));
         while let Some(filter) = next {
             let page = canceller.list(&filter).await;
@@ -143,14 +148,37 @@ async fn one_round(
     let withdrawn = waiting.iter().zip(settled).filter(|(_, settled)| *settled == Settled::Done);
     answers.extend(withdrawn.map(|(task, _)| (task.id, Cancelled::Done)));
 
-    let running: Vec<TaskId> = running.iter().map(|task| task.id).collect();
-    if !running.is_empty() {
-        let asked = running.iter().copied().zip(canceller.stop_many(&running).await?);
-        answers.extend(asked.filter(|(_, answer)| *answer != Cancelled::NotFound));
-    }
+    let busy = stop(canceller, &running, answers).await? || busy;
     // Tasks that were neither waiting nor running cannot be cancelled, and are not found.
-    let all = waiting.iter().map(|task| task.id).chain(running);
+    let all = waiting.iter().chain(&running).map(|task| task.id);
     Ok((all.filter(|id| !answers.contains_key(id)).collect(), !busy))
+}
+
+/// Asks the workers of running tasks to stop them. A worker that was declared lost hears of nothing, and its tasks may be
+/// about to be taken back: they are cancelled by its claims, as their rescue would. Returns whether another session has
+/// locked the row of one of them.
+async fn stop(
+    canceller: &impl Canceller,
+    running: &[Task],
+    answers: &mut HashMap<TaskId, Cancelled>,
+) -> Result<bool> {
+    if running.is_empty() {
+        return Ok(false);
+    }
+    let ids: Vec<TaskId> = running.iter().map(|task| task.id).collect();
+    let asked = ids.iter().copied().zip(canceller.stop_many(&ids).await?);
+    answers.extend(asked.filter(|(_, answer)| *answer != Cancelled::NotFound));
+    // Those whose run has ended meanwhile are among them: then the claim does not hold any more.
+    let left: Vec<&Task> = running.iter().filter(|task| !answers.contains_key(&task.id)).collect();
+    if left.is_empty() {
+        return Ok(false);
+    }
+    let batch: Vec<_> = left.iter().map(|task| canceller.cancels(task)).collect();
+    let settled = canceller.write(&batch).await?;
+    let busy = settled.contains(&Settled::Busy);
+    let done = left.iter().zip(settled).filter(|(_, settled)| *settled == Settled::Done);
+    answers.extend(done.map(|(task, _)| (task.id, Cancelled::Done)));
+    Ok(busy)
 }
 
 async fn look_up(canceller: &impl Canceller, ids: &[TaskId]) -> Result<Vec<Task>> {

@@ -1,4 +1,4 @@
-//! The one error type of the library: opaque. Callers test its kind with the `is_…` methods.
+//! The one error type of the library: opaque. Callers match on its kind, or test it with the `is_…` methods.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,24 +7,31 @@ use std::sync::Arc;
 /// `Result` with OmniQ's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error: a kind that a program tests with the `is_…` methods, and a message for people.
+/// An error: a [kind](ErrorKind), which each have an `is_…` method as well, and a message for people.
 ///
 /// The message names the value, the limit and, if there is one, the remedy. It never contains a payload or a password.
 /// A database error keeps its SQLSTATE and its cause.
 ///
 /// ```
 /// # use omniq_core as omniq;
-/// use omniq::Error;
+/// use omniq::{Error, ErrorKind};
 /// let error = Error::invalid("queue name \"\" is empty: give it 1 to 128 bytes");
 /// assert!(error.is_invalid());
-/// assert!(!error.is_unavailable());
+/// let status = match error.kind() {
+///     ErrorKind::Invalid | ErrorKind::Codec => 422,
+///     ErrorKind::Duplicate | ErrorKind::Conflict => 409,
+///     ErrorKind::NotFound => 404,
+///     _ if error.is_transient() => 503,
+///     _ => 500,
+/// };
+/// assert_eq!(status, 422);
 /// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     sqlstate: Option<String>,
     unsent: bool,
@@ -33,19 +40,22 @@ struct Inner {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident, $make:ident, $ask:ident;)*) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum Kind { $($variant),* }
+        /// What kind of [`Error`] it is. More kinds may come.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind { $($(#[$doc])* $variant),* }
+
+        impl ErrorKind {
+            /// The name, such as `duplicate`, as `is_duplicate` has it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($make)),* }
+            }
+        }
 
         impl Error {
             /// The names of all kinds, such as `duplicate`; for bindings to other languages.
             #[doc(hidden)]
             pub const KINDS: &'static [&'static str] = &[$(stringify!($make)),*];
-
-            /// The name of this error's kind.
-            #[doc(hidden)]
-            pub fn kind(&self) -> &'static str {
-                match self.0.kind { $(Kind::$variant => stringify!($make)),* }
-            }
 
             /// Makes an error of the kind with this name; an unknown name makes an internal one.
             #[doc(hidden)]
@@ -59,12 +69,12 @@ macro_rules! kinds {
             $(
                 #[doc = concat!("Makes an error for which [`", stringify!($ask), "`](Self::", stringify!($ask), ") holds.")]
                 pub fn $make(message: impl Into<String>) -> Self {
-                    Self::new(Kind::$variant, message.into())
+                    Self::new(ErrorKind::$variant, message.into())
                 }
 
                 $(#[$doc])*
                 pub fn $ask(&self) -> bool {
-                    self.0.kind == Kind::$variant
+                    self.0.kind == ErrorKind::$variant
                 }
             )*
         }
@@ -114,14 +124,41 @@ kinds! {
 const UNDONE: &[&str] = &["57014", "55P03", "40001", "40P01"];
 
 impl Error {
-    fn new(kind: Kind, message: String) -> Self {
+    fn new(kind: ErrorKind, message: String) -> Self {
         Self(Box::new(Inner { kind, message, sqlstate: None, unsent: false, source: None }))
+    }
+
+    /// The kind, to match on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
     }
 
     /// The error for an id that another task has. For storages.
     #[doc(hidden)]
     pub fn id_in_use(id: impl fmt::Display) -> Self {
         Self::duplicate(format!("the id {id} is in use already: give another, or none"))
+    }
+
+    /// The error for a schedule that is not there. For storages.
+    #[doc(hidden)]
+    pub fn no_schedule(name: &str) -> Self {
+        Self::not_found(format!(
+            "there is no schedule {name:?}: save it, or start a worker that has it in its code"
+        ))
+    }
+
+    /// The error for a schedule whose name is that of another one: of an application's code, or (`None`) of run time. For storages.
+    #[doc(hidden)]
+    pub fn schedule_of_another(name: &str, theirs: Option<&str>, ours: Option<&str>) -> Self {
+        let theirs = match (theirs, ours) {
+            (Some(app), None) => format!("stands in the code of the application {app:?}: change it there"),
+            (Some(app), Some(_)) => format!(
+                "stands in the code of the application {app:?} already: take another name, or delete that schedule if the application \
+                 is gone or has another name now"
+            ),
+            (None, _) => "was saved at run time: delete that one, or take another name".to_owned(),
+        };
+        Self::conflict(format!("the schedule {name:?} {theirs}"))
     }
 
     /// The error for an id under which the result of an earlier task is still stored. For storages.
@@ -181,12 +218,18 @@ impl Error {
     /// or the server rolled the statement back for a passing reason (cancelled or timed out, a lock of another session,
     /// a serialization failure, a deadlock).
     pub fn is_transient(&self) -> bool {
-        matches!(self.0.kind, Kind::Unavailable | Kind::PoolTimeout) || self.is_undone()
+        matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::PoolTimeout) || self.is_undone()
     }
 
     /// Whether the server rolled the statement back for a passing reason ([`UNDONE`]): nothing was written.
     pub(crate) fn is_undone(&self) -> bool {
         self.sqlstate().is_some_and(|code| UNDONE.contains(&code))
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -213,5 +256,22 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_a_name_and_a_question() {
+        for name in Error::KINDS {
+            let error = Error::of_kind(name, "a message");
+            assert_eq!((error.kind().name(), error.kind().to_string().as_str()), (*name, *name));
+            assert_eq!(error.clone().context("while it was asked").kind(), error.kind());
+        }
+        assert_eq!(Error::not_found("x").kind(), ErrorKind::NotFound);
+        assert_eq!(Error::of_kind("unheard of", "x").kind(), ErrorKind::Internal);
+        assert!(Error::conflict("x").is_conflict() && !Error::conflict("x").is_closed());
     }
 }

@@ -86,7 +86,7 @@ pub struct Lease {
     worker: WorkerId,
     term: Term,
     state: watch::Receiver<LeaseState>,
-    cancelled: Arc<StdMutex<HashSet<TaskId>>>,
+    cancelled: Arc<StdMutex<HashSet<CancelRequest>>>,
     cancel_signal: watch::Receiver<u64>,
     used: UsedSlots,
     stop: Option<oneshot::Sender<()>>,
@@ -145,15 +145,28 @@ impl Lease {
         self.state.clone()
     }
 
-    /// A receiver that changes whenever users have asked for tasks of this worker to be stopped. The ids are in
+    /// A receiver that changes whenever users have asked for tasks of this worker to be stopped. They are in
     /// [`take_cancelled`](Self::take_cancelled).
     pub fn cancel_signal(&self) -> watch::Receiver<u64> {
         self.cancel_signal.clone()
     }
 
-    /// Takes the ids of tasks to stop that were reported since the last call.
-    pub fn take_cancelled(&self) -> HashSet<TaskId> {
+    /// Takes the tasks to stop that were reported since the last call.
+    pub fn take_cancelled(&self) -> HashSet<CancelRequest> {
         std::mem::take(&mut *locked(&self.cancelled))
+    }
+
+    /// Whether this task is to be stopped, by what was reported and not taken.
+    pub(crate) fn is_cancelled(&self, task: &Task) -> bool {
+        locked(&self.cancelled).contains(&CancelRequest::of(task))
+    }
+
+    /// Forgets what was reported of these tasks.
+    pub(crate) fn forget_cancelled(&self, tasks: &[Task]) {
+        let mut cancelled = locked(&self.cancelled);
+        for task in tasks {
+            cancelled.remove(&CancelRequest::of(task));
+        }
     }
 
     /// Sets the function that tells how many of the worker's slots are used. Each heartbeat calls it and passes the number
@@ -176,7 +189,7 @@ struct Keeper {
     lease: Duration,
     term: Term,
     state: watch::Sender<LeaseState>,
-    cancelled: Arc<StdMutex<HashSet<TaskId>>>,
+    cancelled: Arc<StdMutex<HashSet<CancelRequest>>>,
     cancel_signal: watch::Sender<u64>,
     used: UsedSlots,
 }
@@ -226,9 +239,9 @@ impl Keeper {
         let _ = self.state.send(LeaseState::Lost);
     }
 
-    fn note_cancelled(&self, ids: Vec<TaskId>) {
-        if !ids.is_empty() {
-            locked(&self.cancelled).extend(ids);
+    fn note_cancelled(&self, requests: Vec<CancelRequest>) {
+        if !requests.is_empty() {
+            locked(&self.cancelled).extend(requests);
             self.cancel_signal.send_modify(|count| *count += 1);
         }
     }

@@ -31,10 +31,10 @@ mod worker;
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
 pub use jiff;
 
-pub use backend::{Backend, BlockingBackend, WaitMany};
+pub use backend::{Backend, BlockingBackend, EndedTasks, WaitMany};
 #[cfg(feature = "tower")]
 pub use backend::{Enqueue, EnqueueService};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "tower")]
 pub use handler::RunService;
 #[doc(hidden)]
@@ -45,7 +45,7 @@ pub use handler::{
 };
 pub use lease::{Lease, LeaseState};
 pub use logging::LoggedErrors;
-pub use memory::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+pub use memory::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage, MemoryScheduleStorage};
 pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;

@@ -1,14 +1,15 @@
 //! The lease of a queue object's own worker, for dequeues without a worker process.
 
 use std::sync::Mutex as StdMutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::Result;
 use crate::lease::Lease;
 use crate::model::*;
 use crate::sync::locked;
+use crate::{Error, Result, verbs};
 
 /// The shortest time between two searches for tasks of lost workers. A dequeue searches when it has claimed nothing.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
@@ -20,6 +21,7 @@ pub struct SelfLease {
     lease: Mutex<Option<Lease>>,
     /// When this object last searched for tasks of lost workers.
     rescued: StdMutex<Option<Instant>>,
+    closed: AtomicBool,
 }
 
 impl Default for SelfLease {
@@ -31,7 +33,7 @@ impl Default for SelfLease {
 impl SelfLease {
     /// Starts no lease yet: the first dequeue does, with this span.
     pub fn new(span: Duration) -> Self {
-        Self { span, lease: Mutex::new(None), rescued: StdMutex::new(None) }
+        Self { span, lease: Mutex::new(None), rescued: StdMutex::new(None), closed: AtomicBool::new(false) }
     }
 
     /// The lease span that was set for this queue object. It is the default of workers on it.
@@ -66,6 +68,28 @@ impl SelfLease {
         due
     }
 
+    /// Whether a user has asked to stop this task, by what the heartbeat has told.
+    pub(crate) async fn cancel_requested(&self, task: &Task) -> Result<bool> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(verbs::queue_closed());
+        }
+        let worker = task.held()?.worker;
+        let lease = self.lease.lock().await;
+        let own = lease.as_ref().filter(|lease| lease.worker() == worker && lease.is_held());
+        let own = own.ok_or_else(|| {
+            Error::claim_lost(format!("task {} is not held by this queue object (any more)", task.id))
+        })?;
+        Ok(own.is_cancelled(task))
+    }
+
+    /// Notes that these tasks were claimed just now: what was asked before concerned earlier runs of them. Heartbeats repeat what
+    /// still counts.
+    pub(crate) async fn has_claimed(&self, tasks: &[Task]) {
+        if let Some(lease) = self.lease.lock().await.as_ref() {
+            lease.forget_cancelled(tasks);
+        }
+    }
+
     pub(crate) async fn forget(&self, worker: WorkerId) {
         let mut lease = self.lease.lock().await;
         if lease.as_ref().is_some_and(|lease| lease.worker() == worker) {
@@ -76,6 +100,7 @@ impl SelfLease {
     /// Ends the heartbeat and returns the worker that the storage must remove, if there is one. Storages call it when
     /// they close.
     pub async fn take(&self) -> Option<WorkerId> {
+        self.closed.store(true, Ordering::Release);
         self.lease.lock().await.take().map(|lease| lease.worker())
     }
 }

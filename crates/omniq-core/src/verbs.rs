@@ -50,6 +50,30 @@ pub(crate) fn partly(what: String, error: Error) -> Error {
     error.context(what)
 }
 
+/// Retries tasks, and leaves out those that cannot be retried any more. Each time one of them is in the way, halves are tried by themselves.
+/// `count` grows by those that were retried.
+pub(crate) async fn retry_unchanged<F: Future<Output = Result<()>>>(
+    ids: Vec<TaskId>,
+    count: &mut u64,
+    retry_many: impl Fn(Vec<TaskId>) -> F,
+) -> Result<()> {
+    let mut open = vec![ids];
+    while let Some(mut ids) = open.pop() {
+        match retry_many(ids.clone()).await {
+            Ok(()) => *count += ids.len() as u64,
+            Err(error) if !(error.is_not_found() || error.is_conflict()) => {
+                return Err(in_part(*count, "retried", error));
+            }
+            Err(_) if ids.len() == 1 => {}
+            Err(_) => {
+                let half = ids.split_off(ids.len() / 2);
+                open.extend([half, ids]);
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn wait_over(id: TaskId, timeout: Duration) -> Error {
     Error::timeout(format!("no result of task {id} within {timeout:?}: it may still come, wait longer"))
 }
@@ -59,6 +83,10 @@ pub(crate) fn unreadable(task: &Task) -> Option<Outcome> {
     let what = task.unreadable.as_ref()?;
     tracing::error!(task = %task.id, func = task.func, what, "a task cannot be read: it fails for good");
     Some(Outcome::Fail { error: TaskError::unreadable(what) })
+}
+
+pub(crate) fn queue_closed() -> Error {
+    Error::closed("the task queue is closed: open a new one")
 }
 
 pub(crate) fn without_result(id: TaskId) -> Error {
@@ -75,7 +103,7 @@ pub(crate) fn without_transactions(storage: &str) -> Error {
 }
 
 pub(crate) fn settlement(task: &Task, outcome: Outcome) -> Result<Settlement> {
-    Ok(Settlement { task_id: task.id, claim: Some(task.held()?), outcome, result: None, events: Vec::new() })
+    Ok(Settlement::new(task.id, Some(task.held()?), outcome))
 }
 
 /// The settlements of tasks that are held.

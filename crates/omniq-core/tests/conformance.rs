@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
+use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture, ScheduleFixture};
 use omniq_core::*;
 
 /// Stores in this process's memory.
@@ -48,6 +48,17 @@ impl EventFixture for Memory {
     }
 }
 
+#[async_trait]
+impl ScheduleFixture for Memory {
+    async fn schedules(&self) -> Arc<dyn ScheduleStorage> {
+        Arc::new(MemoryScheduleStorage::new(&self.tasks.reopen(Limits::default(), false)))
+    }
+
+    async fn queue(&self) -> Arc<dyn TaskQueue> {
+        QueueFixture::queue(self).await
+    }
+}
+
 mod c05_queue {
     omniq_core::queue_conformance!(super::memory());
 }
@@ -70,4 +81,12 @@ mod c05_blocking_results {
 
 mod c05_blocking_events {
     omniq_core::event_conformance!(super::Blocking(super::memory()));
+}
+
+mod c05_schedules {
+    omniq_core::schedule_conformance!(super::memory());
+}
+
+mod c05_blocking_schedules {
+    omniq_core::schedule_conformance!(super::Blocking(super::memory()));
 }

@@ -255,14 +255,15 @@ fn cron_expressions_are_checked_by_field() {
         let timing = Timing::Cron { expression: expression.to_owned(), time_zone: time_zone.to_owned() };
         Schedule::new("nightly", timing, NewTask::new("work", &1).unwrap())
     };
-    for good in ["* * * * *", "*/5 0-6,22 1 JAN-MAR MON", "0 3 L * *", "59 23 31 12 7"] {
+    for good in ["* * * * *", "30 * * * * *", "*/5 0-6,22 1 JAN-MAR MON", "0 3 L * *", "59 23 31 12 7"] {
         assert!(schedule(good, "Europe/Berlin").is_ok(), "{good}");
     }
     for bad in [
         "",
         "@daily",
         "* * * *",
-        "* * * * * *",
+        "* * * * * * *",
+        "60 * * * * *",
         "60 * * * *",
         "* 24 * * *",
         "* * 0 * *",

@@ -8,7 +8,7 @@ fn every_behaviour_is_in_the_list() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
     let list = fs::read_to_string(root.join("macros.rs")).unwrap();
     let mut written = 0;
-    for part in ["queue", "results", "events"] {
+    for part in ["queue", "results", "events", "schedules"] {
         for file in fs::read_dir(root.join(part)).unwrap() {
             let path = file.unwrap().path();
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();

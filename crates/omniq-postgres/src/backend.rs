@@ -19,7 +19,7 @@ use crate::queue::AsyncPostgresQueue;
 use crate::settings::{Placement, Settings};
 use crate::transaction::{UserConnection, execute};
 use crate::wake::Wake;
-use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage};
+use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage, AsyncPostgresScheduleStorage};
 
 /// The pause between two attempts of a patient connect. Each attempt also waits by itself, for `acquire_timeout`.
 const AWAY: Duration = Duration::from_millis(500);
@@ -190,7 +190,17 @@ impl AsyncPostgresBackend {
         task: &Task,
         value: Option<Payload>,
     ) -> Result<()> {
-        execute(connection, &self.backend.complete_statement(task, value).await?).await.map(drop)
+        self.complete_many_in(connection, vec![(task.clone(), value)]).await
+    }
+
+    /// Reports success of dequeued tasks, each with its value, in the user's own transaction: of all, or of none; as
+    /// [`complete_in`](Self::complete_in).
+    pub async fn complete_many_in(
+        &self,
+        connection: &mut dyn UserConnection,
+        done: Vec<(Task, Option<Payload>)>,
+    ) -> Result<()> {
+        execute(connection, &self.backend.complete_statement(done).await?).await.map(drop)
     }
 
     /// Reports the failure of a dequeued task in the user's own transaction: it is retried after its backoff, or becomes a dead letter with
@@ -201,9 +211,19 @@ impl AsyncPostgresBackend {
         task: &Task,
         error: TaskError,
     ) -> Result<TaskState> {
-        let (statement, state) = self.backend.fail_statement(task, error).await?;
+        let mut states = self.fail_many_in(connection, vec![(task.clone(), error)]).await?;
+        states.pop().ok_or_else(|| Error::internal("the failure of one task gave no state"))
+    }
+
+    /// Reports the failure of dequeued tasks in the user's own transaction: of all, or of none; as [`fail_in`](Self::fail_in).
+    pub async fn fail_many_in(
+        &self,
+        connection: &mut dyn UserConnection,
+        failed: Vec<(Task, TaskError)>,
+    ) -> Result<Vec<TaskState>> {
+        let (statement, states) = self.backend.fail_statement(failed).await?;
         execute(connection, &statement).await?;
-        Ok(state)
+        Ok(states)
     }
 
     /// Settles runs in the user's own transaction with their results and events; answers and errors as for
@@ -369,4 +389,10 @@ macro_rules! open {
     )* };
 }
 
-open!(AsyncPostgresQueue, AsyncPostgresResultStorage, AsyncPostgresEventStorage, AsyncPostgresBackend);
+open!(
+    AsyncPostgresQueue,
+    AsyncPostgresResultStorage,
+    AsyncPostgresEventStorage,
+    AsyncPostgresScheduleStorage,
+    AsyncPostgresBackend
+);

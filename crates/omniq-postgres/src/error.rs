@@ -170,7 +170,7 @@ fn from_report(db: &Report<'_>) -> Error {
     let made = match code {
         "OQ001" => Error::claim_lost(message),
         "OQ003" => Error::not_found(message),
-        "OQ004" => Error::conflict(message),
+        "OQ004" | "OQ007" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
         _ if code == SqlState::UNIQUE_VIOLATION.code() => {
             duplicates::error(db.constraint, db.detail, db.message)

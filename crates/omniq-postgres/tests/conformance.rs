@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture};
+use omniq_core::conformance::{Blocking, EventFixture, QueueFixture, ResultFixture, ScheduleFixture};
 use omniq_core::*;
 use omniq_postgres::settings::{Builder, Settings};
-use omniq_postgres::{AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage};
+use omniq_postgres::{
+    AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, AsyncPostgresScheduleStorage,
+};
 use omniq_testkit::{Pooler, TestDb};
 use tokio::sync::OnceCell;
 
@@ -17,6 +19,7 @@ struct Postgres {
     db: OnceCell<TestDb>,
     statement_cache: bool,
     crowded: bool,
+    grown: bool,
     /// All tables are published for logical replication.
     published: bool,
     // After `db`, because fields are dropped in order, and a role can be removed only after its database.
@@ -37,7 +40,14 @@ struct Role {
 }
 
 fn postgres() -> Postgres {
-    Postgres { db: OnceCell::new(), statement_cache: true, crowded: false, published: false, hostile: None }
+    Postgres {
+        db: OnceCell::new(),
+        statement_cache: true,
+        crowded: false,
+        grown: false,
+        published: false,
+        hostile: None,
+    }
 }
 
 /// As `postgres`, with all tables published.
@@ -72,11 +82,29 @@ const CROWD: &str = "
         new.count := 1 + others;
         new.removed := ('0' || repeat('1', others))::bit varying;
         new.payloads := new.payloads || array_fill('gone'::bytea, array[others]);
-        new.seq := new.seq + others;
         return new;
     end $$;
     create or replace trigger crowd before insert on omniq.tasks for each row
     when (new.count = 1 and new.created_at >= statement_timestamp()) execute function omniq.crowd()";
+
+/// A task that is claimed from a row of its own stands among others right after, which were removed. So its settlement is always sent twice:
+/// the shorter statement does not find it.
+fn grown() -> Postgres {
+    Postgres { grown: true, ..postgres() }
+}
+
+/// The answer of the claim is made before this trigger fires, and tells of a row of one task.
+const GROW: &str = "
+    create or replace function omniq.grow() returns trigger language plpgsql as $$
+    begin
+        update omniq.tasks
+        set count = 70, removed = ('0' || repeat('1', 69))::bit varying, payloads = payloads || array_fill('gone'::bytea, array[69]),
+            seq = seq + 69
+        where id = new.id and count = 1 and omniq.offset_of(id) < 65000;
+        return null;
+    end $$;
+    create or replace trigger grow after insert or update on omniq.tasks for each row
+    when (new.count = 1 and new.worker is not null) execute function omniq.grow()";
 
 impl Hostile {
     async fn make(&self, db: &TestDb) -> Role {
@@ -147,6 +175,9 @@ impl Postgres {
         if self.crowded {
             self.db.get().unwrap().client().await.batch_execute(CROWD).await.unwrap();
         }
+        if self.grown {
+            self.db.get().unwrap().client().await.batch_execute(GROW).await.unwrap();
+        }
         Arc::new(queue)
     }
 }
@@ -192,6 +223,18 @@ impl EventFixture for Postgres {
     }
 }
 
+#[async_trait]
+impl ScheduleFixture for Postgres {
+    async fn schedules(&self) -> Arc<dyn ScheduleStorage> {
+        let settings = self.settings().await.build().unwrap();
+        Arc::new(AsyncPostgresScheduleStorage::with_settings(&settings).await.unwrap())
+    }
+
+    async fn queue(&self) -> Arc<dyn TaskQueue> {
+        QueueFixture::queue(self).await
+    }
+}
+
 mod c05_queue {
     omniq_core::queue_conformance!(super::postgres());
 }
@@ -200,12 +243,50 @@ mod c05_crowded_queue {
     omniq_core::queue_conformance!(super::crowded());
 }
 
+/// A selection of the tests of the queue: claims and settlements of all kinds.
+mod c05_grown_queue {
+    omniq_core::conformance_tests! {
+        queue, super::grown(),
+        claims::c16_every_task_is_claimed_once,
+        concurrent::c16_verbs_at_the_same_time_are_linearizable,
+        fencing::c17_only_the_present_claim_settles,
+        fencing::c18_settle_each_answers_for_each,
+        fencing::c20_settle_all_is_all_or_nothing,
+        outcomes::c18_complete_removes_the_task,
+        outcomes::c18_discard_removes_the_task,
+    }
+}
+
 mod c05_results {
     omniq_core::result_conformance!(super::published());
 }
 
 mod c05_events {
     omniq_core::event_conformance!(super::published());
+}
+
+mod c05_schedules {
+    omniq_core::schedule_conformance!(super::published());
+}
+
+/// A selection: what the twin passes on is shown in memory.
+mod c05_blocking_schedules {
+    omniq_core::conformance_tests! {
+        schedules, super::Blocking(super::postgres()),
+        keep::c13_after_close_every_verb_fails,
+        keep::c22_a_saved_schedule_comes_back,
+        ticks::c22_a_due_tick_enqueues_its_task,
+        ticks::c22_trigger_enqueues_by_hand,
+    }
+}
+
+/// A selection: what looks at tasks by their rows.
+mod c05_crowded_schedules {
+    omniq_core::conformance_tests! {
+        schedules, super::crowded(),
+        ticks::c22_without_overlap_one_of_several_ticks_runs,
+        ticks::c22_without_overlap_ticks_are_skipped_while_a_task_runs,
+    }
 }
 
 mod c05_blocking_queue {
@@ -266,6 +347,22 @@ macro_rules! hostile_conformance {
 
         mod events {
             omniq_core::event_conformance!($fixture());
+        }
+
+        mod schedules {
+            omniq_core::conformance_tests! {
+                schedules, $fixture(),
+                code::c22_what_a_live_worker_declares_is_there,
+                code::c22_what_leaves_the_code_is_removed,
+                keep::c22_a_saved_schedule_comes_back,
+                keep::c22_list_follows_the_filter,
+                ticks::c22_a_due_tick_enqueues_its_task,
+                ticks::c22_many_workers_carry_out_each_tick_once,
+                ticks::c22_pause_stops_ticks_and_resume_goes_on,
+                ticks::c22_trigger_enqueues_by_hand,
+                ticks::c22_without_overlap_ticks_are_skipped_while_a_task_runs,
+                walk::c22_verbs_at_the_same_time_lose_and_double_no_tick,
+            }
         }
     };
 }

@@ -32,3 +32,11 @@ select omniq.roll_up_counts();
 insert into omniq.count_deltas (queue, ready) select 'usual', 0 from generate_series(1, 100) n;
 
 analyze omniq.tasks, omniq.result_segments, omniq.events, omniq.count_deltas, omniq.count_rollups, omniq.count_totals;
+
+insert into omniq.schedules (name, app, created_at, anchor, next_at, paused_at, definition, payload)
+select 's' || n, case when n % 100 = 0 then 'shop' end, now(), now(), now() + (n - 50) * interval '1 second',
+       case when n % 1000 = 0 then now() end, '{"task": {"func": "f", "queue": "q"}}', 'null'
+from generate_series(1, 100000) n;
+insert into omniq.schedule_ticks (schedule, at, task_id)
+select 's' || 1 + n % 1000, now() - n * interval '1 second', gen_random_uuid() from generate_series(1, 100000) n;
+analyze omniq.schedules, omniq.schedule_ticks;

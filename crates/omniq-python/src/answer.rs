@@ -1,20 +1,25 @@
 //! The answers of the verbs, and their conversion to Python objects.
 
-use omniq::port::{Heartbeat, Lost, Settled};
+use std::time::Duration;
+
+use omniq::port::{EndedTasks, Heartbeat, Lost, Settled};
 use omniq::{
-    CancelCounts, Cancelled, QueueStats, RegisteredWorker, Task, TaskEvent, TaskId, TaskResult, TaskState,
-    WorkerId,
+    CancelCounts, Cancelled, QueueStats, RegisteredWorker, SavedSchedule, Task, TaskEvent, TaskId,
+    TaskResult, TaskState, Tick, WorkerId,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 
 use crate::convert::event::to_event;
 use crate::convert::options::Convert;
 use crate::convert::result::to_result;
+use crate::convert::schedule::{to_saved_schedule, to_tick};
 use crate::convert::small::{list_of, to_cancel_counts, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
+use crate::convert::time::to_timedelta;
 use crate::convert::worker::to_registered_worker;
+use crate::error::to_py;
 use crate::transaction::Statement;
 
 /// The answer of a verb, before its conversion: it needs no GIL.
@@ -37,8 +42,14 @@ pub(crate) enum Answer {
     Workers(Vec<RegisteredWorker>),
     Result(Option<Box<TaskResult>>),
     Results(Vec<TaskResult>),
+    Ended(EndedTasks),
     ResultsOrNone(Vec<Option<TaskResult>>),
     Events(Vec<TaskEvent>),
+    Schedule(Option<Box<SavedSchedule>>),
+    Schedules(Vec<SavedSchedule>),
+    Ticks(Vec<Tick>),
+    /// The tasks that ticks have enqueued, and the time until the next tick.
+    Ticked(Vec<TaskId>, Option<Duration>),
     Worker(WorkerId),
     Heartbeat(Heartbeat),
     Lost(Vec<Lost>),
@@ -77,13 +88,30 @@ impl Convert {
             Answer::Workers(workers) => list_of(py, &workers, |worker| to_registered_worker(py, worker)),
             Answer::Result(found) => found.map(|found| result(&found)).transpose()?.into_py_any(py),
             Answer::Results(results) => list_of(py, &results, result),
+            Answer::Ended(EndedTasks { results, without }) => {
+                let errors = PyDict::new(py);
+                for (id, error) in without {
+                    errors.set_item(id.as_uuid(), to_py(py, error).into_value(py))?;
+                }
+                (list_of(py, &results, result)?, errors).into_py_any(py)
+            }
             Answer::ResultsOrNone(results) => {
                 list_of(py, &results, |found| found.as_ref().map(result).transpose()?.into_bound_py_any(py))
             }
             Answer::Events(events) => list_of(py, &events, |event| to_event(py, event)),
+            Answer::Schedule(found) => {
+                found.map(|saved| to_saved_schedule(py, self, &saved)).transpose()?.into_py_any(py)
+            }
+            Answer::Schedules(saved) => list_of(py, &saved, |saved| to_saved_schedule(py, self, saved)),
+            Answer::Ticks(ticks) => list_of(py, &ticks, |tick| to_tick(py, tick)),
+            Answer::Ticked(ids, next) => {
+                let ids = PyList::new(py, ids.iter().map(TaskId::as_uuid))?;
+                (ids, next.map(|span| to_timedelta(py, span)).transpose()?).into_py_any(py)
+            }
             Answer::Worker(worker) => worker.0.into_py_any(py),
             Answer::Heartbeat(beat) => {
-                (beat.alive, beat.cancelled.iter().map(TaskId::as_uuid).collect::<Vec<_>>()).into_py_any(py)
+                let asked = beat.cancelled.iter().map(|asked| (asked.task_id.as_uuid(), asked.seq));
+                (beat.alive, asked.collect::<Vec<_>>()).into_py_any(py)
             }
             Answer::Name(name) => name.into_py_any(py),
             Answer::Text(text) => text.into_py_any(py),

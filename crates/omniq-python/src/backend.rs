@@ -3,22 +3,22 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use omniq::backend::postgres::{AsyncPostgresBackend, DatabaseUrl, Placement, Settings as CoreSettings};
+use omniq::backend::postgres::{AsyncPostgresBackend, Placement};
 use omniq::port::WaitMany as Waiting;
-use omniq::{Backend as Core, Error, Limits, NewTask, Result};
-use omniq_embedded::Server;
+use omniq::{Backend as Core, Limits, NewTask, Payload, Result, Schedule, Task};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::answer::{Answer, statement};
 use crate::convert::filter::from_task_filter;
+use crate::convert::name::Name;
 use crate::convert::new_task::from_new_task;
 use crate::convert::options::Convert;
 use crate::convert::payload::encode;
+use crate::convert::schedule::from_schedule;
 use crate::convert::settlement::{SettlementArg, batch_of, mode_of};
-use crate::convert::small::TaskErrorArg;
-use crate::convert::small::task_ids;
-use crate::convert::task::TaskArg;
+use crate::convert::small::{TaskErrorArg, task_ids};
+use crate::convert::task::{TaskArg, with_errors};
 use crate::convert::time::Span;
 use crate::error::to_py;
 use crate::events::Events;
@@ -26,6 +26,8 @@ use crate::memory::Memory;
 use crate::pending::Pending;
 use crate::queue::Queue;
 use crate::results::Results;
+use crate::schedules::Schedules;
+use crate::server::{server_of, started};
 use crate::settings::Settings;
 use crate::slot::{MEMORY, Opening, Slot};
 use crate::transaction::{DatabaseArg, NewTasks, check_new, database_id};
@@ -54,6 +56,23 @@ impl Backend {
 
     fn converted(&self, tasks: &[Bound<'_, PyAny>]) -> PyResult<Vec<NewTask>> {
         tasks.iter().map(|task| from_new_task(task, self.convert, &self.codec)).collect()
+    }
+
+    fn with_values(
+        &self,
+        done: Vec<(TaskArg, Bound<'_, PyAny>)>,
+        codec: Option<&str>,
+    ) -> PyResult<Vec<(Task, Option<Payload>)>> {
+        let codec = codec.unwrap_or(&self.codec);
+        let one = |(task, value): (TaskArg, Bound<'_, PyAny>)| {
+            Ok((task.0, Some(encode(&value, codec, self.convert)?)))
+        };
+        done.into_iter().map(one).collect()
+    }
+
+    /// Reads the schedules of a worker's code.
+    pub(crate) fn schedules_of(&self, schedules: &[Bound<'_, PyAny>]) -> PyResult<Vec<Schedule>> {
+        schedules.iter().map(|schedule| from_schedule(schedule, self.convert, &self.codec)).collect()
     }
 
     /// A slot for a part of this backend. Opening it opens the whole backend.
@@ -139,48 +158,6 @@ impl Given {
     }
 }
 
-fn server_of(programs: Option<std::path::PathBuf>) -> omniq_embedded::Options {
-    let options = omniq_embedded::Options::default();
-    match programs {
-        Some(programs) => options.bin_dir(programs),
-        None => options,
-    }
-}
-
-/// The URL of the embedded server, which is started if it does not run, unless `OMNIQ_EMBEDDED` forbids it. `programs` is the folder with
-/// the server's programs.
-#[pyfunction]
-pub(crate) fn embedded_url(programs: Option<std::path::PathBuf>) -> Pending {
-    let server = server_of(programs);
-    Pending::new(PLAIN, async move {
-        let url = started(server, &CoreSettings::default()).await?;
-        Ok(Answer::Text(url.expose()))
-    })
-}
-
-/// Removes the schema of these settings with all tasks, results and events in it. If other transactions hold its tables for
-/// longer than `patience`, it removes nothing, and returns who they are.
-#[pyfunction]
-pub(crate) fn drop_schema(settings: &Settings, patience: Span) -> Pending {
-    let settings = settings.0.clone();
-    Pending::new(PLAIN, async move {
-        let held = omniq::migrate::drop_schema_unless_held(&settings, patience.0).await?;
-        Ok(held.map_or(Answer::None, |holders| Answer::Text(holders.join("; "))))
-    })
-}
-
-const PLAIN: Convert = Convert { allow_pickle: false };
-
-async fn started(server: omniq_embedded::Options, settings: &CoreSettings) -> Result<DatabaseUrl> {
-    settings.check_embedded()?;
-    let url = tokio::task::spawn_blocking(move || Server::start(server).map(|server| server.url())).await;
-    match url {
-        Ok(Ok(url)) => url.parse(),
-        Ok(Err(error)) => Err(Error::unavailable(error.to_string())),
-        Err(error) => Err(Error::internal("the embedded server was not started").with_source(error)),
-    }
-}
-
 #[pymethods]
 impl Backend {
     #[new]
@@ -241,6 +218,39 @@ impl Backend {
         Events { slot: self.part(|backend| backend.require_events().map(Arc::clone)) }
     }
 
+    /// The schedules of this backend's queue. Its verbs fail if the queue has none.
+    fn schedules(&self) -> Schedules {
+        let slot = self.part(Core::require_schedules);
+        Schedules { slot, convert: self.convert, codec: Arc::clone(&self.codec) }
+    }
+
+    /// Declares schedules as a worker of this application that lives for the time of the call.
+    fn declare_schedules(
+        &self,
+        py: Python<'_>,
+        app: Name,
+        schedules: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<Pending> {
+        let schedules = self.schedules_of(&schedules)?;
+        self.verb(py, |backend| async move {
+            backend.declare_schedules(&app.0, &schedules).await.map(|()| Answer::None)
+        })
+    }
+
+    /// Carries out the ticks that are due, and gives the ids of their tasks, and the time until the next tick.
+    fn tick_schedules(&self, py: Python<'_>) -> PyResult<Pending> {
+        self.verb(py, |backend| async move {
+            let (ticks, next) = backend.tick_schedules().await?;
+            Ok(Answer::Ticked(ticks.iter().filter_map(|tick| tick.task_id).collect(), next))
+        })
+    }
+
+    fn latest_result(&self, py: Python<'_>, schedule: Name) -> PyResult<Pending> {
+        self.verb(py, |backend| async move {
+            Ok(Answer::Result(backend.latest_result(&schedule.0).await?.map(Box::new)))
+        })
+    }
+
     fn enqueue(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let task = from_new_task(task, self.convert, &self.codec)?;
         self.verb(py, |backend| async move { backend.enqueue(task).await.map(Answer::Id) })
@@ -283,6 +293,21 @@ impl Backend {
         )
     }
 
+    fn complete_many(
+        &self,
+        py: Python<'_>,
+        done: Vec<(TaskArg, Bound<'_, PyAny>)>,
+        codec: Option<&str>,
+    ) -> PyResult<Pending> {
+        let done = self.with_values(done, codec)?;
+        self.verb(py, |backend| async move { backend.complete_many(done).await.map(|()| Answer::None) })
+    }
+
+    fn fail_many(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
+        let failed = with_errors(failed);
+        self.verb(py, |backend| async move { backend.fail_many(failed).await.map(Answer::States) })
+    }
+
     fn fail(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {
         self.verb(py, |backend| async move { backend.fail(&task.0, error.0).await.map(Answer::State) })
     }
@@ -321,19 +346,16 @@ impl Backend {
     fn complete_statement(
         &self,
         py: Python<'_>,
-        task: TaskArg,
-        value: &Bound<'_, PyAny>,
+        done: Vec<(TaskArg, Bound<'_, PyAny>)>,
         codec: Option<&str>,
     ) -> PyResult<Pending> {
-        let value = encode(value, codec.unwrap_or(&self.codec), self.convert)?;
-        self.verb(
-            py,
-            |backend| async move { statement(backend.complete_statement(&task.0, Some(value)).await) },
-        )
+        let done = self.with_values(done, codec)?;
+        self.verb(py, |backend| async move { statement(backend.complete_statement(done).await) })
     }
 
-    fn fail_statement(&self, py: Python<'_>, task: TaskArg, error: TaskErrorArg) -> PyResult<Pending> {
-        self.verb(py, |backend| async move { statement(backend.fail_statement(&task.0, error.0).await) })
+    fn fail_statement(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
+        let failed = with_errors(failed);
+        self.verb(py, |backend| async move { statement(backend.fail_statement(failed).await) })
     }
 
     fn settle_statement(&self, py: Python<'_>, batch: Vec<SettlementArg>, all: bool) -> PyResult<Pending> {

@@ -25,7 +25,7 @@ pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
 
 fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let of_kind = imported!(py, "omniq.errors", "of_kind")?;
-    let made = PyErr::from_value(of_kind.call1((error.kind(), error.message(), error.sqlstate()))?);
+    let made = PyErr::from_value(of_kind.call1((error.kind().name(), error.message(), error.sqlstate()))?);
     if let Some(source) = error.source() {
         made.set_cause(py, Some(cause(py, source)?));
     }

@@ -17,6 +17,8 @@ mod pending;
 mod queue;
 mod results;
 mod runtime;
+mod schedules;
+mod server;
 mod settings;
 mod slot;
 mod template;
@@ -31,11 +33,13 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _omniq {
     #[pymodule_export]
-    use crate::backend::{Backend, drop_schema, embedded_url};
+    use crate::backend::Backend;
     #[pymodule_export]
     use crate::bridge::Bridge;
     #[pymodule_export]
     use crate::command::command;
+    #[pymodule_export]
+    use crate::convert::callback::check_callback;
     #[pymodule_export]
     use crate::convert::schedule::check_schedule;
     #[pymodule_export]
@@ -56,6 +60,10 @@ mod _omniq {
     use crate::results::Results;
     #[pymodule_export]
     use crate::runtime::after_fork;
+    #[pymodule_export]
+    use crate::schedules::Schedules;
+    #[pymodule_export]
+    use crate::server::{drop_schema, embedded_url};
     #[pymodule_export]
     use crate::settings::Settings;
     #[pymodule_export]

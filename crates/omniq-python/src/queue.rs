@@ -17,9 +17,8 @@ use crate::convert::name::{Name, names};
 use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::options::Convert;
 use crate::convert::settlement::{SettlementArg, batch_of, mode_of};
-use crate::convert::small::TaskErrorArg;
-use crate::convert::small::task_ids;
-use crate::convert::task::TaskArg;
+use crate::convert::small::{TaskErrorArg, task_ids};
+use crate::convert::task::{TaskArg, with_errors};
 use crate::convert::time::Span;
 use crate::custom::{CustomQueue, Notifier, Origin};
 use crate::error::to_py;
@@ -158,6 +157,10 @@ impl Queue {
         self.verb(py, |queue| async move { queue.dequeue_many(request).await.map(Answer::Tasks) })
     }
 
+    fn cancel_requested(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
+        self.verb(py, |queue| async move { queue.cancel_requested(&task.0).await.map(Answer::Bool) })
+    }
+
     fn complete(&self, py: Python<'_>, task: TaskArg) -> PyResult<Pending> {
         self.verb(py, |queue| async move { queue.complete(&task.0).await.map(|()| Answer::None) })
     }
@@ -172,7 +175,7 @@ impl Queue {
     }
 
     fn fail_many(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
-        let failed = failed.into_iter().map(|(task, error)| (task.0, error.0)).collect();
+        let failed = with_errors(failed);
         self.verb(py, |queue| async move { queue.fail_many(failed).await.map(Answer::States) })
     }
 
@@ -217,7 +220,7 @@ impl Queue {
     }
 
     fn fail_statement(&self, py: Python<'_>, failed: Vec<(TaskArg, TaskErrorArg)>) -> PyResult<Pending> {
-        let failed = failed.into_iter().map(|(task, error)| (task.0, error.0)).collect();
+        let failed = with_errors(failed);
         self.verb(py, |queue| async move { statement(queue.fail_statement(failed).await) })
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::from_py;
 use omniq::sync::locked;
 use omniq::{Error, Result};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,9 +46,11 @@ pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Called in a child right after the fork. What was opened before belongs to the parent.
+/// Called in a child right after the fork. What was opened before belongs to the parent, and so do the random numbers to come: with the
+/// same ones, children of one parent would give their tasks the same ids.
 #[pyfunction]
-pub(crate) fn after_fork() {
+pub(crate) fn after_fork() -> PyResult<()> {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     *locked(&RUNTIME) = None;
+    rand::rng().reseed().map_err(|error| PyOSError::new_err(format!("there are no random numbers: {error}")))
 }

@@ -31,15 +31,15 @@ impl WaitMany {
 
 #[pymethods]
 impl WaitMany {
-    /// Waits for these tasks too, and gives the next results; an empty list if all tasks have ended. A call that is
-    /// aborted loses nothing, and has added its tasks.
+    /// Waits for these tasks too, and gives the next results, and of tasks that have left none the errors by id; nothing
+    /// if all tasks have ended. A call that is aborted loses nothing, and has added its tasks.
     fn next(&self, py: Python<'_>, ids: Vec<Uuid>) -> PyResult<Pending> {
         let backend = self.slot.get(py).map_err(|error| to_py(py, error))?;
         let (waiting, ids) = (Arc::clone(&self.waiting), task_ids(ids));
         Ok(Pending::new(self.convert, async move {
             let mut waiting = waiting.lock().await;
             waiting.add(&ids);
-            waiting.next(&backend.await?).await.map(Answer::Results)
+            waiting.next_ended(&backend.await?).await.map(Answer::Ended)
         }))
     }
 }

@@ -28,7 +28,7 @@ impl TestDb {
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
         let client = client(server).await;
         client
-            .batch_execute(&format!("create database {name} template template0 strategy wal_log"))
+            .batch_execute(&format!("create database {name} template template0 strategy file_copy"))
             .await
             .expect("a database can be made");
         Self { server: server.to_owned(), name }
@@ -41,7 +41,7 @@ impl TestDb {
         let copy = Self { server, name: format!("t_{}", uuid::Uuid::new_v4().simple()) };
         let model = format!("model_{model}_{}", build());
         let client = client(&copy.server).await;
-        let sql = format!("create database {} template {model} strategy wal_log", copy.name);
+        let sql = format!("create database {} template {model} strategy file_copy", copy.name);
         match client.batch_execute(&sql).await {
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_DATABASE) => {}
             answer => {

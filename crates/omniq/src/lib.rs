@@ -23,12 +23,13 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BoxError,
-    CancelCounts, Cancelled, Codec, Context, Dequeue, Error, EventFilter, EventKind, EventStorage, Failure,
-    FromContext, Function, Handler, Limits, LoggedErrors, Metadata, NewTask, Payload, QueueStats,
-    RegisteredWorker, Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, Schedule, State,
+    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BlockingSchedules,
+    BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
+    EventFilter, EventKind, EventStorage, Failure, FromContext, Function, Handler, Limits, LoggedErrors,
+    Metadata, Missed, NewTask, Payload, QueueStats, RegisteredWorker, Registry, Result, ResultFilter,
+    ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule, ScheduleFilter, ScheduleStorage, State,
     StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult,
-    TaskState, TaskUpdate, Timing, Verdict, Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
+    TaskState, TaskUpdate, Tick, Timing, Verdict, Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
@@ -41,10 +42,11 @@ pub use omniq_core::sync;
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
-        Claim, Connect, DatabaseId, EndSubscription, Handoff, Heartbeat, HeartbeatConnection, Lease,
-        LeaseState, Location, Lost, Outcome, QueueMaintenance, Rung, SelfLease, SettleMode, Settled,
-        Settlement, Step, Subscription, TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue,
-        check_name, read_object,
+        CancelRequest, Claim, Connect, DatabaseId, DueSchedules, EndSubscription, EndedTasks, Handoff,
+        Heartbeat, HeartbeatConnection, Lease, LeaseState, Location, Lost, Outcome, PlannedTick,
+        PlannedTicks, QueueMaintenance, Rung, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
+        TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue, WorkerSchedules, check_name,
+        read_object,
     };
 }
 
@@ -55,14 +57,17 @@ pub mod logging;
 pub mod storage {
     /// In the memory of this process, lost when it ends: for tests, and for parts that need not last.
     pub mod memory {
-        pub use omniq_core::{Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage};
+        pub use omniq_core::{
+            Clock, MemoryEventStorage, MemoryQueue, MemoryResultStorage, MemoryScheduleStorage,
+        };
     }
 
     /// On PostgreSQL.
     pub mod postgres {
         pub use omniq_postgres::{
-            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
-            PostgresEventStorage, PostgresQueue, PostgresResultStorage, UserConnection,
+            AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage,
+            AsyncPostgresScheduleStorage, CompleteIn, PostgresEventStorage, PostgresQueue,
+            PostgresResultStorage, PostgresScheduleStorage, UserConnection,
         };
     }
 }
@@ -91,13 +96,15 @@ pub mod prelude {
     pub use crate::backend::postgres::{AsyncPostgresBackend, PostgresBackend, Settings};
     pub use crate::jiff::{self, Timestamp};
     pub use crate::storage::postgres::{
-        AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage, CompleteIn,
-        PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+        AsyncPostgresEventStorage, AsyncPostgresQueue, AsyncPostgresResultStorage,
+        AsyncPostgresScheduleStorage, CompleteIn, PostgresEventStorage, PostgresQueue, PostgresResultStorage,
+        PostgresScheduleStorage,
     };
     pub use crate::{
-        Backend, Backoff, Cancelled, Context, Dequeue, Error, EventStorage, Failure, FromContext, Handler,
-        Metadata, NewTask, Payload, ResultStatus, ResultStorage, RunError, State, Task, TaskDef, TaskId,
-        TaskQueue, TaskState, Verdict, Worker,
+        Backend, Backoff, Callback, Cancelled, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
+        EventStorage, Failure, FromContext, Handler, Metadata, Missed, NewTask, Payload, ResultStatus,
+        ResultStorage, RunError, Schedule, ScheduleStorage, State, Task, TaskDef, TaskFilter, TaskId,
+        TaskQueue, TaskState, Timing, Verdict, Worker,
     };
 }
 
@@ -108,6 +115,8 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../../../docs/schedules.md")]
+    mod schedules {}
     #[doc = include_str!("../../../docs/coming-from/apalis.md")]
     mod coming_from_apalis {}
 }

@@ -29,11 +29,12 @@ where (expires_at is null or expires_at > :now)
   and (:error is null or json_extract(record, '$.error.type') = :error
        or :error like '%*' and substr(json_extract(record, '$.error.type'), 1, length(:error) - 1) || '*' = :error)
   and (:since is null or finished_at >= :since)
+  and (:until is null or finished_at < :until)
 """
 PAGE = f"""
 select record {FITS}
-  and (:at is null or finished_at < :at or (finished_at = :at and task_id > :id))
-order by finished_at desc, task_id limit :limit
+  and (:at is null or finished_at < :at or (finished_at = :at and task_id < :id))
+order by finished_at desc, task_id desc limit :limit
 """
 
 
@@ -94,10 +95,11 @@ class SqliteResults(ResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        which = _which(status, queue, func, error, since)
+        which = _which(status, queue, func, error, since, until)
         at, id = after if after is not None else (None, None)
         page = {"at": at and at.timestamp(), "id": id and str(id), "limit": 100 if limit is None else limit}
         return [_result(row) for row in self._run(PAGE, which | page)[0]]
@@ -110,8 +112,9 @@ class SqliteResults(ResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
-        [(count,)], _ = self._run(f"select count(*) {FITS}", _which(status, queue, func, error, since))
+        [(count,)], _ = self._run(f"select count(*) {FITS}", _which(status, queue, func, error, since, until))
         return int(count)
 
     def purge_expired(self, limit: int) -> int:
@@ -129,7 +132,12 @@ def _result(row: tuple[str]) -> TaskResult:
 
 
 def _which(
-    status: ResultStatus | None, queue: str | None, func: str | None, error: str | None, since: datetime | None
+    status: ResultStatus | None,
+    queue: str | None,
+    func: str | None,
+    error: str | None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> dict[str, str | float | None]:
     return {
         "now": time.time(),
@@ -138,4 +146,5 @@ def _which(
         "func": func,
         "error": error,
         "since": None if since is None else since.timestamp(),
+        "until": None if until is None else until.timestamp(),
     }

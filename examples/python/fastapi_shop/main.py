@@ -1,4 +1,4 @@
-"""A shop's web service: an order and the task that confirms it are written in one transaction.
+"""A shop's web service: an order and the task that confirms it are written in one transaction; a report each night.
 
 uvicorn main:web
 """
@@ -15,18 +15,27 @@ import asyncpg
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
-from omniq import AsyncOmniQ
+from omniq import AsyncOmniQ, Context
 
 URL = os.environ["OMNIQ_URL"]
-TABLE = "create table if not exists orders (id serial primary key, email text not null, amount int check (amount > 0))"
+TABLE = """create table if not exists orders (
+    id serial primary key, email text not null, amount int check (amount > 0), ordered_at timestamptz not null default now())"""
 
-app = AsyncOmniQ(URL)
+app = AsyncOmniQ(URL, name="shop")
 
 
 @app.task(max_retries=5)
 async def confirm(order: int, email: str) -> str:
     # Send the e-mail here. After a crash, the task may run a second time.
     return f"order {order} confirmed to {email}"
+
+
+@app.task(cron="0 3 * * *", time_zone="Europe/Berlin", overlap=False)
+async def report(context: Context) -> int:
+    # The day is that of the tick, not of the run: a run that is late, or repeated, counts the same.
+    day = "select count(*) from orders where ordered_at < $1 and ordered_at >= $1 - interval '1 day'"
+    orders: int = await web.state.pool.fetchval(day, context.tick)
+    return orders
 
 
 @asynccontextmanager
@@ -56,6 +65,11 @@ async def order(new: Order, request: Request) -> dict[str, str]:
     except asyncpg.CheckViolationError as error:
         raise HTTPException(422, "the amount must be above 0") from error
     return {"task": str(handle.id)}
+
+
+@web.post("/report", status_code=202)
+async def report_now() -> dict[str, str]:
+    return {"task": str((await app.schedules.trigger("report")).id)}
 
 
 @web.get("/tasks/{id}")

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use omniq::prelude::*;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -12,6 +13,9 @@ pub const RECEIPT: TaskDef<i64, String> =
 
 /// Draws the picture of an order. It computes, so it has a queue of its own, and no more run at once than there are processors.
 pub const PICTURE: TaskDef<Picture, u64> = TaskDef::new("picture").queue("cpu").max_retries(1);
+
+/// Counts the orders of the day before; a schedule of the worker enqueues it each night.
+pub const REPORT: TaskDef<(), i64> = TaskDef::new("report").max_retries(10);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Picture {
@@ -36,10 +40,20 @@ pub async fn send_receipt(order: i64, State(pool): State<PgPool>, task: Context)
     Ok(text)
 }
 
+/// The day is that of the tick, not of the run: a run that is late, or repeated, counts the same.
+pub async fn report((): (), State(pool): State<PgPool>, task: Context) -> anyhow::Result<i64> {
+    let tick = task.tick().context("a report is enqueued by its schedule")?;
+    let end = tick.as_microsecond() as f64 / 1e6;
+    let day = "select count(*) from orders
+               where ordered_at < to_timestamp($1) and ordered_at >= to_timestamp($1) - interval '1 day'";
+    let (orders,) = sqlx::query_as(day).bind(end).fetch_one(&pool).await?;
+    Ok(orders)
+}
+
 /// An order that is not there will not come.
 fn if_it_may_help(error: &RunError<'_>, _: &Context) -> Verdict {
-    match error.message() {
-        message if message.contains("no rows returned") => Verdict::Dead,
+    match error.find::<sqlx::Error>() {
+        Some(sqlx::Error::RowNotFound) => Verdict::Dead,
         _ => Verdict::Retry,
     }
 }

@@ -26,14 +26,15 @@ struct Order {
     width: u32,
 }
 
+const ORDERS: &str = "create table if not exists orders (id bigserial primary key, item text not null,
+    receipts int not null default 0, ordered_at timestamptz not null default now())";
+
 type Answer = Result<(StatusCode, Json<Value>), Problem>;
 
 pub async fn serve(pool: PgPool, address: &str) -> anyhow::Result<()> {
     // Its own connections to the pool's database; the transactions below stay on the pool.
     let tasks = AsyncPostgresBackend::from_pool(&pool).await?;
-    sqlx::query("create table if not exists orders (id bigserial primary key, item text not null, receipts int not null default 0)")
-        .execute(&pool)
-        .await?;
+    sqlx::query(ORDERS).execute(&pool).await?;
     let shop = Shop { pool, tasks: tasks.clone() };
     let router = Router::new().route("/orders", post(order)).route("/tasks/{id}", get(task)).with_state(shop);
     let listener = TcpListener::bind(address).await?;

@@ -3,12 +3,19 @@
 use omniq::prelude::*;
 use sqlx::PgPool;
 
-use crate::tasks::{PICTURE, RECEIPT, draw, send_receipt};
+use crate::tasks::{PICTURE, RECEIPT, REPORT, draw, report, send_receipt};
 
 pub async fn run(pool: PgPool) -> anyhow::Result<()> {
     let backend = AsyncPostgresBackend::from_pool(&pool).await?;
-    let waiting =
-        Worker::builder(&backend).concurrency(100).state(pool).task(RECEIPT, send_receipt).build()?;
+    let nightly = Timing::cron("0 3 * * *", "Europe/Berlin")?;
+    let waiting = Worker::builder(&backend)
+        .app("shop")
+        .schedule(Schedule::new("report", nightly, REPORT.call(&())?)?.overlap(false))
+        .concurrency(100)
+        .state(pool)
+        .task(RECEIPT, send_receipt)
+        .task(REPORT, report)
+        .build()?;
     // A pool for blocking work: one run for each processor, each on a thread of its own. Nothing is claimed ahead, so that
     // tasks go to other machines as long as all threads here are busy.
     let processors = std::thread::available_parallelism()?.get();

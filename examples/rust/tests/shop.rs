@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use omniq::prelude::*;
 use omniq_testkit::TestDb;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -64,10 +65,22 @@ async fn an_order_and_its_tasks_are_written_together_and_done_by_the_worker() {
     };
     assert_eq!(result("receipt").await, Value::from(format!("1 bike, order {number}")));
     assert!(result("picture").await.as_u64().is_some());
+    // A receipt for an order that is not there is not tried again.
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let lost = backend.enqueue(NewTask::new("receipt", &0).unwrap()).await.unwrap();
+    let result = backend.wait(lost, Duration::from_secs(10)).await.unwrap();
+    assert_eq!((result.status, result.attempt), (ResultStatus::Failed, 1));
+    // The report of the night, by hand.
+    let schedules = backend.require_schedules().unwrap();
+    assert!(schedules.get("report").await.unwrap().unwrap().next_at.is_some());
+    let report = schedules.trigger("report").await.unwrap();
+    assert_eq!(backend.wait_for::<i64>(report, Duration::from_secs(10)).await.unwrap(), 1);
+    assert_eq!(backend.latest_result("report").await.unwrap().unwrap().task_id, report);
+    backend.close().await.unwrap();
     let witness = db.client().await;
     let sql = "select (select count(*) from orders), (select sum(receipts) from orders), (select count(*) from omniq.results)";
     let row = witness.query_one(sql, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (1, 1, 2));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (1, 1, 4));
     stop(worker).await;
     stop(web).await;
 }

@@ -10,29 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
+from omniq._checks import a_span, a_text, an_id, many_ids
 from omniq._generated.native_events import NativeEventStorage
 from omniq._generated.native_queue import NativeQueue
 from omniq._generated.native_results import NativeResultStorage
+from omniq._generated.native_schedules import NativeScheduleStorage
+from omniq._generated.settling import Settling
 from omniq._loop import wait, wait_for_runs
-from omniq.backend.parts import Parts
+from omniq.errors import NotFoundError
 from omniq.models import (
     Backoff,
     CancelCounts,
     Cancelled,
     NewTask,
-    Settled,
-    Settlement,
-    Task,
-    TaskError,
     TaskFilter,
     TaskResult,
     TaskState,
 )
 from omniq.models.enums import StateName
-from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
+from omniq.storage._checks import new_tasks, to_new_task
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in_sync, execute_in_sync, is_inside_sync
+from omniq.transaction import enqueue_in_sync
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -42,7 +40,7 @@ __all__ = ["Backend"]
 Part = TypeVar("Part", NativeQueue, NativeResultStorage, NativeEventStorage)
 
 
-class Backend(Parts):
+class Backend(Settling):
     """A task queue with an optional result storage and an optional event storage. Each may be kept in another place.
 
     If results or events are in the queue's location, the end of a task is written with them in one transaction. If
@@ -90,6 +88,12 @@ class Backend(Parts):
         if isinstance(given, NativeEventStorage):
             return given
         return self._seen(NativeEventStorage(self._handle("events")), given)
+
+    @property
+    def schedules(self) -> NativeScheduleStorage:
+        """The schedules of the queue: tasks that are enqueued at set times. A custom queue has none, and their verbs raise
+        `ConfigError` then."""
+        return NativeScheduleStorage(self._core.schedules())
 
     def _seen(self, part: Part, given: object) -> Part:
         """A part of the backend under the verbs of the Rust side."""
@@ -209,6 +213,16 @@ class Backend(Parts):
 
     result_sync = result
 
+    def latest_result(self, schedule: str) -> TaskResult | None:
+        """The result of the latest task of a schedule that has one, of its last hundred ticks; ``None`` if there is none.
+
+        Raises:
+            ConfigError: If results are off, or the queue has no schedules.
+        """
+        return wait(self._core.latest_result(a_text(schedule, "schedule")))
+
+    latest_result_sync = latest_result
+
     def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task, which comes as soon as it is stored: a task that ends notifies those who wait for
         it. Behind a transaction pooler it is looked for each 5 to 200 ms.
@@ -243,61 +257,16 @@ class Backend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = wait_for_runs(waiting.next(many_ids(ids)))
-        while found:
+        missing: dict[UUID, NotFoundError] = {}
+        found, without = wait_for_runs(waiting.next(many_ids(ids)))
+        while found or without:
+            missing |= without
             yield from found
-            found = wait_for_runs(waiting.next([]))
+            found, without = wait_for_runs(waiting.next([]))
+        for error in missing.values():
+            raise error
 
     wait_many_sync = wait_many
-
-    def complete(self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None) -> None:
-        """Reports success of a dequeued task, with its result and event.
-
-        Args:
-            task: The task, as `dequeue` returned it.
-            value: The value of the task; stored if results are on. Default: ``None``.
-            codec: The codec of the value. Default: that of the backend.
-            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read
-                committed. The task leaves the queue, and its result and event appear, when its transaction is committed;
-                until then, and after a rollback, the task stays held. Default: none.
-
-        Raises:
-            ClaimLostError: If the task is not held any more. With `connection` the driver raises its own error, with
-                SQLSTATE ``OQ001``, and the transaction has failed.
-            CodecError: For a value that the codec cannot represent.
-            InvalidError: With `connection`, if results or events are kept elsewhere than the queue, and for a connection
-                of another kind or to another database; nothing is sent or done then.
-        """
-        task, codec = a_task(task), a_text_or_none(codec, "codec")
-        if is_inside_sync(connection, self._test):
-            execute_in_sync(connection, self._core.complete_statement(task, value, codec))
-        else:
-            wait(self._core.complete(task, value, codec))
-
-    complete_sync = complete
-
-    def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
-        """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
-
-        Args:
-            task: The task, as `dequeue` returned it.
-            error: The reason. Of an exception, type, message and traceback are stored.
-            connection: As for `complete`. Default: none.
-
-        Returns:
-            `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
-
-        Raises:
-            ClaimLostError: As for `complete`.
-        """
-        task, made = a_task(task), TaskError.of(error)
-        if is_inside_sync(connection, self._test):
-            outcome = execute_in_sync(connection, self._core.fail_statement(task, made))
-            state: TaskState = outcome.returns[0]
-            return state
-        return wait(self._core.fail(task, made))
-
-    fail_sync = fail
 
     def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
@@ -328,20 +297,23 @@ class Backend(Parts):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> CancelCounts:
         """Cancels all tasks that the filter selects: waiting ones leave the queue and get a ``cancelled`` result, running
         ones are asked to stop.
 
-        For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has changed
-        before its cancel is left out, but for changes that leave it waiting. After an error the pages before it are done,
-        and the message says how many tasks that were.
+        For any number of tasks: a page of them at a time. Tasks that are enqueued after the call has begun are left out
+        (a custom queue may include them). Of a page that was read, a task that another call has changed before its cancel
+        is left out, but for changes that leave it waiting. After an error the pages before it are done, and the message
+        says how many tasks that were.
 
         Args:
-            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
             state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
 
         Returns:
             How many were cancelled (``done``), and how many asked to stop (``requested``).
@@ -350,43 +322,9 @@ class Backend(Parts):
             InvalidError: For another state.
             TimeoutError, ConflictError: As `cancel_many`.
         """
-        return wait(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
+        return wait(self._core.cancel_all(TaskFilter(queue, state, func, error, since, until)))
 
     cancel_all_sync = cancel_all
-
-    def settle(
-        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
-    ) -> builtins.list[Settled]:
-        """Settles runs with their results and events, and returns one answer for each in the same order.
-
-        Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
-        stored before the queue settles, events kept elsewhere after it, and only those of tasks that were settled.
-        Results or events are left out if they are off.
-
-        A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept elsewhere
-        is stored before the claim is checked, so it can come from a run whose claim is lost. It stays until the run
-        that holds the task stores its own; if that run has stored first, the lost run's result stays. Workers prevent
-        this: they stop their runs when they lose their lease, before other workers may take the tasks.
-
-        Args:
-            batch: The settlements.
-            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
-                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
-                and the rest is settled. Default: false.
-            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, a row that another
-                session has locked is waited for, and in a transaction that is not read committed a lost claim always
-                fails the call. Default: none.
-
-        Raises:
-            OmniQError: As of the queue and of the result storage, never of the event storage.
-        """
-        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if is_inside_sync(connection, self._test):
-            outcome = execute_in_sync(connection, self._core.settle_statement(made, everything))
-            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
-        return wait(self._core.settle(made, everything))
-
-    settle_sync = settle
 
     def close(self) -> None:
         """Closes all parts, including storages that were passed in, even if one of them fails to close; then raises the

@@ -213,10 +213,11 @@ class NativeQueue(TaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        return wait(self._core.list(TaskFilter(queue, state, func, error, since, after, limit)))
+        return wait(self._core.list(TaskFilter(queue, state, func, error, since, until, after, limit)))
 
     list_sync = list
 
@@ -228,6 +229,7 @@ class NativeQueue(TaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: UUID | None = None,
         page: int = 1_000,
     ) -> Iterator[Task]:
@@ -237,17 +239,20 @@ class NativeQueue(TaskQueue):
         was read, or not at all. No transaction is open in between.
 
         Args:
-            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error`, `since` and `until`.
             state: In this state.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
             after: After this id. Default: from the first task.
             page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = self.list(queue=queue, state=state, func=func, error=error, since=since, after=after, limit=size)
+            found = self.list(
+                queue=queue, state=state, func=func, error=error, since=since, until=until, after=after, limit=size
+            )
             yield from found
             if len(found) < size:
                 return
@@ -263,8 +268,9 @@ class NativeQueue(TaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
-        return wait(self._core.count(TaskFilter(queue, state, func, error, since)))
+        return wait(self._core.count(TaskFilter(queue, state, func, error, since, until)))
 
     count_sync = count
 
@@ -276,6 +282,7 @@ class NativeQueue(TaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         all: bool = False,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none, without results; returns how
@@ -287,7 +294,7 @@ class NativeQueue(TaskQueue):
         Raises:
             InvalidError: Without a filter and without ``all=True``.
         """
-        selected = TaskFilter(queue, state, func, error, since)
+        selected = TaskFilter(queue, state, func, error, since, until)
         if not a_flag(all, "all") and selected == TaskFilter():
             raise InvalidError(
                 "purge without a filter would remove every task of all queues that is not running: give a filter, such as"
@@ -351,7 +358,7 @@ class NativeQueue(TaskQueue):
 
     deregister_worker_sync = deregister_worker
 
-    def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+    def heartbeat(self, worker: int) -> tuple[bool, Sequence[tuple[UUID, int]]]:
         return wait(self._core.heartbeat(a_worker(worker)))
 
     heartbeat_sync = heartbeat

@@ -89,10 +89,11 @@ class NativeResultStorage(ResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        return wait(self._core.list(ResultFilter(status, queue, func, error, since, after, limit)))
+        return wait(self._core.list(ResultFilter(status, queue, func, error, since, until, after, limit)))
 
     list_sync = list
 
@@ -104,6 +105,7 @@ class NativeResultStorage(ResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         page: int = 1_000,
     ) -> Iterator[TaskResult]:
@@ -111,17 +113,20 @@ class NativeResultStorage(ResultStorage):
         meanwhile do not come.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error`, `since` and `until`.
             queue: Of this queue.
             func: Of this function.
             error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
+            until: Finished before this time.
             after: After this (finished_at, task_id). Default: from the latest result.
             page: How many results are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
-            found = self.list(status=status, queue=queue, func=func, error=error, since=since, after=after, limit=size)
+            found = self.list(
+                status=status, queue=queue, func=func, error=error, since=since, until=until, after=after, limit=size
+            )
             yield from found
             if len(found) < size:
                 return
@@ -137,8 +142,9 @@ class NativeResultStorage(ResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
-        return wait(self._core.count(ResultFilter(status, queue, func, error, since)))
+        return wait(self._core.count(ResultFilter(status, queue, func, error, since, until)))
 
     count_sync = count
 

@@ -97,17 +97,19 @@ class ResultStorage(Storage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
         """The results that the filter selects, the latest finished first, of equal ones the greatest id first.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error`, `since` and `until`.
             queue: Of this queue.
             func: Of this function.
             error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
+            until: Finished before this time.
             after: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous
                 page. Default: the first page.
             limit: The page size. Default: 100.
@@ -124,6 +126,7 @@ class ResultStorage(Storage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """How many results the filter selects; the arguments are those of `list`."""
 

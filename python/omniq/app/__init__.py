@@ -8,7 +8,8 @@ from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout, Task
 from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.app.handle import AsyncHandle, Handle
-from omniq.app.options import CallOptions, TaskDefaults, TaskOptions
+from omniq.app.options import CallOptions, ScheduleOptions, TaskDefaults, TaskOptions
+from omniq.app.schedules import AsyncSchedules, Schedules
 from omniq.app.waiting import as_completed, as_completed_sync, gather, gather_sync
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.run import StopReason
@@ -16,6 +17,7 @@ from omniq.worker.run import StopReason
 __all__ = [
     "AsyncHandle",
     "AsyncOmniQ",
+    "AsyncSchedules",
     "AsyncTaskFunction",
     "AsyncTaskGroup",
     "AsyncWorker",
@@ -28,6 +30,8 @@ __all__ = [
     "Handle",
     "OmniQ",
     "Retry",
+    "ScheduleOptions",
+    "Schedules",
     "Snooze",
     "SoftTimeout",
     "StopReason",

@@ -15,6 +15,7 @@ from omniq.app.function import AsyncTaskFunction, TaskFunction
 from omniq.app.group import AsyncTaskGroup, TaskGroup
 from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.mapping import AsyncMaps, Maps
+from omniq.app.schedules import AsyncSchedules, Schedules
 from omniq.backend.postgres import AsyncPostgresBackend, PostgresBackend
 from omniq.worker import AsyncWorker, Worker, WorkerOptions
 from omniq.worker.service import serve
@@ -94,6 +95,12 @@ class AsyncOmniQ(_App, AsyncDefines, AsyncMaps):
     def backend(self) -> AsyncPostgresBackend:
         """The backend, with all verbs of the queue, the results and the events."""
         return cast(AsyncPostgresBackend, self._backend)
+
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """The schedules of the queue: tasks that are enqueued at set times. Those that stand in the application's code are
+        declared by `schedule`, and by ``@app.task(cron=…)``."""
+        return AsyncSchedules(self)
 
     def include(self, *groups: AsyncTaskGroup) -> None:
         """Adds the tasks of groups, also those that are defined in them later. A group that another application has
@@ -216,6 +223,11 @@ class OmniQ(_App, Defines, Maps):
     def backend(self) -> PostgresBackend:
         """The backend, with all verbs of the queue, the results and the events."""
         return cast(PostgresBackend, self._backend)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the queue; see `AsyncOmniQ.schedules`."""
+        return Schedules(self)
 
     def include(self, *groups: TaskGroup) -> None:
         """Adds the tasks of groups; see `AsyncOmniQ.include`."""

@@ -20,7 +20,7 @@ from omniq.app.fitting import holds_long
 from omniq.app.losses import Losses
 from omniq.app.options import CallOptions
 from omniq.app.signature import Signature, TaskParameter
-from omniq.app.values import Misfit, Value, reader, writer
+from omniq.app.values import Misfit, Value, given_as, reader, writer
 from omniq.codecs import others, why
 from omniq.errors import InvalidError, OmniQError
 
@@ -129,7 +129,7 @@ class Arguments:
                 call = self.read(data, codec)
                 self._refuse_losses(value, call, data, codec)
             except BadArguments as error:
-                raise InvalidError(f"task {self.name}: {error}") from None
+                raise InvalidError(f"task {self.name}: {error}{given_as(str(error), self._by_names(value))}") from None
         return data
 
     def _one_by_one(self, value: Any, codec: str) -> bytes:

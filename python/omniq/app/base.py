@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_text, refused
+from omniq._checks import a_text, a_text_or_none, refused
 from omniq._equivalents import APPLICATION, missing
 from omniq._loop import run
+from omniq.app.declared import Declaration, caller, declare, name_of_program, of_code
 from omniq.app.function import AsyncTaskFunction, BaseFunction
-from omniq.app.group import BaseGroup, add, checked_defaults, namespace_of
-from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.app.group import BaseGroup, add, add_to, checked_defaults, namespace_of, warn_late
+from omniq.app.options import ScheduleOptions, TaskDefaults, TaskOptions
 from omniq.app.surrounded import Surrounded
 from omniq.app.values import Value
 from omniq.backend.parts import PARTS
 from omniq.errors import ConfigError
+from omniq.models import Schedule
 from omniq.settings import Settings, Source, settings_of
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class BaseApp(Surrounded):
     _backend_class: type[Parts]
     _function_class: type[BaseFunction[..., Any, ..., Any]]
 
+    #: The name of the application, to which the schedules in its code belong; ``None``: it has none, and declares none.
+    name: str | None
     #: The codec of values if a task names none.
     codec: str
     #: Whether payloads may be encoded and decoded by pickle and dill.
@@ -70,6 +74,7 @@ class BaseApp(Surrounded):
         allow_pickle: bool = False,
         defaults: TaskDefaults | None = None,
         routes: Mapping[str, str | TaskDefaults] | None = None,
+        name: str | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
         """Checks the settings; nothing is connected yet. Settings by name win over those of the source.
@@ -91,6 +96,9 @@ class BaseApp(Surrounded):
             routes: Options by the name of the task, for applications with many: a queue, or a dict as `defaults`, for
                 each pattern, such as ``{"mail.*": "mail", "*.report": {"queue": "slow", "priority": -5}}``. ``*`` stands
                 for any text, ``?`` for a letter; the first pattern that matches counts. Default: none.
+            name: The name of the application, to which the schedules in its code belong. All its workers must have the same,
+                and two applications on one database different ones. Default: the module that makes the application, such as
+                ``"shop.tasks"``; for a script the name of its file, without ``.py``.
             schema (str): The schema that holds the tables, 1 to 63 bytes. Default: ``"omniq"``.
             pool_min (int): How many connections are kept open when idle; 0 keeps none. Default: 1.
             pool_max (int): How many connections may be open at once, 1 to 10,000. Default: 10.
@@ -132,11 +140,17 @@ class BaseApp(Surrounded):
         places = {name: part for name, part in parts.items() if isinstance(part, str)}
         given: dict[str, Any] = dict(options)
         self.settings = settings_of(source, {**given, **places})
+        self.name = name_of_program() if a_text_or_none(name, "name") is None else name
+        if self.name == "":
+            raise ConfigError("the application's name is empty: give it 1 to 128 bytes")
         self.codec = codec
         self.allow_pickle = allow_pickle
         self._defaults = checked_defaults(defaults or {}, "defaults")
         self._routes = _checked_routes(routes)
         self.functions = {}
+        self._declarations: dict[str, Declaration] = {}
+        #: The groups that it has included.
+        self._groups: list[BaseGroup] = []
         self.dependency_overrides = {}
         self._surround()
         self._parts = {name: part for name, part in parts.items() if name not in places and part is not None}
@@ -144,6 +158,8 @@ class BaseApp(Surrounded):
         self._lock = threading.Lock()
         # What runs tasks when they are enqueued, in a test.
         self._eager: Any = None
+        #: The workers that run in this process.
+        self._working: set[object] = set()
         # What a test keeps in memory in place of the settings' places.
         self._test: InTest | None = None
         # Made now, so that a wrong part is refused here and not at first use.
@@ -204,8 +220,23 @@ class BaseApp(Surrounded):
 
     def _register(self, function: Callable[..., Any], options: TaskOptions, depth: int) -> Any:
         made = self._function_class(self, function, options, namespace_of(function, depth))
-        add(self.functions, made)
+        add_to(self, made)
         return made
+
+    def _declare(self, name: str, task: Any, args: Any, options: ScheduleOptions, depth: int) -> None:
+        declare(self._declarations, Declaration(name, task, args, options, caller(depth)))
+        if self._working:
+            warn_late(f"schedule {name} is declared", "without it", depth + 2)
+
+    def _schedules_in_code(self) -> list[Schedule]:
+        """All schedules that a worker declares."""
+        schedules = of_code(self)
+        if schedules and self.name is None:
+            raise ConfigError(
+                "the application has schedules and no name, as the program has no file: give it one, such as"
+                f' {type(self).__name__}(…, name="shop")'
+            )
+        return schedules
 
     def _include(self, groups: Iterable[BaseGroup], module: str | None) -> None:
         """Includes groups, all or none. `module`: the one that calls it."""
@@ -224,9 +255,14 @@ class BaseApp(Surrounded):
             if group._app is not None and group._app is not self:
                 for name in group.functions:
                     group._app.functions.pop(name, None)
+            if group not in self._groups:
+                self._groups.append(group)
             group._app, group._included_in = self, module
         self.functions.clear()
         self.functions.update(functions)
+        self._changes += 1
+        if self._working:
+            warn_late("tasks are included", "without them", 4)
 
     def autodiscover(self, *packages: str, module: str = "tasks") -> list[str]:
         """Imports the module ``tasks`` of each package that has one, and includes the groups that it holds. Tasks that
@@ -282,6 +318,9 @@ class BaseApp(Surrounded):
         return place
 
     # For handles of tasks whose function is not at hand.
+
+    def _func_name(self) -> str | None:
+        return None
 
     def _returns_of(self, func: str) -> Value:
         function = self.functions.get(func)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from omniq._checks import a_flag
 from omniq.app.exceptions import TaskFailed
-from omniq.app.handle import BaseHandle, limit
+from omniq.app.handle import BaseHandle, End, limit, refuse_endless
 from omniq.app.progress import Bar, Progress, bar_of
 from omniq.app.steps import Anyway, Steps, told
 from omniq.errors import OmniQError
@@ -29,7 +29,7 @@ class Options:
     def __init__(
         self, timeout: float | timedelta | None, return_exceptions: bool, cancel_rest: bool, progress: Progress
     ) -> None:
-        self.timeout = limit(timeout)
+        self.given, self.timeout = timeout, limit(timeout)
         self.returns_exceptions = a_flag(return_exceptions, "return_exceptions")
         self.cancels_rest = a_flag(cancel_rest, "cancel_rest")
         self.bar: Bar = bar_of(progress)
@@ -66,27 +66,29 @@ class Collected:
         """Waits for some of the tasks. Returns false if all have ended.
 
         Raises:
-            TaskFailed, CodecError: For a task without a value, unless exceptions are returned.
+            TaskFailed, CodecError, NotFoundError: For a task without a value, unless exceptions are returned.
             TimeoutError: If some have not ended in time.
         """
         added, self._added = self._added, []
-        found = yield self._waiting.next(added)
+        refuse_endless(self._app, added, self._options.given)
+        results, without = yield self._waiting.next(added)
+        ended: dict[UUID, End] = {result.task_id: result for result in results} | without
         has_failed = False
-        for result in found:
-            for place in self._places.pop(result.task_id, ()):
+        for id, end in ended.items():
+            for place in self._places.pop(id, ()):
                 self._ended += 1
                 try:
-                    self.values[place] = self._handles[place]._value(result)
+                    self.values[place] = self._handles[place]._value(end)
                 except (TaskFailed, OmniQError) as error:
                     if not self._options.returns_exceptions:
                         raise
                     self.values[place] = error
                     has_failed = True
-        if found:
+        if ended:
             yield from told(self._report, self._ended)
         if has_failed and self._options.cancels_rest and not self.is_cancelled:
             yield from self._cancel()
-        return bool(found)
+        return bool(ended)
 
     def given_up(self, error: BaseException) -> Steps[None]:
         """What follows an error that ends the call, or its cancel: the rest is cancelled if that was asked for."""

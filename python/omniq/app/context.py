@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from omniq._checks import a_text, beyond, refused
 from omniq._loop import run
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from omniq.worker.run import Run, StopReason
 
 __all__ = ["Context"]
+
+
+_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Completion:
@@ -96,6 +102,26 @@ class Context:
     def metadata(self) -> dict[str, Any]:
         """The user's data that the task was enqueued with."""
         return self.task.metadata
+
+    @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that has enqueued the task, also by hand; ``None``: none has."""
+        return self._ticked[0]
+
+    @property
+    def tick(self) -> datetime | None:
+        """The time of the schedule's tick, in UTC: the time for which the task is, however late it runs. ``None`` for a task
+        that no schedule has enqueued."""
+        return self._ticked[1]
+
+    @cached_property
+    def _ticked(self) -> tuple[str, datetime] | tuple[None, None]:
+        name, tick = (self.metadata.get(key) for key in ("schedule", "tick"))
+        try:
+            # Other tasks may have these keys in metadata of their own.
+            return msgspec.convert(name, str), msgspec.convert(tick, _Aware)
+        except msgspec.ValidationError:
+            return None, None
 
     @property
     def time_left(self) -> float | None:

@@ -13,10 +13,12 @@ from omniq._checks import a_flag, a_text_or_none, check_options
 from omniq.app.arguments import Arguments
 from omniq.app.call_plan import CallPlan
 from omniq.app.callables import Wait, inner, is_async, name_of
+from omniq.app.callbacks import CALLBACKS, callbacks_of, hooks_of, starting
 from omniq.app.options import CallOptions, TaskOptions
 from omniq.app.rules import RULES, Rules
 from omniq.app.runners import AsyncRunner, Runner, async_runner, runner
 from omniq.app.signature import Signature
+from omniq.app.timings import schedule_of, taken_out
 from omniq.app.values import Value, reader
 from omniq.errors import ConfigError, InvalidError
 from omniq.models import NewTask
@@ -59,6 +61,10 @@ class Definition(Generic[Q, S, P, R]):
         settings: dict[str, Any] = dict(options)
         check_options(settings, TaskOptions.__annotations__, "a task")
         called = inner(function) if callable(function) else None
+        if isinstance(function, str):
+            raise ConfigError(
+                f"{function!r} is no function: give options by their names, such as task(name={function!r})"
+            )
         if called is None or inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
             raise ConfigError(f"{function!r} is no task: give a def or async def function that yields nothing")
         name = a_text_or_none(settings.pop("name", None), "name")
@@ -68,6 +74,8 @@ class Definition(Generic[Q, S, P, R]):
         self.process: bool = a_flag(settings.pop("process", False), "process")
         if self.process and self.is_async:
             raise ConfigError(f"task {self.name}: process=True is for def functions, and this one is async")
+        #: The options of its own schedule; none: it has no schedule.
+        self._schedule = taken_out(settings)
         self._own = settings
         self._namespace = namespace
         self._connection: Any = None
@@ -75,6 +83,8 @@ class Definition(Generic[Q, S, P, R]):
         self._shared = _Shared()
         self._check()
         self._rules()
+        if self._schedule:
+            schedule_of(self.name, NewTask(self.name), self._schedule)
         self._refuse_early()
 
     @property
@@ -102,6 +112,12 @@ class Definition(Generic[Q, S, P, R]):
                 # An annotation names what is defined later.
                 return
             raise
+        if self._schedule and signature.first_required is not None:
+            raise ConfigError(
+                f"task {self.name} has a schedule, which calls it without arguments, and its parameter"
+                f" {signature.first_required} has no default: give it one, or declare the schedule with arguments, by"
+                " app.schedule(name, function, args, …)"
+            )
         codec = self._options().get("codec") or "json"
         for parameter in signature.parameters:
             try:
@@ -128,7 +144,7 @@ class Definition(Generic[Q, S, P, R]):
         return CallPlan(
             self.function,
             self.signature,
-            app._middleware,
+            [*app._middleware, *starting(hooks_of(self._options(), app))],
             app.dependency_overrides,
             self._rules(),
             lasting,
@@ -183,6 +199,19 @@ class Definition(Generic[Q, S, P, R]):
             metadata (dict[str, Any]): A dict that travels with the task, in place of the function's. Default: the
                 function's.
             codec (str): The codec of arguments and value. Default: the function's.
+            on_success (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run has completed the task. Default: the function's.
+            on_retry (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run has failed, or its worker was lost, and the task is retried. Default: the
+                function's.
+            on_dead (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when its last run has failed, so that it is a dead letter. Default: the function's.
+            on_cancelled (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when it is cancelled. Default: the function's.
+            on_discarded (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run drops it by `Discard`. Default: the function's.
+            on_expired (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when no worker has begun it within its time to live. Default: the function's.
             connection (Any): Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg,
                 SQLAlchemy or Django. Default: none; the task is enqueued in its own transaction.
 
@@ -207,10 +236,20 @@ class Definition(Generic[Q, S, P, R]):
         return made
 
     def _template(self, default_codec: str) -> tuple[str, _omniq.Template]:
+        codec, task = self._new_task(default_codec)
+        return codec, _omniq.Template(task, codec)
+
+    def _new_task(self, default_codec: str) -> tuple[str, NewTask]:
+        """The codec and a task with all options, without arguments."""
         # `None` stands for the library's default, also where the owner has another.
-        options = {name: value for name, value in self._options().items() if value is not None and name not in RULES}
+        given = self._options()
+        app = self._owner._application() if self._owner._is_included() else None
+        hooks_of(given, app)
+        callbacks = callbacks_of(given, app, self)
+        left_out = (*RULES, *CALLBACKS)
+        options = {name: value for name, value in given.items() if value is not None and name not in left_out}
         codec = a_text_or_none(options.pop("codec", None), "codec") or default_codec
-        return codec, _omniq.Template(NewTask(self.name, **options), codec)
+        return codec, NewTask(self.name, **options, callbacks=callbacks)
 
     def _check(self) -> None:
         """Refuses bad options where they are written, also before the application is known."""
@@ -222,8 +261,8 @@ class Definition(Generic[Q, S, P, R]):
     def _now(self) -> _Bound:
         """What the options come to in the present application."""
         app, bound = self.app, self._bound
-        if bound is None or bound.app is not app:
-            bound = self._bound = _Bound(app, *self._template(app.codec))
+        if bound is None or bound.app is not app or bound.changes != app._changes:
+            bound = self._bound = _Bound(app, *self._template(app.codec), app._changes)
         return bound
 
     def queue_name(self) -> str:
@@ -253,6 +292,8 @@ class _Bound(NamedTuple):
     app: BaseApp
     codec: str
     template: _omniq.Template
+    #: What `BaseApp._changes` was.
+    changes: int
 
 
 class _Shared:

@@ -14,7 +14,8 @@ from omniq.app.around_enqueue import around, around_sync
 from omniq.app.definition import Definition, P, Q, R, S
 from omniq.app.handle import AsyncHandle, Handle
 from omniq.app.values import Value
-from omniq.errors import OmniQError, of_kind
+from omniq.errors import InvalidError, OmniQError, of_kind
+from omniq.models import NewTask, Payload
 from omniq.transaction import enqueue_in, enqueue_in_sync
 from omniq.transaction.send import InTest
 
@@ -28,7 +29,7 @@ class BaseFunction(Definition[Q, S, P, R]):
     """A function that is a task, and how its tasks are written."""
 
     def _enqueue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _omniq.Pending[UUID]:
-        app, codec, template = self._now()
+        app, codec, template, _ = self._now()
         return template.enqueue(app._core, self.arguments.write(args, kwargs, codec))
 
     def _written(self, calls: Iterable[Any], first: int = 0) -> list[bytes]:
@@ -51,12 +52,12 @@ class BaseFunction(Definition[Q, S, P, R]):
 
     def _enqueue_many(self, calls: Iterable[Any], first: int = 0) -> _omniq.Pending[list[UUID]]:
         """The enqueue of these calls; `first` is the number of the first one in messages."""
-        app, _, template = self._now()
+        app, _, template, _ = self._now()
         return template.enqueue_many(app._core, self._written(calls, first))
 
     def _new_tasks(self, written: list[bytes]) -> tuple[_omniq.Backend, _omniq.NewTasks, InTest | None]:
         """These calls as tasks, for an enqueue with the user's transaction."""
-        app, _, template = self._now()
+        app, _, template, _ = self._now()
         return app._core, template.new_tasks(written), app._test
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
@@ -108,7 +109,26 @@ class BaseFunction(Definition[Q, S, P, R]):
             return await run(self._enqueue_many(calls, first))
         return await enqueue_in(self._connection, *self._new_tasks(self._written(calls, first)))
 
+    def _task_of_schedule(self, args: Any) -> NewTask:
+        """The task that a schedule enqueues, with these arguments, which are given as for one call of ``enqueue_many``; ``None``:
+        without arguments."""
+        if self._connection is not None:
+            raise InvalidError(
+                f"a schedule of {self} cannot be saved with connection=…: it is saved in a transaction of its own; leave it out"
+            )
+        codec, task = self._new_task(self.app.codec)
+        arguments = self.arguments
+        by_place, by_name = ((), {}) if args is None else arguments.unpack(args)
+        try:
+            data = arguments.write(by_place, by_name, codec)
+        except OmniQError as error:
+            raise of_kind(error.kind, f"{error.message}{arguments.hint(args)}") from error.__cause__
+        return task.replace(args=Payload(codec, data))
+
     # For its handles.
+
+    def _func_name(self) -> str | None:
+        return self.name
 
     def _application(self) -> BaseApp:
         return self.app

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
 from omniq._checks import a_text, a_text_or_none, check_options, refused
 from omniq.app.callables import name_of, place_of
+from omniq.app.callbacks import CALLBACKS, callbacks_of, hooks_of
+from omniq.app.declared import Declaration, caller, declare
 from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
-from omniq.app.options import TaskDefaults, TaskOptions
+from omniq.app.options import ScheduleOptions, TaskDefaults, TaskOptions
 from omniq.app.rules import RULES, Rules
 from omniq.errors import ConfigError, InvalidError
 from omniq.models import NewTask
@@ -34,9 +37,11 @@ def checked_defaults(options: Any, of: str) -> dict[str, Any]:
     check_options(options, TaskDefaults.__annotations__, of)
     given = {name: value for name, value in dict(options).items() if value is not None}
     Rules(given)
-    others = {name: value for name, value in given.items() if name not in RULES}
+    hooks_of(given, None)
+    callbacks = callbacks_of(given, None, None)
+    others = {name: value for name, value in given.items() if name not in (*RULES, *CALLBACKS)}
     codec = a_text_or_none(others.pop("codec", None), "codec") or "json"
-    _omniq.Template(NewTask("checked", **others), codec)
+    _omniq.Template(NewTask("checked", **others, callbacks=callbacks), codec)
     return given
 
 
@@ -54,6 +59,21 @@ def add(functions: Functions, made: BaseFunction[..., Any, ..., Any]) -> None:
         where = ".".join(place_of(before.function)[:2])
         raise ConfigError(f"task {made.name!r} is there already ({where}): give this one another by name=…")
     functions[made.name] = made
+
+
+def add_to(app: BaseApp, made: BaseFunction[..., Any, ..., Any]) -> None:
+    """Adds a function to those of an application."""
+    goes_on = "with the function that it had under that name" if made.name in app.functions else "without it"
+    add(app.functions, made)
+    app._changes += 1
+    if app._working:
+        warn_late(f"task {made.name} is defined", goes_on, 5)
+
+
+def warn_late(what: str, goes_on: str, stacklevel: int) -> None:
+    """Warns of tasks and schedules that come while a worker of their application runs in this process, such as in a notebook."""
+    message = f"{what} while a worker of its application runs, which goes on {goes_on}: stop it, and start another one"
+    warnings.warn(message, RuntimeWarning, stacklevel)
 
 
 class BaseGroup:
@@ -100,6 +120,22 @@ class BaseGroup:
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
             codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
                 set.
+            on_start (StartHooks | None): A function, or several, called in the worker within each run before the task's
+                function. It takes the `Context`, and may be async; see `AsyncOmniQ.on_start`. Those of the application
+                are called as well. Default: none.
+            on_success (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run has completed the task; see `AsyncOmniQ.on_success`. Those of the application are
+                called as well. Default: none.
+            on_retry (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run has failed, or its worker was lost, and the task is retried. Default: none.
+            on_dead (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when its last run has failed, so that it is a dead letter. Default: none.
+            on_cancelled (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when it is cancelled. Default: none.
+            on_discarded (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when a run drops it by `Discard`. Default: none.
+            on_expired (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
+                enqueued when no worker has begun it within its time to live. Default: none.
 
         Raises:
             InvalidError: For an empty name, and for a bad value of an option.
@@ -110,6 +146,7 @@ class BaseGroup:
         self.name = name
         self._options = checked_defaults(options, f"a {type(self).__name__}")
         self.functions = {}
+        self._declarations: dict[str, Declaration] = {}
         self._app: BaseApp | None = None
         #: The module that has included it, which a process that runs its tasks imports.
         self._included_in: str | None = None
@@ -121,8 +158,13 @@ class BaseGroup:
         made = self._function_class(self, function, named, namespace_of(function, depth))
         add(self.functions, made)
         if self._app is not None:
-            add(self._app.functions, made)
+            add_to(self._app, made)
         return made
+
+    def _declare(self, name: str, task: Any, args: Any, options: ScheduleOptions, depth: int) -> None:
+        declare(self._declarations, Declaration(name, task, args, options, caller(depth)))
+        if self._app is not None and self._app._working:
+            warn_late(f"schedule {name} is declared", "without it", depth + 2)
 
     def _application(self) -> BaseApp:
         if self._app is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from omniq._checks import a_span
@@ -12,7 +12,7 @@ from omniq._loop import run, wait, wait_for_runs
 from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
 from omniq.app.values import Value, shown
-from omniq.errors import CodecError, OmniQError
+from omniq.errors import CodecError, NotFoundError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from omniq.app.base import BaseApp
     from omniq.app.function import BaseFunction
 
-__all__ = ["AsyncHandle", "BaseHandle", "Handle", "limit"]
+__all__ = ["AsyncHandle", "BaseHandle", "End", "Handle", "limit", "refuse_endless"]
 
 R_co = TypeVar("R_co", covariant=True)
+
+#: The end of a task that was waited for: its result, or the error of a task that has left none.
+End: TypeAlias = TaskResult | NotFoundError
 
 #: The timeout of a wait without end.
 _FOR_EVER = timedelta(days=3650)
@@ -33,6 +36,12 @@ def limit(timeout: float | timedelta | None) -> float | timedelta:
     return _FOR_EVER if timeout is None else a_span(timeout, "timeout")
 
 
+def refuse_endless(app: BaseApp, ids: list[UUID], timeout: float | timedelta | None) -> None:
+    """Refuses a wait that nothing would end: in eager mode, without a timeout, for a task that `advance` would run."""
+    if timeout is None and app._eager is not None:
+        app._eager.refuse_endless(ids)
+
+
 class Source(Protocol):
     """What a handle comes from: a function, or an application for a task of any function."""
 
@@ -40,6 +49,10 @@ class Source(Protocol):
 
     def _returns_of(self, func: str, /) -> Value:
         """How the value of a task with this function is read."""
+        ...
+
+    def _func_name(self) -> str | None:
+        """The name of the function, if it is known which one."""
         ...
 
     def _by_name(self) -> BaseFunction[..., Any, ..., Any]:
@@ -52,12 +65,15 @@ class BaseHandle(Generic[R_co]):
 
     __slots__ = ("_ended", "_source", "id")
 
+    #: What an error says to one who gives a handle as a value.
+    _in_place_of = "give str(handle.id), of which app.handle(…) makes a handle again"
+
     def __init__(self, source: Source, id: UUID) -> None:
         #: The task's id.
         self.id = id
         self._source = source
-        #: The result that `as_completed` gave.
-        self._ended: TaskResult | None = None
+        #: What `as_completed` gave.
+        self._ended: End | None = None
 
     @property
     def _core(self) -> Backend:
@@ -67,9 +83,12 @@ class BaseHandle(Generic[R_co]):
         return self._core.events().query(EventFilter(task_id=self.id))
 
     def _wait(self, timeout: float | timedelta | None) -> Pending[TaskResult]:
+        refuse_endless(self._source._application(), [self.id], timeout)
         return self._core.wait(self.id, limit(timeout))
 
-    def _value(self, result: TaskResult) -> R_co:
+    def _value(self, result: End) -> R_co:
+        if isinstance(result, NotFoundError):
+            raise result
         if result.status is not ResultStatus.COMPLETED:
             raise TaskFailed(result)
         payload = result.payload
@@ -79,7 +98,7 @@ class BaseHandle(Generic[R_co]):
         try:
             value: R_co = returns.read(payload.data, payload.codec)
         except Exception as error:
-            func = getattr(self._source, "name", None) or result.func
+            func = self._source._func_name() or result.func
             what = f"the value of task {self.id} cannot be read as {func} is annotated, -> {shown(returns.kind)}"
             # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
             is_misfit = not isinstance(error, OmniQError)
@@ -89,8 +108,10 @@ class BaseHandle(Generic[R_co]):
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R_co:
         """Waits for the task's end, blocking this thread, and returns its value; see `AsyncHandle.result`."""
-        ended = self._ended
-        return self._value(wait_for_runs(self._wait(timeout)) if ended is None else ended)
+        if self._ended is not None:
+            return self._value(self._ended)
+        found = wait_for_runs(self._wait(timeout))
+        return self._value(found)
 
     def status_sync(self) -> TaskState | None:
         """The state of the task, blocking; see `AsyncHandle.status`."""
@@ -112,7 +133,7 @@ class BaseHandle(Generic[R_co]):
             raise missing(self, name, HANDLE)
 
     def __repr__(self) -> str:
-        words = (type(self).__name__, getattr(self._source, "name", None), str(self.id))
+        words = (type(self).__name__, self._source._func_name(), str(self.id))
         return f"<{' '.join(word for word in words if word)}>"
 
     def __eq__(self, other: object) -> bool:
@@ -174,8 +195,10 @@ class AsyncHandle(BaseHandle[R_co]):
             ConfigError: If results are off.
             CodecError: If the value does not fit the annotation, or cannot be read here; the text has the task's id.
         """
-        ended = self._ended
-        return self._value(await run(self._wait(timeout)) if ended is None else ended)
+        if self._ended is not None:
+            return self._value(self._ended)
+        found = await run(self._wait(timeout))
+        return self._value(found)
 
     async def status(self) -> TaskState | None:
         """The state of the task; ``None`` if the queue does not hold it and no result is stored (any more)."""

@@ -78,8 +78,8 @@ class AsyncMaps:
                 for.
             timeout: How long to wait at most for all of them together, in seconds or as `timedelta`. Default: without
                 end.
-            return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`) takes the
-                place of the value. Default: false: the first one is raised.
+            return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`,
+                `NotFoundError`) takes the place of the value. Default: false: the first one is raised.
             cancel_rest: Whether the tasks that have not ended are cancelled once a task has failed, the time is over or
                 an item is refused, also if the caller itself is cancelled. No further items are enqueued then: with `return_exceptions` the list ends with the
                 last one that was. Default: false.
@@ -87,6 +87,7 @@ class AsyncMaps:
 
         Raises:
             TaskFailed: If a task ended without a value: failed, cancelled, expired or discarded.
+            NotFoundError: If a task was deleted meanwhile.
             TimeoutError: If some tasks have not ended in time, also with `return_exceptions`.
             InvalidError: For an item that does not fit the function, naming the argument.
             ConfigError: If results are off, for a task of another application, or for a bar whose package is not

@@ -1,4 +1,4 @@
-"""The options of tasks: those of a function, and those of one enqueue."""
+"""The options of tasks and schedules: those of a function, those of one enqueue, and those of a schedule."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
+from omniq.app.callbacks import Callbacks, StartHooks
 from omniq.app.rules import ErrorTypes, RetryWhen
 from omniq.models import Backoff
+from omniq.models.schedule import Missed
 
-__all__ = ["CallOptions", "TaskDefaults", "TaskOptions"]
+__all__ = ["CallOptions", "ScheduleOptions", "TaskDefaults", "TaskOptions"]
 
 
 class TaskDefaults(TypedDict, total=False):
@@ -49,10 +51,64 @@ class TaskDefaults(TypedDict, total=False):
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: that of the application, which is ``"json"`` unless set.
     codec: str
+    #: A function, or several, called in the worker within each run before the task's function. It takes the `Context`, and
+    #: may be async; see `AsyncOmniQ.on_start`. Those of the application are called as well. Default: none.
+    on_start: StartHooks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has completed the
+    #: task; see `AsyncOmniQ.on_success`. Those of the application are called as well. Default: none.
+    on_success: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has failed, or its
+    #: worker was lost, and the task is retried. Default: none.
+    on_retry: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when its last run has failed,
+    #: so that it is a dead letter. Default: none.
+    on_dead: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when it is cancelled. Default:
+    #: none.
+    on_cancelled: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run drops it by
+    #: `Discard`. Default: none.
+    on_discarded: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when no worker has begun it
+    #: within its time to live. Default: none.
+    on_expired: Callbacks | None
 
 
-class TaskOptions(TaskDefaults, total=False):
-    """The options of every task of a function, given to `AsyncOmniQ.task`."""
+class ScheduleOptions(TypedDict, total=False):
+    """When a schedule fires, by exactly one of `cron`, `every` and `at`, and what else holds for it."""
+
+    #: Fires by a cron expression: five fields (minute, hour, day, month, weekday), or six with the second first. Default:
+    #: not by one.
+    cron: str | None
+    #: The time zone of `cron`, an IANA name such as ``"Europe/Berlin"``. Default: ``"UTC"``.
+    time_zone: str | None
+    #: Fires each time this span has passed, in seconds or as `timedelta`: 0.1 seconds to 100 years, counted from `starts_at`.
+    #: Default: not by one.
+    every: float | timedelta | None
+    #: Fires once, at this time, which has a time zone; at once if it has passed. Default: not by one.
+    at: datetime | None
+    #: What becomes of ticks that are later than `grace`, as after a time without workers. ``"skip"``: none is made up for.
+    #: ``"once"``: one task, for the latest of them. ``"all"``: a task for each, at most for the latest 100; a number, 1 to
+    #: 10,000: for the latest that many. Default: ``"once"``.
+    missed: Missed
+    #: How late a tick may be before it is missed, in seconds or as `timedelta`: 1 second to 100 years. Default: 60 seconds.
+    grace: float | timedelta
+    #: Each task is delayed by a random time of up to this span, in seconds or as `timedelta`; the ticks are not. Default:
+    #: none.
+    jitter: float | timedelta | None
+    #: Whether a tick enqueues a task while one of an earlier tick has not ended. If not, the tick is skipped. Default: true.
+    overlap: bool
+    #: How many tasks the schedule enqueues before it ends, at least 1; skipped ticks do not count. Default: no end.
+    max_runs: int | None
+    #: No tick is before this time, which has a time zone. Default: from when the schedule is saved.
+    starts_at: datetime | None
+    #: No tick is after this time, which has a time zone. Default: no end.
+    ends_at: datetime | None
+
+
+class TaskOptions(TaskDefaults, ScheduleOptions, total=False):
+    """The options of every task of a function, given to `AsyncOmniQ.task`. With `cron`, `every` or `at` it has a schedule of
+    the task's name, which calls it without arguments."""
 
     #: The name under which workers find it, in every language. Default: the function's own name; in a group, after the
     #: group's name and a dot.
@@ -89,6 +145,24 @@ class CallOptions(TypedDict, total=False):
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: the function's.
     codec: str
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has completed the
+    #: task. Default: the function's.
+    on_success: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has failed, or its
+    #: worker was lost, and the task is retried. Default: the function's.
+    on_retry: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when its last run has failed,
+    #: so that it is a dead letter. Default: the function's.
+    on_dead: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when it is cancelled. Default:
+    #: the function's.
+    on_cancelled: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run drops it by
+    #: `Discard`. Default: the function's.
+    on_discarded: Callbacks | None
+    #: A task function that takes an `Ended`, its name, or several: its task is enqueued when no worker has begun it
+    #: within its time to live. Default: the function's.
+    on_expired: Callbacks | None
     #: Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
     #: Default: none; the task is enqueued in its own transaction.
     connection: Any

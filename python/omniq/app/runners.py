@@ -15,7 +15,7 @@ from omniq.app.context import Context
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout
 from omniq.app.rules import Rules
 from omniq.app.values import Value
-from omniq.worker.run import Answer, Run
+from omniq.worker.run import WORKER, Answer, Run, is_cancelled
 
 __all__ = ["AsyncRunner", "Runner", "async_runner", "complete", "report", "runner"]
 
@@ -136,10 +136,9 @@ def _is_stopped(run: Run, error: BaseException) -> bool:
 
 
 def _is_cancelled_from_outside() -> bool:
-    task = asyncio.current_task()
-    cancelling = getattr(task, "cancelling", None)
+    # The end of a loop cancels all its tasks, that of the worker as well. A run that cancels itself has failed.
     # Python 3.10 cannot tell this; there the cancellation is taken for a failure of the task.
-    return cancelling is not None and cancelling() > 0
+    return all(task is None or task.done() or is_cancelled(task) for task in (asyncio.current_task(), WORKER.get()))
 
 
 def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:

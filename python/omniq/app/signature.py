@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from omniq.app.callables import has_partial, inner, innermost
+from omniq.app.constraints import understood
 from omniq.app.context import Context
 from omniq.app.depends import Dependency, dependency_of, is_injected
 from omniq.errors import ConfigError
@@ -37,7 +38,7 @@ class Signature:
         self.namespace = namespace
         self.plain = _plain_signature(function)
         hints = _hints(function, namespace)
-        self.returns: Any = hints.get("return", Any)
+        self.returns: Any = _checked(hints.get("return", Any), "the value", function)
         self.parameters: list[TaskParameter] = []
         self.contexts: list[str] = []
         self.dependencies: dict[str, Dependency] = {}
@@ -55,12 +56,19 @@ class Signature:
                 )
             else:
                 required = parameter.default is Parameter.empty
-                self.parameters.append(TaskParameter(name, parameter.kind, _plain(hint), required))
+                hint = _plain(_checked(hint, f"parameter {name}", function))
+                self.parameters.append(TaskParameter(name, parameter.kind, hint, required))
 
     @property
     def injects(self) -> bool:
         """Whether the worker fills any parameter."""
         return bool(self.contexts or self.dependencies)
+
+    @property
+    def first_required(self) -> str | None:
+        """The first parameter without whose argument no task can be enqueued; ``None``: there is none."""
+        rest = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        return next((one.name for one in self.parameters if one.required and one.kind not in rest), None)
 
     def of_enqueue(self) -> inspect.Signature:
         """The signature of an enqueue: without the parameters that the worker fills."""
@@ -135,6 +143,13 @@ def _hints(function: Callable[..., Any], namespace: dict[str, Any] | None) -> di
         return typing.get_type_hints(target, localns={**variables, **(namespace or {})} or None, include_extras=True)
     except NameError as error:
         raise _unreadable(function, error) from error
+
+
+def _checked(hint: Any, what: str, function: Any) -> Any:
+    try:
+        return understood(hint)
+    except ValueError as error:
+        raise ConfigError(f"the annotation of {what} of {_name(function)} cannot be used here: {error}") from error
 
 
 def _plain(hint: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from omniq.app.around_enqueue import EnqueueCall
+from omniq.app.callbacks import HasCallbacks
 from omniq.app.context import Context
 from omniq.app.group import namespace_of
 from omniq.app.lifespan import Lifespan
@@ -17,7 +18,7 @@ __all__ = ["Surrounded"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Surrounded:
+class Surrounded(HasCallbacks):
     """The decorators of an application, which take a function with parentheses and without."""
 
     dependency_overrides: dict[Callable[..., Any], Callable[..., Any]]
@@ -26,6 +27,9 @@ class Surrounded:
         self._middleware: list[Callable[[Context], Any]] = []
         self._enqueue_middleware: list[Callable[[EnqueueCall], Any]] = []
         self._lifespans: list[tuple[Callable[..., Any], dict[str, Any] | None]] = []
+        self._changes = 0
+        self._callbacks = {}
+        self._start_hooks = []
 
     @overload
     def middleware(self, function: F) -> F: ...

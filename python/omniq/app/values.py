@@ -7,7 +7,7 @@ adds others. Arrays and frames have a form of their own (`_arrays`), and only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -176,6 +176,19 @@ class Value:
         if codec in _TYPED and not fitting.may_be(value, self.kind):
             raise Misfit(f"it is of type {type(value).__name__}")
         return value
+
+
+#: Types whose form in JSON has their name in messages.
+_IN_JSON = (str, int, float, bool, type(None), list, tuple, dict)
+
+
+def given_as(words: str, arguments: Mapping[str, Any]) -> str:
+    """What follows the words about an argument that does not fit: the type that was given. The words themselves are about its
+    form, such as ``got `str` `` of a `Decimal`."""
+    for name, given in arguments.items():
+        if words.startswith(f"argument {name}: ") and " - at `$" not in words and type(given) not in _IN_JSON:
+            return f"; a value of type {type(given).__name__} was given"
+    return ""
 
 
 #: Why an integer is refused where a float is read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from omniq import _omniq
@@ -12,16 +12,19 @@ from omniq._checks import refused, several
 from omniq._loop import run, wait_for_runs
 from omniq.app.callables import is_coroutine
 from omniq.app.collect import Collected, Options
-from omniq.app.handle import AsyncHandle, BaseHandle, Handle, limit
+from omniq.app.handle import AsyncHandle, BaseHandle, End, Handle, limit, refuse_endless
 from omniq.app.progress import Progress, bar_of
 from omniq.app.steps import Steps, awaited, blocked, refuse_awaitable, told
-from omniq.errors import InvalidError
+from omniq.errors import InvalidError, NotFoundError
 from omniq.models import TaskResult
 
 __all__ = ["as_completed", "as_completed_sync", "gather", "gather_sync"]
 
 R = TypeVar("R")
 H = TypeVar("H", bound=BaseHandle[Any])
+
+#: What a wait has found: results, and the errors of tasks that have left none.
+_Found: TypeAlias = tuple[list[TaskResult], dict[UUID, NotFoundError]]
 
 
 @overload
@@ -72,8 +75,8 @@ def gather(
     Args:
         handles: The handles, of one application: as arguments, or as a list or another iterable.
         timeout: How long to wait at most for all of them together, in seconds or as `timedelta`. Default: without end.
-        return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`) takes the place
-            of the value. Default: false: the first one is raised, and the other tasks go on.
+        return_exceptions: Whether the exception of a task without a value (`TaskFailed`, `CodecError`, `NotFoundError`)
+            takes the place of the value. Default: false: the first one is raised, and the other tasks go on.
         cancel_rest: Whether the tasks that have not ended are cancelled, as by ``handle.cancel()``, once a task has
             failed, the time is over, or the caller itself is cancelled. Default: false.
         progress: ``True`` shows a bar of the package tqdm, or of rich if tqdm is not installed; ``"tqdm"`` or
@@ -84,7 +87,7 @@ def gather(
         TaskFailed: If a task ended without a value: failed, cancelled, expired or discarded.
         CodecError: If a value does not fit the annotation of its function.
         TimeoutError: If some tasks have not ended in time, also with `return_exceptions`.
-        NotFoundError: After the others have ended, if a task was deleted meanwhile, also with `return_exceptions`.
+        NotFoundError: If a task was deleted meanwhile, or has ended where no results are kept.
         InvalidError: For handles of different kinds or applications.
         ConfigError: If results are off, or for a bar whose package is not installed.
     """
@@ -142,8 +145,8 @@ def as_completed(*handles: Any, timeout: float | timedelta | None = None, progre
     """Gives the handles of many tasks as the tasks end, those that have ended at once: ``async for handle in
     as_completed(handles)`` for those of an `AsyncOmniQ`, ``for handle in as_completed(handles)`` for those of an `OmniQ`.
 
-    A handle that it gives keeps the result: its ``result()`` needs no query, and raises `TaskFailed` if the task ended
-    without a value. A failed task does not end the iteration.
+    A handle that it gives keeps the result: its ``result()`` needs no query. It raises `TaskFailed` if the task ended
+    without a value, and `NotFoundError` if it was deleted meanwhile. Neither ends the iteration.
 
     Args:
         handles: The handles, of one application: as arguments, or as a list or another iterable.
@@ -153,7 +156,6 @@ def as_completed(*handles: Any, timeout: float | timedelta | None = None, progre
 
     Raises:
         TimeoutError: If some tasks have not ended in time.
-        NotFoundError: After the others, if a task was deleted meanwhile.
         InvalidError: For handles of different kinds or applications.
         ConfigError: If results are off, or for a bar whose package is not installed.
     """
@@ -223,21 +225,27 @@ class _Ends(Generic[H]):
         self._by_id: dict[UUID, list[H]] = {}
         for handle in handles:
             self._by_id.setdefault(handle.id, []).append(handle)
-        span = limit(timeout)
-        self._waiting = handles[0]._source._application()._core.wait_many(span) if handles else None
         self._added = list(self._by_id)
+        span = limit(timeout)
+        self._waiting: _omniq.WaitMany | None = None
+        if handles:
+            app = handles[0]._source._application()
+            refuse_endless(app, self._added, timeout)
+            self._waiting = app._core.wait_many(span)
 
-    def next(self) -> _omniq.Pending[list[TaskResult]] | None:
+    def next(self) -> _omniq.Pending[_Found] | None:
         """Waits for some of the tasks; ``None`` without handles."""
         added, self._added = self._added, []
         return None if self._waiting is None else self._waiting.next(added)
 
-    def of(self, found: list[TaskResult]) -> list[H]:
-        """The handles of these results."""
+    def of(self, found: _Found) -> list[H]:
+        """The handles of tasks that have ended; none if all of them have been given."""
+        results, without = found
+        ended: dict[UUID, End] = {result.task_id: result for result in results} | without
         made = []
-        for result in found:
-            for handle in self._by_id.pop(result.task_id, ()):
-                handle._ended = result
+        for id, end in ended.items():
+            for handle in self._by_id.pop(id, ()):
+                handle._ended = end
                 made.append(handle)
         self.ended += len(made)
         return made
@@ -246,8 +254,7 @@ class _Ends(Generic[H]):
 async def _each(ends: _Ends[H]) -> AsyncIterator[H]:
     with ends.bar(len(ends.handles)) as report:
         await awaited(told(report, 0))
-        while (step := ends.next()) is not None and (found := await run(step)):
-            handles = ends.of(found)
+        while (step := ends.next()) is not None and (handles := ends.of(await run(step))):
             await awaited(told(report, ends.ended))
             for handle in handles:
                 yield handle
@@ -256,8 +263,7 @@ async def _each(ends: _Ends[H]) -> AsyncIterator[H]:
 def _each_sync(ends: _Ends[H]) -> Iterator[H]:
     with ends.bar(len(ends.handles)) as report:
         refuse_awaitable(report(0))
-        while (step := ends.next()) is not None and (found := wait_for_runs(step)):
-            handles = ends.of(found)
+        while (step := ends.next()) is not None and (handles := ends.of(wait_for_runs(step))):
             refuse_awaitable(report(ends.ended))
             yield from handles
 

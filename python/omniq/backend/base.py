@@ -10,29 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from omniq import _omniq
-from omniq._checks import a_flag, a_span, a_text_or_none, an_id, many_ids
+from omniq._checks import a_span, a_text, an_id, many_ids
 from omniq._loop import await_runs, run
-from omniq.backend.parts import Parts
+from omniq.backend.settling import AsyncSettling
+from omniq.errors import NotFoundError
 from omniq.models import (
     Backoff,
     CancelCounts,
     Cancelled,
     NewTask,
-    Settled,
-    Settlement,
-    Task,
-    TaskError,
     TaskFilter,
     TaskResult,
     TaskState,
 )
 from omniq.models.enums import StateName
-from omniq.storage._checks import a_task, new_tasks, settlements, to_new_task
+from omniq.storage._checks import new_tasks, to_new_task
 from omniq.storage.native.events import AsyncNativeEventStorage
 from omniq.storage.native.queue import AsyncNativeQueue
 from omniq.storage.native.results import AsyncNativeResultStorage
+from omniq.storage.native.schedules import AsyncNativeScheduleStorage
 from omniq.storage.options import NewTaskLike, SharedOptions
-from omniq.transaction import enqueue_in, execute_in, is_inside
+from omniq.transaction import enqueue_in
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -42,7 +40,7 @@ __all__ = ["AsyncBackend"]
 Part = TypeVar("Part", AsyncNativeQueue, AsyncNativeResultStorage, AsyncNativeEventStorage)
 
 
-class AsyncBackend(Parts):
+class AsyncBackend(AsyncSettling):
     """A task queue with an optional result storage and an optional event storage. Each may be kept in another place.
 
     If results or events are in the queue's location, the end of a task is written with them in one transaction. If
@@ -90,6 +88,12 @@ class AsyncBackend(Parts):
         if isinstance(given, AsyncNativeEventStorage):
             return given
         return self._seen(AsyncNativeEventStorage(self._handle("events")), given)
+
+    @property
+    def schedules(self) -> AsyncNativeScheduleStorage:
+        """The schedules of the queue: tasks that are enqueued at set times. A custom queue has none, and their verbs raise
+        `ConfigError` then."""
+        return AsyncNativeScheduleStorage(self._core.schedules())
 
     def _seen(self, part: Part, given: object) -> Part:
         """A part of the backend under the verbs of the Rust side."""
@@ -201,6 +205,14 @@ class AsyncBackend(Parts):
         """
         return await run(self._core.result(an_id(id)))
 
+    async def latest_result(self, schedule: str) -> TaskResult | None:
+        """The result of the latest task of a schedule that has one, of its last hundred ticks; ``None`` if there is none.
+
+        Raises:
+            ConfigError: If results are off, or the queue has no schedules.
+        """
+        return await run(self._core.latest_result(a_text(schedule, "schedule")))
+
     async def wait(self, id: UUID, timeout: float | timedelta) -> TaskResult:
         """Waits for the result of a task, which comes as soon as it is stored: a task that ends notifies those who wait for
         it. Behind a transaction pooler it is looked for each 5 to 200 ms.
@@ -233,58 +245,15 @@ class AsyncBackend(Parts):
             ConfigError: If results are off.
         """
         waiting = self._core.wait_many(a_span(timeout, "timeout"))
-        found = await await_runs(waiting.next(many_ids(ids)))
-        while found:
+        missing: dict[UUID, NotFoundError] = {}
+        found, without = await await_runs(waiting.next(many_ids(ids)))
+        while found or without:
+            missing |= without
             for result in found:
                 yield result
-            found = await await_runs(waiting.next([]))
-
-    async def complete(
-        self, task: Task, value: Any = None, *, codec: str | None = None, connection: Any = None
-    ) -> None:
-        """Reports success of a dequeued task, with its result and event.
-
-        Args:
-            task: The task, as `dequeue` returned it.
-            value: The value of the task; stored if results are on. Default: ``None``.
-            codec: The codec of the value. Default: that of the backend.
-            connection: Your open connection to the queue's database, as for `enqueue`, at the isolation level read
-                committed. The task leaves the queue, and its result and event appear, when its transaction is committed;
-                until then, and after a rollback, the task stays held. Default: none.
-
-        Raises:
-            ClaimLostError: If the task is not held any more. With `connection` the driver raises its own error, with
-                SQLSTATE ``OQ001``, and the transaction has failed.
-            CodecError: For a value that the codec cannot represent.
-            InvalidError: With `connection`, if results or events are kept elsewhere than the queue, and for a connection
-                of another kind or to another database; nothing is sent or done then.
-        """
-        task, codec = a_task(task), a_text_or_none(codec, "codec")
-        if await is_inside(connection, self._test):
-            await execute_in(connection, self._core.complete_statement(task, value, codec))
-        else:
-            await run(self._core.complete(task, value, codec))
-
-    async def fail(self, task: Task, error: TaskError | BaseException | str, *, connection: Any = None) -> TaskState:
-        """Reports failure of a dequeued task: it is retried after its backoff, or becomes a dead letter with a result.
-
-        Args:
-            task: The task, as `dequeue` returned it.
-            error: The reason. Of an exception, type, message and traceback are stored.
-            connection: As for `complete`. Default: none.
-
-        Returns:
-            `TaskState.SCHEDULED` if another run follows, `TaskState.DEAD` if not.
-
-        Raises:
-            ClaimLostError: As for `complete`.
-        """
-        task, made = a_task(task), TaskError.of(error)
-        if await is_inside(connection, self._test):
-            outcome = await execute_in(connection, self._core.fail_statement(task, made))
-            state: TaskState = outcome.returns[0]
-            return state
-        return await run(self._core.fail(task, made))
+            found, without = await await_runs(waiting.next([]))
+        for error in missing.values():
+            raise error
 
     async def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
@@ -311,20 +280,23 @@ class AsyncBackend(Parts):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> CancelCounts:
         """Cancels all tasks that the filter selects: waiting ones leave the queue and get a ``cancelled`` result, running
         ones are asked to stop.
 
-        For any number of tasks: a page of them at a time. Of a page that was read, a task that another call has changed
-        before its cancel is left out, but for changes that leave it waiting. After an error the pages before it are done,
-        and the message says how many tasks that were.
+        For any number of tasks: a page of them at a time. Tasks that are enqueued after the call has begun are left out
+        (a custom queue may include them). Of a page that was read, a task that another call has changed before its cancel
+        is left out, but for changes that leave it waiting. After an error the pages before it are done, and the message
+        says how many tasks that were.
 
         Args:
-            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
             state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
 
         Returns:
             How many were cancelled (``done``), and how many asked to stop (``requested``).
@@ -333,39 +305,7 @@ class AsyncBackend(Parts):
             InvalidError: For another state.
             TimeoutError, ConflictError: As `cancel_many`.
         """
-        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
-
-    async def settle(
-        self, batch: Sequence[Settlement], *, all_or_nothing: bool = False, connection: Any = None
-    ) -> builtins.list[Settled]:
-        """Settles runs with their results and events, and returns one answer for each in the same order.
-
-        Results and events in the queue's location are written in the queue's transaction. Results kept elsewhere are
-        stored before the queue settles, events kept elsewhere after it, and only those of tasks that were settled.
-        Results or events are left out if they are off.
-
-        A crash before this returns leaves tasks held, and they run again; none is lost. A result that is kept elsewhere
-        is stored before the claim is checked, so it can come from a run whose claim is lost. It stays until the run
-        that holds the task stores its own; if that run has stored first, the lost run's result stays. Workers prevent
-        this: they stop their runs when they lose their lease, before other workers may take the tasks.
-
-        Args:
-            batch: The settlements.
-            all_or_nothing: If true, one lost claim fails the call (`ClaimLostError`) and nothing is written. Otherwise
-                a lost claim is answered with `Settled.LOST`, a row that another session has locked with `Settled.BUSY`,
-                and the rest is settled. Default: false.
-            connection: As for `complete`. A settlement without a claim is then `Settled.LOST`, a row that another
-                session has locked is waited for, and in a transaction that is not read committed a lost claim always
-                fails the call. Default: none.
-
-        Raises:
-            OmniQError: As of the queue and of the result storage, never of the event storage.
-        """
-        made, everything = settlements(batch), a_flag(all_or_nothing, "all_or_nothing")
-        if await is_inside(connection, self._test):
-            outcome = await execute_in(connection, self._core.settle_statement(made, everything))
-            return [Settled.DONE if held else Settled.LOST for held in outcome.done]
-        return await run(self._core.settle(made, everything))
+        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since, until)))
 
     async def close(self) -> None:
         """Closes all parts, including storages that were passed in, even if one of them fails to close; then raises the

@@ -164,24 +164,26 @@ class Supervisor:
         said = child.messages()
         if "ready" in said:
             self._ready(place)
-        if code is not None:
+        retires = bool({"retiring", "too large"} & {*said}) and place.is_ready and not self._stops
+        if retires and not code:
+            # It ends the runs that it has begun, while the new one is at work already.
+            _log.info("process %d is replaced", child.pid)
+            if code is None:
+                self._leaving.append(child)
+            place.child = None
+            if not self._succeeded(place):
+                # One that is too large before its first run would be replaced without end.
+                place.due = self._clock() + (self._pause(place) if "too large" in said else 0.0)
+        elif code is not None:
             place.child = None
             if self._stops:
                 self._note(child, code)
             else:
                 self._died(place, child, code)
-        elif {"retiring", "too large"} & {*said} and place.is_ready and not self._stops:
-            # It ends the runs that it has begun, while the new one is at work already.
-            _log.info("process %d is replaced", child.pid)
-            self._leaving.append(child)
-            place.child = None
-            if not self._succeeded(place):
-                # One that is too large before its first run would be replaced without end.
-                place.due = self._clock() + (self._pause(place) if "too large" in said else 0.0)
 
     def _ready(self, place: _Place) -> None:
         place.is_ready, place.since = True, self._clock()
-        if not self._was_ready:
+        if not self._was_ready and not self._stops:
             self._was_ready = True
             for other in self._places:
                 if other.child is None:

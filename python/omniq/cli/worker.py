@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
+from omniq._equivalents import WORKER
 from omniq.app.application import AsyncOmniQ, OmniQ
 from omniq.app.base import BaseApp
 from omniq.cli.reload import Watch
@@ -49,7 +50,9 @@ Exit codes: 0 stopped, 1 failed, 2 wrong usage or a bad application.
 def main(arguments: Sequence[str]) -> int:
     """Runs workers until a signal stops them; returns the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error("; ".join([f"unrecognized arguments: {' '.join(unknown)}", *_meant(unknown)]))
     try:
         # Logging is configured first, so that the import of an application may change it.
         configure(options.log_level, options.log_format)
@@ -125,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _meant(unknown: Sequence[str]) -> list[str]:
+    """A sentence for each argument that has an equivalent."""
+    names = dict.fromkeys(one.partition("=")[0] if one.startswith("--") else one[:2] for one in unknown)
+    return [f"the equivalent of {name} is {WORKER[name]}" for name in names if name in WORKER]
+
+
 def _worker_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("concurrency", "threads", "task_processes", "grace", "name", "max_tasks", "log_errors")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -140,6 +149,8 @@ def load(name: str) -> AsyncOmniQ | OmniQ:
         ConfigError: If there is none, or if ``module`` has several.
     """
     module_name, _, attribute = name.partition(":")
+    if "/" in module_name or module_name.startswith(".") or not module_name:
+        raise ConfigError(f"{name!r} is refused: give the name of a module as an import has it, such as shop.tasks:app")
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -147,7 +158,8 @@ def load(name: str) -> AsyncOmniQ | OmniQ:
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
-        raise ConfigError(f"there is no module {error.name}: call this where it can be imported") from None
+        remedy = f"give {error.name[:-3]}" if error.name.endswith(".py") else "call this where it can be imported"
+        raise ConfigError(f"there is no module {error.name}: {remedy}") from None
     if attribute:
         found: Any = module
         for part in attribute.split("."):

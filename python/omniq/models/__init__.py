@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from omniq.models.backoff import Backoff
+from omniq.models.callback import Callback
+from omniq.models.ended import Ended
 from omniq.models.enums import Cancelled, EventKind, ResultStatus, Settled, TaskState
 from omniq.models.event import QueueStats, TaskEvent
-from omniq.models.filter import EventFilter, ResultFilter, TaskFilter
+from omniq.models.filter import EventFilter, ResultFilter, ScheduleFilter, TaskFilter
 from omniq.models.payload import Payload
 from omniq.models.result import TaskResult
-from omniq.models.schedule import At, Cron, Every, Schedule, Timing
+from omniq.models.schedule import At, Cron, Every, Missed, SavedSchedule, Schedule, Tick, Timing
 from omniq.models.settlement import Outcome, Settlement
 from omniq.models.task import Claim, NewTask, Task, TaskError, TaskUpdate
 from omniq.models.worker import CancelCounts, RegisteredWorker
@@ -16,13 +18,16 @@ from omniq.models.worker import CancelCounts, RegisteredWorker
 __all__ = [
     "At",
     "Backoff",
+    "Callback",
     "CancelCounts",
     "Cancelled",
     "Claim",
     "Cron",
+    "Ended",
     "EventFilter",
     "EventKind",
     "Every",
+    "Missed",
     "NewTask",
     "Outcome",
     "Payload",
@@ -30,7 +35,9 @@ __all__ = [
     "RegisteredWorker",
     "ResultFilter",
     "ResultStatus",
+    "SavedSchedule",
     "Schedule",
+    "ScheduleFilter",
     "Settled",
     "Settlement",
     "Task",
@@ -40,5 +47,6 @@ __all__ = [
     "TaskResult",
     "TaskState",
     "TaskUpdate",
+    "Tick",
     "Timing",
 ]

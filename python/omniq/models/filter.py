@@ -9,7 +9,7 @@ from omniq._checks import a_number, a_text_or_none
 from omniq.models.base import Model
 from omniq.models.enums import ResultStatus, StateName, StatusName, TaskState
 
-__all__ = ["EventFilter", "ResultFilter", "TaskFilter"]
+__all__ = ["EventFilter", "ResultFilter", "ScheduleFilter", "TaskFilter"]
 
 
 def _check(limit: int | None, name: str, value: str | None) -> None:
@@ -30,6 +30,7 @@ class TaskFilter(Model, frozen=True):
         error (str | None): Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at
             the end, of a type that begins so. ``"*"`` alone selects every task with an error. Default: any.
         since (datetime | None): Enqueued at or after this time. Default: any.
+        until (datetime | None): Enqueued before this time. Default: any.
         after (UUID | None): After this id, for paging: that of the last task of the previous page. Only lists have
             pages; other verbs ignore it. Default: the first page.
         limit (int | None): The page size, a number of tasks. Ignored as `after` is. Default: 100.
@@ -46,6 +47,8 @@ class TaskFilter(Model, frozen=True):
     error: str | None = None
     #: Enqueued at or after this time. Default: any.
     since: datetime | None = None
+    #: Enqueued before this time. Default: any.
+    until: datetime | None = None
     #: After this id, for paging: that of the last task of the previous page. Only lists have pages; other verbs ignore it.
     #: Default: the first page.
     after: UUID | None = None
@@ -66,6 +69,7 @@ class ResultFilter(Model, frozen=True):
         func (str | None): Of this function. Default: any.
         error (str | None): With an error of this type; with ``*`` at the end, of a type that begins so. Default: any.
         since (datetime | None): Finished at or after this time. Default: any.
+        until (datetime | None): Finished before this time. Default: any.
         after (tuple[datetime, UUID] | None): After this (finished_at, task_id) in that order, for paging: those of the
             last result of the previous page. Default: the first page.
         limit (int | None): The page size. Ignored by count. Default: 100.
@@ -81,6 +85,8 @@ class ResultFilter(Model, frozen=True):
     error: str | None = None
     #: Finished at or after this time. Default: any.
     since: datetime | None = None
+    #: Finished before this time. Default: any.
+    until: datetime | None = None
     #: After this (finished_at, task_id) in that order, for paging: those of the last result of the previous page.
     #: Default: the first page.
     after: tuple[datetime, UUID] | None = None
@@ -130,3 +136,30 @@ class EventFilter(Model, frozen=True):
 
     def __post_init__(self) -> None:
         _check(self.limit, "kind", self.kind)
+
+
+class ScheduleFilter(Model, frozen=True):
+    """Selects schedules; a field that is ``None`` selects any. Order: by name.
+
+    Args:
+        app (str | None): Of the code of this application. Default: any.
+        func (str | None): Whose tasks are of this function. Default: any.
+        paused (bool | None): Whether it is paused. Default: any.
+        after (str | None): After this name, for paging: that of the last schedule of the previous page. Default: the
+            first page.
+        limit (int | None): The page size. Default: 100.
+    """
+
+    #: Of the code of this application. Default: any.
+    app: str | None = None
+    #: Whose tasks are of this function. Default: any.
+    func: str | None = None
+    #: Whether it is paused. Default: any.
+    paused: bool | None = None
+    #: After this name, for paging: that of the last schedule of the previous page. Default: the first page.
+    after: str | None = None
+    #: The page size. Default: 100.
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.limit, "after", self.after)

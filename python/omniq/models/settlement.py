@@ -11,7 +11,7 @@ import msgspec
 from omniq.models.base import Model
 from omniq.models.event import TaskEvent
 from omniq.models.result import TaskResult
-from omniq.models.task import Claim, TaskError
+from omniq.models.task import Claim, NewTask, TaskError
 
 __all__ = ["Outcome", "Settlement"]
 
@@ -50,6 +50,7 @@ class Settlement(Model, frozen=True):
         outcome (Outcome): Its outcome.
         result (TaskResult | None): The result to store, if results are on. Default: none.
         events (list[TaskEvent]): The events to log, if events are on. Default: none.
+        enqueues (list[NewTask]): The tasks to enqueue, those of callbacks, each with an id that is new. Default: none.
     """
 
     #: The task.
@@ -62,3 +63,5 @@ class Settlement(Model, frozen=True):
     result: TaskResult | None = None
     #: The events to log, if events are on. Default: none.
     events: list[TaskEvent] = msgspec.field(default_factory=list)
+    #: The tasks to enqueue, those of callbacks, each with an id that is new. Default: none.
+    enqueues: list[NewTask] = msgspec.field(default_factory=list)

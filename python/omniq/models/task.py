@@ -13,6 +13,7 @@ from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
 from omniq.models.backoff import Backoff
 from omniq.models.base import Model
+from omniq.models.callback import Callback
 from omniq.models.enums import TaskState
 from omniq.models.payload import Payload
 
@@ -103,6 +104,7 @@ class NewTask(_Call, frozen=True, kw_only=True):
             zero. Default: no limit.
         metadata (dict[str, Any] | None): The user's data about the task, at most 64 KiB as JSON. Default: none.
         codec (str | None): The codec of the arguments. Default: that of the queue, which is ``"json"`` unless set.
+        callbacks (tuple[Callback, ...]): What is enqueued when it ends: at most 32. Default: nothing.
     """
 
     #: The id. An id that is in use is refused (`DuplicateError`). Default: a new one, made at the enqueue.
@@ -128,6 +130,8 @@ class NewTask(_Call, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     #: The codec of the arguments. Default: that of the queue, which is ``"json"`` unless set.
     codec: str | None = None
+    #: What is enqueued when it ends: at most 32. Default: nothing.
+    callbacks: tuple[Callback, ...] = ()
 
     def __post_init__(self) -> None:
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
@@ -185,6 +189,7 @@ class Task(Model, frozen=True):
         created_at (datetime): When it was enqueued.
         claimed_at (datetime | None): When the present run was claimed.
         claim (Claim | None): The claim that holds the task, if one does. Only this claim can settle its run.
+        callbacks (tuple[Callback, ...]): What is enqueued when it ends. Default: nothing.
     """
 
     #: The id.
@@ -223,6 +228,8 @@ class Task(Model, frozen=True):
     claimed_at: datetime | None
     #: The claim that holds the task, if one does. Only this claim can settle its run.
     claim: Claim | None
+    #: What is enqueued when it ends. Default: nothing.
+    callbacks: tuple[Callback, ...] = ()
 
     @property
     def args(self) -> Any:

@@ -63,6 +63,20 @@ def held_tasks(tasks: Iterable[Task]) -> list[Task]:
     return all_of(tasks, Task, "tasks", _HELD)
 
 
+def completions(done: Iterable[Task | tuple[Task, Any]]) -> list[tuple[Task, Any]]:
+    """The tasks of a backend's ``complete_many``, each with its value."""
+    pairs: list[tuple[Task, Any]] = []
+    for place, one in enumerate(several(done, "done", "(task, value)")):
+        match one:
+            case Task():
+                pairs.append((one, None))
+            case (Task() as task, value):
+                pairs.append((task, value))
+            case _:
+                raise refused(f"done[{place}]", one, "give (task, value), or a task alone", is_shown=False)
+    return pairs
+
+
 def failures(failed: Iterable[tuple[Task, TaskError | BaseException | str]]) -> list[tuple[Task, TaskError]]:
     """The tasks of a ``fail_many``, each with its error."""
     pairs = several(failed, "failed", "(task, error)")

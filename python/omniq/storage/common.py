@@ -15,7 +15,7 @@ __all__ = ["AsyncStorage", "Storage"]
 
 
 class AsyncStorage(ABC):
-    """A storage for event loops. Its subclasses are the interfaces of queues, results and events."""
+    """A storage for event loops. Its subclasses are the interfaces of queues, results, events and schedules."""
 
     #: The Rust side's handle of this storage.
     _core: Any

@@ -1,4 +1,4 @@
-"""The storages on PostgreSQL: tasks, results and events, each async and blocking, each usable alone."""
+"""The storages on PostgreSQL: tasks, results, events and schedules, each async and blocking, each usable alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from omniq import _omniq, logging
 from omniq._generated.native_events import NativeEventStorage
 from omniq._generated.native_queue import NativeQueue
 from omniq._generated.native_results import NativeResultStorage
+from omniq._generated.native_schedules import NativeScheduleStorage
 from omniq.settings import Settings, Source, check_writing, settings_of
-from omniq.storage.native import AsyncNativeEventStorage, AsyncNativeQueue, AsyncNativeResultStorage
+from omniq.storage.native import (
+    AsyncNativeEventStorage,
+    AsyncNativeQueue,
+    AsyncNativeResultStorage,
+    AsyncNativeScheduleStorage,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -22,9 +28,11 @@ __all__ = [
     "AsyncPostgresEventStorage",
     "AsyncPostgresQueue",
     "AsyncPostgresResultStorage",
+    "AsyncPostgresScheduleStorage",
     "PostgresEventStorage",
     "PostgresQueue",
     "PostgresResultStorage",
+    "PostgresScheduleStorage",
 ]
 
 
@@ -151,6 +159,11 @@ class _Events(_OnPostgres):
         self._core = _omniq.Events.postgres(self.settings._core)
 
 
+class _Schedules(_OnPostgres):
+    def _open(self, codec: str, allow_pickle: bool) -> None:
+        self._core = _omniq.Schedules.postgres(self.settings._core, codec, allow_pickle)
+
+
 class AsyncPostgresQueue(_Queue, AsyncNativeQueue):
     """The task queue on PostgreSQL, for event loops: asyncio, uvloop, and trio.
 
@@ -187,3 +200,18 @@ class AsyncPostgresEventStorage(_Events, AsyncNativeEventStorage):
 class PostgresEventStorage(_Events, NativeEventStorage):
     """The event storage on PostgreSQL, blocking: usable from any thread, by several threads at once, and after a
     fork."""
+
+
+class AsyncPostgresScheduleStorage(_Schedules, AsyncNativeScheduleStorage):
+    """The schedules of the queue in the same database and schema, for event loops: asyncio, uvloop, and trio. There is no
+    custom schedule storage in Python, because a schedule must share the transactions of its queue.
+
+    >>> async with AsyncPostgresScheduleStorage("postgresql://localhost/app") as schedules:  # doctest: +SKIP
+    ...     await schedules.save(Schedule("nightly", Cron("30 2 * * *", "Europe/Berlin"), NewTask("close_books")))
+    """
+
+
+class PostgresScheduleStorage(_Schedules, NativeScheduleStorage):
+    """The schedules of the queue in the same database and schema, blocking: usable from any thread, by several threads at
+    once, and after a fork. There is no custom schedule storage in Python, because a schedule must share the transactions of
+    its queue."""

@@ -4,7 +4,7 @@
 |---|---|
 | Django | its ``on_commit``; within a `TestCase`, which never commits, the end of the outermost ``atomic`` block of the tested code |
 | SQLAlchemy's `Session` and `AsyncSession` | the events of the session, so that a session in an outer transaction of the test counts as committed by its own ``commit()`` |
-| SQLAlchemy's `Connection` and `AsyncConnection` | the events of the connection |
+| SQLAlchemy's `Connection` and `AsyncConnection` | the methods of its dialect that commit, in two phases as well, and the events of the connection |
 | asyncpg, psycopg, psycopg2 | nothing: they tell nobody of a commit |
 """
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Protocol
+
+from omniq.errors import ConfigError
 
 __all__ = ["Commits"]
 
@@ -160,43 +162,118 @@ class _Session:
 
 
 class _Connection:
+    """None of a connection's events comes after its commit: the one of that name comes before, and the commit may fail. What
+    follows is told by the methods of the dialect by which SQLAlchemy commits; they are part of its interface for dialects.
+    """
+
     def __init__(self, connection: Any, stack: ExitStack) -> None:
         from sqlalchemy import event
 
         self._connection = connection
-        #: What waits, with the savepoints that are open then.
+        #: The savepoints that are open, the outermost first, without those that were set before.
+        self._savepoints: list[str] = []
+        #: What waits, with the savepoints that were open then.
         self._waiting: list[tuple[set[str], Work]] = []
-        for name, listener in (("rollback_savepoint", self._rolled_back_to), ("rollback", self._rolled_back)):
+        #: Whether a commit was announced, and its method was not called yet.
+        self._is_announced = False
+        stack.callback(self._check)
+        for name, listener in (
+            ("commit", self._announced),
+            ("commit_twophase", self._announced),
+            ("rollback", self._rolled_back),
+            ("rollback_twophase", self._rolled_back),
+            ("release_savepoint", self._released),
+            ("rollback_savepoint", self._rolled_back_to),
+        ):
             event.listen(connection, name, listener)
             stack.callback(event.remove, connection, name, listener)
-        # The event of a commit comes before the commit, which may fail.
-        self._commit = getattr(connection, "_commit_impl", None)
-        if self._commit is not None:
-            connection._commit_impl = self._committed
-            stack.callback(vars(connection).pop, "_commit_impl", None)
+        for name, follow in (
+            ("do_savepoint", self._set),
+            ("do_commit", self._committed),
+            ("do_commit_twophase", self._committed_twophase),
+        ):
+            _follow(connection.dialect, name, follow, stack)
 
     def add(self, work: Work) -> bool:
-        if self._commit is None:
-            return False
         if not self._connection.in_transaction():
             # As a statement would.
             self._connection.begin()
-        savepoints, nested = set(), self._connection.get_nested_transaction()
-        while nested is not None:
-            savepoints.add(nested._savepoint)
-            nested = nested._previous_nested
-        self._waiting.append((savepoints, work))
+        self._waiting.append((set(self._savepoints), work))
         return True
 
+    def _set(self, has_succeeded: bool, connection: Any, name: str) -> None:
+        if has_succeeded and connection is self._connection:
+            self._savepoints.append(name)
+
+    def _closed(self, name: str) -> None:
+        """The savepoint is no longer open, and no one that was set within it."""
+        within = self._savepoints.index(name) if name in self._savepoints else 0
+        del self._savepoints[within:]
+
+    def _released(self, _connection: Any, name: str, _context: Any) -> None:
+        self._closed(name)
+
     def _rolled_back_to(self, _connection: Any, name: str, _context: Any) -> None:
-        self._waiting = [one for one in self._waiting if name not in one[0]]
+        if name in self._savepoints:
+            self._waiting = [one for one in self._waiting if name not in one[0]]
+        else:
+            # It was set before the first enqueue, so that all of them came after it.
+            self._waiting = []
+        self._closed(name)
 
-    def _rolled_back(self, _connection: Any) -> None:
-        self._waiting.clear()
+    def _rolled_back(self, _connection: Any, *_transaction: Any) -> None:
+        self._savepoints, self._waiting, self._is_announced = [], [], False
 
-    def _committed(self) -> None:
-        assert self._commit is not None
-        self._commit()
-        waiting, self._waiting = self._waiting, []
-        for _, work in waiting:
+    def _announced(self, _connection: Any, *_transaction: Any) -> None:
+        self._is_announced = True
+
+    def _committed(self, has_succeeded: bool, driver: Any) -> None:
+        connection = self._connection
+        # One that is closed or broken has no connection of the driver, and looks for one.
+        if not (connection.closed or connection.invalidated) and driver is connection.connection:
+            self._end(has_succeeded)
+
+    def _committed_twophase(self, has_succeeded: bool, connection: Any, *_transaction: Any, **_options: Any) -> None:
+        if connection is self._connection:
+            self._end(has_succeeded)
+
+    def _end(self, has_succeeded: bool) -> None:
+        waiting = self._waiting
+        self._rolled_back(self._connection)
+        for _, work in waiting if has_succeeded else ():
             work()
+
+    def _check(self) -> None:
+        if self._is_announced and self._waiting:
+            raise ConfigError(_not_told(f"a commit of {self._connection!r} did not call its dialect"))
+
+
+def _follow(dialect: Any, name: str, follow: Callable[..., None], stack: ExitStack) -> None:
+    """Calls `follow` after each call of this method: with whether it has succeeded, and its arguments."""
+    method = getattr(dialect, name, None)
+    if not callable(method):
+        raise ConfigError(_not_told(f"{type(dialect).__name__} has no method {name}"))
+
+    def followed(*args: Any, **named: Any) -> Any:
+        try:
+            answer = method(*args, **named)
+        except BaseException:
+            follow(False, *args, **named)
+            raise
+        follow(True, *args, **named)
+        return answer
+
+    if name in vars(dialect):
+        stack.callback(setattr, dialect, name, method)
+    else:
+        stack.callback(delattr, dialect, name)
+    setattr(dialect, name, followed)
+
+
+def _not_told(why: str) -> str:
+    import sqlalchemy
+
+    return (
+        f"SQLAlchemy {sqlalchemy.__version__} does not tell when a connection is committed: {why}, so that tasks that were"
+        " enqueued with it would not appear; give a Session, or use omniq.testing.on_database"
+    )

@@ -11,13 +11,17 @@ from uuid import UUID
 from omniq._loop import wait
 from omniq.app.base import BaseApp
 from omniq.app.exceptions import TaskFailed
+from omniq.errors import TimeoutError
 from omniq.models import ResultStatus, Task, TaskFilter, TaskResult, TaskState
+from omniq.testing.clock import forward
 from omniq.worker import AsyncWorker
 from omniq.worker.running import RunningWorker
 
 __all__ = ["Eager", "drain", "is_at_work"]
 
 _MOST = 1000
+
+_ENDED = (TaskState.COMPLETED, TaskState.DEAD)
 
 #: The threads that run ``def`` tasks now, besides the threads of workers.
 _at_work: set[int] = set()
@@ -38,18 +42,35 @@ class Eager:
         self._check(dict.fromkeys(ids, 0))
 
     def advance(self, by: timedelta) -> None:
-        """Sets the clock forward, and runs each task at the time at which it becomes due."""
-        test = self._app._test
-        assert test is not None
-        memory, core = test.memory, self._app._core
-        waiting = wait(core.queue().list(TaskFilter(state=TaskState.SCHEDULED, limit=_MOST)))
-        end = memory.now() + by
-        while (due := memory.next_due()) is not None and due <= end:
-            memory.advance(max(due - memory.now(), timedelta()))
+        """Sets the clock forward, and runs each task at the time at which it becomes due, or its schedule ticks."""
+        waiting = wait(self._app._core.queue().list(TaskFilter(state=TaskState.SCHEDULED, limit=_MOST)))
+        attempts = {task.id: task.attempt for task in waiting}
+        for ids in forward(self._app, by, stops_for_tasks=True):
+            attempts.update(dict.fromkeys(ids, 0))
             drain(self._app)
-        memory.advance(max(end - memory.now(), timedelta()))
-        drain(self._app)
-        self._check({task.id: task.attempt for task in waiting})
+        self._check(attempts)
+
+    def refuse_endless(self, ids: list[UUID]) -> None:
+        """Refuses a wait without a timeout for tasks that nothing runs: no time passes here but by `advance`.
+
+        Raises:
+            TimeoutError: For the first of the tasks that would never end, with the reason.
+        """
+        if is_at_work():
+            # The worker that runs the caller runs the others as well, when they become due by the machine's time.
+            return
+        core = self._app._core
+        tasks = wait(core.queue().get_many(ids))
+        ended = [id for id, task in zip(ids, tasks, strict=True) if task is None or task.state in _ENDED]
+        found = wait(core.results().get_many(ended))
+        results = dict(zip(ended, found, strict=True))
+        for id, task in zip(ids, tasks, strict=True):
+            why = _why_endless(task) if results.get(id) is None else None
+            if why is not None:
+                raise TimeoutError(
+                    f"a wait for task {id} would never end: {why} (with a timeout it is waited for all the same, as for one"
+                    " that another thread brings to its end)"
+                )
 
     def _check(self, attempts: dict[UUID, int]) -> None:
         """Raises the failure of the first of these tasks whose last run failed, each given with its runs before."""
@@ -63,6 +84,29 @@ class Eager:
                 result = None if task is None or task.attempt <= before else _failed_run(task)
             if result is not None and result.status is ResultStatus.FAILED:
                 raise TaskFailed(result)
+
+
+def _why_endless(task: Task | None) -> str | None:
+    """Why a task without a result has none, if it will not get one by itself."""
+    if task is None:
+        return (
+            "there is no such task; one that was enqueued with connection= is there once the transaction is committed, and one"
+            " that has ended may have left no result, or one that has expired"
+        )
+    match task.state:
+        case TaskState.RUNNING:
+            # In another thread.
+            return None
+        case TaskState.SCHEDULED:
+            failed = "" if task.error is None else f"its last run failed ({task.error.type}), and "
+            return f"{failed}it is due at {task.run_at}: set the clock forward by omniq.testing.advance(app, …), which runs it"
+        case TaskState.READY:
+            return (
+                f"it is ready, and nothing runs it: its queue {task.queue!r} is paused, or is that of no function of the"
+                " application"
+            )
+        case _:
+            return "it has ended, and its result has expired or was deleted"
 
 
 def _failed_run(task: Task) -> TaskResult | None:

@@ -10,17 +10,20 @@ from functools import partial
 from typing import Any, TypeVar, overload
 from uuid import UUID, uuid4
 
-from omniq._checks import a_span
+from omniq._checks import a_span, an
 from omniq._loop import wait
 from omniq.app import AsyncOmniQ, OmniQ
 from omniq.app.base import BaseApp
 from omniq.errors import ConfigError
 from omniq.settings import Settings
+from omniq.testing.clock import declare, forward
 from omniq.testing.eager import Eager, is_at_work
 from omniq.testing.memory import InMemory
 from omniq.testing.places import drop, url_of
 
 A = TypeVar("A", bound=BaseApp)
+
+_APP = "give the AsyncOmniQ or OmniQ itself"
 
 __all__ = ["advance", "eager", "in_memory", "on_database"]
 
@@ -53,16 +56,18 @@ def in_memory(app: A) -> Iterator[A]:
     sessions and connections. The drivers asyncpg, psycopg and psycopg2 tell nobody of a commit: there the task is added at
     once. Other verbs with ``connection=``, such as ``complete``, take effect at once too.
 
-    Tasks, results and events last until the end of the block, also if the application is closed in between. `advance`
-    sets the clock forward.
+    Tasks, results and events last until the end of the block, also if the application is closed in between. The schedules
+    in the application's code are saved at its begin. `advance` sets the clock forward, by which they tick.
 
     >>> with in_memory(app):  # doctest: +SKIP
     ...     greet.enqueue_sync("Ann")
     ...     assert_enqueued(greet, "Ann")
     """
+    an(app, BaseApp, "app", _APP)
     settings = app.settings.over(tasks="memory", results="memory", events="memory")
     test = InMemory(app, settings.max_payload, lambda ids: app._enqueued_sync(ids))
     with _as(app, settings, test.close, test) as app:
+        declare(app)
         yield app
 
 
@@ -81,6 +86,7 @@ def on_database(app: A, database: Any, schema: str | None = None, **options: Any
         schema: The schema's name. Default: a new one.
         options: Further settings, such as ``events="off"``.
     """
+    an(app, BaseApp, "app", _APP)
     name = schema or f"omniq_test_{uuid4().hex[:16]}"
     places = {"tasks": "postgres", "results": "postgres", "events": "postgres"}
     given: Any = {**places, "url": url_of(database), "schema": name, **options}
@@ -101,6 +107,7 @@ def eager(app: A, *, raise_errors: bool = True) -> Iterator[A]:
         raise_errors: Whether ``enqueue`` and `advance` raise `TaskFailed` for a task whose last run failed, also if a
             retry follows. Default: true.
     """
+    an(app, BaseApp, "app", _APP)
     mode = Eager(app, raise_errors)
 
     async def enqueued(ids: list[UUID]) -> None:
@@ -147,10 +154,14 @@ def advance(
     """Sets the clock of an application forward that is in memory: ``advance(app, hours=2)`` for an `OmniQ`, ``await
     advance(app, hours=2)`` for an `AsyncOmniQ`.
 
-    By this clock tasks become due and expire, and results expire. In the mode `eager` all that becomes due runs, each task
-    at its time, in the order of the times: a task that fails is retried after its backoff, as often as the span allows. In
-    the mode `in_memory` the tasks are ready afterwards, and ``app.drain()`` runs them. Timeouts of runs, and the time that
-    tasks themselves see, are the machine's.
+    By this clock tasks become due and expire, results expire, and schedules tick: those that were saved, and those in the
+    application's code, without a worker. Each tick enqueues its task at its time; in the mode `eager` it runs then. The clock
+    stops for the first 1000 times of ticks. Those that are left are missed when it has reached its end, as in a time without
+    workers, and the schedule's rule for missed ticks says what becomes of them.
+
+    In the mode `eager` all that becomes due runs, each task at its time, in the order of the times: a task that fails is
+    retried after its backoff, as often as the span allows. In the mode `in_memory` the tasks are ready afterwards, and
+    ``app.drain()`` runs them. Timeouts of runs, and the time that tasks themselves see, are the machine's.
 
     Args:
         app: The application, within `in_memory` or `eager`.
@@ -162,11 +173,18 @@ def advance(
         InvalidError: For a span that is negative.
         TaskFailed: As `eager` says, after all that is due has run.
     """
+    an(app, BaseApp, "app", _APP)
     span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) + (by or timedelta())
     a_span(span, "the span of advance")
     if app._test is None:
         raise ConfigError(f"the clock of {app} is the database's: use advance within in_memory(app) or eager(app)")
     if is_at_work():
         raise ConfigError("advance was called by a task: only the test itself sets the clock forward")
-    move = partial(app._test.memory.advance, span) if app._eager is None else partial(app._eager.advance, span)
+    move = partial(_tick, app, span) if app._eager is None else partial(app._eager.advance, span)
     return asyncio.to_thread(move) if isinstance(app, AsyncOmniQ) else move()
+
+
+def _tick(app: BaseApp, by: timedelta) -> None:
+    """Sets the clock forward, and leaves what becomes due to ``drain`` and workers."""
+    for _ in forward(app, by, stops_for_tasks=False):
+        pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _omniq
 from omniq._log_context import CURRENT
-from omniq.worker.run import answer_anyway
+from omniq.worker.run import WORKER, answer_anyway, is_cancelled
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
@@ -30,6 +30,10 @@ class Coroutines:
         self._idle: list[asyncio.Future[None]] = []
         # A coroutine was woken or started and does not run yet. It will wake the next one.
         self._is_waking = False
+
+    def belong_to(self, worker: asyncio.Task[Any] | None) -> None:
+        """Tells runs the task in which their worker runs."""
+        self._context.run(WORKER.set, worker)
 
     def _woken(self) -> None:
         if len(self.run_queue) and not self._is_waking:
@@ -86,9 +90,8 @@ class Coroutines:
                 raise
             CURRENT.reset(token)
             del token, taken, runner, run, data
-            _forget_cancels(task)
-            if contextvars.copy_context() != before:
-                # The run has set context variables, which the next run must not see.
+            if is_cancelled(task) or contextvars.copy_context() != before:
+                # The next run must see neither a cancel that comes with the next await, nor context variables that this one has set.
                 return
             burst += 1
             if burst >= _BURST:
@@ -101,9 +104,3 @@ class Coroutines:
             sleeper.cancel()
         self._idle.clear()
         await asyncio.sleep(0)
-
-
-def _forget_cancels(task: asyncio.Task[Any]) -> None:
-    if sys.version_info >= (3, 11):
-        while task.cancelling():
-            task.uncancel()

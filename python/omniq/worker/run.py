@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -11,12 +14,16 @@ if TYPE_CHECKING:
     from omniq._omniq import Pending, _RawStatement
     from omniq.models import Task
 
-__all__ = ["Answer", "Run", "StopReason", "answer_anyway"]
+__all__ = ["WORKER", "Answer", "Run", "StopReason", "answer_anyway", "is_cancelled"]
 
 #: Why a run should stop. ``"cancelled"``: a user cancelled the task. ``"timeout"``: its timeout is over.
 #: ``"lease_lost"``: the worker's lease was lost, so another worker may have the task by now. ``"shutdown"``: the worker
 #: is stopping and its grace time is over.
 StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
+
+
+#: The task of asyncio in which the worker of the current run runs; none outside of the worker's loop.
+WORKER: ContextVar[asyncio.Task[Any] | None] = ContextVar("omniq_worker", default=None)
 
 
 class Answer(Protocol):
@@ -63,3 +70,8 @@ def answer_anyway(answer: Answer, error: BaseException) -> None:
     """Answers a run after its regular answer failed, so that it does not keep its slot. Ignored if the run already has
     an answer."""
     answer.fail("unanswered", f"the run could not be answered: {type(error).__name__}", None, False)
+
+
+def is_cancelled(task: asyncio.Task[Any]) -> bool:
+    """Whether a task that has not ended was asked to be cancelled. Python 3.10 does not tell."""
+    return sys.version_info >= (3, 11) and task.cancelling() > 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniq import _log_context, _main_guard, _omniq
 from omniq._checks import a_number, a_text, check_options, shown, texts
-from omniq._loop import bridge_of, loop_of_worker, run
+from omniq._loop import bridge_of, loop_of_worker
 from omniq.errors import ConfigError
 from omniq.worker.coroutines import Coroutines
 from omniq.worker.options import WorkerOptions
@@ -62,14 +62,19 @@ class RunningWorker:
         self._threads = Threads(bridge, threads)
         self._processes = Processes(bridge, processes)
         self._lifespan = app._new_lifespan()
+        self._working = app._working
         self._has_lasting = bool(app._lifespans)
         grace = options.get("grace", 30.0)
         self._grace: float = grace.total_seconds() if isinstance(grace, timedelta) else grace
         self._plans: list[CallPlan] = []
         #: Set once the values of the worker's scope are made.
         self.opened = asyncio.Event()
+        if not app.functions:
+            raise ConfigError(
+                "the application has no tasks: a worker runs those that are defined, included or imported before it starts"
+            )
         functions = [(task.name, *self._place(task)) for task in app.functions.values()]
-        self.core = _omniq.Worker(app._core, functions, settings)
+        self.core = _omniq.Worker(app._core, functions, settings, app.name, app._schedules_in_code())
 
     def _place(self, task: Any) -> tuple[Any, _omniq.RunQueue]:
         if task.process:
@@ -112,10 +117,12 @@ class RunningWorker:
         If cancelled, it stops gracefully before it ends; if cancelled again, it stops at once.
         """
         with loop_of_worker(self._loop):
+            self._working.add(self)
             try:
                 if await self._opened():
                     await self._run(until_idle)
             finally:
+                self._working.discard(self)
                 await self._lifespan.close()
 
     async def _opened(self) -> bool:
@@ -151,7 +158,11 @@ class RunningWorker:
         return self._grace if self._has_lasting else 0.0
 
     async def _run(self, until_idle: bool) -> None:
-        running = asyncio.ensure_future(run(self.core.run(until_idle)))
+        self._coroutines.belong_to(asyncio.current_task())
+        # No task, as the end of the loop cancels all tasks, and this one would take the worker away before it has stopped.
+        running: asyncio.Future[None] = self._loop.create_future()
+        pending = self.core.run(until_idle)
+        bridge_of(self._loop).start(pending, running)
         cancelled = 0
         try:
             while True:
@@ -166,6 +177,9 @@ class RunningWorker:
                         self.stop()
                     else:
                         self.stop_now()
+        except BaseException:
+            pending.abort()
+            raise
         finally:
             await self._coroutines.close()
             self._threads.close()

@@ -62,6 +62,11 @@ def serve(
         ConfigError: For a bad option, and on another thread than the main one.
         OmniQError: The first error that a worker has ended with.
     """
+    if asyncio._get_running_loop() is not None:
+        raise ConfigError(
+            "run_worker blocks, and the event loop of this thread would stand still: use app.worker(), such as"
+            " `async with app.worker():`, or `with app.worker():` of an OmniQ"
+        )
     runner = _runner(loop)
     if threading.current_thread() is not threading.main_thread():
         message = "signals stop the worker, and they come to the main thread: call this there, or use app.worker()"

@@ -15,6 +15,8 @@ from omniq import (
     Depends,
     Handle,
     OmniQ,
+    SavedSchedule,
+    Tick,
     as_completed,
     as_completed_sync,
     gather,
@@ -43,6 +45,11 @@ def threaded(name: str) -> str:
 @app.task(priority=3)
 async def with_context(context: Context, a: int) -> UUID:
     return context.id
+
+
+@app.task(cron="30 2 * * *", time_zone="Europe/Berlin", missed=3, grace=90, overlap=False)
+async def nightly(context: Context) -> None:
+    print(context.schedule, context.tick)
 
 
 @app.task
@@ -83,6 +90,9 @@ async def main() -> None:
         assert_type(app.map_sync(with_context, [1]), list[UUID])
         assert_type(app.handle("an id"), AsyncHandle[Any])
         assert_type(plain.handle(handle.id), AsyncHandle[float])
+        assert_type(await app.schedules.save("nightly", plain, (1,), cron="0 3 * * *", missed="all"), SavedSchedule)
+        assert_type(await app.schedules.trigger("nightly"), AsyncHandle[Any])
+        assert_type(await app.schedules.history("nightly"), list[Tick])
         await plain.enqueue("x")  # type: ignore  # refused
         await gather(handles, progress="dots")  # type: ignore  # refused
         await app.map(add, [1])  # type: ignore  # refused
@@ -91,6 +101,9 @@ async def main() -> None:
         await with_context.enqueue("x")  # type: ignore  # refused
         plain.with_options(dealy=5)  # type: ignore  # refused
         app.task(retires=5)  # type: ignore  # refused
+        app.schedule("nightly", plain, (1,), corn="0 3 * * *")  # type: ignore  # refused
+        app.schedule("nightly", session, every=60)  # type: ignore  # refused
+        await app.schedules.save("nightly", plain, (1,), missed="sometimes", every=60)  # type: ignore  # refused
 
 
 def in_blocking_code() -> None:
@@ -104,5 +117,8 @@ def in_blocking_code() -> None:
         assert_type(as_completed_sync(handles), Iterator[Handle[int]])
         assert_type(blocking.map(add, [(1, 2)]), list[int])
         assert_type(blocking.handle(handles[0].id), Handle[Any])
+        assert_type(blocking.schedules.save("often", add, (1,), every=60), SavedSchedule)
+        assert_type(blocking.schedules.trigger("often"), Handle[Any])
+        blocking.schedule("often", add, {"a": 1}, every=60)
         add.enqueue("x")  # type: ignore  # refused
         add.delay(1)  # type: ignore  # refused

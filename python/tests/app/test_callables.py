@@ -107,6 +107,9 @@ async def test_what_no_worker_could_call_is_refused_at_its_definition(app: Async
         def of_class(cls, n: int) -> int:
             return n
 
+        def __call__(self, n: int) -> int:
+            return n
+
     def forgotten(n: int, session: str = injected) -> None: ...
 
     def unreadable(n: list[int] | tuple[int, ...]) -> None: ...
@@ -127,6 +130,9 @@ async def test_what_no_worker_could_call_is_refused_at_its_definition(app: Async
         app.task(name="free")(Own.free),
         app.task(name="of_class")(Own.of_class),
         app.task(name="cached")(functools.lru_cache(Own.free)),
+        app.task(name="object")(Own()),
+        app.task(name="partial")(functools.partial(Own().method)),
+        app.task(name="partial object")(functools.partial(Own())),
     ]
 
     handles = [await task.enqueue(7) for task in tasks]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import datetime, timedelta, timezone
+from uuid import uuid4
 
 import pytest
 
+import omniq
 from omniq import AsyncOmniQ, Backoff, ConfigError, Context, InvalidError, OmniQ, Retry, Snooze, TaskFailed
 from omniq.models import TaskState
 from omniq.testing import advance, assert_enqueued, eager, in_memory
@@ -58,6 +61,17 @@ async def half(n: int) -> int:
     return n // 2
 
 
+@asynchronous.task
+async def child() -> str:
+    return "child"
+
+
+@asynchronous.task
+async def parent() -> str:
+    handle = await child.with_options(delay=0.05).enqueue()
+    return await handle.result()
+
+
 @pytest.fixture(autouse=True)
 def empty() -> None:
     runs.clear()
@@ -79,6 +93,36 @@ def test_retries_come_after_their_backoff() -> None:
         assert handle.result(1) == "run 3"
         # A `def` task runs in the thread of the test.
         assert set(threads) == {threading.current_thread()}
+
+
+def test_a_wait_that_only_the_clock_would_end_says_so() -> None:
+    with eager(app, raise_errors=False):
+        handle = flaky.enqueue("a", 1)
+        delayed = later.with_options(delay=3600).enqueue("b")
+        app.backend.queue.pause("paused")
+        paused = later.with_options(queue="paused").enqueue("c")
+        done = flaky.enqueue("d", 0)
+        for one, why in (
+            (handle, r"its last run failed \(ValueError\), and it is due at 2"),
+            (delayed, r"it is due at 2.*: set the clock forward by omniq.testing.advance"),
+            (paused, "it is ready, and nothing runs it: its queue 'paused' is paused"),
+            (later.handle(uuid4()), "there is no such task; one that was enqueued with connection="),
+        ):
+            for wait in (
+                one.result,
+                lambda one=one: omniq.gather(done, one, return_exceptions=True),
+                lambda one=one: next(omniq.as_completed(done, one)),
+            ):
+                with pytest.raises(TimeoutError, match=f"a wait for task {one.id} would never end: {why}"):
+                    wait()
+        with pytest.raises(TimeoutError, match=r"a wait for task .* would never end: its last run failed"):
+            app.map(flaky, [("e", 1)], return_exceptions=True)
+        # With a timeout it is waited for: another thread may set the clock forward.
+        clock = threading.Timer(0.05, advance, (app,), {"hours": 2})
+        clock.start()
+        assert handle.result(30) == "run 2"
+        clock.join()
+        assert omniq.gather(handle, delayed, done) == ["run 2", None, "run 1"]
 
 
 def test_all_that_is_due_runs_in_the_order_of_its_times() -> None:
@@ -158,6 +202,14 @@ def test_in_memory_only_moves_the_clock() -> None:
 
 async def test_async() -> None:
     with eager(asynchronous):
+        waiting = await half.with_options(delay=60).enqueue(2)
+        for wait in (waiting.result(), omniq.gather(waiting), asyncio.to_thread(waiting.result_sync)):
+            with pytest.raises(TimeoutError, match=f"a wait for task {waiting.id} would never end"):
+                await wait
+        with pytest.raises(TimeoutError, match="would never end"):
+            omniq.as_completed(waiting)
+        # A worker runs while a task waits, so that what becomes due runs as well.
+        assert await (await parent.enqueue()).result() == "child"
         with pytest.raises(TaskFailed, match="3 is odd"):
             await half.enqueue(3)
         with pytest.raises(TaskFailed, match="3 is odd"):

@@ -75,17 +75,17 @@ def test_the_pages_have_the_same_32_lines() -> None:
 
 @pytest.mark.parametrize("page", TABLES)
 def test_the_links_lead_somewhere(page: str) -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
-        for line in PAGES["README"].splitlines()
-        if line.startswith("#")
-    }
     links = re.findall(r"\]\(([^)]+)\)", PAGES[page])
     assert links
     for link in links:
         path, _, anchor = link.partition("#")
         assert (FOLDER / path).exists(), link
-        assert anchor == "" or (path == "README.md" and anchor in headings), link
+        assert anchor == "" or anchor in _anchors(FOLDER / path), link
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = [line.lstrip("# ").lower() for line in page.read_text().splitlines() if line.startswith("#")]
+    return {re.sub(r"[^a-z0-9 -]", "", heading).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", [page for page in TABLES if page != "apalis"])

@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from omniq import AsyncOmniQ, Context, DuplicateError, InvalidError, OmniQ, TaskFailed
+from omniq import AsyncOmniQ, ConfigError, Context, DuplicateError, InvalidError, OmniQ, TaskFailed
 from omniq.testing import assert_enqueued, eager, in_memory
 
 pytestmark = [pytest.mark.anyio, pytest.mark.empty_database]
@@ -138,7 +138,76 @@ def test_a_connection(engine: sqlalchemy.Engine) -> None:
         with pytest.raises(sqlalchemy.exc.IntegrityError):
             connection.commit()
         connection.rollback()
-        assert names() == []
+        enqueue(connection, "of a later one")
+        connection.commit()
+        assert names() == ["of a later one"]
+
+
+def test_connections_beside_each_other_and_savepoints_of_before(engine: sqlalchemy.Engine) -> None:
+    with in_memory(blocking), engine.connect() as connection, engine.connect() as other:
+        connection.begin()
+        outer = connection.begin_nested()
+        enqueue(connection, "rolled back to a savepoint of before")
+        enqueue(other, "of the other one")
+        with connection.begin_nested():
+            enqueue(connection, "within both")
+        outer.rollback()
+        enqueue(connection, "after it")
+        connection.commit()
+        assert names() == ["after it"]
+        other.commit()
+        assert names() == ["after it", "of the other one"]
+        connection.close()
+        enqueue(other, "after the other was closed")
+        other.commit()
+        assert "after the other was closed" in names()
+    # The dialect is as it was.
+    assert not {"do_commit", "do_savepoint", "do_commit_twophase"} & vars(engine.dialect).keys()
+
+
+def test_commits_in_two_phases(engine: sqlalchemy.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The server of the tests prepares no transaction.
+    monkeypatch.setattr(engine.dialect, "do_begin_twophase", lambda *_: None)
+    monkeypatch.setattr(engine.dialect, "do_prepare_twophase", lambda *_: None)
+    monkeypatch.setattr(engine.dialect, "do_commit_twophase", lambda one, *_: one.connection.commit())
+    monkeypatch.setattr(engine.dialect, "do_rollback_twophase", lambda one, *_: one.connection.rollback())
+    with in_memory(blocking), engine.connect() as connection:
+        with connection.begin_twophase() as transaction:
+            enqueue(connection, "prepared")
+            transaction.prepare()
+            assert names() == []
+        assert names() == ["prepared"]
+        transaction = connection.begin_twophase()
+        enqueue(connection, "rolled back")
+        transaction.rollback()
+        connection.commit()
+        assert names() == ["prepared"]
+    with in_memory(blocking), Session(engine, twophase=True) as session:
+        session.execute(sqlalchemy.text("select 1"))
+        enqueue(session, "of a session")
+        session.commit()
+        assert names() == ["of a session"]
+
+
+def test_a_sqlalchemy_that_does_not_tell_of_commits_is_refused(
+    engine: sqlalchemy.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, in_memory(blocking), engine.connect() as connection:
+        patched.setattr(engine.dialect, "do_commit", None)
+        with pytest.raises(ConfigError, match=r"SQLAlchemy 2\..* has no method do_commit, so .* give a Session"):
+            enqueue(connection, "a")
+    # A version that commits in another way is noticed at the end of the mode.
+    monkeypatch.setattr(
+        sqlalchemy.Connection, "_commit_impl", lambda self: (self.dispatch.commit(self), self.connection.commit())
+    )
+
+    def commit_in_another_way() -> None:
+        with in_memory(blocking), engine.connect() as connection:
+            enqueue(connection, "a")
+            connection.commit()
+
+    with pytest.raises(ConfigError, match=r"did not call its dialect, so that tasks .* would not appear"):
+        commit_in_another_way()
 
 
 def test_completion_in_a_transaction(engine: sqlalchemy.Engine) -> None:

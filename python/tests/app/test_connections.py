@@ -195,13 +195,14 @@ if sys.argv[2] == "psycopg2":
     sys.modules["psycopg"] = None
 from django.conf import settings
 from omniq import OmniQ
+from omniq.models import Outcome, ResultStatus, Settlement, TaskEvent, TaskResult
 at = urlsplit(sys.argv[1])
 settings.configure(DATABASES={"default": {
     "ENGINE": "django.db.backends.postgresql", "NAME": at.path[1:], "HOST": at.hostname, "PORT": at.port,
     "USER": at.username, "PASSWORD": at.password,
 }})
 from django.db import connection, transaction
-app = OmniQ(sys.argv[1], schema=sys.argv[3])
+app = OmniQ(sys.argv[1], schema=sys.argv[3], events="postgres")
 
 @app.task
 def add(a: int, text: str = "%s :p1 $1 '") -> str:
@@ -218,6 +219,28 @@ with app:
     assert all(app.backend.queue.get(one.id) is None for one in dropped)
     app.drain()
     assert [one.result(5) for one in kept] == ["1 %s :p1 $1 '", "1 x", "2 y"]
+
+    # The verbs of the storages, which end tasks, store results and log events.
+    backend, queue = app.backend, app.backend.queue
+    backend.enqueue_many([("held", n) for n in range(6)], queue="held", max_retries=0)
+    held = queue.dequeue_many("held", limit=6)
+    for commit in (False, True):
+        with transaction.atomic():
+            queue.complete(held[0], connection=connection)
+            queue.fail_many([(held[1], "text")], connection=connection)
+            backend.complete(held[2], "é '\\\\", connection=connection)
+            backend.complete_many([(held[3], 3)], connection=connection)
+            backend.fail(held[4], "text", connection=connection)
+            queue.settle([Settlement(held[5].id, held[5].claim, Outcome("discard"))], connection=connection)
+            backend.results.store(TaskResult(held[0].id, ResultStatus.CANCELLED), connection=connection)
+            backend.events.log(TaskEvent("mine"), connection=connection)
+            transaction.set_rollback(not commit)
+        assert queue.count(queue="held", state="running") == (0 if commit else 6)
+    assert queue.count(queue="held", state="dead") == 2
+    found = backend.results.get_many([task.id for task in held])
+    assert [one and one.status for one in found] == ["cancelled", None, "completed", "completed", "failed", None]
+    assert [found[2].value, found[3].value] == ["é '\\\\", 3]
+    assert backend.events.count(kind="mine") == 1
 print(type(connection.connection).__module__.partition(".")[0])
 """
 

@@ -26,7 +26,8 @@ class Order(msgspec.Struct):
 @pytest.fixture(scope="session")
 def program() -> str:
     """The path of the Rust program."""
-    build = ["cargo", "build", "--quiet", "-p", "omniq", "--example", "languages"]
+    # With the features that `make test` has built all with: others would build half of the dependencies once more.
+    build = ["cargo", "build", "--quiet", "--workspace", "--all-features", "--example", "languages"]
     subprocess.run(build, cwd=ROOT, check=True)
     return str(TARGET / "debug/examples/languages")
 

@@ -46,7 +46,7 @@ async def other(request: pytest.FixtureRequest, server: str, url: str, app: Asyn
     if request.param == "a copy":
         await app.close()
     template = here if request.param == "a copy" else "template0"
-    await connection.execute(f"create database {name} template {template} strategy wal_log")
+    await connection.execute(f"create database {name} template {template} strategy file_copy")
     there = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     if request.param == "with tables":
         async with AsyncOmniQ(there):

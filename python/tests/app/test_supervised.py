@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from omniq import OmniQ, TaskFailed
+from omniq import OmniQ, TaskFailed, __version__
 
 PROGRAM = """
 import logging, os, time
@@ -177,6 +177,9 @@ def test_what_dies_is_restarted_and_a_reload_loses_no_run(
         ("default", "fails, grow, pid, waits"),
         ("other", "elsewhere"),
     }
+    # The name of the database stands there, the password nowhere.
+    facts = {(line["version"], line["concurrency"], line["database"].partition("/t_")[1]) for line in begun}
+    assert facts == {(__version__, 100, "/t_")}
     password = url.split(":")[2].split("@")[0]
     assert len(password) > 5
     assert password not in command.file.read_text()

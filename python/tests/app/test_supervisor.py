@@ -15,6 +15,7 @@ from omniq.cli import worker as command
 from omniq.cli.supervise import _Signals
 from omniq.cli.supervised import Link, size
 from omniq.cli.supervisor import Supervisor
+from omniq.worker import WorkerOptions
 from omniq.worker.service import _together
 
 
@@ -82,6 +83,18 @@ def test_the_first_process_shows_whether_the_others_can_start() -> None:
     assert (failing.supervisor.code, len(failing.started)) == (2, 1)
 
 
+def test_a_stop_beside_the_first_ready_process_starts_no_other() -> None:
+    # Found by a hostile reader: the signal was read before what the process had said.
+    play = Play(3, ready=False)
+    play[0].said = ["ready"]
+    play.supervisor.stop()
+    play.step()
+    assert len(play.started) == 1
+    play[0].code = 0
+    play.step()
+    assert play.supervisor.is_over
+
+
 def test_what_dies_is_restarted_after_a_pause_that_grows() -> None:
     play = Play(2)
     pauses = []
@@ -124,6 +137,23 @@ def test_a_process_that_retires_is_replaced_at_once_and_ends_its_runs() -> None:
     play.step()
     assert play.supervisor.is_over
     assert play.supervisor.code == 0
+
+
+def test_one_that_has_retired_and_ended_before_the_supervisor_looks_has_not_died(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Found by a hostile reader: it counted as a death, and the third one waited.
+    play = Play(1)
+    for count in range(2, 6):
+        play[-1].said, play[-1].code = ["retiring"], 0
+        assert play.step() is None
+        assert len(play.started) == count
+        play[-1].said = ["ready"]
+        play.step()
+    assert not caplog.records
+    play[-1].said, play[-1].code = ["retiring"], 1
+    play.step()
+    assert "exit code 1" in caplog.text
 
 
 def test_one_that_is_too_large_at_once_is_not_replaced_without_end() -> None:
@@ -251,6 +281,29 @@ def test_a_limit_of_memory_that_is_reached_at_the_start_is_refused() -> None:
         pytest.raises(OmniQError, match=r"--max-memory 1 MiB is refused: the process takes \d+ MiB before"),
     ):
         link.follow([])
+
+
+def test_the_options_of_the_command_reach_the_worker() -> None:
+    given = {
+        "queues": ["mail", "default"],
+        "concurrency": 7,
+        "threads": 3,
+        "task_processes": 2,
+        "grace": 1.5,
+        "name": "shop",
+        "max_tasks": 9,
+        "log_errors": "type",
+    }
+    assert given.keys() <= WorkerOptions.__annotations__.keys()
+    texts = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
+    words = [word for name, text in texts.items() for word in (f"--{name.replace('_', '-')}", text)]
+    assert command._worker_options(command._parser().parse_args(["small:app", *words])) == given
+    assert command._worker_options(command._parser().parse_args(["small:app"])) == {}
+    # As the documentation has it.
+    whole = ["shop:app", "news:app", "--processes", "4", "--threads", "8", "--concurrency", "100"]
+    options = command._parser().parse_args(whole)
+    assert (options.applications, options.processes) == (["shop:app", "news:app"], 4)
+    assert command._worker_options(options) == {"threads": 8, "concurrency": 100}
 
 
 @pytest.mark.parametrize("name", ["processes", "max-tasks"])

@@ -15,6 +15,7 @@ import pytest
 import omniq
 from omniq import AsyncHandle, AsyncOmniQ, CodecError, InvalidError, NotFoundError, OmniQ, TaskFailed
 from omniq.models import ResultStatus, TaskState
+from omniq.testing import in_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -58,22 +59,61 @@ async def test_the_wait_begins_before_the_tasks_end(app: AsyncOmniQ) -> None:
         assert await waiting == list(range(10))
 
 
-async def test_a_task_that_is_deleted_ends_the_waits_for_it(app: AsyncOmniQ) -> None:
-    square = app.task(failing)
-    handles = await square.enqueue_many([1, 2, 3])
-    alone = asyncio.ensure_future(handles[1].result(timeout=30))
-    together = asyncio.ensure_future(omniq.gather(handles, timeout=30))
-    left = asyncio.ensure_future(handles[0].result())
-    await asyncio.sleep(0.1)
-    left.cancel()
-    await app.backend.queue.delete(handles[1].id)
-    with pytest.raises(NotFoundError, match=str(handles[1].id)):
-        await alone
-    assert not together.done()
-    await app.drain()
-    with pytest.raises(NotFoundError, match=str(handles[1].id)):
-        await together
-    assert await handles[2].result(timeout=30) == 9
+@pytest.mark.parametrize("place", ["postgres", "memory"])
+async def test_a_task_that_is_deleted_ends_the_waits_for_it(url: str, place: Any) -> None:
+    async with AsyncOmniQ(url, tasks=place, results=place) as app:
+        square = app.task(failing)
+        handles = await square.enqueue_many([1, 2, 3])
+        gone = str(handles[1].id)
+
+        async def each() -> list[AsyncHandle[int]]:
+            return [handle async for handle in omniq.as_completed(handles, timeout=30)]
+
+        alone = asyncio.ensure_future(handles[1].result(timeout=30))
+        together = asyncio.ensure_future(omniq.gather(handles, timeout=30))
+        with_exceptions = asyncio.ensure_future(omniq.gather(handles, timeout=30, return_exceptions=True))
+        one_by_one = asyncio.ensure_future(each())
+        left = asyncio.ensure_future(handles[0].result())
+        # All have begun by then.
+        await asyncio.sleep(0.5)
+        left.cancel()
+        await app.backend.queue.delete(handles[1].id)
+        for wait in (alone, together):
+            with pytest.raises(NotFoundError, match=gone):
+                await wait
+        assert not with_exceptions.done()
+        await app.drain()
+        first, missing, last = await with_exceptions
+        assert (first, last) == (1, 9)
+        assert isinstance(missing, NotFoundError)
+        assert gone in str(missing)
+        # The handle of the deleted task comes first, and says so; it ends the iteration for no other.
+        ended = await one_by_one
+        assert ended[0] is handles[1]
+        assert set(ended) == set(handles)
+        with pytest.raises(NotFoundError, match=gone):
+            await ended[0].result()
+        assert [await handle.result(0) for handle in (handles[0], handles[2])] == [1, 9]
+
+
+def test_a_map_returns_the_exception_of_a_task_that_is_deleted() -> None:
+    with in_memory(OmniQ()) as app:
+        square = app.task(failing)
+
+        def delete() -> None:
+            while not (tasks := app.backend.queue.list(func="failing")):
+                time.sleep(0.01)
+            # The wait has begun by then.
+            time.sleep(0.3)
+            app.backend.queue.delete(tasks[0].id)
+            app.drain()
+
+        deleting = threading.Thread(target=delete)
+        deleting.start()
+        missing, value = app.map(square, [1, 2], timeout=30, return_exceptions=True)
+        deleting.join()
+        assert isinstance(missing, NotFoundError)
+        assert value == 4
 
 
 async def test_a_failed_task_raises_or_takes_its_place(app: AsyncOmniQ, url: str) -> None:

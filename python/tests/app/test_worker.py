@@ -271,7 +271,7 @@ async def test_bad_options_and_a_second_run_are_refused(app: AsyncOmniQ) -> None
     await worker.run_until_idle()
     with pytest.raises(OmniQError, match="has run already"):
         await worker.run()
-    with pytest.raises(OmniQError, match="no handler"):
+    with pytest.raises(OmniQError, match="the application has no tasks"):
         await AsyncOmniQ(app.settings).drain()
 
 

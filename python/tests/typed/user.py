@@ -7,19 +7,23 @@ from uuid import UUID
 
 from omniq import (
     AsyncPostgresBackend,
+    Cron,
     DuplicateError,
     NewTask,
     NotFoundError,
     OmniQError,
     PostgresBackend,
+    SavedSchedule,
+    Schedule,
     Settings,
     Task,
     TaskResult,
+    Tick,
     UnavailableError,
 )
 from omniq.models import QueueStats, TaskState
 from omniq.storage.base import AsyncResultStorage
-from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue
+from omniq.storage.postgres import AsyncPostgresQueue, PostgresQueue, PostgresScheduleStorage
 
 
 async def asynchronous(url: str) -> str:
@@ -61,3 +65,16 @@ async def queue_alone(queue: AsyncPostgresQueue, results: AsyncResultStorage) ->
     with_results = AsyncPostgresBackend(results=results, events="off")
     await with_results.connect()
     return await queue.count(queue="a", state=TaskState.DEAD)
+
+
+async def schedules(backend: AsyncPostgresBackend, blocking: PostgresScheduleStorage) -> datetime | None:
+    timing = Cron("30 2 * * *", "Europe/Berlin")
+    nightly = Schedule("nightly", timing, NewTask("f"), missed="all", grace=90, jitter=timedelta(seconds=5))
+    saved: SavedSchedule = await backend.schedules.save(nightly)
+    ids: list[UUID] = [blocking.trigger(one.name) for one in blocking.iterate(paused=False)]
+    ticks: list[Tick] = await backend.schedules.history("nightly", 10)
+    result: TaskResult | None = await backend.latest_result("nightly")
+    print(ids, ticks, result)
+    async for one in backend.schedules.iterate(app="shop"):
+        await backend.schedules.pause(one.name)
+    return saved.next_at

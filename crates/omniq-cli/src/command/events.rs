@@ -46,6 +46,9 @@ enum EventsCommand {
         /// Only events since then: a span before now such as 10m, or a time
         #[arg(long, value_name = "TIME", value_parser = span::moment)]
         since: Option<Timestamp>,
+        /// Only events before then, in the same forms
+        #[arg(long, value_name = "TIME", value_parser = span::moment)]
+        until: Option<Timestamp>,
         /// At most this many; if there are more, a note on stderr and `more` in JSON say so
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -106,9 +109,9 @@ pub async fn run(args: &EventsArgs, global: &Global, out: &Output) -> Result<()>
             ));
         };
         match &args.command {
-            EventsCommand::List { which, since, limit, all, after } => {
+            EventsCommand::List { which, since, until, limit, all, after } => {
                 let mut filter = which.filter();
-                (filter.since, filter.after) = (*since, *after);
+                (filter.since, filter.until, filter.after) = (*since, *until, *after);
                 let listing = Listing {
                     out,
                     json: |events| Ok(serde_json::to_string(&record::all::<_, EventRecord<'_>>(events))?),

@@ -6,6 +6,7 @@ pub mod events;
 mod listing;
 pub mod queues;
 pub mod results;
+pub mod schedules;
 mod show;
 pub mod tail;
 pub mod tasks;
@@ -26,6 +27,7 @@ pub async fn run(cli: &Cli, out: &Output) -> Result<()> {
         Command::Queues(args) => queues::run(args, global, out).await,
         Command::Workers(_) => workers::run(global, out).await,
         Command::Tasks(args) => tasks::run(args, global, out).await,
+        Command::Schedules(args) => schedules::run(args, global, out).await,
         Command::Results(args) => results::run(args, global, out).await,
         Command::Events(args) => events::run(args, global, out).await,
         Command::Db(args) => db::run(args, global, out).await,

@@ -66,6 +66,9 @@ struct ListArgs {
     /// Only results that finished since then: a span before now such as 10m, or a time
     #[arg(long, value_name = "TIME", value_parser = span::moment)]
     since: Option<Timestamp>,
+    /// Only results that finished before then, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = span::moment)]
+    until: Option<Timestamp>,
     /// At most this many; if there are more, a note on stderr and `more` in JSON say so
     #[arg(long, default_value_t = 100)]
     limit: u32,
@@ -99,6 +102,7 @@ pub async fn run(args: &ResultsArgs, global: &Global, out: &Output) -> Result<()
                     func: args.func.clone(),
                     error: args.error.clone(),
                     since: args.since,
+                    until: args.until,
                     after: None,
                     limit: Some(args.limit.saturating_add(1)),
                 };

@@ -122,6 +122,7 @@ fn show_task(task: &Task, out: &Output) -> Result<()> {
     field(out, "queue", &task.queue, None)?;
     field(out, "function", &task.func, None)?;
     field(out, "priority", task.priority.to_string(), None)?;
+    field(out, "seq", task.seq.to_string(), None)?;
     field(out, "attempt", format!("{} of {}", task.attempt, u64::from(task.max_retries) + 1), None)?;
     field(out, "enqueued", moment(task.created_at), None)?;
     field(out, "start at", moment(task.run_at), None)?;

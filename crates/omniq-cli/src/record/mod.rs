@@ -1,16 +1,19 @@
 //! Tasks, results and events as JSON documents. Their fields are part of the command's interface.
 
 mod payload;
+mod schedule;
 
 use omniq::{Backoff, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId, TaskResult};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use payload::{PayloadRecord, compact, preview};
+pub use schedule::{ScheduleRecord, TickRecord};
 
 #[derive(Debug, Serialize)]
 pub struct TaskRecord<'a> {
     id: TaskId,
+    seq: i64,
     queue: &'a str,
     func: &'a str,
     state: &'static str,
@@ -32,6 +35,7 @@ impl<'a> From<&'a Task> for TaskRecord<'a> {
     fn from(task: &'a Task) -> Self {
         Self {
             id: task.id,
+            seq: task.seq,
             queue: &task.queue,
             func: &task.func,
             state: task.state.name(),

@@ -224,6 +224,7 @@ async fn c23_results_show_wait_and_list() {
     let failed = bench.entries(&["results", "list", "--status", "failed", "--since", "1h"]);
     assert_eq!(failed.as_array().map(Vec::len), Some(1));
     assert_eq!(failed[0]["task_id"], Value::from(broken));
+    assert_eq!(bench.entries(&["results", "list", "--until", "1h"]).as_array().map(Vec::len), Some(0));
     let first = bench.entries(&["results", "list", "--limit", "1"]);
     let rest = bench.entries(&["results", "list", "--after", first[0]["task_id"].as_str().expect("an id")]);
     assert_eq!(rest.as_array().map(Vec::len), Some(1));
@@ -246,6 +247,7 @@ async fn c25_events_list() {
     };
     assert_eq!(kinds(&["--task", &id]), ["enqueued", "started", "completed"]);
     assert_eq!(kinds(&["--kind", "failed", "--since", "1h"]), ["failed"]);
+    assert_eq!(kinds(&["--kind", "failed", "--until", "1h"]), Vec::<String>::new());
     assert_eq!(kinds(&["--worker", "worker-1"]).len(), 4);
     assert_eq!(kinds(&["--limit", "1", "--task", &id]), ["completed"]);
     assert_eq!(kinds(&["--limit", "1", "--task", &id, "--after", "0"]), ["enqueued"]);

@@ -7,6 +7,7 @@ mod found;
 mod locks;
 mod looks;
 mod manage;
+mod schedules;
 mod support;
 mod usage;
 mod versions;

@@ -36,6 +36,11 @@ async fn c18_tasks_are_chosen_by_error_and_time() {
     assert_eq!(errors(&["--error", "Timeout"]), ["Timeout"]);
     assert_eq!(errors(&["--error", "net.*", "--since", "1h"]), ["net.Down", "net.Reset"]);
     assert_eq!(errors(&["--since", "2100-01-01"]), Vec::<Value>::new());
+    assert_eq!(errors(&["--error", "net.*", "--until", "2100-01-01"]), ["net.Down", "net.Reset"]);
+    assert_eq!(errors(&["--until", "1h"]), Vec::<Value>::new());
+    assert_eq!(bench.json(&["tasks", "delete", "--until", "1h", "--dry-run"]), json!({ "matched": 0 }));
+    let listed = bench.entries(&["tasks", "list"]);
+    assert!(listed[0]["seq"].as_i64() < listed[1]["seq"].as_i64(), "{listed}");
     let failed = bench.entries(&["results", "list", "--error", "net.*"]);
     assert_eq!(failed.as_array().map(Vec::len), Some(2));
 

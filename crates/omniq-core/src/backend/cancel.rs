@@ -11,16 +11,10 @@ use crate::{Error, Result};
 
 impl Backend {
     pub(super) async fn cancel_by_filter(&self, filter: &TaskFilter) -> Result<CancelCounts> {
-        if self.results.is_none() && self.events.is_none() {
-            return self.queue.cancel_all(filter).await;
-        }
         cancel::by_filter(self, filter).await
     }
 
     pub(super) async fn cancel_by_id(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        if self.results.is_none() && self.events.is_none() {
-            return self.queue.cancel_many(ids).await;
-        }
         cancel::by_id(self, ids).await
     }
 
@@ -34,6 +28,10 @@ impl Backend {
 }
 
 impl Canceller for Backend {
+    async fn last_seq(&self) -> Result<Option<i64>> {
+        self.queue.last_seq().await
+    }
+
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         self.queue.list(filter).await
     }

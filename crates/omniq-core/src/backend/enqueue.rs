@@ -1,12 +1,25 @@
 //! Enqueues, with the `enqueued` events.
 
+use std::collections::HashSet;
+
 use super::{Backend, record};
 use crate::model::*;
 use crate::{Result, verbs};
 
 impl Backend {
+    /// Gives tasks the callbacks of this backend.
+    pub(super) fn add_callbacks(&self, tasks: &mut [NewTask]) {
+        if self.callbacks.is_empty() {
+            return;
+        }
+        let own: HashSet<&str> = self.callbacks.iter().map(|callback| &*callback.func).collect();
+        for task in tasks.iter_mut().filter(|task| !own.contains(&*task.func)) {
+            task.callbacks.extend(self.callbacks.iter().cloned());
+        }
+    }
+
     /// Whether the queue logs the `enqueued` events itself.
-    fn enqueues_are_logged(&self) -> bool {
+    pub(super) fn enqueues_are_logged(&self) -> bool {
         self.events().is_some_and(|events| self.queue.logs_enqueues(&events.location()))
     }
 
@@ -53,9 +66,10 @@ impl Backend {
     #[doc(hidden)]
     pub async fn enqueue_by<F: Future<Output = Result<Vec<TaskId>>>>(
         &self,
-        tasks: Vec<NewTask>,
+        mut tasks: Vec<NewTask>,
         write: impl FnOnce(Vec<NewTask>) -> F,
     ) -> Result<Vec<TaskId>> {
+        self.add_callbacks(&mut tasks);
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {
             return layers.enqueue_by(tasks, write).await;

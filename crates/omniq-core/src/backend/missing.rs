@@ -55,7 +55,7 @@ impl Backend {
             Some(task) if task.state == TaskState::Ready => self.why_it_waits(task).await?,
             Some(task) if task.state == TaskState::Running => {
                 let since = task.claimed_at.map(|at| format!(" since {at}")).unwrap_or_default();
-                format!("a worker runs it{since}, for the {}. time: {STILL}", task.attempt)
+                format!("a worker runs it{since}, as attempt {}: {STILL}", task.attempt)
             }
             Some(task) if task.state == TaskState::Scheduled => match &task.error {
                 Some(error) => format!("it has failed ({}), and is retried at {}", error.kind, task.run_at),

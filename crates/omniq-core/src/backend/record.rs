@@ -5,6 +5,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use crate::model::*;
+use crate::verbs;
 
 /// The end of a run, or of a waiting task.
 #[derive(Debug)]
@@ -25,6 +26,20 @@ impl<'a> Report<'a> {
     pub(crate) fn new(task: &'a Task, outcome: Outcome) -> Self {
         Self { task, outcome, value: None, reason: None, worker: None, kind: None }
     }
+
+    /// Of a task that has completed.
+    pub(super) fn completed(task: &'a Task, value: Option<Payload>) -> Self {
+        Self { value, ..Self::new(task, Outcome::Complete) }
+    }
+
+    /// Of tasks that have failed, and the states in which it leaves them.
+    pub(super) fn failed(failed: &'a [(Task, TaskError)]) -> (Vec<Self>, Vec<TaskState>) {
+        let one = |(task, error): &'a (Task, TaskError)| {
+            let (outcome, state) = verbs::failed(task, error.clone());
+            (Self::new(task, outcome), state)
+        };
+        failed.iter().map(one).unzip()
+    }
 }
 
 /// What a settlement carries beside the outcome.
@@ -40,6 +55,7 @@ pub(super) struct Recorded {
 pub(super) fn settlement(report: Report<'_>, recorded: Recorded) -> Settlement {
     let events = if recorded.events { vec![event(&report)] } else { Vec::new() };
     let error = reason(&report).cloned();
+    let enqueues = called_tasks(report.task, &report.outcome, error.as_ref(), report.worker);
     let Report { task, outcome, value, worker, .. } = report;
     let result = status(&outcome).filter(|_| recorded.results).map(|status| {
         let mut result = TaskResult::of(task, status);
@@ -48,7 +64,7 @@ pub(super) fn settlement(report: Report<'_>, recorded: Recorded) -> Settlement {
         result.args = recorded.keep_args.then(|| task.payload.clone());
         result
     });
-    Settlement { task_id: task.id, claim: task.claim, outcome, result, events }
+    Settlement { task_id: task.id, claim: task.claim, outcome, result, events, enqueues }
 }
 
 fn status(outcome: &Outcome) -> Option<ResultStatus> {

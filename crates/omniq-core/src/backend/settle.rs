@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Backend;
 use super::events::EventSink;
+use super::record;
 use crate::Result;
 use crate::model::*;
 
@@ -46,6 +47,9 @@ impl Backend {
             self.log_events(done.flat_map(|(settlement, _)| settlement.events.iter().cloned()).collect())
                 .await;
         }
+        if self.events.is_some() && !self.enqueues_are_logged() {
+            self.log_events(enqueued(batch, &settled)).await;
+        }
         Ok(settled)
     }
 
@@ -61,6 +65,13 @@ impl Backend {
         }
         !(error.is_transient() || error.is_claim_lost() || error.is_closed())
     }
+}
+
+/// The `enqueued` events of what these settlements have added.
+fn enqueued(batch: &[Settlement], settled: &[Settled]) -> Vec<TaskEvent> {
+    let done = batch.iter().zip(settled).filter(|(_, settled)| **settled == Settled::Done);
+    let added = done.flat_map(|(settlement, _)| &settlement.enqueues);
+    added.map(|task| TaskEvent { task_id: task.id, ..record::enqueued(task) }).collect()
 }
 
 /// Whether a full disk or a lock kept a settlement from being written, which may be that of the events alone.
@@ -81,6 +92,7 @@ pub(super) fn part(batch: &[Settlement], results: bool, events: bool) -> Cow<'_,
         outcome: one.outcome.clone(),
         result: if results { one.result.clone() } else { None },
         events: if events { one.events.clone() } else { Vec::new() },
+        enqueues: one.enqueues.clone(),
     };
     batch.iter().map(kept).collect()
 }

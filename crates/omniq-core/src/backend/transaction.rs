@@ -2,7 +2,7 @@
 
 use super::{Backend, Report, settle};
 use crate::model::*;
-use crate::{Error, Result, verbs};
+use crate::{Error, Result};
 
 impl Backend {
     /// The statement that adds tasks in a transaction of the user, and their ids; see
@@ -10,9 +10,10 @@ impl Backend {
     /// chose, if results are stored elsewhere than the queue and have one of an earlier task with it.
     pub async fn enqueue_statement(
         &self,
-        tasks: Vec<NewTask>,
+        mut tasks: Vec<NewTask>,
         stale: Option<DatabaseId>,
     ) -> Result<(TransactionStatement, Vec<TaskId>)> {
+        self.add_callbacks(&mut tasks);
         self.check_chosen(&tasks).await?;
         self.queue.enqueue_statement(tasks, stale).await
     }
@@ -54,29 +55,27 @@ impl Backend {
         self.queue.settle_statement(&kept, mode).await
     }
 
-    /// The statement that completes a dequeued task in a transaction of the user, with its result and event. Errors as
-    /// for [`settle_statement`](Self::settle_statement); `is_claim_lost` if no worker holds the task.
+    /// The statement that completes dequeued tasks in a transaction of the user, each with its value, with their results
+    /// and events. Errors as for [`settle_statement`](Self::settle_statement); `is_claim_lost` if no worker holds a task.
     pub async fn complete_statement(
         &self,
-        task: &Task,
-        value: Option<Payload>,
+        done: Vec<(Task, Option<Payload>)>,
     ) -> Result<TransactionStatement> {
-        self.report_statement(Report { value, ..Report::new(task, Outcome::Complete) }).await
+        let reports = done.iter().map(|(task, value)| Report::completed(task, value.clone()));
+        self.report_statement(reports.collect()).await
     }
 
-    /// The statement that reports the failure of a dequeued task in a transaction of the user, and the state in which it
-    /// leaves the task (`Scheduled` or `Dead`). Errors as for [`complete_statement`](Self::complete_statement).
+    /// The statement that reports the failure of dequeued tasks in a transaction of the user, and the states in which it
+    /// leaves them (`Scheduled` or `Dead`). Errors as for [`complete_statement`](Self::complete_statement).
     pub async fn fail_statement(
         &self,
-        task: &Task,
-        error: TaskError,
-    ) -> Result<(TransactionStatement, TaskState)> {
-        let (outcome, state) = verbs::failed(task, error);
-        Ok((self.report_statement(Report::new(task, outcome)).await?, state))
+        failed: Vec<(Task, TaskError)>,
+    ) -> Result<(TransactionStatement, Vec<TaskState>)> {
+        let (reports, states) = Report::failed(&failed);
+        Ok((self.report_statement(reports).await?, states))
     }
 
-    pub(crate) async fn report_statement(&self, report: Report<'_>) -> Result<TransactionStatement> {
-        report.task.held()?;
-        self.settle_statement(&[self.record(report)], SettleMode::All).await
+    pub(crate) async fn report_statement(&self, reports: Vec<Report<'_>>) -> Result<TransactionStatement> {
+        self.settle_statement(&self.records(reports)?, SettleMode::All).await
     }
 }

@@ -20,8 +20,24 @@ pub struct WaitMany {
     /// How many tasks were added.
     count: usize,
     search: Search,
-    /// Tasks that ended without a result.
+    /// Tasks that ended without a result, of which [`next`](Self::next) tells last.
     without: Vec<TaskId>,
+}
+
+/// What has ended, as [`WaitMany::next_ended`] gives it. Nothing: all tasks have ended.
+#[derive(Debug, Default)]
+pub struct EndedTasks {
+    /// Results, those that ended first at the front.
+    pub results: Vec<TaskResult>,
+    /// Tasks that have left no result, each with the error (`is_not_found`) that says so.
+    pub without: Vec<(TaskId, Error)>,
+}
+
+impl EndedTasks {
+    /// Whether all tasks have ended.
+    pub fn is_empty(&self) -> bool {
+        self.results.is_empty() && self.without.is_empty()
+    }
 }
 
 impl WaitMany {
@@ -45,19 +61,15 @@ impl WaitMany {
     /// The next results, those that ended first at the front; none if all tasks have ended. Errors as of
     /// [`Backend::wait_many`].
     pub async fn next(&mut self, backend: &Backend) -> Result<Vec<TaskResult>> {
-        let source = InBackend(backend.clone());
-        while !self.search.left().is_empty() {
-            if !self.search.is_due() {
-                if self.search.is_over {
-                    return self.over(backend).await;
-                }
-                self.search.rest().await;
-                continue;
-            }
-            let Step { found, without } = self.search.step(&source).await?;
+        loop {
+            let Step { found, without } = self.step(backend).await?;
+            let all_have_ended = found.is_empty() && without.is_empty();
             self.without.extend(without);
             if !found.is_empty() {
                 return Ok(found);
+            }
+            if all_have_ended {
+                break;
             }
         }
         // Those that have a result come first.
@@ -69,6 +81,34 @@ impl WaitMany {
                 Err(verbs::without_result(id).context(what))
             }
         }
+    }
+
+    /// What has ended next, also without a result: the error of one task ends the wait for no other. Other errors as of
+    /// [`Backend::wait_many`].
+    pub async fn next_ended(&mut self, backend: &Backend) -> Result<EndedTasks> {
+        let Step { found, without } = self.step(backend).await?;
+        let without = without.into_iter().map(|id| (id, verbs::without_result(id)));
+        Ok(EndedTasks { results: found, without: without.collect() })
+    }
+
+    /// What the search finds next; nothing if all tasks have ended.
+    async fn step(&mut self, backend: &Backend) -> Result<Step> {
+        let source = InBackend(backend.clone());
+        while !self.search.left().is_empty() {
+            if !self.search.is_due() {
+                if self.search.is_over {
+                    let found = self.over(backend).await?;
+                    return Ok(Step { found, without: Vec::new() });
+                }
+                self.search.rest().await;
+                continue;
+            }
+            let step = self.search.step(&source).await?;
+            if !(step.found.is_empty() && step.without.is_empty()) {
+                return Ok(step);
+            }
+        }
+        Ok(Step::default())
     }
 
     /// The end of the wait: an error that says why the first of the results is missing, or that result.

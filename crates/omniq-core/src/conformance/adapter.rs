@@ -1,6 +1,9 @@
-//! The worker's side of a queue that the suite reaches through its blocking twin. It has no blocking form.
+//! The worker's side of a storage that the suite reaches through its blocking twin. It has no blocking form.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::*;
 
@@ -47,5 +50,28 @@ impl QueueMaintenance for BlockingQueueAdapter {
 
     async fn maintain(&self) -> Result<()> {
         self.0.as_async().maintain().await
+    }
+}
+
+#[async_trait]
+impl WorkerSchedules for BlockingSchedulesAdapter {
+    async fn next_tick(&self, future: bool) -> Result<Option<Duration>> {
+        self.0.as_async().next_tick(future).await
+    }
+
+    async fn due(&self, after: Option<(Timestamp, String)>, limit: u32) -> Result<DueSchedules> {
+        self.0.as_async().due(after, limit).await
+    }
+
+    async fn tick(&self, batch: &[PlannedTicks]) -> Result<Vec<Tick>> {
+        self.0.as_async().tick(batch).await
+    }
+
+    async fn declare(&self, worker: WorkerId, app: &str, schedules: Vec<Schedule>) -> Result<()> {
+        self.0.as_async().declare(worker, app, schedules).await
+    }
+
+    async fn remove_undeclared(&self) -> Result<u64> {
+        self.0.as_async().remove_undeclared().await
     }
 }

@@ -40,6 +40,16 @@ pub trait EventFixture: Send + Sync {
     async fn events(&self) -> Arc<dyn EventStorage>;
 }
 
+/// A store of schedules beside its queue, fresh for each test. Every call opens another object on the same schedules.
+#[async_trait]
+pub trait ScheduleFixture: Send + Sync {
+    /// An object with defaults.
+    async fn schedules(&self) -> Arc<dyn ScheduleStorage>;
+
+    /// The queue that their tasks go to.
+    async fn queue(&self) -> Arc<dyn TaskQueue>;
+}
+
 /// The same stores through their blocking twins.
 #[derive(Debug)]
 pub struct Blocking<F>(pub F);
@@ -71,5 +81,16 @@ impl<F: ResultFixture> ResultFixture for Blocking<F> {
 impl<F: EventFixture> EventFixture for Blocking<F> {
     async fn events(&self) -> Arc<dyn EventStorage> {
         Arc::new(BlockingEventsAdapter(BlockingEvents::new(self.0.events().await)))
+    }
+}
+
+#[async_trait]
+impl<F: ScheduleFixture> ScheduleFixture for Blocking<F> {
+    async fn schedules(&self) -> Arc<dyn ScheduleStorage> {
+        Arc::new(BlockingSchedulesAdapter(BlockingSchedules::new(self.0.schedules().await)))
+    }
+
+    async fn queue(&self) -> Arc<dyn TaskQueue> {
+        self.0.queue().await
     }
 }

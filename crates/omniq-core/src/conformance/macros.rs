@@ -15,6 +15,7 @@ macro_rules! queue_conformance {
             by_filter::c18_retry_all_revives_what_the_filter_selects,
             by_filter::c18_cancel_all_cancels_what_the_filter_selects,
             by_filter::c18_delete_all_removes_what_the_filter_selects,
+            by_filter::c18_a_number_leaves_out_what_is_enqueued_later,
             claims::c16_every_task_is_claimed_once,
             claims::c16_one_object_serves_many_callers,
             claims::c16_a_held_task_is_passed_over,
@@ -40,6 +41,11 @@ macro_rules! queue_conformance {
             expiry::c22_a_dead_letter_does_not_expire,
             expiry::c22_each_new_start_has_the_whole_ttl,
             expiry::c22_a_released_task_still_expires,
+            enqueues::c18_a_settlement_enqueues_if_it_is_carried_out,
+            enqueues::c20_a_batch_that_is_refused_enqueues_nothing,
+            enqueues::c18_settlements_at_the_same_time_enqueue_once,
+            enqueues::c18_a_task_keeps_its_callbacks,
+            enqueues::c14_bad_callbacks_are_refused,
             fencing::c17_a_task_that_is_not_held_cannot_be_settled,
             fencing::c17_only_the_present_claim_settles,
             fencing::c18_settle_each_answers_for_each,
@@ -74,7 +80,11 @@ macro_rules! queue_conformance {
             manage::c18_cancel_withdraws_a_waiting_task,
             manage::c18_cancel_asks_a_running_task_to_stop,
             manage::c18_a_worker_is_told_of_the_cancel_of_a_task_that_it_has_handed_back,
+            manage::c18_a_cancel_does_not_outlive_its_task,
             manage::c18_a_cancel_outlives_its_worker,
+            manage::c18_a_cancel_beside_a_rescue_counts,
+            manage::c18_a_worker_that_leaves_hands_back_no_cancelled_task,
+            manage::c18_a_cancel_of_a_task_that_was_handed_back_outlives_its_worker,
             manage::c18_a_lease_hands_on_the_wish_to_stop,
             manage::c18_a_finish_after_a_cancel_counts,
             manage::c18_cancel_leaves_dead_letters,
@@ -187,6 +197,47 @@ macro_rules! event_conformance {
             look::c25_query_by_time,
             look::c25_query_first_and_latest,
             look::c25_query_in_pages,
+        }
+    };
+}
+
+/// The same for a [`ScheduleStorage`](crate::ScheduleStorage) and its [`ScheduleFixture`](crate::conformance::ScheduleFixture).
+#[macro_export]
+macro_rules! schedule_conformance {
+    ($fixture:expr) => {
+        $crate::conformance_tests! {
+            schedules, $fixture,
+            code::c22_what_leaves_the_code_is_removed,
+            code::c22_a_declared_schedule_stays_paused,
+            code::c22_a_name_that_is_taken_is_a_conflict,
+            code::c22_what_a_live_worker_declares_is_there,
+            keep::c22_a_saved_schedule_comes_back,
+            keep::c22_bad_schedules_are_refused_and_nothing_written,
+            keep::c22_saving_again_moves_the_ticks_only_with_the_times,
+            keep::c22_another_end_moves_no_tick,
+            keep::c22_list_follows_the_filter,
+            keep::c22_delete_removes_a_schedule_and_its_history,
+            keep::c22_schedules_are_where_their_queue_is,
+            keep::c13_after_close_every_verb_fails,
+            missed::c22_missed_ticks_are_skipped,
+            missed::c22_missed_ticks_are_made_up_for_once,
+            missed::c22_missed_ticks_are_all_made_up_for,
+            missed::c22_no_more_is_made_up_for_than_was_missed,
+            missed::c22_missed_ticks_of_an_ended_schedule_follow_the_rule,
+            ticks::c22_a_due_tick_enqueues_its_task,
+            ticks::c22_a_point_in_time_fires_once,
+            ticks::c22_many_workers_carry_out_each_tick_once,
+            ticks::c22_what_has_changed_meanwhile_is_not_ticked,
+            ticks::c22_without_overlap_ticks_are_skipped_while_a_task_runs,
+            ticks::c22_without_overlap_one_of_several_ticks_runs,
+            ticks::c22_a_schedule_ends,
+            ticks::c22_pause_stops_ticks_and_resume_goes_on,
+            ticks::c22_trigger_enqueues_by_hand,
+            ticks::c22_history_keeps_the_last_hundred_ticks,
+            ticks::c22_jitter_delays_tasks_and_not_ticks,
+            ticks::c22_without_overlap_a_long_run_is_not_forgotten,
+            ticks::c22_what_is_due_comes_in_pages,
+            walk::c22_verbs_at_the_same_time_lose_and_double_no_tick,
         }
     };
 }

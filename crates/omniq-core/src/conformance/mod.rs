@@ -35,9 +35,10 @@ mod macros;
 pub mod queue;
 pub mod results;
 mod samples;
+pub mod schedules;
 mod support;
 mod values;
 
-pub use fixture::{Blocking, EventFixture, QueueFixture, ResultFixture};
+pub use fixture::{Blocking, EventFixture, QueueFixture, ResultFixture, ScheduleFixture};
 pub use samples::Sample;
 pub use support::run;

@@ -25,6 +25,7 @@ macro_rules! samples {
 
 samples! {
     u32: 1;
+    bool: false;
     &'static str: "default";
     String: "default".to_owned();
     Duration: HOUR;
@@ -49,6 +50,9 @@ samples! {
     ResultFilter: ResultFilter::default();
     TaskEvent: TaskEvent::new(EventKind::Started);
     EventFilter: EventFilter::default();
+    Schedule: Schedule::new("hourly", Timing::Every(HOUR), task(1)).expect("a good schedule");
+    ScheduleFilter: ScheduleFilter::default();
+    PlannedTicks: planned();
 }
 
 impl<T: Sample> Sample for Vec<T> {
@@ -67,6 +71,15 @@ impl<A: Sample, B: Sample> Sample for (A, B) {
     fn sample() -> Self {
         (A::sample(), B::sample())
     }
+}
+
+/// What a worker would do with a schedule that has been due for an hour.
+fn planned() -> PlannedTicks {
+    let now = Timestamp::now();
+    let then = now.checked_sub(HOUR).expect("an hour ago");
+    let mut saved = SavedSchedule::new(Schedule::sample(), None, then).expect("a good schedule");
+    saved.next_at = Some(then);
+    saved.plan(now).expect("a good schedule").expect("it is due")
 }
 
 /// A task that a worker holds.

@@ -124,7 +124,7 @@ pub(super) fn assert_all_closed(answers: Vec<(&'static str, Option<Error>)>, but
 
 /// A settlement by the claim that the task carries.
 pub(super) fn settlement(task: &Task, outcome: Outcome) -> Settlement {
-    Settlement { task_id: task.id, claim: task.claim, outcome, result: None, events: Vec::new() }
+    Settlement::new(task.id, task.claim, outcome)
 }
 
 /// Two times that are near each other: clocks of two processes may differ, and slow machines take their time.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::boxed::BoxError;
 use super::context::Context;
-use super::error::{BoxError, failure_of};
+use super::error::failure_of;
 use super::failure::Failure;
 use super::states::StateType;
 use crate::model::{Codec, Payload};
@@ -55,7 +56,10 @@ pub(super) fn arguments<A: DeserializeOwned>(context: &Context) -> Result<A, Fai
 }
 
 /// The answer of a run that has returned this, in the codec of its arguments.
-pub(super) fn value<O: Serialize, E: Into<BoxError>>(codec: &Codec, answer: Result<O, E>) -> Answer {
+pub(super) fn value<O: Serialize, E: Into<BoxError> + 'static>(
+    codec: &Codec,
+    answer: Result<O, E>,
+) -> Answer {
     let value = answer.map_err(failure_of)?;
     let payload = match codec {
         Codec::MessagePack => Payload::msgpack(&value),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,16 @@ impl Context {
         self.0.task.may_retry()
     }
 
+    /// The schedule whose tick has enqueued the task, or by which it was triggered.
+    pub fn schedule(&self) -> Option<&str> {
+        self.task().metadata.get(TICK_KEYS[0])?.as_str()
+    }
+
+    /// The time of that tick: for when the task is, however late it runs.
+    pub fn tick(&self) -> Option<Timestamp> {
+        self.task().metadata.get(TICK_KEYS[1])?.as_str()?.parse().ok()
+    }
+
     /// The name of the worker.
     pub fn worker(&self) -> &str {
         &self.0.origin.worker
@@ -107,7 +118,7 @@ impl Context {
             Report { value, worker: Some(self.worker()), ..Report::new(self.task(), Outcome::Complete) };
         // The user's transaction writes the end, so earlier events of the run must be written before it.
         self.0.origin.outbox.flush(self.id()).await;
-        let completion = backend.report_statement(report).await?;
+        let completion = backend.report_statement(vec![report]).await?;
         self.0.completions.fetch_add(1, Ordering::AcqRel);
         Ok(completion)
     }

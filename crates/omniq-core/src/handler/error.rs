@@ -1,21 +1,17 @@
 //! The errors of handlers, of any type, and the rules that decide by them whether a run is retried.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::boxed::{self, BoxError, Carried};
 use super::context::Context;
 use super::failure::{Answer, Failure};
 use crate::model::TaskError;
 
-/// Any error: what a handler's error type must convert into. It does so if it implements `std::error::Error`, and so do
-/// `String`, `&str`, `anyhow::Error`, `eyre::Report`, `Box<dyn Error + Send + Sync>`, [`TaskError`] and [`Failure`].
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
 /// The failure of a run that has returned this.
-pub(super) fn failure_of<E: Into<BoxError>>(error: E) -> Failure {
-    match error.into().downcast::<Carried>() {
+pub(super) fn failure_of<E: Into<BoxError> + 'static>(error: E) -> Failure {
+    match boxed::boxed(error).downcast::<Carried>() {
         Ok(carried) => carried.0,
         Err(error) => {
             let kind = std::any::type_name::<E>();
@@ -26,35 +22,42 @@ pub(super) fn failure_of<E: Into<BoxError>>(error: E) -> Failure {
     }
 }
 
-/// A failure on its way through a boxed error.
-struct Carried(Failure);
-
-impl Error for Carried {}
-
-impl fmt::Debug for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+impl Failure {
+    /// The failure by an error of any type ([`BoxError`]), as if the handler had returned it. For those that `?` does not
+    /// convert, such as `anyhow::Error`, `Box<dyn Error + Send + Sync>` and `String`.
+    ///
+    /// ```
+    /// # use omniq_core as omniq;
+    /// use omniq::{BoxError, Failure};
+    /// fn parse(text: &str) -> Result<u16, BoxError> {
+    ///     Ok(text.parse()?)
+    /// }
+    /// fn port(text: &str) -> Result<u16, Failure> {
+    ///     parse(text).map_err(Failure::new)
+    /// }
+    /// assert!(port("x").is_err());
+    /// ```
+    pub fn new<E: Into<BoxError> + 'static>(error: E) -> Self {
+        failure_of(error)
     }
-}
 
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.task_error() {
-            Some(error) => write!(f, "{}: {}", error.kind, error.message),
-            None => f.write_str("the run asks for another"),
-        }
-    }
-}
-
-impl From<Failure> for BoxError {
-    fn from(failure: Failure) -> Self {
-        Box::new(Carried(failure))
-    }
-}
-
-impl From<TaskError> for BoxError {
-    fn from(error: TaskError) -> Self {
-        Failure::from(error).into()
+    /// The failure as an error, for handlers whose errors are `Box<dyn Error + Send + Sync>`, or with the features of these
+    /// names `anyhow::Error` or `eyre::Report`. It says what becomes of the task there as well.
+    ///
+    /// ```
+    /// # use omniq_core as omniq;
+    /// use omniq::{BoxError, Failure};
+    /// use std::time::Duration;
+    /// fn call(status: u16) -> Result<u16, BoxError> {
+    ///     match status {
+    ///         429 => Err(Failure::snooze(Duration::from_secs(60)).into_error())?,
+    ///         status => Ok(status),
+    ///     }
+    /// }
+    /// assert!(call(429).is_err());
+    /// ```
+    pub fn into_error(self) -> impl Error + Send + Sync + 'static {
+        Carried(self)
     }
 }
 
@@ -76,12 +79,13 @@ impl<'a> RunError<'a> {
         &self.stored.message
     }
 
-    /// The error itself, or the first of its causes, that has this type. Of an `anyhow::Error` or `eyre::Report` only the
-    /// causes are found, not the error that it was made of; of a [`Failure::error`] nothing.
-    pub fn find<T: Error + 'static>(&self) -> Option<&'a T> {
+    /// The error itself, or the first of its causes, that has this type; of a [`Failure::error`] nothing. With the features
+    /// `anyhow` and `eyre` it finds the error that an `anyhow::Error` or `eyre::Report` was made of; without them only the
+    /// causes of that error.
+    pub fn find<T: Error + Send + Sync + 'static>(&self) -> Option<&'a T> {
         let mut next: Option<&'a (dyn Error + 'static)> = self.source.map(|source| source as _);
         while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
+            if let Some(found) = boxed::downcast(error) {
                 return Some(found);
             }
             next = error.source();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::boxed::BoxError;
 use super::common::{Handler, Shape, arguments, value};
 use super::context::Context;
-use super::error::BoxError;
 use super::extract::FromContext;
 use super::failure::Failure;
 use super::states::StateType;
@@ -48,6 +48,7 @@ use super::states::StateType;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run tasks",
     note = "give an `async fn` or a `fn` that returns a `Result`: its first parameter takes the task's arguments, the others are extractors such as `Context` or `State<T>`",
+    note = "the arguments are owned values that implement `Deserialize`, the value implements `Serialize`, and the future of an `async fn` is `Send`: no `Rc` and no guard of a `std` lock lives across an `.await`",
     note = "a closure with parameters of inferred types goes to `register`"
 )]
 pub trait Function<M>: Send + Sync + 'static {
@@ -75,7 +76,7 @@ macro_rules! functions {
             Fut: Future<Output = Result<O, E>> + Send + 'static,
             A: DeserializeOwned,
             O: Serialize,
-            E: Into<BoxError>,
+            E: Into<BoxError> + 'static,
             $($extractor: FromContext,)*
         {
             type Args = A;
@@ -102,7 +103,7 @@ macro_rules! functions {
             F: Fn(A, $($extractor),*) -> Result<O, E> + Send + Sync + 'static,
             A: DeserializeOwned,
             O: Serialize,
-            E: Into<BoxError>,
+            E: Into<BoxError> + 'static,
             $($extractor: FromContext,)*
         {
             type Args = A;
@@ -130,7 +131,7 @@ where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, E>> + Send + 'static,
     O: Serialize,
-    E: Into<BoxError>,
+    E: Into<BoxError> + 'static,
 {
     type Args = ();
     type Output = O;
@@ -144,7 +145,7 @@ impl<F, O, E> Function<Blocking> for F
 where
     F: Fn() -> Result<O, E> + Send + Sync + 'static,
     O: Serialize,
-    E: Into<BoxError>,
+    E: Into<BoxError> + 'static,
 {
     type Args = ();
     type Output = O;

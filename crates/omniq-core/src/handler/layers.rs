@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::boxed::BoxError;
 use super::common::{AsyncFn, BlockingFn, Handler, Shape};
 use super::context::Context;
-use super::error::{BoxError, failure_of};
+use super::error::failure_of;
 use super::failure::Failure;
 use super::panics::catch;
 use super::registry::Registry;
@@ -66,7 +67,7 @@ impl Handler {
     where
         L: Layer<RunService>,
         L::Service: Service<Context, Response = Option<Payload>> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Context>>::Error: Into<BoxError>,
+        <L::Service as Service<Context>>::Error: Into<BoxError> + 'static,
         <L::Service as Service<Context>>::Future: Send + 'static,
     {
         // What a stop does to a run stays as it was: it drops an async one, and waits for the others.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::boxed::BoxError;
 use super::common::{AsyncFn, Handler, Shape};
 use super::context::Context;
-use super::error::{BoxError, RunError, Verdict, failure_of, ruled};
+use super::error::{RunError, Verdict, failure_of, ruled};
 use super::failure::Failure;
 use super::function::{Async, Blocking, Function};
 use crate::model::Payload;
@@ -23,7 +24,7 @@ impl Handler {
     where
         A: DeserializeOwned,
         O: Serialize,
-        E: Into<BoxError>,
+        E: Into<BoxError> + 'static,
         F: Fn(A, Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, E>> + Send + 'static,
     {
@@ -38,7 +39,7 @@ impl Handler {
     where
         A: DeserializeOwned,
         O: Serialize,
-        E: Into<BoxError>,
+        E: Into<BoxError> + 'static,
         F: Fn(A, Context) -> Result<O, E> + Send + Sync + 'static,
     {
         Function::<(Blocking, A, Context)>::into_handler(function)
@@ -59,7 +60,7 @@ impl Handler {
     /// An async function of the undecoded payload, for codecs that the core cannot decode.
     pub fn raw<E, F, Fut>(function: F) -> Self
     where
-        E: Into<BoxError>,
+        E: Into<BoxError> + 'static,
         F: Fn(Payload, Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Payload, E>> + Send + 'static,
     {
@@ -73,7 +74,7 @@ impl Handler {
     /// A blocking function of the undecoded payload.
     pub fn raw_blocking<E, F>(function: F) -> Self
     where
-        E: Into<BoxError>,
+        E: Into<BoxError> + 'static,
         F: Fn(Payload, Context) -> Result<Payload, E> + Send + Sync + 'static,
     {
         Shape::Blocking(Arc::new(move |context: Context| {

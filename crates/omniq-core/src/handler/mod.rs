@@ -1,5 +1,6 @@
 //! Handlers: the user's functions by name, of any types, in one common form.
 
+mod boxed;
 mod common;
 mod context;
 mod error;
@@ -14,11 +15,12 @@ mod registry;
 mod signal;
 mod states;
 
+pub use boxed::BoxError;
 pub use common::Handler;
 pub(crate) use common::{Answer, Shape};
 pub use context::Context;
 pub(crate) use context::Origin;
-pub use error::{BoxError, RunError, Verdict};
+pub use error::{RunError, Verdict};
 pub use extract::{FromContext, Metadata, State};
 pub(crate) use failure::Answer as FailureAnswer;
 pub use failure::Failure;

@@ -68,7 +68,8 @@ impl Workers {
         Heartbeat { alive: true, cancelled: tasks.tell_cancelled(id) }
     }
 
-    /// The tasks of workers whose lease has ended. Such workers are removed if they hold no tasks.
+    /// The tasks of workers whose lease has ended, and those that such a worker was to stop and has handed back. Workers of which
+    /// there are none are removed.
     pub(super) fn lost(&mut self, tasks: &mut Tasks, limit: usize) -> Vec<Lost> {
         let now = Instant::now();
         let mut lost = Vec::new();
@@ -76,20 +77,23 @@ impl Workers {
             if worker.until > now {
                 return true;
             }
-            let held = tasks.held_by(*id);
-            if !held.is_empty() && lost.len() < limit {
+            let mut left = tasks.held_by(*id);
+            if left.is_empty() {
+                left = tasks.marked_for_cancel(*id);
+            }
+            if !left.is_empty() && lost.len() < limit {
                 worker.lost = true;
                 let room = limit - lost.len();
-                lost.extend(held.iter().take(room).filter_map(|id| tasks.get(*id)).map(|entry| Lost {
+                lost.extend(left.iter().take(room).filter_map(|id| tasks.get(*id)).map(|entry| Lost {
                     task: entry.task.clone(),
                     worker: worker.info.name.clone(),
-                    cancelled: tasks.is_cancelled(*id, entry.task.id),
+                    cancelled: tasks.is_cancelled(*id, &entry.task),
                 }));
             }
-            if held.is_empty() {
+            if left.is_empty() {
                 tasks.forget_cancelled(*id);
             }
-            !held.is_empty()
+            !left.is_empty()
         });
         lost
     }

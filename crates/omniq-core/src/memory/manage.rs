@@ -13,13 +13,16 @@ fn not_found(id: TaskId) -> Error {
 }
 
 impl Tasks {
-    pub(super) fn cancel(&mut self, id: TaskId) -> Cancelled {
+    /// The task of a worker that was declared lost is cancelled in its place: it may be about to be taken back.
+    pub(super) fn cancel(&mut self, id: TaskId, hears: impl Fn(WorkerId) -> bool) -> Cancelled {
         match self.get(id) {
-            Some(entry) if entry.is_waiting() => {
+            Some(entry)
+                if entry.is_waiting() || entry.task.claim.is_some_and(|claim| !hears(claim.worker)) =>
+            {
                 self.remove(id);
                 Cancelled::Done
             }
-            _ => self.stop(id),
+            _ => self.stop(id, hears),
         }
     }
 

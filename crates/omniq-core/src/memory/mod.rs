@@ -10,6 +10,8 @@ mod manage;
 mod notifier;
 mod queue;
 mod results;
+mod schedule_storage;
+mod schedules;
 mod settle;
 mod store;
 mod subscription;
@@ -20,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use clock::Clock;
 pub use events::MemoryEventStorage;
 pub use results::MemoryResultStorage;
+pub use schedule_storage::MemoryScheduleStorage;
 pub use store::MemoryQueue;
 
 use crate::Location;

@@ -1,17 +1,19 @@
 //! The in-memory task queue: each verb of the interface on the shared state.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
 use super::locked;
+use super::schedule_storage::MemoryScheduleStorage;
 use super::store::{MemoryQueue, State};
 use super::subscription::{MemoryHeartbeat, MemorySubscription};
 use crate::model::*;
 use crate::{
-    EndSubscription, Error, HeartbeatConnection, Location, QueueMaintenance, Result, SelfLease, Subscription,
-    TaskQueue, WorkerQueue,
+    EndSubscription, Error, HeartbeatConnection, Location, QueueMaintenance, Result, ScheduleStorage,
+    SelfLease, Subscription, TaskQueue, WorkerQueue,
 };
 
 #[async_trait]
@@ -48,12 +50,14 @@ impl TaskQueue for MemoryQueue {
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         let (mut state, _) = self.open()?;
-        Ok(ids.iter().map(|id| state.tasks.cancel(*id)).collect())
+        let State { tasks, workers, .. } = &mut *state;
+        Ok(ids.iter().map(|id| tasks.cancel(*id, |worker| workers.is_alive(worker))).collect())
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         let (mut state, _) = self.open()?;
-        Ok(ids.iter().map(|id| state.tasks.stop(*id)).collect())
+        let State { tasks, workers, .. } = &mut *state;
+        Ok(ids.iter().map(|id| tasks.stop(*id, |worker| workers.is_alive(worker))).collect())
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
@@ -91,6 +95,10 @@ impl TaskQueue for MemoryQueue {
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         let (state, _) = self.open()?;
         Ok(state.tasks.page(filter).map(|entry| entry.task.clone()).collect())
+    }
+
+    async fn last_seq(&self) -> Result<Option<i64>> {
+        Ok(Some(self.open()?.0.tasks.last_seq()))
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
@@ -173,6 +181,10 @@ impl TaskQueue for MemoryQueue {
         Some(Box::new(locked(&self.store.state).tasks.ends.listen()))
     }
 
+    fn schedules(&self) -> Option<Arc<dyn ScheduleStorage>> {
+        Some(Arc::new(MemoryScheduleStorage::new(self)))
+    }
+
     fn location(&self) -> Location {
         self.store.location.clone()
     }
@@ -201,7 +213,7 @@ impl WorkerQueue for MemoryQueue {
     async fn claim(&self, worker: WorkerId, request: &Dequeue) -> Result<Vec<Task>> {
         request.check()?;
         let (mut state, now) = self.open()?;
-        let State { tasks, workers, paused } = &mut *state;
+        let State { tasks, workers, paused, .. } = &mut *state;
         if !workers.is_alive(worker) {
             return Err(Error::claim_lost(format!("worker {worker} is not registered any more")));
         }

@@ -37,6 +37,9 @@ impl Tasks {
                     return Settled::Lost;
                 }
                 self.carry_out(settlement, keep_completed, now);
+                for task in &settlement.enqueues {
+                    self.add(task.clone(), task.id.unwrap_or_else(TaskId::new), now);
+                }
                 Settled::Done
             })
             .collect())

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::clock::Clock;
 use super::leases::Workers;
 use super::notifier::Notifier;
+use super::schedules::Schedules;
 use super::tasks::Tasks;
 use super::{locked, new_location};
 use crate::model::*;
@@ -20,6 +21,7 @@ pub(super) struct State {
     pub(super) tasks: Tasks,
     pub(super) workers: Workers,
     pub(super) paused: BTreeSet<String>,
+    pub(super) schedules: Schedules,
 }
 
 #[derive(Debug)]
@@ -158,6 +160,9 @@ impl MemoryQueue {
         let held = state.tasks.held_by(worker);
         for id in &held {
             state.tasks.hand_back(*id);
+        }
+        for id in state.tasks.marked_for_cancel(worker) {
+            state.tasks.remove(id);
         }
         state.workers.remove(worker);
         state.tasks.forget_cancelled(worker);

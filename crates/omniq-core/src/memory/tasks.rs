@@ -40,7 +40,7 @@ pub(super) struct Tasks {
     ended: BTreeSet<(Timestamp, TaskId)>,
     held: HashMap<WorkerId, BTreeSet<TaskId>>,
     /// What users have cancelled, by the worker that held it then.
-    cancelled: HashMap<WorkerId, BTreeSet<TaskId>>,
+    cancelled: HashMap<WorkerId, BTreeSet<CancelRequest>>,
     last_seq: i64,
     /// Who waits for ends.
     pub(super) ends: Ends,
@@ -49,6 +49,11 @@ pub(super) struct Tasks {
 impl Tasks {
     pub(super) fn contains(&self, id: TaskId) -> bool {
         self.entries.contains_key(&id)
+    }
+
+    /// The number of the task that was added last; 0 before the first.
+    pub(super) fn last_seq(&self) -> i64 {
+        self.last_seq
     }
 
     pub(super) fn get(&self, id: TaskId) -> Option<&Entry> {
@@ -158,27 +163,52 @@ impl Tasks {
         ended.filter(move |id| self.entries.get(id).is_some_and(|entry| entry.task.state == state))
     }
 
-    /// Asks the worker of a running task to stop it.
-    pub(super) fn stop(&mut self, id: TaskId) -> Cancelled {
-        let Some(claim) = self.get(id).and_then(|entry| entry.task.claim) else { return Cancelled::NotFound };
-        self.cancelled.entry(claim.worker).or_default().insert(id);
+    /// Asks the worker of a running task to stop it, if it can hear of it.
+    pub(super) fn stop(&mut self, id: TaskId, hears: impl Fn(WorkerId) -> bool) -> Cancelled {
+        let Some(task) = self.get(id).map(|entry| &entry.task) else { return Cancelled::NotFound };
+        let Some(worker) = task.claim.map(|claim| claim.worker).filter(|worker| hears(*worker)) else {
+            return Cancelled::NotFound;
+        };
+        let request = CancelRequest::of(task);
+        self.cancelled.entry(worker).or_default().insert(request);
         Cancelled::Requested
     }
 
-    pub(super) fn is_cancelled(&self, worker: WorkerId, id: TaskId) -> bool {
-        self.cancelled.get(&worker).is_some_and(|ids| ids.contains(&id))
+    pub(super) fn is_cancelled(&self, worker: WorkerId, task: &Task) -> bool {
+        self.cancelled.get(&worker).is_some_and(|asked| asked.contains(&CancelRequest::of(task)))
     }
 
     /// What this worker is to stop. What it does not hold any more is told once.
-    pub(super) fn tell_cancelled(&mut self, worker: WorkerId) -> Vec<TaskId> {
-        let Some(ids) = self.cancelled.remove(&worker) else { return Vec::new() };
-        let held = self.held.get(&worker);
-        let left: BTreeSet<_> =
-            ids.iter().filter(|id| held.is_some_and(|held| held.contains(id))).copied().collect();
+    pub(super) fn tell_cancelled(&mut self, worker: WorkerId) -> Vec<CancelRequest> {
+        let Some(asked) = self.cancelled.remove(&worker) else { return Vec::new() };
+        let is_held = |asked: &&CancelRequest| {
+            self.get(asked.task_id).is_some_and(|Entry { task, .. }| {
+                CancelRequest::of(task) == **asked && task.claim.is_some_and(|claim| claim.worker == worker)
+            })
+        };
+        let left: BTreeSet<_> = asked.iter().filter(is_held).copied().collect();
         if !left.is_empty() {
             self.cancelled.insert(worker, left);
         }
-        ids.into_iter().collect()
+        asked.into_iter().collect()
+    }
+
+    /// What this worker was to stop and has handed back: the tasks that wait. Workers that run others of them by now are asked.
+    pub(super) fn marked_for_cancel(&mut self, worker: WorkerId) -> Vec<TaskId> {
+        let asked = self.cancelled.get(&worker).into_iter().flatten().copied();
+        let here: Vec<CancelRequest> = asked
+            .filter(|asked| {
+                self.get(asked.task_id).is_some_and(|entry| CancelRequest::of(&entry.task) == *asked)
+            })
+            .collect();
+        let (waiting, others): (Vec<TaskId>, Vec<TaskId>) = here
+            .into_iter()
+            .map(|asked| asked.task_id)
+            .partition(|id| self.get(*id).is_some_and(Entry::is_waiting));
+        for id in others {
+            self.stop(id, |_| true);
+        }
+        waiting
     }
 
     /// Forgets what a worker that has gone was to stop.

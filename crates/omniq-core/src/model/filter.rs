@@ -20,6 +20,11 @@ pub struct TaskFilter {
     pub error: Option<String>,
     /// Enqueued at or after this time.
     pub since: Option<Timestamp>,
+    /// Enqueued before this time.
+    pub until: Option<Timestamp>,
+    /// Enqueued before the call of [`last_seq`](crate::TaskQueue::last_seq) that gave this number. Verbs by filter set it
+    /// themselves; of tasks that were enqueued in one call, a number of one's own may select all or none.
+    pub max_seq: Option<i64>,
     /// After this id, for paging: that of the last task of the previous page. Only lists have pages; other verbs ignore it.
     pub after: Option<TaskId>,
     /// The page size. `None`: 100. Ignored as `after` is.
@@ -34,6 +39,15 @@ impl TaskFilter {
             && self.func.as_ref().is_none_or(|func| *func == task.func)
             && self.error.as_ref().is_none_or(|wanted| is_of(task.error.as_ref(), wanted))
             && self.since.is_none_or(|since| since <= task.created_at)
+            && self.until.is_none_or(|until| task.created_at < until)
+            && self.max_seq.is_none_or(|max| task.seq <= max)
+    }
+
+    /// The same without tasks that were enqueued after the one with this number; for storages. `None` selects the same.
+    #[must_use]
+    pub fn up_to(&self, last_seq: Option<i64>) -> Self {
+        let max_seq = [self.max_seq, last_seq].into_iter().flatten().min();
+        Self { max_seq, ..self.clone() }
     }
 
     /// For a retry of all: dead letters, unless it names scheduled ones. Error `is_invalid` for another state; for storages.
@@ -103,6 +117,8 @@ pub struct ResultFilter {
     pub error: Option<String>,
     /// Finished at or after this time.
     pub since: Option<Timestamp>,
+    /// Finished before this time.
+    pub until: Option<Timestamp>,
     /// After this (finished_at, id) in that order, for paging: that of the last result of the previous page.
     pub after: Option<(Timestamp, TaskId)>,
     /// The page size. `None`: 100. Ignored by count.
@@ -117,6 +133,7 @@ impl ResultFilter {
             && self.func.as_ref().is_none_or(|func| *func == result.func)
             && self.error.as_ref().is_none_or(|wanted| is_of(result.error.as_ref(), wanted))
             && self.since.is_none_or(|since| since <= result.finished_at)
+            && self.until.is_none_or(|until| result.finished_at < until)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The models: the data types that users and all parts of the library share.
 
+mod callback;
 mod claim;
 mod database_id;
+mod ended;
 mod event;
 mod exact;
 mod failure;
@@ -23,8 +25,11 @@ mod transaction;
 mod update;
 mod worker;
 
+pub use callback::{Callback, EndKind};
 pub use claim::Claim;
 pub use database_id::DatabaseId;
+pub use ended::Ended;
+pub(crate) use ended::tasks as called_tasks;
 pub use event::{EventKind, TaskEvent};
 pub use failure::TaskError;
 #[doc(hidden)]
@@ -40,11 +45,14 @@ pub use new_task::{NewTask, check_metadata};
 pub use payload::{Codec, Payload};
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;
-pub use schedule::{Schedule, Timing};
+pub(crate) use schedule::TICK_KEYS;
+pub use schedule::{
+    DueSchedules, Missed, PlannedTick, PlannedTicks, SavedSchedule, Schedule, ScheduleFilter, Tick, Timing,
+};
 pub use settlement::{CancelCounts, Cancelled, Outcome, SettleMode, Settled, Settlement};
 pub use state::{Step, TaskState, Verb};
 pub use task::Task;
 pub use task_def::TaskDef;
 pub use transaction::TransactionStatement;
 pub use update::TaskUpdate;
-pub use worker::{Dequeue, Heartbeat, Lost, QueueStats, RegisteredWorker, WorkerInfo};
+pub use worker::{CancelRequest, Dequeue, Heartbeat, Lost, QueueStats, RegisteredWorker, WorkerInfo};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check_name};
-use super::{Backoff, Codec, Limits, Payload, TaskId, numbers};
+use super::{Backoff, Callback, Codec, Limits, Payload, TaskId, numbers};
 use crate::{Error, Result};
 
 /// A task to enqueue: function, arguments and options.
@@ -48,6 +48,8 @@ pub struct NewTask {
     pub timeout: Option<Duration>,
     /// The user's data about the task: a JSON object, at most 64 KiB as text.
     pub metadata: Map<String, Value>,
+    /// What is enqueued when it ends: at most 32. Default: none.
+    pub callbacks: Vec<Callback>,
     /// Why a value of `metadata` was refused; [`check`](Self::check) reports it.
     #[doc(hidden)]
     pub refused: Option<String>,
@@ -72,6 +74,7 @@ impl NewTask {
             backoff,
             timeout,
             metadata,
+            callbacks,
             refused,
         } = self;
         id.is_none()
@@ -87,6 +90,7 @@ impl NewTask {
             && *backoff == other.backoff
             && *timeout == other.timeout
             && *metadata == other.metadata
+            && *callbacks == other.callbacks
             && refused.is_none()
             && other.refused.is_none()
     }
@@ -111,6 +115,7 @@ impl NewTask {
             backoff: None,
             timeout: None,
             metadata: Map::new(),
+            callbacks: Vec::new(),
             refused: None,
         }
     }
@@ -186,6 +191,13 @@ impl NewTask {
         self
     }
 
+    /// Adds a callback: a task that is enqueued when this one ends in one of the callback's ways.
+    #[must_use]
+    pub fn callback(mut self, callback: Callback) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
+
     /// Checks everything that can be checked before the enqueue; every enqueue calls it first. Errors: `is_invalid` for
     /// a value outside its bounds, or for `run_at` together with `delay`; `is_codec` for a bad codec name.
     pub fn check(&self, limits: &Limits) -> Result<()> {
@@ -217,6 +229,7 @@ impl NewTask {
                 self.max_retries
             )));
         }
+        super::callback::check(&self.callbacks)?;
         if let Some(words) = &self.refused {
             return Err(Error::invalid(words.clone()));
         }

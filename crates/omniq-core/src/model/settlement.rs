@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Claim, TaskError, TaskEvent, TaskId, TaskResult, Verb, check_delay};
+use super::{Claim, NewTask, TaskError, TaskEvent, TaskId, TaskResult, Verb, check_delay};
 use crate::Result;
 
 /// The outcome of a run, or of a task that no worker held.
@@ -55,7 +55,7 @@ impl Outcome {
         }
     }
 
-    fn error(&self) -> Option<&TaskError> {
+    pub(crate) const fn error(&self) -> Option<&TaskError> {
         match self {
             Self::Fail { error } => Some(error),
             Self::RetryLater { error, .. } => error.as_ref(),
@@ -77,9 +77,16 @@ pub struct Settlement {
     pub result: Option<TaskResult>,
     /// The events to log, if events are on.
     pub events: Vec<TaskEvent>,
+    /// The tasks to enqueue, those of callbacks, each with an id that is new. They have been checked.
+    pub enqueues: Vec<NewTask>,
 }
 
 impl Settlement {
+    /// A settlement with nothing beside the outcome.
+    pub const fn new(task_id: TaskId, claim: Option<Claim>, outcome: Outcome) -> Self {
+        Self { task_id, claim, outcome, result: None, events: Vec::new(), enqueues: Vec::new() }
+    }
+
     /// The same in storable form; every settle calls it first. Errors (`is_invalid`, `is_codec`): a delay of more than
     /// a hundred years, and results and events that cannot be stored.
     pub fn checked(&self) -> Result<Cow<'_, Self>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Backoff, Claim, NewTask, Payload, TaskError, TaskId, TaskState};
+use super::{Backoff, Callback, Claim, NewTask, Payload, TaskError, TaskId, TaskState};
 use crate::{Error, Result};
 
 /// A task as the queue holds it.
@@ -40,6 +40,8 @@ pub struct Task {
     pub timeout: Option<Duration>,
     /// The user's data about the task.
     pub metadata: Map<String, Value>,
+    /// What is enqueued when it ends.
+    pub callbacks: Vec<Callback>,
     /// The error of the last run that failed.
     pub error: Option<TaskError>,
     /// When it was enqueued.
@@ -75,6 +77,7 @@ impl Task {
             backoff: new.backoff.unwrap_or_default(),
             timeout: new.timeout,
             metadata: new.metadata,
+            callbacks: new.callbacks,
             error: None,
             created_at: now,
             claimed_at: None,

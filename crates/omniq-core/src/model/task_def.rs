@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Backoff, NewTask, TaskId};
+use super::{Backoff, Callback, EndKind, Ended, NewTask, TaskId};
 use crate::{Backend, Context, Handler, Result, RunError, Verdict};
 
 /// A function's name, tied to the types of its arguments `A` and its result `O`. The side that enqueues and the worker
@@ -56,6 +56,7 @@ struct Options {
     backoff: Option<&'static Backoff>,
     timeout: Option<Duration>,
     ttl: Option<Duration>,
+    callbacks: &'static [Callback],
 }
 
 impl<A, O> Clone for TaskDef<A, O> {
@@ -76,6 +77,7 @@ impl<A, O> TaskDef<A, O> {
             backoff: None,
             timeout: None,
             ttl: None,
+            callbacks: &[],
         };
         Self { func, options, retry_when: None, types: PhantomData }
     }
@@ -128,6 +130,13 @@ impl<A, O> TaskDef<A, O> {
         self
     }
 
+    /// What is enqueued when its tasks end: of a `static`, made by [`Callback::fixed`]. Default: nothing.
+    #[must_use]
+    pub const fn callbacks(mut self, callbacks: &'static [Callback]) -> Self {
+        self.options.callbacks = callbacks;
+        self
+    }
+
     /// The rule that decides whether an error is followed by a retry; see [`Handler::retry_when`]. It holds in workers that
     /// register this definition. Default: every error is.
     #[must_use]
@@ -149,7 +158,7 @@ impl<A: Serialize, O> TaskDef<A, O> {
     /// A task with these arguments, written as JSON, and the definition's options, to be given others and enqueued. Error
     /// `is_codec` for what JSON cannot represent.
     pub fn call(&self, args: &A) -> Result<NewTask> {
-        let Options { queue, priority, max_retries, backoff, timeout, ttl } = self.options;
+        let Options { queue, priority, max_retries, backoff, timeout, ttl, callbacks } = self.options;
         let mut task = NewTask::new(self.func, args)?;
         if let Some(queue) = queue {
             task.queue = queue.to_owned();
@@ -158,7 +167,22 @@ impl<A: Serialize, O> TaskDef<A, O> {
         task.max_retries = max_retries.unwrap_or(task.max_retries);
         task.backoff = backoff.cloned();
         (task.timeout, task.ttl) = (timeout, ttl);
+        task.callbacks = callbacks.to_vec();
         Ok(task)
+    }
+}
+
+impl<O> TaskDef<Ended, O> {
+    /// This function as the callback of other tasks, for these ends, with the definition's options but `ttl`.
+    pub fn on(&self, ends: impl Into<Vec<EndKind>>) -> Callback {
+        let Options { queue, priority, max_retries, backoff, timeout, .. } = self.options;
+        let mut callback = Callback::new(ends, self.func);
+        callback.queue = queue.map_or(callback.queue, Into::into);
+        callback.priority = priority.unwrap_or(callback.priority);
+        callback.max_retries = max_retries.unwrap_or(callback.max_retries);
+        callback.backoff = backoff.cloned();
+        callback.timeout = timeout;
+        callback
     }
 }
 

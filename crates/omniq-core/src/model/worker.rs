@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::limits::{check_duration, check_lease, check_name};
-use super::{TaskId, WorkerId};
+use super::{Task, TaskId, WorkerId};
 use crate::{Error, Result};
 
 /// What a worker registers with.
@@ -94,8 +94,24 @@ pub struct Heartbeat {
     /// Whether the worker is still registered. If not, other workers may have its tasks by now.
     pub alive: bool,
     /// Tasks that users have cancelled while it held them. Each comes with every heartbeat until the task has left the
-    /// worker, and at least once.
-    pub cancelled: Vec<TaskId>,
+    /// worker, and at least once after that.
+    pub cancelled: Vec<CancelRequest>,
+}
+
+/// The wish of a user that a worker stops a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CancelRequest {
+    /// The task.
+    pub task_id: TaskId,
+    /// Its [`seq`](Task::seq): a task that was enqueued anew with the same id has another, and is not meant.
+    pub seq: i64,
+}
+
+impl CancelRequest {
+    /// A request to stop this task; for storages.
+    pub fn of(task: &Task) -> Self {
+        Self { task_id: task.id, seq: task.seq }
+    }
 }
 
 /// A request for tasks.
@@ -226,10 +242,11 @@ pub struct QueueStats {
     pub completed: u64,
 }
 
-/// A task whose worker was lost. It stays held by that worker's claim until it is settled.
+/// A task whose worker was lost. It stays held by that worker's claim until it is settled; or it waits again, and a user had
+/// cancelled it while the worker held it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lost {
-    /// The task, with the lost worker's claim.
+    /// The task, with the lost worker's claim if it still holds it.
     pub task: super::Task,
     /// The name of the worker that was lost.
     pub worker: String,

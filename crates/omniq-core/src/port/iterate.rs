@@ -3,7 +3,9 @@
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::Result;
-use crate::model::{EventFilter, ResultFilter, Task, TaskEvent, TaskFilter, TaskResult};
+use crate::model::{
+    EventFilter, ResultFilter, SavedSchedule, ScheduleFilter, Task, TaskEvent, TaskFilter, TaskResult,
+};
 
 /// The size of a page where the filter names none.
 const PAGE: u32 = 1_000;
@@ -50,6 +52,18 @@ impl Paged for EventFilter {
 
     fn go_on_after(&mut self, last: &TaskEvent) {
         self.after = Some(last.id);
+    }
+}
+
+impl Paged for ScheduleFilter {
+    type Entry = SavedSchedule;
+
+    fn limit(&mut self) -> &mut Option<u32> {
+        &mut self.limit
+    }
+
+    fn go_on_after(&mut self, last: &SavedSchedule) {
+        self.after = Some(last.schedule.name.clone());
     }
 }
 

@@ -14,6 +14,9 @@ use crate::model::*;
 pub trait QueueMaintenance: Debug + Send + Sync + 'static {
     /// Tasks held by workers whose lease has ended, about `limit`, because the tasks of a segment come together. These
     /// workers are marked as lost and cannot come back. The caller settles each task by its claim.
+    ///
+    /// After them come tasks that such workers were asked to stop and had handed back before they were told: these have no
+    /// claim, and the caller cancels them.
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>>;
 
     /// Waiting tasks whose time to live has ended, about `limit` as above. The caller settles them with

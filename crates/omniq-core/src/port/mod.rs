@@ -8,7 +8,9 @@ mod maintenance;
 mod own_dequeue;
 mod queue;
 mod results;
+mod schedules;
 mod worker_queue;
+mod worker_schedules;
 
 use std::fmt;
 
@@ -22,10 +24,17 @@ pub use heartbeat::HeartbeatConnection;
 pub use maintenance::QueueMaintenance;
 pub use queue::TaskQueue;
 pub use results::ResultStorage;
+pub use schedules::ScheduleStorage;
 pub use worker_queue::{Handoff, Subscription, WorkerQueue};
-pub use {events::BlockingEvents, queue::BlockingQueue, results::BlockingResults};
+pub use worker_schedules::WorkerSchedules;
+pub use {
+    events::BlockingEvents, queue::BlockingQueue, results::BlockingResults, schedules::BlockingSchedules,
+};
 #[cfg(feature = "conformance")]
-pub use {events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter};
+pub use {
+    events::BlockingEventsAdapter, queue::BlockingQueueAdapter, results::BlockingResultsAdapter,
+    schedules::BlockingSchedulesAdapter,
+};
 
 /// What the macros derive from the interfaces for tests. Not at the root, because a layer has methods of the same names as its interface.
 #[cfg(feature = "conformance")]
@@ -34,7 +43,9 @@ pub mod layers {
     pub use super::maintenance::{MaintenanceLayer, MaintenanceVerbs};
     pub use super::queue::{QueueLayer, QueueVerbs};
     pub use super::results::{ResultsLayer, ResultsVerbs};
+    pub use super::schedules::{SchedulesLayer, SchedulesVerbs};
     pub use super::worker_queue::{WorkerLayer, WorkerVerbs};
+    pub use super::worker_schedules::{WorkerSchedulesLayer, WorkerSchedulesVerbs};
 }
 
 /// Where a storage keeps its data. Two storages with the same location can be written in one transaction.

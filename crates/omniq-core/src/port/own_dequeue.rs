@@ -50,6 +50,7 @@ async fn claim_or_wait<Q: Settles + ?Sized>(
         let some = !claimed.is_empty();
         let tasks = without_unreadable(queue, claimed).await?;
         if !tasks.is_empty() {
+            queue.self_lease().has_claimed(&tasks).await;
             return Ok(tasks);
         }
         if some {
@@ -95,7 +96,12 @@ async fn rescue<Q: Settles + ?Sized>(queue: &Q) -> Result<bool> {
     let lost = queue.lost(RESCUE).await?;
     let batch: Vec<_> = lost
         .iter()
-        .map(|lost| verbs::settlement(&lost.task, verbs::after_loss(lost)))
-        .collect::<Result<_>>()?;
+        .map(|lost| {
+            let (task, outcome) = (&lost.task, verbs::after_loss(lost));
+            // The task may be an application's, which counts on its callbacks.
+            let enqueues = called_tasks(task, &outcome, outcome.error(), Some(&lost.worker));
+            Settlement { enqueues, ..Settlement::new(task.id, task.claim, outcome) }
+        })
+        .collect();
     Ok(!batch.is_empty() && queue.settle_each(&batch).await?.contains(&Settled::Done))
 }

@@ -1,5 +1,6 @@
 //! The task queue: the verbs of users.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use omniq_macros::{blocking, layered};
 
 use super::ends::EndSubscription;
 use super::own_dequeue::{self, Settles};
-use super::{Location, QueueMaintenance, WorkerQueue, iterate};
+use super::{Location, QueueMaintenance, ScheduleStorage, WorkerQueue, iterate};
 use crate::cancel::{self, Canceller};
 use crate::model::*;
 use crate::{Error, Result, verbs};
@@ -77,6 +78,15 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         own_dequeue::dequeue(self, request).await
     }
 
+    /// Whether a user has asked to stop this task, which a dequeue of this queue object has given: then end it, by
+    /// [`discard`](Self::discard) or with [`Outcome::Cancel`]. A run that completes all the same counts.
+    ///
+    /// The heartbeat tells of it, three times in the span of the lease (by default each 3.3 seconds); no statement is sent,
+    /// so a long run can ask often. Error `is_claim_lost` if this object does not hold the task (any more).
+    async fn cancel_requested(&self, task: &Task) -> Result<bool> {
+        self.self_lease().cancel_requested(task).await
+    }
+
     /// Reports success: the task leaves the queue. Error `is_claim_lost` if the task is not held any more.
     async fn complete(&self, task: &Task) -> Result<()> {
         let batch = [verbs::settlement(task, Outcome::Complete)?];
@@ -133,7 +143,8 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     }
 
     /// Settles runs, each fenced by its claim, and returns one answer for each in the same order. Results and events in
-    /// the settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. A
+    /// the settlements are written in the same transaction; only a storage whose [`Location`] is theirs is given any. What a
+    /// settlement enqueues is added in the same transaction, if it is carried out. A
     /// settlement without a claim is answered `Lost` also if another call changes the task, or another task of its
     /// segment, at that moment: only another lookup shows which.
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>>;
@@ -177,8 +188,8 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>>;
 
     /// Asks the workers of running tasks to stop them, and leaves all other tasks as they are; one answer for each in
-    /// the same order: `Requested`, or `NotFound` if the task is not running. [`Backend`](crate::Backend) cancels the
-    /// others by settling them, so that their results and events are written.
+    /// the same order: `Requested`, or `NotFound` if the task is not running or its worker was declared lost.
+    /// [`Backend`](crate::Backend) cancels the others by settling them, so that their results and events are written.
     ///
     /// The default is [`cancel_many`](Self::cancel_many), for storages that write no results and events: a task that is
     /// waiting again by that time is then cancelled (`Done`) without a result.
@@ -230,25 +241,33 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         iterate::all(filter, async |filter| self.list(&filter).await)
     }
 
+    /// The `seq` of the task that was enqueued last, whether it is still there or not; 0 before the first. With it as
+    /// [`max_seq`](TaskFilter::max_seq) a filter leaves out what is enqueued from now on. `None`: the storage does not know it.
+    async fn last_seq(&self) -> Result<Option<i64>>;
+
     /// How many tasks the filter selects.
     async fn count(&self, filter: &TaskFilter) -> Result<u64>;
 
     /// Makes all tasks ready that the filter selects, dead letters unless it names the state `Scheduled`; returns how
     /// many. Error `is_invalid` for another state.
     ///
-    /// For any number of tasks: a page of them at a time, in the order of ids, each page by itself. A task that another
-    /// call has changed by then, so that the filter does not select it any more, stays as it is. After an error the pages
-    /// before it are done, and the message says how many tasks that were.
+    /// For any number of tasks: a page of them at a time, in the order of ids, each page by itself. Tasks that are
+    /// enqueued after the call has begun are left out, if the storage knows its [`last_seq`](Self::last_seq). A task that
+    /// another call has changed by then, so that the filter does not select it any more, stays as it is. After an error the
+    /// pages before it are done, and the message says how many tasks that were.
     async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
         let mut count = 0;
-        for filter in filter.for_retry()? {
-            let mut next = Some(iterate::from_start(filter));
+        let filters = filter.for_retry()?;
+        let last = self.last_seq().await?;
+        for filter in filters {
+            let mut next = Some(iterate::from_start(filter.up_to(last)));
             while let Some(filter) = next {
                 let page =
                     self.list(&filter).await.map_err(|error| verbs::in_part(count, "retried", error))?;
                 next = iterate::next(filter, &page);
                 let ids = page.iter().map(|task| task.id).collect();
-                retry_unchanged(self, ids, &mut count).await?;
+                let retry = async |ids: Vec<TaskId>| self.retry_many(&ids).await;
+                verbs::retry_unchanged(ids, &mut count, retry).await?;
             }
         }
         Ok(count)
@@ -256,8 +275,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
 
     /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
     /// many. Error `is_invalid` for another state. A page at a time, as [`retry_all`](Self::retry_all). A task that was asked
-    /// to stop and waits again meanwhile is counted twice: as asked, and as cancelled. Tasks that are enqueued meanwhile may be
-    /// cancelled as well.
+    /// to stop and waits again meanwhile is counted twice: as asked, and as cancelled.
     async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
         cancel::by_filter(&Bare(self), filter).await
     }
@@ -301,6 +319,11 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         None
     }
 
+    /// The schedules whose tasks go to this queue. `None`, the default: it has none.
+    fn schedules(&self) -> Option<Arc<dyn ScheduleStorage>> {
+        None
+    }
+
     /// Where the tasks are kept.
     fn location(&self) -> Location;
 }
@@ -315,28 +338,8 @@ impl<T: TaskQueue + ?Sized> BlockingQueue<T> {
 impl dyn TaskQueue {
     /// The error for verbs after close; for storages.
     pub fn closed() -> Error {
-        Error::closed("the task queue is closed: open a new one")
+        verbs::queue_closed()
     }
-}
-
-/// Retries tasks, and leaves out those that cannot be retried any more. Each time one of them is in the way, halves are
-/// tried by themselves.
-async fn retry_unchanged<Q: TaskQueue + ?Sized>(queue: &Q, ids: Vec<TaskId>, count: &mut u64) -> Result<()> {
-    let mut open = vec![ids];
-    while let Some(mut ids) = open.pop() {
-        match queue.retry_many(&ids).await {
-            Ok(()) => *count += ids.len() as u64,
-            Err(error) if !(error.is_not_found() || error.is_conflict()) => {
-                return Err(verbs::in_part(*count, "retried", error));
-            }
-            Err(_) if ids.len() == 1 => {}
-            Err(_) => {
-                let half = ids.split_off(ids.len() / 2);
-                open.extend([half, ids]);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Settles all or none.
@@ -351,6 +354,10 @@ async fn settle_all<Q: TaskQueue + ?Sized>(queue: &Q, batch: &[Settlement]) -> R
 struct Bare<'a, Q: ?Sized>(&'a Q);
 
 impl<Q: TaskQueue + ?Sized> Canceller for Bare<'_, Q> {
+    async fn last_seq(&self) -> Result<Option<i64>> {
+        self.0.last_seq().await
+    }
+
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         self.0.list(filter).await
     }
@@ -364,13 +371,7 @@ impl<Q: TaskQueue + ?Sized> Canceller for Bare<'_, Q> {
     }
 
     fn cancels(&self, task: &Task) -> Settlement {
-        Settlement {
-            task_id: task.id,
-            claim: None,
-            outcome: Outcome::Cancel,
-            result: None,
-            events: Vec::new(),
-        }
+        Settlement::new(task.id, task.claim, Outcome::Cancel)
     }
 
     async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {

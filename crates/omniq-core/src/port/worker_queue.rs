@@ -37,7 +37,8 @@ pub trait WorkerQueue: Debug + Send + Sync + 'static {
     /// Adds a worker. Its claims hold for `info.lease` from now and from each heartbeat.
     async fn register_worker(&self, info: &WorkerInfo) -> Result<WorkerId>;
 
-    /// Removes a worker and hands back the tasks that it holds, their attempts not counted; returns how many.
+    /// Removes a worker and hands back the tasks that it holds, their attempts not counted; returns how many. Those that it was
+    /// asked to stop are cancelled then, also if it had handed them back before.
     async fn deregister_worker(&self, worker: WorkerId) -> Result<u64>;
 
     /// Claims tasks for this worker without waiting. Error `is_claim_lost` if the worker is not known (any more).

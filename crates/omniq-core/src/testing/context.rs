@@ -19,12 +19,12 @@ impl Context {
     /// use omniq::{Context, State};
     ///
     /// async fn greet(name: String, State(greeting): State<&str>, task: Context) -> Result<String, std::fmt::Error> {
-    ///     Ok(format!("{greeting} {name}, for the {}. time", task.attempt()))
+    ///     Ok(format!("{greeting} {name}, run {}", task.attempt()))
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let text = greet("Ann".into(), State("Hello"), Context::test()).await.unwrap();
-    /// assert_eq!(text, "Hello Ann, for the 1. time");
+    /// assert_eq!(text, "Hello Ann, run 1");
     /// # });
     /// ```
     pub fn test() -> Self {

@@ -75,7 +75,7 @@ mod tests {
     fn end(task: &Task) -> Box<Settlement> {
         let events = vec![TaskEvent::of(task, EventKind::Completed)];
         let (task_id, outcome) = (task.id, Outcome::Complete);
-        Box::new(Settlement { task_id, claim: None, outcome, result: None, events })
+        Box::new(Settlement { events, ..Settlement::new(task_id, None, outcome) })
     }
 
     fn lives(events: &[TaskEvent]) -> Vec<(TaskId, EventKind)> {

@@ -7,10 +7,11 @@ use super::Worker;
 use super::parts::{Parts, Settings};
 use super::stop::Stop;
 use super::tally::Tally;
+use super::together::Together;
 use crate::backend::Backend;
 use crate::handler::{Handler, Registry, States};
 use crate::logging::{LoggedErrors, logged_errors_from_env};
-use crate::model::{Dequeue, WorkerInfo};
+use crate::model::{Dequeue, Schedule, WorkerInfo, check_name};
 use crate::{Error, Result};
 
 /// Makes a [`Worker`].
@@ -48,6 +49,8 @@ impl WorkerBuilder {
             summary: Duration::from_secs(60),
             log_errors: None,
             max_tasks: None,
+            app: None,
+            schedules: Vec::new(),
         };
         Self {
             backend,
@@ -160,6 +163,22 @@ impl WorkerBuilder {
         self
     }
 
+    /// Adds a schedule that stands in this worker's code. When the worker starts, it is saved unless it is as it was; a schedule that is
+    /// in the code of no live worker of the application any more is removed. Bad ones, and two of one name, fail the build; one whose name
+    /// was given to a schedule at run time or in another application fails the start (`is_conflict`).
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.settings.schedules.push(schedule);
+        self
+    }
+
+    /// The application whose code this worker runs, which has the schedules. Workers of one application must be built with the same name,
+    /// those of different ones with different names. Default: the name of the program's file, if the worker has schedules; without
+    /// schedules and without this name the worker declares none and removes none.
+    pub fn app(mut self, name: impl Into<String>) -> Self {
+        self.settings.app = Some(name.into());
+        self
+    }
+
     /// How long results are kept; `None`: without end. Default: the backend's, which is seven days.
     pub fn result_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.backend = self.backend.with_result_ttl(ttl);
@@ -215,7 +234,7 @@ impl WorkerBuilder {
             + Send
             + Sync
             + 'static,
-        <L::Service as tower_service::Service<crate::Context>>::Error: Into<crate::BoxError>,
+        <L::Service as tower_service::Service<crate::Context>>::Error: Into<crate::BoxError> + 'static,
         <L::Service as tower_service::Service<crate::Context>>::Future: Send + 'static,
     {
         self.layers.add(move |handler| handler.layer(&layer));
@@ -254,6 +273,13 @@ impl WorkerBuilder {
         if self.settings.max_tasks == Some(0) {
             return Err(Error::invalid("max_tasks = 0 is refused: give at least 1"));
         }
+        Schedule::check_all(&self.settings.schedules, self.backend.limits())?;
+        if !self.settings.schedules.is_empty() {
+            self.backend.require_schedules()?;
+        }
+        if let Some(app) = &self.settings.app {
+            check_name("application name", app)?;
+        }
         #[cfg(feature = "tower")]
         let registry = self.layers.around_all(self.registry);
         #[cfg(not(feature = "tower"))]
@@ -262,11 +288,25 @@ impl WorkerBuilder {
         if settings.log_errors.is_none() {
             settings.log_errors = logged_errors_from_env()?;
         }
+        if settings.app.is_none() && !settings.schedules.is_empty() {
+            settings.app = Some(program()?);
+        }
         settings.info.funcs = registry.names();
         settings.info.slots = u32::try_from(settings.concurrency).ok();
         let handle = Stop::new();
         let tally = Arc::new(Tally::new(settings.max_tasks, handle.clone()));
         let (backend, states) = (self.backend, self.states);
-        Ok(Worker(Parts { settings, backend, registry, states, handle, tally }))
+        let together = Together::alone();
+        Ok(Worker(Parts { settings, backend, registry, states, handle, tally, together }))
     }
+}
+
+/// The name of the program's file.
+fn program() -> Result<String> {
+    let path = std::env::current_exe().ok();
+    let name =
+        path.as_ref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned());
+    name.ok_or_else(|| {
+        Error::config("the worker has schedules, and its program has no name: give one by `app`")
+    })
 }

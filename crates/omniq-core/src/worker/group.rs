@@ -2,8 +2,10 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 
 use super::stop::WorkerHandle;
+use super::together::Together;
 use super::{Worker, signals};
 use crate::sync::AbortOnDrop;
 use crate::{Error, Result};
@@ -57,7 +59,11 @@ impl WorkerGroup {
             return Err(Error::config("the group has no worker: give at least one"));
         }
         let handle = self.handle();
-        let mut running: FuturesUnordered<_> = self.0.into_iter().map(Worker::run).collect();
+        let (at_work, mut workers) = (watch::Sender::new(0), self.0);
+        for worker in &mut workers {
+            worker.0.together = Together::join(&at_work);
+        }
+        let mut running: FuturesUnordered<_> = workers.into_iter().map(Worker::run).collect();
         let mut first = Ok(());
         while let Some(ended) = running.next().await {
             handle.stop();
@@ -83,7 +89,8 @@ impl WorkerGroup {
         run.await
     }
 
-    /// Runs all until the process gets a signal, as [`Worker::run_with_signals`].
+    /// Runs all until the process gets a signal, as [`Worker::run_with_signals`]. What ignores the stop is handed back when all
+    /// workers have ended but for such runs: as the process ends, so that nothing runs twice at once.
     pub async fn run_with_signals(mut self) -> Result<()> {
         for worker in &mut self.0 {
             worker.0.settings.ends_process = true;

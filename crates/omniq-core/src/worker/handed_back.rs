@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Outcome, Task, TaskId};
+use crate::model::{CancelRequest, Outcome, Task, TaskId};
 use crate::sync::locked;
 
 /// The `seq` of tasks by their ids: a task that is enqueued anew with the same id has another.
@@ -48,11 +48,12 @@ impl HandedBack {
         state.recent.insert(task.id, task.seq);
     }
 
-    /// Those of these tasks that were handed back.
-    pub(super) fn among(&self, ids: impl IntoIterator<Item = TaskId>) -> HashMap<TaskId, i64> {
+    /// Those of these tasks that were handed back, with their `seq`.
+    pub(super) fn among(&self, asked: impl IntoIterator<Item = CancelRequest>) -> HashMap<TaskId, i64> {
         let state = locked(&self.state);
-        let number = |id| state.recent.get(&id).or_else(|| state.older.get(&id)).map(|number| (id, *number));
-        ids.into_iter().filter_map(number).collect()
+        let number = |id| state.recent.get(&id).or_else(|| state.older.get(&id));
+        let was_here = |asked: &CancelRequest| number(asked.task_id) == Some(&asked.seq);
+        asked.into_iter().filter(was_here).map(|asked| (asked.task_id, asked.seq)).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -80,10 +81,13 @@ mod tests {
         back.add(&ended, &Outcome::Complete);
         std::thread::sleep(Duration::from_millis(25));
         back.add(&second, &Outcome::Snooze { delay: Duration::ZERO });
-        let found = back.among([first.id, second.id, third.id, ended.id]);
+        let asked = [&first, &second, &third, &ended].map(CancelRequest::of);
+        let found = back.among(asked);
         assert_eq!(found, [(first.id, 1), (second.id, 2)].into());
         std::thread::sleep(Duration::from_millis(25));
         back.add(&third, &Outcome::RetryLater { delay: Duration::ZERO, error: None });
-        assert_eq!(back.among([first.id, second.id, third.id]), [(second.id, 2), (third.id, 3)].into());
+        assert_eq!(back.among(asked), [(second.id, 2), (third.id, 3)].into());
+        let another = CancelRequest { seq: 5, ..asked[2] };
+        assert_eq!(back.among([another]), [].into(), "enqueued anew with the same id");
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::handler::{Context, StopReason};
 use crate::lease::Term;
-use crate::model::{Task, TaskId};
+use crate::model::{CancelRequest, Task, TaskId};
 use crate::sync::locked;
 
 /// It outlives a lease, because a blocking handler whose lease is lost keeps its slot until it returns. Cheap to clone.
@@ -212,22 +212,28 @@ impl LocalQueue {
         std::mem::take(&mut self.lock().buffered)
     }
 
-    /// Stops these tasks: takes out those that were not begun, and signals those that run. Also returns the ids that
-    /// are neither.
-    pub(super) fn cancel(&self, mut ids: HashSet<TaskId>) -> (VecDeque<Task>, HashSet<TaskId>) {
+    /// Stops these tasks: takes out those that were not begun, and signals those that run. Also returns those that are
+    /// neither.
+    pub(super) fn cancel(
+        &self,
+        mut asked: HashSet<CancelRequest>,
+    ) -> (VecDeque<Task>, HashSet<CancelRequest>) {
         let mut state = self.lock();
-        let (out, stay) =
-            std::mem::take(&mut state.buffered).into_iter().partition(|task| ids.contains(&task.id));
+        let (out, stay) = std::mem::take(&mut state.buffered)
+            .into_iter()
+            .partition(|task| asked.remove(&CancelRequest::of(task)));
         state.buffered = stay;
-        let out: VecDeque<Task> = out;
-        ids.retain(|id| !out.iter().any(|task| task.id == *id));
-        let running: Vec<Context> = ids.iter().filter_map(|id| state.running.get(id).cloned()).collect();
+        let mut running: Vec<Context> = Vec::new();
+        asked.retain(|request| match state.running.get(&request.task_id) {
+            Some(context) if CancelRequest::of(context.task()) == *request => {
+                running.push(context.clone());
+                false
+            }
+            _ => true,
+        });
         drop(state);
-        for context in running {
-            context.stop(StopReason::Cancelled);
-            ids.remove(&context.id());
-        }
-        (out, ids)
+        running.iter().for_each(|context| context.stop(StopReason::Cancelled));
+        (out, asked)
     }
 
     /// The runs of this session.

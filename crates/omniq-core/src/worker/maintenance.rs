@@ -12,13 +12,22 @@ use crate::verbs::{self, STEP};
 
 /// The most tasks and workers that one log line names.
 const NAMED: usize = 5;
+/// In how many intervals a step is made that is not urgent.
+const RARELY: u32 = 15;
 
 /// Runs until it is dropped, which may be at any time. The steps are independent: one that waits holds up no other.
-pub(super) async fn run(backend: Backend, interval: Duration) {
+/// `declares`: whether the worker's application may have schedules in its code.
+pub(super) async fn run(backend: Backend, interval: Duration, declares: bool) {
     let events = async {
         if let Some(store) = backend.events() {
             let pass = || store.maintain(backend.event_ttl());
             now_and_then("maintenance of the events", interval, pass).await;
+        }
+    };
+    let schedules = async {
+        if let (true, Some(schedules)) = (declares, backend.schedules()) {
+            let pass = async || schedules.remove_undeclared().await.map(drop);
+            now_and_then("the removal of schedules that have left the code", interval * RARELY, pass).await;
         }
     };
     tokio::join!(
@@ -28,6 +37,7 @@ pub(super) async fn run(backend: Backend, interval: Duration) {
         now_and_then("the upkeep of the queue", interval, || backend.queue().maintain()),
         now_and_then("maintenance of the results", interval, || results(&backend)),
         events,
+        schedules,
     );
 }
 

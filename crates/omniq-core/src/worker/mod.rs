@@ -27,7 +27,9 @@ mod signals;
 mod stop;
 mod summary;
 mod tally;
+mod ticker;
 mod tight_loops;
+mod together;
 mod writer;
 
 use std::time::Duration;
@@ -108,21 +110,17 @@ impl Worker {
     /// Errors: those that do not pass by waiting, such as `is_permission_denied`, `is_schema_missing` or `is_closed`.
     /// As in a stop, runs may end before it returns, up to the grace time.
     pub async fn run(self) -> Result<()> {
-        let _maintenance =
-            AbortOnDrop(tokio::spawn(maintenance::run(self.0.backend.clone(), self.0.settings.maintenance)));
+        let (backend, interval) = (&self.0.backend, self.0.settings.maintenance);
+        let declares = self.0.settings.app.is_some();
+        let _maintenance = AbortOnDrop(tokio::spawn(maintenance::run(backend.clone(), interval, declares)));
+        let _ticker = AbortOnDrop(tokio::spawn(ticker::run(backend.clone(), interval)));
         let _summary = AbortOnDrop(tokio::spawn(summary::run(summary::Watched::of(&self.0))));
         self.at_work(None).await
     }
 
     /// Runs until this future is ready, then stops gracefully.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let handle = self.handle();
-        let mut run = std::pin::pin!(self.run());
-        tokio::select! {
-            ended = &mut run => return ended,
-            () = shutdown => handle.stop(),
-        }
-        run.await
+        Self::group([self]).run_until(shutdown).await
     }
 
     /// Runs until the process gets SIGTERM or SIGINT (on other systems than Unix: Ctrl-C), then stops gracefully; a
@@ -192,6 +190,19 @@ impl Worker {
         tracing::info!(worker, %id, version, %queues, %functions, concurrency, %database, "worker started");
     }
 
+    /// A lease, under which the schedules of the worker's code are declared.
+    async fn start_lease(&self) -> Result<Lease> {
+        let lease = self.0.backend.queue().start_lease(&self.0.settings.info).await?;
+        if let Some(app) = &self.0.settings.app
+            && let Err(error) = self.0.backend.declare(lease.worker(), app, &self.0.settings.schedules).await
+        {
+            // Otherwise it would be taken for a live worker until its lease ends.
+            let _ = self.0.backend.queue().deregister_worker(lease.worker()).await;
+            return Err(error);
+        }
+        Ok(lease)
+    }
+
     /// A lease; `None` if the worker was stopped before.
     async fn register(&self) -> Result<Option<Lease>> {
         let mut outage = outage::Outage::new("registering the worker");
@@ -199,8 +210,9 @@ impl Worker {
             let pause = tokio::select! {
                 biased;
                 () = self.0.handle.stopping() => return Ok(None),
-                lease = self.0.backend.queue().start_lease(&self.0.settings.info) => match lease {
-                    Err(error) if !outage::is_fatal(&error) => outage.failed(&error),
+                lease = self.start_lease() => match lease {
+                    // A conflict: a schedule of the code has a name that is taken.
+                    Err(error) if !(outage::is_fatal(&error) || error.is_conflict()) => outage.failed(&error),
                     lease => {
                         outage.over();
                         return lease.map(Some);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::stop::Stop;
 use super::tally::Tally;
+use super::together::Together;
 use crate::backend::Backend;
 use crate::handler::{Registry, States};
 use crate::logging::LoggedErrors;
-use crate::model::WorkerInfo;
+use crate::model::{Schedule, WorkerInfo};
 
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -18,6 +19,7 @@ pub(super) struct Parts {
     pub(super) states: States,
     pub(super) handle: Stop,
     pub(super) tally: Arc<Tally>,
+    pub(super) together: Together,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +36,9 @@ pub(super) struct Settings {
     pub(super) summary: Duration,
     pub(super) log_errors: Option<LoggedErrors>,
     pub(super) max_tasks: Option<u64>,
+    /// The application whose schedules these are; `None`: none are declared.
+    pub(super) app: Option<String>,
+    pub(super) schedules: Vec<Schedule>,
 }
 
 impl Parts {

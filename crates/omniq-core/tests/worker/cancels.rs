@@ -1,5 +1,6 @@
 //! Tasks that users cancel: waiting, prefetched by a worker, and running.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::*;
@@ -117,22 +118,26 @@ async fn a_bulk_cancel_that_fails_half_way_says_so() {
     assert!(error.is_pool_timeout(), "nothing was done by this call: {error:?}");
 }
 
-/// The run answers "once more" before its worker's heartbeat has told it of the cancel.
-#[tokio::test]
-async fn a_task_that_is_handed_back_before_the_cancel_is_told_is_cancelled_all_the_same() {
-    let rig = Rig::new();
-    let (cancelled, kept) = (rig.add(task("f")).await, rig.add(task("f")).await);
-    let (gated, _) = Gated::new();
+/// A worker whose runs wait for their gate, and then answer "once more".
+fn snoozing(rig: &Rig, lease: Duration, gated: &Gated) -> WorkerBuilder {
     let (begun, gate) = (gated.begun.clone(), gated.gate.clone());
-    let worker = rig.worker().lease(LEASE).register("f", move |(): (), _| {
+    rig.worker().lease(lease).register("f", move |(): (), _| {
         begun.add();
         let gate = gate.clone();
         async move {
             gate.acquire().await.unwrap().forget();
             Err::<(), _>(Failure::snooze(100 * PATIENCE))
         }
-    });
-    let worker = worker.build().unwrap();
+    })
+}
+
+/// The run answers "once more" before its worker's heartbeat has told it of the cancel.
+#[tokio::test]
+async fn a_task_that_is_handed_back_before_the_cancel_is_told_is_cancelled_all_the_same() {
+    let rig = Rig::new();
+    let (cancelled, kept) = (rig.add(task("f")).await, rig.add(task("f")).await);
+    let (gated, _) = Gated::new();
+    let worker = snoozing(&rig, LEASE, &gated).build().unwrap();
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
     gated.begun.reaches(2).await;
@@ -170,16 +175,7 @@ async fn a_task_that_is_enqueued_anew_with_the_id_of_a_cancelled_one_runs() {
     let rig = Rig::new();
     let id = rig.add(task("f")).await;
     let (gated, _) = Gated::new();
-    let (begun, gate) = (gated.begun.clone(), gated.gate.clone());
-    let worker = rig.worker().lease(100 * PATIENCE).grace(Duration::ZERO).register("f", move |(): (), _| {
-        begun.add();
-        let gate = gate.clone();
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Err::<(), _>(Failure::snooze(100 * PATIENCE))
-        }
-    });
-    let worker = worker.build().unwrap();
+    let worker = snoozing(&rig, 100 * PATIENCE, &gated).grace(Duration::ZERO).build().unwrap();
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
     gated.begun.reaches(1).await;
@@ -224,4 +220,85 @@ async fn a_cancelled_task_whose_worker_is_lost_does_not_run_again() {
         soon(running).await.unwrap().unwrap();
         assert_eq!(ran.get(), 1);
     }
+}
+
+/// Found by a hostile reader: the rescue did not look again, and the task ran again.
+#[tokio::test]
+async fn a_cancel_of_a_task_whose_worker_was_declared_lost_leaves_its_records() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let info = WorkerInfo { lease: Duration::from_millis(100), ..WorkerInfo::new(["default"]) };
+    let gone = rig.queue.register_worker(&info).await.unwrap();
+    assert_eq!(rig.queue.claim(gone, &Dequeue::from(["default"])).await.unwrap().len(), 1);
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    let lost = rig.queue.lost(10).await.unwrap().pop().unwrap();
+    assert!(!lost.cancelled);
+    let backend = Backend::new(Arc::new(rig.queue.inner.clone()))
+        .with_results(Arc::clone(&rig.results) as Arc<dyn ResultStorage>)
+        .with_events(Arc::clone(&rig.events) as Arc<dyn EventStorage>);
+    assert_eq!(backend.cancel(id).await.unwrap(), Cancelled::Done);
+    assert_eq!(rig.result(id).await.status, ResultStatus::Cancelled);
+    assert_eq!(rig.kinds(id).await, ["enqueued", "cancelled"]);
+    let outcome = Outcome::RetryLater { delay: Duration::ZERO, error: None };
+    let rescue = Settlement::new(id, lost.task.claim, outcome);
+    assert_eq!(rig.queue.settle(&[rescue], SettleMode::Each).await.unwrap(), [Settled::Lost]);
+    assert_eq!(rig.left().await, 0);
+}
+
+/// Found by a hostile reader: heartbeats repeated the cancel until the worker held no task with this id.
+#[tokio::test]
+async fn a_run_is_not_stopped_by_the_cancel_of_an_earlier_task_with_its_id() {
+    let rig = Rig::new();
+    let id = rig.add(task("f")).await;
+    let (begun, (gated, handler)) = (Counter::default(), Gated::new());
+    let counter = begun.clone();
+    let worker = rig.worker().lease(LEASE / 2).handler("g", handler).register("f", move |(): (), _| {
+        counter.add();
+        std::future::pending::<Result<(), Failure>>()
+    });
+    let worker = worker.build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    begun.reaches(1).await;
+    assert_eq!(rig.backend.cancel(id).await.unwrap(), Cancelled::Requested);
+    assert_eq!(rig.result(id).await.status, ResultStatus::Cancelled);
+    rig.results.delete(id).await.unwrap();
+    rig.add(task("g").id(id)).await;
+    gated.begun.reaches(1).await;
+    // Two heartbeats.
+    tokio::time::sleep(LEASE * 2 / 5).await;
+    gated.gate.add_permits(1);
+    assert_eq!(rig.result(id).await.status, ResultStatus::Completed);
+    handle.stop();
+    soon(running).await.unwrap().unwrap();
+}
+
+/// A program that takes tasks without a worker learns that one of them is to be stopped, and that it is not held any more.
+#[tokio::test]
+async fn who_dequeues_a_task_can_ask_whether_it_was_cancelled() {
+    let queue = MemoryQueue::new().with_lease(Duration::from_millis(150));
+    let id = queue.enqueue(task("f")).await.unwrap();
+    let kept = queue.enqueue(task("f")).await.unwrap();
+    let held = queue.dequeue_many(Dequeue::from(["default"]).limit(2)).await.unwrap();
+    assert!(!queue.cancel_requested(&held[0]).await.unwrap());
+    assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::Requested);
+    until("it is told", || async { queue.cancel_requested(&held[0]).await.unwrap() }).await;
+    assert!(!queue.cancel_requested(&held[1]).await.unwrap());
+    queue.discard(&held[0]).await.unwrap();
+
+    // The cancel does not count for a task that is enqueued anew with the same id, once a heartbeat knows that the first has gone.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    queue.enqueue(task("f").id(id)).await.unwrap();
+    let again = queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+    assert!(again.id == id && !queue.cancel_requested(&again).await.unwrap());
+
+    let other = queue.reopen(Limits::default(), false);
+    assert!(
+        other.cancel_requested(&held[1]).await.unwrap_err().is_claim_lost(),
+        "another object holds {kept}"
+    );
+    let waiting = queue.get(queue.enqueue(task("f")).await.unwrap()).await.unwrap().unwrap();
+    assert!(queue.cancel_requested(&waiting).await.unwrap_err().is_claim_lost(), "nobody holds it");
+    queue.close().await.unwrap();
+    assert!(queue.cancel_requested(&held[1]).await.unwrap_err().is_closed());
 }

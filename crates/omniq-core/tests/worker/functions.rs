@@ -143,6 +143,9 @@ async fn errors_of_any_type_are_kept_with_type_message_and_causes() {
         .function("own", || async { Err::<(), _>(Wrapped(Own::Odd)) })
         .function("task_error", || Err::<(), _>(TaskError::new("mine", "said")))
         .function("failure", || async { Err::<(), _>(Failure::fatal("worse", "dead")) })
+        .function("enum", || Err::<(), _>(Own::Gone))
+        .function("anyhow", || async { Err::<(), _>(anyhow::anyhow!(Own::Gone).context("of anyhow")) })
+        .function("eyre", || Err::<(), _>(eyre::eyre!(Own::Gone).wrap_err("of eyre")))
         .register("closure", |(): (), _| async move { Ok(std::fs::read("/no/such/file").map(|_| ())?) });
     let expected = [
         ("text", "error", "plain"),
@@ -151,6 +154,9 @@ async fn errors_of_any_type_are_kept_with_type_message_and_causes() {
         ("own", "functions::Wrapped", "wrapped"),
         ("task_error", "mine", "said"),
         ("failure", "worse", "dead"),
+        ("enum", "functions::Own", "own Gone"),
+        ("anyhow", "anyhow::Error", "of anyhow"),
+        ("eyre", "eyre::Report", "of eyre"),
         ("closure", "std::io::error::Error", "No such file or directory (os error 2)"),
     ];
     let tasks: Vec<_> = expected.iter().map(|(func, ..)| task(func).max_retries(0)).collect();
@@ -160,7 +166,7 @@ async fn errors_of_any_type_are_kept_with_type_message_and_causes() {
         let error = rig.result(id).await.error.unwrap();
         assert!(error.kind.ends_with(kind), "{func}: {}", error.kind);
         assert_eq!(error.message, message, "{func}");
-        assert_eq!(error.trace.is_some(), ["boxed", "own"].contains(&func), "{func}");
+        assert_eq!(error.trace.is_some(), ["boxed", "own", "anyhow", "eyre"].contains(&func), "{func}");
     }
 }
 
@@ -220,6 +226,70 @@ async fn a_retry_rule_decides_by_the_error_and_its_causes() {
                     assert!((seconds - 20..=seconds).contains(&wait), "{wait} instead of {seconds}")
                 }
                 None => assert_eq!(task.state, TaskState::Dead),
+            }
+        }
+    }
+}
+
+#[cfg(all(feature = "anyhow", feature = "eyre"))]
+/// What anyhow and eyre wrap is seen by rules, and says what becomes of the task, as if it were returned bare.
+#[tokio::test]
+async fn reports_of_anyhow_and_eyre_hide_no_error_from_a_rule() {
+    fn own(case: u8) -> Result<(), Own> {
+        Err(if case == 0 { Own::Busy(Duration::from_secs(60)) } else { Own::Gone })
+    }
+    async fn anyhow(case: u8) -> anyhow::Result<()> {
+        match case {
+            0 | 1 => own(case)?,
+            2 => anyhow::Context::context(own(case), "wrapped")?,
+            3 => Err(Failure::snooze(Duration::from_secs(60)).into_error())?,
+            _ => anyhow::bail!("none of a type"),
+        }
+        Ok(())
+    }
+    fn eyre(case: u8) -> eyre::Result<()> {
+        match case {
+            0 | 1 => own(case)?,
+            2 => eyre::WrapErr::wrap_err(own(case), "wrapped")?,
+            3 => Err(Failure::snooze(Duration::from_secs(60)).into_error())?,
+            _ => eyre::bail!("none of a type"),
+        }
+        Ok(())
+    }
+    async fn by_failure(case: u8) -> Result<(), Failure> {
+        anyhow(case).await.map_err(Failure::new)
+    }
+    fn boxed(case: u8) -> Result<(), BoxError> {
+        match case {
+            0..3 => own(case)?,
+            3 => Err(Failure::snooze(Duration::from_secs(60)).into_error())?,
+            _ => Err("none of a type")?,
+        }
+        Ok(())
+    }
+    let rig = Rig::new();
+    let ruled = |handler: Handler| handler.retry_when(rule);
+    let handlers = [
+        ("anyhow", ruled(Handler::function(anyhow))),
+        ("eyre", ruled(Handler::function(eyre))),
+        ("by_failure", ruled(Handler::function(by_failure))),
+        ("boxed", ruled(Handler::function(boxed))),
+    ];
+    for (name, handler) in handlers {
+        let call = |case: u8| NewTask::new(name, &case).unwrap().backoff(HOURS.clone());
+        let ids = rig.backend.enqueue_many((0..5).map(call).collect()).await.unwrap();
+        let worker = rig.worker().handler(name, handler).build().unwrap();
+        soon(worker.run_until_idle()).await.unwrap();
+        for (id, expected) in ids.into_iter().zip([Some((60, 1)), None, None, Some((60, 0)), Some((3600, 1))])
+        {
+            let task = rig.task(id).await;
+            let wait = task.run_at.duration_since(jiff::Timestamp::now()).as_secs();
+            match expected {
+                Some((seconds, attempt)) => {
+                    assert!((seconds - 20..=seconds).contains(&wait), "{name}: {wait} instead of {seconds}");
+                    assert_eq!(task.attempt, attempt, "{name}");
+                }
+                None => assert_eq!(task.state, TaskState::Dead, "{name}"),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Workers that run and stop together, and a worker that stops by itself.
 
+use std::time::Duration;
+
 use omniq_core::*;
 
 use crate::support::*;
@@ -21,6 +23,34 @@ async fn a_group_runs_workers_on_several_backends_and_stops_all() {
         assert!(rig.queue.lost(10).await.unwrap().is_empty());
     }
     assert_eq!(handle.left(), 0);
+}
+
+/// Found by a hostile reader: what ignored the stop was handed back while the others had their grace time, and ran twice at once.
+#[tokio::test(start_paused = true)]
+async fn what_heeds_no_stop_is_handed_back_when_the_whole_group_has_ended() {
+    let (one, other) = (Rig::new(), Rig::new());
+    let (begun, (gated, handler)) = (Counter::default(), Gated::new());
+    let counter = begun.clone();
+    let deaf = Handler::cooperative(move |_: Context| {
+        counter.add();
+        std::future::pending()
+    });
+    let (id, last) = (one.add(task("deaf")).await, other.add(task("f")).await);
+    let group = Worker::group([
+        one.worker().grace(Duration::ZERO).ends_process(true).handler("deaf", deaf).build().unwrap(),
+        other.worker().grace(PATIENCE).ends_process(true).handler("f", handler).build().unwrap(),
+    ]);
+    let (handle, running) = (group.handle(), tokio::spawn(group.run()));
+    begun.reaches(1).await;
+    gated.begun.reaches(1).await;
+    handle.stop();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(one.task(id).await.state, TaskState::Running, "nobody else may begin it");
+    gated.gate.add_permits(1);
+    soon(running).await.unwrap().unwrap();
+    assert_eq!(one.task(id).await.state, TaskState::Ready);
+    assert_eq!(other.result(last).await.status, ResultStatus::Completed);
+    assert_eq!(handle.left(), 1);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![cfg(feature = "conformance")]
 
 mod basics;
+mod by_filter;
 mod cancels;
 mod faults;
 mod faulty;
@@ -20,6 +21,7 @@ mod panics;
 mod parts;
 mod prefetch;
 mod run_events;
+mod schedules;
 mod settings;
 mod stops;
 mod stores;

@@ -62,7 +62,7 @@ async fn a_wait_that_ran_out_of_time_says_why() {
 
     let held = backend.queue().dequeue(Dequeue::from(["mail"])).await.unwrap().unwrap();
     let since = held.claimed_at.unwrap();
-    let runs = format!("a worker runs it since {since}, for the 1. time: it may still come, wait longer");
+    let runs = format!("a worker runs it since {since}, as attempt 1: it may still come, wait longer");
     assert_eq!(why(&backend, id).await, runs);
     backend.queue().retry_later(&held, HOUR, Some(TaskError::new("net.Timeout", "slow"))).await.unwrap();
     let due = backend.queue().get(id).await.unwrap().unwrap().run_at;

@@ -90,7 +90,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
 }
 
 /// A counter that handlers and tests share.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicUsize>);
 
 impl Counter {

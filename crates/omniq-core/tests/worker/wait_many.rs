@@ -124,3 +124,25 @@ async fn a_wait_for_many_takes_more_tasks_and_loses_nothing_if_a_step_is_dropped
     assert_eq!(waiting.next(&backend).await.unwrap()[0].task_id, ids[2]);
     assert!(waiting.next(&backend).await.unwrap().is_empty());
 }
+
+/// A binding learns of a task that has left no result, while the others are waited for.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_deleted_is_told_at_once_and_ends_the_wait_for_no_other() {
+    let results = Arc::new(MemoryResultStorage::new());
+    let backend = Backend::new(Arc::new(MemoryQueue::new())).with_results(Arc::clone(&results) as _);
+    let ids = backend.enqueue_many(vec![NewTask::new("f", &()).unwrap(); 2]).await.unwrap();
+    let mut waiting = WaitMany::new(LONG);
+    waiting.add(&ids);
+    assert!(tokio::time::timeout(Duration::from_millis(10), waiting.next_ended(&backend)).await.is_err());
+    backend.queue().delete(ids[0]).await.unwrap();
+    let ended = waiting.next_ended(&backend).await.unwrap();
+    assert!(ended.results.is_empty());
+    let (id, error) = &ended.without[0];
+    assert!(
+        *id == ids[0] && error.is_not_found() && error.message().contains(&ids[0].to_string()),
+        "{error:?}"
+    );
+    results.store_many(vec![TaskResult::new(ids[1], ResultStatus::Completed)]).await.unwrap();
+    assert_eq!(waiting.next_ended(&backend).await.unwrap().results[0].task_id, ids[1]);
+    assert!(waiting.next_ended(&backend).await.unwrap().is_empty());
+}

@@ -7,11 +7,11 @@ with given as (
     -- The tasks in `given` that exist, each in a row of its own after single_out.sql, or in the row that a worker holds; locked. If the row
     -- that this statement saw is gone once the lock is granted, the task has moved to another row: then the transaction is rolled back and
     -- repeated.
-    select g.id, t.worker, t.state, t.queue
+    select g.id, t.worker, t.state, t.queue, t.seq - r.count + 1 + "omniq".offset_of(g.id) - "omniq".offset_of(r.id) as seq
     from (select distinct id from given order by id) g
     cross join lateral "omniq".segment_of(g.id) r
     left join lateral (
-        select t.worker, t.state, t.queue
+        select t.worker, t.state, t.queue, t.seq
         from "omniq".tasks t
         where t.id = any (array[r.id]) and t.count = r.count and (t.count = 1 or t.worker is not null)
           and case when t.id = r.id and t.count = r.count
@@ -37,13 +37,16 @@ with given as (
 ), locked_workers as materialized (
     -- In the order of their ids, so that two calls never deadlock.
     select w.id from "omniq".workers w
-    where w.id = any (array(select h.worker from locked h where h.worker is not null))
+    where w.id = any (array(select h.worker from locked h where h.worker is not null)) and w.ended_at is null
     order by w.id
     for no key update
 ), asked as (
     update "omniq".workers w
-    set cancelled = array(select distinct unnest(w.cancelled || r.ids))
-    from (select h.worker, array_agg(h.id) as ids
+    set cancelled = array(
+            select c.id from unnest(w.cancelled || r.ids, w.cancelled_seqs || r.seqs) as c(id, seq) group by c.seq, c.id order by c.seq, c.id),
+        cancelled_seqs = array(
+            select c.seq from unnest(w.cancelled || r.ids, w.cancelled_seqs || r.seqs) as c(id, seq) group by c.seq, c.id order by c.seq, c.id)
+    from (select h.worker, array_agg(h.id) as ids, array_agg(h.seq) as seqs
           from locked h join locked_workers w on w.id = h.worker group by h.worker) r
     where w.id = any (array[r.worker])
     returning r.ids

@@ -5,6 +5,8 @@
 -- $5 error text
 -- $6 error_start text
 -- $7 since timestamptz
+-- $8 until timestamptz
+-- $9 max_seq int8
 -- omniq: count_scanned
 select coalesce(sum((t.count - coalesce(bit_count(t.removed), 0))), 0)::bigint
 from "omniq".tasks t
@@ -15,3 +17,5 @@ where ($1 is null or t.queue = $1)
   and ($5 is null or t.error->>'type' = $5)
   and ($6 is null or starts_with(t.error->>'type', $6))
   and ($7 is null or t.created_at >= $7)
+  and ($8 is null or t.created_at < $8)
+  and ($9 is null or t.seq <= $9)

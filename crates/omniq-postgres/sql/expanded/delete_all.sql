@@ -5,9 +5,11 @@
 -- $5 error text
 -- $6 error_start text
 -- $7 since timestamptz
--- $8 after_id uuid
--- $9 after_count int4
--- $10 limit int8
+-- $8 until timestamptz
+-- $9 max_seq int8
+-- $10 after_id uuid
+-- $11 after_count int4
+-- $12 limit int8
 -- omniq: delete_all
 with seen as materialized (
     -- The page of rows that the filter selects, in the order of ids.
@@ -19,9 +21,11 @@ with seen as materialized (
   and ($4 is null or t.func = $4)
   and ($5 is null or t.error->>'type' = $5)
   and ($6 is null or starts_with(t.error->>'type', $6))
-  and ($7 is null or t.created_at >= $7) and t.worker is null and ($8 is null or (t.id, t.count) > ($8, $9))
+  and ($7 is null or t.created_at >= $7)
+  and ($8 is null or t.created_at < $8)
+  and ($9 is null or t.seq <= $9) and t.worker is null and ($10 is null or (t.id, t.count) > ($10, $11))
     order by t.id, t.count
-    limit $10
+    limit $12
 ), page as materialized (
     -- Of them those that it still selects under their locks. If a row that this statement saw is gone once the lock is granted, its tasks
     -- have moved to other rows, or were removed: then the transaction is rolled back and repeated.
@@ -34,7 +38,9 @@ with seen as materialized (
   and ($4 is null or t.func = $4)
   and ($5 is null or t.error->>'type' = $5)
   and ($6 is null or starts_with(t.error->>'type', $6))
-  and ($7 is null or t.created_at >= $7) and t.worker is null, false) as fits
+  and ($7 is null or t.created_at >= $7)
+  and ($8 is null or t.created_at < $8)
+  and ($9 is null or t.seq <= $9) and t.worker is null, false) as fits
         from "omniq".tasks t
         where t.id = any (array[s.id]) and t.count = s.count
         for update

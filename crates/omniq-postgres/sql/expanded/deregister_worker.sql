@@ -4,3 +4,4 @@ with beats as (
     delete from "omniq".heartbeats where worker = $1
 )
 delete from "omniq".workers where id = $1
+returning cancelled, cancelled_seqs

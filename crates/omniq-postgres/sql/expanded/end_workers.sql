@@ -8,8 +8,8 @@ with ended as (
         for update skip locked)
       -- Once more, now that the row is locked: the lease may have been extended in between.
       and "omniq".lease_end(w.id) < clock_timestamp()
-    returning w.id
+    returning w.id, w.name, w.cancelled, w.cancelled_seqs
 )
-select id from ended
+select id, name, cancelled, cancelled_seqs from ended
 union all
-select id from "omniq".workers where ended_at is not null
+select id, name, cancelled, cancelled_seqs from "omniq".workers where ended_at is not null

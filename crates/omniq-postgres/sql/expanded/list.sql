@@ -5,9 +5,11 @@
 -- $5 error text
 -- $6 error_start text
 -- $7 since timestamptz
--- $8 after_id uuid
--- $9 after_count int4
--- $10 limit int8
+-- $8 until timestamptz
+-- $9 max_seq int8
+-- $10 after_id uuid
+-- $11 after_count int4
+-- $12 limit int8
 -- omniq: list
 select t.id, t.count, t.removed
 from "omniq".tasks t
@@ -18,6 +20,8 @@ where ($1 is null or t.queue = $1)
   and ($5 is null or t.error->>'type' = $5)
   and ($6 is null or starts_with(t.error->>'type', $6))
   and ($7 is null or t.created_at >= $7)
-  and ($8 is null or (t.id, t.count) > ($8, $9))
+  and ($8 is null or t.created_at < $8)
+  and ($9 is null or t.seq <= $9)
+  and ($10 is null or (t.id, t.count) > ($10, $11))
 order by t.id, t.count
-limit $10
+limit $12

@@ -4,9 +4,10 @@
 -- $4 error text
 -- $5 error_start text
 -- $6 since timestamptz
--- $7 after timestamptz
--- $8 after_id uuid
--- $9 limit int8
+-- $7 until timestamptz
+-- $8 after timestamptz
+-- $9 after_id uuid
+-- $10 limit int8
 -- omniq: list_results
 select t.task_id, r.status, r.codec, t.value, r.error, r.queue, r.func, r.worker, r.attempt, r.metadata,
     r.enqueued_at, r.started_at, r.finished_at, nullif(r.expires_at, 'infinity')
@@ -21,7 +22,8 @@ where ($1 is null or r.status = $1)
   and ($4 is null or r.error->>'type' = $4)
   and ($5 is null or starts_with(r.error->>'type', $5))
   and ($6 is null or r.finished_at >= $6)
+  and ($7 is null or r.finished_at < $7)
   and r.expires_at > now()
-  and ($7 is null or r.finished_at <= $7) and ($7 is null or r.finished_at < $7 or t.task_id < $8)
+  and ($8 is null or r.finished_at <= $8) and ($8 is null or r.finished_at < $8 or t.task_id < $9)
 order by r.finished_at desc, t.task_id desc
-limit $9
+limit $10

@@ -5,6 +5,8 @@
 -- $5 error text
 -- $6 error_start text
 -- $7 since timestamptz
+-- $8 until timestamptz
+-- $9 max_seq int8
 -- omniq: purge
 with mine as materialized (
     select t.ctid as tid
@@ -15,7 +17,9 @@ with mine as materialized (
   and ($4 is null or t.func = $4)
   and ($5 is null or t.error->>'type' = $5)
   and ($6 is null or starts_with(t.error->>'type', $6))
-  and ($7 is null or t.created_at >= $7) and t.worker is null
+  and ($7 is null or t.created_at >= $7)
+  and ($8 is null or t.created_at < $8)
+  and ($9 is null or t.seq <= $9) and t.worker is null
     -- In one order, so that two calls never deadlock.
     order by t.id, t.count
     for update

@@ -5,3 +5,5 @@
   and (:error is null or t.error->>'type' = :error)
   and (:error_start is null or starts_with(t.error->>'type', :error_start))
   and (:since is null or t.created_at >= :since)
+  and (:until is null or t.created_at < :until)
+  and (:max_seq is null or t.seq <= :max_seq)

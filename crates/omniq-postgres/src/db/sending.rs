@@ -99,6 +99,11 @@ impl Db {
         self.once(Start { begin: BEGIN, settings: &settings }, &[(statement, params)]).await
     }
 
+    /// As [`bounded`](Self::bounded), for several statements, all or nothing.
+    pub(crate) async fn bounded_all(&self, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+        self.once(Start { begin: BEGIN, settings: BOUNDED }, calls).await
+    }
+
     /// All or nothing, and nothing is prepared. Returns the rows of the last statement.
     pub(crate) async fn in_transaction(&self, calls: &[Call<'_>]) -> Result<Vec<Row>> {
         self.once(Start { begin: BEGIN, settings: "" }, calls).await

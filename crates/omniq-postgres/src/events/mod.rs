@@ -22,7 +22,7 @@ use self::log::SingleEvents;
 use crate::db::Db;
 use crate::migrate::{self, Part};
 use crate::settings::Settings;
-use crate::sql::time::{Time, optional};
+use crate::sql::time::{Time, first_at};
 use crate::sql::{Named, count_of};
 
 /// The event storage on PostgreSQL. Cheap to clone: clones share one pool. A write waits at most a second for a lock that another session
@@ -69,8 +69,8 @@ impl<'a> Filter<'a> {
         Self {
             task: filter.task_id.map(|id| id.as_uuid()),
             kind: filter.kind.as_ref().map(|kind| kind.name()),
-            since: optional(filter.since),
-            until: optional(filter.until),
+            since: first_at(filter.since),
+            until: first_at(filter.until),
         }
     }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::{
-    Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId, WorkerId,
+    CancelRequest, Claim, Dequeue, Error, Outcome, Result, SettleMode, Settled, Settlement, Task, TaskId,
+    WorkerId,
 };
 
+use super::by_id;
 use super::claim_tracker::Reconcile;
 use super::claims::Claims;
 use super::counts;
+use super::lost::cancel_requests;
 use crate::segments::{SegmentRow, decode};
 use crate::sql::{Columns, Named};
 
@@ -75,10 +78,10 @@ impl Claims {
             // Tasks that have become due are ready for the claim right after.
             let [promoted, claimed] =
                 db.query_both(client, [(&db.sql.promote, &promote), (claim, &dequeue)]).await;
-            let claimed = claimed.and_then(|rows| Ok((decode::claimed(&rows, &request.queues)?, rows.len())));
+            let claimed = claimed.and_then(|rows| Ok((decode::claimed(&rows, &request.queues)?, rows)));
             return match claimed {
                 Ok((tasks, rows)) => {
-                    guard.answered(&tasks);
+                    guard.answered(&tasks, decode::are_singles(&rows));
                     if let Err(error) = promoted {
                         // What was claimed is held, whether or not the promotion has failed.
                         if tasks.is_empty() {
@@ -89,7 +92,7 @@ impl Claims {
                     if !tasks.is_empty() {
                         counts::changed(db);
                     }
-                    cursors.claimed(worker, request, &from, &tasks, rows);
+                    cursors.claimed(worker, request, &from, &tasks, rows.len());
                     if tasks.is_empty() && from.singles {
                         // One of the next rows holds several tasks, or there are none.
                         continue;
@@ -101,7 +104,7 @@ impl Claims {
                 }
                 Err(error) => {
                     if is_refusal(&error) {
-                        guard.answered(&[]);
+                        guard.answered(&[], false);
                     }
                     Err(error)
                 }
@@ -202,10 +205,25 @@ impl Claims {
         }
         self.cursors.forget(worker);
         if in_users.is_empty() {
-            db.query(&db.sql.deregister_worker, &[("worker", &worker.0)]).await?;
+            let removed = db.query(&db.sql.deregister_worker, &[("worker", &worker.0)]).await?;
+            if let Some(row) = removed.first() {
+                self.cancel_handed_back(cancel_requests(&mut Columns::new(row))?).await?;
+            }
         }
         // Else the worker stays until its lease ends: an open transaction of the user settles these tasks, or gives them back by a rollback.
         Ok(done)
+    }
+
+    /// Cancels what a worker was asked to stop and has handed back: nobody would tell it now.
+    async fn cancel_handed_back(&self, asked: Vec<CancelRequest>) -> Result<()> {
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<TaskId> = asked.iter().map(|asked| asked.task_id).collect();
+        let mut found = by_id::get(&self.db, &ids).await?;
+        found.retain(|task| asked.contains(&CancelRequest::of(task)));
+        let ids: Vec<TaskId> = found.iter().map(|task| task.id).collect();
+        if ids.is_empty() { Ok(()) } else { by_id::cancel(self, &ids).await.map(drop) }
     }
 }
 
@@ -215,12 +233,7 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 fn releases(claims: &[(TaskId, Claim)]) -> Vec<Settlement> {
-    let release = |(task_id, claim): &(TaskId, Claim)| Settlement {
-        task_id: *task_id,
-        claim: Some(*claim),
-        outcome: Outcome::Release,
-        result: None,
-        events: Vec::new(),
-    };
+    let release =
+        |(task_id, claim): &(TaskId, Claim)| Settlement::new(*task_id, Some(*claim), Outcome::Release);
     claims.iter().map(release).collect()
 }

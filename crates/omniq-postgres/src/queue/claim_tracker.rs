@@ -20,7 +20,7 @@ pub(crate) struct ClaimTracker {
 
 #[derive(Debug, Default)]
 struct Known {
-    claims: HashMap<WorkerId, HashMap<TaskId, u32, RandomState>>,
+    claims: HashMap<WorkerId, HashMap<TaskId, Held, RandomState>>,
     /// Workers that may hold tasks that are not known here.
     uncertain: HashSet<WorkerId>,
     /// The epochs of workers that had to reconcile. The others are in epoch 0.
@@ -29,6 +29,21 @@ struct Known {
     ending: HashSet<(TaskId, Claim)>,
     /// How many of these there were after the last look at which have ended.
     ending_left: usize,
+}
+
+/// A claim of a worker.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    number: u32,
+    /// Whether the task was in a row of its own when it was claimed. It is there still, as rows only become shorter; false says nothing.
+    alone: bool,
+}
+
+impl Known {
+    fn held(&self, id: TaskId, claim: Claim) -> Option<Held> {
+        let held = self.claims.get(&claim.worker)?.get(&id)?;
+        (held.number == claim.number).then_some(*held)
+    }
 }
 
 /// From this many on it is looked for claims that transactions of the user have ended.
@@ -66,6 +81,12 @@ impl ClaimTracker {
         self.lock().claims.get(&worker).is_some_and(|tasks| tasks.contains_key(&id))
     }
 
+    /// Whether all these tasks are held by these claims, and are in rows of their own.
+    pub(super) fn are_alone(&self, claims: impl IntoIterator<Item = (TaskId, Claim)>) -> bool {
+        let known = self.lock();
+        claims.into_iter().all(|(id, claim)| known.held(id, claim).is_some_and(|held| held.alone))
+    }
+
     pub(super) fn is_uncertain(&self, worker: WorkerId) -> bool {
         self.lock().uncertain.contains(&worker)
     }
@@ -75,19 +96,19 @@ impl ClaimTracker {
         Reconcile { tracker: self, worker, _exclusive: self.in_flight.write().await }
     }
 
-    fn add(&self, worker: WorkerId, tasks: &[Task]) {
+    fn add(&self, worker: WorkerId, tasks: &[Task], alone: bool) {
         if tasks.is_empty() {
             return;
         }
-        let numbers = tasks.iter().filter_map(|task| Some((task.id, task.claim?.number)));
-        self.lock().claims.entry(worker).or_default().extend(numbers);
+        let held = |task: &Task| Some((task.id, Held { number: task.claim?.number, alone }));
+        self.lock().claims.entry(worker).or_default().extend(tasks.iter().filter_map(held));
     }
 
     pub(super) fn remove(&self, settled: impl Iterator<Item = (TaskId, Claim)>) {
         let mut known = self.lock();
         for (id, claim) in settled {
             if let Some(tasks) = known.claims.get_mut(&claim.worker)
-                && tasks.get(&id) == Some(&claim.number)
+                && tasks.get(&id).is_some_and(|held| held.number == claim.number)
             {
                 tasks.remove(&id);
             }
@@ -103,10 +124,10 @@ impl ClaimTracker {
         claims: impl IntoIterator<Item = (TaskId, Claim)>,
     ) -> Option<Vec<(TaskId, Claim)>> {
         let mut known = self.lock();
-        let Known { claims: held, ending, ending_left, .. } = &mut *known;
-        ending.extend(claims.into_iter().filter(|(id, claim)| {
-            held.get(&claim.worker).and_then(|tasks| tasks.get(id)) == Some(&claim.number)
-        }));
+        let held: Vec<_> =
+            claims.into_iter().filter(|(id, claim)| known.held(*id, *claim).is_some()).collect();
+        let Known { ending, ending_left, .. } = &mut *known;
+        ending.extend(held);
         // Twice as many as were left, so that each is looked at twice on average.
         if ending.len() < MANY.max(2 * *ending_left) {
             return None;
@@ -134,7 +155,7 @@ impl ClaimTracker {
         known.ending.retain(|(_, claim)| claim.worker != worker);
         known.ending_left = known.ending_left.min(known.ending.len());
         let tasks = known.claims.remove(&worker).unwrap_or_default();
-        tasks.into_iter().map(|(id, number)| (id, Claim { worker, number })).collect()
+        tasks.into_iter().map(|(id, held)| (id, Claim { worker, number: held.number })).collect()
     }
 }
 
@@ -155,10 +176,10 @@ impl ClaimGuard<'_> {
         self.sent = true;
     }
 
-    /// The answer has arrived: these tasks, or none because the claim was refused.
-    pub(super) fn answered(mut self, tasks: &[Task]) {
+    /// The answer has arrived: these tasks, or none because the claim was refused. `alone`: all of them are in rows of their own.
+    pub(super) fn answered(mut self, tasks: &[Task], alone: bool) {
         self.answered = true;
-        self.tracker.add(self.worker, tasks);
+        self.tracker.add(self.worker, tasks, alone);
     }
 }
 
@@ -183,8 +204,9 @@ impl SharedGuard<'_> {
     pub(crate) fn add_handed_off(&self, worker: WorkerId, epoch: i32, task: &Task) -> bool {
         let mut known = self.tracker.lock();
         let Some(claim) = task.claim else { return false };
+        let held = Held { number: claim.number, alone: true };
         epoch == known.epochs.get(&worker).copied().unwrap_or(0)
-            && known.claims.entry(worker).or_default().insert(task.id, claim.number).is_none()
+            && known.claims.entry(worker).or_default().insert(task.id, held).is_none()
     }
 
     pub(crate) fn lose_track(&self, worker: WorkerId) {
@@ -203,14 +225,13 @@ pub(super) struct Reconcile<'a> {
 impl Reconcile<'_> {
     /// Whether the worker knows that it holds this task by this claim.
     pub(super) fn knows(&self, task: TaskId, number: u32) -> bool {
-        let known = self.tracker.lock();
-        known.claims.get(&self.worker).is_some_and(|tasks| tasks.get(&task) == Some(&number))
+        self.tracker.lock().held(task, Claim { worker: self.worker, number }).is_some()
     }
 
     /// Adds claims that could not be released yet.
     pub(super) fn keep(&self, claims: &[(TaskId, Claim)]) {
-        let numbers = claims.iter().map(|(task, claim)| (*task, claim.number));
-        self.tracker.lock().claims.entry(self.worker).or_default().extend(numbers);
+        let held = claims.iter().map(|(task, claim)| (*task, Held { number: claim.number, alone: false }));
+        self.tracker.lock().claims.entry(self.worker).or_default().extend(held);
     }
 
     /// Whether it is still needed: an earlier one may have found everything.

@@ -1,5 +1,8 @@
 //! The connection of the heartbeat, which the heartbeat's own thread drives.
 
+#[cfg(test)]
+mod told;
+
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -9,6 +12,7 @@ use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::claims::Claims;
+use super::lost::cancel_requests;
 use crate::error::from_driver;
 use crate::sql::{Columns, Named, signed};
 
@@ -18,7 +22,8 @@ pub(super) struct PostgresHeartbeat {
     open: Option<(ClientWrapper, Option<Statement>)>,
     /// The last heartbeat's row, which the next one deletes. `None` if it is not known, as after a broken connection.
     last: Option<(WorkerId, i64)>,
-    /// What the last heartbeat has answered that the worker is to stop.
+    /// What the last heartbeat has named that the worker did not hold any more when it was told. What it held then is named again
+    /// after it has left: only then it is known what became of it.
     told: Option<(WorkerId, Vec<TaskId>)>,
 }
 
@@ -59,8 +64,10 @@ impl PostgresHeartbeat {
         };
         let Some(row) = rows.first() else { return Ok(Heartbeat::default()) };
         let mut columns = Columns::new(row);
-        let cancelled: Vec<TaskId> = columns.take::<Vec<Uuid>>()?.into_iter().map(TaskId::from).collect();
-        self.told = Some((worker, cancelled.clone()));
+        let cancelled = cancel_requests(&mut columns)?;
+        let gone =
+            cancelled.iter().map(|asked| asked.task_id).filter(|id| !claims.tracker.holds(worker, *id));
+        self.told = Some((worker, gone.collect()));
         self.last = Some((worker, columns.take()?));
         Ok(Heartbeat { alive: true, cancelled })
     }

@@ -25,6 +25,8 @@ struct Filter<'a> {
     error: Option<&'a str>,
     error_start: Option<&'a str>,
     since: Option<Time>,
+    until: Option<Time>,
+    max_seq: Option<i64>,
 }
 
 impl<'a> Filter<'a> {
@@ -40,11 +42,12 @@ impl<'a> Filter<'a> {
             Some(_) => return None,
         };
         let (error, error_start) = error_type(filter.error.as_ref());
-        let (queue, func, since) = (&filter.queue, &filter.func, first_at(filter.since));
-        Some(Self { queue, state, running, func, error, error_start, since })
+        let (since, until) = (first_at(filter.since), first_at(filter.until));
+        let TaskFilter { queue, func, max_seq, .. } = filter;
+        Some(Self { queue, state, running, func, error, error_start, since, until, max_seq: *max_seq })
     }
 
-    fn params(&self) -> [Named<'_>; 7] {
+    fn params(&self) -> [Named<'_>; 9] {
         [
             ("queue", self.queue),
             ("state", &self.state),
@@ -53,12 +56,15 @@ impl<'a> Filter<'a> {
             ("error", &self.error),
             ("error_start", &self.error_start),
             ("since", &self.since),
+            ("until", &self.until),
+            ("max_seq", &self.max_seq),
         ]
     }
 
     /// Whether the counts that are kept say how many tasks it selects.
     fn is_counted(&self) -> bool {
-        self.func.is_none() && self.error.is_none() && self.error_start.is_none() && self.since.is_none()
+        let are_times_open = self.since.is_none() && self.until.is_none() && self.max_seq.is_none();
+        self.func.is_none() && self.error.is_none() && self.error_start.is_none() && are_times_open
     }
 }
 
@@ -82,19 +88,40 @@ pub(super) async fn purge(db: &Arc<Db>, filter: &TaskFilter) -> Result<u64> {
 /// enqueued together.)
 const PAGE: i64 = 1_000;
 
-/// Executes a statement page by page until it has seen all rows that the filter selects. Sums the tasks that it has changed; `done` says how.
+pub(super) async fn last_seq(db: &Db) -> Result<i64> {
+    Columns::new(&db.one(&db.sql.last_seq, &[]).await?).take()
+}
+
+/// Executes a statement page by page until it has seen all rows that the filters select, of the tasks that are there when it begins. Sums the
+/// tasks that it has changed; `done` says how.
 pub(super) async fn in_pages(
+    db: &Arc<Db>,
+    statement: &Statement,
+    filters: &[TaskFilter],
+    done: &str,
+) -> Result<u64> {
+    let (mut count, last) = (0, Some(last_seq(db).await?));
+    for filter in filters {
+        count += of_one_filter(db, statement, &filter.up_to(last), done, count).await?;
+    }
+    Ok(count)
+}
+
+/// `before`: what the filters before this one have changed.
+async fn of_one_filter(
     db: &Arc<Db>,
     statement: &Statement,
     filter: &TaskFilter,
     done: &str,
+    before: u64,
 ) -> Result<u64> {
     let Some(filter) = Filter::new(filter) else { return Ok(0) };
     let (mut count, mut last): (u64, (Option<Uuid>, Option<i32>)) = (0, (None, None));
     loop {
         let page: [Named<'_>; 3] = [("after_id", &last.0), ("after_count", &last.1), ("limit", &PAGE)];
         let params = [&filter.params()[..], &page[..]].concat();
-        let rows = db.search(statement, &params).await.map_err(|error| in_part(count, done, error))?;
+        let rows =
+            db.search(statement, &params).await.map_err(|error| in_part(before + count, done, error))?;
         counts::changed(db);
         let row = rows.first().ok_or_else(|| Error::internal("a verb by filter gave no answer"))?;
         let mut columns = Columns::new(row);

@@ -27,9 +27,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     BlockingQueue, Cancelled, DatabaseId, Dequeue, EndSubscription, Handoff, HeartbeatConnection, Location,
-    Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, SelfLease, SettleMode, Settled,
-    Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate, TransactionStatement,
-    WorkerId, WorkerInfo, WorkerQueue, check_name,
+    Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, ScheduleStorage, SelfLease,
+    SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
+    TransactionStatement, WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
 
 pub use settle_in::CompleteIn;
@@ -39,6 +39,7 @@ use self::enqueue::Enqueuer;
 use crate::db::Db;
 use crate::handoff;
 use crate::migrate::{self, Part};
+use crate::schedules::AsyncPostgresScheduleStorage;
 use crate::segments::decode;
 use crate::settings::Settings;
 use crate::sql::{Columns, Named, count_of};
@@ -149,11 +150,11 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        by_id::cancel(&self.inner.claims, ids, true).await
+        by_id::cancel(&self.inner.claims, ids).await
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        by_id::cancel(&self.inner.claims, ids, false).await
+        by_id::stop(&self.inner.claims, ids).await
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
@@ -182,6 +183,10 @@ impl TaskQueue for AsyncPostgresQueue {
         list::list(self.db(), filter).await
     }
 
+    async fn last_seq(&self) -> Result<Option<i64>> {
+        list::last_seq(self.db()).await.map(Some)
+    }
+
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
         list::count(self.db(), filter).await
     }
@@ -191,15 +196,12 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
-        let mut count = 0;
-        for filter in filter.for_retry()? {
-            count += list::in_pages(self.db(), &self.db().sql.retry_all, &filter, "retried").await?;
-        }
-        Ok(count)
+        list::in_pages(self.db(), &self.db().sql.retry_all, &filter.for_retry()?, "retried").await
     }
 
     async fn delete_all(&self, filter: &TaskFilter) -> Result<u64> {
-        list::in_pages(self.db(), &self.db().sql.delete_all, filter, "removed").await
+        let filters = std::slice::from_ref(filter);
+        list::in_pages(self.db(), &self.db().sql.delete_all, filters, "removed").await
     }
 
     async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
@@ -266,6 +268,10 @@ impl TaskQueue for AsyncPostgresQueue {
         self.inner.wake.ends()
     }
 
+    fn schedules(&self) -> Option<Arc<dyn ScheduleStorage>> {
+        Some(Arc::new(AsyncPostgresScheduleStorage::on(Arc::clone(self.db()))))
+    }
+
     fn location(&self) -> Location {
         self.db().location()
     }
@@ -306,7 +312,7 @@ impl WorkerQueue for AsyncPostgresQueue {
 #[async_trait]
 impl QueueMaintenance for AsyncPostgresQueue {
     async fn lost(&self, limit: u32) -> Result<Vec<Lost>> {
-        lost::lost(self.db(), &self.inner.claims.lock_holders, limit).await
+        lost::lost(&self.inner.claims, limit).await
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {

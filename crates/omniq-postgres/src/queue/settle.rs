@@ -1,5 +1,8 @@
 //! Settling: one statement for a batch, with its results and events where they are in the same database.
 
+#[cfg(test)]
+mod singles;
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
@@ -10,7 +13,7 @@ use super::counts;
 use crate::partitions::Missing;
 use crate::segments::settle::SettleBatch;
 use crate::sql::Param;
-use crate::sql::{Columns, SettleBlocks};
+use crate::sql::{Columns, SettleBlocks, SinglesBlocks};
 
 /// The wait before a batch that is all or nothing is sent again, because other sessions hold some of its rows.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -27,6 +30,7 @@ impl Claims {
         let batch = SettleBatch::of(&checked, mode)?;
         let (results, events) = (&batch.results, &batch.events);
         let (with_results, with_events) = (!results.is_empty(), !events.ats.is_empty());
+        let with_enqueues = !batch.enqueues.is_empty();
         let all = mode == SettleMode::All;
 
         let mut params = batch.claims_of().to_vec();
@@ -74,15 +78,38 @@ impl Claims {
                 ("event_data", &events.data),
             ]);
         }
+        if with_enqueues {
+            params.extend([
+                ("enqueue_groups", &batch.enqueue_tasks.0 as Param<'_>),
+                ("enqueue_distances", &batch.enqueue_tasks.1),
+                ("enqueue_tasks", &batch.enqueues),
+            ]);
+        }
         let (db, holders) = (&self.db, &self.lock_holders);
-        let (stays, back) = (batch.keeps(self.keep_completed), batch.brings_back());
+        let (stays, back) = (batch.keeps(self.keep_completed) || with_enqueues, batch.brings_back());
         let mut past = !all && holders.hold_any(claims.iter().map(|(id, _)| *id));
+        // A row of its own, as far as is known here.
+        let mut singles = !past
+            && !with_enqueues
+            && batch.leaves_singles(self.keep_completed)
+            && self.tracker.are_alone(claims.iter().filter_map(|(id, claim)| Some((*id, (*claim)?))));
         let mut missing = Missing::new(results.ttls());
         let (begun, mut looks) = (Instant::now(), LOOKS);
         let mut answers = vec![Settled::Lost; claims.len()];
         loop {
-            let statement =
-                db.sql.settle(SettleBlocks { results: with_results, events: with_events, stays, past, back });
+            let statement = if singles {
+                let again = with_results && batch.is_again();
+                db.sql.settle_singles(SinglesBlocks { results: with_results, again, events: with_events })
+            } else {
+                db.sql.settle(SettleBlocks {
+                    results: with_results,
+                    events: with_events,
+                    enqueues: with_enqueues,
+                    stays,
+                    past,
+                    back,
+                })
+            };
             let answer = db.one(statement, &params).await;
             let answer = match missing.made(db, &answer).await {
                 Ok(true) => continue,
@@ -91,11 +118,12 @@ impl Claims {
                 Err(error) => Err(error),
             };
             match answer {
-                Err(error) if is_held(&error) && !all && !past => past = true,
+                Err(error) if is_held(&error) && !all && !past => (past, singles) = (true, false),
                 // All or nothing: waits for rows that other sessions hold, as long as for a connection.
                 Err(error) if is_held(&error) && all && begun.elapsed() < db.settings().acquire_timeout => {
                     tokio::time::sleep(PAUSE).await;
                 }
+                Err(error) if error.is_claim_lost() && singles => singles = false,
                 Err(error) if error.is_claim_lost() && all => {
                     looks -= 1;
                     if looks == 0 || self.held(&batch).await?.0.len() < claims.len() {
@@ -105,10 +133,20 @@ impl Claims {
                 answer => {
                     let row = answer?;
                     counts::changed(db);
-                    for rank in batch.answered(&mut Columns::new(&row))? {
+                    let mut columns = Columns::new(&row);
+                    let done = if singles {
+                        batch.answered_singles(&mut columns)
+                    } else {
+                        batch.answered(&mut columns)
+                    };
+                    for rank in done? {
                         answers[rank] = Settled::Done;
                     }
                     let is_lost = |rank: usize| answers[rank] == Settled::Lost && claims[rank].1.is_some();
+                    if std::mem::take(&mut singles) && (0..claims.len()).any(is_lost) {
+                        // Not in a row of its own, though it was claimed there, or its claim is lost.
+                        continue;
+                    }
                     looks -= 1;
                     if past || looks == 0 || !(0..claims.len()).any(is_lost) {
                         break;

@@ -22,7 +22,7 @@ use crate::results::statement as store_in;
 use crate::segments::settle::{SettleBatch, parts};
 use crate::sql::{json, signed};
 use crate::transaction::{
-    self, Batch, EventRecord, HeldTask, ResultRecord, UserConnection, database_id, execute,
+    self, Batch, EventRecord, HeldTask, ResultRecord, TaskRecord, UserConnection, database_id, execute,
 };
 
 /// Completes the task of a run inside the user's own transaction.
@@ -165,6 +165,7 @@ impl Claims {
                 error: error.map(json).transpose()?,
                 result: settlement.result.as_ref().map(ResultRecord::new).transpose()?,
                 events: settlement.events.iter().map(EventRecord::new).collect::<Result<_>>()?,
+                enqueues: settlement.enqueues.iter().map(TaskRecord::enqueued).collect::<Result<_>>()?,
             });
         }
         let values = checked.iter().map(|one| one.result.as_ref().and_then(ResultRecord::value)).collect();
@@ -189,13 +190,8 @@ impl Claims {
     /// those that have ended are looked for. An error of that look is no error of the call.
     async fn forget_ended(&self, claims: HashSet<(TaskId, Claim)>) {
         let Some(noted) = self.tracker.end_inside(claims) else { return };
-        let settlement = |(task_id, claim): &(TaskId, Claim)| Settlement {
-            task_id: *task_id,
-            claim: Some(*claim),
-            outcome: Outcome::Complete,
-            result: None,
-            events: Vec::new(),
-        };
+        let settlement =
+            |(task_id, claim): &(TaskId, Claim)| Settlement::new(*task_id, Some(*claim), Outcome::Complete);
         let settlements: Vec<_> = noted.iter().map(settlement).collect();
         match self.still_held(&settlements).await {
             Ok(held) => {

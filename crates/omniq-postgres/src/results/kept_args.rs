@@ -1,12 +1,10 @@
 //! The arguments of a task in its result, where the setting `keep_args` asks for that. They are stored in the column `metadata`, under a key of
 //! their own, as an object with the codec and the bytes: `text` if they are one, else `hex`. So a result without them costs nothing.
 
-use std::fmt::Write;
-
 use omniq_core::{Codec, Payload, Result, TaskResult};
 use serde_json::{Map, Value, json};
 
-use crate::sql::{object, unhex};
+use crate::sql::{hex, object, unhex};
 
 /// The key in the column `metadata`.
 const KEY: &str = "omniq.args";
@@ -35,11 +33,4 @@ pub(super) fn take(metadata: &mut Map<String, Value>) -> Option<Payload> {
     };
     metadata.remove(KEY);
     Some(Payload::new(codec, bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

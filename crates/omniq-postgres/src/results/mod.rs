@@ -70,6 +70,7 @@ struct Filter<'a> {
     error: Option<&'a str>,
     error_start: Option<&'a str>,
     since: Option<Time>,
+    until: Option<Time>,
     after: Option<Time>,
     after_id: Option<Uuid>,
 }
@@ -82,12 +83,13 @@ impl<'f> Filter<'f> {
             error_start,
             status: filter.status.map(|status| status.name()),
             since: first_at(filter.since),
+            until: first_at(filter.until),
             after: optional(filter.after.map(|(time, _)| time)),
             after_id: filter.after.map(|(_, id)| id.as_uuid()),
         }
     }
 
-    fn params<'a>(&'a self, filter: &'a ResultFilter) -> [Named<'a>; 8] {
+    fn params<'a>(&'a self, filter: &'a ResultFilter) -> [Named<'a>; 9] {
         [
             ("status", &self.status),
             ("queue", &filter.queue),
@@ -95,6 +97,7 @@ impl<'f> Filter<'f> {
             ("error", &self.error),
             ("error_start", &self.error_start),
             ("since", &self.since),
+            ("until", &self.until),
             ("after", &self.after),
             ("after_id", &self.after_id),
         ]

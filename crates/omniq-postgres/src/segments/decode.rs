@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omniq_core::{
-    Backoff, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name,
+    Backoff, Callback, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name,
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -17,13 +17,15 @@ use crate::sql::time::Time;
 use crate::sql::{Columns, Faults, stored_error, unsigned};
 
 /// The options of a task that most tasks leave at their defaults, as one JSON column.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) backoff: Option<Backoff>,
     /// Seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) callbacks: Vec<Callback>,
 }
 
 /// `tasks.state`; see the migration.
@@ -90,6 +92,7 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     task.max_retries = unsigned(max_retries);
     task.backoff = options.backoff.unwrap_or_default();
     task.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    task.callbacks = options.callbacks;
     task.metadata = metadata;
     task.error = error;
     task.claimed_at = claimed_at;
@@ -144,6 +147,11 @@ pub(crate) fn tasks(rows: &[Row]) -> Result<Vec<Task>> {
         tasks.append(&mut segment(&mut Columns::new(row))?);
     }
     Ok(tasks)
+}
+
+/// Whether each of these rows holds one task, and never held others.
+pub(crate) fn are_singles(rows: &[Row]) -> bool {
+    rows.iter().all(|row| matches!(row.try_get("count"), Ok(1_i32)))
 }
 
 /// The tasks of a claim, in the order in which they are to be run: by the given order of queues, by priority, then by arrival.

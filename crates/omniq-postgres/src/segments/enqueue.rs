@@ -111,8 +111,12 @@ fn gather(tasks: &[impl Borrow<NewTask>]) -> Vec<Open<'_>> {
 }
 
 pub(crate) fn options(task: &NewTask) -> Result<Option<String>> {
-    let options = Options { backoff: task.backoff.clone(), timeout: seconds(task.timeout) };
-    if options.backoff.is_some() || options.timeout.is_some() { json(&options).map(Some) } else { Ok(None) }
+    let NewTask { backoff, timeout, callbacks, .. } = task;
+    if backoff.is_none() && timeout.is_none() && callbacks.is_empty() {
+        return Ok(None);
+    }
+    json(&Options { backoff: backoff.clone(), timeout: seconds(*timeout), callbacks: callbacks.clone() })
+        .map(Some)
 }
 
 /// The parameters of `enqueue_segment.sql` and `enqueue_one.sql`.

@@ -12,6 +12,7 @@ use super::results::gather;
 use super::{Bitmap, base_id, offset_of};
 use crate::events::EventBatch;
 use crate::sql::{Columns, Named, json, signed};
+use crate::transaction::TaskRecord;
 
 /// What the settlements of a group share: base id, claim, outcome, its delay and its error.
 type Key = (u128, Option<Claim>, &'static str, u64, Option<String>);
@@ -37,11 +38,14 @@ pub(crate) struct SettleBatch<'a> {
     pub(crate) outcomes: Vec<&'static str>,
     pub(crate) delays: Vec<f64>,
     pub(crate) errors: Vec<Option<String>>,
-    /// For each row of results, and for each event: the number of its group, from 1, and its distance from the group's first task.
+    /// For each row of results, each event and each task to enqueue: the number of its group, from 1, and its distance from the group's first task.
     pub(crate) result_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) event_tasks: (Vec<i32>, Vec<i32>),
+    pub(crate) enqueue_tasks: (Vec<i32>, Vec<i32>),
     pub(crate) results: ResultBatch<'a>,
     pub(crate) events: EventBatch<'a>,
+    /// Records of `enqueue_recorded()`.
+    pub(crate) enqueues: Vec<String>,
     /// Of two settlements of a task by the same claim the first one counts. This is the first task that has two.
     twice: Option<TaskId>,
     groups: Vec<Group<'a>>,
@@ -93,6 +97,11 @@ impl<'a> SettleBatch<'a> {
                 batch.event_tasks.0.push(no);
                 batch.event_tasks.1.push(offset as i32);
             }
+            for task in &settlement.enqueues {
+                batch.enqueues.push(json(&TaskRecord::enqueued(task)?)?);
+                batch.enqueue_tasks.0.push(no);
+                batch.enqueue_tasks.1.push(offset as i32);
+            }
             let group = &mut batch.groups[group];
             group.results.extend(settlement.result.as_ref().map(|result| (offset, result)));
             group.first = group.first.min(offset);
@@ -120,7 +129,7 @@ impl<'a> SettleBatch<'a> {
             group.tasks.iter().for_each(|(offset, _)| mask.set(offset - group.first));
             self.masks.push(mask);
         }
-        for (nos, offsets) in [&mut self.result_tasks, &mut self.event_tasks] {
+        for (nos, offsets) in [&mut self.result_tasks, &mut self.event_tasks, &mut self.enqueue_tasks] {
             for (no, offset) in nos.iter().zip(offsets) {
                 *offset -= self.groups[*no as usize - 1].first as i32;
             }
@@ -147,6 +156,25 @@ impl<'a> SettleBatch<'a> {
             "complete" => completed,
             outcome => !["cancel", "discard", "expire"].contains(&outcome),
         })
+    }
+
+    /// Whether `settle_singles.sql` can settle them if each is in a row of its own: all are held by a claim and leave the table, and no two
+    /// share a base id. `completed`: completed tasks are kept.
+    pub(crate) fn leaves_singles(&self, completed: bool) -> bool {
+        let leaves = |outcome: &&str| match *outcome {
+            "complete" => !completed,
+            outcome => ["cancel", "discard"].contains(&outcome),
+        };
+        let mut bases = HashSet::with_capacity_and_hasher(self.base_ids.len(), RandomState::default());
+        self.outcomes.iter().all(leaves)
+            && self.workers.iter().all(Option::is_some)
+            && self.masks.iter().all(|mask| mask.len() == 1)
+            && self.base_ids.iter().all(|base| bases.insert(base))
+    }
+
+    /// Whether some of the tasks may have results of earlier lives.
+    pub(crate) fn is_again(&self) -> bool {
+        self.numbers.iter().flatten().any(|number| *number > 1)
     }
 
     /// Whether tasks may become ready again, at their old positions in the queue; or others of the segment of one that waits, because
@@ -182,6 +210,13 @@ impl<'a> SettleBatch<'a> {
             })
             .collect();
         Ok(named)
+    }
+
+    /// The same of the answer of `settle_singles.sql`.
+    pub(crate) fn answered_singles(&self, columns: &mut Columns<'_>) -> Result<Vec<usize>> {
+        let nos: Vec<i64> = columns.take()?;
+        let ranks = nos.iter().flat_map(|no| &self.groups[*no as usize - 1].tasks);
+        Ok(ranks.map(|(_, rank)| *rank).collect())
     }
 }
 
@@ -225,6 +260,38 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_knows_whether_its_tasks_leave_and_can_be_alone() {
+        let base = 0x0192_0000_0000_7000_8000_0000_0000_0000_u128;
+        let of = |batch: &[(u128, Option<u32>, Outcome)]| -> Vec<Cow<'static, Settlement>> {
+            let settlements = batch.iter().map(|(number, claim, outcome)| {
+                let claim = claim.map(|number| Claim { worker: WorkerId(7), number });
+                Settlement::new(TaskId::from(Uuid::from_u128(base + number)), claim, outcome.clone())
+            });
+            settlements.map(Cow::Owned).collect()
+        };
+        let (complete, error) = (|| Outcome::Complete, TaskError::new("E", "e"));
+        for (batch, expected) in [
+            (&[(0, Some(1), complete())][..], true),
+            (&[(0, Some(1), complete()), (1 << 16, Some(2), Outcome::Cancel)], true),
+            (&[(0, Some(1), Outcome::Discard)], true),
+            (&[(0, None, Outcome::Cancel)], false),
+            (&[(0, Some(1), Outcome::Fail { error })], false),
+            (&[(0, Some(1), Outcome::Release)], false),
+            (&[(0, Some(1), Outcome::Expire)], false),
+            // Two of one base id: as one group, or as two.
+            (&[(0, Some(1), complete()), (9, Some(1), complete())], false),
+            (&[(0, Some(1), complete()), (9, Some(2), complete())], false),
+        ] {
+            let settlements = of(batch);
+            let found = SettleBatch::new(&settlements).unwrap();
+            assert_eq!(found.leaves_singles(false), expected, "{batch:?}");
+            let completes = batch.iter().any(|(_, _, outcome)| *outcome == Outcome::Complete);
+            assert_eq!(found.leaves_singles(true), expected && !completes, "{batch:?}");
+            assert_eq!(found.is_again(), batch.iter().any(|(_, claim, _)| *claim == Some(2)), "{batch:?}");
+        }
+    }
+
+    #[test]
     fn a_batch_knows_whether_it_brings_tasks_back() {
         let (error, delay) = (TaskError::new("E", "e"), Duration::ZERO);
         let all = [
@@ -237,15 +304,8 @@ mod tests {
             Outcome::Discard,
             Outcome::Expire,
         ];
-        let one = |outcome: &Outcome, claim| {
-            Cow::Owned(Settlement {
-                task_id: TaskId::new(),
-                claim,
-                outcome: outcome.clone(),
-                result: None,
-                events: Vec::new(),
-            })
-        };
+        let one =
+            |outcome: &Outcome, claim| Cow::Owned(Settlement::new(TaskId::new(), claim, outcome.clone()));
         let claim = Some(Claim { worker: WorkerId(7), number: 1 });
         for outcome in &all {
             let (held, waiting) = expected(outcome);

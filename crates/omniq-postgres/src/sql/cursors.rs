@@ -37,7 +37,7 @@ fn task() -> NewTask {
 }
 
 fn settlement(task: &Task, claim: Option<Claim>, outcome: Outcome) -> Vec<Settlement> {
-    vec![Settlement { task_id: task.id, claim, outcome, result: None, events: Vec::new() }]
+    vec![Settlement::new(task.id, claim, outcome)]
 }
 
 #[tokio::test]
@@ -83,8 +83,11 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     sent.expect("two enqueues", &[("enqueue_one", false)]);
     for claim in ["dequeue", "dequeue_singles"] {
         let request = Dequeue::from(["singles"]).resume();
-        assert_eq!(queue.claim(worker, &request).await.unwrap().len(), 1);
+        let alone = queue.claim(worker, &request).await.unwrap();
         sent.expect("a claim that goes on", &[("promote", false), (claim, false)]);
+        let batch = settlement(&alone[0], alone[0].claim, Outcome::Complete);
+        assert_eq!(queue.settle(&batch, SettleMode::Each).await.unwrap(), [Settled::Done]);
+        sent.expect("a completion of a task in a row of its own", &[("settle_singles", false)]);
     }
     let (error, delay) = (TaskError::new("E", "e"), Duration::ZERO);
     for (outcome, clears) in [
@@ -112,6 +115,16 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     let batch = settlement(&task, task.claim, Outcome::Release);
     queue.settle_in(&mut test.client().await, &batch, SettleMode::All).await.unwrap();
     sent.expect("a settlement of the user's", &[("single_out_held", false), ("settle_raw", false)]);
+
+    let schedules = queue.schedules().unwrap();
+    let hourly =
+        Schedule::new("s", Timing::every(Duration::from_secs(3_600)).unwrap(), self::task()).unwrap();
+    let saved = schedules.save(hourly).await.unwrap();
+    let planned = saved.plan(saved.next_at.unwrap()).unwrap().unwrap();
+    assert_eq!(schedules.tick(&[planned]).await.unwrap().len(), 1);
+    sent.expect("a tick of a schedule", &[("tick_schedules", false)]);
+    schedules.trigger("s").await.unwrap();
+    sent.expect("a tick by hand", &[("trigger_schedule", false)]);
 
     for (verb, done) in [
         ("a pause", queue.pause("default").await),

@@ -43,10 +43,13 @@ impl Head {
         all
     }
 
-    /// The head of the statement with this name; those of `settle` have the names of their blocks as well.
+    /// The head of the statement with this name; those of `settle` and `settle_singles` have the names of their blocks as well.
     pub(super) fn of(all: &[Self], statement: &str) -> usize {
         let named = |name: &str| all.iter().position(|head| head.name == name);
-        let of_blocks = || statement.starts_with("settle_").then(|| named("settle")).flatten();
+        let of_blocks = || {
+            let files = ["settle_singles", "settle"].into_iter();
+            files.filter(|file| statement.starts_with(&format!("{file}_"))).find_map(named)
+        };
         named(statement).or_else(of_blocks).unwrap_or_else(|| panic!("{statement}.sql is there"))
     }
 
@@ -162,11 +165,11 @@ fn a_head_that_is_wrong_is_noticed() {
 
 #[test]
 fn a_statement_has_the_head_of_its_own_file() {
-    let heads = ["settle", "settle_later"].map(|name| Head::new(name, "settle", ""));
+    let heads = ["settle", "settle_later", "settle_singles"].map(|name| Head::new(name, "settle", ""));
     let of = |name: &str| heads[Head::of(&heads, name)].name.as_str();
     assert_eq!(
-        [of("settle"), of("settle_stays_past"), of("settle_later")],
-        ["settle", "settle", "settle_later"]
+        [of("settle"), of("settle_stays_past"), of("settle_later"), of("settle_singles_results")],
+        ["settle", "settle", "settle_later", "settle_singles"]
     );
 }
 

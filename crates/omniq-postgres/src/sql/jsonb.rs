@@ -21,6 +21,10 @@ const SURELY_SHORT: usize = 64 * 1024;
 pub(crate) struct Jsonb<'a>(&'a [u8]);
 
 impl Jsonb<'_> {
+    pub(crate) fn text(&self) -> &[u8] {
+        self.0
+    }
+
     /// The object, with each number as it was written.
     pub(crate) fn object(&self) -> Result<Map<String, Value>> {
         read_object(self.0)

@@ -58,17 +58,28 @@ fn indexes(text: &str) -> BTreeSet<&str> {
 }
 
 fn scans_a_table(plan: &str) -> bool {
-    ["tasks", "result", "events", "count_deltas", "count_totals", "count_rollups"]
+    ["tasks", "result", "events", "schedule", "count_deltas", "count_totals", "count_rollups"]
         .iter()
         .any(|table| plan.contains(&format!("Seq Scan on {table}")))
 }
 
-/// A client that plans as the pool's sessions do, on tables of 100,000 rows each.
-async fn filled(db: &TestDb) -> Client {
-    let settings = Settings::builder().url(db.url()).events(Placement::Postgres).build().unwrap();
-    AsyncPostgresBackend::with_settings(&settings).await.unwrap().close().await.unwrap();
+/// A database with 100,000 rows in each table. It is filled once for all tests.
+async fn filled_db() -> TestDb {
+    TestDb::copy_of("filled", async |url| {
+        let settings = Settings::builder().url(&url).events(Placement::Postgres).build().unwrap();
+        AsyncPostgresBackend::with_settings(&settings).await.unwrap().close().await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(include_str!("../../tests/fill_100000.sql")).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    })
+    .await
+}
+
+/// A client that plans as the pool's sessions do.
+async fn planning(db: &TestDb) -> Client {
     let client = db.client().await;
-    client.batch_execute(include_str!("../../tests/fill_100000.sql")).await.unwrap();
     for (name, value) in PLANNING {
         client.batch_execute(&format!("set {name} = {value}")).await.unwrap();
     }
@@ -77,8 +88,8 @@ async fn filled(db: &TestDb) -> Client {
 
 #[tokio::test]
 async fn c19_every_statement_uses_the_indexes_that_its_head_names_at_100_000_rows() {
-    let db = TestDb::new().await;
-    let client = filled(&db).await;
+    let db = filled_db().await;
+    let client = planning(&db).await;
     let (sql, heads) = (Statements::new(&Schema::new("omniq").unwrap()), Head::all());
     let head_of = |name: &str| &heads[Head::of(&heads, name)];
     let mut bad = String::new();
@@ -105,8 +116,8 @@ async fn c19_every_statement_uses_the_indexes_that_its_head_names_at_100_000_row
 
 #[tokio::test]
 async fn c19_a_claim_goes_by_the_order_of_its_index_also_with_statistics_of_an_empty_queue() {
-    let db = TestDb::new().await;
-    let client = filled(&db).await;
+    let db = filled_db().await;
+    let client = planning(&db).await;
     // The statistics that a vacuum leaves when the queue is almost empty.
     client
         .batch_execute(
@@ -139,8 +150,8 @@ fn scans_an_index(plan: &str) -> bool {
 
 #[tokio::test]
 async fn c19_no_plan_that_was_made_for_an_empty_queue_scans_a_full_one() {
-    let db = TestDb::new().await;
-    let client = filled(&db).await;
+    let db = filled_db().await;
+    let client = planning(&db).await;
     let emptied = "truncate omniq.tasks, omniq.result_segments; analyze omniq.tasks, omniq.result_segments";
     client.batch_execute(emptied).await.unwrap();
     let (sql, heads) = (Statements::new(&Schema::new("omniq").unwrap()), Head::all());
@@ -170,8 +181,8 @@ async fn pages(client: &Client, sql: &str) -> u64 {
 /// Also inside the schema's functions, and from the middle of segments; planned as in a session of the user.
 #[tokio::test]
 async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_rows() {
-    let db = TestDb::new().await;
-    let client = filled(&db).await;
+    let db = filled_db().await;
+    let client = planning(&db).await;
     client.batch_execute("reset all").await.unwrap();
     let one = "select task_id from omniq.results where finished_at < now() - interval '2000 s' order by finished_at desc limit 1 offset 7";
     let ids: Vec<uuid::Uuid> = [
@@ -200,8 +211,8 @@ async fn c19_looks_at_one_result_and_its_removal_read_a_few_pages_of_100_000_row
 /// Found by a hostile reader: the plan that a session keeps, made for an empty queue, could read all tasks that are ready.
 #[tokio::test]
 async fn c19_a_settlement_in_a_transaction_reads_a_few_pages_whatever_its_plan_was_made_for() {
-    let db = TestDb::new().await;
-    let client = filled(&db).await;
+    let db = filled_db().await;
+    let client = planning(&db).await;
     client.batch_execute("reset all").await.unwrap();
     let id = |n: usize| format!("01920000-0000-7000-a000-00000000000{n}");
     let settle = |n: usize| {

@@ -1,5 +1,6 @@
 //! Converts values of the models into parameters of statements.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use omniq_core::{Error, Result, TaskId};
@@ -28,6 +29,13 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
 
 pub(crate) fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {

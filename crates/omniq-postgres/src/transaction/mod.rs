@@ -5,7 +5,7 @@ mod connection;
 pub(crate) mod database_id;
 #[cfg(feature = "diesel-async")]
 mod diesel;
-mod record;
+pub(crate) mod record;
 #[cfg(any(feature = "sqlx", feature = "sqlx-0_8"))]
 mod sqlx;
 

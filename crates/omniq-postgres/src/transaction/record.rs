@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::partitions::step;
 use crate::results::kept_args;
 use crate::segments::enqueue::options;
-use crate::sql::{json, object, seconds, signed};
+use crate::sql::{hex, json, object, seconds, signed};
 
 /// For `enqueue_in_transaction()`.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,9 @@ pub(crate) struct TaskRecord<'a> {
     metadata: Option<String>,
     /// Whether the user chose the id.
     chosen: bool,
+    /// For `enqueue_recorded()`, as hexadecimal digits; elsewhere payloads are sent beside the records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
 }
 
 impl<'a> TaskRecord<'a> {
@@ -49,7 +52,19 @@ impl<'a> TaskRecord<'a> {
             options: options(task)?,
             metadata: object(&task.metadata)?,
             chosen: task.id.is_some(),
+            payload: None,
         })
+    }
+
+    /// Of a task that no user enqueues, under its id, which is new.
+    pub(crate) fn made(task: &'a NewTask) -> Result<Self> {
+        let id = task.id.unwrap_or_else(TaskId::new);
+        Ok(Self { chosen: false, ..Self::new(id, task)? })
+    }
+
+    /// The same with its payload: of a task that a settlement enqueues.
+    pub(crate) fn enqueued(task: &'a NewTask) -> Result<Self> {
+        Ok(Self { payload: Some(hex(task.payload.bytes())), ..Self::made(task)? })
     }
 }
 
@@ -74,6 +89,8 @@ pub(crate) struct HeldTask<'a> {
     pub(crate) result: Option<ResultRecord<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) events: Vec<EventRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) enqueues: Vec<TaskRecord<'a>>,
 }
 
 /// For `store_results()`.

@@ -93,6 +93,11 @@ impl Hub {
         });
     }
 
+    /// The listener has ended, and with its runtime what it has spawned.
+    pub(super) fn stop_watching(&self) {
+        *locked(&self.pending.state) = Watched::default();
+    }
+
     async fn look(self) {
         let mut pause = WRITERS.0;
         loop {

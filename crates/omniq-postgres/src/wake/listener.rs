@@ -157,6 +157,11 @@ impl Listener {
         wakeups
     }
 
+    /// Whether its loop has ended, as it does with the runtime that it was started in.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     pub(super) fn handle(&self) -> ListenerHandle {
         self.handle.clone()
     }
@@ -165,7 +170,6 @@ impl Listener {
     pub(super) async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
-        self.handle.listening.store(false, Ordering::Release);
     }
 }
 
@@ -191,6 +195,15 @@ struct ListenLoop {
     listening: Arc<AtomicBool>,
     /// The number of subscriptions to each queue.
     subscribed: HashMap<String, usize>,
+}
+
+/// It ends when it is stopped, and with its runtime.
+impl Drop for ListenLoop {
+    fn drop(&mut self) {
+        self.listening.store(false, Ordering::Release);
+        self.hub.stop_watching();
+        self.end_locks.disconnected();
+    }
 }
 
 impl ListenLoop {

@@ -40,18 +40,26 @@ impl Wake {
     async fn started(&self) -> Result<ListenerHandle> {
         let mut listener = self.listener.lock().await;
         self.db.check_open()?;
-        let start = || Listener::start(&self.db, self.inboxes.clone(), self.hub.clone());
-        Ok(listener.get_or_insert_with(start).handle())
+        Ok(self.running(&mut listener).handle())
+    }
+
+    /// The listener, which is started if it was not, or if it has ended with the runtime that it was started in.
+    fn running<'a>(&self, listener: &'a mut Option<Listener>) -> &'a Listener {
+        if listener.as_ref().is_some_and(Listener::has_ended) {
+            *listener = None;
+        }
+        listener.get_or_insert_with(|| Listener::start(&self.db, self.inboxes.clone(), self.hub.clone()))
     }
 
     /// The handle of the listener, if it has been started.
     pub(crate) async fn handle(&self) -> Option<ListenerHandle> {
-        self.listener.lock().await.as_ref().map(Listener::handle)
+        self.listener.lock().await.as_ref().filter(|listener| !listener.has_ended()).map(Listener::handle)
     }
 
     /// As [`handle`](Self::handle), without waiting. Also `None` while the listener is being started or stopped.
     pub(crate) fn try_handle(&self) -> Option<ListenerHandle> {
-        self.listener.try_lock().ok()?.as_ref().map(Listener::handle)
+        let listener = self.listener.try_lock().ok()?;
+        listener.as_ref().filter(|listener| !listener.has_ended()).map(Listener::handle)
     }
 
     /// Ends the listening connection and waits until it is closed.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Wake;
-use super::listener::{Listener, ListenerHandle, Wakeups};
+use super::listener::{ListenerHandle, Wakeups};
 use crate::db::Db;
 use crate::handoff::{Command, Inbox};
 use crate::sql::Columns;
@@ -50,8 +50,7 @@ impl Wake {
         }
         let (wakeups, listener) = {
             let mut listener = self.listener.lock().await;
-            let listener =
-                listener.get_or_insert_with(|| Listener::start(db, self.inboxes.clone(), self.hub.clone()));
+            let listener = self.running(&mut listener);
             (listener.wakeups(), listener.handle())
         };
         let inbox = self.inboxes.of(worker);
@@ -146,8 +145,15 @@ impl Subscription for PostgresSubscription {
 
 impl PostgresSubscription {
     async fn wakes_before(&mut self, end: Instant) -> bool {
-        if tokio::time::timeout_at(end, self.wakeups.changed()).await.is_err() {
-            return false;
+        match tokio::time::timeout_at(end, self.wakeups.changed()).await {
+            Ok(Ok(())) => {}
+            // The listener has ended with the runtime that it was started in.
+            Ok(Err(_)) => {
+                let next = Instant::now() + POLL;
+                tokio::time::sleep_until(next.min(end)).await;
+                return next < end;
+            }
+            Err(_) => return false,
         }
         let wakeups = self.wakeups.borrow_and_update();
         if self.connections != wakeups.connections {

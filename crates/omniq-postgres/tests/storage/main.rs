@@ -14,6 +14,7 @@ mod partitions;
 mod publication;
 mod result_segments;
 mod rings;
+mod schedules;
 mod segments;
 mod subscriptions;
 mod unreadable;

@@ -79,11 +79,9 @@ async fn c28_everything_works_where_all_tables_are_published() {
     queue.update(ids[5], TaskUpdate { priority: Some(9), ..TaskUpdate::default() }).await.unwrap();
     let held = queue.claim(worker, &Dequeue::from(["default"]).limit(12)).await.unwrap();
     let settled = held.iter().map(|task| Settlement {
-        task_id: task.id,
-        claim: task.claim,
-        outcome: Outcome::Complete,
         result: Some(result_of(task.id, Some(HOUR))),
         events: vec![TaskEvent::new(EventKind::Completed)],
+        ..Settlement::new(task.id, task.claim, Outcome::Complete)
     });
     queue.settle(&settled.collect::<Vec<_>>(), SettleMode::All).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;

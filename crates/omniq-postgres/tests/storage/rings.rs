@@ -351,3 +351,38 @@ async fn c13_close_ends_waits_that_rely_on_rings() {
     assert!(one.await.unwrap().unwrap_err().is_closed());
     queue.close().await.unwrap();
 }
+
+/// Found by a hostile reader: the listener had ended with its runtime, and nobody noticed.
+#[test]
+fn c23_waits_and_workers_in_another_runtime_do_without_that_of_the_first() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let first = runtime();
+    let (db, backend) = first.block_on(async {
+        let db = TestDb::new().await;
+        let backend = open(&db).await;
+        let (id, waiting) = (backend.enqueue(tasks(1).remove(0)).await.unwrap(), backend.clone());
+        let waiting = tokio::spawn(async move { waiting.wait(id, LONG).await });
+        work(&backend).await;
+        waiting.await.unwrap().unwrap();
+        (db, backend)
+    });
+    drop(first);
+    runtime().block_on(async {
+        for _ in 0..2 {
+            let id = backend.enqueue(tasks(1).remove(0)).await.unwrap();
+            let waiting = wait(&backend, id);
+            // The first wait finds that the listener has ended, the second one relies on another.
+            let client = db.client().await;
+            eventually("it is subscribed", LONG, async || (locks(&client).await >= 2).then_some(())).await;
+            let noop = |n: i64, _: Context| async move { Ok::<_, Failure>(n) };
+            let worker = Worker::builder(&*backend).register("noop", noop).build().unwrap();
+            let handle = worker.handle();
+            let working = tokio::spawn(worker.run());
+            waiting.await.unwrap().unwrap();
+            handle.stop();
+            working.await.unwrap().unwrap();
+        }
+        backend.close().await.unwrap();
+    });
+}

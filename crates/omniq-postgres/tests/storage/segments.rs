@@ -196,12 +196,9 @@ async fn c17_of_a_lost_slice_only_what_was_not_settled_runs_again() {
     .await;
     let numbers: Vec<_> = lost.iter().map(|lost| number(&lost.task)).collect();
     assert_eq!(numbers, (0..100).filter(|number| number % 5 >= 3).collect::<Vec<_>>());
-    let back = lost.iter().map(|lost| Settlement {
-        task_id: lost.task.id,
-        claim: lost.task.claim,
-        outcome: Outcome::RetryLater { delay: Duration::ZERO, error: None },
-        result: None,
-        events: Vec::new(),
+    let back = lost.iter().map(|lost| {
+        let outcome = Outcome::RetryLater { delay: Duration::ZERO, error: None };
+        Settlement::new(lost.task.id, lost.task.claim, outcome)
     });
     let answers = queue.settle(&back.collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; 40]);
@@ -241,7 +238,7 @@ async fn c20_a_run_that_ends_in_many_ways_is_settled_in_one_batch() {
             result.value = Some(Payload::json(&number(task)).unwrap());
             result
         });
-        Settlement { task_id: task.id, claim: task.claim, outcome, result, events: Vec::new() }
+        Settlement { result, ..Settlement::new(task.id, task.claim, outcome) }
     });
     let answers = queue.settle(&settlements.collect::<Vec<_>>(), SettleMode::All).await.unwrap();
     assert_eq!(answers, vec![Settled::Done; 300]);

@@ -1,9 +1,16 @@
 //! Reads the fields of models.
 
+use std::ops::RangeInclusive;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 
 use super::refusal::{Wanted, beyond, misread, refused};
+
+/// The range of a priority.
+pub(super) const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;
+/// The range of a number of retries.
+pub(super) const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
 
 /// A field of a model.
 pub(crate) fn field<'py, T>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<T>
@@ -18,7 +25,7 @@ where
 pub(crate) fn integer<'py, T: TryFrom<i64>>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-    range: std::ops::RangeInclusive<i64>,
+    range: RangeInclusive<i64>,
 ) -> PyResult<Option<T>> {
     let Some(value) = given(object, name)? else { return Ok(None) };
     let (first, last) = (range.start(), range.end());

@@ -2,7 +2,7 @@
 //! `FromPyObject`: PyO3's errors would name the parameter `filter`, and users know only the fields.
 
 use jiff::Timestamp;
-use omniq::{EventFilter, ResultFilter, TaskFilter, TaskId};
+use omniq::{EventFilter, ResultFilter, ScheduleFilter, TaskFilter, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{IntoPyObjectExt, intern};
@@ -30,6 +30,8 @@ pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter>
         func: field(value, intern!(py, "func"))?,
         error: field(value, intern!(py, "error"))?,
         since: time_field(value, intern!(py, "since"))?,
+        until: time_field(value, intern!(py, "until"))?,
+        max_seq: None,
         after: field::<Option<Uuid>>(value, intern!(py, "after"))?.map(TaskId::from),
         limit: field(value, intern!(py, "limit"))?,
     })
@@ -38,8 +40,8 @@ pub(crate) fn from_task_filter(value: &Bound<'_, PyAny>) -> PyResult<TaskFilter>
 pub(crate) fn to_task_filter<'py>(py: Python<'py>, filter: &TaskFilter) -> PyResult<Bound<'py, PyAny>> {
     let state = filter.state.map(|state| to_state(py, state)).transpose()?;
     let after = filter.after.map(|id| id.as_uuid()).into_bound_py_any(py)?;
-    let since = optional_datetime(py, filter.since)?;
-    let made = (&filter.queue, state, &filter.func, &filter.error, since, after, filter.limit);
+    let (since, until) = (optional_datetime(py, filter.since)?, optional_datetime(py, filter.until)?);
+    let made = (&filter.queue, state, &filter.func, &filter.error, since, until, after, filter.limit);
     imported!(py, "omniq.models.filter", "TaskFilter")?.call1(made)
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn from_result_filter(value: &Bound<'_, PyAny>) -> PyResult<ResultFil
         func: field(value, intern!(py, "func"))?,
         error: field(value, intern!(py, "error"))?,
         since: time_field(value, intern!(py, "since"))?,
+        until: time_field(value, intern!(py, "until"))?,
         after: given(value, intern!(py, "after"))?.map(|after| place_of(&after)).transpose()?,
         limit: field(value, intern!(py, "limit"))?,
     })
@@ -69,13 +72,25 @@ fn place_of(after: &Bound<'_, PyAny>) -> PyResult<(Timestamp, TaskId)> {
 
 pub(crate) fn to_result_filter<'py>(py: Python<'py>, filter: &ResultFilter) -> PyResult<Bound<'py, PyAny>> {
     let status = filter.status.map(|status| to_status(py, status)).transpose()?;
-    let since = optional_datetime(py, filter.since)?;
+    let (since, until) = (optional_datetime(py, filter.since)?, optional_datetime(py, filter.until)?);
     let after = match filter.after {
         Some((time, id)) => Some((super::time::to_datetime(py, time)?, id.as_uuid())),
         None => None,
     };
-    let made = (status, &filter.queue, &filter.func, &filter.error, since, after, filter.limit);
+    let made = (status, &filter.queue, &filter.func, &filter.error, since, until, after, filter.limit);
     imported!(py, "omniq.models.filter", "ResultFilter")?.call1(made)
+}
+
+/// The filter of schedules.
+pub(crate) fn from_schedule_filter(value: &Bound<'_, PyAny>) -> PyResult<ScheduleFilter> {
+    let py = value.py();
+    Ok(ScheduleFilter {
+        app: field(value, intern!(py, "app"))?,
+        func: field(value, intern!(py, "func"))?,
+        paused: field(value, intern!(py, "paused"))?,
+        after: field(value, intern!(py, "after"))?,
+        limit: field(value, intern!(py, "limit"))?,
+    })
 }
 
 /// The filter of events.

@@ -1,14 +1,13 @@
 //! Tasks to enqueue, and changes to tasks: `omniq.models.NewTask` and `omniq.models.TaskUpdate`.
 
-use std::ops::RangeInclusive;
-
-use omniq::{Codec, NewTask, TaskId, TaskUpdate};
+use omniq::{Codec, NewTask, Payload, TaskId, TaskUpdate};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{intern, types::PyString};
 use uuid::Uuid;
 
-use super::fields::{field, given, integer};
+use super::callback::{callbacks_field, to_callbacks};
+use super::fields::{PRIORITY, RETRIES, field, given, integer};
 use super::imported::imported;
 use super::json::{from_dict, object_field, to_dict};
 use super::payload::{encode, to_payload};
@@ -18,15 +17,17 @@ use super::time::{POSITIVE, SPAN, optional_datetime, span_field, time_field, to_
 use crate::convert::options::Convert;
 use crate::error::to_py;
 
-const PRIORITY: RangeInclusive<i64> = -32_768..=32_767;
-const RETRIES: RangeInclusive<i64> = 0..=1_000_000;
-
 /// Reads a task to enqueue. Options that it does not set keep the core's defaults.
 pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &str) -> PyResult<NewTask> {
     let py = task.py();
     let own: Option<String> = field(task, intern!(py, "codec"))?;
     let args = task.getattr(intern!(py, "args"))?;
-    let payload = encode(&args, own.as_deref().unwrap_or(codec), convert)?;
+    with_payload(task, encode(&args, own.as_deref().unwrap_or(codec), convert)?)
+}
+
+/// The same with these arguments in place of its own.
+pub(crate) fn with_payload(task: &Bound<'_, PyAny>, payload: Payload) -> PyResult<NewTask> {
+    let py = task.py();
     let mut new = NewTask::with_payload(field::<String>(task, intern!(py, "func"))?, payload);
     new.id = field::<Option<Uuid>>(task, intern!(py, "id"))?.map(TaskId::from);
     set(task, intern!(py, "queue"), &mut new.queue)?;
@@ -42,6 +43,7 @@ pub(crate) fn from_new_task(task: &Bound<'_, PyAny>, convert: Convert, codec: &s
     new.timeout = span_field(task, intern!(py, "timeout"), POSITIVE)?;
     new.backoff = given(task, intern!(py, "backoff"))?.map(|backoff| from_backoff(&backoff)).transpose()?;
     new.metadata = object_field(task, intern!(py, "metadata"))?;
+    new.callbacks = callbacks_field(task)?;
     Ok(new)
 }
 
@@ -85,6 +87,7 @@ pub(crate) fn to_new_task<'py>(
     named.set_item("backoff", new.backoff.as_ref().map(|backoff| to_backoff(py, backoff)).transpose()?)?;
     named.set_item("metadata", to_dict(py, &new.metadata)?)?;
     named.set_item("codec", new.payload.codec().name())?;
+    named.set_item("callbacks", to_callbacks(py, &new.callbacks)?)?;
     let head = (&new.func, to_payload(py, convert, &new.payload)?);
     imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::event::{EventArg, to_event};
 use super::fields::{field, given};
 use super::imported::imported;
+use super::new_task::{from_new_task, to_new_task};
 use super::result::{from_result, to_result};
 use super::small::{claim_field, from_task_error, list_of, to_claim, to_task_error};
 use super::time::{SPAN, span_field, to_timedelta};
@@ -67,7 +68,9 @@ pub(crate) fn to_settlement<'py>(
     let events = list_of(py, &settlement.events, |event| to_event(py, event))?;
     let outcome = to_outcome(py, &settlement.outcome)?;
     let id = settlement.task_id.as_uuid().into_bound_py_any(py)?;
-    imported!(py, "omniq.models.settlement", "Settlement")?.call1((id, claim, outcome, result, events))
+    let enqueues = list_of(py, &settlement.enqueues, |task| to_new_task(py, convert, task))?;
+    imported!(py, "omniq.models.settlement", "Settlement")?
+        .call1((id, claim, outcome, result, events, enqueues))
 }
 
 /// A settlement as an argument.
@@ -79,12 +82,17 @@ impl<'py> FromPyObject<'_, 'py> for SettlementArg {
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let py = value.py();
         let events: Vec<EventArg> = field(&value, intern!(py, "events"))?;
+        let enqueues = value.getattr(intern!(py, "enqueues"))?.try_iter()?;
+        let plain = Convert { allow_pickle: false };
+        let enqueues =
+            enqueues.map(|task| from_new_task(&task?, plain, "json")).collect::<PyResult<Vec<_>>>()?;
         Ok(Self(Settlement {
             task_id: TaskId::from(field::<Uuid>(&value, intern!(py, "task_id"))?),
             claim: claim_field(&value)?,
             outcome: from_outcome(&value.getattr(intern!(py, "outcome"))?)?,
             result: given(&value, intern!(py, "result"))?.map(|result| from_result(&result)).transpose()?,
             events: events.into_iter().map(|event| event.0).collect(),
+            enqueues,
         }))
     }
 }

@@ -1,23 +1,25 @@
 //! Tasks as the queue holds them: `omniq.models.Task`.
 
-use omniq::{NewTask, Task, TaskId};
+use omniq::{NewTask, Task, TaskError, TaskId};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, intern};
 use uuid::Uuid;
 
+use super::callback::{callbacks_field, to_callbacks};
 use super::fields::{field, given};
 use super::imported::imported;
 use super::json::{object_field, to_dict};
 use super::payload::{payload_field, to_payload};
 use super::small::{
-    claim_field, from_backoff, from_task_error, parsed, to_backoff, to_claim, to_state, to_task_error,
+    TaskErrorArg, claim_field, from_backoff, from_task_error, parsed, to_backoff, to_claim, to_state,
+    to_task_error,
 };
 use super::time::{POSITIVE, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
 use crate::convert::options::Convert;
 
 pub(crate) fn to_task<'py>(py: Python<'py>, convert: Convert, task: &Task) -> PyResult<Bound<'py, PyAny>> {
-    let fields: [Bound<'py, PyAny>; 18] = [
+    let fields: [Bound<'py, PyAny>; 19] = [
         task.id.as_uuid().into_bound_py_any(py)?,
         task.seq.into_bound_py_any(py)?,
         task.queue.as_str().into_bound_py_any(py)?,
@@ -36,6 +38,7 @@ pub(crate) fn to_task<'py>(py: Python<'py>, convert: Convert, task: &Task) -> Py
         to_datetime(py, task.created_at)?,
         optional_datetime(py, task.claimed_at)?.into_bound_py_any(py)?,
         task.claim.map(|claim| to_claim(py, claim)).transpose()?.into_bound_py_any(py)?,
+        to_callbacks(py, &task.callbacks)?,
     ];
     imported!(py, "omniq.models.task", "Task")?.call1(PyTuple::new(py, fields)?)
 }
@@ -61,6 +64,7 @@ pub(crate) fn from_task(value: &Bound<'_, PyAny>) -> PyResult<Task> {
     task.error = given(value, intern!(py, "error"))?.map(|error| from_task_error(&error)).transpose()?;
     task.claimed_at = time_field(value, intern!(py, "claimed_at"))?;
     task.claim = claim_field(value)?;
+    task.callbacks = callbacks_field(value)?;
     Ok(task)
 }
 
@@ -78,4 +82,9 @@ impl<'py> FromPyObject<'_, 'py> for TaskArg {
         }
         from_task(&value).map(Self)
     }
+}
+
+/// The tasks of a `fail_many`, each with its error.
+pub(crate) fn with_errors(failed: Vec<(TaskArg, TaskErrorArg)>) -> Vec<(Task, TaskError)> {
+    failed.into_iter().map(|(task, error)| (task.0, error.0)).collect()
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use async_trait::async_trait;
 use omniq::port::{
-    Heartbeat, HeartbeatConnection, Location, Lost, Outcome, QueueMaintenance, SelfLease, SettleMode,
-    Settled, Settlement, Subscription, WorkerInfo, WorkerQueue,
+    CancelRequest, Heartbeat, HeartbeatConnection, Location, Lost, Outcome, QueueMaintenance, SelfLease,
+    SettleMode, Settled, Settlement, Subscription, WorkerInfo, WorkerQueue,
 };
 use omniq::{
     Cancelled, Dequeue, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
@@ -67,6 +67,9 @@ impl CustomQueue {
         self.custom.call(name, arguments, read).await
     }
 }
+
+/// The fields of a filter that select tasks, whatever the page.
+const SELECTING: &[&str] = &["queue", "state", "func", "error", "since", "until"];
 
 fn nothing(_: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
@@ -140,16 +143,21 @@ impl TaskQueue for CustomQueue {
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
-        self.filtered("list", filter, &["queue", "state", "func", "error", "since", "after", "limit"], tasks)
-            .await
+        let kept = &["queue", "state", "func", "error", "since", "until", "after", "limit"];
+        self.filtered("list", filter, kept, tasks).await
+    }
+
+    /// No filter of a queue in Python selects by number.
+    async fn last_seq(&self) -> Result<Option<i64>> {
+        Ok(None)
     }
 
     async fn count(&self, filter: &TaskFilter) -> Result<u64> {
-        self.filtered("count", filter, &["queue", "state", "func", "error", "since"], number).await
+        self.filtered("count", filter, SELECTING, number).await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        self.filtered("purge", filter, &["queue", "state", "func", "error", "since"], number).await
+        self.filtered("purge", filter, SELECTING, number).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u64> {
@@ -244,8 +252,9 @@ struct CustomHeartbeat(Custom);
 impl HeartbeatConnection for CustomHeartbeat {
     async fn heartbeat(&mut self, worker: WorkerId, _used: Option<u32>) -> Result<Heartbeat> {
         let read = |answer: &Bound<'_, PyAny>| {
-            let (alive, cancelled): (bool, Vec<Uuid>) = answer.extract()?;
-            Ok(Heartbeat { alive, cancelled: task_ids(cancelled) })
+            let (alive, asked): (bool, Vec<(Uuid, i64)>) = answer.extract()?;
+            let asked = asked.into_iter().map(|(id, seq)| CancelRequest { task_id: id.into(), seq });
+            Ok(Heartbeat { alive, cancelled: asked.collect() })
         };
         self.0.call("heartbeat", move |py| positional(py, (worker.0,)), read).await
     }

@@ -66,7 +66,10 @@ impl ResultStorage for CustomResults {
     async fn count(&self, filter: &ResultFilter) -> Result<u64> {
         let filter = filter.clone();
         let arguments = move |py: Python<'_>| {
-            named(&to_result_filter(py, &filter)?, Some(&["status", "queue", "func", "error", "since"]))
+            named(
+                &to_result_filter(py, &filter)?,
+                Some(&["status", "queue", "func", "error", "since", "until"]),
+            )
         };
         self.0.call("count", arguments, number).await
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use omniq::storage::memory::MemoryQueue;
 use omniq::{
-    Backend as Core, Context, Failure, Handler, LoggedErrors, Registry, Result, StopReason,
-    Worker as CoreWorker, WorkerHandle,
+    Backend as Core, Context, Failure, Handler, LoggedErrors, Registry, Result, Schedule, StopReason,
+    Worker as CoreWorker, WorkerBuilder, WorkerHandle,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -66,6 +66,10 @@ struct Options {
     patience: Duration,
     /// Whether the process ends with the worker.
     ends_process: bool,
+    /// The application whose schedules the worker declares; `None`: it declares none.
+    app: Option<String>,
+    /// The schedules in its code.
+    schedules: Vec<Schedule>,
 }
 
 impl Options {
@@ -142,18 +146,25 @@ impl Options {
         if let Some(shown) = self.log_errors {
             builder = builder.log_errors(shown);
         }
+        if let Some(app) = self.app {
+            builder = builder.app(app);
+        }
+        builder = self.schedules.into_iter().fold(builder, WorkerBuilder::schedule);
         builder.ends_process(self.ends_process).build()
     }
 }
 
 #[pymethods]
 impl Worker {
-    /// `functions`: (name, runner, run queue) each. `options`: those of the core's builder, and `patience`.
+    /// `functions`: (name, runner, run queue) each. `options`: those of the core's builder, and `patience`. `app` and `schedules`: the
+    /// application whose code it runs, and all schedules that stand there.
     #[new]
     fn new(
         backend: Py<Backend>,
         functions: Vec<(String, Py<PyAny>, Py<RunQueue>)>,
         options: &Bound<'_, PyDict>,
+        app: Option<Name>,
+        schedules: Vec<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let functions = functions.into_iter().map(|(name, runner, run_queue)| Function {
             name,
@@ -162,7 +173,9 @@ impl Worker {
         });
         let functions: Arc<[Function]> = functions.collect();
         let given = options;
-        let options = Options::read(given)?;
+        let mut options = Options::read(given)?;
+        options.app = app.map(|app| app.0);
+        options.schedules = backend.get().schedules_of(&schedules)?;
         options.check(&functions).map_err(|error| to_py(given.py(), error))?;
         Ok(Self { backend, functions, options, stop: Stop::new(0), ended: stop::Ended::new(None) })
     }

@@ -109,9 +109,7 @@ async fn c14_other_bad_calls_are_refused_and_nothing_is_written() {
     let many = |lease| WorkerInfo { lease, ..WorkerInfo::new(["default"]) };
     let mut no_ttl = TaskResult::new(id, ResultStatus::Completed);
     no_ttl.ttl = Some(Duration::ZERO);
-    let settle = |outcome| {
-        vec![Settlement { task_id: held.id, claim: held.claim, outcome, result: None, events: Vec::new() }]
-    };
+    let settle = |outcome| vec![Settlement::new(held.id, held.claim, outcome)];
     refused! {
         queue.dequeue(Dequeue::from(Vec::<String>::new())) => ["no queue", "at least one"];
         queue.dequeue(Dequeue::from([""])) => ["queue name", "empty"];

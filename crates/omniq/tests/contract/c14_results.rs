@@ -67,13 +67,8 @@ async fn c14_a_result_above_the_limit_fails_its_task() {
     let mut result = TaskResult::new(id, ResultStatus::Completed);
     result.value = Some(Payload::json(&"x".repeat(999)).unwrap());
     assert!(backend.results().unwrap().store(result.clone()).await.unwrap_err().is_invalid());
-    let settlement = Settlement {
-        task_id: id,
-        claim: task.claim,
-        outcome: Outcome::Complete,
-        result: Some(result),
-        events: Vec::new(),
-    };
+    let settlement =
+        Settlement { result: Some(result), ..Settlement::new(id, task.claim, Outcome::Complete) };
     assert!(backend.queue().settle(&[settlement], SettleMode::Each).await.unwrap_err().is_invalid());
     backend.close().await.unwrap();
 }

@@ -7,28 +7,24 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use omniq::port::{Outcome, SettleMode, Settlement, WorkerInfo};
 use omniq::prelude::*;
-use omniq::{Cancelled, Dequeue, EventFilter, ResultStatus, TaskFilter};
+use omniq::{Cancelled, Dequeue, EventFilter, ResultStatus, TaskFilter, WorkerId};
 use omniq_testkit::TestDb;
 
 use crate::witness::{PATIENCE, full};
 
 const TASKS: i32 = 300;
 
-/// Claims tasks and snoozes them for no time, so that they are by turns running and ready.
-async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) {
+/// Claims tasks and snoozes them for no time, so that they are by turns running and ready. Returns the worker.
+async fn snooze_all(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) -> WorkerId {
     let worker = queue.register_worker(&WorkerInfo::new(["default"])).await.unwrap();
     while !over.load(Ordering::Relaxed) {
         let tasks = queue.claim(worker, &Dequeue::from(["default"]).limit(20)).await.unwrap();
-        let snooze = |task: omniq::Task| Settlement {
-            task_id: task.id,
-            claim: task.claim,
-            outcome: Outcome::Snooze { delay: Duration::ZERO },
-            result: None,
-            events: Vec::new(),
+        let snooze = |task: omniq::Task| {
+            Settlement::new(task.id, task.claim, Outcome::Snooze { delay: Duration::ZERO })
         };
         queue.settle(&tasks.into_iter().map(snooze).collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     }
-    queue.deregister_worker(worker).await.unwrap();
+    worker
 }
 
 async fn cancelled_events(backend: &AsyncPostgresBackend, id: TaskId) -> u64 {
@@ -50,8 +46,9 @@ async fn c18_a_cancel_beside_snoozes_leaves_a_result_and_an_event() {
     let answers: Vec<Cancelled> =
         stream::iter(&ids).map(|id| backend.cancel(*id)).buffered(6).map(Result::unwrap).collect().await;
     over.store(true, Ordering::Relaxed);
+    let mut workers = Vec::new();
     for snoozer in snoozers {
-        snoozer.await.unwrap();
+        workers.push(snoozer.await.unwrap());
     }
     assert!(answers.contains(&Cancelled::Done) && !answers.contains(&Cancelled::NotFound), "{answers:?}");
     for (id, answer) in ids.iter().zip(answers) {
@@ -61,6 +58,11 @@ async fn c18_a_cancel_beside_snoozes_leaves_a_result_and_an_event() {
         assert_eq!(result, (!there).then_some(ResultStatus::Cancelled));
         assert_eq!(cancelled_events(&backend, *id).await, u64::from(!there));
     }
+    // What a worker was asked to stop does not stay when it leaves.
+    for worker in workers {
+        backend.queue().deregister_worker(worker).await.unwrap();
+    }
+    assert_eq!(backend.queue().count(&TaskFilter::default()).await.unwrap(), 0);
     backend.close().await.unwrap();
 }
 

@@ -52,13 +52,7 @@ async fn c21_a_prepared_transaction_that_holds_a_task_is_named_in_the_log() {
     let hold = "begin; select from omniq.tasks for update; prepare transaction 'it''s forgotten'";
     client.batch_execute(hold).await.unwrap();
 
-    let end = || Settlement {
-        task_id: task.id,
-        claim: task.claim,
-        outcome: Outcome::Complete,
-        result: None,
-        events: Vec::new(),
-    };
+    let end = || Settlement::new(task.id, task.claim, Outcome::Complete);
     let log = Log::default();
     let lines = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();

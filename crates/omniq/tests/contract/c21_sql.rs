@@ -160,6 +160,13 @@ async fn c21_the_sql_function_refuses_bad_input() {
         (&with("'{3}'", r#"{"backoff": {"first": 5}}"#, "1"), "OQ002", "option backoff"),
         (&with("'{3}'", r#"{"timeout": null, "backoff": {"jitter": 5}}"#, "1"), "OQ002", "option backoff"),
         (&with("'{3}'", r#"{"foo": 1}"#, "1"), "OQ002", "option foo"),
+        (&with("'{3}'", r#"{"callbacks": 5}"#, "1"), "OQ002", "callback 5 is refused"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": ["dead"]}]}"#, "1"), "OQ002", "callback {"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": ["end"], "func": "f"}]}"#, "1"), "OQ002", "callback {"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": [], "func": "f"}]}"#, "1"), "OQ002", "callback {"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": ["dead"], "func": "f", "priority": 1.5}]}"#, "1"), "OQ002", "callback {"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": ["dead"], "func": "f", "ttl": 5}]}"#, "1"), "OQ002", "callback {"),
+        (&with("'{3}'", r#"{"callbacks": [{"on": ["dead"], "func": "f", "timeout": -5}]}"#, "1"), "OQ002", "option timeout"),
         (&with("'{3}'", "null", "{bad"), "OQ002", "no JSON"),
         (&with("'{3}'", "null", r"\xff"), "OQ002", "no JSON"),
     ] {

@@ -11,6 +11,7 @@ mod c14_bad_input;
 mod c14_ids;
 mod c14_results;
 mod c17_claims;
+mod c18_callbacks;
 mod c18_cancel;
 mod c21_complete;
 mod c21_drivers;

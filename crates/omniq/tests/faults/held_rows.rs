@@ -101,13 +101,7 @@ async fn rescue_and_expiry_pass_over_rows_that_others_hold() {
 }
 
 fn ends(tasks: &[omniq::Task]) -> Vec<Settlement> {
-    let end = |task: &omniq::Task| Settlement {
-        task_id: task.id,
-        claim: task.claim,
-        outcome: Outcome::Complete,
-        result: None,
-        events: Vec::new(),
-    };
+    let end = |task: &omniq::Task| Settlement::new(task.id, task.claim, Outcome::Complete);
     tasks.iter().map(end).collect()
 }
 

@@ -8,6 +8,7 @@ mod c17_fenced;
 mod c17_killed;
 mod c17_paused;
 mod c21_killed;
+mod c22_ticks;
 mod c29_away;
 mod c29_restart;
 mod c29_terminated;

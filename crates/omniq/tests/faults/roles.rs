@@ -24,8 +24,8 @@ fn given(name: &str) -> String {
     argument(name).unwrap_or_else(|| panic!("the role needs the argument {name}"))
 }
 
-/// A worker whose handlers write effects. Arguments: url, effects (a URL), concurrency; lease and queue, if not the default;
-/// `hangs`, `waits_for` and `stops` for tests that need them.
+/// A worker whose handlers write effects. Arguments: url, effects (a URL), concurrency; lease and queue, if not the default; `ticks`, the
+/// interval of three schedules, if there are to be any; `hangs`, `waits_for` and `stops` for tests that need them.
 async fn worker() {
     let backend = AsyncPostgresBackend::connect(&given("url")).await.unwrap();
     let effects = Effects::new(&given("effects"));
@@ -35,6 +35,14 @@ async fn worker() {
     }
     if let Some(queue) = argument("queues") {
         builder = builder.queues(queue.split(','));
+    }
+    if let Some(interval) = argument("ticks") {
+        let interval = Duration::from_secs_f64(interval.parse().unwrap());
+        for name in ["first", "second", "third"] {
+            let task = NewTask::new("effect", &1).unwrap();
+            let schedule = Schedule::new(name, Timing::every(interval).unwrap(), task).unwrap();
+            builder = builder.app("faults").schedule(schedule.missed(Missed::All(10_000)));
+        }
     }
     let hangs = argument("hangs").is_some();
     let (quick, slow, payments) = (effects.clone(), effects.clone(), effects);

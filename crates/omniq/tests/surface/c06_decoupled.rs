@@ -36,6 +36,9 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
             "heartbeats",
             "migrations",
             "paused_queues",
+            "schedule_declarations",
+            "schedule_ticks",
+            "schedules",
             "tasks",
             "workers"
         ]

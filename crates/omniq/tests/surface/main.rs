@@ -10,3 +10,4 @@ mod c11_drop;
 mod c30_logging;
 mod c30_payloads;
 mod promises;
+mod versions;

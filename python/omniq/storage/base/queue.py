@@ -220,18 +220,20 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
         """The tasks that the filter selects, by id, which for ids made by OmniQ is the order of creation.
 
         Args:
-            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error`, `since` and `until`.
             state: In this state.
             func: Of this function.
             error: Whose last run failed with an error of this type, such as ``"ValueError"``; with ``*`` at the end, of a
                 type that begins so. ``"*"`` alone selects every task with an error.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
             after: After this id, for paging: that of the last task of the previous page. Default: the first page.
             limit: The page size. Default: 100.
         """
@@ -245,6 +247,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """How many tasks the filter selects; the arguments are those of `list`."""
 
@@ -257,6 +260,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none; returns how many. The
         arguments are those of `list`. A queue of OmniQ refuses a call without a filter, unless ``all=True``."""
@@ -269,24 +273,27 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """Makes all tasks ready that the filter selects, dead letters unless `state` is ``"scheduled"``; returns how many.
 
-        For any number of tasks: a page of them at a time, in the order of ids, each page by itself. A task that another
-        call has changed by then, so that the filter does not select it any more, stays as it is. After an error the pages
-        before it are done, and the message says how many tasks that were.
+        For any number of tasks: a page of them at a time, in the order of ids, each page by itself. Tasks that are
+        enqueued after the call has begun are left out (a custom queue may include them). A task that another call has
+        changed by then, so that the filter does not select it any more, stays as it is. After an error the pages before it
+        are done, and the message says how many tasks that were.
 
         Args:
-            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
             state: ``"dead"`` or ``"scheduled"``. Default: ``"dead"``.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
 
         Raises:
             InvalidError: For another state.
         """
-        return await run(self._core.retry_all(TaskFilter(queue, state, func, error, since)))
+        return await run(self._core.retry_all(TaskFilter(queue, state, func, error, since, until)))
 
     async def cancel_all(
         self,
@@ -296,16 +303,18 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> CancelCounts:
         """Cancels all tasks that the filter selects: waiting ones leave the queue, running ones are asked to stop. A page
         at a time, as `retry_all`. The queue writes no results and events; a backend's `cancel_all` does.
 
         Args:
-            queue: Of this queue. Default: any, as for `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
             state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
 
         Returns:
             How many were cancelled (``done``), and how many asked to stop (``requested``).
@@ -313,7 +322,7 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         Raises:
             InvalidError: For another state.
         """
-        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since)))
+        return await run(self._core.cancel_all(TaskFilter(queue, state, func, error, since, until)))
 
     async def delete_all(
         self,
@@ -323,10 +332,11 @@ class AsyncTaskQueue(AsyncWorkerVerbs):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks,
         a page at a time, as `retry_all`; `purge` removes all or none. The arguments are those of `list`."""
-        return await run(self._core.delete_all(TaskFilter(queue, state, func, error, since)))
+        return await run(self._core.delete_all(TaskFilter(queue, state, func, error, since, until)))
 
     @abstractmethod
     async def pause(self, queue: str) -> None:

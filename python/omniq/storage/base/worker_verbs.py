@@ -85,6 +85,18 @@ class AsyncWorkerVerbs(AsyncStorage):
             )
         )
 
+    async def cancel_requested(self, task: Task) -> bool:
+        """Whether a user has asked to stop this task, which a dequeue of this queue object has given: then end it, by
+        `discard` or by a settlement ``cancel``. A run that completes all the same counts.
+
+        The heartbeat tells of it, three times in the span of the lease (by default each 3.3 seconds); no statement is
+        sent, so a long run can ask often.
+
+        Raises:
+            ClaimLostError: If this object does not hold the task (any more).
+        """
+        return await run(self._core.cancel_requested(a_task(task)))
+
     async def complete(self, task: Task) -> None:
         """Reports success: the task leaves the queue.
 
@@ -197,19 +209,21 @@ class AsyncWorkerVerbs(AsyncStorage):
 
     @abstractmethod
     async def deregister_worker(self, worker: int) -> int:
-        """Removes a worker and releases the tasks that it holds, their attempts not counted.
+        """Removes a worker and releases the tasks that it holds, their attempts not counted. Those that it was asked to stop
+        are cancelled then, also if it had handed them back before.
 
         Returns:
             How many tasks it held.
         """
 
     @abstractmethod
-    async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+    async def heartbeat(self, worker: int) -> tuple[bool, Sequence[tuple[UUID, int]]]:
         """Extends a worker's lease.
 
         Returns:
-            Whether the worker is still known, and the ids of tasks that users have cancelled while it held them. Each
-            comes with every heartbeat until the task has left the worker, and at least once.
+            Whether the worker is still known, and the tasks that users have cancelled while it held them, each by its id
+            and its `seq`: one that was enqueued anew with the same id has another. Each comes with every heartbeat until
+            the task has left the worker, and at least once after that.
         """
 
     @abstractmethod
@@ -228,6 +242,8 @@ class AsyncWorkerVerbs(AsyncStorage):
         cancelled it while that worker held it.
 
         These workers are marked as lost and cannot come back. The caller settles each task by its claim.
+        After them come tasks that such workers had handed back before they were told of their cancel: these have no claim,
+        and the caller cancels them.
         """
 
     @abstractmethod

@@ -6,5 +6,6 @@ from __future__ import annotations
 from omniq.storage.native.events import AsyncNativeEventStorage
 from omniq.storage.native.queue import AsyncNativeQueue
 from omniq.storage.native.results import AsyncNativeResultStorage
+from omniq.storage.native.schedules import AsyncNativeScheduleStorage
 
-__all__ = ["AsyncNativeEventStorage", "AsyncNativeQueue", "AsyncNativeResultStorage"]
+__all__ = ["AsyncNativeEventStorage", "AsyncNativeQueue", "AsyncNativeResultStorage", "AsyncNativeScheduleStorage"]

@@ -193,10 +193,11 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: UUID | None = None,
         limit: int | None = None,
     ) -> builtins.list[Task]:
-        return await run(self._core.list(TaskFilter(queue, state, func, error, since, after, limit)))
+        return await run(self._core.list(TaskFilter(queue, state, func, error, since, until, after, limit)))
 
     async def iterate(
         self,
@@ -206,6 +207,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: UUID | None = None,
         page: int = 1_000,
     ) -> AsyncIterator[Task]:
@@ -215,18 +217,19 @@ class AsyncNativeQueue(AsyncTaskQueue):
         was read, or not at all. No transaction is open in between.
 
         Args:
-            queue: Of this queue. Default: any, as for `state`, `func`, `error` and `since`.
+            queue: Of this queue. Default: any, as for `state`, `func`, `error`, `since` and `until`.
             state: In this state.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.
+            until: Enqueued before this time.
             after: After this id. Default: from the first task.
             page: How many tasks are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
             found = await self.list(
-                queue=queue, state=state, func=func, error=error, since=since, after=after, limit=size
+                queue=queue, state=state, func=func, error=error, since=since, until=until, after=after, limit=size
             )
             for task in found:
                 yield task
@@ -242,8 +245,9 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
-        return await run(self._core.count(TaskFilter(queue, state, func, error, since)))
+        return await run(self._core.count(TaskFilter(queue, state, func, error, since, until)))
 
     async def purge(
         self,
@@ -253,6 +257,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         all: bool = False,
     ) -> int:
         """Removes all tasks that the filter selects and that are not running, all or none, without results; returns how
@@ -264,7 +269,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
         Raises:
             InvalidError: Without a filter and without ``all=True``.
         """
-        selected = TaskFilter(queue, state, func, error, since)
+        selected = TaskFilter(queue, state, func, error, since, until)
         if not a_flag(all, "all") and selected == TaskFilter():
             raise InvalidError(
                 "purge without a filter would remove every task of all queues that is not running: give a filter, such as"
@@ -312,7 +317,7 @@ class AsyncNativeQueue(AsyncTaskQueue):
     async def deregister_worker(self, worker: int) -> int:
         return await run(self._core.deregister_worker(a_worker(worker)))
 
-    async def heartbeat(self, worker: int) -> tuple[bool, Sequence[UUID]]:
+    async def heartbeat(self, worker: int) -> tuple[bool, Sequence[tuple[UUID, int]]]:
         return await run(self._core.heartbeat(a_worker(worker)))
 
     async def claim(

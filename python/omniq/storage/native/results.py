@@ -79,10 +79,11 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> builtins.list[TaskResult]:
-        return await run(self._core.list(ResultFilter(status, queue, func, error, since, after, limit)))
+        return await run(self._core.list(ResultFilter(status, queue, func, error, since, until, after, limit)))
 
     async def iterate(
         self,
@@ -92,6 +93,7 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: tuple[datetime, UUID] | None = None,
         page: int = 1_000,
     ) -> AsyncIterator[TaskResult]:
@@ -99,18 +101,19 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         meanwhile do not come.
 
         Args:
-            status: With this status. Default: any, as for `queue`, `func`, `error` and `since`.
+            status: With this status. Default: any, as for `queue`, `func`, `error`, `since` and `until`.
             queue: Of this queue.
             func: Of this function.
             error: With an error of this type; with ``*`` at the end, of a type that begins so.
             since: Finished at or after this time.
+            until: Finished before this time.
             after: After this (finished_at, task_id). Default: from the latest result.
             page: How many results are read at a time, 1 to 10,000. Default: 1,000.
         """
         size = a_number(page, "page", 1, 10_000)
         while True:
             found = await self.list(
-                status=status, queue=queue, func=func, error=error, since=since, after=after, limit=size
+                status=status, queue=queue, func=func, error=error, since=since, until=until, after=after, limit=size
             )
             for result in found:
                 yield result
@@ -126,8 +129,9 @@ class AsyncNativeResultStorage(AsyncResultStorage):
         func: str | None = None,
         error: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
-        return await run(self._core.count(ResultFilter(status, queue, func, error, since)))
+        return await run(self._core.count(ResultFilter(status, queue, func, error, since, until)))
 
     async def purge_expired(self, limit: int) -> int:
         return await run(self._core.purge_expired(a_number(limit, "limit")))

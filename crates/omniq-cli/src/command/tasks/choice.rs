@@ -10,7 +10,7 @@ use super::sure::Sure;
 use super::which::Which;
 use crate::fail::{Failure, Result};
 
-const FILTERS: [&str; 6] = ["all", "queue", "state", "func", "error", "since"];
+const FILTERS: [&str; 7] = ["all", "queue", "state", "func", "error", "since", "until"];
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("chosen").required(true).multiple(true).args(["ids"]).args(FILTERS))]

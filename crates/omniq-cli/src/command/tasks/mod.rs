@@ -32,6 +32,7 @@ Examples:
   omniq tasks list --state dead --error 'net.*' --since 1h
   omniq tasks show 01987cf2-6d5e-7000-8000-00000000c0de
   omniq tasks retry --queue mail --error Timeout
+  omniq tasks delete --state dead --until 30d
   omniq tasks update 01987cf2-6d5e-7000-8000-00000000c0de --priority 10 --run-at 2026-11-24T10:00:00Z
   omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m";
 
@@ -124,4 +125,5 @@ async fn show_task(id: TaskId, global: &Global, out: &Output) -> Result<()> {
     .await
 }
 
+pub use enqueue::arguments;
 pub use list::tint;

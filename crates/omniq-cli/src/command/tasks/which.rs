@@ -23,6 +23,9 @@ pub struct Which {
     /// Only enqueued since then: a span before now such as 10m, or a time
     #[arg(long, value_name = "TIME", value_parser = span::moment)]
     since: Option<Timestamp>,
+    /// Only enqueued before then, in the same forms: 30d means more than 30 days ago
+    #[arg(long, value_name = "TIME", value_parser = span::moment)]
+    until: Option<Timestamp>,
 }
 
 impl Which {
@@ -33,6 +36,7 @@ impl Which {
             func: self.func.clone(),
             error: self.error.clone(),
             since: self.since,
+            until: self.until,
             ..TaskFilter::default()
         }
     }

@@ -76,6 +76,41 @@ pub async fn c18_cancel_all_cancels_what_the_filter_selects(fixture: &dyn QueueF
     queue.complete_many(&running).await.unwrap();
 }
 
+/// A number of the queue leaves out what is enqueued after it was given, in every verb that takes a filter.
+pub async fn c18_a_number_leaves_out_what_is_enqueued_later(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let numbered = async || TaskFilter { max_seq: queue.last_seq().await.unwrap(), ..TaskFilter::default() };
+    let none = numbered().await;
+    assert_eq!(none.max_seq, Some(0), "nothing was enqueued");
+    let later = || (10..13).map(|value| task(value).delay(HOUR)).collect::<Vec<_>>();
+    queue.enqueue_many(later()).await.unwrap();
+    add(&queue, 0..3).await;
+    let first = numbered().await;
+    assert_eq!(first, numbered().await);
+    let newest = queue.list(&TaskFilter::default()).await.unwrap().iter().map(|task| task.seq).max();
+    assert_eq!(first.max_seq, newest, "the last task has this number");
+    add(&queue, 3..5).await;
+    queue.enqueue_many(later()).await.unwrap();
+    assert_eq!(queue.list(&none).await.unwrap(), []);
+    assert_eq!(numbers(&queue.list(&first).await.unwrap()), [10, 11, 12, 0, 1, 2]);
+    assert_eq!((queue.count(&first).await.unwrap(), total(&queue).await), (6, 11));
+    let scheduled = TaskFilter { state: Some(TaskState::Scheduled), ..first.clone() };
+    assert_eq!(queue.retry_all(&scheduled).await.unwrap(), 3);
+    assert_eq!(queue.count(&of(TaskState::Scheduled)).await.unwrap(), 3);
+    let taken = take_many(&queue, 2).await;
+    queue.complete_many(&taken).await.unwrap();
+    let counts =
+        queue.cancel_all(&TaskFilter { func: Some("work".to_owned()), ..first.clone() }).await.unwrap();
+    assert_eq!((counts.done, counts.requested), (4, 0));
+    assert_eq!((queue.count(&first).await.unwrap(), total(&queue).await), (0, 5));
+    let second = numbered().await;
+    add(&queue, 5..6).await;
+    assert_eq!((queue.purge(&first).await.unwrap(), queue.delete_all(&first).await.unwrap()), (0, 0));
+    assert_eq!(queue.delete_all(&second).await.unwrap(), 5);
+    assert_eq!(queue.purge(&numbered().await).await.unwrap(), 1);
+    fixture.check().await;
+}
+
 /// All that do not run are removed, more than one page of them.
 pub async fn c18_delete_all_removes_what_the_filter_selects(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;

@@ -79,6 +79,9 @@ pub async fn c18_list_and_count_follow_error_and_since(fixture: &dyn QueueFixtur
         (TaskFilter { since: Some(before), ..all() }, vec![4, 5]),
         (TaskFilter { since: Some(before), error: named("*"), ..all() }, vec![]),
         (TaskFilter { since: Some(middle + HOUR), ..all() }, vec![]),
+        (TaskFilter { until: Some(before), ..all() }, vec![0, 1, 2, 3]),
+        (TaskFilter { until: Some(middle), since: Some(before), ..all() }, vec![]),
+        (TaskFilter { until: Some(before), error: named("net*"), state: dead, ..all() }, vec![0, 1, 3]),
     ] {
         assert_eq!(numbers(&queue.list(&filter).await.unwrap()), expected, "{filter:?}");
         assert_eq!(queue.count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");

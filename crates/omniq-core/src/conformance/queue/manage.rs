@@ -36,14 +36,16 @@ pub async fn c18_cancel_asks_a_running_task_to_stop(fixture: &dyn QueueFixture) 
         Heartbeat { alive: true, cancelled: Vec::new() }
     );
     let beat = heartbeats.heartbeat(mine, None).await.unwrap();
-    assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![held[0].id] });
+    assert_eq!(beat, Heartbeat { alive: true, cancelled: vec![CancelRequest::of(&held[0])] });
     let again = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
-    assert_eq!(again, [held[0].id], "told until the task has left the worker");
+    assert_eq!(again, [CancelRequest::of(&held[0])], "told until the task has left the worker");
     let stopped = vec![settlement(&held[0], Outcome::Cancel)];
     assert_eq!(queue.settle(&stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
     assert_eq!(state(&queue, held[0].id).await, None);
-    // The task may have left before the worker was told of its cancel.
-    heartbeats.heartbeat(mine, None).await.unwrap();
+    // The task may have left before the worker was told of its cancel, and an answer may be lost.
+    for _ in 0..2 {
+        heartbeats.heartbeat(mine, None).await.unwrap();
+    }
     assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, []);
 }
 
@@ -61,10 +63,35 @@ pub async fn c18_a_worker_is_told_of_the_cancel_of_a_task_that_it_has_handed_bac
     let mut heartbeats = queue.heartbeat_connection();
     let mut told = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
     told.sort();
-    assert_eq!(told, ids[..2]);
+    let asked = |id: TaskId| CancelRequest::of(held.iter().find(|task| task.id == id).unwrap());
+    assert_eq!(told, [asked(ids[0]), asked(ids[1])]);
     // What it does not hold may come once more.
     heartbeats.heartbeat(mine, None).await.unwrap();
-    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, ids[1..2], "it holds this one");
+    let told = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
+    assert_eq!(told, [asked(ids[1])], "it holds this one");
+}
+
+/// A task that is enqueued anew with the id of a cancelled one is another task, also for a worker that was told of the cancel.
+pub async fn c18_a_cancel_does_not_outlive_its_task(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let id = add(&queue, [1]).await[0];
+    let mine = worker(&queue, HOUR).await;
+    let first = queue.claim(mine, &from("default")).await.unwrap().pop().unwrap();
+    assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::Requested);
+    let mut heartbeats = queue.heartbeat_connection();
+    assert_eq!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled, [CancelRequest::of(&first)]);
+    let stopped = [settlement(&first, Outcome::Cancel)];
+    assert_eq!(queue.settle(&stopped, SettleMode::Each).await.unwrap(), [Settled::Done]);
+
+    queue.enqueue(task(2).id(id)).await.unwrap();
+    let second = queue.claim(mine, &from("default")).await.unwrap().pop().unwrap();
+    let second = CancelRequest::of(&second);
+    assert!(second.task_id == id && second.seq != first.seq);
+    let told = heartbeats.heartbeat(mine, None).await.unwrap().cancelled;
+    assert!(!told.contains(&second), "{told:?}");
+    // Its own cancel is told.
+    assert_eq!(queue.cancel(id).await.unwrap(), Cancelled::Requested);
+    assert!(heartbeats.heartbeat(mine, None).await.unwrap().cancelled.contains(&second));
 }
 
 /// What the lost worker was asked to stop is known to those who take its tasks back.
@@ -81,6 +108,66 @@ pub async fn c18_a_cancel_outlives_its_worker(fixture: &dyn QueueFixture) {
     assert_eq!(lost, [(ids[0], false), (ids[1], true), (ids[2], false)]);
 }
 
+/// Found by a hostile reader: a cancel between the search for lost tasks and their rescue was answered, and the task ran again.
+pub async fn c18_a_cancel_beside_a_rescue_counts(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..3).await;
+    let gone = worker(&queue, Duration::from_millis(100)).await;
+    let held = queue.claim(gone, &from("default").limit(3)).await.unwrap();
+    let found = lost(&queue).await;
+    assert!(found.len() == 3 && found.iter().all(|one| !one.cancelled));
+    // Its worker hears of nothing any more.
+    assert_eq!(queue.stop_many(&[held[0].id]).await.unwrap(), [Cancelled::NotFound]);
+    assert_eq!(queue.cancel(held[0].id).await.unwrap(), Cancelled::Done);
+    let rescued = rescue(&queue, &found).await;
+    let left = found.iter().zip(&rescued).filter(|(_, settled)| **settled == Settled::Done);
+    assert_eq!(left.count(), 2);
+    assert_eq!(state(&queue, held[0].id).await, None, "it does not run again");
+    assert_eq!(state(&queue, held[1].id).await, Some(TaskState::Ready));
+    assert_eq!(queue.cancel(held[0].id).await.unwrap(), Cancelled::NotFound);
+}
+
+/// Found by a hostile reader: a cancelled task that its worker had handed back ran again if the worker was lost before it was told.
+pub async fn c18_a_cancel_of_a_task_that_was_handed_back_outlives_its_worker(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    add(&queue, 0..3).await;
+    let gone = worker(&queue, Duration::from_millis(100)).await;
+    let held = queue.claim(gone, &from("default").limit(3)).await.unwrap();
+    let ids: Vec<_> = held.iter().map(|task| task.id).collect();
+    assert_eq!(queue.cancel_many(&ids[..2]).await.unwrap(), [Cancelled::Requested; 2]);
+    let back: Vec<_> = held.iter().map(|task| settlement(task, Outcome::Release)).collect();
+    assert_eq!(queue.settle(&back, SettleMode::Each).await.unwrap(), [Settled::Done; 3]);
+    // One of them runs elsewhere by the time that the worker is declared lost.
+    let other = worker(&queue, HOUR).await;
+    let first = queue.claim(other, &from("default")).await.unwrap().pop().unwrap();
+    assert_eq!(first.id, ids[0]);
+    let found = lost(&queue).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].task.id, found[0].task.claim, found[0].cancelled), (ids[1], None, true));
+    let cancel = [settlement(&found[0].task, Outcome::Cancel)];
+    assert_eq!(queue.settle(&cancel, SettleMode::Each).await.unwrap(), [Settled::Done]);
+    let told = queue.heartbeat_connection().heartbeat(other, None).await.unwrap().cancelled;
+    assert_eq!(told, [CancelRequest::of(&first)]);
+    assert_eq!(queue.lost(10).await.unwrap(), []);
+    assert_eq!(state(&queue, ids[2]).await, Some(TaskState::Ready));
+    assert_eq!(queue.workers().await.unwrap().len(), 1, "the lost one is forgotten");
+}
+
+/// Found by a hostile reader: a cancelled task that its worker gave back as it left ran again.
+pub async fn c18_a_worker_that_leaves_hands_back_no_cancelled_task(fixture: &dyn QueueFixture) {
+    let (queue, other) = (fixture.queue().await, fixture.queue().await);
+    let ids = add(&queue, 0..3).await;
+    let mine = worker(&queue, HOUR).await;
+    let held = queue.claim(mine, &from("default").limit(3)).await.unwrap();
+    assert_eq!(other.cancel_many(&ids[..2]).await.unwrap(), [Cancelled::Requested; 2]);
+    let back = held.iter().filter(|task| task.id == ids[0]).map(|task| settlement(task, Outcome::Release));
+    queue.settle(&back.collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
+    queue.deregister_worker(mine).await.unwrap();
+    for (id, left) in [(ids[0], None), (ids[1], None), (ids[2], Some(TaskState::Ready))] {
+        assert_eq!(state(&queue, id).await, left);
+    }
+}
+
 /// The heartbeat in the background reports the request to stop.
 pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
@@ -92,7 +179,8 @@ pub async fn c18_a_lease_hands_on_the_wish_to_stop(fixture: &dyn QueueFixture) {
     queue.claim(lease.worker(), &from("default")).await.unwrap();
     queue.cancel(id).await.unwrap();
     signal.changed().await.unwrap();
-    assert_eq!(lease.take_cancelled(), [id].into());
+    let asked: Vec<_> = lease.take_cancelled().into_iter().map(|asked| asked.task_id).collect();
+    assert_eq!(asked, [id]);
 }
 
 /// A run that completes in spite of a cancel counts.

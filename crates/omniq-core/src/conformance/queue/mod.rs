@@ -6,6 +6,7 @@ pub mod claims;
 pub mod close;
 pub mod concurrent;
 pub mod enqueue;
+pub mod enqueues;
 pub mod expiry;
 pub mod fencing;
 pub mod input;

@@ -172,7 +172,7 @@ impl Model {
             return None;
         }
         let claim = if verb == Verb::Expire { None } else { claim };
-        let settlement = Settlement { task_id: known.id, claim, outcome, result: None, events: Vec::new() };
+        let settlement = Settlement::new(known.id, claim, outcome);
         let answer = self.queue.settle(&[settlement], SettleMode::Each).await.unwrap();
         Some(answer == [Settled::Done])
     }

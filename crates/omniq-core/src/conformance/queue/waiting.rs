@@ -137,9 +137,7 @@ pub async fn c15_a_notification_is_sent_for_a_task_that_is_postponed_meanwhile(f
         assert!(queue.claim(idle, &from("default")).await.unwrap().is_empty());
         let put_off = async {
             pause(500).await;
-            let (claim, result, events) = (held.claim, None, Vec::new());
-            let settlement = Settlement { task_id: id, claim, outcome, result, events };
-            queue.settle(&[settlement], SettleMode::All).await.unwrap();
+            queue.settle(&[Settlement::new(id, held.claim, outcome)], SettleMode::All).await.unwrap();
             Instant::now()
         };
         let claimed = async {

@@ -43,6 +43,8 @@ pub async fn c23_list_and_count_follow_the_filter(fixture: &dyn ResultFixture) {
         (ResultFilter { queue: named("b"), ..any() }, vec![2, 3]),
         (ResultFilter { func: named("f"), ..any() }, vec![0, 2]),
         (ResultFilter { since: Some(ago(1)), ..any() }, vec![0, 1]),
+        (ResultFilter { until: Some(ago(1)), ..any() }, vec![2, 3]),
+        (ResultFilter { since: Some(ago(2)), until: Some(ago(0)), ..any() }, vec![1, 2]),
         (ResultFilter { status: Some(Completed), queue: named("a"), func: named("g"), ..any() }, vec![1]),
         (ResultFilter { error: named("net.Down"), status: Some(Failed), ..any() }, vec![0]),
         (ResultFilter { error: named("net.*"), ..any() }, vec![0]),

@@ -86,12 +86,19 @@ fn a_run_of_an_earlier_session_does_not_end_that_of_a_later_one() {
 fn a_cancel_takes_out_what_waits_signals_what_runs_and_returns_the_rest() {
     let queue = LocalQueue::new(1, Arc::default()).session(long());
     let (running, waiting, other) = (task(), task(), task());
-    let unknown = TaskId::new();
+    let unknown = CancelRequest::of(&task());
+    // An earlier task with the id of one that waits.
+    let earlier = CancelRequest { seq: other.seq - 1, ..CancelRequest::of(&other) };
     queue.add(vec![running.clone(), waiting.clone(), other.clone()]);
     let (_slot, _entry, context, ()) = queue.begin(starter()).expect("a slot is free");
-    let (out, rest) = queue.cancel(HashSet::from([running.id, waiting.id, unknown]));
+    let (out, rest) = queue.cancel(HashSet::from([
+        CancelRequest::of(&running),
+        CancelRequest::of(&waiting),
+        unknown,
+        earlier,
+    ]));
     assert_eq!(out.iter().map(|task| task.id).collect::<Vec<_>>(), [waiting.id]);
-    assert_eq!(rest, HashSet::from([unknown]));
+    assert_eq!(rest, HashSet::from([unknown, earlier]));
     assert_eq!(context.stop_reason(), Some(StopReason::Cancelled));
     assert_eq!(queue.take_buffered().iter().map(|task| task.id).collect::<Vec<_>>(), [other.id]);
 }

@@ -11,8 +11,7 @@ impl Session<'_> {
     /// One that is not here has ended, comes with the present fetch, or was handed back before the worker was told: then it
     /// is cancelled where it is now.
     pub(super) async fn stop_cancelled(&mut self) {
-        let asked = self.lease.take_cancelled().into_iter().collect();
-        let (out, unknown) = self.local_queue.cancel(asked);
+        let (out, unknown) = self.local_queue.cancel(self.lease.take_cancelled());
         let back = self.handed_back.among(unknown.iter().copied());
         if !back.is_empty() {
             tokio::spawn(cancel_elsewhere(self.worker.backend.clone(), back));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::stop::Phase;
+use super::super::together::Together;
 use super::stopping::Stopping;
 use super::{End, Session};
 use crate::Result;
@@ -35,7 +36,10 @@ impl Session<'_> {
     /// The time of the present step is over.
     pub(super) fn cancel_running(&mut self) {
         self.stopping = match self.stopping {
-            Stopping::Cancelled(_) | Stopping::GivenUp => Stopping::GivenUp,
+            Stopping::Cancelled(_) | Stopping::GivenUp => {
+                self.worker.together.rest();
+                Stopping::GivenUp
+            }
             Stopping::No | Stopping::Grace(_) => {
                 let running = self.local_queue.running();
                 tracing::warn!(
@@ -52,11 +56,17 @@ impl Session<'_> {
     pub(super) fn is_over(&self) -> bool {
         match self.stopping {
             Stopping::No => false,
-            Stopping::GivenUp => true,
-            Stopping::Grace(_) | Stopping::Cancelled(_) => {
+            Stopping::GivenUp if self.goes_last().is_none_or(Together::all_rest) => true,
+            Stopping::Grace(_) | Stopping::Cancelled(_) | Stopping::GivenUp => {
                 self.local_queue.running() == 0 && !self.fetcher.is_fetching()
             }
         }
+    }
+
+    /// The others of the group, if they are waited for: what goes on is handed back as the process ends. Before, it would run twice
+    /// at once.
+    fn goes_last(&self) -> Option<&Together> {
+        self.worker.settings.ends_process.then_some(&self.worker.together)
     }
 
     /// Writes the remaining entries and deregisters the worker.
@@ -77,6 +87,7 @@ impl Session<'_> {
         if !written {
             tracing::warn!(worker = self.worker.name(), "the worker stays registered until its lease ends");
         } else if left > 0 && !hands_back {
+            self.cancel_what_went_back().await;
             // If these were released now, they would run twice at once.
             tracing::warn!(
                 worker = self.worker.name(),
@@ -100,6 +111,20 @@ impl Session<'_> {
         }
     }
 
+    async fn cancel_what_went_back(&mut self) {
+        match tokio::time::timeout(LEAVE, self.cancel_handed_back()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "tasks that were cancelled while this worker held them may run again")
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "tasks that were cancelled while this worker held them may run again: no answer within {LEAVE:?}"
+                )
+            }
+        }
+    }
+
     /// Releases what still runs, with its events, and deregisters the worker, which releases orphaned claims.
     async fn leave(&mut self) -> Result<()> {
         let backend = &self.worker.backend;
@@ -116,9 +141,7 @@ impl Session<'_> {
         if let Err(error) = backend.settle(&batch, SettleMode::Each).await {
             tracing::warn!(%error, "runs that go on could not be handed back with their events");
         }
-        if let Err(error) = self.cancel_handed_back().await {
-            tracing::warn!(%error, "tasks that were cancelled while this worker held them may run again");
-        }
+        self.cancel_what_went_back().await;
         backend.queue().deregister_worker(self.lease.worker()).await.map(drop)
     }
 }

@@ -72,7 +72,7 @@ pub(super) struct Session<'a> {
     executors: Arc<Executors>,
     handed_back: Arc<HandedBack>,
     /// Tasks to be stopped that the present fetch may bring.
-    cancelled: HashSet<TaskId>,
+    cancelled: HashSet<CancelRequest>,
     /// Ends once nothing is left, and nothing is due within this time. `None`: never.
     until_idle: Option<Duration>,
     /// Whether the worker was idle when the present fetch began: if it brings nothing, nothing is left.
@@ -155,6 +155,7 @@ impl<'a> Session<'a> {
                 () = self.completer.failed() => return self.lose(),
                 () = self.lasting.wake.notified() => self.fetch_if_idle(),
                 () = self.stopping.time_over() => self.cancel_running(),
+                () = others_rest(self.worker, self.stopping) => {}
                 _ = stale.tick(), if self.local_queue.buffered() > 0 => self.release_stale().await,
             }
         }
@@ -259,7 +260,7 @@ impl Session<'_> {
         let (out, tasks) = if cancelled.is_empty() {
             (Vec::new(), tasks)
         } else {
-            tasks.into_iter().partition(|task| cancelled.contains(&task.id))
+            tasks.into_iter().partition(|task| cancelled.contains(&CancelRequest::of(task)))
         };
         if self.stopping.has_begun() {
             self.settle_unstarted(tasks, &Outcome::Release).await;
@@ -333,4 +334,12 @@ impl Drop for Session<'_> {
 /// Waits until the lease is lost. It is lost as well if the heartbeat's thread has ended without reporting it.
 async fn lost(lease: &mut watch::Receiver<LeaseState>) {
     let _ = lease.wait_for(|state| *state == LeaseState::Lost).await;
+}
+
+/// With runs that ignore the stop: waits until the others of the group have come as far.
+async fn others_rest(worker: &Parts, stopping: Stopping) {
+    match stopping {
+        Stopping::GivenUp => worker.together.until_all_rest().await,
+        _ => std::future::pending().await,
+    }
 }

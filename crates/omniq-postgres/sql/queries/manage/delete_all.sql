@@ -1,11 +1,13 @@
 -- Removes tasks that no worker holds, by filter: up to :limit rows after that of :after_id and :after_count. Answers with the number of tasks,
 -- the number of rows that it saw, and the last of them.
--- params: queue text, state smallint, running boolean, func text, error text, error_start text, since timestamptz,
+-- params: queue text, state smallint, running boolean, func text, error text, error_start text,
+-- params: since timestamptz, until timestamptz, max_seq bigint,
 -- params: after_id uuid, after_count integer, limit bigint
--- index: tasks_ready for 'rare', 1, false, null, null, null, null, null, null, 1000
--- index: tasks_over for null, 3, null, null, null, null, null, null, null, 1000
--- index: tasks_over for null, 3, null, 'f', 'E', null, now(), null, null, 1000
--- index: tasks_id for null, null, null, null, null, null, null, '01920000-0000-7000-8000-000000000000', 0, 1000
+-- index: tasks_ready for 'rare', 1, false, null, null, null, null, null, null, null, null, 1000
+-- index: tasks_over for null, 3, null, null, null, null, null, null, null, null, null, 1000
+-- index: tasks_over for null, 3, null, 'f', 'E', null, now(), null, null, null, null, 1000
+-- index: tasks_over for null, 3, null, null, null, null, null, now(), 65536, null, null, 1000
+-- index: tasks_id for null, null, null, null, null, null, null, null, null, '01920000-0000-7000-8000-000000000000', 0, 1000
 -- locks: the tasks, for update, in the order of ids
 -- writes: tasks, count_deltas; notifies
 -- rows: whole

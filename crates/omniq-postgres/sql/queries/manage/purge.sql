@@ -1,7 +1,8 @@
 -- Removes tasks that no worker holds, by filter, and counts them. A row that this statement has waited for may have become others, which it
 -- does not see: purge_left.sql says whether there is more.
--- params: queue text, state smallint, running boolean, func text, error text, error_start text, since timestamptz
--- index: tasks_ready for 'rare', 1, null, null, null, null, null
+-- params: queue text, state smallint, running boolean, func text, error text, error_start text,
+-- params: since timestamptz, until timestamptz, max_seq bigint
+-- index: tasks_ready for 'rare', 1, null, null, null, null, null, null, null
 -- locks: the tasks, for update, in the order of ids
 -- writes: tasks, count_deltas; notifies
 -- rows: whole

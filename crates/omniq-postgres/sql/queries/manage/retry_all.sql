@@ -1,10 +1,11 @@
 -- Makes dead or scheduled tasks ready, by filter: up to :limit rows after that of :after_id and :after_count; dead ones start anew. Answers with
 -- the number of tasks, the number of rows that it saw, and the last of them. The filter names the state, which is one of the two.
--- params: queue text, state smallint, running boolean, func text, error text, error_start text, since timestamptz,
+-- params: queue text, state smallint, running boolean, func text, error text, error_start text,
+-- params: since timestamptz, until timestamptz, max_seq bigint,
 -- params: after_id uuid, after_count integer, limit bigint
--- index: tasks_due for 'rare', 0, null, null, null, null, null, null, null, 1000
--- index: tasks_over for null, 3, null, null, null, null, null, null, null, 1000
--- index: tasks_over for null, 3, null, 'f', 'E', null, now(), null, null, 1000
+-- index: tasks_due for 'rare', 0, null, null, null, null, null, null, null, null, null, 1000
+-- index: tasks_over for null, 3, null, null, null, null, null, null, null, null, null, 1000
+-- index: tasks_over for null, 3, null, 'f', 'E', null, now(), null, null, null, null, 1000
 -- locks: the tasks, for update, in the order of ids
 -- writes: tasks, count_deltas; notifies
 -- rows: whole

@@ -1,6 +1,6 @@
 -- How many results, by filter.
--- params: status text, queue text, func text, error text, error_start text, since timestamptz, after timestamptz, after_id uuid
--- index: status_finished_at_task_id_idx for 'failed', null, null, null, null, null, null, null
+-- params: status text, queue text, func text, error text, error_start text, since timestamptz, until timestamptz, after timestamptz, after_id uuid
+-- index: status_finished_at_task_id_idx for 'failed', null, null, null, null, null, null, null, null
 -- read only
 select coalesce(sum(case when r.finished_at = :after then (
         -- The last page may have ended within this row: only the results after that point count.

@@ -9,7 +9,8 @@
 --
 -- Results come as rows of one result or of many of one group: :result_groups, the distance of the row from the group's first task, its
 -- first task, its shape, a mask; the value if it is one, else where in :result_many its values start, from 1 on. Shapes hold what most
--- results share. Events name their group and the distance of their task.
+-- results share. Events name their group and the distance of their task, and so do the tasks
+-- that are enqueued with what was settled: records of enqueue_recorded().
 -- params: firsts uuid[], lasts uuid[], base_ids uuid[], masks bit varying[], workers bigint[], numbers integer[], outcomes text[],
 -- params: delays double precision[], errors text[], keep boolean, everything boolean
 -- params: result_groups integer[], result_distances integer[], result_ids uuid[], result_shapes integer[], result_masks bit varying[],
@@ -19,9 +20,10 @@
 -- params: shape_ttls double precision[]
 -- params: event_groups integer[], event_distances integer[], event_ats timestamptz[], event_kinds text[], event_tasks uuid[],
 -- params: event_queues text[], event_funcs text[], event_workers text[], event_attempts integer[], event_data text[]
+-- params: enqueue_groups integer[], enqueue_distances integer[], enqueue_tasks text[]
 -- index: tasks_id
 -- locks: the tasks' rows, for update, in the order of ids, and the events, for 250 ms each
--- writes: tasks, count_deltas; with blocks result_segments, events; notifies
+-- writes: tasks, count_deltas; with blocks result_segments, events, further tasks; notifies
 -- rows: whole
 -- cursors: cleared if back
 with given as materialized (
@@ -212,6 +214,17 @@ with given as materialized (
     ) e
     having count(*) > 0
 -- end
+-- if enqueues
+), enqueued as materialized (
+    select {schema}.enqueue_recorded(jsonb_agg(e.task order by e.rank))
+    from (
+        select r.task::jsonb as task, r.rank
+        from unnest(:enqueue_groups, :enqueue_distances, :enqueue_tasks) with ordinality as r(no, distance, task, rank)
+        join done d on case when d.no = r.no and r.distance - d.distance between 0 and length(d.hits) - 1
+                            then get_bit(d.hits, r.distance - d.distance) = 1 end
+    ) e
+    having count(*) > 0
+-- end
 )
 select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'),
        -- The refusal is raised by being selected.
@@ -234,6 +247,9 @@ select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), c
 -- end
 -- if events
        , (select count(*) from logged)
+-- end
+-- if enqueues
+       , (select count(*) from enqueued)
 -- end
        -- Rings those who wait for an end; while nobody does, this asks for one lock.
        , case when {schema}.has_waits('')

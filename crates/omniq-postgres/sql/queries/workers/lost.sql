@@ -3,11 +3,11 @@
 -- params: workers bigint[], limit bigint
 -- index: tasks_ready for '{1,2}', 100
 -- locks: the tasks, skip locked
-select {task_columns}, t.name, t.cancelled
+select {task_columns}, t.name
 from (
     select t.*, sum(t.present) over (order by t.id, t.count) - t.present as before
     from (
-        select t.*, w.name, w.cancelled, {present} as present
+        select t.*, w.name, {present} as present
         from {schema}.tasks t
         join {schema}.workers w on w.id = t.worker
         where t.state = {ready} and t.worker = any (:workers)

@@ -16,16 +16,8 @@ async fn a_task_that_moves_to_a_row_of_its_own_is_settled_all_the_same() {
         let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
         queue.enqueue_many(vec![NewTask::new("f", &()).unwrap(); 4]).await.unwrap();
         let held = queue.dequeue_many(Dequeue::from(["default"]).limit(4)).await.unwrap();
-        let settlements: Vec<_> = held
-            .iter()
-            .map(|task| Settlement {
-                task_id: task.id,
-                claim: task.claim,
-                outcome: Outcome::Release,
-                result: None,
-                events: Vec::new(),
-            })
-            .collect();
+        let settlements: Vec<_> =
+            held.iter().map(|task| Settlement::new(task.id, task.claim, Outcome::Release)).collect();
         let checked: Vec<_> = settlements[..moved].iter().map(|one| one.checked().unwrap()).collect();
         let batch = SettleBatch::of(&checked, SettleMode::Each).unwrap();
         let mut mover = db.client().await;

@@ -1,7 +1,7 @@
 //! Verbs by filter beside sessions that change the same tasks: what the filter does not select any more is left alone.
 
 use omniq_core::*;
-use omniq_postgres::AsyncPostgresQueue;
+use omniq_postgres::{AsyncPostgresBackend, AsyncPostgresQueue};
 use omniq_testkit::{TestDb, eventually};
 
 use super::{PATIENCE, enqueue_each, hold};
@@ -54,6 +54,48 @@ async fn c18_what_changes_meanwhile_is_left_alone() {
         assert_eq!(states, wanted, "delete: {delete}");
         queue.close().await.unwrap();
     }
+}
+
+/// What is enqueued while a verb by filter waits in its first page is not there for it, in no later page either.
+#[tokio::test]
+async fn c18_what_is_enqueued_after_the_call_has_begun_is_left_alone() {
+    let db = TestDb::new().await;
+    let queue = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
+    let (witness, results) = (db.client().await, AsyncPostgresBackend::connect(&db.url()).await.unwrap());
+    for verb in ["retry", "cancel", "delete"] {
+        let old = (0..1_001).map(|_| NewTask::new("f", &()).unwrap().id(TaskId::new()).delay(PATIENCE * 100));
+        let ids = queue.enqueue_many(old.collect()).await.unwrap();
+        let holder = hold(&db, &ids[..1]).await;
+        let (other, canceller) = (queue.clone(), results.clone());
+        let filter = TaskFilter { state: Some(TaskState::Scheduled), ..TaskFilter::default() };
+        let all = tokio::spawn(async move {
+            match verb {
+                "retry" => other.retry_all(&filter).await,
+                "cancel" => canceller.cancel_all(&filter).await.map(|counts| counts.done),
+                _ => other.delete_all(&filter).await,
+            }
+        });
+        if verb == "cancel" {
+            // It passes over rows that are locked, and comes back to them.
+            eventually("it has begun", PATIENCE, async || {
+                (queue.count(&TaskFilter::default()).await.unwrap() < 500).then_some(())
+            })
+            .await;
+        } else {
+            eventually("it waits for a lock", PATIENCE, async || {
+                let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+                (witness.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0).then_some(())
+            })
+            .await;
+        }
+        let later = queue.enqueue(NewTask::new("later", &()).unwrap().delay(PATIENCE * 100)).await.unwrap();
+        holder.batch_execute("rollback").await.unwrap();
+        assert_eq!(all.await.unwrap().unwrap(), 1_001, "{verb}");
+        assert_eq!(queue.get(later).await.unwrap().unwrap().state, TaskState::Scheduled, "{verb}");
+        queue.purge(&TaskFilter::default()).await.unwrap();
+    }
+    results.close().await.unwrap();
+    queue.close().await.unwrap();
 }
 
 /// A task whose segment is split because another task of it is changed is not left out.

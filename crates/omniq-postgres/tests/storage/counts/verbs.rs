@@ -67,13 +67,7 @@ async fn c19_counts_follow_every_verb() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(assert_right(&witness).await[3], one([4, 0, 0, 0, 0], "t"));
     let expired = queue.expired(10).await.unwrap();
-    let outcome = |task: Task| Settlement {
-        task_id: task.id,
-        claim: None,
-        outcome: Outcome::Expire,
-        result: None,
-        events: Vec::new(),
-    };
+    let outcome = |task: Task| Settlement::new(task.id, None, Outcome::Expire);
     queue.settle(&expired.into_iter().map(outcome).collect::<Vec<_>>(), SettleMode::Each).await.unwrap();
     assert_eq!(assert_right(&witness).await.len(), 3);
     queue.close().await.unwrap();

@@ -86,14 +86,14 @@ async fn held(backend: &AsyncPostgresBackend, count: i32) -> Vec<Task> {
 }
 
 fn settlement(task: &Task, outcome: Outcome) -> Settlement {
-    Settlement { task_id: task.id, claim: task.claim, outcome, result: None, events: Vec::new() }
+    Settlement::new(task.id, task.claim, outcome)
 }
 
 fn error() -> TaskError {
     TaskError::new("E", "e")
 }
 
-/// All verbs of a queue, a result storage, an event storage and a backend. Ten tasks are settled.
+/// All verbs of a queue, a result storage, an event storage and a backend. Thirteen tasks are settled.
 async fn every_verb(db: &TestDb, backend: &AsyncPostgresBackend, held: &[Task], on: &mut dyn UserConnection) {
     let queue = backend.queue();
     let alone = AsyncPostgresQueue::connect(&db.url()).await.unwrap();
@@ -113,6 +113,10 @@ async fn every_verb(db: &TestDb, backend: &AsyncPostgresBackend, held: &[Task], 
     assert_eq!(backend.fail_in(on, &held[8], error()).await.unwrap(), TaskState::Dead);
     let batch = [settlement(&held[9], Outcome::Discard)];
     assert_eq!(backend.settle_in(on, &batch, SettleMode::All).await.unwrap(), [Settled::Done]);
+    let done = vec![(held[10].clone(), Some(Payload::json(&10).unwrap())), (held[11].clone(), None)];
+    backend.complete_many_in(on, done).await.unwrap();
+    let failed = vec![(held[12].clone(), error())];
+    assert_eq!(backend.fail_many_in(on, failed).await.unwrap(), [TaskState::Dead]);
     let result = |n: usize| {
         let mut result = TaskResult::of(&held[n], ResultStatus::Completed);
         result.value = Some(Payload::json(&n).unwrap());
@@ -126,7 +130,7 @@ async fn every_verb(db: &TestDb, backend: &AsyncPostgresBackend, held: &[Task], 
     events.log_in(on, TaskEvent::new("one".parse().unwrap())).await.unwrap();
     let many = ["two", "three"].map(|kind| TaskEvent::new(kind.parse().unwrap()).with("a", 1));
     events.log_many_in(on, many.to_vec()).await.unwrap();
-    assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 10, "nothing is visible yet");
+    assert_eq!(queue.count(&TaskFilter::default()).await.unwrap(), 13, "nothing is visible yet");
     for close in [alone.close().await, results.close().await, events.close().await] {
         close.unwrap();
     }

@@ -62,6 +62,13 @@ create index tasks_expiring on {schema}.tasks (expires_at) where expires_at is n
 create index tasks_ended on {schema}.tasks (state, queue, id) where state in (3, 4);
 create index tasks_over on {schema}.tasks (state, ended_at) where state in (3, 4);
 
+-- The number that was given to a row last; 0: none was. What is enqueued from now on has a greater one.
+create function {schema}.last_seq() returns bigint
+language sql stable
+begin atomic
+    select case when s.is_called then s.last_value else 0 end from {schema}.tasks_seq_seq s;
+end;
+
 -- Claims lock a worker's row, and must find it at once even if an old snapshot keeps dead row versions. So heartbeats, which change often,
 -- have a table of their own.
 create table {schema}.workers (
@@ -74,8 +81,9 @@ create table {schema}.workers (
     ended_at   timestamptz,
     -- Claims of an earlier epoch that arrive late are refused: no caller waits for their answer.
     epoch      integer not null default 0,
-    -- Running tasks that a user has cancelled.
+    -- Running tasks that a user has cancelled, and the seq of each: one that was enqueued anew with the same id has another, and is not meant.
     cancelled  uuid[] not null default '{}',
+    cancelled_seqs bigint[] not null default '{}',
     -- Where it runs, and the version of OmniQ; null: not known, as in the next two columns.
     host       text,
     version    text,

@@ -104,8 +104,10 @@ begin
     select o.key, o.value into odd
     from jsonb_each(case when jsonb_typeof(options) = 'object' then options end) as o(key, value)
     where case
-          when o.key not in ('timeout', 'backoff') then true
+          when o.key not in ('timeout', 'backoff', 'callbacks') then true
           when o.value = 'null' then false
+          -- Checked below.
+          when o.key = 'callbacks' then false
           when o.key = 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
           else jsonb_typeof(o.value) <> 'object' or exists (
               select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
@@ -124,9 +126,48 @@ begin
     limit 1;
     if found then
         perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
-            'Known are timeout, in seconds, and backoff, an object of initial, step and max in seconds, factor from 1 on, jitter from 0 to 1, '
-            'and waits, an array of at most 100 times in seconds.');
+            'Known are timeout, in seconds; backoff, an object of initial, step and max in seconds, factor from 1 on, jitter from 0 to 1, '
+            'and waits, an array of at most 100 times in seconds; and callbacks.');
     end if;
+    if options->'callbacks' <> 'null' then
+        perform {schema}.check_callbacks(options->'callbacks');
+    end if;
+end
+{body};
+
+-- Refuses callbacks of a task that the library could not read.
+create function {schema}.check_callbacks(callbacks jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    odd jsonb;
+begin
+    select c.callback into odd
+    from jsonb_array_elements(case when jsonb_typeof(callbacks) <> 'array' then jsonb_build_array(callbacks)
+                                   when jsonb_array_length(callbacks) > 32 then jsonb_build_array(jsonb_array_length(callbacks))
+                                   else callbacks end) as c(callback)
+    where case
+          when jsonb_typeof(c.callback) <> 'object' then true
+          when c.callback - array['on', 'func', 'queue', 'priority', 'max_retries', 'backoff', 'timeout'] <> '{}' then true
+          when jsonb_typeof(c.callback->'on') is distinct from 'array' then true
+          when jsonb_array_length(c.callback->'on') = 0
+               or not c.callback->'on' <@ '["success", "retry", "dead", "cancelled", "discarded", "expired"]' then true
+          else exists (
+              select from (values ('func', c.callback->'func'), ('queue', coalesce(c.callback->'queue', '"default"'))) as n(key, name)
+              where case when n.name is null or jsonb_typeof(n.name) <> 'string' then true
+                    else octet_length(n.name #>> '{}') not between 1 and 128 or n.name #>> '{}' ~ e'[\\u0001-\\u001f\\u007f-\\u009f]' end)
+            or exists (
+              select from (values (coalesce(c.callback->'priority', '0'), -32768, 32767),
+                                  (coalesce(c.callback->'max_retries', '0'), 0, 1000000)) as n(number, low, high)
+              where case when jsonb_typeof(n.number) <> 'number' then true
+                    else n.number::text !~ '^-?[0-9]+$' or n.number::text::numeric not between n.low and n.high end) end
+    limit 1;
+    if found then
+        perform {schema}.refuse('OQ002', format('callback %s is refused', left(odd::text, 80)),
+            'Give an array of at most 32 objects: on, an array of success, retry, dead, cancelled, discarded and expired; func, a name; '
+            'and if wanted queue, priority, max_retries, backoff and timeout.');
+    end if;
+    perform {schema}.check_options(c.callback - array['on', 'func', 'queue', 'priority', 'max_retries'])
+    from jsonb_array_elements(callbacks) as c(callback);
 end
 {body};
 

@@ -137,3 +137,14 @@ begin
         t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata, t.chosen);
 end
 {body};
+
+-- The same with each payload in its record, as hexadecimal digits: the tasks that settlements enqueue.
+create function {schema}.enqueue_recorded(tasks jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+begin
+    perform {schema}.enqueue_in_transaction(tasks, array(
+        select decode(e.task->>'payload', 'hex')
+        from jsonb_array_elements(tasks) with ordinality as e(task, place)
+        order by e.place));
+end
+{body};

@@ -1,9 +1,9 @@
 -- Settles tasks inside the user's transaction. docs/decisions/0015-transactional-tasks.md.
 
 -- Settles tasks that have rows of their own, each checked against its claim, and answers for each whether it was held. `batch` has `tasks`, an
--- array of {id, worker, number, outcome, delay in seconds, error, result, events}; `keep`, whether completed tasks stay; `everything`, whether
+-- array of {id, worker, number, outcome, delay in seconds, error, result, events, enqueues}; `keep`, whether completed tasks stay; `everything`, whether
 -- one lost claim fails the transaction, as it always does in one that is not read committed. "values": the value of each task's result. What results and events are is written at store_results()
--- and add_events(). It plans for tables of any size, whatever the session's settings.
+-- and add_events(), what is enqueued at enqueue_recorded(). It plans for tables of any size, whatever the session's settings.
 create function {schema}.settle_in_transaction(batch jsonb, "values" bytea[]) returns boolean[]
 language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
@@ -112,6 +112,14 @@ begin
         perform {schema}.try_to_add_events(given.events,
             least(interval '15 seconds', nullif(current_setting('lock_timeout')::interval, '0'),
                   nullif(current_setting('statement_timeout')::interval, '0') / 2));
+    end if;
+
+    select jsonb_agg(v.task order by e.place, v.rank) as tasks into given
+    from jsonb_array_elements(batch->'tasks') with ordinality as e(task, place)
+    join unnest(held) as h(place) on h.place = e.place
+    cross join lateral jsonb_array_elements(e.task->'enqueues') with ordinality as v(task, rank);
+    if given.tasks is not null then
+        perform {schema}.enqueue_recorded(given.tasks);
     end if;
     if {schema}.has_waits('') then
         perform {schema}.ring(array(

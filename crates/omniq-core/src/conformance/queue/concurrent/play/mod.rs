@@ -156,8 +156,9 @@ impl Lane {
         match act {
             Act::Claim(limit) => {
                 let request = from(&self.name).limit(*limit);
-                // As workers do, and as users do.
-                let request = if limit % 2 == 0 { request.resume() } else { request };
+                // As workers do, and as users do. A claim of one often finds all it wanted, in a row of one task: then the next one by its
+                // worker looks for such rows alone.
+                let request = if *limit == 1 || limit % 2 == 0 { request.resume() } else { request };
                 let tasks = queue.claim(self.worker, &request).await.map_err(unexpected("claim"))?;
                 self.claimed.extend(tasks.iter().map(|task| (task.id, task.claim)));
                 let facts = tasks.iter().map(|task| (task.id, Fact::Claimed(view(task)))).collect();
@@ -249,13 +250,8 @@ impl Lane {
         mode: SettleMode,
         inside: Option<bool>,
     ) -> Result<(), String> {
-        let settlements = batch.iter().map(|(task_id, claim, outcome)| Settlement {
-            task_id: *task_id,
-            claim: *claim,
-            outcome: outcome.clone(),
-            result: None,
-            events: Vec::new(),
-        });
+        let settlements =
+            batch.iter().map(|(task_id, claim, outcome)| Settlement::new(*task_id, *claim, outcome.clone()));
         let answers = match self.settled(&settlements.collect::<Vec<_>>(), mode, inside).await {
             // Nothing was changed, so the tasks are held as before.
             Err(error) if mode == SettleMode::All && error.is_claim_lost() => {

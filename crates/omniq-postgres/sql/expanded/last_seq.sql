@@ -1,0 +1,2 @@
+-- omniq: last_seq
+select "omniq".last_seq()

@@ -1,0 +1,2 @@
+-- omniq: remove_undeclared
+select "omniq".remove_undeclared()

@@ -1,0 +1,292 @@
+-- adds: the tables and functions of schedules
+--
+-- Schedules: tasks that are enqueued at set times. Programs compute those times; the functions here carry them out, if the schedule is still
+-- as the program has read it.
+
+create table {schema}.schedules (
+    name       text primary key,
+    -- The application in whose code it stands; null: it was saved at run time.
+    app        text,
+    -- Grows with each change of the definition.
+    version    integer not null default 1,
+    created_at timestamptz not null,
+    -- From where intervals count.
+    anchor     timestamptz not null,
+    -- The next tick; null: none comes any more. A paused schedule keeps it.
+    next_at    timestamptz,
+    last_at    timestamptz,
+    last_task  uuid,
+    runs       bigint not null default 0,
+    paused_at  timestamptz,
+    -- Timing, rules and task, as the library writes them.
+    definition jsonb not null,
+    -- The arguments of its tasks.
+    payload    bytea not null,
+    -- Programs compare these times with those that they have read, and have no time that is infinite.
+    constraint finite_times check (isfinite(created_at) and isfinite(anchor) and isfinite(next_at) and isfinite(paused_at))
+);
+create index schedules_due on {schema}.schedules (next_at, name) where paused_at is null and next_at is not null;
+create index schedules_app on {schema}.schedules (app) where app is not null;
+
+-- The last hundred ticks of each schedule. The key keeps a tick among them from being carried out twice, also if next_at is set back by hand.
+create table {schema}.schedule_ticks (
+    schedule text not null references {schema}.schedules (name) on delete cascade,
+    at       timestamptz not null,
+    manual   boolean not null default false,
+    -- Null: it was skipped.
+    task_id  uuid,
+    -- Why it was skipped: missed or overlap.
+    skipped  text,
+    primary key (schedule, at, manual)
+);
+
+-- The schedules in the code of each worker that has some, or may have had some.
+create table {schema}.schedule_declarations (
+    worker bigint primary key,
+    app    text not null,
+    names  text[] not null
+);
+
+-- The declarations of workers that may be alive: those whose lease is over can still extend it, until they are declared lost.
+create view {schema}.open_declarations as
+select d.worker, d.app, d.names, {schema}.lease_end(d.worker) > clock_timestamp() as is_alive
+from {schema}.schedule_declarations d
+join {schema}.workers w on w.id = d.worker
+where w.ended_at is null;
+
+-- Schedules with their timing.
+create view {schema}.schedule_list as
+select s.name, s.app, s.definition->'task'->>'func' as func, s.definition->'task'->>'queue' as queue,
+       s.definition->>'cron' as cron, s.definition->>'time_zone' as time_zone, case when jsonb_typeof(s.definition->'every') = 'number' then (s.definition->>'every')::double precision end as every_seconds,
+       s.definition->>'at' as at, s.next_at, s.last_at, s.last_task, s.runs, s.paused_at, s.created_at, s.version
+from {schema}.schedules s;
+
+-- Saves schedules, all or none. `batch` is an array of {name, app, version, definition, times, created_at, anchor, next_at}: `version` is the
+-- one that was read, null: there was none; `times`: whether anchor and next_at are new. Fails (OQ007) if one is not as it was read.
+create function {schema}.save_schedules(batch jsonb, payloads bytea[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    given record;
+begin
+    -- In the order of names, so that two that save the same ones do not wait for each other.
+    for given in
+        select e.schedule->>'name' as name, e.schedule->>'app' as app, (e.schedule->>'version')::integer as version,
+               e.schedule->'definition' as definition, (e.schedule->>'times')::boolean as times,
+               (e.schedule->>'created_at')::timestamptz as created_at, (e.schedule->>'anchor')::timestamptz as anchor,
+               (e.schedule->>'next_at')::timestamptz as next_at, payloads[e.place] as payload
+        from jsonb_array_elements(batch) with ordinality as e(schedule, place)
+        order by e.schedule->>'name'
+    loop
+        if given.version is null then
+            insert into {schema}.schedules (name, app, created_at, anchor, next_at, definition, payload)
+            values (given.name, given.app, given.created_at, given.anchor, given.next_at, given.definition, given.payload)
+            on conflict do nothing;
+        else
+            update {schema}.schedules s
+            set version = s.version + 1, definition = given.definition, payload = given.payload,
+                anchor = case when given.times then given.anchor else s.anchor end,
+                next_at = case when not given.times then s.next_at
+                               when s.runs >= (given.definition->>'max_runs')::bigint then null
+                               else given.next_at end
+            where s.name = given.name and s.version = given.version and s.created_at = given.created_at
+              and s.app is not distinct from given.app;
+        end if;
+        if not found then
+            perform {schema}.refuse('OQ007', format('the schedule %s has been changed meanwhile', given.name));
+        end if;
+    end loop;
+end
+{body};
+
+-- Removes what no live worker of these applications declares any more, if they have live workers. Returns how many.
+create function {schema}.remove_undeclared(apps text[]) returns bigint
+language sql volatile
+begin atomic
+    with removed as (
+        delete from {schema}.schedules s
+        where s.name in (
+            select o.name
+            from {schema}.schedules o
+            where o.app = any (remove_undeclared.apps)
+              and exists (select from {schema}.open_declarations d where d.app = o.app and d.is_alive)
+              and not exists (select from {schema}.open_declarations d where d.app = o.app and o.name = any (d.names))
+            -- One that is locked stays for the next time.
+            for update of o skip locked)
+        returning s.name
+    )
+    select count(*) from removed;
+end;
+
+-- Declarations of one application are made one after the other, and so are removals: what a worker is about to declare must not be removed.
+create function {schema}.declarations_key(app text) returns bigint
+language sql immutable
+begin atomic
+    select hashtextextended({schema_name} || ' schedules ' || declarations_key.app, 0);
+end;
+
+-- Declares the schedules in the code of a worker: saves those of the batch, which are new or have changed, and removes those that are in the
+-- code of no live worker of the application. Returns how many it has removed.
+create function {schema}.declare_schedules(worker bigint, app text, names text[], batch jsonb, payloads bytea[]) returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+begin
+    perform pg_advisory_xact_lock({schema}.declarations_key(app));
+    perform {schema}.refuse('OQ001', format('worker %s is not registered any more', declare_schedules.worker))
+    where not exists (select from {schema}.workers w where w.id = declare_schedules.worker and w.ended_at is null);
+    insert into {schema}.schedule_declarations (worker, app, names)
+    values (declare_schedules.worker, declare_schedules.app, declare_schedules.names)
+    on conflict on constraint schedule_declarations_pkey do update set app = excluded.app, names = excluded.names;
+    perform {schema}.save_schedules(batch, payloads);
+    -- One that was as it is declared, and so is not in the batch, may have been removed before the lock was free.
+    perform {schema}.refuse('OQ007', format('the schedule %s has been removed meanwhile', n.name))
+    from unnest(names) as n(name)
+    where not exists (select from {schema}.schedules s where s.name = n.name and s.app = declare_schedules.app)
+    limit 1;
+    return {schema}.remove_undeclared(array[app]);
+end
+{body};
+
+-- The same clean-up for all applications, and of the declarations of workers that have gone.
+create function {schema}.remove_undeclared() returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    removed bigint := 0;
+    one text;
+begin
+    delete from {schema}.schedule_declarations d
+    where not exists (select from {schema}.workers w where w.id = d.worker and w.ended_at is null);
+    for one in
+        select distinct s.app
+        from {schema}.schedules s
+        where s.app is not null
+          and exists (select from {schema}.open_declarations d where d.app = s.app and d.is_alive)
+          and not exists (select from {schema}.open_declarations d where d.app = s.app and s.name = any (d.names))
+        order by s.app
+    loop
+        continue when not pg_try_advisory_xact_lock({schema}.declarations_key(one));
+        -- A statement of its own, which sees what was declared before the lock was free.
+        removed := removed + {schema}.remove_undeclared(array[one]);
+    end loop;
+    return removed;
+end
+{body};
+
+-- Keeps the last hundred ticks of a schedule, and the last 20 that have a task, whatever was skipped since.
+create function {schema}.trim_ticks(name text) returns void
+language sql volatile
+begin atomic
+    delete from {schema}.schedule_ticks k
+    where k.schedule = trim_ticks.name
+      and k.at < (select l.at from {schema}.schedule_ticks l where l.schedule = trim_ticks.name order by l.at desc offset 99 limit 1)
+      and (k.task_id is null
+           or k.at < (select l.at from {schema}.schedule_ticks l
+                      where l.schedule = trim_ticks.name and l.task_id is not null
+                      order by l.at desc offset 19 limit 1));
+end;
+
+-- Whether one of the last 20 tasks of a schedule has not ended.
+create function {schema}.schedule_is_busy(name text) returns boolean
+language sql volatile
+begin atomic
+    select exists (
+        select
+        from (select k.task_id from {schema}.schedule_ticks k
+              where k.schedule = schedule_is_busy.name and k.task_id is not null
+              order by k.at desc limit 20) as l
+        cross join lateral {schema}.segment_of(l.task_id) r
+        join {schema}.tasks t on t.id = r.id and t.count = r.count
+        where t.state in ({scheduled}, {ready}));
+end;
+
+-- Carries out ticks, all or none, and returns those that were carried out. `batch` is an array of {name, due, version, created_at, next_at, ticks};
+-- `ticks` is an array of {at, task}, where `task` is one of enqueue_in_transaction(), and null for a tick that was missed. A schedule that is not as
+-- it was read is left out, and so is one that another session has locked.
+create function {schema}.tick_schedules(batch jsonb) returns table (schedule text, tick timestamptz, task_id uuid, skipped text)
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    planned record;
+    known record;
+    given record;
+    tasks jsonb[] := '{}';
+    payloads bytea[] := '{}';
+    ran boolean;
+begin
+    for planned in
+        select e.planned->>'name' as name, (e.planned->>'due')::timestamptz as due, (e.planned->>'version')::integer as version,
+               (e.planned->>'created_at')::timestamptz as created_at, (e.planned->>'next_at')::timestamptz as next_at, e.planned->'ticks' as ticks
+        from jsonb_array_elements(batch) as e(planned)
+    loop
+        select s.runs, s.payload, coalesce((s.definition->>'overlap')::boolean, true) as overlap, (s.definition->>'max_runs')::bigint as most
+        into known
+        from {schema}.schedules s
+        where s.name = planned.name and s.next_at = planned.due and s.version = planned.version and s.created_at = planned.created_at
+          and s.paused_at is null
+        for update skip locked;
+        continue when not found;
+        ran := false;
+        for given in
+            select (e.tick->>'at')::timestamptz as at, nullif(e.tick->'task', 'null') as task
+            from jsonb_array_elements(planned.ticks) with ordinality as e(tick, place)
+            order by e.place
+        loop
+            exit when known.runs >= known.most;
+            schedule := planned.name;
+            tick := given.at;
+            task_id := (given.task->>'id')::uuid;
+            -- The task of an earlier tick of this batch is not enqueued yet.
+            skipped := case when given.task is null then 'missed'
+                            when not known.overlap and (ran or {schema}.schedule_is_busy(planned.name)) then 'overlap' end;
+            if skipped is not null then
+                task_id := null;
+            end if;
+            insert into {schema}.schedule_ticks (schedule, at, task_id, skipped)
+            values (tick_schedules.schedule, tick_schedules.tick, tick_schedules.task_id, tick_schedules.skipped)
+            on conflict on constraint schedule_ticks_pkey do nothing;
+            if not found then
+                continue;
+            end if;
+            if task_id is not null then
+                tasks := array_append(tasks, given.task);
+                payloads := array_append(payloads, known.payload);
+                known.runs := known.runs + 1;
+                ran := true;
+            end if;
+            update {schema}.schedules s
+            set last_at = given.at, last_task = coalesce(tick_schedules.task_id, s.last_task)
+            where s.name = planned.name;
+            return next;
+        end loop;
+        update {schema}.schedules s
+        set runs = known.runs, next_at = case when known.runs >= known.most then null else planned.next_at end
+        where s.name = planned.name;
+        perform {schema}.trim_ticks(planned.name);
+    end loop;
+    perform {schema}.enqueue_in_transaction(to_jsonb(tasks), payloads);
+end
+{body};
+
+-- Enqueues the task of a schedule by hand, and notes the tick. False, and nothing is done, if the schedule is not as it was read, or has a tick
+-- by hand at that time.
+create function {schema}.trigger_schedule(name text, version integer, created_at timestamptz, at timestamptz, task jsonb) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    payload bytea;
+begin
+    select s.payload into payload
+    from {schema}.schedules s
+    where s.name = trigger_schedule.name and s.version = trigger_schedule.version and s.created_at = trigger_schedule.created_at
+    for update;
+    if not found then
+        return false;
+    end if;
+    insert into {schema}.schedule_ticks (schedule, at, manual, task_id)
+    values (trigger_schedule.name, trigger_schedule.at, true, (task->>'id')::uuid)
+    on conflict do nothing;
+    if not found then
+        return false;
+    end if;
+    update {schema}.schedules s set last_task = (task->>'id')::uuid where s.name = trigger_schedule.name;
+    perform {schema}.trim_ticks(name);
+    perform {schema}.enqueue_in_transaction(jsonb_build_array(task), array[payload]);
+    return true;
+end
+{body};
