@@ -19,10 +19,6 @@ have_tools() {
 }
 
 tools() {
-  # In scripts/test.sh, a parallel process installs them.
-  if [[ -n ${OMNIQ_TEST_TOOLS_BESIDE:-} ]]; then
-    until have_tools; do sleep 1; done
-  fi
   [[ -x $python ]] || python3 -m venv .venv
   if ! have_tools; then
     "$python" -m pip install --quiet --disable-pip-version-check -r python/requirements.txt
@@ -95,7 +91,7 @@ run() {
   local wheel chosen=()
   wheel=$(ls "$target"/wheels/debug/*.whl)
   [[ -z ${1:-} ]] || chosen=(-k "$1")
-  OMNIQ_TEST_WHEEL=$wheel "$python" -m pytest -n 4 --quiet "${chosen[@]}" python/tests
+  OMNIQ_TEST_WHEEL=$wheel "$python" -m pytest -n 6 --quiet "${chosen[@]}" python/tests
 }
 
 release() {

@@ -14,13 +14,14 @@ room=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || tru
 if ((${room:-0} >= 8)); then export TMPDIR=/dev/shm; fi
 
 # Incremental builds make the second build faster and the first slower, so they are used only where they are used already.
-[[ -d $target/debug/incremental ]] || export CARGO_INCREMENTAL=0
+# Debugging information makes a build longer, too; panics say where they are without it.
+[[ -d $target/debug/incremental ]] || export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 
 # The parallel processes, each in a process group of its own. They are ended at the exit, whatever the result of the tests.
 beside=() said=()
 tidy_up() {
   local group
-  rm -f "${said[@]}"
+  rm -rf "${said[@]}"
   for group in "${beside[@]}"; do kill -- "-$group" 2>/dev/null || true; done
   scripts/stop-test-servers.sh
 }
@@ -45,14 +46,6 @@ wait_for() {
   return "$status"
 }
 
-# The end of a build uses one core, and tests wait more than they compute. So the checks run in parallel on what is left
-# of the machine, with a build folder of their own.
-checked=$(mktemp)
-said+=("$checked")
-run_beside env OMNIQ_TEST_TOOLS_BESIDE=yes nice -n 19 \
-  bash -ec 'CARGO_TARGET_DIR=$1/checks scripts/check.sh; scripts/python.sh checks' checks "$target" >"$checked" 2>&1
-checks=$started
-
 # This mostly waits for the network, so it runs beside the build.
 run_beside scripts/python.sh tools >/dev/null
 tools=$started
@@ -69,6 +62,21 @@ examples() {
 }
 part "Examples in the documentation" examples
 
+wait_for "$tools"
+scripts/python.sh wheel
+
+# Tests wait more than they compute. So the checks run in parallel on what is left of the machine. They use the same build
+# folder, with what procedural macros and build scripts have in common, and lock it. So the tests get a list of what was built.
+list=$(mktemp -d)
+said+=("$list")
+cargo nextest list --workspace --all-features --list-type binaries-only --message-format json >"$list/binaries.json"
+cargo metadata --format-version 1 --all-features >"$list/metadata.json"
+built=(--binaries-metadata "$list/binaries.json" --cargo-metadata "$list/metadata.json")
+checked=$(mktemp)
+said+=("$checked")
+run_beside nice -n 19 bash -ec 'scripts/check.sh; scripts/python.sh checks' >"$checked" 2>&1
+checks=$started
+
 # see ID FILE: waits for a parallel process, and prints its output.
 see() {
   local status=0
@@ -82,19 +90,17 @@ if [[ -n $debian && -n $package ]]; then
   export OMNIQ_TEST_HISTORIES=5000
   # The suite of queues runs in six variants, half of them on each version.
   export OMNIQ_TEST_PG_BIN=$debian
-  part "All tests on $("$debian/postgres" --version)" cargo nextest run --workspace --all-features \
+  part "All tests on $("$debian/postgres" --version)" cargo nextest run "${built[@]}" \
     -E 'not test(/^(c05_crowded_queue|c05_unprepared_queue|c06_hostile_pooled)::/)'
   export OMNIQ_TEST_PG_BIN=$package OMNIQ_TEST_SEED=2
   # Repeats what depends on the server: results, events, rows, partitions, counts, plans.
-  part "Database tests on $("$package/postgres" --version)" cargo nextest run --workspace --all-features \
-    -E 'package(omniq-postgres) and not test(/^(c05_queue|c05_blocking_.*|c05_unprepared_(results|events)|c06_hostile)::/)'
+  part "Database tests on $("$package/postgres" --version)" cargo nextest run "${built[@]}" \
+    -E 'package(omniq-postgres) and not test(/^(c05_queue|c05_blocking_.*|c05_unprepared_(results|events)|c06_hostile|settings|tls)::/)'
 else
   export OMNIQ_TEST_HISTORIES=10000 OMNIQ_TEST_PG_BIN=${debian:-$package}
-  part "All tests on $("$OMNIQ_TEST_PG_BIN/postgres" --version)" cargo nextest run --workspace --all-features
+  part "All tests on $("$OMNIQ_TEST_PG_BIN/postgres" --version)" cargo nextest run "${built[@]}"
 fi
 
-wait_for "$tools"
-scripts/python.sh wheel
 # The chaos runs wait for leases, locks and restarts more than they compute, and pass on a busy machine. So they run
 # beside the Python tests, at lower priority.
 troubles=()

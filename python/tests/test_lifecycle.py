@@ -81,7 +81,7 @@ async def test_concurrent_first_connects_make_the_schema_once(url: str) -> None:
 
 
 async def test_a_failed_connect_may_be_tried_again(url: str) -> None:
-    queue = AsyncPostgresQueue("postgresql://nobody@127.0.0.1:1/none")
+    queue = AsyncPostgresQueue("postgresql://nobody@127.0.0.1:1/none?acquire_timeout=1")
     for _ in range(2):
         with pytest.raises(OmniQError) as caught:
             await queue.connect()

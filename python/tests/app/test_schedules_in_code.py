@@ -27,6 +27,7 @@ from omniq import (
     OmniQError,
     Payload,
     TaskGroup,
+    TaskResult,
 )
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,14 @@ async def until(check: Callable[[], Any], seconds: float = 15) -> None:
     with anyio.fail_after(seconds):
         while not check():
             await anyio.sleep(0.01)
+
+
+async def latest_result(app: AsyncOmniQ, name: str) -> TaskResult:
+    """The latest result of a schedule, which a run leaves a moment after its function has returned."""
+    with anyio.fail_after(15):
+        while (result := await app.schedules.latest_result(name)) is None:
+            await anyio.sleep(0.01)
+    return result
 
 
 async def names(app: AsyncOmniQ) -> str:
@@ -74,8 +83,7 @@ async def test_a_worker_saves_and_fires_what_is_declared(url: str) -> None:
             assert (found["often"].task.queue, found["often"].task.max_retries) == ("slow", 1)
             assert (found["named"].task.queue, found["named"].task.args) == ("slow", Payload.of(9))
             assert found["elsewhere"].task.func == "of.rust"
-            result = await app.schedules.latest_result("often.8")
-            assert result is not None
+            result = await latest_result(app, "often.8")
             assert result.value == 8
             handle = await app.schedules.trigger("nightly")
             assert await handle.result(10) is None

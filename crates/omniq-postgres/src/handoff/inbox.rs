@@ -60,13 +60,16 @@ impl Inbox {
 
     /// Takes the payload of a notification. An empty one marks the end.
     pub(crate) fn deliver(&self, payload: &str) {
-        let mut state = self.lock();
         if payload.is_empty() {
-            state.ended = true;
-        } else {
-            state.deliveries.push_back(Delivery::Task(payload.to_owned()));
+            return self.end();
         }
-        drop(state);
+        self.lock().deliveries.push_back(Delivery::Task(payload.to_owned()));
+        self.arrived.notify_one();
+    }
+
+    /// Everything that was handed off has arrived, and nothing more will.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
         self.arrived.notify_one();
     }
 

@@ -75,8 +75,16 @@ impl Offers {
         Ok(())
     }
 
+    /// Counts the subscriptions of an inbox on a connection where none is open yet. To one that ends before nothing was handed off here.
+    pub(crate) fn note_unopened(&mut self, command: &Command) {
+        self.note(command);
+        if let Command::End(inbox) = command {
+            inbox.end();
+        }
+    }
+
     /// Counts the subscriptions of an inbox. The answer says whether it has become open, or is open no longer.
-    pub(crate) fn note(&mut self, command: &Command) -> bool {
+    fn note(&mut self, command: &Command) -> bool {
         let (inbox, opens) = match command {
             Command::Open(inbox) => (inbox, true),
             Command::Close(inbox) => (inbox, false),

@@ -150,6 +150,7 @@ fn read(worker: WorkerId, text: &str) -> Result<(i32, Task)> {
     new.max_retries = handed.max_retries;
     new.backoff = options.backoff;
     new.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    new.callbacks = options.callbacks;
     new.metadata = handed.metadata.unwrap_or_default();
     let mut task = Task::from_new(new, TaskId::from(handed.id), handed.seq, at);
     task.expires_at = handed.expires_at.map(time).transpose()?;

@@ -260,7 +260,7 @@ impl ListenLoop {
             match command {
                 Command::Subscribe { queues, .. } => drop(self.count(&queues, true)),
                 Command::Unsubscribe { queues } => drop(self.count(&queues, false)),
-                Command::Handoff(command) => drop(self.offers.note(&command)),
+                Command::Handoff(command) => self.offers.note_unopened(&command),
                 Command::BeginWaits { bases, .. } => self.end_locks.begin(&bases),
                 Command::EndWaits { bases } => self.end_locks.end(&bases),
             }

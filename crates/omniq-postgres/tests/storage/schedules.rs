@@ -7,7 +7,10 @@ use omniq_postgres::AsyncPostgresBackend;
 use omniq_testkit::{TestDb, eventually};
 use tokio_postgres::Client;
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(30);
+/// Far less than the rests, and more than a busy machine needs.
+const LATE: f64 = 2.0;
 
 async fn open(db: &TestDb) -> (AsyncPostgresBackend, Client) {
     (AsyncPostgresBackend::connect(&db.url()).await.unwrap(), db.client().await)
@@ -28,12 +31,13 @@ async fn add_bad(client: &Client, count: i32) {
     client.execute(sql, &[&count]).await.unwrap();
 }
 
-/// Runs a worker until the schedule has enqueued so many tasks, and returns the seconds from a tick to its enqueue: the middle one.
+/// Runs a worker until the schedule has enqueued so many tasks, and returns the seconds from a tick to its enqueue that nine of ten keep.
 async fn lateness(backend: &AsyncPostgresBackend, client: &Client, name: &str, count: i64) -> f64 {
     let noop = |n: i64, _: Context| async move { Ok::<_, Failure>(n) };
-    let worker = Worker::builder(backend).register("noop", noop).build().unwrap();
+    // A worker that rested because of a schedule would rest for ever longer times, up to this one.
+    let worker = Worker::builder(backend).maintenance_interval(REST).register("noop", noop).build().unwrap();
     let (handle, running) = (worker.handle(), tokio::spawn(worker.run()));
-    let late = "select count(*), percentile_cont(0.5) within group (order by extract(epoch from enqueued_at - (metadata->>'tick')::timestamptz))
+    let late = "select count(*), percentile_cont(0.9) within group (order by extract(epoch from enqueued_at - (metadata->>'tick')::timestamptz))
                 from omniq.results where metadata->>'schedule' = $1";
     let middle = eventually("the ticks have come", LONG, async || {
         let row = client.query_one(late, &[&name]).await.unwrap();
@@ -52,9 +56,8 @@ async fn c22_bad_schedules_hold_up_no_other() {
     add_bad(&client, 150).await;
     let schedules = backend.require_schedules().unwrap();
     schedules.save(often("good")).await.unwrap();
-    // A worker that rested because of them would be late by a second.
     let late = lateness(&backend, &client, "good", 60).await;
-    assert!(late < 0.5, "{late}");
+    assert!(late < LATE, "{late}");
     backend.close().await.unwrap();
 }
 
@@ -70,7 +73,7 @@ async fn c22_a_locked_schedule_holds_up_no_other() {
     let transaction = client.transaction().await.unwrap();
     transaction.query("select from omniq.schedules where name = 'held' for update", &[]).await.unwrap();
     let late = lateness(&backend, &db.client().await, "good", 60).await;
-    assert!(late < 0.5, "{late}");
+    assert!(late < LATE, "{late}");
     // It has left the code. The start of a worker neither waits for it nor removes it.
     let begun = Instant::now();
     let worker = backend.queue().register_worker(&WorkerInfo::new(["default"])).await.unwrap();

@@ -104,10 +104,12 @@ async fn events_of_many_tasks_stand_in_order() {
     worker.run_until_idle().await.unwrap();
     let witness = db.client().await;
     let lives = witness.query(LIVES, &[]).await.unwrap();
-    // An event of a run is dropped while that many wait to be written, but the event of its end is not.
+    // An event of a run is dropped while that many wait to be written, but the event of its end is not. A worker that has claimed more
+    // than it can begin soon releases the rest.
     let orders = ["enqueued started completed", "enqueued completed"];
-    let wrong = lives.iter().filter(|row| !orders.contains(&row.get::<_, &str>(0))).count();
-    assert_eq!((lives.len(), wrong), (ids.len(), 0));
+    let life = |row: &tokio_postgres::Row| row.get::<_, &str>(0).replace(" released", "");
+    let wrong: Vec<String> = lives.iter().map(life).filter(|life| !orders.contains(&&**life)).collect();
+    assert_eq!((lives.len(), wrong), (ids.len(), Vec::new()));
     backend.close().await.unwrap();
 }
 

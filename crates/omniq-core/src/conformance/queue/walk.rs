@@ -55,7 +55,7 @@ pub async fn c18_random_sequences_of_verbs_follow_the_state_machine(fixture: &dy
     let keeping = fixture.queue_with(Limits::default(), true).await;
     let runtime = tokio::runtime::Handle::current();
     let walks = move || {
-        let config = Config { failure_persistence: None, cases: 24, ..Config::default() };
+        let config = Config { failure_persistence: None, cases: 16, ..Config::default() };
         let number = std::cell::Cell::new(0_u64);
         TestRunner::new(config).run(&moves(), |moves| {
             number.set(number.get() + 1);
