@@ -104,6 +104,7 @@ def _fixed(what, workload, bar, ideal, peer="omniq", sense=HIGHER, against="idea
 
 BARS = [
     _against("bulk enqueue, best peer", "bulk", 5, "bulk"),
+    _against("unique enqueue in bulk, best peer", "unique", 3, "unique"),
     _against("single enqueue, 32 callers, best peer", "single-32", 10, "single-32"),
     _against("single enqueue, 32 callers, pgbench", "single-32", 3, "single-32", peers=("pgbench",)),
     _against("single enqueue, 1 caller, best peer", "single-1", 1, "single-1"),

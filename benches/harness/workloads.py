@@ -24,6 +24,20 @@ def bulk(bench, peer, prefix=""):
     bench.server.drop(database)
 
 
+def unique(bench, peer):
+    """Bulk enqueue of 100,000 tasks with a key each, of which none is held. For queues that have keys."""
+    if "unique" not in peer.variants:
+        return
+    count = bench.count(DRAIN, peer)
+    extra = {"UNIQUE": 1, **bench.overrides}
+    database = bench.empty(peer, "bulk", {"UNIQUE": 1})
+    cost = bench.cost(database)
+    said = peer.run(bench.server.url(database), "bulk", extra, "bulk", count)
+    cost.read(said["cpu"])
+    bench.record(peer, "unique", said["jobs"] / said["seconds"], "tasks/s", **cost.per_task(count))
+    bench.server.drop(database)
+
+
 def single(bench, peer, prefix="", numbers=(1, CALLERS)):
     """Single enqueues, each durable when it returns, from 1 and from 32 callers in one process."""
     for callers in numbers:
@@ -213,6 +227,7 @@ def python_processes(bench, peer):
 
 WORKLOADS = {
     "bulk": bulk,
+    "unique": unique,
     "single": single,
     "drain": drain_bulk,
     "drain-variants": drain_variants,
@@ -237,6 +252,7 @@ WORKLOADS = {
 }
 QUICK = (
     "bulk",
+    "unique",
     "single",
     "drain",
     "drain-variants",

@@ -37,6 +37,27 @@ pub(crate) async fn run() -> Result<(), Failed> {
         }
         meter.say("enqueue, each task in a row of its own", many);
     }
+    for (what, round) in [("unique enqueue, the key is free", 0), ("unique enqueue, skipped", 1)] {
+        for many in [1, 100, 1_000] {
+            let mut meter = Meter::new(&pids);
+            for from in (0..TASKS).step_by(many) {
+                let task = |n: usize| {
+                    let unique = Unique::key(format!("{many} {n}"));
+                    NewTask::new("noop", &n).map(|task| task.queue("unique").unique(unique))
+                };
+                let tasks = (from..from + many).map(task).collect::<Result<Vec<_>, _>>()?;
+                let enqueued = meter.run(backend.queue().enqueue_unique_many(tasks)).await?;
+                assert!(enqueued.iter().all(|one| one.is_new() == (round == 0)));
+            }
+            meter.say(what, many);
+        }
+    }
+    let mut meter = Meter::new(&pids);
+    for _ in 0..3 * TASKS / 500 {
+        witness.batch_execute("update omniq.keys set look_at = now() - interval '1 second'").await?;
+        meter.run(backend.queue().maintain()).await?;
+    }
+    meter.say_of("look at a key by the clean-up", 500, (3 * TASKS / 500) * 5_000);
     let schedules = backend.require_schedules()?;
     let hour = Duration::from_secs(3_600);
     for many in [1, 100] {
@@ -59,7 +80,7 @@ pub(crate) async fn run() -> Result<(), Failed> {
         meter.say("tick of a schedule, its task enqueued", many);
         let mut meter = Meter::new(&pids);
         for _ in 0..1_000 {
-            meter.run(schedules.next_tick(false)).await?;
+            meter.run(schedules.next_tick(None)).await?;
         }
         meter.say_of("question for the next tick", 1, 1_000);
     }

@@ -11,7 +11,8 @@ use crate::Failed;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Runs the mode of the command line on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events.
+/// Runs the mode of the command line on the database that the environment names. `RESULTS=1` stores results, `EVENTS=1` events, `UNIQUE=1`
+/// gives each task a key.
 pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
     let part = |key: &str| if setting(key, 0) == 1 { Placement::Postgres } else { Placement::Off };
     let settings = Settings::builder()
@@ -23,9 +24,11 @@ pub(crate) async fn run(mode: Mode) -> Result<(), Failed> {
     let backend = AsyncPostgresBackend::with_settings(&settings).await?;
     let queue = Arc::clone(backend.queue());
     let names: Arc<[String]> = queues().into();
+    let unique = setting("UNIQUE", 0) == 1;
     let task = move |job: Noop| {
         let name = &names[job.i as usize % names.len()];
-        NewTask::new("noop", &job).expect("the job is JSON").queue(name.as_str())
+        let task = NewTask::new("noop", &job).expect("the job is JSON").queue(name.as_str());
+        if unique { task.unique(Unique::key(format!("job {}", job.i))) } else { task }
     };
     let enqueue = {
         let (queue, task) = (queue.clone(), task.clone());

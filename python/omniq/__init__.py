@@ -64,6 +64,7 @@ from omniq.models import (
     Callback,
     Cron,
     Ended,
+    Enqueued,
     Every,
     NewTask,
     Payload,
@@ -74,6 +75,7 @@ from omniq.models import (
     TaskEvent,
     TaskResult,
     Tick,
+    Unique,
 )
 from omniq.settings import Settings
 
@@ -101,6 +103,7 @@ __all__ = [
     "DuplicateError",
     "Ended",
     "EnqueueCall",
+    "Enqueued",
     "Every",
     "Fail",
     "Handle",
@@ -129,6 +132,7 @@ __all__ = [
     "TaskResult",
     "Tick",
     "UnavailableError",
+    "Unique",
     "__version__",
     "as_completed",
     "as_completed_sync",

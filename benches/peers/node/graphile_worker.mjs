@@ -23,7 +23,8 @@ if (MODE === 'setup') {
   await run({ preset: { worker }, taskList: { noop: (job) => handle(job.t) }, noHandleSignals: true })
 } else {
   const utils = await makeWorkerUtils(shared)
-  const many = (jobs) => utils.addJobs(jobs.map((payload) => ({ identifier: 'noop', payload })))
+  const key = (job) => (setting('UNIQUE', 0) ? { jobKey: `job ${job.i}` } : {})
+  const many = (jobs) => utils.addJobs(jobs.map((payload) => ({ identifier: 'noop', payload, ...key(payload) })))
   await (MODE === 'bulk' ? bulk(1000, many) : produce((job) => utils.addJob('noop', job)))
   process.exit(0)
 }

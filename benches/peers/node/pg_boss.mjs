@@ -13,7 +13,8 @@ boss.on('error', (error) => process.stderr.write(String(error) + '\n'))
 await boss.start()
 
 if (MODE === 'setup') {
-  await boss.createQueue(QUEUE, { notify: true })
+  // With UNIQUE=1 of the policy by which a waiting job holds its key.
+  await boss.createQueue(QUEUE, { notify: true, ...(setting('UNIQUE', 0) ? { policy: 'short' } : {}) })
   process.exit(0)
 } else if (MODE === 'work') {
   serve()
@@ -25,7 +26,8 @@ if (MODE === 'setup') {
   }
   await boss.work(QUEUE, options, (jobs) => Promise.all(jobs.map((job) => handle(job.data.t))))
 } else {
-  const many = (jobs) => boss.insert(QUEUE, jobs.map((data) => ({ data })))
+  const key = (data) => (setting('UNIQUE', 0) ? { singletonKey: `job ${data.i}` } : {})
+  const many = (jobs) => boss.insert(QUEUE, jobs.map((data) => ({ data, ...key(data) })))
   await (MODE === 'bulk' ? bulk(5000, many) : produce((data) => boss.send(QUEUE, data)))
   process.exit(0)
 }

@@ -23,7 +23,9 @@ async def producer():
     queries = Queries(AsyncpgPoolDriver(await asyncpg.create_pool(URL, min_size=size, max_size=size)))
 
     async def many(numbers):
-        await queries.enqueue(["noop"] * len(numbers), [body(number) for number in numbers], [0] * len(numbers))
+        keys = [f"job {number}" for number in numbers] if setting("UNIQUE", 0) else None
+        bodies = [body(number) for number in numbers]
+        await queries.enqueue(["noop"] * len(numbers), bodies, [0] * len(numbers), dedupe_key=keys)
 
     async def one(number, at):
         await queries.enqueue("noop", body(number, at))

@@ -210,7 +210,12 @@ impl Backend {
     ///
     /// Errors: `is_invalid`; `is_duplicate` for an id that a task has, or under which a result is still stored; nothing
     /// is written then.
-    pub async fn enqueue(&self, mut task: NewTask) -> Result<TaskId> {
+    pub async fn enqueue(&self, task: NewTask) -> Result<TaskId> {
+        Ok(self.enqueue_unique(task).await?.id())
+    }
+
+    /// Adds a task, and says whether it was added or another one holds its key; see [`TaskQueue::enqueue_unique`].
+    pub async fn enqueue_unique(&self, mut task: NewTask) -> Result<Enqueued> {
         self.add_callbacks(std::slice::from_mut(&mut task));
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {
@@ -221,7 +226,12 @@ impl Backend {
 
     /// Adds tasks, all or none, and returns their ids in the same order. Events and errors as for
     /// [`enqueue`](Self::enqueue).
-    pub async fn enqueue_many(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    pub async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        Ok(self.enqueue_unique_many(tasks).await?.into_iter().map(Enqueued::id).collect())
+    }
+
+    /// Adds tasks, all or none, and says what has become of each; see [`TaskQueue::enqueue_unique_many`].
+    pub async fn enqueue_unique_many(&self, mut tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         self.add_callbacks(&mut tasks);
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {

@@ -139,6 +139,22 @@ impl Error {
         Self::duplicate(format!("the id {id} is in use already: give another, or none"))
     }
 
+    /// The error for a key that another task holds. For storages.
+    #[doc(hidden)]
+    pub fn key_held(key: &str, holder: impl fmt::Display) -> Self {
+        Self::duplicate(format!(
+            "the key {key:?} is held by task {holder}: wait for its end, cancel it, or choose another on_conflict"
+        ))
+    }
+
+    /// The error for the retry of a dead letter whose key another task holds by now. For storages.
+    #[doc(hidden)]
+    pub fn key_taken(id: impl fmt::Display, key: &str, holder: impl fmt::Display) -> Self {
+        Self::conflict(format!(
+            "task {id} cannot be retried: its key {key:?} is held by task {holder} by now; wait for that one's end, or cancel it"
+        ))
+    }
+
     /// The error for a schedule that is not there. For storages.
     #[doc(hidden)]
     pub fn no_schedule(name: &str) -> Self {

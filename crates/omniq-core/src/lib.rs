@@ -50,5 +50,5 @@ pub use model::*;
 pub use port::*;
 pub use self_lease::SelfLease;
 #[doc(hidden)]
-pub use verbs::in_part;
+pub use verbs::{in_part, refuse_unique};
 pub use worker::{Worker, WorkerBuilder, WorkerGroup, WorkerHandle};

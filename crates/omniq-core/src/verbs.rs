@@ -50,30 +50,6 @@ pub(crate) fn partly(what: String, error: Error) -> Error {
     error.context(what)
 }
 
-/// Retries tasks, and leaves out those that cannot be retried any more. Each time one of them is in the way, halves are tried by themselves.
-/// `count` grows by those that were retried.
-pub(crate) async fn retry_unchanged<F: Future<Output = Result<()>>>(
-    ids: Vec<TaskId>,
-    count: &mut u64,
-    retry_many: impl Fn(Vec<TaskId>) -> F,
-) -> Result<()> {
-    let mut open = vec![ids];
-    while let Some(mut ids) = open.pop() {
-        match retry_many(ids.clone()).await {
-            Ok(()) => *count += ids.len() as u64,
-            Err(error) if !(error.is_not_found() || error.is_conflict()) => {
-                return Err(in_part(*count, "retried", error));
-            }
-            Err(_) if ids.len() == 1 => {}
-            Err(_) => {
-                let half = ids.split_off(ids.len() / 2);
-                open.extend([half, ids]);
-            }
-        }
-    }
-    Ok(())
-}
-
 pub(crate) fn wait_over(id: TaskId, timeout: Duration) -> Error {
     Error::timeout(format!("no result of task {id} within {timeout:?}: it may still come, wait longer"))
 }
@@ -100,6 +76,17 @@ pub(crate) fn without_transactions(storage: &str) -> Error {
     Error::invalid(format!(
         "the {storage} is not on PostgreSQL: no transaction of a connection reaches it; make the call without a connection"
     ))
+}
+
+/// The refusal of tasks with keys, by a queue that has none.
+pub fn refuse_unique(tasks: &[NewTask]) -> Result<()> {
+    match tasks.iter().find(|task| task.unique.is_some()) {
+        Some(task) => Err(Error::invalid(format!(
+            "a task for {:?} is unique, and this queue keeps no keys: leave `unique` out, or use a queue that has them",
+            task.func
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn settlement(task: &Task, outcome: Outcome) -> Result<Settlement> {

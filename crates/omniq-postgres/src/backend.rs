@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use omniq_core::{
     Backend, BlockingBackend, Connect, Error, EventStorage, MemoryEventStorage, MemoryQueue,
-    MemoryResultStorage, NewTask, Payload, Result, ResultStorage, SettleMode, Settled, Settlement, Task,
-    TaskError, TaskId, TaskQueue, TaskState, blocking,
+    MemoryResultStorage, Result, ResultStorage, TaskQueue, blocking,
 };
 
 use crate::db::Db;
@@ -17,7 +16,6 @@ use crate::existing_pool::{ExistingPool, Source};
 use crate::migrate::{self, Part};
 use crate::queue::AsyncPostgresQueue;
 use crate::settings::{Placement, Settings};
-use crate::transaction::{UserConnection, execute};
 use crate::wake::Wake;
 use crate::{AsyncPostgresEventStorage, AsyncPostgresResultStorage, AsyncPostgresScheduleStorage};
 
@@ -149,28 +147,6 @@ impl AsyncPostgresBackend {
         &self.backend
     }
 
-    /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
-    /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
-    pub async fn enqueue_in(&self, connection: &mut dyn UserConnection, task: NewTask) -> Result<TaskId> {
-        let mut ids = self.enqueue_many_in(connection, vec![task]).await?;
-        ids.pop().ok_or_else(|| Error::invalid("a layer around the enqueue has left the task out"))
-    }
-
-    /// Adds tasks in the user's own transaction, all or none. Returns their ids in the order of `tasks`. Errors as for
-    /// [`enqueue_in`](Self::enqueue_in).
-    pub async fn enqueue_many_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        tasks: Vec<NewTask>,
-    ) -> Result<Vec<TaskId>> {
-        let queue = self.postgres_queue()?;
-        let write = async |tasks: Vec<NewTask>| {
-            self.backend.check_chosen(&tasks).await?;
-            queue.enqueue_many_in(connection, tasks).await
-        };
-        self.backend.enqueue_by(tasks, write).await
-    }
-
     /// The same backend with a change of what is not PostgreSQL's, such as
     /// [`with_keep_args`](Backend::with_keep_args) or a layer around enqueues.
     #[must_use]
@@ -178,67 +154,7 @@ impl AsyncPostgresBackend {
         Self { backend: change(self.backend), ..self }
     }
 
-    /// Reports success of a dequeued task in the user's own transaction, with its result and event: a commit makes them durable together
-    /// with the rest of the transaction. Until then, and after a rollback, the task stays held.
-    ///
-    /// Errors: `is_claim_lost` if the task is not held any more: that aborts the transaction. `is_invalid` if the queue is not on
-    /// PostgreSQL, if results or events are kept elsewhere, and for a connection to another database; nothing is done then. The transaction
-    /// should be read committed, as for [`AsyncPostgresQueue::complete_in`].
-    pub async fn complete_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        task: &Task,
-        value: Option<Payload>,
-    ) -> Result<()> {
-        self.complete_many_in(connection, vec![(task.clone(), value)]).await
-    }
-
-    /// Reports success of dequeued tasks, each with its value, in the user's own transaction: of all, or of none; as
-    /// [`complete_in`](Self::complete_in).
-    pub async fn complete_many_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        done: Vec<(Task, Option<Payload>)>,
-    ) -> Result<()> {
-        execute(connection, &self.backend.complete_statement(done).await?).await.map(drop)
-    }
-
-    /// Reports the failure of a dequeued task in the user's own transaction: it is retried after its backoff, or becomes a dead letter with
-    /// a result. Returns which (`Scheduled` or `Dead`). Otherwise as [`complete_in`](Self::complete_in).
-    pub async fn fail_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        task: &Task,
-        error: TaskError,
-    ) -> Result<TaskState> {
-        let mut states = self.fail_many_in(connection, vec![(task.clone(), error)]).await?;
-        states.pop().ok_or_else(|| Error::internal("the failure of one task gave no state"))
-    }
-
-    /// Reports the failure of dequeued tasks in the user's own transaction: of all, or of none; as [`fail_in`](Self::fail_in).
-    pub async fn fail_many_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        failed: Vec<(Task, TaskError)>,
-    ) -> Result<Vec<TaskState>> {
-        let (statement, states) = self.backend.fail_statement(failed).await?;
-        execute(connection, &statement).await?;
-        Ok(states)
-    }
-
-    /// Settles runs in the user's own transaction with their results and events; answers and errors as for
-    /// [`AsyncPostgresQueue::settle_in`] and [`complete_in`](Self::complete_in).
-    pub async fn settle_in(
-        &self,
-        connection: &mut dyn UserConnection,
-        batch: &[Settlement],
-        mode: SettleMode,
-    ) -> Result<Vec<Settled>> {
-        let held = execute(connection, &self.backend.settle_statement(batch, mode).await?).await?;
-        Ok(held.into_iter().map(Settled::from_held).collect())
-    }
-
-    fn postgres_queue(&self) -> Result<&AsyncPostgresQueue> {
+    pub(crate) fn postgres_queue(&self) -> Result<&AsyncPostgresQueue> {
         self.queue.as_ref().ok_or_else(|| {
             Error::config("the queue is kept in memory: a transaction of PostgreSQL cannot enqueue there")
         })

@@ -172,6 +172,7 @@ fn from_report(db: &Report<'_>) -> Error {
         "OQ003" => Error::not_found(message),
         "OQ004" | "OQ007" => Error::conflict(message),
         "OQ002" => Error::invalid(message),
+        "OQ009" => duplicates::key_held(db.detail, message),
         _ if code == SqlState::UNIQUE_VIOLATION.code() => {
             duplicates::error(db.constraint, db.detail, db.message)
         }

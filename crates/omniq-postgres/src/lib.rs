@@ -3,6 +3,7 @@
 //! Applications use the crate `omniq`, which offers all of this together with the core.
 
 mod backend;
+mod backend_in;
 mod db;
 mod error;
 mod events;

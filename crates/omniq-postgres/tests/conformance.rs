@@ -79,6 +79,10 @@ const CROWD: &str = "
     create or replace function omniq.crowd() returns trigger language plpgsql as $$
     declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
     begin
+        -- A task that is unique has a row of its own.
+        if coalesce(new.options ? 'unique', false) then
+            return new;
+        end if;
         new.count := 1 + others;
         new.removed := ('0' || repeat('1', others))::bit varying;
         new.payloads := new.payloads || array_fill('gone'::bytea, array[others]);

@@ -40,3 +40,8 @@ from generate_series(1, 100000) n;
 insert into omniq.schedule_ticks (schedule, at, task_id)
 select 's' || 1 + n % 1000, now() - n * interval '1 second', gen_random_uuid() from generate_series(1, 100000) n;
 analyze omniq.schedules, omniq.schedule_ticks;
+
+-- Keys of tasks that have gone.
+insert into omniq.keys (key, task_id, until_start, look_at)
+select 'k' || n, gen_random_uuid(), false, now() + (n - 1000) * interval '1 second' from generate_series(1, 100000) n;
+analyze omniq.keys;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use omniq::port::{EndedTasks, Heartbeat, Lost, Settled};
 use omniq::{
-    CancelCounts, Cancelled, QueueStats, RegisteredWorker, SavedSchedule, Task, TaskEvent, TaskId,
+    CancelCounts, Cancelled, Enqueued, QueueStats, RegisteredWorker, SavedSchedule, Task, TaskEvent, TaskId,
     TaskResult, TaskState, Tick, WorkerId,
 };
 use pyo3::IntoPyObjectExt;
@@ -18,6 +18,7 @@ use crate::convert::schedule::{to_saved_schedule, to_tick};
 use crate::convert::small::{list_of, to_cancel_counts, to_cancelled, to_settled, to_state, to_stats};
 use crate::convert::task::to_task;
 use crate::convert::time::to_timedelta;
+use crate::convert::unique::to_enqueued;
 use crate::convert::worker::to_registered_worker;
 use crate::error::to_py;
 use crate::transaction::Statement;
@@ -29,6 +30,7 @@ pub(crate) enum Answer {
     Count(u64),
     Id(TaskId),
     Ids(Vec<TaskId>),
+    Enqueued(Vec<Enqueued>),
     Task(Option<Box<Task>>),
     Tasks(Vec<Task>),
     TasksOrNone(Vec<Option<Task>>),
@@ -73,6 +75,7 @@ impl Convert {
             Answer::Count(count) => count.into_py_any(py),
             Answer::Id(id) => id.as_uuid().into_py_any(py),
             Answer::Ids(ids) => PyList::new(py, ids.iter().map(TaskId::as_uuid))?.into_py_any(py),
+            Answer::Enqueued(many) => list_of(py, many, |enqueued| to_enqueued(py, enqueued)),
             Answer::Task(found) => found.map(|found| task(&found)).transpose()?.into_py_any(py),
             Answer::Tasks(tasks) => list_of(py, &tasks, task),
             Answer::TasksOrNone(tasks) => {

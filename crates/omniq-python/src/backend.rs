@@ -379,7 +379,7 @@ impl Backend {
     /// Adds tasks that were converted before.
     fn enqueue_new(&self, py: Python<'_>, tasks: &NewTasks) -> PyResult<Pending> {
         let tasks = tasks.0.clone();
-        self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
+        self.verb(py, |backend| async move { backend.enqueue_unique_many(tasks).await.map(Answer::Enqueued) })
     }
 
     /// Opens all parts, unless they are open.

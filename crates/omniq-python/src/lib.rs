@@ -45,6 +45,8 @@ mod _omniq {
     #[pymodule_export]
     use crate::convert::small::check_backoff;
     #[pymodule_export]
+    use crate::convert::unique::check_unique;
+    #[pymodule_export]
     use crate::custom::Done;
     #[pymodule_export]
     use crate::events::Events;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use omniq::port::WorkerInfo;
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
-use omniq::{Dequeue, Error, Result, Task, TaskQueue, WorkerId};
+use omniq::{Dequeue, Error, Result, TaskQueue, WorkerId};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::options::Convert;
 use crate::convert::settlement::{SettlementArg, batch_of, mode_of};
 use crate::convert::small::{TaskErrorArg, task_ids};
-use crate::convert::task::{TaskArg, with_errors};
+use crate::convert::task::{TaskArg, tasks_of, with_errors};
 use crate::convert::time::Span;
 use crate::custom::{CustomQueue, Notifier, Origin};
 use crate::error::to_py;
@@ -117,6 +117,11 @@ impl Queue {
         self.verb(py, |queue| async move { queue.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
+    fn enqueue_unique_many(&self, py: Python<'_>, tasks: Vec<Bound<'_, PyAny>>) -> PyResult<Pending> {
+        let tasks = self.converted(&tasks)?;
+        self.verb(py, |queue| async move { queue.enqueue_unique_many(tasks).await.map(Answer::Enqueued) })
+    }
+
     /// The statement that adds tasks in the user's transaction. `stale` is the database of an earlier statement, to which the
     /// connection did not lead.
     fn enqueue_statement(
@@ -166,7 +171,7 @@ impl Queue {
     }
 
     fn complete_many(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
-        let tasks = held(tasks);
+        let tasks = tasks_of(tasks);
         self.verb(py, |queue| async move { queue.complete_many(&tasks).await.map(|()| Answer::None) })
     }
 
@@ -197,7 +202,7 @@ impl Queue {
     }
 
     fn release_many(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
-        let tasks = held(tasks);
+        let tasks = tasks_of(tasks);
         self.verb(py, |queue| async move { queue.release_many(&tasks).await.map(|()| Answer::None) })
     }
 
@@ -215,7 +220,7 @@ impl Queue {
     }
 
     fn complete_statement(&self, py: Python<'_>, tasks: Vec<TaskArg>) -> PyResult<Pending> {
-        let tasks = held(tasks);
+        let tasks = tasks_of(tasks);
         self.verb(py, |queue| async move { statement(queue.complete_statement(&tasks).await) })
     }
 
@@ -392,8 +397,4 @@ fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>
         Some(funcs) => request.funcs(names(funcs)),
         None => request,
     }
-}
-
-fn held(tasks: Vec<TaskArg>) -> Vec<Task> {
-    tasks.into_iter().map(|task| task.0).collect()
 }

@@ -1,6 +1,6 @@
 //! A function with its options, from which tasks are made. Only the arguments differ between them.
 
-use omniq::{Codec, Limits, NewTask, Payload};
+use omniq::{Codec, KeySource, Limits, NewTask, Payload};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -24,6 +24,17 @@ impl Template {
         task.payload = Payload::new(self.codec.clone(), arguments.as_bytes().to_vec());
         task
     }
+
+    /// The same with these keys, if they are given.
+    fn all_with(&self, arguments: &[Bound<'_, PyBytes>], keys: Option<Vec<String>>) -> Vec<NewTask> {
+        let mut tasks: Vec<NewTask> = arguments.iter().map(|arguments| self.with(arguments)).collect();
+        for (task, key) in tasks.iter_mut().zip(keys.into_iter().flatten()) {
+            if let Some(unique) = &mut task.unique {
+                unique.key = KeySource::Text(key);
+            }
+        }
+        tasks
+    }
 }
 
 #[pymethods]
@@ -33,7 +44,13 @@ impl Template {
         let plain = crate::convert::options::Convert { allow_pickle: false };
         let task = from_new_task(task, plain, "json")?;
         // Invalid options are refused where they are written. The arguments come later.
-        task.check(&Limits::default()).map_err(|error| to_py(py, error))?;
+        let mut checked = task.clone();
+        if let Some(unique) = &mut checked.unique
+            && let KeySource::Args(_) = unique.key
+        {
+            unique.key = KeySource::Text("k".to_owned());
+        }
+        checked.check(&Limits::default()).map_err(|error| to_py(py, error))?;
         Ok(Self { task, codec: codec.parse().map_err(|error| to_py(py, error))? })
     }
 
@@ -49,8 +66,21 @@ impl Template {
     }
 
     /// A task for each of these arguments, to be enqueued with a transaction of the user.
-    fn new_tasks(&self, arguments: Vec<Bound<'_, PyBytes>>) -> NewTasks {
-        NewTasks(arguments.iter().map(|arguments| self.with(arguments)).collect())
+    fn new_tasks(&self, arguments: Vec<Bound<'_, PyBytes>>, keys: Option<Vec<String>>) -> NewTasks {
+        NewTasks(self.all_with(&arguments, keys))
+    }
+
+    /// Adds a task for each of these arguments, all or none, by these keys.
+    fn enqueue_unique(
+        &self,
+        py: Python<'_>,
+        backend: &Backend,
+        arguments: Vec<Bound<'_, PyBytes>>,
+        keys: Option<Vec<String>>,
+    ) -> PyResult<Pending> {
+        let tasks = self.all_with(&arguments, keys);
+        backend
+            .verb(py, |backend| async move { backend.enqueue_unique_many(tasks).await.map(Answer::Enqueued) })
     }
 
     /// Adds a task for each of these arguments, all or none.

@@ -24,19 +24,20 @@
 
 pub use omniq_core::{
     Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BlockingSchedules,
-    BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
-    EventFilter, EventKind, EventStorage, Failure, FromContext, Function, Handler, Limits, LoggedErrors,
-    Metadata, Missed, NewTask, Payload, QueueStats, RegisteredWorker, Registry, Result, ResultFilter,
-    ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule, ScheduleFilter, ScheduleStorage, State,
-    StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId, TaskQueue, TaskResult,
-    TaskState, TaskUpdate, Tick, Timing, Verdict, Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
+    BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended, Enqueued, Error,
+    ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function, Handler, KeySource,
+    Limits, LoggedErrors, Metadata, Missed, NewTask, OnConflict, Payload, QueueStats, RegisteredWorker,
+    Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule,
+    ScheduleFilter, ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent,
+    TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Tick, Timing, Unique, Until, Verdict,
+    Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
 pub use omniq_core::jiff;
 
 #[doc(hidden)]
-pub use omniq_core::sync;
+pub use omniq_core::{refuse_unique, sync};
 
 /// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
@@ -102,9 +103,9 @@ pub mod prelude {
     };
     pub use crate::{
         Backend, Backoff, Callback, Cancelled, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
-        EventStorage, Failure, FromContext, Handler, Metadata, Missed, NewTask, Payload, ResultStatus,
-        ResultStorage, RunError, Schedule, ScheduleStorage, State, Task, TaskDef, TaskFilter, TaskId,
-        TaskQueue, TaskState, Timing, Verdict, Worker,
+        EventStorage, Failure, FromContext, Handler, Metadata, Missed, NewTask, OnConflict, Payload,
+        ResultStatus, ResultStorage, RunError, Schedule, ScheduleStorage, State, Task, TaskDef, TaskFilter,
+        TaskId, TaskQueue, TaskState, Timing, Unique, Until, Verdict, Worker,
     };
 }
 
@@ -117,6 +118,8 @@ mod documents {
     mod guide {}
     #[doc = include_str!("../../../docs/schedules.md")]
     mod schedules {}
+    #[doc = include_str!("../../../docs/unique.md")]
+    mod unique {}
     #[doc = include_str!("../../../docs/coming-from/apalis.md")]
     mod coming_from_apalis {}
 }

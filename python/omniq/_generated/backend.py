@@ -22,10 +22,12 @@ from omniq.models import (
     Backoff,
     CancelCounts,
     Cancelled,
+    Enqueued,
     NewTask,
     TaskFilter,
     TaskResult,
     TaskState,
+    Unique,
 )
 from omniq.models.enums import StateName
 from omniq.storage._checks import new_tasks, to_new_task
@@ -130,6 +132,7 @@ class Backend(Settling):
         metadata: dict[str, Any] | None = None,
         id: UUID | None = None,
         codec: str | None = None,
+        unique: Unique | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
@@ -155,6 +158,7 @@ class Backend(Settling):
             "timeout": timeout,
             "metadata": metadata,
             "codec": codec,
+            "unique": unique,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
@@ -163,6 +167,44 @@ class Backend(Settling):
         return wait(self._core.enqueue(made))
 
     enqueue_sync = enqueue
+
+    def enqueue_unique(self, task: NewTask, *, connection: Any = None) -> Enqueued:
+        """Adds a task, and says whether it was added or another one holds its key; see `Unique`.
+
+        At most one unfinished task holds a key, from wherever it is enqueued. An enqueue that is folded into a task that
+        waits is committed before that task can start. It waits for open transactions that have taken or changed the key.
+
+        Args:
+            task: The task, with `unique`; one without is added as ever.
+            connection: Your open connection, as for `enqueue`. Until the end of its transaction no other one takes the key,
+                and a task that waits and holds it does not start. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue`.
+            DuplicateError: With ``on_conflict="error"``, if another task holds the key; nothing is written then.
+            InvalidError: If the queue has no unique tasks.
+        """
+        return (self.enqueue_unique_many([task], connection=connection))[0]
+
+    enqueue_unique_sync = enqueue_unique
+
+    def enqueue_unique_many(self, tasks: Sequence[NewTask], *, connection: Any = None) -> builtins.list[Enqueued]:
+        """Adds tasks, all or none, as if one after the other, and says what has become of each, in the same order; see
+        `enqueue_unique`.
+
+        Args:
+            tasks: The tasks. Those without `unique` are added as ever.
+            connection: Your open connection, as for `enqueue_unique`. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue_unique`; nothing is written then.
+        """
+        made = self._core.new_tasks([*tasks])
+        if connection is not None:
+            return [Enqueued.of(id) for id in enqueue_in_sync(connection, self._core, made, self._test)]
+        return wait(self._core.enqueue_new(made))
+
+    enqueue_unique_many_sync = enqueue_unique_many
 
     def enqueue_many(
         self, tasks: Iterable[NewTaskLike], *, connection: Any = None, **options: Unpack[SharedOptions]

@@ -18,12 +18,14 @@ from omniq.models import (
     Backoff,
     CancelCounts,
     Cancelled,
+    Enqueued,
     NewTask,
     QueueStats,
     RegisteredWorker,
     Task,
     TaskFilter,
     TaskState,
+    Unique,
 )
 from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
@@ -78,6 +80,7 @@ class TaskQueue(WorkerVerbs):
         metadata: dict[str, Any] | None = None,
         id: UUID | None = None,
         codec: str | None = None,
+        unique: Unique | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. Calls that arrive while one is under
@@ -101,6 +104,8 @@ class TaskQueue(WorkerVerbs):
             id: The id. Default: a new UUIDv7.
             codec: The codec of the arguments: ``"json"``, ``"msgpack"``, ``"raw"``, ``"pickle"``, ``"dill"`` or a
                 custom one. Default: that of the queue, which is ``"json"`` unless set.
+            unique: That at most one unfinished task holds its key, and what happens if one does: then its id is returned.
+                Default: it is not unique.
             connection: Your open connection to the queue's database, of asyncpg, psycopg, SQLAlchemy or Django. The task
                 is added in its transaction, with its ``enqueued`` event if the schema has events: a commit makes both
                 visible, a rollback leaves nothing. For an id in use the driver raises its own error. Default: none; the
@@ -123,6 +128,7 @@ class TaskQueue(WorkerVerbs):
             "timeout": timeout,
             "metadata": metadata,
             "codec": codec,
+            "unique": unique,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
@@ -131,6 +137,43 @@ class TaskQueue(WorkerVerbs):
         return wait(self._core.enqueue(made))
 
     enqueue_sync = enqueue
+
+    def enqueue_unique(self, task: NewTask, *, connection: Any = None) -> Enqueued:
+        """Adds a task, and says whether it was added or another one holds its key; see `Unique`.
+
+        At most one unfinished task holds a key, from wherever it is enqueued. An enqueue that is folded into a task that
+        waits is committed before that task can start. It waits for open transactions that have taken or changed the key.
+
+        Args:
+            task: The task, with `unique`; one without is added as ever.
+            connection: Your open connection, as for `enqueue`. Until the end of its transaction no other one takes the key,
+                and a task that waits and holds it does not start. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue`.
+            DuplicateError: With ``on_conflict="error"``, if another task holds the key; nothing is written then.
+            InvalidError: If the queue has no unique tasks.
+        """
+        return (self.enqueue_unique_many([task], connection=connection))[0]
+
+    enqueue_unique_sync = enqueue_unique
+
+    def enqueue_unique_many(self, tasks: Sequence[NewTask], *, connection: Any = None) -> builtins.list[Enqueued]:
+        """Adds tasks, all or none, as if one after the other, and says what has become of each; see `enqueue_unique`.
+
+        Args:
+            tasks: The tasks. Those without `unique` are added as ever.
+            connection: Your open connection, as for `enqueue_unique`. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue_unique`; nothing is written then.
+        """
+        if connection is not None:
+            ids = enqueue_in_sync(connection, self._core, self._core.new_tasks([*tasks]), self._test)
+            return [Enqueued.of(id) for id in ids]
+        return wait(self._core.enqueue_unique_many([*tasks]))
+
+    enqueue_unique_many_sync = enqueue_unique_many
 
     @abstractmethod
     def enqueue_many(self, tasks: Sequence[NewTask]) -> builtins.list[UUID]:
@@ -204,7 +247,7 @@ class TaskQueue(WorkerVerbs):
 
         Raises:
             NotFoundError: If there is no such task.
-            ConflictError: If it is running or completed.
+            ConflictError: If it is running or completed, or another task holds its key.
         """
         wait(self._core.retry(an_id(id)))
 
@@ -338,13 +381,7 @@ class TaskQueue(WorkerVerbs):
         """Cancels all tasks that the filter selects: waiting ones leave the queue, running ones are asked to stop. A page
         at a time, as `retry_all`. The queue writes no results and events; a backend's `cancel_all` does.
 
-        Args:
-            queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
-            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
-            func: Of this function.
-            error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
-            since: Enqueued at or after this time, with a time zone.
-            until: Enqueued before this time.
+        The arguments are those of `list`; the state is ``"scheduled"``, ``"ready"`` or ``"running"``, and all three by default.
 
         Returns:
             How many were cancelled (``done``), and how many asked to stop (``requested``).
@@ -366,8 +403,8 @@ class TaskQueue(WorkerVerbs):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """Removes all tasks that the filter selects and that are not running; returns how many. For any number of tasks,
-        a page at a time, as `retry_all`; `purge` removes all or none. The arguments are those of `list`."""
+        """Removes all tasks that the filter selects and that are not running; returns how many. A page at a time, as
+        `retry_all`; `purge` removes all or none. The arguments are those of `list`."""
         return wait(self._core.delete_all(TaskFilter(queue, state, func, error, since, until)))
 
     delete_all_sync = delete_all

@@ -139,6 +139,9 @@ class AsyncDefines(_Registers):
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
             codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
                 set.
+            unique (Unique | bool | None): Makes its tasks unique: at any moment at most one unfinished task holds a
+                key; see `Unique`. ``True``: by all arguments. ``None`` or ``False``: they are not, whatever the
+                defaults say. Default: they are not.
             on_start (StartHooks | None): A function, or several, called in the worker within each run before the task's
                 function. It takes the `Context`, and may be async; see `AsyncOmniQ.on_start`. Those of the application
                 are called as well. Default: none.
@@ -179,6 +182,8 @@ class AsyncDefines(_Registers):
             ends_at (datetime | None): No tick is after this time, which has a time zone. Default: no end.
             name (str): The name under which workers find it, in every language. Default: the function's own name; in a
                 group, after the group's name and a dot.
+            delay (float | timedelta): The earliest start of each of its tasks, as a span from the enqueue, or from the
+                tick of a schedule, in seconds or as `timedelta`. Default: at once.
             process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
                 for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
                 false.
@@ -243,6 +248,9 @@ class Defines(_Registers):
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
             codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
                 set.
+            unique (Unique | bool | None): Makes its tasks unique: at any moment at most one unfinished task holds a
+                key; see `Unique`. ``True``: by all arguments. ``None`` or ``False``: they are not, whatever the
+                defaults say. Default: they are not.
             on_start (StartHooks | None): A function, or several, called in the worker within each run before the task's
                 function. It takes the `Context`, and may be async; see `AsyncOmniQ.on_start`. Those of the application
                 are called as well. Default: none.
@@ -283,6 +291,8 @@ class Defines(_Registers):
             ends_at (datetime | None): No tick is after this time, which has a time zone. Default: no end.
             name (str): The name under which workers find it, in every language. Default: the function's own name; in a
                 group, after the group's name and a dot.
+            delay (float | timedelta): The earliest start of each of its tasks, as a span from the enqueue, or from the
+                tick of a schedule, in seconds or as `timedelta`. Default: at once.
             process (bool): Whether a ``def`` function runs in a process: for work that is bound by the processor, and
                 for timeouts that end any run. The program needs a main guard, as with `multiprocessing`. Default:
                 false.

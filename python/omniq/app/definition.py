@@ -21,7 +21,7 @@ from omniq.app.signature import Signature
 from omniq.app.timings import schedule_of, taken_out
 from omniq.app.values import Value, reader
 from omniq.errors import ConfigError, InvalidError
-from omniq.models import NewTask
+from omniq.models import NewTask, Unique
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -185,10 +185,10 @@ class Definition(Generic[Q, S, P, R]):
             id (UUID): The id of the task. An id that is in use is refused (`DuplicateError`). Default: a new one.
             queue (str): The queue. Default: the function's.
             priority (int): Tasks of higher priority are claimed first: -32768 to 32767. Default: the function's.
-            run_at (datetime): The earliest start time, with a time zone. Refused together with `delay`. Default: at
-                once.
+            run_at (datetime): The earliest start time, with a time zone. Refused together with `delay`. Default: by the
+                function's `delay`.
             delay (float | timedelta): The earliest start, as a span from now in seconds or as `timedelta`. Refused
-                together with `run_at`. Default: at once.
+                together with `run_at`. Default: the function's.
             ttl (float | timedelta | None): The task expires if no worker has begun it within this span, in seconds or
                 as `timedelta`, from the later of creation and start time. ``None``: no end. Default: the function's.
             max_retries (int): How many times the task may be retried if it fails, 0 to 1,000,000. Default: the
@@ -199,6 +199,9 @@ class Definition(Generic[Q, S, P, R]):
             metadata (dict[str, Any]): A dict that travels with the task, in place of the function's. Default: the
                 function's.
             codec (str): The codec of arguments and value. Default: the function's.
+            unique (Unique | bool | None): Makes the task unique: at any moment at most one unfinished task holds its
+                key; see `Unique`. ``True``: by all arguments. ``None`` or ``False``: it is not. Default: the
+                function's.
             on_success (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
                 enqueued when a run has completed the task. Default: the function's.
             on_retry (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
@@ -219,7 +222,7 @@ class Definition(Generic[Q, S, P, R]):
             ConfigError: For an option that does not exist.
             InvalidError: For a bad value of an option.
         """
-        check_options(options, CallOptions.__annotations__, "an enqueue")
+        check_options(options, CallOptions.__annotations__, "an enqueue", TaskOptions.__annotations__)
         # Not copy.copy, which does not copy objects that are pickled by name.
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
@@ -248,6 +251,7 @@ class Definition(Generic[Q, S, P, R]):
         callbacks = callbacks_of(given, app, self)
         left_out = (*RULES, *CALLBACKS)
         options = {name: value for name, value in given.items() if value is not None and name not in left_out}
+        options["unique"] = self.unique
         codec = a_text_or_none(options.pop("codec", None), "codec") or default_codec
         return codec, NewTask(self.name, **options, callbacks=callbacks)
 
@@ -264,6 +268,12 @@ class Definition(Generic[Q, S, P, R]):
         if bound is None or bound.app is not app or bound.changes != app._changes:
             bound = self._bound = _Bound(app, *self._template(app.codec), app._changes)
         return bound
+
+    @property
+    def unique(self) -> Unique | None:
+        """That its tasks are unique, and by what; ``None``: they are not."""
+        given = self._options().get("unique")
+        return Unique() if given is True else given or None
 
     def queue_name(self) -> str:
         """The queue of its tasks."""

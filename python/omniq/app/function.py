@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from omniq import _omniq
 from omniq._checks import an_id_or_text, several
 from omniq._equivalents import FUNCTION, missing
 from omniq._loop import run, wait
+from omniq.app.arguments import Call
 from omniq.app.around_enqueue import around, around_sync
 from omniq.app.definition import Definition, P, Q, R, S
 from omniq.app.handle import AsyncHandle, Handle
+from omniq.app.keys import key_of
 from omniq.app.values import Value
 from omniq.errors import InvalidError, OmniQError, of_kind
 from omniq.models import NewTask, Payload
+from omniq.models.unique import EnqueuedId
 from omniq.transaction import enqueue_in, enqueue_in_sync
-from omniq.transaction.send import InTest
 
 if TYPE_CHECKING:
     from omniq.app.base import BaseApp
 
 __all__ = ["AsyncTaskFunction", "BaseFunction", "TaskFunction"]
+
+
+class Batch(NamedTuple):
+    """Calls that are enqueued together."""
+
+    #: Their arguments.
+    written: list[bytes]
+    #: Their keys, if the tasks are unique by their arguments.
+    keys: list[str] | None
 
 
 class BaseFunction(Definition[Q, S, P, R]):
@@ -55,10 +66,24 @@ class BaseFunction(Definition[Q, S, P, R]):
         app, _, template, _ = self._now()
         return template.enqueue_many(app._core, self._written(calls, first))
 
-    def _new_tasks(self, written: list[bytes]) -> tuple[_omniq.Backend, _omniq.NewTasks, InTest | None]:
-        """These calls as tasks, for an enqueue with the user's transaction."""
-        app, _, template, _ = self._now()
-        return app._core, template.new_tasks(written), app._test
+    def _keys(self, calls: Iterable[Call]) -> list[str] | None:
+        """The keys of these calls of a unique task; ``None``: the options name the key, or it is not unique."""
+        unique, arguments = self.unique, self.arguments
+        if unique is None or unique.key is not None:
+            return None
+        return [key_of(arguments, call, unique.args) for call in calls]
+
+    def _one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Batch:
+        return Batch([self.arguments.write(args, kwargs, self._now().codec)], self._keys([(args, kwargs)]))
+
+    def _many(self, calls: Iterable[Any], first: int) -> Batch:
+        given = several(calls, "calls", "calls")
+        return Batch(self._written(given, first), self._keys(map(self.arguments.unpack, given)))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether its tasks are enqueued in their own transaction, and are not unique."""
+        return self._connection is None and self.unique is None
 
     def _enqueue_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         if self.app._enqueue_middleware:
@@ -69,10 +94,15 @@ class BaseFunction(Definition[Q, S, P, R]):
         return id
 
     def _write_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
-        if self._connection is None:
+        if self._is_plain:
             return wait(self._enqueue(args, kwargs))
-        written = [self.arguments.write(args, kwargs, self._now().codec)]
-        return enqueue_in_sync(self._connection, *self._new_tasks(written))[0]
+        return self._send_sync(self._one(args, kwargs))[0]
+
+    def _send_sync(self, batch: Batch) -> list[UUID]:
+        app, _, template, _ = self._now()
+        if self._connection is not None:
+            return enqueue_in_sync(self._connection, app._core, template.new_tasks(*batch), app._test)
+        return [EnqueuedId(one) for one in wait(template.enqueue_unique(app._core, *batch))]
 
     def _enqueue_many_sync(self, calls: Iterable[Any]) -> list[UUID]:
         ids = self._ids_sync(calls)
@@ -87,15 +117,20 @@ class BaseFunction(Definition[Q, S, P, R]):
         return self._write_many_sync(calls, first)
 
     def _write_many_sync(self, calls: Iterable[Any], first: int) -> list[UUID]:
-        if self._connection is None:
+        if self._is_plain:
             return wait(self._enqueue_many(calls, first))
-        return enqueue_in_sync(self._connection, *self._new_tasks(self._written(calls, first)))
+        return self._send_sync(self._many(calls, first))
 
     async def _write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[UUID]:
-        if self._connection is None:
+        if self._is_plain:
             return [await run(self._enqueue(args, kwargs))]
-        written = [self.arguments.write(args, kwargs, self._now().codec)]
-        return await enqueue_in(self._connection, *self._new_tasks(written))
+        return await self._send(self._one(args, kwargs))
+
+    async def _send(self, batch: Batch) -> list[UUID]:
+        app, _, template, _ = self._now()
+        if self._connection is not None:
+            return await enqueue_in(self._connection, app._core, template.new_tasks(*batch), app._test)
+        return [EnqueuedId(one) for one in await run(template.enqueue_unique(app._core, *batch))]
 
     async def _ids(self, calls: Iterable[Any], first: int = 0) -> list[UUID]:
         """As `_ids_sync`, on the event loop."""
@@ -105,9 +140,9 @@ class BaseFunction(Definition[Q, S, P, R]):
         return await self._write_many(calls, first)
 
     async def _write_many(self, calls: Iterable[Any], first: int) -> list[UUID]:
-        if self._connection is None:
+        if self._is_plain:
             return await run(self._enqueue_many(calls, first))
-        return await enqueue_in(self._connection, *self._new_tasks(self._written(calls, first)))
+        return await self._send(self._many(calls, first))
 
     def _task_of_schedule(self, args: Any) -> NewTask:
         """The task that a schedule enqueues, with these arguments, which are given as for one call of ``enqueue_many``; ``None``:
@@ -123,7 +158,10 @@ class BaseFunction(Definition[Q, S, P, R]):
             data = arguments.write(by_place, by_name, codec)
         except OmniQError as error:
             raise of_kind(error.kind, f"{error.message}{arguments.hint(args)}") from error.__cause__
-        return task.replace(args=Payload(codec, data))
+        unique = task.unique
+        if unique is not None and unique.key is None:
+            unique = unique.replace(key=key_of(arguments, (by_place, by_name), unique.args), args=None)
+        return task.replace(args=Payload(codec, data), unique=unique)
 
     # For its handles.
 
@@ -164,11 +202,11 @@ class TaskFunction(BaseFunction[Q, S, P, R]):
             DuplicateError: If the id is in use; nothing is written then.
             UnavailableError: If the server cannot be reached.
         """
-        return Handle(self, self._enqueue_sync(args, kwargs))
+        return Handle(self, self._enqueue_sync(args, kwargs), "new")
 
     def enqueue_many_sync(self, calls: Iterable[Any]) -> list[Handle[R]]:
         """Adds a task for each of these calls, all or none; see `AsyncTaskFunction.enqueue_many`. Blocks the thread."""
-        return [Handle(self, id) for id in self._enqueue_many_sync(calls)]
+        return [Handle(self, id, "new") for id in self._enqueue_many_sync(calls)]
 
     enqueue = enqueue_sync
     enqueue_many = enqueue_many_sync
@@ -198,7 +236,7 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
             ids = await self._write(args, kwargs)
         if self.app._eager is not None:
             await self.app._enqueued(ids)
-        return AsyncHandle(self, ids[0])
+        return AsyncHandle(self, ids[0], "new")
 
     async def enqueue_many(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
         """Adds a task for each of these calls, all or none, far faster than one by one.
@@ -213,15 +251,15 @@ class AsyncTaskFunction(BaseFunction[Q, S, P, R]):
         ids = await self._ids(calls)
         if self.app._eager is not None:
             await self.app._enqueued(ids)
-        return [AsyncHandle(self, id) for id in ids]
+        return [AsyncHandle(self, id, "new") for id in ids]
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> AsyncHandle[R]:
         """Adds a task, blocking this thread; see `enqueue`."""
-        return AsyncHandle(self, self._enqueue_sync(args, kwargs))
+        return AsyncHandle(self, self._enqueue_sync(args, kwargs), "new")
 
     def enqueue_many_sync(self, calls: Iterable[Any]) -> list[AsyncHandle[R]]:
         """Adds tasks, blocking this thread; see `enqueue_many`."""
-        return [AsyncHandle(self, id) for id in self._enqueue_many_sync(calls)]
+        return [AsyncHandle(self, id, "new") for id in self._enqueue_many_sync(calls)]
 
     def handle(self, id: UUID | str) -> AsyncHandle[R]:
         """The handle of a task of this function that was enqueued before, by its id or the id's text."""

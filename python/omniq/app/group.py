@@ -120,6 +120,9 @@ class BaseGroup:
             metadata (dict[str, Any]): A dict that travels with the task, at most 64 KiB as JSON. Default: an empty one.
             codec (str): The codec of arguments and value. Default: that of the application, which is ``"json"`` unless
                 set.
+            unique (Unique | bool | None): Makes its tasks unique: at any moment at most one unfinished task holds a
+                key; see `Unique`. ``True``: by all arguments. ``None`` or ``False``: they are not, whatever the
+                defaults say. Default: they are not.
             on_start (StartHooks | None): A function, or several, called in the worker within each run before the task's
                 function. It takes the `Context`, and may be async; see `AsyncOmniQ.on_start`. Those of the application
                 are called as well. Default: none.

@@ -14,6 +14,7 @@ from omniq.app.exceptions import TaskFailed
 from omniq.app.values import Value, shown
 from omniq.errors import CodecError, NotFoundError, OmniQError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
+from omniq.models.unique import EnqueuedId, EnqueuedKind
 
 if TYPE_CHECKING:
     from omniq._omniq import Backend, Pending
@@ -63,17 +64,35 @@ class Source(Protocol):
 class BaseHandle(Generic[R_co]):
     """The handle of a task that was enqueued, with blocking methods."""
 
-    __slots__ = ("_ended", "_source", "id")
+    __slots__ = ("_ended", "_source", "enqueued", "id")
 
     #: What an error says to one who gives a handle as a value.
     _in_place_of = "give str(handle.id), of which app.handle(…) makes a handle again"
 
-    def __init__(self, source: Source, id: UUID) -> None:
+    def __init__(self, source: Source, id: UUID, enqueued: EnqueuedKind | None = None) -> None:
+        """Enqueues give handles, and ``app.handle`` does: users make none by themselves.
+
+        Args:
+            source: The function or application.
+            id: The task's id.
+            enqueued: What has become of the enqueue. Default: not known, or what the id says.
+        """
+        if isinstance(id, EnqueuedId):
+            enqueued, id = id.kind, UUID(int=id.int)
         #: The task's id.
         self.id = id
+        #: What has become of the enqueue that gave this handle: ``"new"``, or for a task that is unique ``"skipped"``,
+        #: ``"replaced"`` or ``"rescheduled"``. ``None``: it was made of an id.
+        self.enqueued: EnqueuedKind | None = enqueued
         self._source = source
         #: What `as_completed` gave.
         self._ended: End | None = None
+
+    @property
+    def existing(self) -> bool:
+        """Whether the enqueue that gave this handle has added nothing, as another task, which this is the handle of, holds
+        the key; see `Unique`."""
+        return self.enqueued not in (None, "new")
 
     @property
     def _core(self) -> Backend:

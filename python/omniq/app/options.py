@@ -8,7 +8,7 @@ from uuid import UUID
 
 from omniq.app.callbacks import Callbacks, StartHooks
 from omniq.app.rules import ErrorTypes, RetryWhen
-from omniq.models import Backoff
+from omniq.models import Backoff, Unique
 from omniq.models.schedule import Missed
 
 __all__ = ["CallOptions", "ScheduleOptions", "TaskDefaults", "TaskOptions"]
@@ -51,6 +51,9 @@ class TaskDefaults(TypedDict, total=False):
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: that of the application, which is ``"json"`` unless set.
     codec: str
+    #: Makes its tasks unique: at any moment at most one unfinished task holds a key; see `Unique`. ``True``: by all
+    #: arguments. ``None`` or ``False``: they are not, whatever the defaults say. Default: they are not.
+    unique: Unique | bool | None
     #: A function, or several, called in the worker within each run before the task's function. It takes the `Context`, and
     #: may be async; see `AsyncOmniQ.on_start`. Those of the application are called as well. Default: none.
     on_start: StartHooks | None
@@ -113,6 +116,9 @@ class TaskOptions(TaskDefaults, ScheduleOptions, total=False):
     #: The name under which workers find it, in every language. Default: the function's own name; in a group, after the
     #: group's name and a dot.
     name: str
+    #: The earliest start of each of its tasks, as a span from the enqueue, or from the tick of a schedule, in seconds or as
+    #: `timedelta`. Default: at once.
+    delay: float | timedelta
     #: Whether a ``def`` function runs in a process: for work that is bound by the processor, and for timeouts that end
     #: any run. The program needs a main guard, as with `multiprocessing`. Default: false.
     process: bool
@@ -127,10 +133,10 @@ class CallOptions(TypedDict, total=False):
     queue: str
     #: Tasks of higher priority are claimed first: -32768 to 32767. Default: the function's.
     priority: int
-    #: The earliest start time, with a time zone. Refused together with `delay`. Default: at once.
+    #: The earliest start time, with a time zone. Refused together with `delay`. Default: by the function's `delay`.
     run_at: datetime
-    #: The earliest start, as a span from now in seconds or as `timedelta`. Refused together with `run_at`. Default: at
-    #: once.
+    #: The earliest start, as a span from now in seconds or as `timedelta`. Refused together with `run_at`. Default: the
+    #: function's.
     delay: float | timedelta
     #: The task expires if no worker has begun it within this span, in seconds or as `timedelta`, from the later of
     #: creation and start time. ``None``: no end. Default: the function's.
@@ -145,6 +151,9 @@ class CallOptions(TypedDict, total=False):
     metadata: dict[str, Any]
     #: The codec of arguments and value. Default: the function's.
     codec: str
+    #: Makes the task unique: at any moment at most one unfinished task holds its key; see `Unique`. ``True``: by all
+    #: arguments. ``None`` or ``False``: it is not. Default: the function's.
+    unique: Unique | bool | None
     #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has completed the
     #: task. Default: the function's.
     on_success: Callbacks | None

@@ -18,10 +18,12 @@ from omniq.models import (
     Backoff,
     CancelCounts,
     Cancelled,
+    Enqueued,
     NewTask,
     TaskFilter,
     TaskResult,
     TaskState,
+    Unique,
 )
 from omniq.models.enums import StateName
 from omniq.storage._checks import new_tasks, to_new_task
@@ -128,6 +130,7 @@ class AsyncBackend(AsyncSettling):
         metadata: dict[str, Any] | None = None,
         id: UUID | None = None,
         codec: str | None = None,
+        unique: Unique | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
@@ -153,12 +156,47 @@ class AsyncBackend(AsyncSettling):
             "timeout": timeout,
             "metadata": metadata,
             "codec": codec,
+            "unique": unique,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
             ids = await enqueue_in(connection, self._core, self._core.new_tasks([made]), self._test)
             return ids[0]
         return await run(self._core.enqueue(made))
+
+    async def enqueue_unique(self, task: NewTask, *, connection: Any = None) -> Enqueued:
+        """Adds a task, and says whether it was added or another one holds its key; see `Unique`.
+
+        At most one unfinished task holds a key, from wherever it is enqueued. An enqueue that is folded into a task that
+        waits is committed before that task can start. It waits for open transactions that have taken or changed the key.
+
+        Args:
+            task: The task, with `unique`; one without is added as ever.
+            connection: Your open connection, as for `enqueue`. Until the end of its transaction no other one takes the key,
+                and a task that waits and holds it does not start. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue`.
+            DuplicateError: With ``on_conflict="error"``, if another task holds the key; nothing is written then.
+            InvalidError: If the queue has no unique tasks.
+        """
+        return (await self.enqueue_unique_many([task], connection=connection))[0]
+
+    async def enqueue_unique_many(self, tasks: Sequence[NewTask], *, connection: Any = None) -> builtins.list[Enqueued]:
+        """Adds tasks, all or none, as if one after the other, and says what has become of each, in the same order; see
+        `enqueue_unique`.
+
+        Args:
+            tasks: The tasks. Those without `unique` are added as ever.
+            connection: Your open connection, as for `enqueue_unique`. Default: none.
+
+        Raises:
+            OmniQError: As `enqueue_unique`; nothing is written then.
+        """
+        made = self._core.new_tasks([*tasks])
+        if connection is not None:
+            return [Enqueued.of(id) for id in await enqueue_in(connection, self._core, made, self._test)]
+        return await run(self._core.enqueue_new(made))
 
     async def enqueue_many(
         self, tasks: Iterable[NewTaskLike], *, connection: Any = None, **options: Unpack[SharedOptions]

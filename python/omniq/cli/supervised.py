@@ -101,4 +101,4 @@ def size(text: str) -> int:
 
 
 def _shown(count: int) -> str:
-    return f"{count / 2**20:.0f} MiB"
+    return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"

@@ -13,6 +13,7 @@ from omniq.models.result import TaskResult
 from omniq.models.schedule import At, Cron, Every, Missed, SavedSchedule, Schedule, Tick, Timing
 from omniq.models.settlement import Outcome, Settlement
 from omniq.models.task import Claim, NewTask, Task, TaskError, TaskUpdate
+from omniq.models.unique import Enqueued, Unique
 from omniq.models.worker import CancelCounts, RegisteredWorker
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Claim",
     "Cron",
     "Ended",
+    "Enqueued",
     "EventFilter",
     "EventKind",
     "Every",
@@ -49,4 +51,5 @@ __all__ = [
     "TaskUpdate",
     "Tick",
     "Timing",
+    "Unique",
 ]

@@ -16,6 +16,7 @@ from omniq.models.base import Model
 from omniq.models.callback import Callback
 from omniq.models.enums import TaskState
 from omniq.models.payload import Payload
+from omniq.models.unique import Unique
 
 __all__ = ["Claim", "NewTask", "Task", "TaskError", "TaskUpdate"]
 
@@ -105,6 +106,8 @@ class NewTask(_Call, frozen=True, kw_only=True):
         metadata (dict[str, Any] | None): The user's data about the task, at most 64 KiB as JSON. Default: none.
         codec (str | None): The codec of the arguments. Default: that of the queue, which is ``"json"`` unless set.
         callbacks (tuple[Callback, ...]): What is enqueued when it ends: at most 32. Default: nothing.
+        unique (Unique | None): That at most one unfinished task holds its key, and what happens if one does. Default:
+            it is not unique.
     """
 
     #: The id. An id that is in use is refused (`DuplicateError`). Default: a new one, made at the enqueue.
@@ -132,6 +135,8 @@ class NewTask(_Call, frozen=True, kw_only=True):
     codec: str | None = None
     #: What is enqueued when it ends: at most 32. Default: nothing.
     callbacks: tuple[Callback, ...] = ()
+    #: That at most one unfinished task holds its key, and what happens if one does. Default: it is not unique.
+    unique: Unique | None = None
 
     def __post_init__(self) -> None:
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
@@ -190,6 +195,7 @@ class Task(Model, frozen=True):
         claimed_at (datetime | None): When the present run was claimed.
         claim (Claim | None): The claim that holds the task, if one does. Only this claim can settle its run.
         callbacks (tuple[Callback, ...]): What is enqueued when it ends. Default: nothing.
+        unique (Unique | None): That it is unique, by the text of its key; ``None``: it is not. Default: ``None``.
     """
 
     #: The id.
@@ -230,6 +236,8 @@ class Task(Model, frozen=True):
     claim: Claim | None
     #: What is enqueued when it ends. Default: nothing.
     callbacks: tuple[Callback, ...] = ()
+    #: That it is unique, by the text of its key; ``None``: it is not.
+    unique: Unique | None = None
 
     @property
     def args(self) -> Any:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from omniq import _omniq
 from omniq._loop import run, wait
+from omniq.models.unique import EnqueuedId
 from omniq.testing.commits import Commits
 
 if TYPE_CHECKING:
@@ -32,16 +33,16 @@ class InMemory:
         """Adds the tasks when the connection's transaction is committed; at once if nothing tells of that."""
         tasks, ids = tasks.with_ids()
         await run(self._app._core.check_new(tasks, self._max_payload))
-        if not self._commits.after(connection, lambda: self._appear(tasks, ids)):
-            await run(self._app._core.enqueue_new(tasks))
+        if not self._commits.after(connection, lambda: self._appear(tasks)):
+            return [EnqueuedId(one) for one in await run(self._app._core.enqueue_new(tasks))]
         return ids
 
     def enqueue_sync(self, connection: Any, tasks: _omniq.NewTasks) -> list[UUID]:
         """As `enqueue`, blocking."""
         tasks, ids = tasks.with_ids()
         wait(self._app._core.check_new(tasks, self._max_payload))
-        if not self._commits.after(connection, lambda: self._appear(tasks, ids)):
-            wait(self._app._core.enqueue_new(tasks))
+        if not self._commits.after(connection, lambda: self._appear(tasks)):
+            return [EnqueuedId(one) for one in wait(self._app._core.enqueue_new(tasks))]
         return ids
 
     def after_commit(self, connection: Any, work: Callable[[], None]) -> None:
@@ -49,9 +50,8 @@ class InMemory:
         if not self._commits.after(connection, work):
             work()
 
-    def _appear(self, tasks: _omniq.NewTasks, ids: list[UUID]) -> None:
-        self._app._core.enqueue_new(tasks).wait()
-        self._appeared(ids)
+    def _appear(self, tasks: _omniq.NewTasks) -> None:
+        self._appeared([one.id for one in self._app._core.enqueue_new(tasks).wait()])
 
     def close(self) -> None:
         """Ends the mode: what was not committed by now is forgotten."""

@@ -8,11 +8,12 @@ blocking form with the suffix ``_sync``, for blocking connections.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
 from omniq._loop import run, wait
 from omniq.errors import InvalidError
+from omniq.models.unique import Enqueued, EnqueuedId, EnqueuedKind
 from omniq.transaction.connections import Accepted, accept, another_database, is_in_function, kind_of, sqlstate_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Statement(NamedTuple):
     #: What the verb returns after the statement: the ids of new tasks, the states of failed ones.
     returns: Any
 
-    def done(self, connection: Any, name: str, done: list[bool] | None) -> list[bool]:
+    def done(self, connection: Any, name: str, done: list[str] | None) -> list[str]:
         """The answer; an error if the connection leads elsewhere."""
         if done is None:
             raise another_database(connection, name, self.database[0])
@@ -92,7 +93,7 @@ async def execute_in(
     name, done = await _send(connection, accepted, statement)
     if done is None and take_back is not None:
         take_back()
-    return Answer(statement.done(connection, name, done), statement.returns)
+    return Answer([held == "true" for held in statement.done(connection, name, done)], statement.returns)
 
 
 def execute_in_sync(
@@ -103,7 +104,7 @@ def execute_in_sync(
     name, done = _send_sync(connection, accepted, statement)
     if done is None and take_back is not None:
         take_back()
-    return Answer(statement.done(connection, name, done), statement.returns)
+    return Answer([held == "true" for held in statement.done(connection, name, done)], statement.returns)
 
 
 async def enqueue_in(connection: Any, core: Backend | Queue, tasks: NewTasks, test: InTest | None) -> list[UUID]:
@@ -119,9 +120,7 @@ async def enqueue_in(connection: Any, core: Backend | Queue, tasks: NewTasks, te
         if anew.database != statement.database:
             statement = anew
             name, done = await _send(connection, accepted, statement)
-    statement.done(connection, name, done)
-    ids: list[UUID] = statement.returns
-    return ids
+    return enqueued(statement.returns, statement.done(connection, name, done))
 
 
 def enqueue_in_sync(connection: Any, core: Backend | Queue, tasks: NewTasks, test: InTest | None) -> list[UUID]:
@@ -135,9 +134,19 @@ def enqueue_in_sync(connection: Any, core: Backend | Queue, tasks: NewTasks, tes
         if anew.database != statement.database:
             statement = anew
             name, done = _send_sync(connection, accepted, statement)
-    statement.done(connection, name, done)
-    ids: list[UUID] = statement.returns
-    return ids
+    return enqueued(statement.returns, statement.done(connection, name, done))
+
+
+def enqueued(ids: list[UUID], answer: list[str]) -> list[UUID]:
+    """The ids of the tasks that were added, or that hold the keys: `answer` is empty if all were added, else for each ``new``,
+    or its kind and the id of the task that holds the key."""
+    if not answer:
+        return ids
+    read = []
+    for id, text in zip(ids, answer, strict=True):
+        kind, _, holder = text.partition(" ")
+        read.append(EnqueuedId(Enqueued(UUID(holder) if holder else id, cast(EnqueuedKind, kind))))
+    return cast("list[UUID]", read)
 
 
 def blocking(connection: Any) -> Accepted:
@@ -151,7 +160,7 @@ def blocking(connection: Any) -> Accepted:
     return accepted
 
 
-async def _send(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[bool] | None]:
+async def _send(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[str] | None]:
     if not accepted.is_async:
         return _send_sync(connection, accepted, statement)
     try:
@@ -162,7 +171,7 @@ async def _send(connection: Any, accepted: Accepted, statement: Statement) -> tu
     return name, done
 
 
-def _send_sync(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[bool] | None]:
+def _send_sync(connection: Any, accepted: Accepted, statement: Statement) -> tuple[str, list[str] | None]:
     try:
         name, done = accepted.send(statement.sql, [statement.record, statement.values])
     except Exception as error:

@@ -103,6 +103,20 @@ def test_what_a_table_names_is_there(page: str) -> None:
             assert name in ("None", "Annotated", "True", "Session") or hasattr(omniq, name), code
 
 
+@pytest.mark.parametrize("page", [page for page in TABLES if page != "apalis"])
+def test_options_of_a_call_are_options_of_a_call(page: str) -> None:
+    callbacks = lines(page)["18. Signals, callbacks"][-1]
+    of_task, of_call = re.findall(r"((?:`\w+=`,? ?)+)of a task( or a call)?", callbacks)
+    assert not of_task[1]
+    assert of_call[1]
+    assert set(re.findall(r"\w+(?==)", of_task[0])) <= set(TaskOptions.__annotations__) - set(
+        CallOptions.__annotations__
+    )
+    named_here = set(re.findall(r"\w+(?==)", of_call[0]))
+    assert len(named_here) == 6
+    assert named_here <= set(CallOptions.__annotations__) & set(TaskOptions.__annotations__)
+
+
 def test_the_commands_that_the_tables_name_are_there(capfd: pytest.CaptureFixture[str]) -> None:
     commands = {code for page in TABLES for code in named(page) if code.startswith("omniq ")}
     assert {"omniq queues", "omniq workers", "omniq tasks list"} <= commands

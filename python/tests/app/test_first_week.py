@@ -73,6 +73,14 @@ def test_names_of_other_libraries(app: AsyncOmniQ) -> None:
         asyncio.run(plain.enqueue(1, countdown=5))
     with pytest.raises(ConfigError, match="an enqueue has no option eta: its equivalent is run_at=; known are"):
         plain.with_options(eta=5)
+    for of_task in ["soft_timeout", "retry_on", "on_start", "cron", "name"]:
+        with pytest.raises(
+            ConfigError, match=rf"no option {of_task}: it is an option of the task, @app.task\({of_task}=…"
+        ):
+            plain.with_options(**{of_task: None})
+    for missing, words in [("link_error", "on_dead="), ("labels", "metadata="), ("store_results", 'results="off"')]:
+        with pytest.raises(ConfigError, match=f"no option {missing}: its equivalent is .*{words}"):
+            app.task(**{missing: 1})(len)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="a task has no option bind: its equivalent is a first parameter"):
         app.task(bind=True)(len)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="no option autoretry_for: its equivalent is retry_on="):

@@ -272,13 +272,14 @@ def test_sizes_of_memory(text: str, count: int) -> None:
             size(bad)
 
 
-def test_a_limit_of_memory_that_is_reached_at_the_start_is_refused() -> None:
+@pytest.mark.parametrize(("limit", "shown"), [(2**20, "1 MiB"), (5 * 2**10, "5 KiB")])
+def test_a_limit_of_memory_that_is_reached_at_the_start_is_refused(limit: int, shown: str) -> None:
     ours, theirs = socket.socketpair()
-    link = Link(theirs.detach(), 2**20)
+    link = Link(theirs.detach(), limit)
     with (
         ours,
         link._socket,
-        pytest.raises(OmniQError, match=r"--max-memory 1 MiB is refused: the process takes \d+ MiB before"),
+        pytest.raises(OmniQError, match=rf"--max-memory {shown} is refused: the process takes \d+ MiB before"),
     ):
         link.follow([])
 

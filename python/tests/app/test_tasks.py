@@ -346,3 +346,19 @@ async def test_three_parts_apart_and_configurations(url: str, tmp_path: Path) ->
     assert AsyncOmniQ.from_config(file).settings == AsyncOmniQ.from_config({"url": url, "schema": "by_file"}).settings
     with pytest.raises(OmniQError, match="pool_max"):
         OmniQ.from_config({"pool_max": "many"})
+
+
+async def test_a_task_has_a_delay(app: AsyncOmniQ) -> None:
+    @app.task(delay=3600)
+    async def later() -> None: ...
+
+    async def start_of(handle: AsyncHandle[Any]) -> float:
+        task = await app.backend.queue.get(handle.id)
+        assert task is not None
+        return (task.run_at - datetime.now(timezone.utc)).total_seconds()
+
+    assert 3590 < await start_of(await later.enqueue()) <= 3600
+    assert 50 < await start_of(await later.with_options(delay=60).enqueue()) <= 60
+    at = datetime.now(timezone.utc) + timedelta(seconds=600)
+    assert 590 < await start_of(await later.with_options(run_at=at).enqueue()) <= 600
+    assert [await start_of(one) > 3590 for one in await later.enqueue_many([(), ()])] == [True, True]

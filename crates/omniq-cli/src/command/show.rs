@@ -135,6 +135,9 @@ fn show_task(task: &Task, out: &Output) -> Result<()> {
     if let Some(timeout) = task.timeout {
         field(out, "timeout", took(timeout), None)?;
     }
+    if let Some(omniq::KeySource::Text(key)) = task.unique.as_ref().map(|unique| &unique.key) {
+        field(out, "key", key, None)?;
+    }
     show_notes(&task.metadata, out)?;
     show_payload("arguments", &task.payload, out)?;
     task.error.as_ref().map_or(Ok(()), |error| show_error(error, out))

@@ -3,7 +3,9 @@
 mod payload;
 mod schedule;
 
-use omniq::{Backoff, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId, TaskResult};
+use omniq::{
+    Backoff, KeySource, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId, TaskResult,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -28,6 +30,8 @@ pub struct TaskRecord<'a> {
     backoff: &'a Backoff,
     payload: PayloadRecord,
     metadata: &'a Map<String, Value>,
+    /// The key of a task that is unique.
+    key: Option<&'a str>,
     error: Option<&'a TaskError>,
 }
 
@@ -50,6 +54,10 @@ impl<'a> From<&'a Task> for TaskRecord<'a> {
             backoff: &task.backoff,
             payload: PayloadRecord::from(&task.payload),
             metadata: &task.metadata,
+            key: task.unique.as_ref().and_then(|unique| match &unique.key {
+                KeySource::Text(key) => Some(key.as_str()),
+                _ => None,
+            }),
             error: task.error.as_ref(),
         }
     }

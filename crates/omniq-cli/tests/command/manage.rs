@@ -169,3 +169,33 @@ async fn c23_a_completed_task_shows_its_arguments_if_they_are_kept() {
     assert_eq!(bare["args"], Value::Null);
     assert!(!text.contains("arguments"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c33_a_key_makes_a_task_unique() {
+    let bench = Bench::ready().await;
+    let enqueue = |more: &[&str]| bench.run(&[&["tasks", "enqueue", "add", "[1, 2]"], more].concat());
+    let keyed = ["--key", "sum:1", "--delay", "1h"];
+    let first = enqueue(&[&keyed[..], &["--json"]].concat()).good().json();
+    assert_eq!(first["enqueued"], "new");
+    let id = first["id"].as_str().expect("an id");
+    let folded = enqueue(&keyed).good();
+    assert_eq!(folded.stdout, format!("{id}\n"));
+    assert!(folded.stderr.contains("A task with this key is there already: skipped"), "{}", folded.stderr);
+    let replaced = enqueue(&["--key", "sum:1", "--on-conflict", "replace", "--json"]).good().json();
+    assert_eq!(replaced, json!({ "id": id, "enqueued": "replaced" }));
+    enqueue(&["--key", "sum:1", "--on-conflict", "error"])
+        .fails_with(1, &format!("the key \"sum:1\" is held by task {id}"));
+    enqueue(&["--key", "sum:1", "--on-conflict", "drop"]).fails_with(2, "invalid value 'drop'");
+    enqueue(&["--until", "end"]).fails_with(2, "--key");
+    enqueue(&["--key", "sum:1", "--max-wait", "5s"]).fails_with(2, "reschedule");
+    assert_eq!(bench.json(&["tasks", "show", id])["task"]["key"], "sum:1");
+    assert!(bench.run(&["tasks", "show", id]).good().stdout.contains("sum:1"));
+
+    let saved = ["schedules", "save", "hourly", "add", "[3, 4]", "--every", "1h", "--key", "sum:2"];
+    bench.run(&[&saved[..], &["--period", "2h"]].concat()).good();
+    bench.run(&["schedules", "trigger", "hourly"]).good();
+    let listed = bench.entries(&["tasks", "list", "--func", "add"]);
+    let keys: Vec<&Value> = listed.as_array().expect("a list").iter().map(|task| &task["key"]).collect();
+    assert_eq!(keys.len(), 2, "{listed}");
+    assert!(keys.contains(&&json!("sum:2")), "{listed}");
+}

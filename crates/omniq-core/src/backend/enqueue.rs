@@ -24,51 +24,52 @@ impl Backend {
     }
 
     /// Adds a task, within all layers.
-    pub(super) async fn enqueue_inside(&self, task: NewTask) -> Result<TaskId> {
+    pub(super) async fn enqueue_inside(&self, task: NewTask) -> Result<Enqueued> {
+        if self.enqueues_are_logged() || task.unique.is_some() {
+            return verbs::only(self.enqueue_many_inside(vec![task]).await?);
+        }
         let chosen = self.chosen_ids(std::slice::from_ref(&task));
         self.check_ids(&chosen).await?;
-        if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(vec![task]).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return verbs::only(ids);
-        }
         let event = self.events.as_ref().map(|_| record::enqueued(&task));
         let id = self.queue.enqueue(task).await?;
         self.check_enqueued(&chosen, &[id]).await?;
         if let Some(event) = event {
             self.log_events(vec![TaskEvent { task_id: Some(id), ..event }]).await;
         }
-        Ok(id)
+        Ok(Enqueued::New(id))
     }
 
     /// Adds tasks, within all layers.
-    pub(super) async fn enqueue_many_inside(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    pub(super) async fn enqueue_many_inside(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         let chosen = self.chosen_ids(&tasks);
         self.check_ids(&chosen).await?;
+        let added = |enqueued: &[Enqueued]| -> Vec<TaskId> {
+            enqueued.iter().filter(|one| one.is_new()).map(|one| one.id()).collect()
+        };
         if self.enqueues_are_logged() {
-            let ids = self.queue.enqueue_logged(tasks).await?;
-            self.check_enqueued(&chosen, &ids).await?;
-            return Ok(ids);
+            let enqueued = self.queue.enqueue_logged(tasks).await?;
+            self.check_enqueued(&chosen, &added(&enqueued)).await?;
+            return Ok(enqueued);
         }
         let events: Vec<_> = match &self.events {
             Some(_) => tasks.iter().map(record::enqueued).collect(),
             None => Vec::new(),
         };
-        let ids = self.queue.enqueue_many(tasks).await?;
-        self.check_enqueued(&chosen, &ids).await?;
-        let events =
-            events.into_iter().zip(&ids).map(|(event, id)| TaskEvent { task_id: Some(*id), ..event });
+        let enqueued = self.queue.enqueue_unique_many(tasks).await?;
+        self.check_enqueued(&chosen, &added(&enqueued)).await?;
+        let events = events.into_iter().zip(&enqueued).filter(|(_, one)| one.is_new());
+        let events = events.map(|(event, one)| TaskEvent { task_id: Some(one.id()), ..event });
         self.log_events(events.collect()).await;
-        Ok(ids)
+        Ok(enqueued)
     }
 
     /// Adds tasks by `write`, through the layers around enqueues; for storages that write them in a transaction of the user.
     #[doc(hidden)]
-    pub async fn enqueue_by<F: Future<Output = Result<Vec<TaskId>>>>(
+    pub async fn enqueue_by<F: Future<Output = Result<Vec<Enqueued>>>>(
         &self,
         mut tasks: Vec<NewTask>,
         write: impl FnOnce(Vec<NewTask>) -> F,
-    ) -> Result<Vec<TaskId>> {
+    ) -> Result<Vec<Enqueued>> {
         self.add_callbacks(&mut tasks);
         #[cfg(feature = "tower")]
         if let Some(layers) = &self.layers {

@@ -7,12 +7,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::Result;
-use crate::model::{NewTask, TaskId};
+use crate::model::{Enqueued, NewTask};
 
 /// Tasks on their way to the queue, as the layers around enqueues see them: those of one call.
 #[derive(Debug)]
 pub struct Enqueue {
-    /// The tasks. A layer may change them, add some and leave some out; the caller gets the ids of those that arrive.
+    /// The tasks. A layer may change them, add some and leave some out; the caller gets what has become of those that arrive.
     pub tasks: Vec<NewTask>,
     pub(super) to: To,
 }
@@ -26,13 +26,13 @@ pub(super) enum To {
 }
 
 /// Tasks that have passed all layers, and where the answer goes.
-pub(super) type Passed = (Vec<NewTask>, oneshot::Sender<Result<Vec<TaskId>>>);
+pub(super) type Passed = (Vec<NewTask>, oneshot::Sender<Result<Vec<Enqueued>>>);
 
 /// The layers of a backend, with the service inside.
 #[derive(Clone)]
 pub(super) struct Layers(Arc<Passing>);
 
-type Passing = dyn Fn(Enqueue) -> BoxFuture<'static, Result<Vec<TaskId>>> + Send + Sync;
+type Passing = dyn Fn(Enqueue) -> BoxFuture<'static, Result<Vec<Enqueued>>> + Send + Sync;
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,26 +42,26 @@ impl fmt::Debug for Layers {
 
 impl Layers {
     pub(super) fn new(
-        passing: impl Fn(Enqueue) -> BoxFuture<'static, Result<Vec<TaskId>>> + Send + Sync + 'static,
+        passing: impl Fn(Enqueue) -> BoxFuture<'static, Result<Vec<Enqueued>>> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(passing))
     }
 
-    pub(super) fn call(&self, enqueue: Enqueue) -> BoxFuture<'static, Result<Vec<TaskId>>> {
+    pub(super) fn call(&self, enqueue: Enqueue) -> BoxFuture<'static, Result<Vec<Enqueued>>> {
         (self.0)(enqueue)
     }
 
     /// Adds tasks through the layers.
-    pub(super) async fn enqueue(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    pub(super) async fn enqueue(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         self.call(Enqueue { tasks, to: To::Queue }).await
     }
 
     /// Adds tasks by `write`, which the caller carries out, through the layers.
-    pub(super) async fn enqueue_by<F: Future<Output = Result<Vec<TaskId>>>>(
+    pub(super) async fn enqueue_by<F: Future<Output = Result<Vec<Enqueued>>>>(
         &self,
         tasks: Vec<NewTask>,
         write: impl FnOnce(Vec<NewTask>) -> F,
-    ) -> Result<Vec<TaskId>> {
+    ) -> Result<Vec<Enqueued>> {
         let (caller, mut passed) = oneshot::channel();
         let mut called = self.call(Enqueue { tasks, to: To::Caller(caller) });
         tokio::select! {

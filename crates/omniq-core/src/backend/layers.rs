@@ -11,21 +11,21 @@ use tower_service::Service;
 
 use super::Backend;
 use super::layered::{Enqueue, Layers, To};
-use crate::model::TaskId;
+use crate::model::Enqueued;
 use crate::{Error, Result};
 
 /// Any error.
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The innermost service of the layers around enqueues: it adds the tasks, all or none, and answers with their ids in the
-/// same order.
+/// The innermost service of the layers around enqueues: it adds the tasks, all or none, and answers what has become of each in
+/// the same order.
 #[derive(Debug, Clone)]
 pub struct EnqueueService(Backend);
 
 impl Service<Enqueue> for EnqueueService {
-    type Response = Vec<TaskId>;
+    type Response = Vec<Enqueued>;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Vec<TaskId>>>;
+    type Future = BoxFuture<'static, Result<Vec<Enqueued>>>;
 
     fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
@@ -67,7 +67,7 @@ impl Backend {
     ///
     /// ```
     /// # use omniq_core as omniq;
-    /// use omniq::{Backend, Enqueue, EnqueueService, Error, TaskId};
+    /// use omniq::{Backend, Enqueue, EnqueueService, Enqueued, Error};
     /// use std::task::{self, Poll};
     /// use tower_service::Service;
     ///
@@ -76,7 +76,7 @@ impl Backend {
     /// struct OfTenant(EnqueueService);
     ///
     /// impl Service<Enqueue> for OfTenant {
-    ///     type Response = Vec<TaskId>;
+    ///     type Response = Vec<Enqueued>;
     ///     type Error = Error;
     ///     type Future = <EnqueueService as Service<Enqueue>>::Future;
     ///
@@ -99,7 +99,7 @@ impl Backend {
     pub fn with_enqueue_layer<L>(mut self, layer: &L) -> Self
     where
         L: Layer<EnqueueService>,
-        L::Service: Service<Enqueue, Response = Vec<TaskId>> + Clone + Send + Sync + 'static,
+        L::Service: Service<Enqueue, Response = Vec<Enqueued>> + Clone + Send + Sync + 'static,
         <L::Service as Service<Enqueue>>::Error: Into<BoxError>,
         <L::Service as Service<Enqueue>>::Future: Send + 'static,
     {

@@ -55,8 +55,8 @@ impl QueueMaintenance for BlockingQueueAdapter {
 
 #[async_trait]
 impl WorkerSchedules for BlockingSchedulesAdapter {
-    async fn next_tick(&self, future: bool) -> Result<Option<Duration>> {
-        self.0.as_async().next_tick(future).await
+    async fn next_tick(&self, after: Option<Timestamp>) -> Result<Option<Duration>> {
+        self.0.as_async().next_tick(after).await
     }
 
     async fn due(&self, after: Option<(Timestamp, String)>, limit: u32) -> Result<DueSchedules> {

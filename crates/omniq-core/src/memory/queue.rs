@@ -1,6 +1,5 @@
 //! The in-memory task queue: each verb of the interface on the shared state.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,20 +18,16 @@ use crate::{
 #[async_trait]
 impl TaskQueue for MemoryQueue {
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        Ok(self.enqueue_unique_many(tasks).await?.into_iter().map(Enqueued::id).collect())
+    }
+
+    async fn enqueue_unique_many(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
+        tasks.iter().try_for_each(|task| task.check(&self.object.limits))?;
         let (mut state, now) = self.open()?;
-        let ids: Vec<_> = tasks.iter().map(|task| task.id.unwrap_or_else(TaskId::new)).collect();
-        let mut seen = HashSet::with_capacity(ids.len());
-        for (task, id) in tasks.iter().zip(&ids) {
-            task.check(&self.object.limits)?;
-            if state.tasks.contains(*id) || !seen.insert(*id) {
-                return Err(Error::id_in_use(id));
-            }
-        }
-        for (task, id) in tasks.into_iter().zip(&ids) {
-            state.tasks.add(task, *id, now);
-        }
+        let State { tasks: there, keys, .. } = &mut *state;
+        let enqueued = keys.enqueue(tasks, there, now)?;
         self.store.notifier.notify();
-        Ok(ids)
+        Ok(enqueued)
     }
 
     async fn settle(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
@@ -68,16 +63,22 @@ impl TaskQueue for MemoryQueue {
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
         change.check(&self.object.limits)?;
         let (mut state, now) = self.open()?;
-        let task = state.tasks.update(id, change, now)?;
+        let State { tasks, keys, .. } = &mut *state;
+        if change.run_at.is_some() {
+            keys.retake(id, tasks, now)?;
+        }
+        let task = tasks.update(id, change, now)?;
         self.store.notifier.notify();
         Ok(task)
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
         let (mut state, now) = self.open()?;
-        state.tasks.check_all(ids, Verb::Retry, "retried")?;
+        let State { tasks, keys, .. } = &mut *state;
+        tasks.check_all(ids, Verb::Retry, "retried")?;
+        keys.retake_all(ids, tasks, now)?;
         for id in ids {
-            state.tasks.retry(*id, now);
+            tasks.retry(*id, now);
         }
         self.store.notifier.notify();
         Ok(())
@@ -153,13 +154,18 @@ impl TaskQueue for MemoryQueue {
     async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
         let filters = filter.for_retry()?;
         let (mut state, now) = self.open()?;
+        let State { tasks, keys, .. } = &mut *state;
         let ids: Vec<_> =
-            filters.iter().flat_map(|filter| state.tasks.named(filter)).map(|entry| entry.task.id).collect();
-        for id in &ids {
-            state.tasks.retry(*id, now);
+            filters.iter().flat_map(|filter| tasks.named(filter)).map(|entry| entry.task.id).collect();
+        let mut count = 0;
+        for id in ids {
+            if keys.retake(id, tasks, now).is_ok() {
+                tasks.retry(id, now);
+                count += 1;
+            }
         }
         self.store.notifier.notify();
-        Ok(ids.len() as u64)
+        Ok(count)
     }
 
     async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
@@ -233,6 +239,13 @@ impl QueueMaintenance for MemoryQueue {
         let (mut state, _) = self.open()?;
         let State { tasks, workers, .. } = &mut *state;
         Ok(workers.lost(tasks, limit as usize))
+    }
+
+    async fn maintain(&self) -> Result<()> {
+        let (mut state, now) = self.open()?;
+        let State { tasks, keys, .. } = &mut *state;
+        keys.clean_up(tasks, now);
+        Ok(())
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::MemoryQueue;
 use super::store::State;
 use crate::model::*;
-use crate::{Error, Location, Result, ScheduleStorage, TaskQueue, WorkerSchedules};
+use crate::{Error, Location, Result, ScheduleStorage, TaskQueue, WorkerSchedules, verbs};
 
 /// The schedules of a [`MemoryQueue`], by its clock. Clones are the same object.
 #[derive(Debug, Clone)]
@@ -68,10 +68,11 @@ impl ScheduleStorage for MemoryScheduleStorage {
 
     async fn trigger(&self, name: &str) -> Result<TaskId> {
         let (mut state, now) = self.0.open()?;
-        let State { tasks, schedules, .. } = &mut *state;
+        let State { tasks, schedules, keys, .. } = &mut *state;
         let saved = schedules.change(name)?;
-        let (at, id) = (saved.tick_by_hand(now), TaskId::new());
-        tasks.add(saved.schedule.task_by_hand(at), id, now);
+        let at = saved.tick_by_hand(now);
+        let enqueued = keys.enqueue(vec![saved.schedule.task_by_hand(at)], tasks, now)?;
+        let id = verbs::only(enqueued)?.id();
         schedules.triggered(name, at, id);
         self.0.store.notifier.notify();
         Ok(id)
@@ -93,10 +94,13 @@ impl ScheduleStorage for MemoryScheduleStorage {
 
 #[async_trait]
 impl WorkerSchedules for MemoryScheduleStorage {
-    async fn next_tick(&self, future: bool) -> Result<Option<Duration>> {
+    async fn next_tick(&self, after: Option<Timestamp>) -> Result<Option<Duration>> {
         let (state, now) = self.0.open()?;
         let open = state.schedules.all().filter(|saved| saved.paused_at.is_none());
-        let next = open.filter_map(|saved| saved.next_at).filter(|next| !future || *next > now).min();
+        let next = open
+            .filter_map(|saved| saved.next_at)
+            .filter(|next| after.is_none_or(|after| *next > after))
+            .min();
         Ok(next.map(|next| next.duration_since(now).try_into().unwrap_or(Duration::ZERO)))
     }
 
@@ -118,8 +122,8 @@ impl WorkerSchedules for MemoryScheduleStorage {
             task.check(&self.0.object.limits)?;
         }
         let (mut state, now) = self.0.open()?;
-        let State { tasks, schedules, .. } = &mut *state;
-        let ticks = batch.iter().flat_map(|planned| schedules.tick(planned, tasks, now)).collect();
+        let State { tasks, schedules, keys, .. } = &mut *state;
+        let ticks = batch.iter().flat_map(|planned| schedules.tick(planned, tasks, keys, now)).collect();
         self.0.store.notifier.notify();
         Ok(ticks)
     }

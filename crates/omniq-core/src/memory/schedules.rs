@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
+use super::keys::Keys;
 use super::tasks::Tasks;
 use crate::model::*;
 use crate::{Error, Result};
@@ -94,7 +95,13 @@ impl Schedules {
     }
 
     /// Carries out the ticks of a schedule, if it is as it was read.
-    pub(super) fn tick(&mut self, planned: &PlannedTicks, tasks: &mut Tasks, now: Timestamp) -> Vec<Tick> {
+    pub(super) fn tick(
+        &mut self,
+        planned: &PlannedTicks,
+        tasks: &mut Tasks,
+        keys: &mut Keys,
+        now: Timestamp,
+    ) -> Vec<Tick> {
         let Some(entry) = self.entries.get_mut(&planned.name) else { return Vec::new() };
         let saved = &mut entry.saved;
         let is_as_read = (saved.next_at, saved.version, saved.created_at)
@@ -117,12 +124,13 @@ impl Schedules {
             let enqueued = match &tick.task {
                 None => Err("missed"),
                 Some(_) if is_busy => Err("overlap"),
-                Some(task) => {
-                    let id = task.id.unwrap_or_else(TaskId::new);
-                    tasks.add(task.clone(), id, now);
-                    (saved.runs, saved.last_task) = (saved.runs + 1, Some(id));
-                    Ok(id)
-                }
+                Some(task) => match keys.enqueue(vec![task.clone()], tasks, now).as_deref() {
+                    Ok([enqueued]) if !matches!(enqueued, Enqueued::Skipped(_)) => {
+                        (saved.runs, saved.last_task) = (saved.runs + 1, Some(enqueued.id()));
+                        Ok(enqueued.id())
+                    }
+                    _ => Err("unique"),
+                },
             };
             saved.last_at = Some(tick.at);
             let tick = Tick::new(&planned.name, tick.at, false, enqueued);

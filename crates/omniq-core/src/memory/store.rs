@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock::Clock;
+use super::keys::Keys;
 use super::leases::Workers;
 use super::notifier::Notifier;
 use super::schedules::Schedules;
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) workers: Workers,
     pub(super) paused: BTreeSet<String>,
     pub(super) schedules: Schedules,
+    pub(super) keys: Keys,
 }
 
 #[derive(Debug)]

@@ -45,6 +45,8 @@ pub const CALL_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const MAX_NAME: usize = 128;
 /// The largest metadata object, as JSON text, in bytes.
 pub(crate) const MAX_METADATA: usize = 64 * 1024;
+/// The longest key of a unique task, in bytes.
+pub(crate) const MAX_KEY: usize = 500;
 /// The longest time span that is accepted: a hundred years.
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 /// The shortest lease of a worker.
@@ -52,19 +54,35 @@ const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// Error `is_invalid` unless the name has 1 to 128 bytes and no control character. The message names `what` it is.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
-    if name.is_empty() {
-        return Err(Error::invalid(format!("{what} is empty: give it 1 to {MAX_NAME} bytes")));
-    }
-    if name.len() > MAX_NAME {
-        let start: String = name.chars().take(40).collect();
-        return Err(Error::invalid(format!(
-            "{what} \"{start}…\" has {} bytes: at most {MAX_NAME} are allowed",
-            name.len()
-        )));
-    }
+    check_length(what, name, MAX_NAME)?;
     if let Some(bad) = name.chars().find(|c| c.is_control()) {
         return Err(Error::invalid(format!(
             "{what} {name:?} holds the control character {bad:?}: leave it out"
+        )));
+    }
+    Ok(())
+}
+
+/// Error `is_invalid` unless the key of a unique task has 1 to 500 bytes and no NUL character.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    check_length("the key", key, MAX_KEY)?;
+    if key.contains('\0') {
+        return Err(Error::invalid(format!(
+            "the key {key:?} holds a NUL character, which PostgreSQL cannot store: leave it out"
+        )));
+    }
+    Ok(())
+}
+
+fn check_length(what: &str, name: &str, most: usize) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid(format!("{what} is empty: give it 1 to {most} bytes")));
+    }
+    if name.len() > most {
+        let start: String = name.chars().take(40).collect();
+        return Err(Error::invalid(format!(
+            "{what} \"{start}…\" has {} bytes: at most {most} are allowed",
+            name.len()
         )));
     }
     Ok(())

@@ -22,6 +22,7 @@ mod state;
 mod task;
 mod task_def;
 mod transaction;
+mod unique;
 mod update;
 mod worker;
 
@@ -54,5 +55,6 @@ pub use state::{Step, TaskState, Verb};
 pub use task::Task;
 pub use task_def::TaskDef;
 pub use transaction::TransactionStatement;
+pub use unique::{Enqueued, KeySource, OnConflict, Unique, Until};
 pub use update::TaskUpdate;
 pub use worker::{CancelRequest, Dequeue, Heartbeat, Lost, QueueStats, RegisteredWorker, WorkerInfo};

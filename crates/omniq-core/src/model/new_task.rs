@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check_name};
-use super::{Backoff, Callback, Codec, Limits, Payload, TaskId, numbers};
+use super::{Backoff, Callback, Codec, KeySource, Limits, Payload, TaskId, Unique, numbers};
 use crate::{Error, Result};
 
 /// A task to enqueue: function, arguments and options.
@@ -50,13 +50,15 @@ pub struct NewTask {
     pub metadata: Map<String, Value>,
     /// What is enqueued when it ends: at most 32. Default: none.
     pub callbacks: Vec<Callback>,
+    /// That at most one unfinished task has its key, and what happens if one has. Default: none.
+    pub unique: Option<Unique>,
     /// Why a value of `metadata` was refused; [`check`](Self::check) reports it.
     #[doc(hidden)]
     pub refused: Option<String>,
 }
 
 impl NewTask {
-    /// Whether a storage may keep both in one segment: neither came with an id, and they share everything but their
+    /// Whether a storage may keep both in one segment: neither came with an id or a key, and they share everything but their
     /// arguments.
     #[doc(hidden)]
     pub fn is_alike(&self, other: &Self) -> bool {
@@ -75,10 +77,13 @@ impl NewTask {
             timeout,
             metadata,
             callbacks,
+            unique,
             refused,
         } = self;
         id.is_none()
             && other.id.is_none()
+            && unique.is_none()
+            && other.unique.is_none()
             && *queue == other.queue
             && *func == other.func
             && payload.codec() == other.payload.codec()
@@ -116,6 +121,7 @@ impl NewTask {
             timeout: None,
             metadata: Map::new(),
             callbacks: Vec::new(),
+            unique: None,
             refused: None,
         }
     }
@@ -198,6 +204,29 @@ impl NewTask {
         self
     }
 
+    /// The key of a task that is unique, as text. Errors: `is_invalid` for a key of arguments that are not there.
+    pub fn unique_key(&self) -> Result<Option<String>> {
+        self.unique.as_ref().map(|unique| unique.key_of(&self.func, &self.payload)).transpose()
+    }
+
+    /// The same task, unique by the text of its key; for storages.
+    #[doc(hidden)]
+    pub fn with_key_as_text(mut self) -> Result<Self> {
+        if let Some(key) = self.unique_key()?
+            && let Some(unique) = &mut self.unique
+        {
+            unique.key = KeySource::Text(key);
+        }
+        Ok(self)
+    }
+
+    /// Makes the task unique: at most one unfinished task holds its key.
+    #[must_use]
+    pub fn unique(mut self, unique: Unique) -> Self {
+        self.unique = Some(unique);
+        self
+    }
+
     /// Checks everything that can be checked before the enqueue; every enqueue calls it first. Errors: `is_invalid` for
     /// a value outside its bounds, or for `run_at` together with `delay`; `is_codec` for a bad codec name.
     pub fn check(&self, limits: &Limits) -> Result<()> {
@@ -230,6 +259,10 @@ impl NewTask {
             )));
         }
         super::callback::check(&self.callbacks)?;
+        if let Some(unique) = &self.unique {
+            unique.check()?;
+            self.unique_key()?;
+        }
         if let Some(words) = &self.refused {
             return Err(Error::invalid(words.clone()));
         }

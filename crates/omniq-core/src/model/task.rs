@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Backoff, Callback, Claim, NewTask, Payload, TaskError, TaskId, TaskState};
+use super::{Backoff, Callback, Claim, NewTask, Payload, TaskError, TaskId, TaskState, Unique};
 use crate::{Error, Result};
 
 /// A task as the queue holds it.
@@ -42,6 +42,8 @@ pub struct Task {
     pub metadata: Map<String, Value>,
     /// What is enqueued when it ends.
     pub callbacks: Vec<Callback>,
+    /// That it is unique, by the text of its key.
+    pub unique: Option<Unique>,
     /// The error of the last run that failed.
     pub error: Option<TaskError>,
     /// When it was enqueued.
@@ -78,6 +80,7 @@ impl Task {
             timeout: new.timeout,
             metadata: new.metadata,
             callbacks: new.callbacks,
+            unique: new.unique,
             error: None,
             created_at: now,
             claimed_at: None,

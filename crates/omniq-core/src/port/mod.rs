@@ -8,6 +8,7 @@ mod maintenance;
 mod own_dequeue;
 mod queue;
 mod results;
+mod retry;
 mod schedules;
 mod worker_queue;
 mod worker_schedules;

@@ -9,7 +9,7 @@ use omniq_macros::{blocking, layered};
 
 use super::ends::EndSubscription;
 use super::own_dequeue::{self, Settles};
-use super::{Location, QueueMaintenance, ScheduleStorage, WorkerQueue, iterate};
+use super::{Location, QueueMaintenance, ScheduleStorage, WorkerQueue, iterate, retry};
 use crate::cancel::{self, Canceller};
 use crate::model::*;
 use crate::{Error, Result, verbs};
@@ -33,8 +33,30 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         verbs::only(self.enqueue_many(vec![task]).await?)
     }
 
-    /// Adds tasks, all or none, and returns their ids in the same order.
+    /// Adds tasks, all or none, and returns their ids in the same order. In place of a task that was not added, because another one
+    /// holds its key, comes the id of that one.
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>>;
+
+    /// Adds a task, and says whether it was added or another one holds its key; see [`Unique`].
+    ///
+    /// At any moment at most one unfinished task holds a key, from wherever it is enqueued. An enqueue that is folded into a task that waits (skip, replace,
+    /// reschedule) is committed before that task can start. It waits for other transactions that have taken or changed the same key and
+    /// are open.
+    ///
+    /// Errors as for [`enqueue`](Self::enqueue); `is_duplicate` with [`OnConflict::Error`]; nothing is written then. `is_invalid` if
+    /// the queue has no unique tasks.
+    async fn enqueue_unique(&self, task: NewTask) -> Result<Enqueued> {
+        verbs::only(self.enqueue_unique_many(vec![task]).await?)
+    }
+
+    /// Adds tasks, all or none, as if one after the other, and says what has become of each in the same order. Those without a key are
+    /// always added.
+    ///
+    /// The default is for queues without unique tasks.
+    async fn enqueue_unique_many(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
+        verbs::refuse_unique(&tasks)?;
+        Ok(self.enqueue_many(tasks).await?.into_iter().map(Enqueued::New).collect())
+    }
 
     /// Whether [`enqueue_logged`](Self::enqueue_logged) logs to the event storage in this location. Default: false.
     fn logs_enqueues(&self, events: &Location) -> bool {
@@ -42,17 +64,17 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         false
     }
 
-    /// Adds tasks as [`enqueue_many`](Self::enqueue_many) does, and logs their `enqueued` events in the same
-    /// transaction, so that these precede all other events of the tasks. Called only if
+    /// Adds tasks as [`enqueue_unique_many`](Self::enqueue_unique_many) does, and logs the `enqueued` events of those that were added in the
+    /// same transaction, so that these precede all other events of the tasks. Called only if
     /// [`logs_enqueues`](Self::logs_enqueues) is true.
     #[async_only]
-    async fn enqueue_logged(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        self.enqueue_many(tasks).await
+    async fn enqueue_logged(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
+        self.enqueue_unique_many(tasks).await
     }
 
-    /// The statement that adds tasks in a transaction of the user, all or none, and their ids in the same order. `stale`:
-    /// the database of an earlier statement, if the connection led to another one: it is looked up anew. Error
-    /// `is_invalid` if no transaction reaches this queue.
+    /// The statement that adds tasks in a transaction of the user, all or none, and their ids in the same order, if they are added:
+    /// [`TransactionStatement::enqueued`] reads its answer. `stale`: the database of an earlier statement, if the connection led to another
+    /// one: it is looked up anew. Error `is_invalid` if no transaction reaches this queue.
     #[async_only]
     async fn enqueue_statement(
         &self,
@@ -256,21 +278,10 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     /// another call has changed by then, so that the filter does not select it any more, stays as it is. After an error the
     /// pages before it are done, and the message says how many tasks that were.
     async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
-        let mut count = 0;
-        let filters = filter.for_retry()?;
-        let last = self.last_seq().await?;
-        for filter in filters {
-            let mut next = Some(iterate::from_start(filter.up_to(last)));
-            while let Some(filter) = next {
-                let page =
-                    self.list(&filter).await.map_err(|error| verbs::in_part(count, "retried", error))?;
-                next = iterate::next(filter, &page);
-                let ids = page.iter().map(|task| task.id).collect();
-                let retry = async |ids: Vec<TaskId>| self.retry_many(&ids).await;
-                verbs::retry_unchanged(ids, &mut count, retry).await?;
-            }
-        }
-        Ok(count)
+        let (filters, last) = (filter.for_retry()?, self.last_seq().await?);
+        let filters = filters.into_iter().map(|filter| filter.up_to(last)).collect();
+        let list = async |filter| self.list(&filter).await;
+        retry::by_filters(filters, list, async |ids: Vec<TaskId>| self.retry_many(&ids).await).await
     }
 
     /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
@@ -350,42 +361,36 @@ async fn settle_all<Q: TaskQueue + ?Sized>(queue: &Q, batch: &[Settlement]) -> R
     Ok(())
 }
 
-/// A queue without results and events.
+#[async_trait]
+impl<Q: TaskQueue + ?Sized> Settles for Q {
+    async fn settle_each(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
+        self.settle(batch, SettleMode::Each).await
+    }
+}
+
+/// A queue without results and events, as the cancel by filter sees it.
 struct Bare<'a, Q: ?Sized>(&'a Q);
 
 impl<Q: TaskQueue + ?Sized> Canceller for Bare<'_, Q> {
     async fn last_seq(&self) -> Result<Option<i64>> {
         self.0.last_seq().await
     }
-
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
         self.0.list(filter).await
     }
-
     async fn get_many(&self, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
         self.0.get_many(ids).await
     }
-
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
         self.0.stop_many(ids).await
     }
-
     fn cancels(&self, task: &Task) -> Settlement {
         Settlement::new(task.id, task.claim, Outcome::Cancel)
     }
-
     async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
         self.0.settle(batch, SettleMode::Each).await
     }
-
     fn tries_again(&self, _: &Error) -> bool {
         false
-    }
-}
-
-#[async_trait]
-impl<Q: TaskQueue + ?Sized> Settles for Q {
-    async fn settle_each(&self, batch: &[Settlement]) -> Result<Vec<Settled>> {
-        self.settle(batch, SettleMode::Each).await
     }
 }

@@ -14,9 +14,9 @@ use crate::model::*;
 #[layered(WorkerSchedulesLayer, WorkerSchedulesVerbs)]
 #[async_trait]
 pub trait WorkerSchedules: Debug + Send + Sync + 'static {
-    /// How long until the next tick of any schedule: nothing if one is due, `None` if there is none. `future`: of those that are not due
-    /// yet.
-    async fn next_tick(&self, future: bool) -> Result<Option<Duration>>;
+    /// How long until the next tick of any schedule: nothing if one is due, `None` if there is none. `after`: of those after this
+    /// time.
+    async fn next_tick(&self, after: Option<Timestamp>) -> Result<Option<Duration>>;
 
     /// The schedules that are due, at most `limit`, first those that have been due longest, of equal ones by name. `after`: behind this
     /// tick and name, which the page before has as `next`.

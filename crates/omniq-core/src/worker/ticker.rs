@@ -85,7 +85,7 @@ struct Ticker {
 impl Ticker {
     /// Carries out what is due at the moment, and adds it to `done`.
     async fn round(&mut self, done: &mut Vec<Tick>) -> Result<Next> {
-        let next = self.schedules.next_tick(false).await?;
+        let next = self.schedules.next_tick(None).await?;
         if next != Some(Duration::ZERO) {
             return Ok(Next::Tick(next));
         }
@@ -121,7 +121,8 @@ impl Ticker {
             }
             match due.next.filter(|(at, _)| *at <= began) {
                 Some(next) => after = Some(next),
-                None if left => return Ok(Next::Left(self.schedules.next_tick(true).await?)),
+                // What has become due meanwhile is carried out at once.
+                None if left => return Ok(Next::Left(self.schedules.next_tick(Some(began)).await?)),
                 None => return Ok(Next::Tick(Some(Duration::ZERO))),
             }
         }

@@ -12,4 +12,4 @@
 -- $12 metadata text[]
 -- $13 chosen bool[]
 -- omniq: enqueue_many
-select "omniq".enqueue_many($1, $2, $3, $4, $5, $6, $7, $8::timestamptz[], $9, $10, $11, $12, $13, false)
+select "omniq".add_tasks($1, $2, $3, $4, $5, $6, $7, $8::timestamptz[], $9, $10, $11, $12, $13, false)

@@ -5,7 +5,7 @@ select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'server')
              and cast($2 as bytea[]) is not null
-            then array(select true from "omniq".add_events(cast(cast($1 as text) as jsonb) -> 'events'))
+            then array(select 'true' from "omniq".add_events(cast(cast($1 as text) as jsonb) -> 'events'))
        end as done
 from -- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a
 -- server and its copy.

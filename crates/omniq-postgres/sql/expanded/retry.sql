@@ -19,6 +19,8 @@ with given as (
     ) t on true
     where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
                else true end
+), without_key as materialized (
+    select k.task, k.key, k.holder from "omniq".retake_keys(array(select h.id from locked h)) k
 ), asked as materialized (
     select h.id, h.state as was, h.worker is not null or h.state not in (0, 1, 3) as busy,
            case when h.worker is not null then 'running' else 'completed' end as named
@@ -33,7 +35,7 @@ with given as (
     from asked h
     -- A ready task stays as it is: a retry does not extend its time to live. `was` is of the locked row: a condition on `t` would be
     -- evaluated on the row before the lock, and miss a task that has failed meanwhile.
-    where t.id = any (array[h.id]) and t.count + 0 = 1 and not h.busy and h.was <> 1
+    where t.id = any (array[h.id]) and t.count + 0 = 1 and not h.busy and h.was <> 1 and h.id not in (select task from without_key)
     returning t.queue, h.was, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
 ), moved as (
     select c.queue, m.state, false as running, m.tasks
@@ -57,5 +59,9 @@ select case when exists (select from given g where g.id not in (select id from l
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))
             when exists (select from asked where busy)
             then (select "omniq".refuse('OQ004', format('task %s is %s and cannot be retried', id, named))
-                  from asked where busy limit 1) end,
+                  from asked where busy limit 1)
+            when exists (select from without_key)
+            then (select "omniq".refuse('OQ004', format('task %s cannot be retried: its key "%s" is held by task %s by now', task, key, holder),
+                                         'Wait for that one''s end, or cancel it.')
+                  from without_key limit 1) end,
        (select count(*) from notified)

@@ -48,6 +48,9 @@ with seen as materialized (
     where case when l.state is null then "omniq".refuse('OQ005', format('the row of task %s is gone', s.id)) else l.fits end
 ), last as (
     select s.id, s.count from seen s order by s.id desc, s.count desc limit 1
+), without_key as materialized (
+    -- Tasks that are unique have rows of their own.
+    select k.task from "omniq".retake_keys(array(select p.id from page p where p.count = 1)) k
 ), changed as (
     update "omniq".tasks t
     set state = 1,
@@ -56,7 +59,7 @@ with seen as materialized (
         ended_at = null,
         expires_at = "omniq".expiry(t, clock_timestamp())
     from page p
-    where t.id = any (array[p.id]) and t.count = p.count and p.state in (0, 3)
+    where t.id = any (array[p.id]) and t.count = p.count and p.state in (0, 3) and p.id not in (select task from without_key)
     returning t.queue, p.state as was, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
 ), moved as (
     select c.queue, m.state, false as running, m.tasks

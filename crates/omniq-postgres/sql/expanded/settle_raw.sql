@@ -4,7 +4,7 @@
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'server')
-            then "omniq".settle_in_transaction(cast(cast($1 as text) as jsonb), cast($2 as bytea[]))
+            then cast("omniq".settle_in_transaction(cast(cast($1 as text) as jsonb), cast($2 as bytea[])) as text[])
        end as done
 from -- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a
 -- server and its copy.

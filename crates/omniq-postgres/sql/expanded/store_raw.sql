@@ -4,7 +4,7 @@
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast($1 as text) as jsonb) ->> 'server')
-            then array(select true from "omniq".store_results(
+            then array(select 'true' from "omniq".store_results(
                 cast(cast($1 as text) as jsonb) -> 'results', cast($2 as bytea[])))
        end as done
 from -- The identity of the database of this session: its name, and the time when its server started, which no two servers share, not even a

@@ -30,6 +30,9 @@ with given as (
     select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state,
            case when h.worker is not null then 'running' when h.state = 3 then 'dead' else 'completed' end as named
     from locked h
+), without_key as materialized (
+    -- One that has expired is revived by another start time.
+    select k.key, k.holder from "omniq".retake_keys(array(select h.id from locked h)) k where $4 is not null
 ), changed as (
     update "omniq".tasks t
     set queue = coalesce($2, t.queue),
@@ -43,7 +46,7 @@ with given as (
         max_retries = coalesce($7, t.max_retries),
         metadata = coalesce($8, t.metadata)
     from asked h
-    where t.id = any (array[h.id]) and t.count + 0 = 1 and not h.busy
+    where t.id = any (array[h.id]) and t.count + 0 = 1 and not h.busy and not exists (select from without_key)
     returning t.*, (t.count - coalesce(bit_count(t.removed), 0)) as present, h.old_queue, h.old_state
 ), moved as (
     select m.queue, m.state, false as running, m.tasks
@@ -67,7 +70,9 @@ with given as (
                 then "omniq".refuse('OQ003', format('there is no task %s', $1))
                 when (select busy from asked)
                 then "omniq".refuse('OQ004', format('task %s is %s and cannot be changed: only a waiting task can; retry a dead letter first', $1,
-                            (select named from asked))) end
+                            (select named from asked)))
+                when exists (select from without_key)
+                then (select "omniq".refuse('OQ004', format('task %s has expired, and its key "%s" is held by task %s by now', $1, key, holder)) from without_key) end
 )
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
     queue, func, codec, priority, max_retries, options, metadata, created_at, (select count(*) from notified), (select count(*) from verdict)

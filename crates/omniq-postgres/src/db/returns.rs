@@ -65,7 +65,7 @@ mod tests {
                 assert_eq!(db.returns.count(), expected);
             };
             sent(db.query(statement, &[]).await.map(drop)).await;
-            sent(db.all_or_none(&mut db.patience(), &[(&kept, &[]), (statement, &[])]).await.map(drop)).await;
+            sent(db.all_answers(&mut db.patience(), &[(&kept, &[]), (statement, &[])]).await.map(drop)).await;
             sent(db.in_transaction(&[(statement, &[])]).await.map(drop)).await;
             sent(db.until_none_left(statement, &none_left, &[]).await.map(drop)).await;
             let [first, _] =

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use omniq_core::{Error, Result};
@@ -19,6 +20,10 @@ use crate::sql::{Columns, Named, Statement};
 /// How a search is planned: with the actual values, and also by indexes that only a bitmap scan can use.
 pub(crate) const SEARCHING: &str =
     "set local plan_cache_mode = force_custom_plan; set local enable_bitmapscan = on";
+
+/// The SQLSTATE of a lock that was not obtained in time.
+const LOCKED: &str = "55P03";
+const GIVING_WAY: &str = "set local lock_timeout = '250ms'";
 
 /// Maintenance does not wait long for locks of others.
 const BOUNDED: &str = "set local lock_timeout = '1s'";
@@ -114,10 +119,48 @@ impl Db {
         self.send(&mut self.patience(), Trip { calls, start: Some(start), kept: false }).await
     }
 
-    /// All or nothing. Returns the rows of the last statement.
-    pub(crate) async fn all_or_none(&self, patience: &mut Patience, calls: &[Call<'_>]) -> Result<Vec<Row>> {
+    /// All or nothing. Returns the rows of each statement.
+    pub(crate) async fn all_answers(
+        &self,
+        patience: &mut Patience,
+        calls: &[Call<'_>],
+    ) -> Result<Vec<Vec<Row>>> {
         let start = Start { begin: BEGIN, settings: "" };
-        self.send(patience, Trip { calls, start: Some(start), kept: true }).await
+        self.send_all(patience, Trip { calls, start: Some(start), kept: true }).await
+    }
+
+    /// As [`all_answers`](Self::all_answers), but while it has to wait for a lock it gives those back that it has, and its connection, and begins
+    /// again. For statements that may meet an open transaction of a user: tasks that they have locked can start meanwhile.
+    pub(crate) async fn giving_way(
+        &self,
+        patience: &mut Patience,
+        calls: &[Call<'_>],
+    ) -> Result<Vec<Vec<Row>>> {
+        let start = Start { begin: BEGIN, settings: GIVING_WAY };
+        self.unless_locked(patience, Trip { calls, start: Some(start), kept: true }).await
+    }
+
+    /// The same for one statement that is planned as [`search`](Self::search) does.
+    pub(crate) async fn search_giving_way(
+        &self,
+        statement: &Statement,
+        params: &[Named<'_>],
+    ) -> Result<Vec<Row>> {
+        let settings = format!("{GIVING_WAY}; {SEARCHING}");
+        let start = Start { begin: BEGIN, settings: &settings };
+        let trip = Trip { calls: &[(statement, params)], start: Some(start), kept: false };
+        Ok(self.unless_locked(&mut self.patience(), trip).await?.pop().unwrap_or_default())
+    }
+
+    async fn unless_locked(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Vec<Row>>> {
+        loop {
+            match self.send_all(patience, trip).await {
+                Err(error) if error.sqlstate() == Some(LOCKED) => {
+                    tokio::time::sleep(Duration::from_millis(rand::random_range(5..50))).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Two statements in this order, each by itself where sessions allow it. They are sent once, and each has its own answer.
@@ -131,12 +174,15 @@ impl Db {
     }
 
     async fn send(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Row>> {
+        Ok(self.send_all(patience, trip).await?.pop().unwrap_or_default())
+    }
+
+    async fn send_all(&self, patience: &mut Patience, trip: Trip<'_>) -> Result<Vec<Vec<Row>>> {
         loop {
             let client = self.client_for(patience).await?;
             let lent = Lent::new(client, self.returns.by(trip.calls.iter().map(|(statement, _)| *statement)));
             let answers = self.answers(&lent, trip).await;
-            let answer =
-                answers.and_then(|answers| answers.into_iter().try_fold(Vec::new(), |_, answer| answer));
+            let answer = answers.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>>>());
             lent.back(answer.as_ref().is_err_and(is_away));
             if !patience.again(&answer, trip.reads()).await {
                 return answer;
@@ -288,11 +334,11 @@ mod tests {
             witness.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
         };
         for calls in [[good, unsent], [unsent, good]] {
-            db.all_or_none(&mut db.patience(), &calls).await.unwrap_err();
+            db.all_answers(&mut db.patience(), &calls).await.unwrap_err();
             db.in_transaction(&calls).await.unwrap_err();
             assert_eq!(count().await, 0);
         }
-        db.all_or_none(&mut db.patience(), &[good]).await.unwrap();
+        db.all_answers(&mut db.patience(), &[good]).await.unwrap();
         assert_eq!(count().await, 1);
         db.close().await;
     }

@@ -14,7 +14,7 @@ use super::inbox::{Delivery, Inbox};
 use super::offers::Command;
 use crate::queue::claim_tracker::{ClaimTracker, SharedGuard};
 use crate::queue::claims::Claims;
-use crate::segments::decode::Options;
+use crate::segments::options::Options;
 use crate::sql::unhex;
 use crate::wake::Wake;
 
@@ -148,9 +148,7 @@ fn read(worker: WorkerId, text: &str) -> Result<(i32, Task)> {
 
     let mut new = NewTask::with_payload(handed.func, payload).queue(handed.queue).priority(handed.priority);
     new.max_retries = handed.max_retries;
-    new.backoff = options.backoff;
-    new.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    new.callbacks = options.callbacks;
+    options.give(&mut new);
     new.metadata = handed.metadata.unwrap_or_default();
     let mut task = Task::from_new(new, TaskId::from(handed.id), handed.seq, at);
     task.expires_at = handed.expires_at.map(time).transpose()?;

@@ -8,6 +8,15 @@ const TASKS: &str = "tasks_id";
 /// The rule that no new task has the id of a kept result, as the schema names it.
 const RESULTS: &str = "results_task";
 
+/// The error for a key that another task holds. The detail has the task's id and then the key, which may hold an id, too.
+pub(crate) fn key_held(detail: Option<&str>, message: String) -> Error {
+    match detail.and_then(|detail| detail.split_once(' ')) {
+        Some((holder, key)) => Error::key_held(key, holder),
+        // The server may be configured to leave details out.
+        None => Error::duplicate(message),
+    }
+}
+
 /// The error for a violated rule of uniqueness, from the server's report.
 pub(crate) fn error(rule: Option<&str>, detail: Option<&str>, message: &str) -> Error {
     match (rule, detail.and_then(id_in)) {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use omniq_core::group_commit::{CallWriter, Calls};
-use omniq_core::{DatabaseId, Error, Limits, NewTask, Result, TaskId, TransactionStatement};
+use omniq_core::{DatabaseId, Enqueued, Error, Limits, NewTask, Result, TaskId, TransactionStatement};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::counts;
 use super::uncertain::{Found, Uncertain};
+use super::unique;
 use crate::db::Db;
 use crate::db::patience::{Patience, is_unsure};
 use crate::segments::enqueue::{EnqueueBatch, Piece};
@@ -18,6 +20,9 @@ use crate::single_calls::RULE;
 use crate::sql::{Named, Statement};
 use crate::transaction::database_id::DatabaseIds;
 use crate::transaction::{self, TaskRecord, Tasks};
+
+/// The SQLSTATE of an id that is in use.
+const ID_IN_USE: &str = "23505";
 
 /// What enqueues share.
 #[derive(Debug)]
@@ -40,16 +45,29 @@ impl Enqueuer {
         }
     }
 
-    pub(super) async fn many(&self, tasks: Vec<NewTask>, logged: bool) -> Result<Vec<TaskId>> {
+    pub(super) async fn many(&self, tasks: Vec<NewTask>, logged: bool) -> Result<Vec<Enqueued>> {
         let batch = EnqueueBatch::new(&tasks, &self.limits)?;
         self.db.check_open()?;
-        let events = logged.then(|| Enqueued::of(&tasks, &batch));
-        send(&self.db, &batch, events).await?;
-        Ok(batch.ids)
+        let answers = send(&self.db, &batch, logged.then(|| Events::of(&tasks, &batch))).await?;
+        if !batch.is_unique() {
+            return Ok(batch.ids.into_iter().map(Enqueued::New).collect());
+        }
+        match answers {
+            Some(answers) => unique::read(&answers),
+            None => unique::look(&self.db, &tasks, &batch.ids).await,
+        }
     }
 
     /// Takes a box, because each layer of the future of a call has room for what it is given.
     pub(super) async fn one(&self, task: Box<NewTask>, logged: bool) -> Result<TaskId> {
+        if task.unique.is_some() {
+            // By itself, because it may wait for an open transaction that has taken the same key.
+            let enqueued = self.many(vec![*task], logged).await?;
+            return enqueued
+                .first()
+                .map(|one| one.id())
+                .ok_or_else(|| Error::internal("an enqueue gave no id"));
+        }
         task.check(&self.limits)?;
         self.db.check_open()?;
         self.calls[usize::from(logged)][usize::from(task.id.is_some())].call(task).await
@@ -103,8 +121,7 @@ impl CallWriter for SingleEnqueues {
 
     async fn send(&self, tasks: &[Box<NewTask>]) -> Result<Vec<TaskId>> {
         let batch = EnqueueBatch::of_checked(tasks)?;
-        let events = self.logged.then(|| Enqueued::of(tasks, &batch));
-        send(&self.db, &batch, events).await?;
+        send(&self.db, &batch, self.logged.then(|| Events::of(tasks, &batch))).await?;
         Ok(batch.ids)
     }
 
@@ -115,13 +132,13 @@ impl CallWriter for SingleEnqueues {
 }
 
 /// The `enqueued` events of a batch.
-struct Enqueued<'t> {
+struct Events<'t> {
     ids: Vec<Uuid>,
     queues: Vec<&'t str>,
     funcs: Vec<&'t str>,
 }
 
-impl<'t> Enqueued<'t> {
+impl<'t> Events<'t> {
     fn of(tasks: &'t [impl Borrow<NewTask>], batch: &EnqueueBatch<'_>) -> Self {
         let tasks = || tasks.iter().map(Borrow::borrow);
         Self {
@@ -132,27 +149,37 @@ impl<'t> Enqueued<'t> {
     }
 }
 
-/// Adds tasks, and where they are given their events, in one transaction.
+/// Adds tasks, and where they are given their events, in one transaction. Returns the answers of the statements; `None`: they were lost, and the
+/// tasks are there.
 ///
 /// While the server is away the call is repeated. If it may have been carried out, its ids are looked for before it is sent again, so
 /// that each task is added once.
-async fn send(db: &Arc<Db>, batch: &EnqueueBatch<'_>, events: Option<Enqueued<'_>>) -> Result<()> {
+async fn send(
+    db: &Arc<Db>,
+    batch: &EnqueueBatch<'_>,
+    events: Option<Events<'_>>,
+) -> Result<Option<Vec<Vec<Row>>>> {
     let pieces: Vec<_> = batch.pieces.iter().map(|piece| (piece, payloads(piece))).collect();
     let (mut patience, began, mut again) = (db.patience(), Instant::now(), false);
-    while let Err(error) = send_once(db, &mut patience, &pieces, events.as_ref()).await {
-        let duplicate = again && error.is_duplicate();
+    let answers = loop {
+        let error = match send_once(db, &mut patience, &pieces, events.as_ref()).await {
+            Ok(answers) => break Some(answers),
+            Err(error) => error,
+        };
+        // Not by a key that another task holds: then nothing was written.
+        let duplicate = again && error.is_duplicate() && error.sqlstate() == Some(ID_IN_USE);
         if !duplicate && !is_unsure(&error) {
             // The first attempt may still be carried out.
             return Err(if again { unknown(error) } else { error });
         }
         let uncertain = Uncertain::new(batch, began);
         if duplicate && uncertain.is_all_made() {
-            break;
+            break None;
         }
         // The pause comes first: a call that is still under way may end in that time, and what was looked for is sent at once.
         let in_time = patience.pause().await;
         match uncertain.look(db, &mut patience).await {
-            Ok(Found::Done) => break,
+            Ok(Found::Done) => break None,
             _ if duplicate => return Err(error),
             Ok(Found::Nothing) if in_time => again = true,
             Ok(Found::Duplicate(id)) => return Err(Error::id_in_use(id)),
@@ -161,9 +188,9 @@ async fn send(db: &Arc<Db>, batch: &EnqueueBatch<'_>, events: Option<Enqueued<'_
                 return Err(unknown(error));
             }
         }
-    }
+    };
     pieces.iter().for_each(|_| counts::changed(db));
-    Ok(())
+    Ok(answers)
 }
 
 /// Of this kind whatever the cause: other kinds, such as that of a full pool, say that nothing was done.
@@ -175,22 +202,29 @@ async fn send_once(
     db: &Db,
     patience: &mut Patience,
     pieces: &[(&Piece<'_>, Vec<&[u8]>)],
-    events: Option<&Enqueued<'_>>,
-) -> Result<()> {
+    events: Option<&Events<'_>>,
+) -> Result<Vec<Vec<Row>>> {
+    let logged = events.is_some();
+    if let [(Piece::Unique(_), _), ..] = pieces {
+        // The statement logs the tasks itself. It gives the keys back while it waits for a transaction of a user.
+        let calls: Vec<_> = pieces.iter().map(|piece| call(db, piece, &logged)).collect();
+        let calls: Vec<_> = calls.iter().map(|(statement, params)| (*statement, params.as_slice())).collect();
+        return db.giving_way(patience, &calls).await;
+    }
     match (pieces, events) {
-        ([], _) => Ok(()),
+        ([], _) => Ok(Vec::new()),
         ([only], None) => {
-            let (statement, params) = call(db, only);
-            db.query_with(patience, statement, &params).await.map(drop)
+            let (statement, params) = call(db, only, &logged);
+            Ok(vec![db.query_with(patience, statement, &params).await?])
         }
         (many, events) => {
-            let mut calls: Vec<_> = many.iter().map(|piece| call(db, piece)).collect();
-            if let Some(Enqueued { ids, queues, funcs }) = events {
+            let mut calls: Vec<_> = many.iter().map(|piece| call(db, piece, &logged)).collect();
+            if let Some(Events { ids, queues, funcs }) = events {
                 calls.push((&db.sql.log_enqueued, vec![("ids", ids), ("queues", queues), ("funcs", funcs)]));
             }
             let calls: Vec<_> =
                 calls.iter().map(|(statement, params)| (*statement, params.as_slice())).collect();
-            db.all_or_none(patience, &calls).await.map(drop)
+            db.all_answers(patience, &calls).await
         }
     }
 }
@@ -198,6 +232,7 @@ async fn send_once(
 fn call<'a>(
     db: &'a Db,
     (piece, payloads): &'a (&'a Piece<'_>, Vec<&'a [u8]>),
+    logged: &'a bool,
 ) -> (&'a Statement, Vec<Named<'a>>) {
     match piece {
         Piece::Segment(segment) => {
@@ -205,12 +240,17 @@ fn call<'a>(
             (statement, segment.params(payloads))
         }
         Piece::Rows(rows) => (&db.sql.enqueue_many, rows.params(payloads)),
+        Piece::Unique(rows) => {
+            let mut params = rows.params(payloads);
+            params.push(("logged", logged));
+            (&db.sql.enqueue_unique, params)
+        }
     }
 }
 
 fn payloads<'a>(piece: &'a Piece<'_>) -> Vec<&'a [u8]> {
     match piece {
         Piece::Segment(segment) => segment.payloads(),
-        Piece::Rows(rows) => rows.payloads(),
+        Piece::Rows(rows) | Piece::Unique(rows) => rows.payloads(),
     }
 }

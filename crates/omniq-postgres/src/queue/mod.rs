@@ -18,6 +18,7 @@ mod lost;
 mod settle;
 mod settle_in;
 mod uncertain;
+mod unique;
 mod workers;
 
 use std::collections::HashMap;
@@ -26,10 +27,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, DatabaseId, Dequeue, EndSubscription, Handoff, HeartbeatConnection, Location,
-    Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, ScheduleStorage, SelfLease,
-    SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
-    TransactionStatement, WorkerId, WorkerInfo, WorkerQueue, check_name,
+    BlockingQueue, Cancelled, DatabaseId, Dequeue, EndSubscription, Enqueued, Handoff, HeartbeatConnection,
+    Location, Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, ScheduleStorage,
+    SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
+    TaskUpdate, TransactionStatement, WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
 
 pub use settle_in::CompleteIn;
@@ -113,6 +114,10 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        Ok(self.enqueue_unique_many(tasks).await?.into_iter().map(Enqueued::id).collect())
+    }
+
+    async fn enqueue_unique_many(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         self.explained(self.inner.enqueuer.many(tasks, false).await).await
     }
 
@@ -120,10 +125,10 @@ impl TaskQueue for AsyncPostgresQueue {
         *events == self.location()
     }
 
-    async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         let added = match tasks.pop() {
-            Some(task) if tasks.is_empty() => {
-                self.inner.enqueuer.one(Box::new(task), true).await.map(|id| vec![id])
+            Some(task) if tasks.is_empty() && task.unique.is_none() => {
+                self.inner.enqueuer.one(Box::new(task), true).await.map(|id| vec![Enqueued::New(id)])
             }
             last => {
                 tasks.extend(last);
@@ -321,6 +326,7 @@ impl QueueMaintenance for AsyncPostgresQueue {
     }
 
     async fn maintain(&self) -> Result<()> {
-        counts::roll_up(self.db()).await
+        counts::roll_up(self.db()).await?;
+        unique::clean_up(self.db()).await
     }
 }

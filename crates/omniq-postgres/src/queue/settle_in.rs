@@ -110,7 +110,9 @@ impl AsyncPostgresQueue {
         batch: &[Settlement],
         mode: SettleMode,
     ) -> Result<Vec<Settled>> {
-        let held = execute(connection, &self.settle_statement(batch, mode).await?).await?;
+        let held = TransactionStatement::held(
+            &execute(connection, &self.settle_statement(batch, mode).await?).await?,
+        );
         Ok(held.into_iter().map(Settled::from_held).collect())
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Uncertain<'a> {
     pub(super) fn new(batch: &'a EnqueueBatch<'a>, began: Instant) -> Self {
         let mut chosen = HashSet::new();
         for piece in &batch.pieces {
-            if let Piece::Rows(rows) = piece {
+            if let Piece::Rows(rows) | Piece::Unique(rows) = piece {
                 let ids = rows.ids.iter().zip(&rows.chosen).filter(|(_, chosen)| **chosen);
                 chosen.extend(ids.map(|(id, _)| *id));
             }
@@ -81,6 +81,10 @@ impl<'a> Uncertain<'a> {
         if there.is_empty() || self.chosen.len() < self.batch.ids.len() {
             return Ok(Found::Nothing);
         }
+        // A task that is unique and was skipped leaves no trace, whatever has its id.
+        if self.batch.is_unique() {
+            return Ok(Found::Unknown);
+        }
         let began = self.server_time(db, patience).await?;
         let since = there.values().filter(|trace| trace.added >= began).count();
         Ok(match since {
@@ -102,7 +106,12 @@ impl<'a> Uncertain<'a> {
         let mut there: HashMap<_, _> =
             tasks.map(|task| (task.id.as_uuid(), trace(task.created_at, true))).collect();
         if db.settings().results == Placement::Postgres && there.len() < ids.len() {
-            for result in results::fetch(db, &ids).await? {
+            let kept = match results::fetch(db, &ids).await {
+                // A queue alone, beside which nothing keeps results.
+                Err(error) if error.is_schema_missing() => Vec::new(),
+                kept => kept?,
+            };
+            for result in kept {
                 let added = result.enqueued_at.unwrap_or(Timestamp::MIN);
                 there.entry(result.task_id.as_uuid()).or_insert(trace(added, false));
             }

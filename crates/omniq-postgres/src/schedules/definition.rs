@@ -7,7 +7,7 @@ use omniq_core::{Codec, Error, Missed, NewTask, Payload, Result, Schedule, Timin
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::segments::decode::Options;
+use crate::segments::options::Options;
 use crate::sql::seconds;
 
 /// Spans are seconds.
@@ -100,11 +100,7 @@ impl Definition {
                 max_retries: task.max_retries,
                 delay: seconds(task.delay),
                 ttl: seconds(task.ttl),
-                options: Options {
-                    backoff: task.backoff.clone(),
-                    timeout: seconds(task.timeout),
-                    callbacks: task.callbacks.clone(),
-                },
+                options: Options::of(task)?,
                 metadata: task.metadata.clone(),
             },
         })
@@ -126,8 +122,8 @@ impl Definition {
             self.task;
         let mut task = NewTask::with_payload(func, Payload::new(codec.parse::<Codec>()?, payload.to_vec()));
         (task.queue, task.priority, task.max_retries) = (queue, priority, max_retries);
-        (task.delay, task.ttl, task.timeout) = (span(delay)?, span(ttl)?, span(options.timeout)?);
-        (task.backoff, task.callbacks, task.metadata) = (options.backoff, options.callbacks, metadata);
+        (task.delay, task.ttl, task.metadata) = (span(delay)?, span(ttl)?, metadata);
+        options.give(&mut task);
         let timing = match self.timing {
             StoredTiming::Cron { cron, time_zone } => Timing::cron(cron, time_zone)?,
             StoredTiming::Every { every } => Timing::every(whole_span(every)?)?,
@@ -158,7 +154,7 @@ fn span(seconds: Option<f64>) -> Result<Option<Duration>> {
 
 #[cfg(test)]
 mod tests {
-    use omniq_core::{Backoff, Callback, EndKind};
+    use omniq_core::{Backoff, Callback, EndKind, OnConflict, Unique, Until};
 
     use super::*;
     use crate::sql::jsonb;
@@ -166,6 +162,11 @@ mod tests {
     #[test]
     fn every_field_comes_back() {
         let now: Timestamp = "2026-03-29T01:30:00.123456Z".parse().unwrap();
+        let unique = Unique::key("report")
+            .on_conflict(OnConflict::Reschedule)
+            .until(Until::Start)
+            .period(Duration::from_millis(1_500))
+            .max_wait(Duration::from_secs(60));
         let task = NewTask::new("report", &(17, "ä"))
             .unwrap()
             .queue("reports")
@@ -176,7 +177,8 @@ mod tests {
             .backoff(Backoff::fixed(Duration::from_secs(7)))
             .timeout(Duration::from_millis(333))
             .metadata("large", 1e16)
-            .callback(Callback::new([EndKind::Dead], "alert"));
+            .callback(Callback::new([EndKind::Dead], "alert"))
+            .unique(unique);
         for timing in [
             Timing::cron("*/5 0 2 * * MON", "Europe/Berlin").unwrap(),
             Timing::every(Duration::from_nanos(333_333_333)).unwrap(),

@@ -14,6 +14,7 @@ use omniq_core::{
     BlockingSchedules, Error, Location, Result, SavedSchedule, Schedule, ScheduleFilter, ScheduleStorage,
     TaskId, Tick,
 };
+use uuid::Uuid;
 
 use self::rows::{Batch, Stored};
 use crate::db::Db;
@@ -198,8 +199,7 @@ impl ScheduleStorage for AsyncPostgresScheduleStorage {
         tried(&format!("the schedule {name:?}"), async || {
             let (now, saved) = self.known(name).await?;
             let at = saved.tick_by_hand(now);
-            let id = TaskId::new();
-            let task = saved.schedule.task_by_hand(at).id(id);
+            let task = saved.schedule.task_by_hand(at).id(TaskId::new());
             task.check(&self.db.settings().limits())?;
             let (created_at, at) = (Time(saved.created_at), Time(at));
             let task = JsonbText(json(&TaskRecord::made(&task)?)?);
@@ -211,7 +211,7 @@ impl ScheduleStorage for AsyncPostgresScheduleStorage {
                 ("task", &task),
             ];
             let row = self.db.one(&self.db.sql.trigger_schedule, &params).await?;
-            Ok(Columns::new(&row).take::<bool>()?.then_some(id))
+            Ok(Columns::new(&row).take::<Option<Uuid>>()?.map(TaskId::from))
         })
         .await
     }

@@ -14,8 +14,9 @@ use crate::sql::{Columns, Named};
 
 #[async_trait]
 impl WorkerSchedules for AsyncPostgresScheduleStorage {
-    async fn next_tick(&self, future: bool) -> Result<Option<Duration>> {
-        let rows = self.db.query(&self.db.sql.next_tick, &[("future", &future)]).await?;
+    async fn next_tick(&self, after: Option<Timestamp>) -> Result<Option<Duration>> {
+        let after = optional(after);
+        let rows = self.db.query(&self.db.sql.next_tick, &[("after", &after)]).await?;
         let seconds = rows.first().map(|row| Columns::new(row).take::<f64>()).transpose()?;
         Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
     }

@@ -1,32 +1,19 @@
 //! Decodes rows of `tasks`.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use bytes::Bytes;
 use omniq_core::{
-    Backoff, Callback, Claim, Codec, Error, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name,
+    Backoff, Claim, Codec, Error, NewTask, Payload, Result, Task, TaskId, TaskState, WorkerId, check_name,
 };
-use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::SegmentRow;
+use super::options::Options;
 use crate::sql::jsonb::Jsonb;
 use crate::sql::time::Time;
 use crate::sql::{Columns, Faults, stored_error, unsigned};
-
-/// The options of a task that most tasks leave at their defaults, as one JSON column.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Options {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) backoff: Option<Backoff>,
-    /// Seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<f64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) callbacks: Vec<Callback>,
-}
 
 /// `tasks.state`; see the migration.
 pub(crate) mod state {
@@ -71,9 +58,9 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     });
     faults.check("max_retries", max_retries >= 0, || format!("{max_retries} is less than 0"));
 
-    let payload = Payload::new(codec.clone(), Vec::new());
-    let id = TaskId::from(id);
-    let mut task = Task::from_new(omniq_core::NewTask::with_payload(func, payload), id, seq, created_at);
+    let mut new = NewTask::with_payload(func, Payload::new(codec.clone(), Vec::new()));
+    options.give(&mut new);
+    let mut task = Task::from_new(new, TaskId::from(id), seq, created_at);
     task.queue = queue;
     task.priority = priority;
     task.state = match (state, worker) {
@@ -90,9 +77,6 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     task.expires_at = expires_at;
     task.attempt = unsigned(attempt);
     task.max_retries = unsigned(max_retries);
-    task.backoff = options.backoff.unwrap_or_default();
-    task.timeout = options.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    task.callbacks = options.callbacks;
     task.metadata = metadata;
     task.error = error;
     task.claimed_at = claimed_at;

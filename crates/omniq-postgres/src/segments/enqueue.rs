@@ -7,10 +7,10 @@ use bytes::Bytes;
 use omniq_core::{Limits, NewTask, Result, TaskId};
 use uuid::Uuid;
 
-use super::decode::Options;
+use super::options::Options;
 use crate::sizes::{CALL_BYTES, SEGMENT_BYTES, SEGMENT_TASKS};
 use crate::sql::Param;
-use crate::sql::{Named, json, object, seconds, signed};
+use crate::sql::{Named, object, seconds, signed};
 
 /// A shorter segment costs more as a statement of its own than its tasks do as single rows in a statement with others.
 const FEWEST: usize = 4;
@@ -26,6 +26,8 @@ pub(crate) struct EnqueueBatch<'t> {
 pub(crate) enum Piece<'t> {
     Segment(Segment<'t>),
     Rows(Rows),
+    /// Tasks of which some are unique.
+    Unique(Rows),
 }
 
 #[derive(Debug)]
@@ -46,6 +48,9 @@ impl<'t> EnqueueBatch<'t> {
     }
 
     pub(crate) fn of_checked(tasks: &'t [impl Borrow<NewTask>]) -> Result<Self> {
+        if tasks.iter().any(|task| task.borrow().unique.is_some()) {
+            return Self::of_unique(tasks);
+        }
         let mut ids = vec![TaskId::from(Uuid::nil()); tasks.len()];
         let segments = gather(tasks);
         let only = segments.len() == 1;
@@ -70,6 +75,27 @@ impl<'t> EnqueueBatch<'t> {
             }
         }
         Ok(Self { ids, pieces })
+    }
+
+    /// Of tasks of which some are unique: each has a row of its own.
+    fn of_unique(tasks: &[impl Borrow<NewTask>]) -> Result<Self> {
+        let (mut ids, mut pieces) = (Vec::with_capacity(tasks.len()), Vec::new());
+        let mut rows = Rows::default();
+        for task in tasks.iter().map(Borrow::borrow) {
+            let id = task.id.unwrap_or_else(TaskId::new);
+            ids.push(id);
+            if rows.bytes >= CALL_BYTES {
+                pieces.push(Piece::Unique(std::mem::take(&mut rows)));
+            }
+            rows.push(id, task)?;
+        }
+        pieces.push(Piece::Unique(rows));
+        Ok(Self { ids, pieces })
+    }
+
+    /// Whether some of its tasks are unique. Then all are in pieces of that kind.
+    pub(crate) fn is_unique(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Unique(_)))
     }
 }
 
@@ -110,15 +136,6 @@ fn gather(tasks: &[impl Borrow<NewTask>]) -> Vec<Open<'_>> {
     segments
 }
 
-pub(crate) fn options(task: &NewTask) -> Result<Option<String>> {
-    let NewTask { backoff, timeout, callbacks, .. } = task;
-    if backoff.is_none() && timeout.is_none() && callbacks.is_empty() {
-        return Ok(None);
-    }
-    json(&Options { backoff: backoff.clone(), timeout: seconds(*timeout), callbacks: callbacks.clone() })
-        .map(Some)
-}
-
 /// The parameters of `enqueue_segment.sql` and `enqueue_one.sql`.
 #[derive(Debug)]
 pub(crate) struct Segment<'t> {
@@ -140,7 +157,7 @@ impl<'t> Segment<'t> {
     fn new(id: TaskId, shape: &'t NewTask, payloads: Vec<&'t [u8]>) -> Result<Self> {
         Ok(Self {
             id: id.as_uuid(),
-            options: options(shape)?,
+            options: Options::text(shape)?,
             metadata: object(&shape.metadata)?,
             codec: shape.payload.codec().name(),
             queue: &shape.queue,
@@ -210,7 +227,7 @@ impl Rows {
         self.run_ats.push(task.run_at.map(|time| time.to_string()));
         self.delays.push(seconds(task.delay));
         self.ttls.push(seconds(task.ttl));
-        self.options.push(options(task)?);
+        self.options.push(Options::text(task)?);
         self.metadata.push(object(&task.metadata)?);
         self.chosen.push(task.id.is_some());
         Ok(())
@@ -260,7 +277,7 @@ mod tests {
             .iter()
             .map(|piece| match piece {
                 Piece::Rows(rows) => rows.ids.len(),
-                Piece::Segment(_) => panic!("large ones stand alone"),
+                _ => panic!("large ones stand alone"),
             })
             .collect();
         assert_eq!(counts, [4, 4, 2]);

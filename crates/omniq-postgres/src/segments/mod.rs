@@ -5,6 +5,7 @@
 mod bitmap;
 pub(crate) mod decode;
 pub(crate) mod enqueue;
+pub(crate) mod options;
 pub(crate) mod result_batch;
 pub(crate) mod results;
 pub(crate) mod settle;

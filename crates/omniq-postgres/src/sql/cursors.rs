@@ -116,15 +116,19 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     queue.settle_in(&mut test.client().await, &batch, SettleMode::All).await.unwrap();
     sent.expect("a settlement of the user's", &[("single_out_held", false), ("settle_raw", false)]);
 
+    let unique = self::task().unique(Unique::key("k"));
+    queue.enqueue(unique).await.unwrap();
+    sent.expect("an enqueue of a unique task", &[("enqueue_unique", true)]);
+
     let schedules = queue.schedules().unwrap();
     let hourly =
         Schedule::new("s", Timing::every(Duration::from_secs(3_600)).unwrap(), self::task()).unwrap();
     let saved = schedules.save(hourly).await.unwrap();
     let planned = saved.plan(saved.next_at.unwrap()).unwrap().unwrap();
     assert_eq!(schedules.tick(&[planned]).await.unwrap().len(), 1);
-    sent.expect("a tick of a schedule", &[("tick_schedules", false)]);
+    sent.expect("a tick of a schedule", &[("tick_schedules", true)]);
     schedules.trigger("s").await.unwrap();
-    sent.expect("a tick by hand", &[("trigger_schedule", false)]);
+    sent.expect("a tick by hand", &[("trigger_schedule", true)]);
 
     for (verb, done) in [
         ("a pause", queue.pause("default").await),

@@ -58,7 +58,7 @@ fn indexes(text: &str) -> BTreeSet<&str> {
 }
 
 fn scans_a_table(plan: &str) -> bool {
-    ["tasks", "result", "events", "schedule", "count_deltas", "count_totals", "count_rollups"]
+    ["tasks", "result", "events", "schedule", "keys", "count_deltas", "count_totals", "count_rollups"]
         .iter()
         .any(|table| plan.contains(&format!("Seq Scan on {table}")))
 }
@@ -244,4 +244,32 @@ async fn c19_a_settlement_in_a_transaction_reads_a_few_pages_whatever_its_plan_w
         least = least.min(pages(&client, &settle(n)).await);
     }
     assert!(least < 100, "{least} pages");
+}
+
+/// The functions behind it plan for themselves.
+#[tokio::test]
+async fn c19_an_enqueue_of_a_unique_task_reads_a_few_pages_of_100_000_rows() {
+    let db = filled_db().await;
+    let client = planning(&db).await;
+    client.batch_execute("reset all").await.unwrap();
+    let enqueue =
+        |key: &str, more: &str| format!("select omniq.enqueue('f', queue => 'q', key => '{key}'{more})");
+    client.batch_execute(&enqueue("held", "")).await.unwrap();
+    let replace = ", on_conflict => 'replace'";
+    for (what, key, more) in
+        [("new", "new", ""), ("held", "held", ""), ("replaced", "held", replace), ("free", "k", "")]
+    {
+        let mut least = u64::MAX;
+        for n in 0..5 {
+            let key =
+                if what == "new" || what == "free" { format!("{key}{}", n + 1) } else { key.to_owned() };
+            least = least.min(pages(&client, &enqueue(&key, more)).await);
+        }
+        assert!(least < 150, "{what}: {least} pages");
+    }
+    let mut least = u64::MAX;
+    for _ in 0..3 {
+        least = least.min(pages(&client, "select omniq.clean_keys(10)").await);
+    }
+    assert!(least < 300, "the clean-up: {least} pages");
 }

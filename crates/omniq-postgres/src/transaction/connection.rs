@@ -26,7 +26,7 @@ pub trait UserConnection: Send {
     async fn execute_statement(
         &mut self,
         statement: &TransactionStatement,
-    ) -> Result<(String, Option<Vec<bool>>)>;
+    ) -> Result<(String, Option<Vec<String>>)>;
 }
 
 /// Sent unprepared: one round trip, and no prepared statement stays on the user's connection.
@@ -37,7 +37,7 @@ macro_rules! driver {
             async fn execute_statement(
                 &mut self,
                 statement: &TransactionStatement,
-            ) -> Result<(String, Option<Vec<bool>>)> {
+            ) -> Result<(String, Option<Vec<String>>)> {
                 let TransactionStatement { sql, record, values, database } = statement;
                 let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
                     [(record, Type::TEXT), (values, Type::BYTEA_ARRAY)];

@@ -55,7 +55,7 @@ pub(crate) fn statement(
 pub(crate) async fn execute(
     connection: &mut dyn UserConnection,
     statement: &TransactionStatement,
-) -> Result<Vec<bool>> {
+) -> Result<Vec<String>> {
     match connection.execute_statement(statement).await? {
         (_, Some(done)) => Ok(done),
         (elsewhere, None) => Err(database_id::another(&elsewhere, &statement.database)),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::partitions::step;
 use crate::results::kept_args;
-use crate::segments::enqueue::options;
+use crate::segments::options::Options;
 use crate::sql::{hex, json, object, seconds, signed};
 
 /// For `enqueue_in_transaction()`.
@@ -49,7 +49,7 @@ impl<'a> TaskRecord<'a> {
             run_at: task.run_at.map(|time| time.to_string()),
             delay: seconds(task.delay),
             ttl: seconds(task.ttl),
-            options: options(task)?,
+            options: Options::text(task)?,
             metadata: object(&task.metadata)?,
             chosen: task.id.is_some(),
             payload: None,

@@ -12,7 +12,7 @@ macro_rules! sqlx_connections {
             async fn execute_statement(
                 &mut self,
                 statement: &TransactionStatement,
-            ) -> Result<(String, Option<Vec<bool>>)> {
+            ) -> Result<(String, Option<Vec<String>>)> {
                 let TransactionStatement { sql, record, values, database } = statement;
                 let query =
                     $sqlx::query_as($of_text(sql.as_str())).bind(record).bind(values).persistent(false);
@@ -32,7 +32,7 @@ macro_rules! sqlx_connections {
             async fn execute_statement(
                 &mut self,
                 statement: &TransactionStatement,
-            ) -> Result<(String, Option<Vec<bool>>)> {
+            ) -> Result<(String, Option<Vec<String>>)> {
                 (**self).execute_statement(statement).await
             }
         }
@@ -42,7 +42,7 @@ macro_rules! sqlx_connections {
             async fn execute_statement(
                 &mut self,
                 statement: &TransactionStatement,
-            ) -> Result<(String, Option<Vec<bool>>)> {
+            ) -> Result<(String, Option<Vec<String>>)> {
                 (**self).execute_statement(statement).await
             }
         }

@@ -16,6 +16,8 @@ use crate::sql::Columns;
 
 /// The longest wait where there are no notifications.
 const POLL: Duration = Duration::from_millis(500);
+/// The shortest and the longest wait between two looks for a task that is due and locked.
+const LOCKED: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 /// The shortest and the longest wait between two checks whether a transaction that does not notify has ended.
 const WRITERS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
@@ -33,6 +35,7 @@ struct PostgresSubscription {
     writers: Vec<String>,
     /// When the next scheduled task is due, if that was asked since the last wait.
     due: Option<Option<Instant>>,
+    overdue: Overdue,
 }
 
 impl Wake {
@@ -46,7 +49,8 @@ impl Wake {
         db.check_open()?;
         if !db.sessions.keeps() {
             // A pooler gives no session that could listen.
-            return Ok(Box::new(Polling { db: Arc::clone(db), queues: queues.to_vec() }));
+            let (db, queues) = (Arc::clone(db), queues.to_vec());
+            return Ok(Box::new(Polling { db, queues, overdue: Overdue::default() }));
         }
         let (wakeups, listener) = {
             let mut listener = self.listener.lock().await;
@@ -73,6 +77,7 @@ impl Wake {
             wakeups,
             writers: Vec::new(),
             due: None,
+            overdue: Overdue::default(),
         };
         if let Some(inbox) = &subscription.inbox {
             subscription.listener.handoff(Command::Open(Arc::clone(inbox)));
@@ -86,31 +91,55 @@ impl Wake {
 struct Polling {
     db: Arc<Db>,
     queues: Vec<String>,
+    overdue: Overdue,
+}
+
+/// A scheduled task that is due, and that no claim gets, because an open transaction has locked it. It is looked for at growing intervals.
+#[derive(Debug, Default)]
+struct Overdue(Duration);
+
+impl Overdue {
+    fn is_none(&self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// Until when to wait, at most until `end`, if a task is due at this time.
+    async fn end(&mut self, db: &Db, queues: &[String], due: Option<Instant>, end: Instant) -> Instant {
+        let now = Instant::now();
+        if due.is_none_or(|due| due > now) {
+            self.0 = Duration::ZERO;
+            return due.map_or(end, |due| due.min(end));
+        }
+        self.0 = (self.0 * 2).clamp(LOCKED.0, LOCKED.1);
+        let next = next_due_or_none(db, queues, true).await;
+        next.map_or(end, |next| next.min(end)).min(now + self.0)
+    }
 }
 
 #[async_trait]
 impl Subscription for Polling {
     async fn wait(&mut self, timeout: Duration) {
         let end = Instant::now() + timeout.min(POLL);
-        let due = next_due_or_none(&self.db, &self.queues).await;
-        tokio::time::sleep_until(due.map_or(end, |due| due.min(end))).await;
+        let due = next_due_or_none(&self.db, &self.queues, false).await;
+        let end = self.overdue.end(&self.db, &self.queues, due, end).await;
+        tokio::time::sleep_until(end).await;
     }
 
     async fn next_due(&mut self) -> Result<Option<Duration>> {
-        next_due(&self.db, &self.queues).await
+        next_due(&self.db, &self.queues, false).await
     }
 }
 
-/// How long until the next scheduled task is due.
-async fn next_due(db: &Db, queues: &[String]) -> Result<Option<Duration>> {
-    let answer = db.one(&db.sql.next_due, &[("queues", &queues)]).await?;
+/// How long until the next scheduled task is due; `future`: of those that are not due yet.
+async fn next_due(db: &Db, queues: &[String], future: bool) -> Result<Option<Duration>> {
+    let answer = db.one(&db.sql.next_due, &[("queues", &queues), ("future", &future)]).await?;
     let seconds = Columns::new(&answer).take::<Option<f64>>()?;
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
 }
 
 /// When it is due; `None` also without an answer, when the wait just lasts until the next poll.
-async fn next_due_or_none(db: &Db, queues: &[String]) -> Option<Instant> {
-    let left = next_due(db, queues).await.ok()??;
+async fn next_due_or_none(db: &Db, queues: &[String], future: bool) -> Option<Instant> {
+    let left = next_due(db, queues, future).await.ok()??;
     // A day is longer than any wait, and safe to add.
     Some(Instant::now() + left.min(Duration::from_secs(86_400)))
 }
@@ -121,11 +150,12 @@ impl Subscription for PostgresSubscription {
         let end = Instant::now() + timeout;
         let due = match self.due.take() {
             Some(due) => due,
-            None => next_due_or_none(&self.db, &self.queues).await,
+            None => next_due_or_none(&self.db, &self.queues, false).await,
         };
-        let end = due.map_or(end, |due| due.min(end));
+        let end = self.overdue.end(&self.db, &self.queues, due, end).await;
         let mut pause = WRITERS.0;
-        while !self.writers.is_empty() && Instant::now() + pause < end {
+        // A task that is locked is looked for soon anyway.
+        while self.overdue.is_none() && !self.writers.is_empty() && Instant::now() + pause < end {
             // A notification, or the end of a transaction, may have brought an earlier scheduled task.
             if self.wakes_before(Instant::now() + pause).await || self.a_writer_has_ended().await {
                 return;
@@ -139,7 +169,7 @@ impl Subscription for PostgresSubscription {
     }
 
     async fn next_due(&mut self) -> Result<Option<Duration>> {
-        next_due(&self.db, &self.queues).await
+        next_due(&self.db, &self.queues, false).await
     }
 }
 

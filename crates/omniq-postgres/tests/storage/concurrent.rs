@@ -42,7 +42,9 @@ impl User for Users {
         if commit && answer.is_ok() { transaction.commit().await } else { transaction.rollback().await }
             .unwrap();
         self.idle.lock().await.push(client);
-        answer.map(|(_, held)| held.expect("the connection leads to the queue's database"))
+        answer.map(|(_, held)| {
+            TransactionStatement::held(&held.expect("the connection leads to the queue's database"))
+        })
     }
 }
 

@@ -17,4 +17,5 @@ mod rings;
 mod schedules;
 mod segments;
 mod subscriptions;
+mod unique;
 mod unreadable;

@@ -18,4 +18,5 @@ pub(crate) mod small;
 pub(crate) mod task;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod unique;
 pub(crate) mod worker;

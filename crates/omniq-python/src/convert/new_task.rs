@@ -14,6 +14,7 @@ use super::payload::{encode, to_payload};
 use super::refusal::Wanted;
 use super::small::{from_backoff, to_backoff};
 use super::time::{POSITIVE, SPAN, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::unique::{to_unique, unique_field};
 use crate::convert::options::Convert;
 use crate::error::to_py;
 
@@ -44,6 +45,7 @@ pub(crate) fn with_payload(task: &Bound<'_, PyAny>, payload: Payload) -> PyResul
     new.backoff = given(task, intern!(py, "backoff"))?.map(|backoff| from_backoff(&backoff)).transpose()?;
     new.metadata = object_field(task, intern!(py, "metadata"))?;
     new.callbacks = callbacks_field(task)?;
+    new.unique = unique_field(task)?;
     Ok(new)
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn to_new_task<'py>(
     named.set_item("metadata", to_dict(py, &new.metadata)?)?;
     named.set_item("codec", new.payload.codec().name())?;
     named.set_item("callbacks", to_callbacks(py, &new.callbacks)?)?;
+    named.set_item("unique", to_unique(py, new.unique.as_ref())?)?;
     let head = (&new.func, to_payload(py, convert, &new.payload)?);
     imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
 }

@@ -16,10 +16,11 @@ use super::small::{
     to_task_error,
 };
 use super::time::{POSITIVE, optional_datetime, span_field, time_field, to_datetime, to_timedelta};
+use super::unique::{to_unique, unique_field};
 use crate::convert::options::Convert;
 
 pub(crate) fn to_task<'py>(py: Python<'py>, convert: Convert, task: &Task) -> PyResult<Bound<'py, PyAny>> {
-    let fields: [Bound<'py, PyAny>; 19] = [
+    let fields: [Bound<'py, PyAny>; 20] = [
         task.id.as_uuid().into_bound_py_any(py)?,
         task.seq.into_bound_py_any(py)?,
         task.queue.as_str().into_bound_py_any(py)?,
@@ -39,6 +40,7 @@ pub(crate) fn to_task<'py>(py: Python<'py>, convert: Convert, task: &Task) -> Py
         optional_datetime(py, task.claimed_at)?.into_bound_py_any(py)?,
         task.claim.map(|claim| to_claim(py, claim)).transpose()?.into_bound_py_any(py)?,
         to_callbacks(py, &task.callbacks)?,
+        to_unique(py, task.unique.as_ref())?,
     ];
     imported!(py, "omniq.models.task", "Task")?.call1(PyTuple::new(py, fields)?)
 }
@@ -65,6 +67,7 @@ pub(crate) fn from_task(value: &Bound<'_, PyAny>) -> PyResult<Task> {
     task.claimed_at = time_field(value, intern!(py, "claimed_at"))?;
     task.claim = claim_field(value)?;
     task.callbacks = callbacks_field(value)?;
+    task.unique = unique_field(value)?;
     Ok(task)
 }
 
@@ -82,6 +85,11 @@ impl<'py> FromPyObject<'_, 'py> for TaskArg {
         }
         from_task(&value).map(Self)
     }
+}
+
+/// The tasks of a verb on several.
+pub(crate) fn tasks_of(tasks: Vec<TaskArg>) -> Vec<Task> {
+    tasks.into_iter().map(|task| task.0).collect()
 }
 
 /// The tasks of a `fail_many`, each with its error.

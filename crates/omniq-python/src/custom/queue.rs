@@ -9,7 +9,7 @@ use omniq::port::{
 };
 use omniq::{
     Cancelled, Dequeue, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
-    WorkerId,
+    WorkerId, refuse_unique,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};
@@ -89,6 +89,7 @@ impl TaskQueue for CustomQueue {
         for task in &tasks {
             task.check(&Limits::default())?;
         }
+        refuse_unique(&tasks)?;
         let convert = self.custom.convert();
         let arguments = move |py: Python<'_>| {
             positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))

@@ -206,7 +206,7 @@ async fn c21_layers_are_around_enqueues_in_a_transaction() {
     struct Guard(EnqueueService);
 
     impl Service<Enqueue> for Guard {
-        type Response = Vec<TaskId>;
+        type Response = Vec<omniq::Enqueued>;
         type Error = Error;
         type Future = <EnqueueService as Service<Enqueue>>::Future;
 

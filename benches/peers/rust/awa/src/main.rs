@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use awa::{
-    Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig,
+    Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig, UniqueOpts,
     insert_with, migrations,
 };
 use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
@@ -18,8 +18,10 @@ struct Args {
     job: Noop,
 }
 
+/// `UNIQUE=1`: unique by its arguments.
 fn to(queue: &str) -> InsertOpts {
-    InsertOpts { queue: queue.into(), ..InsertOpts::default() }
+    let unique = (setting("UNIQUE", 0) == 1).then(UniqueOpts::default);
+    InsertOpts { queue: queue.into(), unique, ..InsertOpts::default() }
 }
 
 #[tokio::main]

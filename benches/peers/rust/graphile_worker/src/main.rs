@@ -59,11 +59,13 @@ async fn main() {
     }
 }
 
+/// `UNIQUE=1`: with a job key each.
 fn raw(job: Noop) -> RawJobSpec {
+    let job_key = (setting("UNIQUE", 0) == 1).then(|| format!("job {}", job.i));
     RawJobSpec {
         identifier: Job::IDENTIFIER.into(),
         payload: serde_json::to_value(job).expect("JSON"),
-        spec: JobSpec::default(),
+        spec: JobSpec { job_key, ..JobSpec::default() },
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench_protocol::{Mode, Noop, bulk, database_url, handle, produce, queues, serve, setting};
 use riverqueue::migrate::PostgresMigrator;
 use riverqueue::{
-    BoxError, Client, InsertOpts, Job, JobArgs, QueueConfig, WorkContext, WorkOutcome, Workers,
+    BoxError, Client, InsertOpts, Job, JobArgs, QueueConfig, UniqueOpts, WorkContext, WorkOutcome, Workers,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
@@ -29,8 +29,10 @@ async fn noop(_: WorkContext, job: Job<Args>) -> Result<WorkOutcome, BoxError> {
     Ok(WorkOutcome::Complete)
 }
 
+/// `UNIQUE=1`: unique by its arguments.
 fn to(queue: &str) -> InsertOpts {
-    InsertOpts::default().with_queue(queue)
+    let opts = InsertOpts::default().with_queue(queue);
+    if setting("UNIQUE", 0) == 1 { opts.with_unique(UniqueOpts::new().with_by_args(true)) } else { opts }
 }
 
 #[tokio::main]

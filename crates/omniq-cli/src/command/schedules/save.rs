@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use omniq::{Limits, Missed, NewTask, Schedule, Timing};
 
-use super::super::tasks::arguments;
+use super::super::tasks::{UniqueArgs, arguments};
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Failure, Result};
@@ -73,6 +73,8 @@ pub struct SaveArgs {
     /// Drop a task if it has not started within this span
     #[arg(long, value_name = "SPAN", value_parser = span::duration)]
     ttl: Option<Duration>,
+    #[command(flatten)]
+    unique: UniqueArgs,
 }
 
 fn missed(text: &str) -> std::result::Result<Missed, String> {
@@ -108,7 +110,7 @@ impl SaveArgs {
             .queue(&self.queue)
             .priority(self.priority)
             .max_retries(self.max_retries);
-        (task.timeout, task.ttl) = (self.timeout, self.ttl);
+        (task.timeout, task.ttl, task.unique) = (self.timeout, self.ttl, self.unique.unique());
         if self.time_zone.is_some() && self.cron.is_none() {
             return Err(Failure::usage("--time-zone is for --cron: leave it out".to_owned()));
         }

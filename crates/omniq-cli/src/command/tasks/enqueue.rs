@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use omniq::{Codec, Limits, NewTask, Payload, TaskId};
 
+use super::unique::UniqueArgs;
 use crate::args::Global;
 use crate::connect::Database;
 use crate::fail::{Failure, Result};
@@ -44,6 +45,8 @@ pub struct EnqueueArgs {
     /// The id, instead of a new one
     #[arg(long)]
     id: Option<TaskId>,
+    #[command(flatten)]
+    unique: UniqueArgs,
 }
 
 pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()> {
@@ -51,18 +54,25 @@ pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()
         NewTask::with_payload(&args.func, arguments(&args.args)?).queue(&args.queue).priority(args.priority);
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
-    (task.ttl, task.timeout) = (args.ttl, args.timeout);
+    (task.ttl, task.timeout, task.unique) = (args.ttl, args.timeout, args.unique.unique());
     // Checked before a wait for a server that is away. The settings limit the size of arguments, so it is not checked here.
     let mut limits = Limits::default();
     limits.max_payload = usize::MAX;
     task.check(&limits)?;
 
     let backend = Database::find(global, out)?.work().await?;
-    let enqueued = backend.enqueue(task).await;
+    let enqueued = backend.enqueue_unique(task).await;
     let closed = backend.close().await;
-    let id = enqueued?;
+    let enqueued = enqueued?;
     closed?;
-    if out.is_json() { out.json(&serde_json::json!({ "id": id })) } else { out.line(id.to_string()) }
+    let (id, name) = (enqueued.id(), enqueued.name());
+    if out.is_json() {
+        return out.json(&serde_json::json!({ "id": id, "enqueued": name }));
+    }
+    if !enqueued.is_new() {
+        out.note(format!("A task with this key is there already: {name}"));
+    }
+    out.line(id.to_string())
 }
 
 /// Arguments as a user types them.

@@ -6,6 +6,7 @@ mod choice;
 mod enqueue;
 mod list;
 mod sure;
+mod unique;
 mod update;
 mod which;
 
@@ -34,7 +35,8 @@ Examples:
   omniq tasks retry --queue mail --error Timeout
   omniq tasks delete --state dead --until 30d
   omniq tasks update 01987cf2-6d5e-7000-8000-00000000c0de --priority 10 --run-at 2026-11-24T10:00:00Z
-  omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m";
+  omniq tasks enqueue send_mail '[\"ann@example.org\"]' --queue mail --delay 10m
+  omniq tasks enqueue reindex 7 --key reindex:7 --on-conflict reschedule --delay 30s --max-wait 5m";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -127,3 +129,4 @@ async fn show_task(id: TaskId, global: &Global, out: &Output) -> Result<()> {
 
 pub use enqueue::arguments;
 pub use list::tint;
+pub use unique::UniqueArgs;

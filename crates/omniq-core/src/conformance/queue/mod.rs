@@ -19,6 +19,7 @@ pub mod order;
 pub mod outcomes;
 pub mod pausing;
 pub mod retries;
+pub mod unique;
 pub mod update;
 pub mod values;
 pub mod waiting;

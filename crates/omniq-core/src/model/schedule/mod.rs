@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::limits::{check_duration, check_limit};
-use super::{Limits, NewTask, check_name};
+use super::{Limits, NewTask, OnConflict, check_name};
 use crate::{Error, Result};
 
 pub use plan::{PlannedTick, PlannedTicks};
@@ -185,6 +185,12 @@ impl Schedule {
             return refused(format!(
                 "its task has run_at = {time}: leave it out, or give a delay, which counts from the tick"
             ));
+        }
+        if self.task.unique.as_ref().is_some_and(|unique| unique.on_conflict == OnConflict::Error) {
+            return refused(
+                "its task has on_conflict = error, which would fail the tick: give skip, replace or reschedule"
+                    .to_owned(),
+            );
         }
         if let Some(key) = TICK_KEYS.iter().find(|key| self.task.metadata.contains_key(**key)) {
             return refused(format!(

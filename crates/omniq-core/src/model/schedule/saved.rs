@@ -150,7 +150,7 @@ pub struct Tick {
     pub manual: bool,
     /// The task that it enqueued; `None`: it was skipped.
     pub task_id: Option<TaskId>,
-    /// Why it was skipped: `missed` or `overlap`.
+    /// Why it was skipped: `missed`, `overlap`, or `unique` if another task holds the key of its task.
     pub skipped: Option<String>,
 }
 

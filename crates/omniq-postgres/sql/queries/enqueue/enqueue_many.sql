@@ -5,4 +5,4 @@
 -- writes: tasks, count_deltas; notifies
 -- rows: new
 -- cursors: kept
-select {schema}.enqueue_many(:ids, :queues, :funcs, :codecs, :payloads, :priorities, :max_retries, :run_ats::timestamptz[], :delays, :ttls, :options, :metadata, :chosen, false)
+select {schema}.add_tasks(:ids, :queues, :funcs, :codecs, :payloads, :priorities, :max_retries, :run_ats::timestamptz[], :delays, :ttls, :options, :metadata, :chosen, false)

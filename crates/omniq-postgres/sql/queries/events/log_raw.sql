@@ -6,6 +6,6 @@ select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast(:record as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast(:record as text) as jsonb) ->> 'server')
              and cast(:values as bytea[]) is not null
-            then array(select true from {schema}.add_events(cast(cast(:record as text) as jsonb) -> 'events'))
+            then array(select 'true' from {schema}.add_events(cast(cast(:record as text) as jsonb) -> 'events'))
        end as done
 from {here}

@@ -1,4 +1,4 @@
--- Makes dead or scheduled tasks ready, by filter: up to :limit rows after that of :after_id and :after_count; dead ones start anew. Answers with
+-- Makes dead or scheduled tasks ready, by filter: up to :limit rows after that of :after_id and :after_count; dead ones start anew, but for those whose key another task holds by now. Answers with
 -- the number of tasks, the number of rows that it saw, and the last of them. The filter names the state, which is one of the two.
 -- params: queue text, state smallint, running boolean, func text, error text, error_start text,
 -- params: since timestamptz, until timestamptz, max_seq bigint,
@@ -6,11 +6,14 @@
 -- index: tasks_due for 'rare', 0, null, null, null, null, null, null, null, null, null, 1000
 -- index: tasks_over for null, 3, null, null, null, null, null, null, null, null, null, 1000
 -- index: tasks_over for null, 3, null, 'f', 'E', null, now(), null, null, null, null, 1000
--- locks: the tasks, for update, in the order of ids
--- writes: tasks, count_deltas; notifies
+-- locks: the tasks, for update, in the order of ids; keys
+-- writes: tasks, keys, count_deltas; notifies
 -- rows: whole
 -- cursors: cleared
-with {page}, changed as (
+with {page}, without_key as materialized (
+    -- Tasks that are unique have rows of their own.
+    select k.task from {schema}.retake_keys(array(select p.id from page p where p.count = 1)) k
+), changed as (
     update {schema}.tasks t
     set state = {ready},
         attempt = case when p.state = {dead} then 0 else t.attempt end,
@@ -18,7 +21,7 @@ with {page}, changed as (
         ended_at = null,
         expires_at = {schema}.expiry(t, clock_timestamp())
     from page p
-    where t.id = any (array[p.id]) and t.count = p.count and p.state in ({scheduled}, {dead})
+    where t.id = any (array[p.id]) and t.count = p.count and p.state in ({scheduled}, {dead}) and p.id not in (select task from without_key)
     returning t.queue, p.state as was, {present} as tasks
 ), moved as (
     select c.queue, m.state, false as running, m.tasks

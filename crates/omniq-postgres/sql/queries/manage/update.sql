@@ -1,8 +1,8 @@
 -- Changes a task that no worker holds. Null leaves a value as it is. Runs after single_out.sql.
 -- params: id uuid, queue text, priority smallint, run_at timestamptz, payload bytea, codec text, max_retries integer, metadata jsonb
 -- index: tasks_id
--- locks: the task, for update
--- writes: tasks, count_deltas; notifies
+-- locks: the task, for update; keys
+-- writes: tasks, keys, count_deltas; notifies
 -- rows: of one task
 -- cursors: cleared
 with given as (
@@ -11,6 +11,9 @@ with given as (
     select h.id, h.worker is not null or h.state not in ({scheduled}, {ready}) as busy, h.queue as old_queue, h.state as old_state,
            case when h.worker is not null then 'running' when h.state = {dead} then 'dead' else 'completed' end as named
     from locked h
+), without_key as materialized (
+    -- One that has expired is revived by another start time.
+    select k.key, k.holder from {schema}.retake_keys(array(select h.id from locked h)) k where :run_at is not null
 ), changed as (
     update {schema}.tasks t
     set queue = coalesce(:queue, t.queue),
@@ -24,7 +27,7 @@ with given as (
         max_retries = coalesce(:max_retries, t.max_retries),
         metadata = coalesce(:metadata, t.metadata)
     from asked h
-    where t.id = any (array[h.id]) and {of_one} and not h.busy
+    where t.id = any (array[h.id]) and {of_one} and not h.busy and not exists (select from without_key)
     returning t.*, {present} as present, h.old_queue, h.old_state
 ), moved as (
     select m.queue, m.state, false as running, m.tasks
@@ -40,7 +43,9 @@ with given as (
                 then {schema}.refuse('OQ003', format('there is no task %s', :id))
                 when (select busy from asked)
                 then {schema}.refuse('OQ004', format('task %s is %s and cannot be changed: only a waiting task can; retry a dead letter first', :id,
-                            (select named from asked))) end
+                            (select named from asked)))
+                when exists (select from without_key)
+                then (select {schema}.refuse('OQ004', format('task %s has expired, and its key "%s" is held by task %s by now', :id, key, holder)) from without_key) end
 )
 select {task_columns}, (select count(*) from notified), (select count(*) from verdict)
 from changed t

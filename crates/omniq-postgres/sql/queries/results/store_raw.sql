@@ -4,7 +4,7 @@
 select here.database,
        case when here.database operator(pg_catalog.=) (cast(cast(:record as text) as jsonb) ->> 'database')
              and here.server operator(pg_catalog.=) (cast(cast(:record as text) as jsonb) ->> 'server')
-            then array(select true from {schema}.store_results(
+            then array(select 'true' from {schema}.store_results(
                 cast(cast(:record as text) as jsonb) -> 'results', cast(:values as bytea[])))
        end as done
 from {here}

@@ -104,10 +104,10 @@ begin
     select o.key, o.value into odd
     from jsonb_each(case when jsonb_typeof(options) = 'object' then options end) as o(key, value)
     where case
-          when o.key not in ('timeout', 'backoff', 'callbacks') then true
+          when o.key not in ('timeout', 'backoff', 'callbacks', 'unique') then true
           when o.value = 'null' then false
           -- Checked below.
-          when o.key = 'callbacks' then false
+          when o.key in ('callbacks', 'unique') then false
           when o.key = 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
           else jsonb_typeof(o.value) <> 'object' or exists (
               select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
@@ -127,10 +127,42 @@ begin
     if found then
         perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
             'Known are timeout, in seconds; backoff, an object of initial, step and max in seconds, factor from 1 on, jitter from 0 to 1, '
-            'and waits, an array of at most 100 times in seconds; and callbacks.');
+            'and waits, an array of at most 100 times in seconds; callbacks; and unique.');
     end if;
     if options->'callbacks' <> 'null' then
         perform {schema}.check_callbacks(options->'callbacks');
+    end if;
+    if options->'unique' <> 'null' then
+        perform {schema}.check_unique(options->'unique');
+    end if;
+end
+{body};
+
+-- Refuses what makes a task unique, if the library could not read it.
+create function {schema}.check_unique(given jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    odd text;
+begin
+    odd := case
+        when jsonb_typeof(given) <> 'object' then 'it is no object'
+        when given - array['key', 'on_conflict', 'until', 'period', 'max_wait'] <> '{}' then 'it has another field'
+        when jsonb_typeof(given->'key') is distinct from 'string' then 'its key is no text'
+        when octet_length(given->>'key') not between 1 and 500 then format('its key has %s bytes', octet_length(given->>'key'))
+        when coalesce(jsonb_typeof(given->'on_conflict') <> 'string' or given->>'on_conflict' not in ('skip', 'replace', 'reschedule', 'error'), false)
+            then 'its on_conflict is unknown'
+        when coalesce(given->'until' <> 'null' and (jsonb_typeof(given->'until') <> 'string' or given->>'until' not in ('start', 'end')), false)
+            then 'its until is unknown'
+        when exists (
+            select from (values (given->'period'), (given->'max_wait')) as s(span)
+            where s.span <> 'null'
+              and case when jsonb_typeof(s.span) <> 'number' then true else s.span::text::numeric not between 1e-9 and 3.2e9 end)
+            then 'a span of it is out of range'
+        when given->'max_wait' <> 'null' and given->>'on_conflict' is distinct from 'reschedule' then 'it has max_wait, and does not reschedule' end;
+    if odd is not null then
+        perform {schema}.refuse('OQ002', format('unique = %s is refused: %s', left(given::text, 80), odd),
+            'Give a key of 1 to 500 bytes, and if wanted on_conflict (skip, replace, reschedule, error), until (start, end), period and '
+            'max_wait in seconds; max_wait with reschedule only.');
     end if;
 end
 {body};

@@ -1,35 +1,13 @@
 -- The functions by which SQL clients enqueue.
 
--- Adds tasks, all or none, from any client and language. Arrays have one element for each task; those of ids, run_ats, delays, ttls, options
--- and metadata may be null. Delays and ttls are seconds. `chosen`: ids that the user chose, which a task that has ended may have had; null:
--- all that are given. No result of such an id may be kept. `logged`: with an `enqueued` event each, where this schema has events.
-create function {schema}.enqueue_many(
-    ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
-    max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
-    options text[], metadata text[], chosen boolean[] default null, logged boolean default true
-) returns setof uuid
+-- Refuses delays and times to live, in seconds, that are out of range.
+create function {schema}.check_spans(delays double precision[], ttls double precision[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    -- Not now(), which in a long transaction is long past.
-    at constant timestamptz := clock_timestamp();
-    all_ids uuid[] := ids;
-    chosen_ids constant uuid[] := case when chosen is null then array_remove(ids, null)
-        else array(select i.id from unnest(ids, chosen) as i(id, chosen) where i.chosen) end;
-    in_use uuid;
     wrong record;
 begin
-    if current_setting('omniq.direct', true) is distinct from 'on' then
-        perform {schema}.check_input(
-            ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata);
-    end if;
-
-    if array_position(ids, null) is not null then
-        all_ids := array(
-            select coalesce(i.id, {schema}.new_id()) from unnest(ids) with ordinality as i(id, ord) order by i.ord);
-    end if;
-
-    select i.id, i.delay, i.ttl into wrong
-    from unnest(all_ids, delays, ttls) as i(id, delay, ttl)
+    select i.delay, i.ttl into wrong
+    from unnest(delays, ttls) as i(delay, ttl)
     where i.delay < 0 or i.ttl <= 0 or i.delay > 3.2e9 or i.ttl > 3.2e9
        or i.delay = 'NaN' or i.ttl = 'NaN'
     limit 1;
@@ -39,6 +17,26 @@ begin
                                                  then 'ttl ' || wrong.ttl else 'delay ' || wrong.delay end),
             'A delay is 0 or more, a ttl more than 0, both at most 100 years.');
     end if;
+end
+{body};
+
+-- Adds tasks, all or none: each array has one element for each task; those of run_ats, delays, ttls, options and metadata may be null. Delays
+-- and ttls are seconds. `chosen`: ids that the user chose, which a task that has ended may have had; null: all. No result of such an id may be
+-- kept. `logged`: with an `enqueued` event each, where this schema has events. The caller has checked them.
+create function {schema}.add_tasks(
+    ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
+    max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
+    options text[], metadata text[], chosen boolean[], logged boolean
+) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    -- Not now(), which in a long transaction is long past.
+    at constant timestamptz := clock_timestamp();
+    chosen_ids constant uuid[] := case when chosen is null then ids
+        else array(select i.id from unnest(ids, chosen) as i(id, chosen) where i.chosen) end;
+    in_use uuid;
+begin
+    perform {schema}.check_spans(delays, ttls);
 
     -- The unique index knows the first tasks of rows only.
     in_use := {schema}.id_in_use(ids);
@@ -56,8 +54,8 @@ begin
            i.options::jsonb, i.metadata::jsonb,
            -- More claims than attempts: there may be a result of an earlier life (see settle.sql).
            case when i.id = any (chosen_ids) then 1 else 0 end
-    from unnest(all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries,
-                run_ats, delays, ttls, enqueue_many.options, enqueue_many.metadata)
+    from unnest(ids, queues, funcs, codecs, payloads, priorities, add_tasks.max_retries,
+                run_ats, delays, ttls, add_tasks.options, add_tasks.metadata)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
                               run_at, delay, ttl, options, metadata, ord),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
@@ -81,46 +79,95 @@ begin
     group by i.queue;
 
     if logged and to_regproc(format('%I.log_enqueued', {schema_name})) is not null then
-        perform {schema}.log_enqueued(all_ids, queues, funcs);
+        perform {schema}.log_enqueued(ids, queues, funcs);
     end if;
 
     -- Notifies once for each queue that has a listener.
     perform pg_notify({channel}, q.name)
     from (select distinct unnest(queues)) as q(name)
     where {schema}.has_listener(q.name);
+end
+{body};
 
+-- Whether some of these options are of a task that is unique.
+create function {schema}.are_unique(options text[]) returns boolean
+language sql immutable
+begin atomic
+    -- The text is looked at first, because it is faster.
+    select exists (select from unnest(options) as o(given) where case when strpos(o.given, '"unique"') > 0 or strpos(o.given, '\') > 0 then o.given::jsonb->'unique' <> 'null' end);
+end;
+
+-- Adds tasks, all or none, from any client and language, and returns their ids, or those of the tasks that hold their keys. Parameters as for
+-- add_tasks(); ids may be null as well.
+create function {schema}.enqueue_many(
+    ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
+    max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
+    options text[], metadata text[], chosen boolean[] default null, logged boolean default true
+) returns setof uuid
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    all_ids uuid[] := ids;
+    all_chosen boolean[] := chosen;
+begin
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        perform {schema}.check_input(
+            ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata);
+    end if;
+    if chosen is null or array_position(ids, null) is not null then
+        select array_agg(coalesce(i.id, {schema}.new_id()) order by i.ord), array_agg(coalesce(i.chosen, i.id is not null) order by i.ord)
+        into all_ids, all_chosen
+        from unnest(ids, chosen) with ordinality as i(id, chosen, ord);
+    end if;
+    if {schema}.are_unique(options) then
+        return query
+            select e.id
+            from {schema}.enqueue_unique(
+                all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata, all_chosen,
+                logged) e;
+        return;
+    end if;
+    perform {schema}.add_tasks(
+        all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata, all_chosen, logged);
     return query select unnest(all_ids);
 end
 {body};
 
--- Enqueues one task from any language: select {schema}.enqueue('send_mail', '["ann@example.org"]').
+
+-- Enqueues one task from any language: select {schema}.enqueue('send_mail', '["ann@example.org"]'). Returns its id, or that of the task that holds
+-- its key.
 create function {schema}.enqueue(
     func text, payload jsonb default 'null', queue text default 'default', priority integer default 0,
     delay interval default null, run_at timestamptz default null, ttl interval default null,
-    max_retries integer default 3, metadata jsonb default null, id uuid default null
+    max_retries integer default 3, metadata jsonb default null, id uuid default null,
+    key text default null, on_conflict text default null, until text default null, period interval default null, max_wait interval default null
 ) returns uuid
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    task uuid := coalesce(enqueue.id, {schema}.new_id());
+    "unique" constant jsonb := nullif(jsonb_strip_nulls(jsonb_build_object(
+        'key', key, 'on_conflict', on_conflict, 'until', until, 'period', extract(epoch from period), 'max_wait', extract(epoch from max_wait))), '{}');
+    task uuid;
 begin
     perform {schema}.check_json('payload', payload, false);
-    perform {schema}.enqueue_many(
-        array[task], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
+    select e into task
+    from {schema}.enqueue_many(
+        array[coalesce(enqueue.id, {schema}.new_id())], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
         array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
         array[extract(epoch from delay)::double precision], array[extract(epoch from ttl)::double precision],
-        array[null::text], array[enqueue.metadata::text], array[enqueue.id is not null]);
+        array[case when "unique" is not null then jsonb_build_object('unique', "unique")::text end], array[enqueue.metadata::text],
+        array[enqueue.id is not null]) e;
     return task;
 end
 {body};
 
 -- Adds tasks, all or none: `tasks` is an array of {id, queue, func, codec, priority, max_retries, run_at, delay, ttl, options, metadata, chosen}.
-create function {schema}.enqueue_in_transaction(tasks jsonb, payloads bytea[]) returns void
+-- Returns an empty array if all were added; else for each `new`, or what has become of it and the task that holds its key, as in 'skipped 01a2...'.
+create function {schema}.enqueue_in_transaction(tasks jsonb, payloads bytea[]) returns text[]
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     t record;
 begin
     if jsonb_array_length(tasks) = 0 then
-        return;
+        return '{}';
     end if;
     select array_agg((e.task->>'id')::uuid order by e.place) as ids, array_agg(e.task->>'queue' order by e.place) as queues,
            array_agg(e.task->>'func' order by e.place) as funcs, array_agg(e.task->>'codec' order by e.place) as codecs,
@@ -133,8 +180,22 @@ begin
            array_agg((e.task->>'chosen')::boolean order by e.place) as chosen
     into t
     from jsonb_array_elements(tasks) with ordinality as e(task, place);
-    perform {schema}.enqueue_many(
-        t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata, t.chosen);
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        perform {schema}.check_input(
+            t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata);
+    end if;
+    if {schema}.are_unique(t.options) then
+        return array(
+            select case e.enqueued when 'new' then 'new' else format('%s %s', e.enqueued, e.id) end
+            from {schema}.enqueue_unique(
+                t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata,
+                t.chosen, true) with ordinality as e(id, enqueued, place)
+            order by e.place);
+    end if;
+    perform {schema}.add_tasks(
+        t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata, t.chosen,
+        true);
+    return '{}';
 end
 {body};
 

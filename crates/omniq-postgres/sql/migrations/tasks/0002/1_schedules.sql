@@ -22,8 +22,11 @@ create table {schema}.schedules (
     definition jsonb not null,
     -- The arguments of its tasks.
     payload    bytea not null,
-    -- Programs compare these times with those that they have read, and have no time that is infinite.
-    constraint finite_times check (isfinite(created_at) and isfinite(anchor) and isfinite(next_at) and isfinite(paused_at))
+    -- Programs compare these times with those that they have read, and have none beyond.
+    constraint finite_times check (
+        created_at between '0001-01-01 00:00+00' and '9999-12-30 00:00+00' and anchor between '0001-01-01 00:00+00' and '9999-12-30 00:00+00'
+        and next_at between '0001-01-01 00:00+00' and '9999-12-30 00:00+00' and last_at between '0001-01-01 00:00+00' and '9999-12-30 00:00+00'
+        and paused_at between '0001-01-01 00:00+00' and '9999-12-30 00:00+00')
 );
 create index schedules_due on {schema}.schedules (next_at, name) where paused_at is null and next_at is not null;
 create index schedules_app on {schema}.schedules (app) where app is not null;
@@ -35,7 +38,7 @@ create table {schema}.schedule_ticks (
     manual   boolean not null default false,
     -- Null: it was skipped.
     task_id  uuid,
-    -- Why it was skipped: missed or overlap.
+    -- Why it was skipped: missed, overlap, or unique.
     skipped  text,
     primary key (schedule, at, manual)
 );
@@ -197,96 +200,142 @@ begin atomic
         where t.state in ({scheduled}, {ready}));
 end;
 
+-- Carries out the ticks of one schedule, and returns them, each with the task that the caller has to enqueue for it. Of a task that is unique, it
+-- is enqueued here, because another one may have its key.
+create function {schema}.tick_schedule(planned jsonb)
+returns table (schedule text, tick timestamptz, task_id uuid, skipped text, task jsonb, payload bytea)
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    its_name constant text := planned->>'name';
+    known record;
+    given record;
+    ran boolean := false;
+    answer text[];
+begin
+    select s.runs, s.payload, coalesce((s.definition->>'overlap')::boolean, true) as overlap, (s.definition->>'max_runs')::bigint as most
+    into known
+    from {schema}.schedules s
+    where s.name = tick_schedule.planned->>'name' and s.next_at = (planned->>'due')::timestamptz and s.version = (planned->>'version')::integer
+      and s.created_at = (planned->>'created_at')::timestamptz and s.paused_at is null
+    for update skip locked;
+    if not found then
+        return;
+    end if;
+    for given in
+        select (e.tick->>'at')::timestamptz as at, nullif(e.tick->'task', 'null') as task
+        from jsonb_array_elements(planned->'ticks') with ordinality as e(tick, place)
+        order by e.place
+    loop
+        exit when known.runs >= known.most;
+        continue when exists (
+            select from {schema}.schedule_ticks k where k.schedule = its_name and k.at = given.at and not k.manual);
+        schedule := its_name;
+        tick := given.at;
+        task := given.task;
+        payload := known.payload;
+        -- The task of an earlier tick of this batch is not enqueued yet.
+        skipped := case when given.task is null then 'missed'
+                        when not known.overlap and (ran or {schema}.schedule_is_busy(its_name)) then 'overlap' end;
+        if skipped is null and {schema}.are_unique(array[given.task->>'options']) then
+            answer := {schema}.enqueue_in_transaction(jsonb_build_array(given.task), array[known.payload]);
+            task := null;
+            skipped := case when answer[1] like 'skipped %' then 'unique' end;
+            task_id := coalesce(nullif(split_part(answer[1], ' ', 2), ''), given.task->>'id')::uuid;
+        else
+            task_id := (given.task->>'id')::uuid;
+        end if;
+        if skipped is not null then
+            task_id := null;
+            task := null;
+        end if;
+        insert into {schema}.schedule_ticks (schedule, at, task_id, skipped)
+        values (tick_schedule.schedule, tick_schedule.tick, tick_schedule.task_id, tick_schedule.skipped);
+        if task_id is not null then
+            known.runs := known.runs + 1;
+            ran := true;
+        end if;
+        update {schema}.schedules s
+        set last_at = given.at, last_task = coalesce(tick_schedule.task_id, s.last_task)
+        where s.name = its_name;
+        return next;
+    end loop;
+    update {schema}.schedules s
+    set runs = known.runs, next_at = case when known.runs >= known.most then null else (planned->>'next_at')::timestamptz end
+    where s.name = its_name;
+    perform {schema}.trim_ticks(its_name);
+end
+{body};
+
 -- Carries out ticks, all or none, and returns those that were carried out. `batch` is an array of {name, due, version, created_at, next_at, ticks};
 -- `ticks` is an array of {at, task}, where `task` is one of enqueue_in_transaction(), and null for a tick that was missed. A schedule that is not as
--- it was read is left out, and so is one that another session has locked.
+-- it was read is left out, and so is one that another session has locked, or whose key one has.
 create function {schema}.tick_schedules(batch jsonb) returns table (schedule text, tick timestamptz, task_id uuid, skipped text)
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
-    planned record;
-    known record;
-    given record;
+    planned jsonb;
+    done record;
     tasks jsonb[] := '{}';
     payloads bytea[] := '{}';
-    ran boolean;
+    waits constant text := current_setting('lock_timeout');
+    patience text := '100ms';
 begin
     for planned in
-        select e.planned->>'name' as name, (e.planned->>'due')::timestamptz as due, (e.planned->>'version')::integer as version,
-               (e.planned->>'created_at')::timestamptz as created_at, (e.planned->>'next_at')::timestamptz as next_at, e.planned->'ticks' as ticks
-        from jsonb_array_elements(batch) as e(planned)
+        select e.planned from jsonb_array_elements(batch) as e(planned)
     loop
-        select s.runs, s.payload, coalesce((s.definition->>'overlap')::boolean, true) as overlap, (s.definition->>'max_runs')::bigint as most
-        into known
-        from {schema}.schedules s
-        where s.name = planned.name and s.next_at = planned.due and s.version = planned.version and s.created_at = planned.created_at
-          and s.paused_at is null
-        for update skip locked;
-        continue when not found;
-        ran := false;
-        for given in
-            select (e.tick->>'at')::timestamptz as at, nullif(e.tick->'task', 'null') as task
-            from jsonb_array_elements(planned.ticks) with ordinality as e(tick, place)
-            order by e.place
-        loop
-            exit when known.runs >= known.most;
-            schedule := planned.name;
-            tick := given.at;
-            task_id := (given.task->>'id')::uuid;
-            -- The task of an earlier tick of this batch is not enqueued yet.
-            skipped := case when given.task is null then 'missed'
-                            when not known.overlap and (ran or {schema}.schedule_is_busy(planned.name)) then 'overlap' end;
-            if skipped is not null then
-                task_id := null;
-            end if;
-            insert into {schema}.schedule_ticks (schedule, at, task_id, skipped)
-            values (tick_schedules.schedule, tick_schedules.tick, tick_schedules.task_id, tick_schedules.skipped)
-            on conflict on constraint schedule_ticks_pkey do nothing;
-            if not found then
-                continue;
-            end if;
-            if task_id is not null then
-                tasks := array_append(tasks, given.task);
-                payloads := array_append(payloads, known.payload);
-                known.runs := known.runs + 1;
-                ran := true;
-            end if;
-            update {schema}.schedules s
-            set last_at = given.at, last_task = coalesce(tick_schedules.task_id, s.last_task)
-            where s.name = planned.name;
-            return next;
-        end loop;
-        update {schema}.schedules s
-        set runs = known.runs, next_at = case when known.runs >= known.most then null else planned.next_at end
-        where s.name = planned.name;
-        perform {schema}.trim_ticks(planned.name);
+        if {schema}.are_unique(array(select e.tick->'task'->>'options' from jsonb_array_elements(planned->'ticks') as e(tick))) then
+            begin
+                -- One wait for all, because the others of the batch wait with it.
+                perform set_config('lock_timeout', patience, true);
+                return query
+                    select d.schedule, d.tick, d.task_id, d.skipped from {schema}.tick_schedule(planned) d;
+                perform set_config('lock_timeout', waits, true);
+            exception when lock_not_available then
+                -- It is left for the next time.
+                patience := '1ms';
+            end;
+        else
+            for done in
+                select * from {schema}.tick_schedule(planned)
+            loop
+                if done.task is not null then
+                    tasks := array_append(tasks, done.task);
+                    payloads := array_append(payloads, done.payload);
+                end if;
+                schedule := done.schedule;
+                tick := done.tick;
+                task_id := done.task_id;
+                skipped := done.skipped;
+                return next;
+            end loop;
+        end if;
     end loop;
     perform {schema}.enqueue_in_transaction(to_jsonb(tasks), payloads);
 end
 {body};
 
--- Enqueues the task of a schedule by hand, and notes the tick. False, and nothing is done, if the schedule is not as it was read, or has a tick
--- by hand at that time.
-create function {schema}.trigger_schedule(name text, version integer, created_at timestamptz, at timestamptz, task jsonb) returns boolean
+-- Enqueues the task of a schedule by hand, and notes the tick. Returns its id, or that of the task that holds its key. Null, and nothing is done,
+-- if the schedule is not as it was read, or has a tick by hand at that time.
+create function {schema}.trigger_schedule(name text, version integer, created_at timestamptz, at timestamptz, task jsonb) returns uuid
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     payload bytea;
+    answer text[];
+    id uuid;
 begin
     select s.payload into payload
     from {schema}.schedules s
     where s.name = trigger_schedule.name and s.version = trigger_schedule.version and s.created_at = trigger_schedule.created_at
     for update;
-    if not found then
-        return false;
+    if not found or exists (
+        select from {schema}.schedule_ticks k where k.schedule = trigger_schedule.name and k.at = trigger_schedule.at and k.manual) then
+        return null;
     end if;
+    answer := {schema}.enqueue_in_transaction(jsonb_build_array(task), array[payload]);
+    id := coalesce(nullif(split_part(answer[1], ' ', 2), ''), task->>'id')::uuid;
     insert into {schema}.schedule_ticks (schedule, at, manual, task_id)
-    values (trigger_schedule.name, trigger_schedule.at, true, (task->>'id')::uuid)
-    on conflict do nothing;
-    if not found then
-        return false;
-    end if;
-    update {schema}.schedules s set last_task = (task->>'id')::uuid where s.name = trigger_schedule.name;
+    values (trigger_schedule.name, trigger_schedule.at, true, id);
+    update {schema}.schedules s set last_task = id where s.name = trigger_schedule.name;
     perform {schema}.trim_ticks(name);
-    perform {schema}.enqueue_in_transaction(jsonb_build_array(task), array[payload]);
-    return true;
+    return id;
 end
 {body};

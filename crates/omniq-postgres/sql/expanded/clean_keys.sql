@@ -1,0 +1,3 @@
+-- $1 limit int4
+-- omniq: clean_keys
+select "omniq".clean_keys($1)
