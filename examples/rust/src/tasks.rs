@@ -17,6 +17,15 @@ pub const PICTURE: TaskDef<Picture, u64> = TaskDef::new("picture").queue("cpu").
 /// Counts the orders of the day before; a schedule of the worker enqueues it each night.
 pub const REPORT: TaskDef<(), i64> = TaskDef::new("report").max_retries(10);
 
+/// Sums up the orders of an item: once for many of them, a second after the last one, and a minute after the first at most.
+/// As each transaction enqueues it, no order is missed, and one that comes during a run has a run of its own.
+pub fn total(item: &str) -> omniq::Result<NewTask> {
+    let once = Unique::args().on_conflict(OnConflict::Reschedule).max_wait(Duration::from_secs(60));
+    Ok(TOTAL.call(&item.to_owned())?.delay(Duration::from_secs(1)).unique(once))
+}
+
+pub const TOTAL: TaskDef<String, i64> = TaskDef::new("total");
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Picture {
     pub order: i64,
@@ -38,6 +47,13 @@ pub async fn send_receipt(order: i64, State(pool): State<PgPool>, task: Context)
     task.complete_in(&mut transaction, &text).await?;
     transaction.commit().await?;
     Ok(text)
+}
+
+pub async fn sum_up(item: String, State(pool): State<PgPool>) -> anyhow::Result<i64> {
+    let sum = "insert into totals select item, count(*) from orders where item = $1 group by item
+               on conflict (item) do update set orders = excluded.orders returning orders";
+    let (orders,) = sqlx::query_as(sum).bind(item).fetch_one(&pool).await?;
+    Ok(orders)
 }
 
 /// The day is that of the tick, not of the run: a run that is late, or repeated, counts the same.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::tasks::{PICTURE, Picture, RECEIPT};
+use crate::tasks::{PICTURE, Picture, RECEIPT, total};
 
 #[derive(Clone)]
 struct Shop {
@@ -26,6 +26,7 @@ struct Order {
     width: u32,
 }
 
+const TOTALS: &str = "create table if not exists totals (item text primary key, orders bigint not null)";
 const ORDERS: &str = "create table if not exists orders (id bigserial primary key, item text not null,
     receipts int not null default 0, ordered_at timestamptz not null default now())";
 
@@ -34,7 +35,9 @@ type Answer = Result<(StatusCode, Json<Value>), Problem>;
 pub async fn serve(pool: PgPool, address: &str) -> anyhow::Result<()> {
     // Its own connections to the pool's database; the transactions below stay on the pool.
     let tasks = AsyncPostgresBackend::from_pool(&pool).await?;
-    sqlx::query(ORDERS).execute(&pool).await?;
+    for table in [ORDERS, TOTALS] {
+        sqlx::query(table).execute(&pool).await?;
+    }
     let shop = Shop { pool, tasks: tasks.clone() };
     let router = Router::new().route("/orders", post(order)).route("/tasks/{id}", get(task)).with_state(shop);
     let listener = TcpListener::bind(address).await?;
@@ -57,9 +60,11 @@ async fn order(State(shop): State<Shop>, Json(Order { item, width }): Json<Order
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": "at most 10000 wide" }))));
     }
     let picture = shop.tasks.enqueue_in(&mut transaction, PICTURE.call(&Picture { order, width })?).await?;
+    let total = shop.tasks.enqueue_in(&mut transaction, total(&item)?).await?;
     transaction.commit().await?;
-    let tasks = json!({ "order": order, "receipt": receipt.to_string(), "picture": picture.to_string() });
-    Ok((StatusCode::ACCEPTED, Json(tasks)))
+    let [receipt, picture, total] = [receipt, picture, total].map(|id| id.to_string());
+    let answer = json!({ "order": order, "receipt": receipt, "picture": picture, "total": total });
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Waits for the result of a task, for ten seconds at most. A result that takes longer comes at the next request.

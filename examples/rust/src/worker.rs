@@ -3,7 +3,7 @@
 use omniq::prelude::*;
 use sqlx::PgPool;
 
-use crate::tasks::{PICTURE, RECEIPT, REPORT, draw, report, send_receipt};
+use crate::tasks::{PICTURE, RECEIPT, REPORT, TOTAL, draw, report, send_receipt, sum_up};
 
 pub async fn run(pool: PgPool) -> anyhow::Result<()> {
     let backend = AsyncPostgresBackend::from_pool(&pool).await?;
@@ -15,6 +15,7 @@ pub async fn run(pool: PgPool) -> anyhow::Result<()> {
         .state(pool)
         .task(RECEIPT, send_receipt)
         .task(REPORT, report)
+        .task(TOTAL, sum_up)
         .build()?;
     // A pool for blocking work: one run for each processor, each on a thread of its own. Nothing is claimed ahead, so that
     // tasks go to other machines as long as all threads here are busy.

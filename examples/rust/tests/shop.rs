@@ -56,15 +56,19 @@ async fn an_order_and_its_tasks_are_written_together_and_done_by_the_worker() {
     assert_eq!((status, &refused["error"]), (422, &Value::from("at most 10000 wide")));
     let (status, order) = ask(&address, "POST /orders", r#"{ "item": "bike", "width": 50 }"#).await;
     assert_eq!(status, 202, "{order}");
-    let number = order["order"].as_i64().unwrap();
-    let result = async |task: &str| {
-        let path = format!("GET /tasks/{}", order[task].as_str().unwrap());
+    let (_, second) = ask(&address, "POST /orders", r#"{ "item": "bike", "width": 50 }"#).await;
+    assert_eq!(second["total"], order["total"], "one task sums up both orders");
+    let result = async |task: &Value| {
+        let path = format!("GET /tasks/{}", task.as_str().unwrap());
         let (status, answer) = ask(&address, &path, "").await;
         assert_eq!(status, 200, "{answer}");
         answer["value"].clone()
     };
-    assert_eq!(result("receipt").await, Value::from(format!("1 bike, order {number}")));
-    assert!(result("picture").await.as_u64().is_some());
+    for order in [&order, &second] {
+        assert_eq!(result(&order["receipt"]).await, Value::from(format!("1 bike, order {}", order["order"])));
+        assert!(result(&order["picture"]).await.as_u64().is_some());
+    }
+    assert_eq!(result(&order["total"]).await, Value::from(2));
     // A receipt for an order that is not there is not tried again.
     let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
     let lost = backend.enqueue(NewTask::new("receipt", &0).unwrap()).await.unwrap();
@@ -74,13 +78,13 @@ async fn an_order_and_its_tasks_are_written_together_and_done_by_the_worker() {
     let schedules = backend.require_schedules().unwrap();
     assert!(schedules.get("report").await.unwrap().unwrap().next_at.is_some());
     let report = schedules.trigger("report").await.unwrap();
-    assert_eq!(backend.wait_for::<i64>(report, Duration::from_secs(10)).await.unwrap(), 1);
+    assert_eq!(backend.wait_for::<i64>(report, Duration::from_secs(10)).await.unwrap(), 2);
     assert_eq!(backend.latest_result("report").await.unwrap().unwrap().task_id, report);
     backend.close().await.unwrap();
     let witness = db.client().await;
     let sql = "select (select count(*) from orders), (select sum(receipts) from orders), (select count(*) from omniq.results)";
     let row = witness.query_one(sql, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (1, 1, 4));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (2, 2, 7));
     stop(worker).await;
     stop(web).await;
 }

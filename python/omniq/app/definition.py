@@ -65,6 +65,8 @@ class Definition(Generic[Q, S, P, R]):
             raise ConfigError(
                 f"{function!r} is no function: give options by their names, such as task(name={function!r})"
             )
+        if inspect.isclass(function):
+            raise ConfigError(f"{function!r} is a class, and no task: give a function, or an object with __call__")
         if called is None or inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
             raise ConfigError(f"{function!r} is no task: give a def or async def function that yields nothing")
         name = a_text_or_none(settings.pop("name", None), "name")

@@ -67,7 +67,7 @@ class BaseHandle(Generic[R_co]):
     __slots__ = ("_ended", "_source", "enqueued", "id")
 
     #: What an error says to one who gives a handle as a value.
-    _in_place_of = "give str(handle.id), of which app.handle(…) makes a handle again"
+    _in_place_of = "give str(handle), of which app.handle(…) makes a handle again"
 
     def __init__(self, source: Source, id: UUID, enqueued: EnqueuedKind | None = None) -> None:
         """Enqueues give handles, and ``app.handle`` does: users make none by themselves.
@@ -154,6 +154,10 @@ class BaseHandle(Generic[R_co]):
     def __repr__(self) -> str:
         words = (type(self).__name__, self._source._func_name(), str(self.id))
         return f"<{' '.join(word for word in words if word)}>"
+
+    def __str__(self) -> str:
+        """The text of the id, of which ``app.handle`` makes a handle again."""
+        return str(self.id)
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, BaseHandle) else NotImplemented

@@ -192,10 +192,10 @@ def _given(handles: tuple[Any, ...]) -> list[Any]:
         if not isinstance(one, BaseHandle):
             raise refused(f"handles[{place}]", one, "give the handles that enqueue returned", is_shown=False)
         if type(one) is not type(given[0]):
-            raise InvalidError(f"handles[{place}] = {one} is refused beside {given[0]}: give handles of one kind")
+            raise InvalidError(f"handles[{place}] = {one!r} is refused beside {given[0]!r}: give handles of one kind")
         if one._source._application() is not given[0]._source._application():
             raise InvalidError(
-                f"handles[{place}] = {one} is refused beside {given[0]}: wait for the tasks of each application by itself"
+                f"handles[{place}] = {one!r} is refused beside {given[0]!r}: wait for the tasks of each application by itself"
             )
     return given
 

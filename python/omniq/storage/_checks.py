@@ -17,7 +17,8 @@ def to_new_task(task: NewTask | str, args: Any, options: Mapping[str, Any]) -> N
     if isinstance(task, str):
         return NewTask(task, args, **options)
     if not isinstance(task, NewTask):
-        raise InvalidError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}")
+        remedy = "; give the name of one, or call its own enqueue, as in f.enqueue(1)" if callable(task) else ""
+        raise InvalidError(f"enqueue takes a function's name or a NewTask, not {type(task).__name__}{remedy}")
     changes = {name: value for name, value in options.items() if value is not None}
     # Both say when the task starts.
     for one, other in (("run_at", "delay"), ("delay", "run_at")):

@@ -116,7 +116,7 @@ async def test_what_no_worker_could_call_is_refused_at_its_definition(app: Async
 
     wrong: list[tuple[Any, str]] = [
         (5, "is no task"),
-        (dict, "the parameters of dict cannot be read"),
+        (dict, "is a class, and no task: give a function"),
         (Own.method, r"is a method, and no worker has an object for its self: .*app.task\(Own\(…\).method\)"),
         (forgotten, "parameter session of .*forgotten is injected, and its annotation names nothing to inject"),
         (unreadable, "parameter n of task wrong: the type .* cannot be used here"),

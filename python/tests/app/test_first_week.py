@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from fractions import Fraction
 from typing import Annotated, Any
 
 import anyio
@@ -81,6 +82,14 @@ def test_names_of_other_libraries(app: AsyncOmniQ) -> None:
     for missing, words in [("link_error", "on_dead="), ("labels", "metadata="), ("store_results", 'results="off"')]:
         with pytest.raises(ConfigError, match=f"no option {missing}: its equivalent is .*{words}"):
             app.task(**{missing: 1})(len)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match=r"Fraction'> is a class, and no task: give a function"):
+        app.task(Fraction)
+    with pytest.raises(
+        InvalidError, match=r"not AsyncTaskFunction; give the name of one, or call its own enqueue, as in f\.enqueue"
+    ):
+        asyncio.run(app.backend.enqueue(plain))
+    handle = plain.handle("0" * 32)
+    assert app.handle(str(handle)) == handle
     with pytest.raises(ConfigError, match="a task has no option bind: its equivalent is a first parameter"):
         app.task(bind=True)(len)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="no option autoretry_for: its equivalent is retry_on="):

@@ -51,9 +51,9 @@ async def test_a_handle_is_made_of_an_id_or_its_text(url: str) -> None:
             assert await again.result(5) == {1.5}, "read as the function is annotated"
             assert await again.status() is TaskState.COMPLETED
         # As an argument or a value it has no other form, unless the codec is pickle.
-        with pytest.raises(InvalidError, match=r"argument n: .* give str\(handle\.id\), of which app\.handle"):
+        with pytest.raises(InvalidError, match=r"argument n: .* give str\(handle\), of which app\.handle"):
             await half.enqueue(handle)  # type: ignore[arg-type]
-        with pytest.raises(InvalidError, match=r"metadata is refused: .* give str\(handle\.id\)"):
+        with pytest.raises(InvalidError, match=r"metadata is refused: .* give str\(handle\)"):
             await half.with_options(metadata={"of": handle}).enqueue(3)
         # The application has no such function: the value is as the codec gives it.
         assert await foreign.result(5) == {"a": [1]}

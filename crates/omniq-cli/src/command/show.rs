@@ -135,6 +135,15 @@ fn show_task(task: &Task, out: &Output) -> Result<()> {
     if let Some(timeout) = task.timeout {
         field(out, "timeout", took(timeout), None)?;
     }
+    if task.backoff != omniq::Backoff::default() {
+        field(out, "backoff", json!(task.backoff).to_string(), None)?;
+    }
+    for callback in &task.callbacks {
+        let ends: Vec<&str> = callback.on.iter().map(|end| end.name()).collect();
+        let then =
+            format!("{} in queue {}, if it ends as: {}", callback.func, callback.queue, ends.join(", "));
+        field(out, "then", then, None)?;
+    }
     if let Some(omniq::KeySource::Text(key)) = task.unique.as_ref().map(|unique| &unique.key) {
         field(out, "key", key, None)?;
     }

@@ -4,7 +4,8 @@ mod payload;
 mod schedule;
 
 use omniq::{
-    Backoff, KeySource, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId, TaskResult,
+    Backoff, Callback, KeySource, QueueStats, RegisteredWorker, Task, TaskError, TaskEvent, TaskId,
+    TaskResult,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,6 +31,7 @@ pub struct TaskRecord<'a> {
     backoff: &'a Backoff,
     payload: PayloadRecord,
     metadata: &'a Map<String, Value>,
+    callbacks: &'a [Callback],
     /// The key of a task that is unique.
     key: Option<&'a str>,
     error: Option<&'a TaskError>,
@@ -54,6 +56,7 @@ impl<'a> From<&'a Task> for TaskRecord<'a> {
             backoff: &task.backoff,
             payload: PayloadRecord::from(&task.payload),
             metadata: &task.metadata,
+            callbacks: &task.callbacks,
             key: task.unique.as_ref().and_then(|unique| match &unique.key {
                 KeySource::Text(key) => Some(key.as_str()),
                 _ => None,

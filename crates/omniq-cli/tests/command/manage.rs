@@ -171,7 +171,27 @@ async fn c23_a_completed_task_shows_its_arguments_if_they_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c33_a_key_makes_a_task_unique() {
+async fn c18_backoff_callbacks_and_metadata_are_shown_and_metadata_is_changed() {
+    let bench = Bench::ready().await;
+    let backend = bench.backend().await;
+    let mut task = NewTask::new("add", &(1, 2)).expect("a task").metadata("tenant", "acme");
+    task.backoff = Some(omniq::Backoff::fixed(Duration::from_secs(7)));
+    let alert = omniq::Callback::new([omniq::EndKind::Dead, omniq::EndKind::Expired], "alert");
+    let id = backend.enqueue(task.callback(alert)).await.expect("an id").to_string();
+    backend.close().await.expect("it closes");
+    let shown = bench.run(&["tasks", "show", &id]).good().stdout;
+    assert!(shown.contains("alert in queue default, if it ends as: dead, expired"), "{shown}");
+    assert!(shown.contains("backoff"), "{shown}");
+    let whole = bench.json(&["tasks", "show", &id])["task"].clone();
+    assert_eq!(whole["callbacks"][0]["func"], "alert");
+    let update = |text: &str| bench.run(&["tasks", "update", &id, "--metadata", text]);
+    update("[1]").fails_with(2, "give a JSON object");
+    update(r#"{ "tenant": "zeta" }"#).good();
+    assert_eq!(bench.json(&["tasks", "show", &id])["task"]["metadata"], json!({ "tenant": "zeta" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c22_a_key_makes_a_task_unique() {
     let bench = Bench::ready().await;
     let enqueue = |more: &[&str]| bench.run(&[&["tasks", "enqueue", "add", "[1, 2]"], more].concat());
     let keyed = ["--key", "sum:1", "--delay", "1h"];

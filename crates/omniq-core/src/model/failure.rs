@@ -18,6 +18,20 @@ pub struct TaskError {
     pub trace: Option<String>,
 }
 
+impl From<&str> for TaskError {
+    /// An error of the type `error` with this message, as `queue.fail(&task, "no paper".into())` wants it.
+    fn from(message: &str) -> Self {
+        Self::new("error", message)
+    }
+}
+
+impl From<String> for TaskError {
+    /// An error of the type `error` with this message.
+    fn from(message: String) -> Self {
+        Self::new("error", message)
+    }
+}
+
 impl TaskError {
     const LIMIT: usize = 64 * 1024;
 

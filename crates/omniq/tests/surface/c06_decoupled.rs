@@ -34,6 +34,7 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
             "count_rollups",
             "count_totals",
             "heartbeats",
+            "keys",
             "migrations",
             "paused_queues",
             "schedule_declarations",

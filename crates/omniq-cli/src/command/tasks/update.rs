@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::record::TaskRecord;
 use crate::span;
 
-const CHANGES: [&str; 6] = ["queue", "priority", "run_at", "delay", "max_retries", "args"];
+const CHANGES: [&str; 7] = ["queue", "priority", "run_at", "delay", "max_retries", "args", "metadata"];
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true).args(CHANGES))]
@@ -39,6 +39,16 @@ pub struct UpdateArgs {
     /// Other arguments, as JSON
     #[arg(long, value_name = "JSON")]
     args: Option<String>,
+    /// Other metadata, a JSON object, in place of all that it has
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    metadata: Option<Object>,
+}
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+fn object(text: &str) -> std::result::Result<Object, String> {
+    serde_json::from_str(text)
+        .map_err(|error| format!("{error}: give a JSON object, such as {{\"tenant\": \"acme\"}}"))
 }
 
 pub async fn run(args: &UpdateArgs, global: &Global, out: &Output) -> Result<()> {
@@ -48,7 +58,7 @@ pub async fn run(args: &UpdateArgs, global: &Global, out: &Output) -> Result<()>
         run_at: args.run_at,
         max_retries: args.max_retries,
         payload: args.args.as_deref().map(arguments).transpose()?,
-        metadata: None,
+        metadata: args.metadata.clone(),
     };
     if let Some(delay) = args.delay {
         let start = Timestamp::now().checked_add(delay);

@@ -35,10 +35,17 @@ const WHOLE_ROWS: &str = "
     create trigger whole_rows after update or delete on omniq.tasks for each row
     when (old.count > 1) execute function omniq.whole_rows();";
 
-/// Statements that write tasks and stand for no act: removals by age, and other forms of the enqueue, those of schedules among them, which
-/// have a walk of their own.
-const NOT_PLAYED: [&str; 6] =
-    ["prune", "enqueue_one", "enqueue_many", "enqueue_raw", "tick_schedules", "trigger_schedule"];
+/// Statements that write tasks and stand for no act: removals by age, and other forms of the enqueue. Those of schedules and of unique
+/// tasks have walks of their own, and callers at once (`conformance/queue/unique`).
+const NOT_PLAYED: [&str; 7] = [
+    "prune",
+    "enqueue_one",
+    "enqueue_many",
+    "enqueue_raw",
+    "enqueue_unique",
+    "tick_schedules",
+    "trigger_schedule",
+];
 
 pub(super) async fn install(client: &Client) {
     let whole: Vec<String> =

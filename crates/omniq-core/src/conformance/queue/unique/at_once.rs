@@ -1,11 +1,11 @@
-//! C22: many callers on few keys, with workers beside them.
+//! C22: many callers on few keys, with workers and the verbs of users beside them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::*;
 
@@ -26,6 +26,7 @@ pub async fn c22_64_callers_on_few_keys(fixture: &dyn QueueFixture) {
         .map(|queue| tokio::spawn(work(Arc::clone(queue), Arc::clone(&over))))
         .collect();
     let watcher = tokio::spawn(watch(Arc::clone(&objects[3]), Arc::clone(&over)));
+    let users = [2, 3].map(|user| tokio::spawn(change(Arc::clone(&objects[user]), Arc::clone(&over))));
     let callers = (0..CALLERS).map(|caller| {
         let queue = Arc::clone(&objects[caller % objects.len()]);
         tokio::spawn(async move {
@@ -58,7 +59,16 @@ pub async fn c22_64_callers_on_few_keys(fixture: &dyn QueueFixture) {
         }
     }
     watcher.await.unwrap();
-    assert_eq!(done, added.keys().copied().collect(), "each task that was added has run, and no other");
+    for user in users {
+        for id in user.await.unwrap() {
+            assert!(done.insert(id), "{id} was removed, and ran to its end or was removed once more");
+        }
+    }
+    assert_eq!(
+        done,
+        added.keys().copied().collect(),
+        "each task that was added has run or was removed, and no other"
+    );
     for (id, key) in folded {
         assert_eq!(added.get(&id), Some(&format!("{key:?}")), "folded into a task with another key");
     }
@@ -104,6 +114,32 @@ async fn work(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) -> Vec<TaskId> {
             }
         }
     }
+}
+
+/// Changes tasks that wait, by all verbs on ids, and returns those that it has removed.
+async fn change(queue: Arc<dyn TaskQueue>, over: Arc<AtomicBool>) -> Vec<TaskId> {
+    let mut removed = Vec::new();
+    while !over.load(Ordering::Acquire) {
+        let tasks = queue.list(&TaskFilter { limit: Some(50), ..TaskFilter::default() }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let Some(task) = tasks.choose(&mut rand::rng()) else { continue };
+        let priority = TaskUpdate { priority: Some(rand::random_range(0..3)), ..TaskUpdate::default() };
+        let late =
+            TaskUpdate { run_at: Some(task.run_at + Duration::from_millis(2)), ..TaskUpdate::default() };
+        let changed = match rand::random_range(0..6) {
+            0 => queue.cancel(task.id).await.map(|cancelled| cancelled == Cancelled::Done),
+            1 => queue.delete(task.id).await.map(|()| true),
+            2 => queue.retry(task.id).await.map(|()| false),
+            3 => queue.update(task.id, late).await.map(|_| false),
+            _ => queue.update(task.id, priority).await.map(|_| false),
+        };
+        match changed {
+            Ok(true) => removed.push(task.id),
+            Ok(false) => {}
+            Err(error) => assert!(error.is_not_found() || error.is_conflict(), "{error}"),
+        }
+    }
+    removed
 }
 
 /// Each list is of one moment.
