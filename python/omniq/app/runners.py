@@ -15,7 +15,7 @@ from omniq.app.context import Context
 from omniq.app.exceptions import Discard, Fail, Retry, Snooze, SoftTimeout
 from omniq.app.rules import Rules
 from omniq.app.values import Value
-from omniq.worker.run import WORKER, Answer, Run, is_cancelled
+from omniq.worker.run import WORKER, Answer, Host, Run, is_cancelled
 
 __all__ = ["AsyncRunner", "Runner", "async_runner", "complete", "report", "runner"]
 
@@ -128,17 +128,22 @@ def _is_stopped(run: Run, error: BaseException) -> bool:
         # The run was asked to stop, and has stopped. The worker knows the reason, and settles the task by it.
         run.fail("stopped", "it was asked to stop", None, False)
         return True
-    if _is_cancelled_from_outside():
-        # The loop is shutting down: the task returns to the queue, and the attempt is not counted.
+    host = WORKER.get()
+    if _is_cancelled_from_outside(host):
+        # The loop is shutting down: the task returns to the queue, and the attempt is not counted. Before that the worker is
+        # stopped, which may hear of its own cancel later, and would claim the task again.
+        if host is not None:
+            host.stop()
         run.snooze(0)
         raise error
     return False
 
 
-def _is_cancelled_from_outside() -> bool:
+def _is_cancelled_from_outside(host: Host | None) -> bool:
     # The end of a loop cancels all its tasks, that of the worker as well. A run that cancels itself has failed.
     # Python 3.10 cannot tell this; there the cancellation is taken for a failure of the task.
-    return all(task is None or task.done() or is_cancelled(task) for task in (asyncio.current_task(), WORKER.get()))
+    tasks = (asyncio.current_task(), host and host.task)
+    return all(task is None or task.done() or is_cancelled(task) for task in tasks)
 
 
 def complete(answer: Answer, value: Any, codec: str, returns: Value) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omniq import _omniq
 from omniq._log_context import CURRENT
-from omniq.worker.run import WORKER, answer_anyway, is_cancelled
+from omniq.worker.run import WORKER, Host, answer_anyway, is_cancelled
 
 if TYPE_CHECKING:
     from omniq._omniq import Bridge
@@ -31,8 +31,8 @@ class Coroutines:
         # A coroutine was woken or started and does not run yet. It will wake the next one.
         self._is_waking = False
 
-    def belong_to(self, worker: asyncio.Task[Any] | None) -> None:
-        """Tells runs the task in which their worker runs."""
+    def belong_to(self, worker: Host) -> None:
+        """Tells runs their worker."""
         self._context.run(WORKER.set, worker)
 
     def _woken(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from omniq._omniq import Pending, _RawStatement
     from omniq.models import Task
 
-__all__ = ["WORKER", "Answer", "Run", "StopReason", "answer_anyway", "is_cancelled"]
+__all__ = ["WORKER", "Answer", "Host", "Run", "StopReason", "answer_anyway", "is_cancelled"]
 
 #: Why a run should stop. ``"cancelled"``: a user cancelled the task. ``"timeout"``: its timeout is over.
 #: ``"lease_lost"``: the worker's lease was lost, so another worker may have the task by now. ``"shutdown"``: the worker
@@ -22,8 +23,17 @@ __all__ = ["WORKER", "Answer", "Run", "StopReason", "answer_anyway", "is_cancell
 StopReason = Literal["cancelled", "timeout", "lease_lost", "shutdown"]
 
 
-#: The task of asyncio in which the worker of the current run runs; none outside of the worker's loop.
-WORKER: ContextVar[asyncio.Task[Any] | None] = ContextVar("omniq_worker", default=None)
+class Host(NamedTuple):
+    """The worker of a run on the worker's loop."""
+
+    #: The task of asyncio in which it runs.
+    task: asyncio.Task[Any] | None
+    #: Stops it gracefully.
+    stop: Callable[[], None]
+
+
+#: The worker of the current run; none outside of the worker's loop.
+WORKER: ContextVar[Host | None] = ContextVar("omniq_worker", default=None)
 
 
 class Answer(Protocol):

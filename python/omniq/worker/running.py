@@ -16,6 +16,7 @@ from omniq.errors import ConfigError
 from omniq.worker.coroutines import Coroutines
 from omniq.worker.options import WorkerOptions
 from omniq.worker.processes import Processes
+from omniq.worker.run import Host
 from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class RunningWorker:
         return self._grace if self._has_lasting else 0.0
 
     async def _run(self, until_idle: bool) -> None:
-        self._coroutines.belong_to(asyncio.current_task())
+        self._coroutines.belong_to(Host(asyncio.current_task(), self.stop))
         # No task, as the end of the loop cancels all tasks, and this one would take the worker away before it has stopped.
         running: asyncio.Future[None] = self._loop.create_future()
         pending = self.core.run(until_idle)

@@ -7,7 +7,7 @@ mod stop;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use omniq::storage::memory::MemoryQueue;
@@ -46,6 +46,8 @@ pub(crate) struct Worker {
     functions: Arc<[Function]>,
     options: Options,
     stop: Stop,
+    /// Set once it runs.
+    handle: Arc<OnceLock<WorkerHandle>>,
     ended: stop::Ended,
 }
 
@@ -177,7 +179,14 @@ impl Worker {
         options.app = app.map(|app| app.0);
         options.schedules = backend.get().schedules_of(&schedules)?;
         options.check(&functions).map_err(|error| to_py(given.py(), error))?;
-        Ok(Self { backend, functions, options, stop: Stop::new(0), ended: stop::Ended::new(None) })
+        Ok(Self {
+            backend,
+            functions,
+            options,
+            stop: Stop::new(0),
+            handle: Arc::default(),
+            ended: stop::Ended::new(None),
+        })
     }
 
     /// Runs until it is stopped, or, with `until_idle`, until nothing is left to claim.
@@ -187,6 +196,7 @@ impl Worker {
         let slot = Arc::clone(&whole.slot);
         let (functions, options) = (Arc::clone(&self.functions), self.options.clone());
         let (convert, stop, stopping) = (whole.convert, self.stop.subscribe(), self.stop.clone());
+        let begun = Arc::clone(&self.handle);
         let mut end = End { ended: self.ended.clone(), handle: None };
         Ok(Pending::new(convert, async move {
             let Some(backend) = connected(opening, &slot, stop.clone()).await? else {
@@ -199,6 +209,7 @@ impl Worker {
             }
             let worker = options.build(backend, registry)?;
             end.of(worker.handle());
+            let _ = begun.set(worker.handle());
             let _deliver = AbortOnDrop(tokio::spawn(replies.deliver()));
             let _stop = AbortOnDrop(tokio::spawn(pass_on(stop, worker.handle())));
             let handle = worker.handle();
@@ -219,6 +230,10 @@ impl Worker {
     /// Stops claiming, hands back tasks that were not begun, and lets runs go on for the grace time.
     fn stop(&self) {
         raise(&self.stop, 1);
+        // At once: what a run hands back after it has asked for this is not claimed again.
+        if let Some(handle) = self.handle.get() {
+            handle.stop();
+        }
     }
 
     /// Also asks the runs to stop.

@@ -130,9 +130,9 @@ impl<'a> Session<'a> {
         let mut phase = self.worker.handle.subscribe();
         let mut stale = tokio::time::interval(self.worker.settings.prefetch_wait);
         stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A stop before the subscription is no change to it.
-        self.apply_phase(self.worker.handle.phase()).await;
         loop {
+            // A stop before the subscription is no change to it.
+            self.heed_stop().await;
             self.executors.start();
             self.fetch();
             if self.is_over() {
@@ -146,11 +146,15 @@ impl<'a> Session<'a> {
                     self.apply_phase(phase).await;
                 }
                 fetched = self.fetcher.next() => {
+                    self.heed_stop().await;
                     if let Some(end) = self.fetched(fetched).await {
                         return end;
                     }
                 }
-                tasks = self.handoff.next() => self.accept_handed_off(tasks).await,
+                tasks = self.handoff.next() => {
+                    self.heed_stop().await;
+                    self.accept_handed_off(tasks).await;
+                }
                 () = self.completer.due_times.due() => self.fetcher.wake(),
                 () = self.completer.failed() => return self.lose(),
                 () = self.lasting.wake.notified() => self.fetch_if_idle(),
@@ -159,6 +163,13 @@ impl<'a> Session<'a> {
                 _ = stale.tick(), if self.local_queue.buffered() > 0 => self.release_stale().await,
             }
         }
+    }
+
+    /// Applies a stop that was asked for before what comes now, although its change was not seen yet: what a run hands back after
+    /// it has asked for a stop is not begun once more.
+    async fn heed_stop(&mut self) {
+        let phase = self.worker.handle.phase();
+        self.apply_phase(phase).await;
     }
 
     async fn fetched(&mut self, fetched: Fetched) -> Option<End> {
