@@ -9,14 +9,14 @@ use crate::backend::AsyncPostgresBackend;
 use crate::transaction::{UserConnection, execute};
 
 impl AsyncPostgresBackend {
-    /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`]. Error `is_config` if the queue is
+    /// Adds a task in the user's own transaction; see [`AsyncPostgresQueue::enqueue_in`](crate::AsyncPostgresQueue::enqueue_in). Error `is_config` if the queue is
     /// not on PostgreSQL. The same transaction writes the `enqueued` event if the schema has events.
     pub async fn enqueue_in(&self, connection: &mut dyn UserConnection, task: NewTask) -> Result<TaskId> {
         Ok(self.enqueue_unique_in(connection, task).await?.id())
     }
 
     /// Adds a task in the user's own transaction, and says whether it was added or another one holds its key; see
-    /// [`AsyncPostgresQueue::enqueue_unique_in`].
+    /// [`AsyncPostgresQueue::enqueue_unique_in`](crate::AsyncPostgresQueue::enqueue_unique_in).
     pub async fn enqueue_unique_in(
         &self,
         connection: &mut dyn UserConnection,
@@ -56,7 +56,7 @@ impl AsyncPostgresBackend {
     ///
     /// Errors: `is_claim_lost` if the task is not held any more: that aborts the transaction. `is_invalid` if the queue is not on
     /// PostgreSQL, if results or events are kept elsewhere, and for a connection to another database; nothing is done then. The transaction
-    /// should be read committed, as for [`AsyncPostgresQueue::complete_in`].
+    /// should be read committed, as for [`AsyncPostgresQueue::complete_in`](crate::AsyncPostgresQueue::complete_in).
     pub async fn complete_in(
         &self,
         connection: &mut dyn UserConnection,
@@ -100,7 +100,7 @@ impl AsyncPostgresBackend {
     }
 
     /// Settles runs in the user's own transaction with their results and events; answers and errors as for
-    /// [`AsyncPostgresQueue::settle_in`] and [`complete_in`](Self::complete_in).
+    /// [`AsyncPostgresQueue::settle_in`](crate::AsyncPostgresQueue::settle_in) and [`complete_in`](Self::complete_in).
     pub async fn settle_in(
         &self,
         connection: &mut dyn UserConnection,
