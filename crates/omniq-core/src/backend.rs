@@ -1,6 +1,7 @@
 //! The queue, the results and the events in one object, and the verbs that keep them consistent.
 
 mod cancel;
+mod dependencies;
 mod enqueue;
 mod events;
 mod ids;
@@ -309,7 +310,7 @@ impl Backend {
         self.cancel_by_id(ids).await
     }
 
-    /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
+    /// Cancels all tasks that the filter selects, in the states blocked, scheduled, ready and running if it names none; returns how
     /// many. For any number of tasks: a page of them at a time. Tasks that are enqueued after the call has begun are left
     /// out. Of a page that was read, a task that another call has changed before its cancel is left out, but for changes
     /// that leave it waiting. Results, events and errors as for
@@ -317,6 +318,12 @@ impl Backend {
     /// cannot be cancelled.
     pub async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {
         self.cancel_by_filter(filter).await
+    }
+
+    /// The tasks that a task runs after, in the order in which they were given, with their results where these are kept; none if it runs after no
+    /// other, or has ended. Results obey their `result_ttl`.
+    pub async fn predecessors(&self, id: TaskId) -> Result<Predecessors> {
+        self.predecessors_of(id).await
     }
 
     /// Settles runs with their results and events, and returns one answer for each in the same order.

@@ -139,6 +139,14 @@ impl Error {
         Self::duplicate(format!("the id {id} is in use already: give another, or none"))
     }
 
+    /// The error for a task that is to run after one that is not known. For storages.
+    #[doc(hidden)]
+    pub fn no_predecessor(id: impl fmt::Display) -> Self {
+        Self::not_found(format!(
+            "there is no task {id} to run after: it is not in the queue, and no result of it is kept; enqueue it before, or in the same call"
+        ))
+    }
+
     /// The error for a key that another task holds. For storages.
     #[doc(hidden)]
     pub fn key_held(key: &str, holder: impl fmt::Display) -> Self {

@@ -79,8 +79,8 @@ const CROWD: &str = "
     create or replace function omniq.crowd() returns trigger language plpgsql as $$
     declare others integer := 1 + get_byte(uuid_send(new.id), 13) % 3;
     begin
-        -- A task that is unique has a row of its own.
-        if coalesce(new.options ? 'unique', false) then
+        -- A task that is unique, or linked, has a row of its own.
+        if coalesce(new.options ? 'unique', false) or new.linked then
             return new;
         end if;
         new.count := 1 + others;

@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["Cancelled", "EventKind", "ResultStatus", "Settled", "TaskState"]
 
 #: The states and statuses by name, for arguments that take either.
-StateName = Literal["scheduled", "ready", "running", "dead", "completed", "cancelled", "expired", "discarded"]
+StateName = Literal["blocked", "scheduled", "ready", "running", "dead", "completed", "cancelled", "expired", "discarded"]
 StatusName = Literal["completed", "failed", "cancelled", "expired", "discarded"]
 
 
@@ -20,6 +20,8 @@ class _Name(str, Enum):
 class TaskState(_Name):
     """The state of a task."""
 
+    #: Waits for other tasks to end.
+    BLOCKED = "blocked"
     #: Waits for its start time (first run, retry or snooze).
     SCHEDULED = "scheduled"
     #: May be claimed.

@@ -67,6 +67,7 @@ class QueueStats(Model, frozen=True):
         running (int): Tasks held by workers.
         dead (int): Dead letters.
         completed (int): Completed tasks that are kept.
+        blocked (int): Tasks that wait for others to end. Default: 0.
     """
 
     #: Its name.
@@ -83,3 +84,5 @@ class QueueStats(Model, frozen=True):
     dead: int
     #: Completed tasks that are kept.
     completed: int
+    #: Tasks that wait for others to end. Default: 0.
+    blocked: int = 0

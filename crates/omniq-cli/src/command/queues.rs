@@ -53,13 +53,15 @@ pub async fn run(args: &QueuesArgs, global: &Global, out: &Output) -> Result<()>
             if queues.is_empty() {
                 return out.line("No tasks in any queue.");
             }
-            let headers = ["queue", "ready", "scheduled", "running", "dead", "completed", "claims"];
-            let mut table = out.table(&headers).right(&[1, 2, 3, 4, 5]);
+            let headers =
+                ["queue", "ready", "scheduled", "blocked", "running", "dead", "completed", "claims"];
+            let mut table = out.table(&headers).right(&[1, 2, 3, 4, 5, 6]);
             for queue in &queues {
                 table.tinted([
                     (queue.name.clone(), None),
                     (count(queue.ready), None),
                     (count(queue.scheduled), None),
+                    (count(queue.blocked), None),
                     (count(queue.running), None),
                     (count(queue.dead), (queue.dead > 0).then_some(Tint::Bad)),
                     (count(queue.completed), None),

@@ -143,11 +143,12 @@ pub struct QueueRecord<'a> {
     running: u64,
     dead: u64,
     completed: u64,
+    blocked: u64,
 }
 
 impl<'a> From<&'a QueueStats> for QueueRecord<'a> {
     fn from(queue: &'a QueueStats) -> Self {
-        let QueueStats { name, paused, ready, scheduled, running, dead, completed } = queue;
+        let QueueStats { name, paused, ready, scheduled, running, dead, completed, blocked } = queue;
         Self {
             name,
             paused: *paused,
@@ -156,6 +157,7 @@ impl<'a> From<&'a QueueStats> for QueueRecord<'a> {
             running: *running,
             dead: *dead,
             completed: *completed,
+            blocked: *blocked,
         }
     }
 }

@@ -10,6 +10,12 @@ use crate::model::*;
 
 impl Backend {
     pub(super) async fn settle_parts(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
+        let settled = self.settle_batch(batch, mode).await?;
+        self.end_what_broke(batch, &settled).await;
+        Ok(settled)
+    }
+
+    pub(super) async fn settle_batch(&self, batch: &[Settlement], mode: SettleMode) -> Result<Vec<Settled>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }

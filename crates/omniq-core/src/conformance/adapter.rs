@@ -48,6 +48,14 @@ impl QueueMaintenance for BlockingQueueAdapter {
         self.0.as_async().expired(limit).await
     }
 
+    fn has_broken(&self) -> bool {
+        self.0.as_async().has_broken()
+    }
+
+    async fn broken(&self, limit: u32) -> Result<Vec<Broken>> {
+        self.0.as_async().broken(limit).await
+    }
+
     async fn maintain(&self) -> Result<()> {
         self.0.as_async().maintain().await
     }

@@ -91,6 +91,17 @@ impl Context {
         &self.0.origin.backend
     }
 
+    /// The tasks that this one runs after, in the order in which they were given, with their results.
+    pub async fn predecessors(&self) -> Result<Predecessors> {
+        self.backend().predecessors(self.id()).await
+    }
+
+    /// The same for blocking handlers.
+    pub fn predecessors_sync(&self) -> Result<Predecessors> {
+        let (backend, id) = (self.backend().clone(), self.id());
+        blocking::wait(async move { backend.predecessors(id).await })?
+    }
+
     /// The state of this type that the worker was given by [`WorkerBuilder::state`](crate::WorkerBuilder::state).
     pub fn state<T: 'static>(&self) -> Option<&T> {
         self.0.origin.states.get()

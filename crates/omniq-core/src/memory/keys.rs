@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::graph::{check_predecessors, waits};
 use super::tasks::{Entry, Tasks};
 use crate::model::*;
 use crate::{Error, Result};
@@ -62,7 +63,9 @@ impl Keys {
         now: Timestamp,
     ) -> Result<Vec<Enqueued>> {
         let new: Vec<NewTask> = new.into_iter().map(NewTask::with_key_as_text).collect::<Result<_>>()?;
+        check_after(&new)?;
         let ids: Vec<TaskId> = new.iter().map(|task| task.id.unwrap_or_else(TaskId::new)).collect();
+        check_predecessors(&new, &ids, tasks)?;
         let (mut taken, mut used) = (HashSet::new(), HashSet::new());
         for (task, id) in new.iter().zip(&ids) {
             let key = key_of(task);
@@ -78,7 +81,14 @@ impl Keys {
                 return Err(Error::id_in_use(id));
             }
         }
-        Ok(new.into_iter().zip(ids).map(|(task, id)| self.enqueue_one(task, id, tasks, now)).collect())
+        let waits = waits(&new, &ids);
+        let added =
+            new.into_iter().zip(ids).map(|(task, id)| self.enqueue_one(task, id, tasks, now)).collect();
+        for (after, dependents) in waits {
+            let released = tasks.graph.add(&after, dependents);
+            tasks.unblock(released, now);
+        }
+        Ok(added)
     }
 
     fn enqueue_one(&mut self, new: NewTask, id: TaskId, tasks: &mut Tasks, now: Timestamp) -> Enqueued {

@@ -14,12 +14,17 @@ fn not_found(id: TaskId) -> Error {
 
 impl Tasks {
     /// The task of a worker that was declared lost is cancelled in its place: it may be about to be taken back.
-    pub(super) fn cancel(&mut self, id: TaskId, hears: impl Fn(WorkerId) -> bool) -> Cancelled {
+    pub(super) fn cancel(
+        &mut self,
+        id: TaskId,
+        hears: impl Fn(WorkerId) -> bool,
+        now: Timestamp,
+    ) -> Cancelled {
         match self.get(id) {
             Some(entry)
                 if entry.is_waiting() || entry.task.claim.is_some_and(|claim| !hears(claim.worker)) =>
             {
-                self.remove(id);
+                self.remove(id, now);
                 Cancelled::Done
             }
             _ => self.stop(id, hears),
@@ -37,17 +42,39 @@ impl Tasks {
         Ok(())
     }
 
+    /// Makes a task ready; [`hold_back`](Self::hold_back) has to follow for those that were dead.
     pub(super) fn retry(&mut self, id: TaskId, now: Timestamp) {
+        let is_dead = self.get(id).is_some_and(|entry| entry.task.state == TaskState::Dead);
+        if is_dead {
+            self.graph.reopen(id);
+        }
         self.change(id, |entry| {
             entry.ended_at = None;
             let task = &mut entry.task;
-            if task.state == TaskState::Dead {
+            if is_dead {
                 task.attempt = 0;
             }
             if task.state != TaskState::Ready {
                 task.start_at(now, now);
             }
         });
+    }
+
+    /// Those of these tasks that are dead letters.
+    pub(super) fn dead(&self, ids: &[TaskId]) -> Vec<TaskId> {
+        let is_dead = |id: &&TaskId| self.get(**id).is_some_and(|entry| entry.task.state == TaskState::Dead);
+        ids.iter().filter(is_dead).copied().collect()
+    }
+
+    /// Blocks those of these tasks that were retried together, and wait for others.
+    pub(super) fn hold_back(&mut self, ids: &[TaskId]) {
+        for id in ids {
+            if self.get(*id).is_some_and(|entry| entry.task.state == TaskState::Ready)
+                && self.graph.has_to_wait(*id)
+            {
+                self.change(*id, |entry| entry.task.state = TaskState::Blocked);
+            }
+        }
     }
 
     pub(super) fn update(&mut self, id: TaskId, change: TaskUpdate, now: Timestamp) -> Result<Task> {
@@ -79,6 +106,7 @@ impl Tasks {
         for entry in self.after(None) {
             let figures = all.entry(&entry.task.queue).or_default();
             match entry.task.state {
+                TaskState::Blocked => figures.blocked += 1,
                 TaskState::Ready => figures.ready += 1,
                 TaskState::Scheduled => figures.scheduled += 1,
                 TaskState::Running => figures.running += 1,

@@ -5,6 +5,7 @@
 mod claim;
 mod clock;
 mod events;
+mod graph;
 mod keys;
 mod leases;
 mod manage;

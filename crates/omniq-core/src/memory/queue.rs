@@ -44,9 +44,12 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        let (mut state, _) = self.open()?;
+        let (mut state, now) = self.open()?;
         let State { tasks, workers, .. } = &mut *state;
-        Ok(ids.iter().map(|id| tasks.cancel(*id, |worker| workers.is_alive(worker))).collect())
+        let cancelled =
+            ids.iter().map(|id| tasks.cancel(*id, |worker| workers.is_alive(worker), now)).collect();
+        self.store.notifier.notify();
+        Ok(cancelled)
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
@@ -58,6 +61,10 @@ impl TaskQueue for MemoryQueue {
     async fn get(&self, id: TaskId) -> Result<Option<Task>> {
         let (state, _) = self.open()?;
         Ok(state.tasks.get(id).map(|entry| entry.task.clone()))
+    }
+
+    async fn predecessors(&self, id: TaskId) -> Result<Vec<TaskId>> {
+        Ok(self.open()?.0.tasks.graph.predecessors(id))
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
@@ -77,19 +84,22 @@ impl TaskQueue for MemoryQueue {
         let State { tasks, keys, .. } = &mut *state;
         tasks.check_all(ids, Verb::Retry, "retried")?;
         keys.retake_all(ids, tasks, now)?;
+        let dead = tasks.dead(ids);
         for id in ids {
             tasks.retry(*id, now);
         }
+        tasks.hold_back(&dead);
         self.store.notifier.notify();
         Ok(())
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
-        let (mut state, _) = self.open()?;
+        let (mut state, now) = self.open()?;
         state.tasks.check_all(ids, Verb::Delete, "deleted: cancel it")?;
         for id in ids {
-            state.tasks.remove(*id);
+            state.tasks.remove(*id, now);
         }
+        self.store.notifier.notify();
         Ok(())
     }
 
@@ -108,12 +118,13 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        let (mut state, _) = self.open()?;
+        let (mut state, now) = self.open()?;
         let tasks = state.tasks.named(filter).map(|entry| &entry.task);
         let ids: Vec<_> = tasks.filter(|task| task.state != TaskState::Running).map(|task| task.id).collect();
         for id in &ids {
-            state.tasks.remove(*id);
+            state.tasks.remove(*id, now);
         }
+        self.store.notifier.notify();
         Ok(ids.len() as u64)
     }
 
@@ -128,7 +139,7 @@ impl TaskQueue for MemoryQueue {
             }
         }
         for id in &over {
-            state.tasks.remove(*id);
+            state.tasks.remove(*id, now);
         }
         Ok(over.len() as u64)
     }
@@ -157,13 +168,14 @@ impl TaskQueue for MemoryQueue {
         let State { tasks, keys, .. } = &mut *state;
         let ids: Vec<_> =
             filters.iter().flat_map(|filter| tasks.named(filter)).map(|entry| entry.task.id).collect();
-        let mut count = 0;
+        let (dead, mut count) = (tasks.dead(&ids), 0);
         for id in ids {
             if keys.retake(id, tasks, now).is_ok() {
                 tasks.retry(id, now);
                 count += 1;
             }
         }
+        tasks.hold_back(&dead);
         self.store.notifier.notify();
         Ok(count)
     }
@@ -245,7 +257,16 @@ impl QueueMaintenance for MemoryQueue {
         let (mut state, now) = self.open()?;
         let State { tasks, keys, .. } = &mut *state;
         keys.clean_up(tasks, now);
+        tasks.graph.clean_up();
         Ok(())
+    }
+
+    fn has_broken(&self) -> bool {
+        locked(&self.store.state).tasks.broken().next().is_some()
+    }
+
+    async fn broken(&self, limit: u32) -> Result<Vec<Broken>> {
+        Ok(self.open()?.0.tasks.broken().take(limit as usize).collect())
     }
 
     async fn expired(&self, limit: u32) -> Result<Vec<Task>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::graph::End;
 use super::tasks::{Entry, Tasks};
 use crate::model::*;
 use crate::{Error, Result};
@@ -58,15 +59,19 @@ impl Tasks {
         match &settlement.outcome {
             Outcome::Complete if keep_completed => {
                 self.change(id, |entry| end_for_good(entry, TaskState::Completed, now));
-                self.ends.ring([id]);
+                self.ended(id, End::Completed, now);
             }
-            Outcome::Complete | Outcome::Cancel | Outcome::Discard | Outcome::Expire => self.remove(id),
+            Outcome::Complete => {
+                self.ended(id, End::Completed, now);
+                self.remove(id, now);
+            }
+            Outcome::Cancel | Outcome::Discard | Outcome::Expire => self.remove(id, now),
             Outcome::Fail { error } => {
                 self.change(id, |entry| {
                     end_for_good(entry, TaskState::Dead, now);
                     entry.task.error = Some(error.clone());
                 });
-                self.ends.ring([id]);
+                self.ended(id, End::Dead, now);
             }
             Outcome::RetryLater { delay, error } => self.change(id, |entry| {
                 put_off(entry, *delay, now);

@@ -163,8 +163,9 @@ impl MemoryQueue {
         for id in &held {
             state.tasks.hand_back(*id);
         }
+        let now = self.object.clock.now();
         for id in state.tasks.marked_for_cancel(worker) {
-            state.tasks.remove(id);
+            state.tasks.remove(id, now);
         }
         state.workers.remove(worker);
         state.tasks.forget_cancelled(worker);

@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
+use super::graph::{End, Graph};
 use crate::ends::Ends;
 use crate::model::*;
 
@@ -25,6 +26,11 @@ impl Entry {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.task.state, TaskState::Blocked | TaskState::Ready | TaskState::Scheduled)
+    }
+
+    /// A blocked task does not expire: its time to live begins when the others have ended.
+    fn can_expire(&self) -> bool {
         matches!(self.task.state, TaskState::Ready | TaskState::Scheduled)
     }
 }
@@ -44,6 +50,8 @@ pub(super) struct Tasks {
     last_seq: i64,
     /// Who waits for ends.
     pub(super) ends: Ends,
+    /// Which tasks wait for which.
+    pub(super) graph: Graph,
 }
 
 impl Tasks {
@@ -62,6 +70,7 @@ impl Tasks {
 
     pub(super) fn add(&mut self, new: NewTask, id: TaskId, now: Timestamp) {
         self.last_seq += 1;
+        self.graph.forget(id);
         let task = Task::from_new(new, id, self.last_seq, now);
         self.put(Entry { task, claims: 0, ended_at: None });
     }
@@ -74,9 +83,37 @@ impl Tasks {
         }
     }
 
-    pub(super) fn remove(&mut self, id: TaskId) {
+    /// Removes a task that has not completed, or has been told to have ended before.
+    pub(super) fn remove(&mut self, id: TaskId, now: Timestamp) {
         self.take(id);
+        self.ended(id, End::Gone, now);
+    }
+
+    /// Rings those who wait for the end of a task, and unblocks the tasks that do.
+    pub(super) fn ended(&mut self, id: TaskId, end: End, now: Timestamp) {
         self.ends.ring([id]);
+        let released = self.graph.ended(id, end);
+        self.unblock(released, now);
+    }
+
+    /// Those of these tasks that are blocked wait no longer for others.
+    pub(super) fn unblock(&mut self, ids: Vec<TaskId>, now: Timestamp) {
+        for id in ids {
+            if self.get(id).is_some_and(|entry| entry.task.state == TaskState::Blocked) {
+                self.change(id, |entry| {
+                    entry.task.state = TaskState::Ready;
+                    entry.task.start_at(entry.task.run_at, now);
+                });
+            }
+        }
+    }
+
+    /// Blocked tasks that have to end.
+    pub(super) fn broken(&self) -> impl Iterator<Item = Broken> {
+        self.graph.broken().filter_map(|(id, by)| {
+            let entry = self.get(id).filter(|entry| entry.task.state == TaskState::Blocked)?;
+            Some(Broken::new(entry.task.clone(), by.by, by.is_dead))
+        })
     }
 
     fn put(&mut self, entry: Entry) {
@@ -94,7 +131,7 @@ impl Tasks {
             }
             _ => {}
         }
-        if let (true, Some(end)) = (entry.is_waiting(), task.expires_at) {
+        if let (true, Some(end)) = (entry.can_expire(), task.expires_at) {
             self.expiring.insert((end, task.id));
         }
         if let Some(end) = entry.ended_at {

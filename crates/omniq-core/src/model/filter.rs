@@ -56,11 +56,12 @@ impl TaskFilter {
         self.in_states(&[Dead, Scheduled], &[Dead], "retried")
     }
 
-    /// For a cancel of all: one filter each for tasks that are scheduled, ready and running, in the order in which a task
+    /// For a cancel of all: one filter each for tasks that are blocked, scheduled, ready and running, in the order in which a task
     /// passes through these states. Error `is_invalid` for another state; for storages.
     pub fn for_cancel(&self) -> Result<Vec<Self>> {
-        use TaskState::{Ready, Running, Scheduled};
-        self.in_states(&[Scheduled, Ready, Running], &[Scheduled, Ready, Running], "cancelled")
+        use TaskState::{Blocked, Ready, Running, Scheduled};
+        let all = [Blocked, Scheduled, Ready, Running];
+        self.in_states(&all, &all, "cancelled")
     }
 
     /// The passes of a cancel of all: as [`for_cancel`](Self::for_cancel), and once more those for tasks that wait, because a
@@ -68,7 +69,7 @@ impl TaskFilter {
     pub(crate) fn cancel_passes(&self) -> Result<Vec<Self>> {
         let mut passes = self.for_cancel()?;
         if passes.len() > 1 {
-            passes.extend_from_within(..2);
+            passes.extend_from_within(..3);
         }
         Ok(passes)
     }

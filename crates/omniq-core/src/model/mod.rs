@@ -1,5 +1,6 @@
 //! The models: the data types that users and all parts of the library share.
 
+mod after;
 mod callback;
 mod claim;
 mod database_id;
@@ -26,6 +27,9 @@ mod unique;
 mod update;
 mod worker;
 
+pub use after::{After, IfFailed, MAX_AFTER, PREDECESSOR_FAILED, Predecessor, Predecessors};
+#[doc(hidden)]
+pub use after::{Broken, check_after};
 pub use callback::{Callback, EndKind};
 pub use claim::Claim;
 pub use database_id::DatabaseId;

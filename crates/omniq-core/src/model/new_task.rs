@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::limits::{MAX_METADATA, check_duration, check_kept, check_limit, check_name};
-use super::{Backoff, Callback, Codec, KeySource, Limits, Payload, TaskId, Unique, numbers};
+use super::{After, Backoff, Callback, Codec, IfFailed, KeySource, Limits, Payload, TaskId, Unique, numbers};
 use crate::{Error, Result};
 
 /// A task to enqueue: function, arguments and options.
@@ -52,6 +52,11 @@ pub struct NewTask {
     pub callbacks: Vec<Callback>,
     /// That at most one unfinished task has its key, and what happens if one has. Default: none.
     pub unique: Option<Unique>,
+    /// The tasks after whose end it runs. Default: none.
+    pub after: Option<After>,
+    /// Whether `id` was made by [`own_id`](Self::own_id): it is new.
+    #[doc(hidden)]
+    pub is_id_new: bool,
     /// Why a value of `metadata` was refused; [`check`](Self::check) reports it.
     #[doc(hidden)]
     pub refused: Option<String>,
@@ -78,12 +83,16 @@ impl NewTask {
             metadata,
             callbacks,
             unique,
+            after,
+            is_id_new: _,
             refused,
         } = self;
         id.is_none()
             && other.id.is_none()
             && unique.is_none()
             && other.unique.is_none()
+            && after.is_none()
+            && other.after.is_none()
             && *queue == other.queue
             && *func == other.func
             && payload.codec() == other.payload.codec()
@@ -122,6 +131,8 @@ impl NewTask {
             metadata: Map::new(),
             callbacks: Vec::new(),
             unique: None,
+            after: None,
+            is_id_new: false,
             refused: None,
         }
     }
@@ -129,8 +140,23 @@ impl NewTask {
     /// Sets the id.
     #[must_use]
     pub fn id(mut self, id: TaskId) -> Self {
-        self.id = Some(id);
+        (self.id, self.is_id_new) = (Some(id), false);
         self
+    }
+
+    /// The id that the task will have, made now if it has none: by it, others of the same call can run after this one. A copy has the same
+    /// id, and only one of both can be enqueued.
+    pub fn own_id(&mut self) -> TaskId {
+        if self.id.is_none() {
+            self.is_id_new = true;
+        }
+        *self.id.get_or_insert_with(TaskId::new)
+    }
+
+    /// Whether the user chose the id, so that an earlier task may have had it.
+    #[doc(hidden)]
+    pub fn is_id_chosen(&self) -> bool {
+        self.id.is_some() && !self.is_id_new
     }
 
     /// Sets the queue.
@@ -227,6 +253,36 @@ impl NewTask {
         self
     }
 
+    /// Makes the task run after these have ended: tasks that are in the queue, that have a result, or that stand before it in the same
+    /// call. Until then it is blocked. Its time to live counts from then on.
+    ///
+    /// It runs only after each of them has ended as [`if_failed`](Self::if_failed) asks. It is never forgotten: the end of a task and the note of it
+    /// are one commit, and every worker acts on notes.
+    ///
+    /// ```
+    /// # use omniq_core as omniq;
+    /// use omniq::NewTask;
+    /// # fn main() -> omniq_core::Result<()> {
+    /// let mut fetch = NewTask::new("fetch", "https://example.org")?;
+    /// let report = NewTask::new("report", &())?.after([fetch.own_id()]);
+    /// let both = vec![fetch, report]; // for enqueue_many
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn after(mut self, tasks: impl IntoIterator<Item = TaskId>) -> Self {
+        let if_failed = self.after.map(|after| after.if_failed).unwrap_or_default();
+        self.after = Some(After::new(tasks).if_failed(if_failed));
+        self
+    }
+
+    /// Sets what becomes of the task if one that it waits for does not complete. Default: [`IfFailed::End`].
+    #[must_use]
+    pub fn if_failed(mut self, if_failed: IfFailed) -> Self {
+        self.after = Some(self.after.unwrap_or_else(|| After::new([])).if_failed(if_failed));
+        self
+    }
+
     /// Checks everything that can be checked before the enqueue; every enqueue calls it first. Errors: `is_invalid` for
     /// a value outside its bounds, or for `run_at` together with `delay`; `is_codec` for a bad codec name.
     pub fn check(&self, limits: &Limits) -> Result<()> {
@@ -262,6 +318,9 @@ impl NewTask {
         if let Some(unique) = &self.unique {
             unique.check()?;
             self.unique_key()?;
+        }
+        if let Some(after) = &self.after {
+            after.check()?;
         }
         if let Some(words) = &self.refused {
             return Err(Error::invalid(words.clone()));

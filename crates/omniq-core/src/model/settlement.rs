@@ -44,7 +44,9 @@ impl Outcome {
     pub const fn verb(&self, held: bool) -> Verb {
         match self {
             Self::Complete => Verb::Complete,
-            Self::Fail { .. } => Verb::Fail,
+            Self::Fail { .. } if held => Verb::Fail,
+            // Of a task that nothing holds only one that waits for others can fail.
+            Self::Fail { .. } => Verb::Break,
             Self::RetryLater { .. } => Verb::RetryLater,
             Self::Release => Verb::Release,
             Self::Snooze { .. } => Verb::Snooze,

@@ -12,6 +12,8 @@ use crate::{Error, Result};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskState {
+    /// Waits for other tasks to end.
+    Blocked,
     /// Waits for its start time (first run, retry or snooze).
     Scheduled,
     /// May be claimed.
@@ -34,6 +36,10 @@ pub enum TaskState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verb {
+    /// The tasks that it waits for have ended.
+    Unblock,
+    /// A task that it waits for has failed for good.
+    Break,
     /// Its start time comes.
     Due,
     /// A worker claims it.
@@ -68,7 +74,9 @@ pub enum Verb {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Verb; 15] = [
+    pub const ALL: [Verb; 17] = [
+        Verb::Unblock,
+        Verb::Break,
         Verb::Due,
         Verb::Dequeue,
         Verb::Complete,
@@ -100,7 +108,8 @@ pub enum Step {
 
 impl TaskState {
     /// All states.
-    pub const ALL: [TaskState; 8] = [
+    pub const ALL: [TaskState; 9] = [
+        TaskState::Blocked,
         TaskState::Scheduled,
         TaskState::Ready,
         TaskState::Running,
@@ -116,6 +125,11 @@ impl TaskState {
         use Step::{Gone, No, To};
         use TaskState::*;
         match (self, verb) {
+            // Due at once, if its start time has come.
+            (Blocked, Verb::Unblock) => To(Scheduled),
+            (Blocked, Verb::Break) => To(Dead),
+            (Blocked, Verb::Cancel) => To(Cancelled),
+
             (Scheduled, Verb::Due) => To(Ready),
             (Ready, Verb::Dequeue) => To(Running),
 
@@ -133,19 +147,20 @@ impl TaskState {
             (Scheduled | Dead, Verb::Retry) => To(Ready),
             (Ready, Verb::Retry) => To(Ready),
 
-            (Scheduled | Ready | Dead | Completed, Verb::Delete) => Gone,
+            (Blocked | Scheduled | Ready | Dead | Completed, Verb::Delete) => Gone,
             _ => No,
         }
     }
 
     /// Whether the task has ended: only a user's verb can change or remove it.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Scheduled | Self::Ready | Self::Running)
+        !matches!(self, Self::Blocked | Self::Scheduled | Self::Ready | Self::Running)
     }
 
     /// The name, as stored and shown.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Blocked => "blocked",
             Self::Scheduled => "scheduled",
             Self::Ready => "ready",
             Self::Running => "running",

@@ -71,7 +71,11 @@ impl Task {
             func: new.func,
             payload: new.payload,
             priority: new.priority,
-            state: if run_at > now { TaskState::Scheduled } else { TaskState::Ready },
+            state: match &new.after {
+                Some(_) => TaskState::Blocked,
+                None if run_at > now => TaskState::Scheduled,
+                None => TaskState::Ready,
+            },
             run_at,
             expires_at,
             attempt: 0,
@@ -89,7 +93,7 @@ impl Task {
         }
     }
 
-    /// Sets the start time; for storages. A time that has passed means now. The end of the time to live moves by the
+    /// Sets the start time; for storages. A time that has passed means now. A blocked task stays blocked. The end of the time to live moves by the
     /// same span, because it counts from the later of creation and start time.
     pub fn start_at(&mut self, time: Timestamp, now: Timestamp) {
         let before = self.run_at.max(self.created_at);
@@ -97,7 +101,11 @@ impl Task {
         self.expires_at = self
             .expires_at
             .map(|end| end.checked_add(self.run_at.duration_since(before)).unwrap_or(Timestamp::MAX));
-        self.state = if time > now { TaskState::Scheduled } else { TaskState::Ready };
+        self.state = match self.state {
+            TaskState::Blocked => TaskState::Blocked,
+            _ if time > now => TaskState::Scheduled,
+            _ => TaskState::Ready,
+        };
     }
 
     /// Whether a failure of the present run would be followed by another run.

@@ -230,6 +230,8 @@ pub struct QueueStats {
     pub name: String,
     /// Whether claims are paused.
     pub paused: bool,
+    /// Tasks that wait for others to end.
+    pub blocked: u64,
     /// Tasks that may be claimed.
     pub ready: u64,
     /// Tasks that wait for their start time.

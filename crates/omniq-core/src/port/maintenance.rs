@@ -23,6 +23,18 @@ pub trait QueueMaintenance: Debug + Send + Sync + 'static {
     /// [`Outcome::Expire`].
     async fn expired(&self, limit: u32) -> Result<Vec<Task>>;
 
+    /// Whether this object has seen that there are some for [`broken`](Self::broken), so that they need not wait for the maintenance. Default: false.
+    fn has_broken(&self) -> bool {
+        false
+    }
+
+    /// Blocked tasks that have to end, because one that they run after has ended otherwise, about `limit`. The caller settles them without a claim:
+    /// with [`Outcome::Fail`] after a dead letter, else with [`Outcome::Cancel`]. Default: none.
+    async fn broken(&self, limit: u32) -> Result<Vec<Broken>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
+
     /// The upkeep that a storage needs, in short transactions; every worker calls it at intervals.
     async fn maintain(&self) -> Result<()> {
         Ok(())

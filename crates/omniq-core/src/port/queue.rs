@@ -232,6 +232,13 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         Ok(tasks)
     }
 
+    /// The tasks after which a task runs, in the order in which they were given; none if it runs after no other, or is not known any more. They are
+    /// known as long as the task has not ended for good. Default: none.
+    async fn predecessors(&self, id: TaskId) -> Result<Vec<TaskId>> {
+        let _ = id;
+        Ok(Vec::new())
+    }
+
     /// Changes a task that no worker holds and returns it. Errors: `is_not_found`, `is_conflict` if it is running or
     /// ended.
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task>;
@@ -284,7 +291,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
         retry::by_filters(filters, list, async |ids: Vec<TaskId>| self.retry_many(&ids).await).await
     }
 
-    /// Cancels all tasks that the filter selects, in the states scheduled, ready and running if it names none; returns how
+    /// Cancels all tasks that the filter selects, in the states blocked, scheduled, ready and running if it names none; returns how
     /// many. Error `is_invalid` for another state. A page at a time, as [`retry_all`](Self::retry_all). A task that was asked
     /// to stop and waits again meanwhile is counted twice: as asked, and as cancelled.
     async fn cancel_all(&self, filter: &TaskFilter) -> Result<CancelCounts> {

@@ -33,6 +33,8 @@ pub(super) async fn run(backend: Backend, interval: Duration, declares: bool) {
     tokio::join!(
         now_and_then("the rescue of tasks of lost workers", interval, || rescue(&backend)),
         now_and_then("the expiry of tasks", interval, || expire(&backend)),
+        now_and_then("the end of tasks that wait for others that have failed", interval, || backend
+            .end_broken()),
         now_and_then("the removal of old tasks", interval, || prune(&backend)),
         now_and_then("the upkeep of the queue", interval, || backend.queue().maintain()),
         now_and_then("maintenance of the results", interval, || results(&backend)),
@@ -64,7 +66,7 @@ pub(super) async fn pass(backend: &Backend) -> Result<()> {
     let upkeep = backend.queue().maintain();
     let (rescued, expired, pruned, kept, cleared) =
         tokio::join!(rescue(backend), expire(backend), prune(backend), upkeep, results(backend));
-    rescued.and(expired).and(pruned).and(kept).and(cleared)
+    rescued.and(expired).and(pruned).and(kept).and(cleared).and(backend.end_broken().await)
 }
 
 async fn prune(backend: &Backend) -> Result<()> {

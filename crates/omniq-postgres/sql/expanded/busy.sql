@@ -20,15 +20,17 @@ with given as materialized (
             from "omniq".tasks t
             where t.id >= g.base_id and t.id < g.first and t.count > 1
               and "omniq".offset_of(g.first) - "omniq".offset_of(t.id) < t.count and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end) a
+                   else t.worker is null
+                        and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
+                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end) a
         union all
         select * from (
             select t.count, t.removed, "omniq".offset_of(t.id) - "omniq".offset_of(g.first) as distance, t.xmax
             from "omniq".tasks t
             where t.id >= g.first and t.id <= g.last and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end) b
+                   else t.worker is null
+                        and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
+                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end) b
     ) t
 ), blocked as (
     select * from found f where bit_count(f.hits) > 0

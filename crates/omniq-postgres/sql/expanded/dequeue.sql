@@ -62,7 +62,7 @@ with me as materialized (
     from picked p
     where t.ctid = p.at and p.whole
     returning t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked
 ), cut as (
     update "omniq".tasks t
     set removed = coalesce(t.removed, "omniq".zeros(t.count))
@@ -70,18 +70,18 @@ with me as materialized (
     from picked p
     where t.ctid = p.at and not p.whole
     returning t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at, p.first, p.last, p.tasks, p.removed as removed_before
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked, p.first, p.last, p.tasks, p.removed as removed_before
 ), slice as (
     insert into "omniq".tasks (
         id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at,
-        queue, func, codec, priority, max_retries, options, metadata, created_at)
+        queue, func, codec, priority, max_retries, options, metadata, created_at, linked)
     select "omniq".id_after(c.id, c.first), c.seq - c.count + 1 + c.last, c.last - c.first + 1,
            -- What was removed before the cut is not in the slice either.
            case when c.tasks <= c.last - c.first
                 then substring(c.removed_before from c.first + 1 for c.last - c.first + 1) end,
            c.payloads[c.first + 1:c.last + 1], c.state, c.run_at, c.expires_at,
            least(greatest(c.attempt, 0), 2147483646) + 1, least(greatest(c.claims, 0), 2147483646) + 1, c.error, $3,
-           clock_timestamp(), queue, func, codec, priority, max_retries, options, metadata, created_at
+           clock_timestamp(), queue, func, codec, priority, max_retries, options, metadata, created_at, linked
     from cut c
     returning *
 ), deltas as (
@@ -92,7 +92,7 @@ with me as materialized (
     group by m.queue
 )
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at from whole t
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked from whole t
 union all
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at from slice t
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked from slice t

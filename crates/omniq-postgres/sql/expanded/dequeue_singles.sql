@@ -46,10 +46,10 @@ with me as materialized (
     from picked p
     where t.ctid = p.at and (select max(o.count) from picked o) = 1
     returning t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked
 ), deltas as (
     insert into "omniq".count_deltas (queue, ready, running)
     select t.queue, -count(*), count(*) from whole t group by t.queue
 )
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at from whole t
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked from whole t

@@ -2,7 +2,7 @@
 -- $2 limit int8
 -- omniq: lost
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at, t.name
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked, t.name
 from (
     select t.*, sum(t.present) over (order by t.id, t.count) - t.present as before
     from (

@@ -53,24 +53,33 @@ with seen as materialized (
     select k.task from "omniq".retake_keys(array(select p.id from page p where p.count = 1)) k
 ), changed as (
     update "omniq".tasks t
-    set state = 1,
+    set state = -- One that waits for others may have to wait again; advance.sql looks.
+        case when t.linked and t.state = 3 and exists (select from "omniq".nodes n where n.id = t.id and n.wait is not null)
+             then 2 else 1 end,
         attempt = case when p.state = 3 then 0 else t.attempt end,
         run_at = clock_timestamp(),
         ended_at = null,
         expires_at = "omniq".expiry(t, clock_timestamp())
     from page p
     where t.id = any (array[p.id]) and t.count = p.count and p.state in (0, 3) and p.id not in (select task from without_key)
-    returning t.queue, p.state as was, (t.count - coalesce(bit_count(t.removed), 0)) as tasks
+    returning t.queue, t.state, p.state as was, (t.count - coalesce(bit_count(t.removed), 0)) as tasks, t.id, t.count, t.removed, t.linked
 ), moved as (
     select c.queue, m.state, false as running, m.tasks
     from changed c
-    cross join lateral (values (c.was, -c.tasks), (1::smallint, c.tasks)) as m(state, tasks)
+    cross join lateral (values (c.was, -c.tasks), (c.state, c.tasks)) as m(state, tasks)
+), noted as (
+    insert into "omniq".end_notes (tasks, how)
+    select array_agg("omniq".id_after(c.id, p.index)), 4
+    from changed c
+    cross join lateral generate_series(0, c.count - 1) as p(index)
+    where c.linked and c.was = 3 and (c.removed is null or get_bit(c.removed, p.index) = 0)
+    having count(*) > 0
 ), deltas as (
-    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed, blocked)
     select m.queue,
            sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
            sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
-           sum(m.tasks) filter (where m.state = 4)
+           sum(m.tasks) filter (where m.state = 4), sum(m.tasks) filter (where m.state = 2)
     from moved m
     group by m.queue
 ), notified as (

@@ -51,11 +51,12 @@ with given as materialized (
     delete from "omniq".tasks t
     using (select * from given where leaves and length(mask) = 1 order by first) g
     where t.id = any (array[g.first]) and t.count + 0 = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
-    returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
+                   else t.worker is null
+                        and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
+                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
+    returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again, t.linked as is_linked
 ), found as materialized (
-    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again,
+    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again, t.was, t.is_linked,
            "omniq".shift_mask(g.mask, t.distance, t.count) & ~coalesce(t.removed, "omniq".zeros(t.count)) as hits,
            coalesce(t.removed, "omniq".zeros(t.count)) as removed
     -- One order within this part. Batches that wait for each other in spite of it end by the limit above, and skip each other's rows then.
@@ -63,21 +64,23 @@ with given as materialized (
     cross join lateral (
         select * from (
             select t.id, t.count, t.removed, "omniq".offset_of(t.id) - "omniq".offset_of(g.first) as distance,
-                   t.claims > t.attempt as again
+                   t.claims > t.attempt as again, t.state as was, t.linked as is_linked
             from "omniq".tasks t
             where t.id >= g.base_id and t.id < g.first and t.count > 1
               and "omniq".offset_of(g.first) - "omniq".offset_of(t.id) < t.count and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
+                   else t.worker is null
+                        and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
+                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
             for update) a
         union all
         select * from (
             select t.id, t.count, t.removed, "omniq".offset_of(t.id) - "omniq".offset_of(g.first) as distance,
-                   t.claims > t.attempt as again
+                   t.claims > t.attempt as again, t.state as was, t.linked as is_linked
             from "omniq".tasks t
             where t.id >= g.first and t.id <= g.last and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
-                   else t.worker is null and t.state in (0, 1)
-                        and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now()) end
+                   else t.worker is null
+                        and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
+                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
               -- A single task that is none of these is not even locked: it may be completing in the user's open transaction.
               and (t.count > 1
                    or substring(g.mask from "omniq".offset_of(t.id) - "omniq".offset_of(g.first) + 1 for 1) = B'1')
@@ -110,19 +113,29 @@ with given as materialized (
     union all
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t
 ), deltas as (
-    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed, blocked)
     select m.queue,
            sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
            sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
-           sum(m.tasks) filter (where m.state = 4)
+           sum(m.tasks) filter (where m.state = 4), sum(m.tasks) filter (where m.state = 2)
     from moved m
     group by m.queue
 ), done as (
     -- `again`: a task that was claimed more often than its attempts say (released, or retried as a dead letter), or whose id the user
     -- chose, may have a result from an earlier life.
-    select s.no, 0 as distance, B'1'::bit varying as hits, s.again from singles s
+    select s.no, 0 as distance, B'1'::bit varying as hits, s.again, s.is_linked from singles s
     union all
-    select f.no, f.distance, f.hits::bit varying, f.again from found f where bit_count(f.hits) > 0
+    select f.no, f.distance, f.hits::bit varying, f.again, f.is_linked from found f where bit_count(f.hits) > 0
+), noted as (
+    -- In the transaction that ends them, and so never forgotten.
+    insert into "omniq".end_notes (tasks, how)
+    select array_agg("omniq".id_after(g.first, d.distance + p.index)), g.how
+    from (select * from done where is_linked) d
+    join (select g.no, g.first, case g.outcome when 'complete' then 1 when 'fail' then 2 else 3 end as how
+          from given g where g.leaves or g.outcome in ('complete', 'fail')) g on g.no = d.no
+    cross join lateral generate_series(0, length(d.hits) - 1) as p(index)
+    where get_bit(d.hits, p.index) = 1
+    group by g.how
 ), cleared as materialized (
     -- Results of earlier lives of these tasks are removed first, each base id once, in one call, because a call costs more than a result.
     select "omniq".remove_results(array_agg(w.first order by w.first), array_agg(w.mask order by w.first))
@@ -189,7 +202,7 @@ with given as materialized (
     ) e
     having count(*) > 0
 )
-select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'),
+select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'), coalesce(bool_or(d.is_linked), false),
        -- The refusal is raised by being selected.
        case when $11 and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.mask)) from given g)
             then "omniq".refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed', (

@@ -10,7 +10,7 @@ with gone as (
         -- Within the statement, which saves a round trip and works behind poolers: it ends with the transaction.
         where (select set_config('lock_timeout', '250ms', true)) is not null
         order by g.id) g
-    where t.id = any (array[g.id]) and t.count + 0 = 1 and t.worker = g.worker and t.claims = g.number
+    where t.id = any (array[g.id]) and t.count + 0 = 1 and t.worker = g.worker and t.claims = g.number and not t.linked
     returning g.no, t.id, t.queue, t.claims > t.attempt as again
 ), deltas as (
     -- What a worker holds is counted as running.

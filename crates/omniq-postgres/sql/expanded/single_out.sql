@@ -39,9 +39,9 @@ with wanted as materialized (
     group by p.id, p.count, p.single, p.before
 )
 insert into "omniq".tasks (
-    id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, ended_at, queue, func, codec, priority, max_retries, options, metadata, created_at)
+    id, seq, count, removed, payloads, state, run_at, expires_at, attempt, claims, error, ended_at, queue, func, codec, priority, max_retries, options, metadata, created_at, linked)
 select "omniq".id_after(r.id, p.first), r.seq - r.count + 1 + p.last, p.last - p.first + 1,
        substring(r.removed from p.first + 1 for p.last - p.first + 1), r.payloads[p.first + 1:p.last + 1], r.state,
-       r.run_at, r.expires_at, r.attempt, r.claims, r.error, r.ended_at, queue, func, codec, priority, max_retries, options, metadata, created_at
+       r.run_at, r.expires_at, r.attempt, r.claims, r.error, r.ended_at, queue, func, codec, priority, max_retries, options, metadata, created_at, linked
 from pieces p
 join deleted r on r.id = p.id and r.count = p.count

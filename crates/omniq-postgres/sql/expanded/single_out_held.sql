@@ -39,9 +39,9 @@ with found as materialized (
     returning t.*, r.hits as indexes
 )
 insert into "omniq".tasks (
-    id, seq, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at)
+    id, seq, payloads, state, run_at, expires_at, attempt, claims, error, worker, claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at, linked)
 select "omniq".id_after(t.id, p.index), t.seq - t.count + 1 + p.index, t.payloads[p.index + 1:p.index + 1], t.state, t.run_at, t.expires_at,
-       t.attempt, t.claims, t.error, t.worker, t.claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at
+       t.attempt, t.claims, t.error, t.worker, t.claimed_at, queue, func, codec, priority, max_retries, options, metadata, created_at, linked
 from (select * from deleted union all select * from marked) t
 cross join lateral generate_series(0, t.count - 1) as p(index)
 where get_bit(t.indexes, p.index) = 1

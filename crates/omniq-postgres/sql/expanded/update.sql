@@ -27,7 +27,7 @@ with given as (
     where case when t.state is null then "omniq".refuse('OQ005', format('task %s has moved to another row', g.id))
                else true end
 ), asked as materialized (
-    select h.id, h.worker is not null or h.state not in (0, 1) as busy, h.queue as old_queue, h.state as old_state,
+    select h.id, h.worker is not null or h.state not in (0, 1, 2) as busy, h.queue as old_queue, h.state as old_state,
            case when h.worker is not null then 'running' when h.state = 3 then 'dead' else 'completed' end as named
     from locked h
 ), without_key as materialized (
@@ -40,7 +40,7 @@ with given as (
         run_at = case when $4 is null then t.run_at else greatest($4, clock_timestamp()) end,
         expires_at = case when $4 is null then t.expires_at
                           else "omniq".expiry(t, greatest($4, clock_timestamp())) end,
-        state = case when coalesce($4, t.run_at) > clock_timestamp() then 0 else 1 end,
+        state = case when h.old_state = 2 then h.old_state when coalesce($4, t.run_at) > clock_timestamp() then 0 else 1 end,
         payloads = case when $5 is null then t.payloads else array[$5] end,
         codec = coalesce($6, t.codec),
         max_retries = coalesce($7, t.max_retries),
@@ -54,11 +54,11 @@ with given as (
     cross join lateral (values (c.old_queue, c.old_state, -c.present), (c.queue, c.state, c.present)) as m(queue, state, tasks)
     where c.queue <> c.old_queue or c.state <> c.old_state
 ), deltas as (
-    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed)
+    insert into "omniq".count_deltas (queue, ready, scheduled, running, dead, completed, blocked)
     select m.queue,
            sum(m.tasks) filter (where m.state = 1 and not m.running), sum(m.tasks) filter (where m.state = 0),
            sum(m.tasks) filter (where m.state = 1 and m.running), sum(m.tasks) filter (where m.state = 3),
-           sum(m.tasks) filter (where m.state = 4)
+           sum(m.tasks) filter (where m.state = 4), sum(m.tasks) filter (where m.state = 2)
     from moved m
     group by m.queue
 ), notified as (
@@ -75,6 +75,6 @@ with given as (
                 then (select "omniq".refuse('OQ004', format('task %s has expired, and its key "%s" is held by task %s by now', $1, key, holder)) from without_key) end
 )
 select t.id, t.seq, t.count, t.removed, t.payloads, t.state, t.run_at, t.expires_at, t.attempt, t.claims, t.error, t.claimed_at, t.worker,
-    queue, func, codec, priority, max_retries, options, metadata, created_at, (select count(*) from notified), (select count(*) from verdict)
+    queue, func, codec, priority, max_retries, options, metadata, created_at, linked, (select count(*) from notified), (select count(*) from verdict)
 from changed t
 right join verdict on true

@@ -1,1 +1,1 @@
-queue, func, codec, priority, max_retries, options, metadata, created_at
+queue, func, codec, priority, max_retries, options, metadata, created_at, linked

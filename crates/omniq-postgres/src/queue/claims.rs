@@ -6,6 +6,7 @@ use omniq_core::Limits;
 
 use super::claim_tracker::ClaimTracker;
 use super::cursor::Cursors;
+use super::dependencies::Dependencies;
 use super::lock_holders::LockHolders;
 use crate::db::Db;
 
@@ -18,6 +19,7 @@ pub(crate) struct Claims {
     pub(crate) tracker: ClaimTracker,
     pub(super) cursors: Cursors,
     pub(super) lock_holders: LockHolders,
+    pub(super) dependencies: Arc<Dependencies>,
 }
 
 impl Claims {
@@ -30,6 +32,7 @@ impl Claims {
             tracker: ClaimTracker::default(),
             cursors: Cursors::new(&db.returns),
             lock_holders: LockHolders::default(),
+            dependencies: Arc::default(),
         })
     }
 }

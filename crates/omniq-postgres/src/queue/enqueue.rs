@@ -6,16 +6,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use omniq_core::group_commit::{CallWriter, Calls};
-use omniq_core::{DatabaseId, Enqueued, Error, Limits, NewTask, Result, TaskId, TransactionStatement};
+use omniq_core::{
+    DatabaseId, Enqueued, Error, Limits, NewTask, Result, TaskId, TransactionStatement, check_after,
+};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::counts;
+use super::dependencies::Dependencies;
 use super::uncertain::{Found, Uncertain};
 use super::unique;
 use crate::db::Db;
 use crate::db::patience::{Patience, is_unsure};
 use crate::segments::enqueue::{EnqueueBatch, Piece};
+use crate::segments::options::Options;
 use crate::single_calls::RULE;
 use crate::sql::{Named, Statement};
 use crate::transaction::database_id::DatabaseIds;
@@ -33,12 +37,14 @@ pub(super) struct Enqueuer {
     /// that has used the same id.
     calls: [[Calls<SingleEnqueues>; 2]; 2],
     pub(super) database_ids: DatabaseIds,
+    dependencies: Arc<Dependencies>,
 }
 
 impl Enqueuer {
-    pub(super) fn new(db: &Arc<Db>) -> Self {
+    pub(super) fn new(db: &Arc<Db>, dependencies: &Arc<Dependencies>) -> Self {
         Self {
             db: Arc::clone(db),
+            dependencies: Arc::clone(dependencies),
             limits: db.settings().limits(),
             calls: [false, true].map(|logged| [(); 2].map(|()| SingleEnqueues::calls(db, logged))),
             database_ids: DatabaseIds::default(),
@@ -49,6 +55,10 @@ impl Enqueuer {
         let batch = EnqueueBatch::new(&tasks, &self.limits)?;
         self.db.check_open()?;
         let answers = send(&self.db, &batch, logged.then(|| Events::of(&tasks, &batch))).await?;
+        if batch.is_linked() {
+            // Some of those before them may have ended.
+            self.dependencies.advance(&self.db).await;
+        }
         if !batch.is_unique() {
             return Ok(batch.ids.into_iter().map(Enqueued::New).collect());
         }
@@ -60,8 +70,8 @@ impl Enqueuer {
 
     /// Takes a box, because each layer of the future of a call has room for what it is given.
     pub(super) async fn one(&self, task: Box<NewTask>, logged: bool) -> Result<TaskId> {
-        if task.unique.is_some() {
-            // By itself, because it may wait for an open transaction that has taken the same key.
+        if task.unique.is_some() || task.after.is_some() {
+            // By itself: it may wait for an open transaction that has taken the same key, or look for tasks that are not there.
             let enqueued = self.many(vec![*task], logged).await?;
             return enqueued
                 .first()
@@ -70,7 +80,7 @@ impl Enqueuer {
         }
         task.check(&self.limits)?;
         self.db.check_open()?;
-        self.calls[usize::from(logged)][usize::from(task.id.is_some())].call(task).await
+        self.calls[usize::from(logged)][usize::from(task.is_id_chosen())].call(task).await
     }
 
     /// The statement that adds tasks in a transaction of the user, and their ids. `stale`: as for [`DatabaseIds::get`].
@@ -82,9 +92,15 @@ impl Enqueuer {
         for task in tasks {
             task.check(&self.limits)?;
         }
+        check_after(tasks)?;
         let database = self.database_ids.get(&self.db, stale).await?;
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.unwrap_or_else(TaskId::new)).collect();
-        let records = ids.iter().zip(tasks).map(|(id, task)| TaskRecord::new(*id, task));
+        let options = Options::texts(tasks)?;
+        let records = ids
+            .iter()
+            .zip(tasks)
+            .zip(options)
+            .map(|((id, task), options)| TaskRecord::new(*id, task, options));
         let record = Tasks { tasks: records.collect::<Result<_>>()? };
         let payloads = tasks.iter().map(|task| Some(task.payload.bytes().to_vec())).collect();
         let count = || format!("{} tasks", tasks.len());
@@ -205,6 +221,11 @@ async fn send_once(
     events: Option<&Events<'_>>,
 ) -> Result<Vec<Vec<Row>>> {
     let logged = events.is_some();
+    if let [only @ (Piece::Linked(_), _)] = pieces {
+        // The statement logs the tasks itself.
+        let (statement, params) = call(db, only, &logged);
+        return Ok(vec![db.query_with(patience, statement, &params).await?]);
+    }
     if let [(Piece::Unique(_), _), ..] = pieces {
         // The statement logs the tasks itself. It gives the keys back while it waits for a transaction of a user.
         let calls: Vec<_> = pieces.iter().map(|piece| call(db, piece, &logged)).collect();
@@ -245,12 +266,17 @@ fn call<'a>(
             params.push(("logged", logged));
             (&db.sql.enqueue_unique, params)
         }
+        Piece::Linked(rows) => {
+            let mut params = rows.params(payloads);
+            params.push(("logged", logged));
+            (&db.sql.enqueue_linked, params)
+        }
     }
 }
 
 fn payloads<'a>(piece: &'a Piece<'_>) -> Vec<&'a [u8]> {
     match piece {
         Piece::Segment(segment) => segment.payloads(),
-        Piece::Rows(rows) | Piece::Unique(rows) => rows.payloads(),
+        Piece::Rows(rows) | Piece::Unique(rows) | Piece::Linked(rows) => rows.payloads(),
     }
 }

@@ -34,6 +34,7 @@ impl<'a> Filter<'a> {
     fn new(filter: &'a TaskFilter) -> Option<Self> {
         let (state, running) = match filter.state {
             None => (None, None),
+            Some(TaskState::Blocked) => (Some(state::BLOCKED), None),
             Some(TaskState::Scheduled) => (Some(state::SCHEDULED), None),
             Some(TaskState::Ready) => (Some(state::READY), Some(false)),
             Some(TaskState::Running) => (Some(state::READY), Some(true)),

@@ -8,6 +8,7 @@ pub(crate) mod claim_tracker;
 pub(crate) mod claims;
 mod counts;
 mod cursor;
+mod dependencies;
 pub(crate) mod duplicates;
 mod enqueue;
 mod enqueue_in;
@@ -27,10 +28,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use omniq_core::{
-    BlockingQueue, Cancelled, DatabaseId, Dequeue, EndSubscription, Enqueued, Handoff, HeartbeatConnection,
-    Location, Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result, ScheduleStorage,
-    SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId, TaskQueue,
-    TaskUpdate, TransactionStatement, WorkerId, WorkerInfo, WorkerQueue, check_name,
+    BlockingQueue, Broken, Cancelled, DatabaseId, Dequeue, EndSubscription, Enqueued, Handoff,
+    HeartbeatConnection, Location, Lost, NewTask, QueueMaintenance, QueueStats, RegisteredWorker, Result,
+    ScheduleStorage, SelfLease, SettleMode, Settled, Settlement, Subscription, Task, TaskFilter, TaskId,
+    TaskQueue, TaskUpdate, TransactionStatement, WorkerId, WorkerInfo, WorkerQueue, check_name,
 };
 
 pub use settle_in::CompleteIn;
@@ -83,11 +84,12 @@ impl AsyncPostgresQueue {
     }
 
     pub(crate) fn on(db: Arc<Db>) -> Self {
+        let claims = Claims::new(&db);
         Self {
             inner: Arc::new(Inner {
                 lease: SelfLease::new(db.settings().lease),
-                enqueuer: Enqueuer::new(&db),
-                claims: Claims::new(&db),
+                enqueuer: Enqueuer::new(&db, &claims.dependencies),
+                claims,
                 wake: Arc::new(Wake::new(&db)),
                 db,
             }),
@@ -100,6 +102,11 @@ impl AsyncPostgresQueue {
 
     fn db(&self) -> &Arc<Db> {
         &self.inner.db
+    }
+
+    /// After a verb that may have ended tasks that others wait for.
+    async fn advance(&self) {
+        self.inner.claims.dependencies.advance_perhaps(self.db()).await;
     }
 
     async fn explained<T>(&self, answer: Result<T>) -> Result<T> {
@@ -127,7 +134,7 @@ impl TaskQueue for AsyncPostgresQueue {
 
     async fn enqueue_logged(&self, mut tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         let added = match tasks.pop() {
-            Some(task) if tasks.is_empty() && task.unique.is_none() => {
+            Some(task) if tasks.is_empty() && task.unique.is_none() && task.after.is_none() => {
                 self.inner.enqueuer.one(Box::new(task), true).await.map(|id| vec![Enqueued::New(id)])
             }
             last => {
@@ -155,7 +162,9 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn cancel_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
-        by_id::cancel(&self.inner.claims, ids).await
+        let cancelled = by_id::cancel(&self.inner.claims, ids).await;
+        self.advance().await;
+        cancelled
     }
 
     async fn stop_many(&self, ids: &[TaskId]) -> Result<Vec<Cancelled>> {
@@ -172,16 +181,24 @@ impl TaskQueue for AsyncPostgresQueue {
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
+    async fn predecessors(&self, id: TaskId) -> Result<Vec<TaskId>> {
+        dependencies::predecessors(self.db(), id).await
+    }
+
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {
         by_id::update(&self.inner.claims, id, change).await
     }
 
     async fn retry_many(&self, ids: &[TaskId]) -> Result<()> {
-        by_id::retry(&self.inner.claims, ids).await
+        let retried = by_id::retry(&self.inner.claims, ids).await;
+        self.advance().await;
+        retried
     }
 
     async fn delete_many(&self, ids: &[TaskId]) -> Result<()> {
-        by_id::delete(&self.inner.claims, ids).await
+        let deleted = by_id::delete(&self.inner.claims, ids).await;
+        self.advance().await;
+        deleted
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<Vec<Task>> {
@@ -197,16 +214,23 @@ impl TaskQueue for AsyncPostgresQueue {
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64> {
-        list::purge(self.db(), filter).await
+        let purged = list::purge(self.db(), filter).await;
+        self.advance().await;
+        purged
     }
 
     async fn retry_all(&self, filter: &TaskFilter) -> Result<u64> {
-        list::in_pages(self.db(), &self.db().sql.retry_all, &filter.for_retry()?, "retried").await
+        let retried =
+            list::in_pages(self.db(), &self.db().sql.retry_all, &filter.for_retry()?, "retried").await;
+        self.advance().await;
+        retried
     }
 
     async fn delete_all(&self, filter: &TaskFilter) -> Result<u64> {
         let filters = std::slice::from_ref(filter);
-        list::in_pages(self.db(), &self.db().sql.delete_all, filters, "removed").await
+        let removed = list::in_pages(self.db(), &self.db().sql.delete_all, filters, "removed").await;
+        self.advance().await;
+        removed
     }
 
     async fn workers(&self) -> Result<Vec<RegisteredWorker>> {
@@ -248,6 +272,7 @@ impl TaskQueue for AsyncPostgresQueue {
                 &mut queue.running,
                 &mut queue.dead,
                 &mut queue.completed,
+                &mut queue.blocked,
             ] {
                 *figure = columns.take::<i64>()?.cast_unsigned();
             }
@@ -325,8 +350,17 @@ impl QueueMaintenance for AsyncPostgresQueue {
         decode::tasks(&rows)
     }
 
+    fn has_broken(&self) -> bool {
+        self.inner.claims.dependencies.has_broken()
+    }
+
+    async fn broken(&self, limit: u32) -> Result<Vec<Broken>> {
+        dependencies::broken(self.db(), limit).await
+    }
+
     async fn maintain(&self) -> Result<()> {
         counts::roll_up(self.db()).await?;
-        unique::clean_up(self.db()).await
+        unique::clean_up(self.db()).await?;
+        self.inner.claims.dependencies.maintain(self.db()).await
     }
 }

@@ -94,7 +94,7 @@ impl Claims {
             && batch.leaves_singles(self.keep_completed)
             && self.tracker.are_alone(claims.iter().filter_map(|(id, claim)| Some((*id, (*claim)?))));
         let mut missing = Missing::new(results.ttls());
-        let (begun, mut looks) = (Instant::now(), LOOKS);
+        let (begun, mut looks, mut ends_noted) = (Instant::now(), LOOKS, false);
         let mut answers = vec![Settled::Lost; claims.len()];
         loop {
             let statement = if singles {
@@ -137,7 +137,9 @@ impl Claims {
                     let done = if singles {
                         batch.answered_singles(&mut columns)
                     } else {
-                        batch.answered(&mut columns)
+                        let done = batch.answered(&mut columns);
+                        ends_noted |= columns.take::<bool>()?;
+                        done
                     };
                     for rank in done? {
                         answers[rank] = Settled::Done;
@@ -158,6 +160,9 @@ impl Claims {
                     }
                 }
             }
+        }
+        if ends_noted {
+            self.dependencies.advance(db).await;
         }
         if past || looks == 0 {
             let (busy, names) = self.held(&batch).await?;

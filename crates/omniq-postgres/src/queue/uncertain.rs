@@ -52,7 +52,7 @@ impl<'a> Uncertain<'a> {
     pub(super) fn new(batch: &'a EnqueueBatch<'a>, began: Instant) -> Self {
         let mut chosen = HashSet::new();
         for piece in &batch.pieces {
-            if let Piece::Rows(rows) | Piece::Unique(rows) = piece {
+            if let Piece::Rows(rows) | Piece::Unique(rows) | Piece::Linked(rows) = piece {
                 let ids = rows.ids.iter().zip(&rows.chosen).filter(|(_, chosen)| **chosen);
                 chosen.extend(ids.map(|(id, _)| *id));
             }

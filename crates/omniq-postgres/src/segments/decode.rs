@@ -19,6 +19,7 @@ use crate::sql::{Columns, Faults, stored_error, unsigned};
 pub(crate) mod state {
     pub(crate) const SCHEDULED: i16 = 0;
     pub(crate) const READY: i16 = 1;
+    pub(crate) const BLOCKED: i16 = 2;
     pub(crate) const DEAD: i16 = 3;
     pub(crate) const COMPLETED: i16 = 4;
 }
@@ -51,6 +52,8 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
     let metadata =
         metadata.and_then(|metadata| faults.of("metadata", metadata.metadata())).unwrap_or_default();
     let created_at = columns.take::<Time>()?.0;
+    // Of the database alone: whether its end is noted.
+    columns.take::<bool>()?;
     faults.of("queue", check_name("the name", &queue));
     faults.of("func", check_name("the name", &func));
     faults.check("count", row.has_one_base_id(), || {
@@ -67,6 +70,7 @@ pub(crate) fn segment(columns: &mut Columns<'_>) -> Result<Vec<Task>> {
         (state::SCHEDULED, _) => TaskState::Scheduled,
         (state::READY, None) => TaskState::Ready,
         (state::READY, Some(_)) => TaskState::Running,
+        (state::BLOCKED, _) => TaskState::Blocked,
         (state::COMPLETED, _) => TaskState::Completed,
         (other, _) => {
             faults.check("state", other == state::DEAD, || format!("{other} is unknown"));

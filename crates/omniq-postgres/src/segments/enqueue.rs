@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use omniq_core::{Limits, NewTask, Result, TaskId};
+use omniq_core::{Error, Limits, NewTask, Result, TaskId, check_after};
 use uuid::Uuid;
 
 use super::options::Options;
@@ -28,6 +28,8 @@ pub(crate) enum Piece<'t> {
     Rows(Rows),
     /// Tasks of which some are unique.
     Unique(Rows),
+    /// Tasks of which some run after others: all of the call.
+    Linked(Rows),
 }
 
 #[derive(Debug)]
@@ -44,10 +46,14 @@ impl<'t> EnqueueBatch<'t> {
         for task in tasks {
             task.check(limits)?;
         }
+        check_after(tasks)?;
         Self::of_checked(tasks)
     }
 
     pub(crate) fn of_checked(tasks: &'t [impl Borrow<NewTask>]) -> Result<Self> {
+        if tasks.iter().any(|task| task.borrow().after.is_some()) {
+            return Self::of_linked(tasks);
+        }
         if tasks.iter().any(|task| task.borrow().unique.is_some()) {
             return Self::of_unique(tasks);
         }
@@ -91,6 +97,29 @@ impl<'t> EnqueueBatch<'t> {
         }
         pieces.push(Piece::Unique(rows));
         Ok(Self { ids, pieces })
+    }
+
+    /// Of tasks of which some run after others: each has a row of its own, and one statement adds all, as it has to know them.
+    fn of_linked(tasks: &[impl Borrow<NewTask>]) -> Result<Self> {
+        let ids: Vec<TaskId> =
+            tasks.iter().map(|task| task.borrow().id.unwrap_or_else(TaskId::new)).collect();
+        let mut rows = Rows::default();
+        for ((task, id), options) in tasks.iter().zip(&ids).zip(Options::texts(tasks)?) {
+            rows.push_with(*id, task.borrow(), options)?;
+        }
+        if rows.bytes > CALL_BYTES {
+            return Err(Error::invalid(format!(
+                "tasks of which some run after others have {} bytes of arguments together: one call takes at most {CALL_BYTES}; enqueue those \
+                 that run first by a call of their own",
+                rows.bytes
+            )));
+        }
+        Ok(Self { ids, pieces: vec![Piece::Linked(rows)] })
+    }
+
+    /// Whether some of its tasks run after others. Then all are in one piece of that kind.
+    pub(crate) fn is_linked(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Linked(_)))
     }
 
     /// Whether some of its tasks are unique. Then all are in pieces of that kind.
@@ -215,6 +244,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     fn push(&mut self, id: TaskId, task: &NewTask) -> Result<()> {
+        self.push_with(id, task, Options::text(task)?)
+    }
+
+    fn push_with(&mut self, id: TaskId, task: &NewTask, options: Option<String>) -> Result<()> {
         let payload = task.payload.bytes().clone();
         self.ids.push(id.as_uuid());
         self.queues.push(task.queue.clone());
@@ -227,9 +260,9 @@ impl Rows {
         self.run_ats.push(task.run_at.map(|time| time.to_string()));
         self.delays.push(seconds(task.delay));
         self.ttls.push(seconds(task.ttl));
-        self.options.push(Options::text(task)?);
+        self.options.push(options);
         self.metadata.push(object(&task.metadata)?);
-        self.chosen.push(task.id.is_some());
+        self.chosen.push(task.is_id_chosen());
         Ok(())
     }
 

@@ -120,6 +120,14 @@ async fn each_verb_clears_the_cursors_if_tasks_can_come_back() {
     queue.enqueue(unique).await.unwrap();
     sent.expect("an enqueue of a unique task", &[("enqueue_unique", true)]);
 
+    let before = queue.enqueue(self::task().queue("linked")).await.unwrap();
+    sent.expect("an enqueue", &[("enqueue_one", false)]);
+    queue.enqueue(self::task().queue("linked").after([before])).await.unwrap();
+    sent.expect(
+        "an enqueue of a task that runs after another",
+        &[("enqueue_linked", false), ("advance", true)],
+    );
+
     let schedules = queue.schedules().unwrap();
     let hourly =
         Schedule::new("s", Timing::every(Duration::from_secs(3_600)).unwrap(), self::task()).unwrap();

@@ -72,9 +72,10 @@ impl Schema {
             ("{schema}", quote_identifier(&self.name)),
             // As a literal, for SQL that generates SQL.
             ("{schema_name}", quote_literal(&self.name)),
-            // The states of `tasks.state`. There is no 2.
+            // The states of `tasks.state`.
             ("{scheduled}", "0".to_owned()),
             ("{ready}", "1".to_owned()),
+            ("{blocked}", "2".to_owned()),
             ("{dead}", "3".to_owned()),
             ("{completed}", "4".to_owned()),
         ];

@@ -37,8 +37,8 @@ pub(crate) struct TaskRecord<'a> {
 }
 
 impl<'a> TaskRecord<'a> {
-    /// Of a task that has been checked.
-    pub(crate) fn new(id: TaskId, task: &'a NewTask) -> Result<Self> {
+    /// Of a task that has been checked, with its options as text.
+    pub(crate) fn new(id: TaskId, task: &'a NewTask, options: Option<String>) -> Result<Self> {
         Ok(Self {
             id: id.to_string(),
             queue: &task.queue,
@@ -49,9 +49,9 @@ impl<'a> TaskRecord<'a> {
             run_at: task.run_at.map(|time| time.to_string()),
             delay: seconds(task.delay),
             ttl: seconds(task.ttl),
-            options: Options::text(task)?,
+            options,
             metadata: object(&task.metadata)?,
-            chosen: task.id.is_some(),
+            chosen: task.is_id_chosen(),
             payload: None,
         })
     }
@@ -59,7 +59,7 @@ impl<'a> TaskRecord<'a> {
     /// Of a task that no user enqueues, under its id, which is new.
     pub(crate) fn made(task: &'a NewTask) -> Result<Self> {
         let id = task.id.unwrap_or_else(TaskId::new);
-        Ok(Self { chosen: false, ..Self::new(id, task)? })
+        Ok(Self { chosen: false, ..Self::new(id, task, Options::text(task)?)? })
     }
 
     /// The same with its payload: of a task that a settlement enqueues.

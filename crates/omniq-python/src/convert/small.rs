@@ -159,9 +159,9 @@ pub(crate) fn claim_field(object: &Bound<'_, PyAny>) -> PyResult<Option<Claim>> 
 }
 
 pub(crate) fn to_stats<'py>(py: Python<'py>, stats: &QueueStats) -> PyResult<Bound<'py, PyAny>> {
-    let QueueStats { name, paused, ready, scheduled, running, dead, completed } = stats;
+    let QueueStats { name, paused, ready, scheduled, running, dead, completed, blocked } = stats;
     imported!(py, "omniq.models.event", "QueueStats")?
-        .call1((name, *paused, *ready, *scheduled, *running, *dead, *completed))
+        .call1((name, *paused, *ready, *scheduled, *running, *dead, *completed, *blocked))
 }
 
 pub(crate) fn from_stats(value: &Bound<'_, PyAny>) -> PyResult<QueueStats> {
@@ -174,6 +174,7 @@ pub(crate) fn from_stats(value: &Bound<'_, PyAny>) -> PyResult<QueueStats> {
         running: field(value, intern!(py, "running"))?,
         dead: field(value, intern!(py, "dead"))?,
         completed: field(value, intern!(py, "completed"))?,
+        blocked: field(value, intern!(py, "blocked"))?,
     })
 }
 

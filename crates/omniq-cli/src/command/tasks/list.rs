@@ -86,7 +86,7 @@ pub fn tint(state: TaskState) -> Option<Tint> {
     match state {
         TaskState::Dead => Some(Tint::Bad),
         TaskState::Running | TaskState::Completed => Some(Tint::Good),
-        TaskState::Scheduled => Some(Tint::Wait),
+        TaskState::Scheduled | TaskState::Blocked => Some(Tint::Wait),
         _ => None,
     }
 }

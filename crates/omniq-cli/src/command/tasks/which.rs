@@ -11,7 +11,7 @@ pub struct Which {
     /// Only of this queue
     #[arg(long)]
     queue: Option<String>,
-    /// Only in this state: scheduled, ready, running, dead or completed
+    /// Only in this state: blocked, scheduled, ready, running, dead or completed
     #[arg(long)]
     state: Option<TaskState>,
     /// Only of this function

@@ -5,6 +5,7 @@ pub mod by_filter;
 pub mod claims;
 pub mod close;
 pub mod concurrent;
+pub mod dependencies;
 pub mod enqueue;
 pub mod enqueues;
 pub mod expiry;

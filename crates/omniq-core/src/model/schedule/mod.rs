@@ -176,6 +176,11 @@ impl Schedule {
                 "it ends at {end} and starts at {start}: give an end that is not before the start"
             ));
         }
+        if self.task.after.is_some() {
+            return refused(
+                "its task is to run after others: leave `after` out, as each tick makes a task that starts by its time".to_owned(),
+            );
+        }
         if let Some(id) = self.task.id {
             return refused(format!(
                 "its task has the id {id}: leave it out, as each tick makes a task of its own"

@@ -4,18 +4,18 @@
 -- params: ids uuid[], withdraw boolean
 -- index: tasks_id
 -- locks: the tasks, for update; then their workers, for no key update, in the order of ids
--- writes: tasks, workers, count_deltas; notifies
+-- writes: tasks, end_notes, workers, count_deltas; notifies
 -- rows: of one task
 -- cursors: kept
 with given as (
     select u.id, u.rank from unnest(:ids) with ordinality as u(id, rank)
 ), {locked}, deleted as (
     delete from {schema}.tasks t using locked h
-    where :withdraw and t.id = any (array[h.id]) and {of_one} and h.worker is null and h.state in ({scheduled}, {ready})
-    returning t.id, t.queue, t.state, {present} as tasks
+    where :withdraw and t.id = any (array[h.id]) and {of_one} and h.worker is null and h.state in ({scheduled}, {ready}, {blocked})
+    returning t.id, t.queue, t.state, {present} as tasks, t.count, t.removed, t.linked
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
-), {deltas}, locked_workers as materialized (
+), {gone}, {deltas}, locked_workers as materialized (
     -- In the order of their ids, so that two calls never deadlock.
     select w.id from {schema}.workers w
     where w.id = any (array(select h.worker from locked h where h.worker is not null)) and w.ended_at is null

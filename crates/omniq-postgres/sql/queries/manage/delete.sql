@@ -2,7 +2,7 @@
 -- params: ids uuid[]
 -- index: tasks_id
 -- locks: the tasks, for update
--- writes: tasks, count_deltas; notifies
+-- writes: tasks, end_notes, count_deltas; notifies
 -- rows: of one task
 -- cursors: kept
 with given as (
@@ -10,10 +10,10 @@ with given as (
 ), {locked}, deleted as (
     delete from {schema}.tasks t using locked h
     where t.id = any (array[h.id]) and {of_one} and h.worker is null
-    returning t.queue, t.state, {present} as tasks
+    returning t.queue, t.state, {present} as tasks, t.id, t.count, t.removed, t.linked
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
-), {deltas}
+), {gone}, {deltas}
 select case when exists (select from given g where g.id not in (select id from locked))
             then {schema}.refuse('OQ003', format('there is no task %s',
                  (select g.id from given g where g.id not in (select id from locked) limit 1)))

@@ -3,7 +3,7 @@
 -- params: completed_after double precision, dead_after double precision, limit bigint
 -- index: tasks_id, tasks_over
 -- locks: the tasks, skip locked
--- writes: tasks, count_deltas
+-- writes: tasks, end_notes, count_deltas
 -- rows: whole
 -- cursors: kept: no claim looks at tasks that have ended
 with over as materialized (
@@ -19,8 +19,8 @@ with over as materialized (
 ), deleted as (
     delete from {schema}.tasks t using over o
     where t.id = any (array[o.id]) and t.count = o.count
-    returning t.queue, t.state, {present} as tasks
+    returning t.queue, t.state, {present} as tasks, t.id, t.count, t.removed, t.linked
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
-), {deltas}
+), {gone}, {deltas}
 select coalesce(sum(tasks), 0)::bigint from deleted

@@ -4,7 +4,7 @@
 -- params: since timestamptz, until timestamptz, max_seq bigint
 -- index: tasks_ready for 'rare', 1, null, null, null, null, null, null, null
 -- locks: the tasks, for update, in the order of ids
--- writes: tasks, count_deltas; notifies
+-- writes: tasks, end_notes, count_deltas; notifies
 -- rows: whole
 -- cursors: cleared, because claims pass over the rows while they are locked, and a failure leaves them
 with mine as materialized (
@@ -17,10 +17,10 @@ with mine as materialized (
 ), deleted as (
     delete from {schema}.tasks t using mine m
     where t.ctid = m.tid
-    returning t.queue, t.state, {present} as tasks, t.id, t.count, t.removed
+    returning t.queue, t.state, {present} as tasks, t.id, t.count, t.removed, t.linked
 ), moved as (
     select d.queue, d.state, false as running, -d.tasks as tasks from deleted d
-), {deltas}
+), {gone}, {deltas}
 select (select coalesce(sum(d.tasks), 0) from deleted d)::bigint,
        case when {schema}.has_waits('')
             then (select {schema}.ring(array_agg(d.id), array_agg((~coalesce(d.removed, {schema}.zeros(d.count)))::bit varying))

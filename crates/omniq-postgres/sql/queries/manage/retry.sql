@@ -2,7 +2,7 @@
 -- params: ids uuid[]
 -- index: tasks_id
 -- locks: the tasks, for update; keys
--- writes: tasks, keys, count_deltas; notifies
+-- writes: tasks, end_notes, keys, count_deltas; notifies
 -- rows: of one task
 -- cursors: cleared
 with given as (
@@ -11,11 +11,11 @@ with given as (
     select k.task, k.key, k.holder from {schema}.retake_keys(array(select h.id from locked h)) k
 ), asked as materialized (
     select h.id, h.state as was, h.worker is not null or h.state not in ({scheduled}, {ready}, {dead}) as busy,
-           case when h.worker is not null then 'running' else 'completed' end as named
+           case when h.worker is not null then 'running' when h.state = {blocked} then 'blocked' else 'completed' end as named
     from locked h
 ), changed as (
     update {schema}.tasks t
-    set state = {ready},
+    set state = {retried},
         attempt = case when t.state = {dead} then 0 else t.attempt end,
         run_at = clock_timestamp(),
         ended_at = null,
@@ -24,12 +24,12 @@ with given as (
     -- A ready task stays as it is: a retry does not extend its time to live. `was` is of the locked row: a condition on `t` would be
     -- evaluated on the row before the lock, and miss a task that has failed meanwhile.
     where t.id = any (array[h.id]) and {of_one} and not h.busy and h.was <> {ready} and h.id not in (select task from without_key)
-    returning t.queue, h.was, {present} as tasks
+    returning t.queue, t.state, h.was, {present} as tasks, t.id, t.count, t.removed, t.linked
 ), moved as (
     select c.queue, m.state, false as running, m.tasks
     from changed c
-    cross join lateral (values (c.was, -c.tasks), ({ready}::smallint, c.tasks)) as m(state, tasks)
-), {deltas}, notified as (
+    cross join lateral (values (c.was, -c.tasks), (c.state, c.tasks)) as m(state, tasks)
+), {retries}, {deltas}, notified as (
     select pg_notify({channel}, q.queue)
     from (select distinct queue from changed) q
     where {schema}.has_listener(q.queue)

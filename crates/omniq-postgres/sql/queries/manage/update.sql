@@ -8,7 +8,7 @@
 with given as (
     select :id as id
 ), {locked}, asked as materialized (
-    select h.id, h.worker is not null or h.state not in ({scheduled}, {ready}) as busy, h.queue as old_queue, h.state as old_state,
+    select h.id, h.worker is not null or h.state not in ({scheduled}, {ready}, {blocked}) as busy, h.queue as old_queue, h.state as old_state,
            case when h.worker is not null then 'running' when h.state = {dead} then 'dead' else 'completed' end as named
     from locked h
 ), without_key as materialized (
@@ -21,7 +21,7 @@ with given as (
         run_at = case when :run_at is null then t.run_at else greatest(:run_at, clock_timestamp()) end,
         expires_at = case when :run_at is null then t.expires_at
                           else {schema}.expiry(t, greatest(:run_at, clock_timestamp())) end,
-        state = case when coalesce(:run_at, t.run_at) > clock_timestamp() then {scheduled} else {ready} end,
+        state = case when h.old_state = {blocked} then h.old_state when coalesce(:run_at, t.run_at) > clock_timestamp() then {scheduled} else {ready} end,
         payloads = case when :payload is null then t.payloads else array[:payload] end,
         codec = coalesce(:codec, t.codec),
         max_retries = coalesce(:max_retries, t.max_retries),

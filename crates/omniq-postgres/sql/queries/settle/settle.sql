@@ -1,7 +1,7 @@
 -- Settles tasks, each checked against its claim. Settlements that share base id, claim and outcome are one group, from 1 on: its :firsts and
 -- :lasts id, :base_ids, a mask that begins at the first, :workers and :numbers of the claim (null: no worker may hold them), :outcomes,
 -- :delays in seconds, :errors. With :keep completed tasks stay; with :everything it is all or nothing. Answers with what was settled: the
--- group, the distance of a mask from the group's first task, the mask.
+-- group, the distance of a mask from the group's first task, the mask; and whether ends were noted, so that advance.sql has to follow.
 --
 -- It waits a moment only for a row that another session holds, and fails then (SQLSTATE 55P03). With `past` such rows are skipped, and
 -- busy.sql finds them. Tasks that stay in the table, results and events are in blocks that are sent only for batches that have such. `back`
@@ -23,7 +23,7 @@
 -- params: enqueue_groups integer[], enqueue_distances integer[], enqueue_tasks text[]
 -- index: tasks_id
 -- locks: the tasks' rows, for update, in the order of ids, and the events, for 250 ms each
--- writes: tasks, count_deltas; with blocks result_segments, events, further tasks; notifies
+-- writes: tasks, end_notes, count_deltas; with blocks result_segments, events, further tasks; notifies
 -- rows: whole
 -- cursors: cleared if back
 with given as materialized (
@@ -41,9 +41,9 @@ with given as materialized (
     using (select * from given where leaves and length(mask) = 1 order by first) g
 -- end
     where t.id = any (array[g.first]) and {of_one} and {settle_fence}
-    returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again
+    returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again, t.linked as is_linked
 ), found as materialized (
-    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again,
+    select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again, t.was, t.is_linked,
            {schema}.shift_mask(g.mask, t.distance, t.count) & ~coalesce(t.removed, {schema}.zeros(t.count)) as hits,
            coalesce(t.removed, {schema}.zeros(t.count)) as removed
     -- One order within this part. Batches that wait for each other in spite of it end by the limit above, and skip each other's rows then.
@@ -51,7 +51,7 @@ with given as materialized (
     cross join lateral (
         select * from (
             select t.id, t.count, t.removed, {schema}.offset_of(t.id) - {schema}.offset_of(g.first) as distance,
-                   t.claims > t.attempt as again
+                   t.claims > t.attempt as again, t.state as was, t.linked as is_linked
             from {schema}.tasks t
             where t.id >= g.base_id and t.id < g.first and t.count > 1
               and {schema}.offset_of(g.first) - {schema}.offset_of(t.id) < t.count and {settle_fence}
@@ -63,7 +63,7 @@ with given as materialized (
         union all
         select * from (
             select t.id, t.count, t.removed, {schema}.offset_of(t.id) - {schema}.offset_of(g.first) as distance,
-                   t.claims > t.attempt as again
+                   t.claims > t.attempt as again, t.state as was, t.linked as is_linked
             from {schema}.tasks t
             where t.id >= g.first and t.id <= g.last and {settle_fence}
               -- A single task that is none of these is not even locked: it may be completing in the user's open transaction.
@@ -111,7 +111,7 @@ with given as materialized (
     join found f on f.id = r.id and f.count = r.count
     -- The count in a way that no index serves: by it alone, a plan could read all of tasks_id.
     where t.id = any (array[r.id]) and t.count + 0 = r.count and r.whole and r.stays and bit_count(f.hits) > 0
-    returning t.queue, t.state, {present}::integer as tasks
+    returning t.queue, t.state, {present}::integer as tasks, f.was
 ), apart as (
     -- A task that stays while others of its segment do not, or not in the same way, gets a row of its own.
     insert into {schema}.tasks (
@@ -133,18 +133,28 @@ with given as materialized (
     select t.queue, t.state, t.worker is not null, -bit_count(t.hits)::integer from marked t
 -- if stays
     union all
-    -- What stays was running: without a claim every outcome leaves.
-    select c.queue, h.state, h.running, case when h.running then -c.tasks else c.tasks end
-    from changed c, lateral (values ({ready}, true), (c.state, false)) as h(state, running)
+    -- What stays was running: without a claim only a blocked task does.
+    select c.queue, h.state, h.running, h.tasks
+    from changed c, lateral (values (c.was, c.was = {ready}, -c.tasks), (c.state, false, c.tasks)) as h(state, running, tasks)
     union all
     select a.queue, a.state, false, 1 from apart a
 -- end
 ), {deltas}, done as (
     -- `again`: a task that was claimed more often than its attempts say (released, or retried as a dead letter), or whose id the user
     -- chose, may have a result from an earlier life.
-    select s.no, 0 as distance, B'1'::bit varying as hits, s.again from singles s
+    select s.no, 0 as distance, B'1'::bit varying as hits, s.again, s.is_linked from singles s
     union all
-    select f.no, f.distance, f.hits::bit varying, f.again from found f where bit_count(f.hits) > 0
+    select f.no, f.distance, f.hits::bit varying, f.again, f.is_linked from found f where bit_count(f.hits) > 0
+), noted as (
+    -- In the transaction that ends them, and so never forgotten.
+    insert into {schema}.end_notes (tasks, how)
+    select array_agg({schema}.id_after(g.first, d.distance + p.index)), g.how
+    from (select * from done where is_linked) d
+    join (select g.no, g.first, case g.outcome when 'complete' then 1 when 'fail' then 2 else 3 end as how
+          from given g where g.leaves or g.outcome in ('complete', 'fail')) g on g.no = d.no
+    cross join lateral generate_series(0, length(d.hits) - 1) as p(index)
+    where get_bit(d.hits, p.index) = 1
+    group by g.how
 -- if results
 ), cleared as materialized (
     -- Results of earlier lives of these tasks are removed first, each base id once, in one call, because a call costs more than a result.
@@ -226,7 +236,7 @@ with given as materialized (
     having count(*) > 0
 -- end
 )
-select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'),
+select coalesce(array_agg(d.no), '{}'), coalesce(array_agg(d.distance), '{}'), coalesce(array_agg(d.hits), '{}'), coalesce(bool_or(d.is_linked), false),
        -- The refusal is raised by being selected.
        case when :everything and coalesce(sum(bit_count(d.hits)), 0) < (select sum(bit_count(g.mask)) from given g)
             then {schema}.refuse('OQ001', format('task %s is not held by this claim (any more): nothing was changed', (

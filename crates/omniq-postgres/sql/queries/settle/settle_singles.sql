@@ -1,4 +1,4 @@
--- Settles tasks as settle.sql does, if each of them is held by a claim, leaves the table, and is in a row of its own, as the client knows
+-- Settles tasks as settle.sql does, if each of them is held by a claim, leaves the table, is in a row of its own and not linked, as the client knows
 -- from the claim: without masks, and without rows that hold several tasks, it costs the server about half. What it does not find,
 -- settle.sql looks for: so an answer that lacks a task does not say that its claim is lost. No two tasks share a base id. Answers with
 -- the numbers of those that were settled, from 1 on.
@@ -24,7 +24,7 @@ with gone as (
         -- Within the statement, which saves a round trip and works behind poolers: it ends with the transaction.
         where (select set_config('lock_timeout', '250ms', true)) is not null
         order by g.id) g
-    where t.id = any (array[g.id]) and {of_one} and t.worker = g.worker and t.claims = g.number
+    where t.id = any (array[g.id]) and {of_one} and t.worker = g.worker and t.claims = g.number and not t.linked
     returning g.no, t.id, t.queue, t.claims > t.attempt as again
 ), deltas as (
     -- What a worker holds is counted as running.

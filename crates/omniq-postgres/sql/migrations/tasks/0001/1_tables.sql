@@ -28,7 +28,7 @@ create table {schema}.tasks (
     max_retries integer not null default 3,
     -- The number of tasks that the row began with.
     count       integer not null default 1,
-    -- 0 scheduled; 1 ready, or with a worker running; 3 dead; 4 completed and kept.
+    -- 0 scheduled; 1 ready, or with a worker running; 2 blocked, which has a row of its own; 3 dead; 4 completed and kept.
     state       smallint not null,
     priority    smallint not null default 0,
     queue       text not null,
@@ -40,7 +40,9 @@ create table {schema}.tasks (
     -- {"backoff": {...}, "timeout": seconds}
     options     jsonb,
     metadata    jsonb,
-    error       jsonb
+    error       jsonb,
+    -- Its end is noted, because others wait for it, or it has waited (12_dependencies.sql).
+    linked      boolean not null default false
 ) with (
     -- Leaves room for the claim's update on the same page, which then changes no index.
     fillfactor = 50,
@@ -58,6 +60,7 @@ alter table {schema}.tasks replica identity using index tasks_id;
 -- The claim's index. A claim changes neither its columns nor its condition.
 create index tasks_ready on {schema}.tasks (queue, priority desc, seq) where state = 1;
 create index tasks_due on {schema}.tasks (queue, run_at) where state = 0;
+create index tasks_blocked on {schema}.tasks (queue, id) where state = 2;
 create index tasks_expiring on {schema}.tasks (expires_at) where expires_at is not null and state in (0, 1);
 create index tasks_ended on {schema}.tasks (state, queue, id) where state in (3, 4);
 create index tasks_over on {schema}.tasks (state, ended_at) where state in (3, 4);

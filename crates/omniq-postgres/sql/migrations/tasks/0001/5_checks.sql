@@ -55,8 +55,10 @@ declare
         when new.payloads is not null and (array_ndims(new.payloads) is distinct from 1 or array_lower(new.payloads, 1) <> 1
                                          or cardinality(new.payloads) <> new.count or array_position(new.payloads, null) is not null)
             then array['arguments_of_each', 'each task of a row needs arguments, none of them null: no arguments are the JSON null']
-        when new.state not in (0, 1, 3, 4)
-            then array['known_state', format('state %s is unknown: use 0, 1, 3 or 4', new.state)]
+        when new.state not between 0 and 4
+            then array['known_state', format('state %s is unknown: use 0 to 4', new.state)]
+        when new.state = 2 and (new.count > 1 or not new.linked)
+            then array['blocked_is_linked', 'a blocked task has a row of its own, and is linked']
         when new.worker is not null and new.state <> 1 then array['held_is_running', 'only tasks of state 1 are held by a worker']
         when new.attempt < 0 or new.claims < 0
             then array['counters_range', format('attempt %s or claims %s is less than 0', new.attempt, new.claims)]
@@ -66,7 +68,7 @@ declare
 begin
     -- A statement that only moves a row that was bad before must not fail, as it may move many.
     if broken is not null and tg_op = 'UPDATE' then
-        if new.state in (0, 1, 3, 4)
+        if new.state between 0 and 4
            and (old.id, old.seq, old.queue, old.func, old.codec, old.count, old.payloads, old.removed, old.max_retries, old.options, old.metadata)
                is not distinct from
                (new.id, new.seq, new.queue, new.func, new.codec, new.count, new.payloads, new.removed, new.max_retries, new.options, new.metadata)
@@ -104,10 +106,10 @@ begin
     select o.key, o.value into odd
     from jsonb_each(case when jsonb_typeof(options) = 'object' then options end) as o(key, value)
     where case
-          when o.key not in ('timeout', 'backoff', 'callbacks', 'unique') then true
+          when o.key not in ('timeout', 'backoff', 'callbacks', 'unique', 'after') then true
           when o.value = 'null' then false
           -- Checked below.
-          when o.key in ('callbacks', 'unique') then false
+          when o.key in ('callbacks', 'unique', 'after') then false
           when o.key = 'timeout' then jsonb_typeof(o.value) <> 'number' or (o.value)::text::numeric not between 1e-9 and 3.2e9
           else jsonb_typeof(o.value) <> 'object' or exists (
               select from jsonb_each(case when jsonb_typeof(o.value) = 'object' then o.value end) as b(key, value)
@@ -127,13 +129,41 @@ begin
     if found then
         perform {schema}.refuse('OQ002', format('option %s = %s is refused', odd.key, left(odd.value::text, 40)),
             'Known are timeout, in seconds; backoff, an object of initial, step and max in seconds, factor from 1 on, jitter from 0 to 1, '
-            'and waits, an array of at most 100 times in seconds; callbacks; and unique.');
+            'and waits, an array of at most 100 times in seconds; callbacks; unique; and after.');
     end if;
     if options->'callbacks' <> 'null' then
         perform {schema}.check_callbacks(options->'callbacks');
     end if;
     if options->'unique' <> 'null' then
         perform {schema}.check_unique(options->'unique');
+    end if;
+    if options->'after' <> 'null' then
+        perform {schema}.check_after(options->'after');
+    end if;
+end
+{body};
+
+-- Refuses what a task runs after, if it cannot be read.
+create function {schema}.check_after(given jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
+declare
+    odd text;
+begin
+    odd := case
+        when jsonb_typeof(given) <> 'object' then 'it is no object'
+        when given - array['tasks', 'if_failed'] <> '{}' then 'it has another field'
+        when jsonb_typeof(given->'tasks') is distinct from 'array' then 'its tasks are no array'
+        when jsonb_array_length(given->'tasks') not between 1 and 100000 then format('it has %s tasks', jsonb_array_length(given->'tasks'))
+        when exists (
+            select from jsonb_array_elements(given->'tasks') as e(task)
+            where case when jsonb_typeof(e.task) <> 'string' then true
+                  else e.task #>> '{}' !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' end)
+            then 'one of its tasks is no UUID in its usual form'
+        when coalesce(given->'if_failed' <> 'null' and (jsonb_typeof(given->'if_failed') <> 'string' or given->>'if_failed' not in ('end', 'run')), false)
+            then 'its if_failed is unknown' end;
+    if odd is not null then
+        perform {schema}.refuse('OQ002', format('after = %s is refused: %s', left(given::text, 80), odd),
+            'Give tasks, an array of 1 to 100000 ids, and if wanted if_failed (end, run).');
     end if;
 end
 {body};

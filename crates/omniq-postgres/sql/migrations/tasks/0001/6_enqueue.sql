@@ -22,11 +22,12 @@ end
 
 -- Adds tasks, all or none: each array has one element for each task; those of run_ats, delays, ttls, options and metadata may be null. Delays
 -- and ttls are seconds. `chosen`: ids that the user chose, which a task that has ended may have had; null: all. No result of such an id may be
--- kept. `logged`: with an `enqueued` event each, where this schema has events. The caller has checked them.
+-- kept. `logged`: with an `enqueued` event each, where this schema has events. `links`: 1 for a task whose end is noted, 2 for one that waits for others as
+-- well. The caller has checked them.
 create function {schema}.add_tasks(
     ids uuid[], queues text[], funcs text[], codecs text[], payloads bytea[], priorities smallint[],
     max_retries integer[], run_ats timestamptz[], delays double precision[], ttls double precision[],
-    options text[], metadata text[], chosen boolean[], logged boolean
+    options text[], metadata text[], chosen boolean[], logged boolean, links smallint[] default null
 ) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
@@ -47,17 +48,17 @@ begin
     end if;
 
     insert into {schema}.tasks (
-        id, queue, func, codec, payloads, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, claims)
+        id, queue, func, codec, payloads, priority, max_retries, state, run_at, created_at, expires_at, options, metadata, linked, claims)
     select i.id, i.queue, i.func, i.codec, array[i.payload], i.priority, i.max_retries,
-           case when s.start > at then 0 else 1 end,
+           case when i.link = 2 then 2 when s.start > at then 0 else 1 end,
            s.start, at, greatest(s.start, at) + make_interval(secs => i.ttl),
-           i.options::jsonb, i.metadata::jsonb,
+           i.options::jsonb, i.metadata::jsonb, i.link is not null,
            -- More claims than attempts: there may be a result of an earlier life (see settle.sql).
            case when i.id = any (chosen_ids) then 1 else 0 end
     from unnest(ids, queues, funcs, codecs, payloads, priorities, add_tasks.max_retries,
-                run_ats, delays, ttls, add_tasks.options, add_tasks.metadata)
+                run_ats, delays, ttls, add_tasks.options, add_tasks.metadata, links)
          with ordinality as i(id, queue, func, codec, payload, priority, max_retries,
-                              run_at, delay, ttl, options, metadata, ord),
+                              run_at, delay, ttl, options, metadata, link, ord),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     order by i.ord;
 
@@ -72,9 +73,10 @@ begin
     end if;
 
     -- Not from what the insert returns, because a role that may enqueue need not be able to read.
-    insert into {schema}.count_deltas (queue, ready, scheduled)
-    select i.queue, count(*) filter (where s.start <= at), count(*) filter (where s.start > at)
-    from unnest(queues, run_ats, delays) as i(queue, run_at, delay),
+    insert into {schema}.count_deltas (queue, ready, scheduled, blocked)
+    select i.queue, count(*) filter (where i.link is distinct from 2 and s.start <= at),
+           count(*) filter (where i.link is distinct from 2 and s.start > at), nullif(count(*) filter (where i.link = 2), 0)
+    from unnest(queues, run_ats, delays, links) as i(queue, run_at, delay, link),
          lateral (select coalesce(i.run_at, at + make_interval(secs => i.delay), at)) as s(start)
     group by i.queue;
 
@@ -95,6 +97,13 @@ language sql immutable
 begin atomic
     -- The text is looked at first, because it is faster.
     select exists (select from unnest(options) as o(given) where case when strpos(o.given, '"unique"') > 0 or strpos(o.given, '\') > 0 then o.given::jsonb->'unique' <> 'null' end);
+end;
+
+-- Whether some of these options are of a task that runs after others.
+create function {schema}.are_linked(options text[]) returns boolean
+language sql immutable
+begin atomic
+    select exists (select from unnest(options) as o(given) where case when strpos(o.given, '"after"') > 0 or strpos(o.given, '\') > 0 then o.given::jsonb->'after' <> 'null' end);
 end;
 
 -- Adds tasks, all or none, from any client and language, and returns their ids, or those of the tasks that hold their keys. Parameters as for
@@ -118,6 +127,12 @@ begin
         into all_ids, all_chosen
         from unnest(ids, chosen) with ordinality as i(id, chosen, ord);
     end if;
+    if {schema}.are_linked(options) then
+        perform {schema}.enqueue_linked(
+            all_ids, queues, funcs, codecs, payloads, priorities, enqueue_many.max_retries, run_ats, delays, ttls, options, metadata, all_chosen, logged);
+        return query select unnest(all_ids);
+        return;
+    end if;
     if {schema}.are_unique(options) then
         return query
             select e.id
@@ -139,12 +154,16 @@ create function {schema}.enqueue(
     func text, payload jsonb default 'null', queue text default 'default', priority integer default 0,
     delay interval default null, run_at timestamptz default null, ttl interval default null,
     max_retries integer default 3, metadata jsonb default null, id uuid default null,
-    key text default null, on_conflict text default null, until text default null, period interval default null, max_wait interval default null
+    key text default null, on_conflict text default null, until text default null, period interval default null, max_wait interval default null,
+    after uuid[] default null, if_failed text default null
 ) returns uuid
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     "unique" constant jsonb := nullif(jsonb_strip_nulls(jsonb_build_object(
         'key', key, 'on_conflict', on_conflict, 'until', until, 'period', extract(epoch from period), 'max_wait', extract(epoch from max_wait))), '{}');
+    options constant jsonb := nullif(jsonb_strip_nulls(jsonb_build_object(
+        'unique', "unique",
+        'after', nullif(jsonb_strip_nulls(jsonb_build_object('tasks', nullif(to_jsonb(after), '[]'), 'if_failed', if_failed)), '{}'))), '{}');
     task uuid;
 begin
     perform {schema}.check_json('payload', payload, false);
@@ -153,7 +172,7 @@ begin
         array[coalesce(enqueue.id, {schema}.new_id())], array[queue], array[func], array['json'], array[convert_to(payload::text, 'UTF8')],
         array[priority::smallint], array[enqueue.max_retries], array[enqueue.run_at],
         array[extract(epoch from delay)::double precision], array[extract(epoch from ttl)::double precision],
-        array[case when "unique" is not null then jsonb_build_object('unique', "unique")::text end], array[enqueue.metadata::text],
+        array[options::text], array[enqueue.metadata::text],
         array[enqueue.id is not null]) e;
     return task;
 end
@@ -183,6 +202,12 @@ begin
     if current_setting('omniq.direct', true) is distinct from 'on' then
         perform {schema}.check_input(
             t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata);
+    end if;
+    if {schema}.are_linked(t.options) then
+        perform {schema}.enqueue_linked(
+            t.ids, t.queues, t.funcs, t.codecs, payloads, t.priorities, t.max_retries, t.run_ats, t.delays, t.ttls, t.options, t.metadata, t.chosen,
+            true);
+        return '{}';
     end if;
     if {schema}.are_unique(t.options) then
         return array(

@@ -6,6 +6,7 @@ select {schema}.id_after(t.id, b.ord::integer - 1) as id, t.seq - t.count + b.or
        case when t.state = 0 then 'scheduled'
             when t.state = 1 and t.worker is null then 'ready'
             when t.state = 1 then 'running'
+            when t.state = 2 then 'blocked'
             when t.state = 3 then 'dead'
             when t.state = 4 then 'completed'
        end as state,

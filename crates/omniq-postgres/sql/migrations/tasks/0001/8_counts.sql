@@ -10,7 +10,8 @@ create table {schema}.count_deltas (
     scheduled bigint,
     running   bigint,
     dead      bigint,
-    completed bigint
+    completed bigint,
+    blocked   bigint
 ) with (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index count_deltas_tx on {schema}.count_deltas (tx);
 -- For logical replication. A key would be one more index for each delta.
@@ -32,6 +33,7 @@ create table {schema}.count_totals (
     running   bigint not null,
     dead      bigint not null,
     completed bigint not null,
+    blocked   bigint not null,
     primary key (rollup, queue)
 ) with (autovacuum_vacuum_scale_factor = 1, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 
@@ -48,7 +50,7 @@ insert into {schema}.count_rollups (rollup, cluster) values (1, {schema}.this_cl
 -- not be vacuumed yet, and the rows of open transactions. So the index is read for the transactions that were open at the rollup and are
 -- not now, and for those that began later, in the gaps between transactions that are open. It pins its own planning settings.
 create function {schema}.deltas_since_rollup() returns table (
-    row_tid tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
+    row_tid tid, queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint, blocked bigint
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
@@ -73,14 +75,14 @@ begin
         select b.tx as after, coalesce(lead(b.tx) over (order by b.tx), '18446744073709551615') as before
         from bounds b
     )
-    select t.ctid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+    select t.ctid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
     from {schema}.count_deltas t
     where t.tx = any (array(select c.tx from closed c))
     union all
-    select t.row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+    select t.row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
     from gaps g
     cross join lateral (
-        select t.ctid as row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        select t.ctid as row_tid, t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
         from {schema}.count_deltas t
         where t.tx > g.after and t.tx < g.before
         -- An index scan for each gap, not a join.
@@ -91,31 +93,33 @@ end
 
 -- The counts of a queue, or with null of each that holds tasks.
 create function {schema}.counts_of(name text) returns table (
-    queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint
+    queue text, ready bigint, scheduled bigint, running bigint, dead bigint, completed bigint, blocked bigint
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
     select c.queue, coalesce(sum(c.ready), 0)::bigint, coalesce(sum(c.scheduled), 0)::bigint,
-           coalesce(sum(c.running), 0)::bigint, coalesce(sum(c.dead), 0)::bigint, coalesce(sum(c.completed), 0)::bigint
+           coalesce(sum(c.running), 0)::bigint, coalesce(sum(c.dead), 0)::bigint, coalesce(sum(c.completed), 0)::bigint,
+           coalesce(sum(c.blocked), 0)::bigint
     from (
-        select t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        select t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
         from {schema}.count_totals t
         where t.rollup = (select max(f.rollup) from {schema}.count_rollups f)
         union all
-        select u.queue, u.ready, u.scheduled, u.running, u.dead, u.completed
+        select u.queue, u.ready, u.scheduled, u.running, u.dead, u.completed, u.blocked
         from {schema}.deltas_since_rollup() u
     ) c
     where name is null or c.queue = name
     group by c.queue
-    having sum(c.ready) <> 0 or sum(c.scheduled) <> 0 or sum(c.running) <> 0 or sum(c.dead) <> 0 or sum(c.completed) <> 0;
+    having sum(c.ready) <> 0 or sum(c.scheduled) <> 0 or sum(c.running) <> 0 or sum(c.dead) <> 0 or sum(c.completed) <> 0
+        or sum(c.blocked) <> 0;
 end
 {body};
 
 -- The counts of each queue that holds tasks, exact and without a scan.
 create view {schema}.queue_counts as
-select c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed from {schema}.counts_of(null) c;
+select c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed, c.blocked from {schema}.counts_of(null) c;
 
 -- The same, by scanning all tasks.
 create view {schema}.scanned_counts as
@@ -124,7 +128,8 @@ select t.queue,
        coalesce(sum(p.tasks) filter (where t.state = 0), 0)::bigint as scheduled,
        coalesce(sum(p.tasks) filter (where t.state = 1 and t.worker is not null), 0)::bigint as running,
        coalesce(sum(p.tasks) filter (where t.state = 3), 0)::bigint as dead,
-       coalesce(sum(p.tasks) filter (where t.state = 4), 0)::bigint as completed
+       coalesce(sum(p.tasks) filter (where t.state = 4), 0)::bigint as completed,
+       coalesce(sum(p.tasks) filter (where t.state = 2), 0)::bigint as blocked
 from {schema}.tasks t, lateral (select t.count - coalesce(bit_count(t.removed), 0) as tasks) p
 group by t.queue;
 
@@ -148,23 +153,24 @@ begin
     ), changes as (
         delete from {schema}.count_deltas t
         where exists (select from last) and t.ctid = any (array(select u.row_tid from {schema}.deltas_since_rollup() u))
-        returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
     ), old as (
         delete from {schema}.count_totals t
         where t.rollup = (select l.rollup from last l)
-        returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed
+        returning t.queue, t.ready, t.scheduled, t.running, t.dead, t.completed, t.blocked
     ), before as (
         delete from {schema}.count_rollups f where f.rollup = (select l.rollup from last l)
     ), now as (
         insert into {schema}.count_rollups (rollup, cluster) select l.rollup + 1, {schema}.this_cluster() from last l
     ), new as (
-        insert into {schema}.count_totals (rollup, queue, ready, scheduled, running, dead, completed)
+        insert into {schema}.count_totals (rollup, queue, ready, scheduled, running, dead, completed, blocked)
         select (select l.rollup + 1 from last l), c.queue, coalesce(sum(c.ready), 0), coalesce(sum(c.scheduled), 0),
-               coalesce(sum(c.running), 0), coalesce(sum(c.dead), 0), coalesce(sum(c.completed), 0)
+               coalesce(sum(c.running), 0), coalesce(sum(c.dead), 0), coalesce(sum(c.completed), 0),
+               coalesce(sum(c.blocked), 0)
         from (select * from changes union all select * from old) c
         group by c.queue
         having sum(c.ready) <> 0 or sum(c.scheduled) <> 0 or sum(c.running) <> 0 or sum(c.dead) <> 0
-            or sum(c.completed) <> 0
+            or sum(c.completed) <> 0 or sum(c.blocked) <> 0
     )
     select count(*) into rolled_up from changes;
     return rolled_up;
@@ -194,8 +200,8 @@ begin
         select coalesce(max(f.rollup), 0) + 1, {schema}.this_cluster() from {schema}.count_rollups f
         returning rollup
     )
-    insert into {schema}.count_totals (rollup, queue, ready, scheduled, running, dead, completed)
-    select (select n.rollup from now n), c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed
+    insert into {schema}.count_totals (rollup, queue, ready, scheduled, running, dead, completed, blocked)
+    select (select n.rollup from now n), c.queue, c.ready, c.scheduled, c.running, c.dead, c.completed, c.blocked
     from {schema}.scanned_counts c;
 end
 {body};

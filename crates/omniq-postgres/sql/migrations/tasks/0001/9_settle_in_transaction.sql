@@ -59,7 +59,7 @@ begin
         delete from {schema}.tasks t using settled s
         where t.id = any (ids) and t.count = 1 and s.id = t.id
           and (s.outcome in ('cancel', 'discard') or s.outcome = 'complete' and not keep)
-        returning t.queue
+        returning t.queue, t.id, t.linked, s.outcome
     ), changed as (
         update {schema}.tasks t
         set state = case s.outcome when 'complete' then 4 when 'fail' then 3 else case when s.delay > 0 then 0 else 1 end end,
@@ -73,7 +73,16 @@ begin
         from settled s
         where t.id = any (ids) and t.count = 1 and s.id = t.id
           and not (s.outcome in ('cancel', 'discard') or s.outcome = 'complete' and not keep)
-        returning t.queue, t.state
+        returning t.queue, t.state, t.id, t.linked, s.outcome
+    ), noted as (
+        insert into {schema}.end_notes (tasks, how)
+        select array_agg(e.id), e.how
+        from (
+            select l.id, case l.outcome when 'complete' then 1 when 'fail' then 2 else 3 end as how
+            from (select d.id, d.linked, d.outcome from deleted d union all select c.id, c.linked, c.outcome from changed c) l
+            where l.linked and l.outcome in ('complete', 'fail', 'cancel', 'discard')
+        ) e
+        group by e.how
     ), deltas as (
         insert into {schema}.count_deltas (queue, ready, scheduled, running, dead, completed)
         select m.queue, count(*) filter (where m.state = 1), count(*) filter (where m.state = 0), -count(*),

@@ -1,0 +1,243 @@
+//! Who waits for whom: tasks that run after others.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::tasks::Tasks;
+use crate::model::*;
+use crate::{Error, Result};
+
+/// How a task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Completed,
+    Dead,
+    /// Cancelled, expired, discarded or deleted.
+    Gone,
+}
+
+/// Of how many tasks that have ended it is known how, so that others can run after them.
+const REMEMBERED: usize = 100_000;
+
+/// What tasks wait for: those with the same predecessors share one.
+#[derive(Debug)]
+struct Wait {
+    tasks: Arc<[TaskId]>,
+    if_failed: IfFailed,
+    /// How many of its predecessors have not ended as it asks.
+    pending: usize,
+    broken: Option<Break>,
+    /// The tasks that wait.
+    dependents: Vec<TaskId>,
+}
+
+/// The predecessor that breaks a wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Break {
+    pub(super) by: TaskId,
+    pub(super) is_dead: bool,
+}
+
+impl Wait {
+    fn is_done(&self, end: Option<End>) -> bool {
+        match self.if_failed {
+            IfFailed::End => end == Some(End::Completed),
+            IfFailed::Run => end.is_some(),
+        }
+    }
+
+    fn is_broken_by(&self, by: TaskId, end: Option<End>) -> Option<Break> {
+        let is_dead = match end? {
+            End::Completed => return None,
+            End::Dead => true,
+            End::Gone => false,
+        };
+        (self.if_failed == IfFailed::End).then_some(Break { by, is_dead })
+    }
+}
+
+/// A task that waits for others, or that others wait for.
+#[derive(Debug, Default)]
+struct Node {
+    wait: Option<u64>,
+    end: Option<End>,
+    /// What waits for it.
+    successors: Vec<u64>,
+}
+
+/// All waits of a store.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    nodes: HashMap<TaskId, Node>,
+    waits: HashMap<u64, Wait>,
+    last_wait: u64,
+    ended: HashMap<TaskId, End>,
+    /// The same in the order of their ends.
+    order: VecDeque<TaskId>,
+}
+
+impl Graph {
+    /// Whether it is known how this task has ended.
+    pub(super) fn has_ended(&self, id: TaskId) -> bool {
+        self.end(id).is_some()
+    }
+
+    fn end(&self, id: TaskId) -> Option<End> {
+        self.nodes.get(&id).and_then(|node| node.end).or_else(|| self.ended.get(&id).copied())
+    }
+
+    /// A task is added, which may have the id of an earlier one.
+    pub(super) fn forget(&mut self, id: TaskId) {
+        self.ended.remove(&id);
+        if let Some(node) = self.nodes.get_mut(&id) {
+            (node.end, node.wait) = (None, None);
+        }
+    }
+
+    /// These tasks wait for the same others. Returns those that need not wait, as all others have ended.
+    pub(super) fn add(&mut self, after: &After, dependents: Vec<TaskId>) -> Vec<TaskId> {
+        self.last_wait += 1;
+        let (no, After { tasks, if_failed }) = (self.last_wait, after.clone());
+        for id in &*tasks {
+            let end = self.end(*id);
+            let node = self.nodes.entry(*id).or_default();
+            node.end = end;
+            node.successors.push(no);
+        }
+        for id in &dependents {
+            self.nodes.entry(*id).or_default().wait = Some(no);
+        }
+        self.waits.insert(no, Wait { tasks, if_failed, pending: 0, broken: None, dependents });
+        self.look_again(no, true);
+        self.released(no)
+    }
+
+    /// Counts what a wait waits for anew. `dead_breaks`: whether a dead letter breaks it; else that one can be retried, and complete.
+    fn look_again(&mut self, no: u64, dead_breaks: bool) {
+        let Some(wait) = self.waits.get(&no) else { return };
+        let ends: Vec<_> = wait.tasks.iter().map(|id| (*id, self.end(*id))).collect();
+        let pending = ends.iter().filter(|(_, end)| !wait.is_done(*end)).count();
+        let breaks = |end: &End| dead_breaks || *end == End::Gone;
+        let broken = ends.iter().find_map(|(id, end)| wait.is_broken_by(*id, end.filter(breaks)));
+        if let Some(wait) = self.waits.get_mut(&no) {
+            (wait.pending, wait.broken) = (pending, broken);
+        }
+    }
+
+    /// The tasks of a wait that is over.
+    fn released(&self, no: u64) -> Vec<TaskId> {
+        let over = self.waits.get(&no).filter(|wait| wait.pending == 0 && wait.broken.is_none());
+        over.map(|wait| wait.dependents.clone()).unwrap_or_default()
+    }
+
+    /// A task has ended. Returns the tasks that waited for it alone. A task that has completed stays so, whatever becomes of its row.
+    pub(super) fn ended(&mut self, id: TaskId, end: End) -> Vec<TaskId> {
+        let before = self.end(id);
+        if before == Some(End::Completed) || before == Some(end) {
+            return Vec::new();
+        }
+        self.remember(id, end);
+        let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };
+        node.end = Some(end);
+        let successors = node.successors.clone();
+        let mut released = Vec::new();
+        for no in successors {
+            let Some(wait) = self.waits.get_mut(&no) else { continue };
+            if wait.is_done(Some(end)) && !wait.is_done(before) {
+                wait.pending -= 1;
+            }
+            wait.broken = wait.broken.or_else(|| wait.is_broken_by(id, Some(end)));
+            released.extend(self.released(no));
+        }
+        released
+    }
+
+    fn remember(&mut self, id: TaskId, end: End) {
+        if self.ended.insert(id, end).is_none() {
+            self.order.push_back(id);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.ended.remove(&oldest);
+            }
+        }
+    }
+
+    /// A dead letter is about to be retried.
+    pub(super) fn reopen(&mut self, id: TaskId) {
+        self.ended.remove(&id);
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.end = None;
+        let successors = node.successors.clone();
+        for no in successors {
+            if let Some(wait) = self.waits.get_mut(&no)
+                && wait.is_done(Some(End::Dead))
+            {
+                wait.pending += 1;
+            }
+        }
+    }
+
+    /// Whether a dead letter that is retried has to wait.
+    pub(super) fn has_to_wait(&mut self, id: TaskId) -> bool {
+        let Some(no) = self.nodes.get(&id).and_then(|node| node.wait) else { return false };
+        self.look_again(no, false);
+        self.released(no).is_empty()
+    }
+
+    /// The tasks of broken waits, also those that have ended.
+    pub(super) fn broken(&self) -> impl Iterator<Item = (TaskId, Break)> {
+        let of_wait = |wait: &'_ Wait| wait.broken.map(|by| (wait.dependents.clone(), by));
+        self.waits
+            .values()
+            .filter_map(of_wait)
+            .flat_map(|(tasks, by)| tasks.into_iter().map(move |id| (id, by)))
+    }
+
+    /// The tasks that this one waits for, or has waited for.
+    pub(super) fn predecessors(&self, id: TaskId) -> Vec<TaskId> {
+        let wait = self.nodes.get(&id).and_then(|node| self.waits.get(&node.wait?));
+        wait.map(|wait| wait.tasks.to_vec()).unwrap_or_default()
+    }
+
+    /// Forgets what no task can ask for any more.
+    pub(super) fn clean_up(&mut self) {
+        let is_over = |nodes: &HashMap<TaskId, Node>, id: &TaskId| {
+            nodes.get(id).is_none_or(|node| matches!(node.end, Some(End::Completed | End::Gone)))
+        };
+        let Self { nodes, waits, .. } = self;
+        waits.retain(|_, wait| !wait.dependents.iter().all(|id| is_over(nodes, id)));
+        for node in nodes.values_mut() {
+            node.successors.retain(|no| waits.contains_key(no));
+            node.wait = node.wait.filter(|no| waits.contains_key(no));
+        }
+        let kept = |node: &Node| {
+            node.wait.is_some() || !node.successors.is_empty() || node.end.is_none_or(|end| end == End::Dead)
+        };
+        nodes.retain(|_, node| kept(node));
+    }
+}
+
+/// Error `is_not_found` unless each task that these are to run after is one of them, is there, or has ended.
+pub(super) fn check_predecessors(new: &[NewTask], ids: &[TaskId], tasks: &Tasks) -> Result<()> {
+    if !check_after(new)? {
+        return Ok(());
+    }
+    let of_call: HashSet<&TaskId> = ids.iter().collect();
+    let is_known = |id: &TaskId| of_call.contains(id) || tasks.contains(*id) || tasks.graph.has_ended(*id);
+    match new.iter().flat_map(|task| &task.after).flat_map(|after| &*after.tasks).find(|id| !is_known(id)) {
+        Some(id) => Err(Error::no_predecessor(id)),
+        None => Ok(()),
+    }
+}
+
+/// What these tasks wait for. Those with the same predecessors wait together.
+pub(super) fn waits(new: &[NewTask], ids: &[TaskId]) -> Vec<(After, Vec<TaskId>)> {
+    let mut waits: HashMap<&After, Vec<TaskId>> = HashMap::new();
+    for (task, id) in new.iter().zip(ids) {
+        if let Some(after) = &task.after {
+            waits.entry(after).or_default().push(*id);
+        }
+    }
+    waits.into_iter().map(|(after, dependents)| (after.clone(), dependents)).collect()
+}
