@@ -23,14 +23,15 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BlockingSchedules,
-    BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended, Enqueued, Error,
-    ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function, Handler, KeySource,
-    Limits, LoggedErrors, Metadata, Missed, NewTask, OnConflict, Payload, QueueStats, RegisteredWorker,
-    Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule,
-    ScheduleFilter, ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent,
-    TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Tick, Timing, Unique, Until, Verdict,
-    Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
+    After, Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults,
+    BlockingSchedules, BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended,
+    Enqueued, Error, ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function,
+    Handler, IfFailed, KeySource, Limits, LoggedErrors, Metadata, Missed, NewTask, OnConflict,
+    PREDECESSOR_FAILED, Payload, Predecessor, Predecessors, QueueStats, RegisteredWorker, Registry, Result,
+    ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule, ScheduleFilter,
+    ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId,
+    TaskQueue, TaskResult, TaskState, TaskUpdate, Tick, Timing, Unique, Until, Verdict, Worker,
+    WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
@@ -43,8 +44,8 @@ pub use omniq_core::{refuse_unique, sync};
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
-        CancelRequest, Claim, Connect, DatabaseId, DueSchedules, EndSubscription, EndedTasks, Handoff,
-        Heartbeat, HeartbeatConnection, Lease, LeaseState, Location, Lost, Outcome, PlannedTick,
+        Broken, CancelRequest, Claim, Connect, DatabaseId, DueSchedules, EndSubscription, EndedTasks,
+        Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Location, Lost, Outcome, PlannedTick,
         PlannedTicks, QueueMaintenance, Rung, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
         TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue, WorkerSchedules, check_name,
         read_object,
@@ -103,9 +104,9 @@ pub mod prelude {
     };
     pub use crate::{
         Backend, Backoff, Callback, Cancelled, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
-        EventStorage, Failure, FromContext, Handler, Metadata, Missed, NewTask, OnConflict, Payload,
-        ResultStatus, ResultStorage, RunError, Schedule, ScheduleStorage, State, Task, TaskDef, TaskFilter,
-        TaskId, TaskQueue, TaskState, Timing, Unique, Until, Verdict, Worker,
+        EventStorage, Failure, FromContext, Handler, IfFailed, Metadata, Missed, NewTask, OnConflict,
+        Payload, Predecessors, ResultStatus, ResultStorage, RunError, Schedule, ScheduleStorage, State, Task,
+        TaskDef, TaskFilter, TaskId, TaskQueue, TaskState, Timing, Unique, Until, Verdict, Worker,
     };
 }
 
@@ -120,6 +121,8 @@ mod documents {
     mod schedules {}
     #[doc = include_str!("../../../docs/unique.md")]
     mod unique {}
+    #[doc = include_str!("../../../docs/dependencies.md")]
+    mod dependencies {}
     #[doc = include_str!("../../../docs/coming-from/apalis.md")]
     mod coming_from_apalis {}
 }

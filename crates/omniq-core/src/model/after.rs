@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -24,6 +25,28 @@ pub enum IfFailed {
     End,
     /// It runs after any end.
     Run,
+}
+
+impl IfFailed {
+    /// The name, as stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl FromStr for IfFailed {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "end" => Ok(Self::End),
+            "run" => Ok(Self::Run),
+            _ => Err(Error::invalid(format!("if_failed = {name:?} is unknown: use end or run"))),
+        }
+    }
 }
 
 /// The type of the error of a task that became a dead letter because one that it waited for did.
