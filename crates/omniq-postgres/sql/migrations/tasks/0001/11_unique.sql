@@ -26,26 +26,26 @@ select k.key, k.task_id, k.until_start, k.free_at,
 from {schema}.keys k
 left join {schema}.tasks t on t.id = k.task_id and t.count = 1 and t.options->'unique'->>'key' = k.key;
 
--- How these keys are held; nulls are left out. `holder`: null for a key that is not there; `holds`: mine (by the task of `own` at its place),
--- waits (it is among `locked`), open (it waits, and is not locked), busy (it runs, or the period is not over), or free. Volatile, so that it sees
--- what was committed while the caller waited.
+-- How these keys are held. `holder`: null for a key that is not there; `holds`: mine (by the task of `own` at its place), waits (it is the one of
+-- `locked` at its place), open (it waits, and is not locked), busy (it runs, or the period is not over), or free; null for a key that is null.
+-- Volatile, so that it sees what was committed while the caller waited.
 create function {schema}.holders_of(keys text[], own uuid[], locked uuid[], at timestamptz)
 returns table (place integer, holder uuid, holds text)
 language sql volatile
 begin atomic
     select w.place::integer, k.task_id,
-           case when k.task_id = w.own then 'mine'
-                when k.task_id = any (locked) then 'waits'
+           case when w.key is null then null
+                when k.task_id = w.own then 'mine'
+                when k.task_id = w.locked then 'waits'
                 when t.id is not null and t.worker is null then 'open'
                 when k.free_at > holders_of.at or t.id is not null and not k.until_start then 'busy'
                 else 'free' end
-    from unnest(holders_of.keys, holders_of.own) with ordinality as w(key, own, place)
+    from unnest(holders_of.keys, holders_of.own, holders_of.locked) with ordinality as w(key, own, locked, place)
     left join lateral (select k.key, k.task_id, k.until_start, k.free_at from {schema}.keys k where k.key = any (array[w.key])) k on true
     left join lateral (
         select t.id, t.worker from {schema}.tasks t
         where t.id = any (array[k.task_id]) and t.count = 1 and t.state in (0, 1) and t.options->'unique'->>'key' = k.key
-          and (t.worker is not null or t.expires_at is null or t.expires_at > holders_of.at)) t on true
-    where w.key is not null;
+          and (t.worker is not null or t.expires_at is null or t.expires_at > holders_of.at)) t on true;
 end;
 
 -- Locks these tasks until the end of the transaction, if each of them waits: no claim takes them then. `exclusive`: so that they can be changed;
@@ -94,29 +94,28 @@ create function {schema}.take_keys(
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     at constant timestamptz := clock_timestamp();
-    locked uuid[] := '{}';
+    -- Of each key: the holder that waits, and is locked.
+    locked uuid[] := array_fill(null::uuid, array[cardinality(take_keys.keys)]);
     taken text[];
-    -- Of the keys that are there: their places, keys, tasks, holders and how these hold.
+    -- Of the keys that are there: their places, keys, tasks, holders, how these hold, and those that wait.
     held record;
 begin
-    -- One that is not there ends the search, and most often all are new.
-    if not exclusive and not exists (
-        select from unnest(take_keys.keys) as w(key)
-        where w.key is not null and not exists (select from {schema}.keys k where k.key = any (array[w.key]))) then
+    -- The first key tells most often whether all are new, for which no holder is looked at.
+    if not exclusive and (keys[1] is null or exists (select from {schema}.keys k where k.key = take_keys.keys[1])) then
         select array_agg(h.holder) filter (where h.holds = 'open') as open,
+               array_agg(case when h.holds = 'open' then h.holder end order by h.place) as waiting,
                bool_and(h.holds in ('waits', 'open', 'busy') or h.holds = 'mine' and take_keys.again) as all_held
         into held
         from {schema}.holders_of(take_keys.keys, take_keys.own, locked, at) h;
         if held.all_held then
             begin
                 if held.open is null or {schema}.lock_waiting(held.open, false) then
-                    locked := coalesce(held.open, '{}');
                     -- What it returns is of one moment, in which all keys are held.
                     return query
                         select h.place, h.holder, h.holds = 'waits'
                         from (select h.*, bool_and(h.holds in ('waits', 'busy') or h.holds = 'mine' and take_keys.again) over () as all_held
-                              from {schema}.holders_of(take_keys.keys, take_keys.own, locked, at) h) h
-                        where h.all_held;
+                              from {schema}.holders_of(take_keys.keys, take_keys.own, held.waiting, at) h) h
+                        where h.all_held and h.holds is not null;
                     if found then
                         return;
                     end if;
@@ -124,7 +123,8 @@ begin
                 -- Gives the locks back, because keys are locked before tasks.
                 raise exception using errcode = 'OQ008';
             exception when sqlstate 'OQ008' then
-                locked := '{}';
+                -- Locked below.
+                null;
             end;
         end if;
     end if;
@@ -148,16 +148,18 @@ begin
     from unnest(take_keys.keys, take_keys.own) with ordinality as w(key, own, place)
     where w.key is not null and w.key not in (select unnest(taken));
 
+    locked := array_fill(null::uuid, array[cardinality(held.keys)]);
     loop
         select held.places as places, held.keys as keys, held.own as own, array_agg(h.holder order by h.place) as holders,
                array_agg(case when h.holds = 'mine' and not take_keys.again then 'free' else h.holds end
                          order by h.place) as holds,
-               array_agg(h.holder) filter (where h.holds = 'open') as open into held
+               array_agg(h.holder) filter (where h.holds = 'open') as open,
+               array_agg(case when h.holds in ('waits', 'open') then h.holder end order by h.place) as waiting into held
         from {schema}.holders_of(held.keys, held.own, locked, at) h;
         exit when held.open is null;
         -- One that is claimed meanwhile is looked at again, and so is one that ran and waits again.
         if {schema}.lock_waiting(held.open, exclusive) then
-            locked := locked || held.open;
+            locked := held.waiting;
         end if;
     end loop;
     update {schema}.keys k
