@@ -31,7 +31,8 @@ create table {schema}.schedules (
 create index schedules_due on {schema}.schedules (next_at, name) where paused_at is null and next_at is not null;
 create index schedules_app on {schema}.schedules (app) where app is not null;
 
--- The last hundred ticks of each schedule. The key keeps a tick among them from being carried out twice, also if next_at is set back by hand.
+-- The last hundred ticks of each schedule, and up to nine before. The key keeps a tick among them from being carried out twice, also if next_at is
+-- set back by hand.
 create table {schema}.schedule_ticks (
     schedule text not null references {schema}.schedules (name) on delete cascade,
     at       timestamptz not null,
