@@ -165,7 +165,7 @@ declare
         'key', key, 'on_conflict', on_conflict, 'until', until, 'period', extract(epoch from period), 'max_wait', extract(epoch from max_wait))), '{}');
     options constant jsonb := nullif(jsonb_strip_nulls(jsonb_build_object(
         'unique', "unique",
-        'after', nullif(jsonb_strip_nulls(jsonb_build_object('tasks', nullif(to_jsonb(after), '[]'), 'if_failed', if_failed)), '{}'))), '{}');
+        'after', nullif(jsonb_strip_nulls(jsonb_build_object('tasks', to_jsonb(after), 'if_failed', if_failed)), '{}'))), '{}');
     task uuid;
 begin
     perform {schema}.check_json('payload', payload, false);
