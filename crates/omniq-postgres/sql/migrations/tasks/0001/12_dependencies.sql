@@ -122,6 +122,11 @@ begin
         group by l.id, e.task::uuid
     ) b;
 
+    if exists (select u.id from unnest(w.ids) as u(id) except select v.wait from unnest(p.waits) as v(wait)) then
+        perform {schema}.refuse('OQ002', 'after is refused: its as is the place of a task that names no others itself',
+            'Give the place of a task of the call that has tasks.');
+    end if;
+
     select b.node into odd
     from (select distinct u.node from unnest(p.nodes) as u(node) where u.node not in (select i.id from unnest(ids) as i(id))) b
     where not exists (select from {schema}.segment_of(b.node)) and not exists (select from {schema}.nodes n where n.id = b.node)
