@@ -23,28 +23,29 @@
 //! ```
 
 pub use omniq_core::{
-    Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults, BlockingSchedules,
-    BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended, Enqueued, Error,
-    ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function, Handler, KeySource,
-    Limits, LoggedErrors, Metadata, Missed, NewTask, OnConflict, Payload, QueueStats, RegisteredWorker,
-    Registry, Result, ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule,
-    ScheduleFilter, ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent,
-    TaskFilter, TaskId, TaskQueue, TaskResult, TaskState, TaskUpdate, Tick, Timing, Unique, Until, Verdict,
-    Worker, WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
+    After, Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults,
+    BlockingSchedules, BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended,
+    Enqueued, Error, ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function,
+    Handler, IfFailed, KeySource, Limits, LoggedErrors, MAX_AFTER, Metadata, Missed, NewTask, OnConflict,
+    PREDECESSOR_FAILED, Payload, Predecessor, Predecessors, QueueStats, RegisteredWorker, Registry, Result,
+    ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule, ScheduleFilter,
+    ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId,
+    TaskQueue, TaskResult, TaskState, TaskUpdate, Tick, Timing, Unique, Until, Verdict, Worker,
+    WorkerBuilder, WorkerGroup, WorkerHandle, WorkerId,
 };
 
 /// The crate of dates and times, whose `Timestamp` is the type of all times here.
 pub use omniq_core::jiff;
 
 #[doc(hidden)]
-pub use omniq_core::{refuse_unique, sync};
+pub use omniq_core::{check_after, refuse_unique, sync};
 
 /// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.
 pub mod port {
     pub use omniq_core::{
-        CancelRequest, Claim, Connect, DatabaseId, DueSchedules, EndSubscription, EndedTasks, Handoff,
-        Heartbeat, HeartbeatConnection, Lease, LeaseState, Location, Lost, Outcome, PlannedTick,
+        Broken, CancelRequest, Claim, Connect, DatabaseId, DueSchedules, EndSubscription, EndedTasks,
+        Handoff, Heartbeat, HeartbeatConnection, Lease, LeaseState, Location, Lost, Outcome, PlannedTick,
         PlannedTicks, QueueMaintenance, Rung, SelfLease, SettleMode, Settled, Settlement, Step, Subscription,
         TransactionStatement, Verb, WaitMany, WorkerInfo, WorkerQueue, WorkerSchedules, check_name,
         read_object,
