@@ -73,3 +73,32 @@ async fn c22_an_enqueue_after_a_dead_letter_ends_at_once() {
     }
     backend.close().await.unwrap();
 }
+
+/// A predecessor whose row is locked while it is looked for, and that has gone by the next look, is not waited for any more.
+#[tokio::test]
+async fn c22_a_predecessor_that_ends_while_it_cannot_be_linked() {
+    let db = TestDb::new().await;
+    let backend = AsyncPostgresBackend::connect(&db.url()).await.unwrap();
+    let queue = backend.queue();
+    for fails in [false, true] {
+        let first = backend.enqueue(task(1).max_retries(0)).await.unwrap();
+        let held = queue.dequeue(Dequeue::from(["default"])).await.unwrap().unwrap();
+        let mut client = db.client().await;
+        let locks = client.transaction().await.unwrap();
+        locks.execute("select from omniq.tasks where id = $1 for update", &[&first.as_uuid()]).await.unwrap();
+        let second = backend.enqueue(task(2).after([first])).await.unwrap();
+        queue.maintain().await.unwrap();
+        locks.commit().await.unwrap();
+        if fails {
+            backend.fail(&held, TaskError::new("boom", "no")).await.unwrap();
+        } else {
+            backend.complete(&held, None).await.unwrap();
+        }
+        queue.maintain().await.unwrap();
+        let task = queue.get(second).await.unwrap().unwrap();
+        let broken = queue.broken(10).await.unwrap().len();
+        assert_eq!((task.state, broken), if fails { (TaskState::Blocked, 1) } else { (TaskState::Ready, 0) });
+        backend.cancel(second).await.unwrap();
+    }
+    backend.close().await.unwrap();
+}

@@ -173,8 +173,8 @@ revoke execute on function {schema}.enqueue_linked(
     boolean[], boolean) from public;
 
 -- Links the predecessors of these waits, so that their ends are noted from now on, and tells how each has ended as far as is known: as in end_notes, 4
--- for one that has not; null if its row is locked, or has moved. Only advance() calls it.
-create function {schema}.link_predecessors(looks uuid[]) returns table (task uuid, how smallint)
+-- for one that has not; null if its row is locked, or has moved. `is_new`: it had no node. Only advance() calls it.
+create function {schema}.link_predecessors(looks uuid[]) returns table (task uuid, how smallint, is_new boolean)
 language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
@@ -203,12 +203,13 @@ begin
             update {schema}.tasks t set linked = true from locked l
             where t.id = any (array[l.id]) and t.count = l.count and not l.linked and l.state <> 4
         )
-        select t.node, (case l.state when 3 then 2 when 4 then 1 else case when l.id is not null then 4 end end)::smallint
+        select t.node, (case l.state when 3 then 2 when 4 then 1 else case when l.id is not null then 4 end end)::smallint,
+               t.node = any (coalesce(fresh, '{}'))
         from there t
         left join locked l on l.id = t.id and l.count = t.count
         union all
         -- Of others that were not known here their results tell. One without a result counts as completed.
-        select g.id, coalesce(e.how, 1)::smallint
+        select g.id, coalesce(e.how, 1)::smallint, true
         from unnest(fresh) as g(id)
         left join {schema}.ends_by_result(fresh) e on e.id = g.id
         where g.id not in (select t.node from there t);
@@ -270,7 +271,8 @@ begin
                   group by u.wait) a
             join {schema}.waits o on o.id = a.wait
             join {schema}.predecessors p on p.wait = a.wait
-            join {schema}.nodes n on n.id = p.node
+            -- One that could not be linked has no node, and has not ended as far as is known.
+            left join {schema}.nodes n on n.id = p.node
             cross join lateral (select n.ended = 3 or n.ended = 2 and a.looks as breaks) b
             group by p.wait
         ) g
@@ -356,8 +358,9 @@ set plan_cache_mode = force_generic_plan as {body}
 declare
     n record;
     told record;
-    -- Predecessors whose rows are locked.
+    -- Predecessors whose rows are locked, and those of them that are not linked yet.
     missed uuid[] := '{}';
+    unlinked uuid[] := '{}';
     left_looks uuid[];
     left_releases uuid[];
     finished uuid[];
@@ -392,10 +395,12 @@ begin
     if cardinality(n.looks) > 0 then
         -- What the rows say is later than the notes.
         select array_agg(l.task) filter (where l.how is not null) as tasks, array_agg(l.how) filter (where l.how is not null) as hows,
-               array_agg(l.task) filter (where l.how is null) as missed
+               array_agg(l.task) filter (where l.how is null) as missed,
+               array_agg(l.task) filter (where l.how is null and l.is_new) as unlinked
         into told
         from {schema}.link_predecessors(n.looks) l;
         missed := coalesce(told.missed, '{}');
+        unlinked := coalesce(told.unlinked, '{}');
         select array_agg(u.task) as tasks, array_agg(u.how) as hows into told
         from (
             select g.task, g.how from unnest(told.tasks, told.hows) as g(task, how)
@@ -427,6 +432,8 @@ begin
       and w.broken is not null and w.is_open
       and not exists (select from {schema}.nodes m where m.wait = w.id and m.ended is null);
 
+    -- Its end is not noted, so its node must not say that it is: the next look finds it as a new one, also if it has gone by then.
+    delete from {schema}.nodes o where o.id = any (unlinked);
     left_looks := array(select distinct p.wait from {schema}.predecessors p where p.node = any (missed) and p.wait = any (n.looks));
     insert into {schema}.end_notes (tasks, how)
     select l.waits, l.how
