@@ -59,16 +59,20 @@ def beyond(name: str, value: object, remedy: str) -> OmniQError:
     return InvalidError(f"{name} = {shown(value)} is refused: {remedy}")
 
 
-def check_options(given: Iterable[str], known: Iterable[str], owner: str, of_task: Iterable[str] = ()) -> None:
+def check_options(
+    given: Iterable[str], known: Iterable[str], owner: str, of_task: Iterable[str] = (), of_call: Iterable[str] = ()
+) -> None:
     """Refuses options that do not exist. The error names the known option that is most similar, if one is, and says of an
-    option that is in `of_task` that a task has it."""
-    names, of_task = list(known), set(of_task)
+    option that is in `of_task` that a task has it, and of one in `of_call` that a call has it."""
+    names, of_task, of_call = list(known), set(of_task), set(of_call)
     for name in given:
         if name not in names:
             meant = difflib.get_close_matches(str(name), names, n=1)
             hint = option(name) or (f"{meant[0]} was meant, perhaps; " if meant else "")
             if name in of_task:
                 hint = f"it is an option of the task, @app.task({name}=…); "
+            elif name in of_call:
+                hint = f"it is an option of one call, f.with_options({name}=…).enqueue(…); "
             raise ConfigError(f"{owner} has no option {name}: {hint}known are {', '.join(names)}")
 
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use omniq::port::{EndedTasks, Heartbeat, Lost, Settled};
 use omniq::{
-    CancelCounts, Cancelled, Enqueued, QueueStats, RegisteredWorker, SavedSchedule, Task, TaskEvent, TaskId,
-    TaskResult, TaskState, Tick, WorkerId,
+    CancelCounts, Cancelled, Enqueued, Predecessors, QueueStats, RegisteredWorker, SavedSchedule, Task,
+    TaskEvent, TaskId, TaskResult, TaskState, Tick, WorkerId,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::convert::after::to_predecessors;
 use crate::convert::event::to_event;
 use crate::convert::options::Convert;
 use crate::convert::result::to_result;
@@ -31,6 +32,7 @@ pub(crate) enum Answer {
     Id(TaskId),
     Ids(Vec<TaskId>),
     Enqueued(Vec<Enqueued>),
+    Predecessors(Predecessors),
     Task(Option<Box<Task>>),
     Tasks(Vec<Task>),
     TasksOrNone(Vec<Option<Task>>),
@@ -76,6 +78,7 @@ impl Convert {
             Answer::Id(id) => id.as_uuid().into_py_any(py),
             Answer::Ids(ids) => PyList::new(py, ids.iter().map(TaskId::as_uuid))?.into_py_any(py),
             Answer::Enqueued(many) => list_of(py, many, |enqueued| to_enqueued(py, enqueued)),
+            Answer::Predecessors(found) => to_predecessors(py, self, &found),
             Answer::Task(found) => found.map(|found| task(&found)).transpose()?.into_py_any(py),
             Answer::Tasks(tasks) => list_of(py, &tasks, task),
             Answer::TasksOrNone(tasks) => {

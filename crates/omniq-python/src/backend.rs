@@ -261,6 +261,12 @@ impl Backend {
         self.verb(py, |backend| async move { backend.enqueue_many(tasks).await.map(Answer::Ids) })
     }
 
+    fn predecessors(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |backend| async move {
+            backend.predecessors(id.into()).await.map(Answer::Predecessors)
+        })
+    }
+
     fn result(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
         self.verb(py, move |backend| async move {
             Ok(Answer::Result(backend.result(id.into()).await?.map(Box::new)))

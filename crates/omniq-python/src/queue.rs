@@ -8,11 +8,13 @@ use omniq::port::WorkerInfo;
 use omniq::storage::memory::MemoryQueue;
 use omniq::storage::postgres::AsyncPostgresQueue;
 use omniq::{Dequeue, Error, Result, TaskQueue, WorkerId};
+use pyo3::intern;
 use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::answer::{Answer, statement};
 use crate::convert::filter::from_task_filter;
+use crate::convert::imported::imported;
 use crate::convert::name::{Name, names};
 use crate::convert::new_task::{from_new_task, from_update};
 use crate::convert::options::Convert;
@@ -94,8 +96,9 @@ impl Queue {
         let origin = Origin::new(object, is_async, allow_pickle)?;
         let notifier = Notifier::new();
         let its = notifier.clone();
+        let has_dependencies = implements_predecessors(object)?;
         let slot = Slot::bound(MEMORY, move |py| {
-            let opened = CustomQueue::new(origin.open(py)?, its.clone());
+            let opened = CustomQueue::new(origin.open(py)?, its.clone(), has_dependencies);
             Ok(Box::pin(async move { Ok(Arc::new(opened) as AnyQueue) }))
         });
         Ok(Self { slot, convert: Convert { allow_pickle }, codec: codec.into(), notifier: Some(notifier) })
@@ -252,6 +255,10 @@ impl Queue {
         self.verb(py, |queue| async move { queue.get_many(&ids).await.map(Answer::TasksOrNone) })
     }
 
+    fn predecessors(&self, py: Python<'_>, id: Uuid) -> PyResult<Pending> {
+        self.verb(py, move |queue| async move { queue.predecessors(id.into()).await.map(Answer::Ids) })
+    }
+
     fn update(&self, py: Python<'_>, id: Uuid, change: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let change = from_update(change, self.convert, &self.codec)?;
         self.verb(py, move |queue| async move {
@@ -389,6 +396,21 @@ impl Queue {
             Ok(Answer::None)
         }))
     }
+}
+
+/// Whether the class of a queue that is written in Python has its own form of this verb, and thus tasks that run after others.
+fn implements_predecessors(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    let its = object.get_type().getattr(intern!(py, "predecessors"))?;
+    for base in [
+        imported!(py, "omniq.storage.base.queue", "AsyncTaskQueue")?,
+        imported!(py, "omniq._generated.queue", "TaskQueue")?,
+    ] {
+        if its.is(&base.getattr(intern!(py, "predecessors"))?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn request(queues: Vec<Name>, limit: u32, timeout: Span, funcs: Option<Vec<Name>>) -> Dequeue {

@@ -1,7 +1,7 @@
 //! Statements for transactions of the user, which Python sends on the user's connection.
 
 use omniq::port::{DatabaseId, TransactionStatement};
-use omniq::{Error, Limits, NewTask, Result, TaskId, TaskQueue, TaskState};
+use omniq::{Error, Limits, NewTask, Result, TaskId, TaskQueue, TaskState, check_after};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -18,7 +18,7 @@ impl NewTasks {
     /// The same tasks with ids, new ones for those that have none, and the ids.
     fn with_ids(&self) -> (Self, Vec<Uuid>) {
         let mut tasks = self.0.clone();
-        let ids = tasks.iter_mut().map(|task| task.id.get_or_insert_with(TaskId::new).as_uuid()).collect();
+        let ids = tasks.iter_mut().map(|task| task.own_id().as_uuid()).collect();
         (Self(tasks), ids)
     }
 }
@@ -28,6 +28,7 @@ pub(crate) async fn check_new(queue: &dyn TaskQueue, tasks: &[NewTask], max_payl
     let mut limits = Limits::default();
     limits.max_payload = max_payload;
     tasks.iter().try_for_each(|task| task.check(&limits))?;
+    check_after(tasks)?;
     let ids: Vec<TaskId> = tasks.iter().filter_map(|task| task.id).collect();
     let held = queue.get_many(&ids).await?;
     match held.into_iter().flatten().next() {

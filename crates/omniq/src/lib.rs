@@ -26,7 +26,7 @@ pub use omniq_core::{
     After, Backend, Backoff, BlockingBackend, BlockingEvents, BlockingQueue, BlockingResults,
     BlockingSchedules, BoxError, Callback, CancelCounts, Cancelled, Codec, Context, Dequeue, EndKind, Ended,
     Enqueued, Error, ErrorKind, EventFilter, EventKind, EventStorage, Failure, FromContext, Function,
-    Handler, IfFailed, KeySource, Limits, LoggedErrors, Metadata, Missed, NewTask, OnConflict,
+    Handler, IfFailed, KeySource, Limits, LoggedErrors, MAX_AFTER, Metadata, Missed, NewTask, OnConflict,
     PREDECESSOR_FAILED, Payload, Predecessor, Predecessors, QueueStats, RegisteredWorker, Registry, Result,
     ResultFilter, ResultStatus, ResultStorage, RunError, SavedSchedule, Schedule, ScheduleFilter,
     ScheduleStorage, State, StateType, StopReason, Task, TaskDef, TaskError, TaskEvent, TaskFilter, TaskId,
@@ -38,7 +38,7 @@ pub use omniq_core::{
 pub use omniq_core::jiff;
 
 #[doc(hidden)]
-pub use omniq_core::{refuse_unique, sync};
+pub use omniq_core::{check_after, refuse_unique, sync};
 
 /// What authors of storages and of other bindings need beside the interfaces [`TaskQueue`], [`ResultStorage`] and
 /// [`EventStorage`]: the worker's side of a queue, claims, settlements and leases.

@@ -24,11 +24,13 @@ from omniq.models import (
     Cancelled,
     Enqueued,
     NewTask,
+    Predecessors,
     TaskFilter,
     TaskResult,
     TaskState,
     Unique,
 )
+from omniq.models.after import After, IfFailed, ids_of
 from omniq.models.enums import StateName
 from omniq.storage._checks import new_tasks, to_new_task
 from omniq.storage.options import NewTaskLike, SharedOptions
@@ -133,6 +135,8 @@ class Backend(Settling):
         id: UUID | None = None,
         codec: str | None = None,
         unique: Unique | None = None,
+        after: After | None = None,
+        if_failed: IfFailed | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
@@ -145,6 +149,7 @@ class Backend(Settling):
             InvalidError: For bad input.
             CodecError: For arguments that the codec cannot represent.
             DuplicateError: For an id that a task has, or under which a result is still stored; nothing is written then.
+            NotFoundError: If one of the tasks of `after` is not known; nothing is written then.
         """
         options = {
             "id": id,
@@ -159,6 +164,8 @@ class Backend(Settling):
             "metadata": metadata,
             "codec": codec,
             "unique": unique,
+            "after": None if after is None else ids_of(after),
+            "if_failed": if_failed,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
@@ -232,6 +239,10 @@ class Backend(Settling):
             metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON. Default: that of each
                 task, else none.
             codec (str): The codec of the arguments. Default: that of each task, else that of the queue or backend.
+            after (After): The tasks that all of them run after: a handle or an id, or a list of these, at most 100,000.
+                Default: those of each task, else none.
+            if_failed (IfFailed): What becomes of a task if one that it runs after does not complete: ``"end"`` or
+                ``"run"``. Default: that of each task, ``"end"`` unless set.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -310,6 +321,14 @@ class Backend(Settling):
 
     wait_many_sync = wait_many
 
+    def predecessors(self, id: UUID) -> Predecessors:
+        """The tasks that a task runs after, in the order in which they were given, with their results where these are kept;
+        none if it runs after no other. They are known until the task has ended for good, and perhaps for some time after."""
+        found = wait(self._core.predecessors(an_id(id)))
+        return Predecessors.of(found)
+
+    predecessors_sync = predecessors
+
     def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
         stop. Errors are those of `cancel_many`.
@@ -351,7 +370,7 @@ class Backend(Settling):
 
         Args:
             queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
-            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
+            state: ``"blocked"``, ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all four.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.

@@ -27,6 +27,7 @@ from omniq.models import (
     TaskState,
     Unique,
 )
+from omniq.models.after import After, IfFailed, ids_of
 from omniq.models.enums import StateName
 from omniq.storage._checks import to_new_task
 from omniq.transaction import enqueue_in_sync
@@ -81,6 +82,8 @@ class TaskQueue(WorkerVerbs):
         id: UUID | None = None,
         codec: str | None = None,
         unique: Unique | None = None,
+        after: After | None = None,
+        if_failed: IfFailed | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. Calls that arrive while one is under
@@ -106,6 +109,10 @@ class TaskQueue(WorkerVerbs):
                 custom one. Default: that of the queue, which is ``"json"`` unless set.
             unique: That at most one unfinished task holds its key, and what happens if one does: then its id is returned.
                 Default: it is not unique.
+            after: The tasks that it runs after: a handle or an id, or a list of these, at most 100,000. Until all of them have
+                ended it is blocked, and its `ttl` counts from then on. They are in the queue, or have a result. Default: none.
+            if_failed: What becomes of it if one of those does not complete: ``"end"``: it shares the fate, as a dead letter or
+                cancelled; ``"run"``: it runs after any end. Default: ``"end"``.
             connection: Your open connection to the queue's database, of asyncpg, psycopg, SQLAlchemy or Django. The task
                 is added in its transaction, with its ``enqueued`` event if the schema has events: a commit makes both
                 visible, a rollback leaves nothing. For an id in use the driver raises its own error. Default: none; the
@@ -115,6 +122,7 @@ class TaskQueue(WorkerVerbs):
             InvalidError: For bad input.
             CodecError: For arguments that the codec cannot represent.
             DuplicateError: If the id is in use; nothing is written then.
+            NotFoundError: If one of the tasks of `after` is not known; nothing is written then.
         """
         options = {
             "id": id,
@@ -129,6 +137,8 @@ class TaskQueue(WorkerVerbs):
             "metadata": metadata,
             "codec": codec,
             "unique": unique,
+            "after": None if after is None else ids_of(after),
+            "if_failed": if_failed,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
@@ -202,6 +212,18 @@ class TaskQueue(WorkerVerbs):
         """The task, or ``None`` if the queue does not hold it (any more)."""
 
     get_sync = get
+
+    def predecessors(self, id: UUID) -> builtins.list[UUID]:
+        """The tasks that a task runs after, in the order in which they were given; none if it runs after no other.
+        They are known until the task has ended for good, and perhaps for some time after.
+
+        A custom queue implements it if it keeps tasks blocked by `NewTask.after` and ends them by `NewTask.if_failed`;
+        otherwise it has no such tasks, and their enqueue is refused.
+        """
+        an_id(id)
+        return []
+
+    predecessors_sync = predecessors
 
     def get_many(self, ids: Sequence[UUID]) -> builtins.list[Task | None]:
         """The tasks with these ids, in the same order; ``None`` for one that the queue does not hold (any more)."""
@@ -381,7 +403,8 @@ class TaskQueue(WorkerVerbs):
         """Cancels all tasks that the filter selects: waiting ones leave the queue, running ones are asked to stop. A page
         at a time, as `retry_all`. The queue writes no results and events; a backend's `cancel_all` does.
 
-        The arguments are those of `list`; the state is ``"scheduled"``, ``"ready"`` or ``"running"``, and all three by default.
+        The arguments are those of `list`; the state is ``"blocked"``, ``"scheduled"``, ``"ready"`` or ``"running"``, and all
+        four by default.
 
         Returns:
             How many were cancelled (``done``), and how many asked to stop (``requested``).

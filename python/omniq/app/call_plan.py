@@ -17,6 +17,7 @@ from omniq.app.depends import Dependency
 from omniq.app.rules import Rules
 from omniq.app.signature import Signature
 from omniq.app.soft_timeout import alarm, softly
+from omniq.app.values import Value
 from omniq.errors import ConfigError
 from omniq.transaction.send import InTest
 
@@ -244,9 +245,12 @@ class CallPlan:
         rules: Rules,
         lasting: Mapping[Any, Any],
         test: InTest | None = None,
+        returns_of: Callable[[str], Value] | None = None,
     ) -> None:
         self.function = function
         self.test = test
+        #: How the values of the functions of the application are read, by their names.
+        self.returns_of = returns_of
         self.signature = signature
         self.is_async = is_async(function)
         self.needs = needs_of(signature, signature.namespace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,16 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from omniq._checks import a_text, beyond, refused
-from omniq._loop import run
+from omniq._loop import run, wait
+from omniq._omniq import Pending
+from omniq.app.values import value_of
+from omniq.errors import InvalidError
+from omniq.models.predecessor import Predecessors
 from omniq.transaction import execute_in, execute_in_sync
 from omniq.transaction.connections import accept
 from omniq.transaction.send import blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from uuid import UUID
 
     from omniq.app.values import Value
-    from omniq.models import Task
+    from omniq.models import Task, TaskResult
     from omniq.transaction.send import InTest
     from omniq.worker.run import Run, StopReason
 
@@ -52,10 +58,20 @@ class Context:
     ...     return context.attempt
     """
 
-    __slots__ = ("__dict__", "_codec", "_completion", "_is_async", "_returns", "_run", "_test")
+    __slots__ = ("__dict__", "_codec", "_completion", "_is_async", "_returns", "_returns_of", "_run", "_test")
 
-    def __init__(self, run: Run, codec: str, returns: Value, is_async: bool, test: InTest | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        codec: str,
+        returns: Value,
+        is_async: bool,
+        test: InTest | None,
+        returns_of: Callable[[str], Value] | None = None,
+    ) -> None:
         self._run = run
+        # How the values of other functions of the application are read.
+        self._returns_of = returns_of
         self._test = test
         # In a test: the completion in a transaction of the user.
         self._completion: Completion | None = None
@@ -151,6 +167,38 @@ class Context:
             InvalidError: In a process, which is ended from outside instead.
         """
         return await run(self._run.cancelled())
+
+    def predecessors(self) -> Coroutine[Any, Any, Predecessors]:
+        """The tasks that this one runs after, in the order in which they were given, with their results where these are kept;
+        to be awaited.
+
+        >>> @app.task  # doctest: +SKIP
+        ... async def report(context: Context) -> int:
+        ...     found = await context.predecessors()
+        ...     return sum(found.values())
+
+        Raises:
+            InvalidError: In a ``def`` task, which calls `predecessors_sync`.
+        """
+        if asyncio._get_running_loop() is None:
+            raise InvalidError("a def task gets what it runs after by context.predecessors_sync()")
+        return self._predecessors()
+
+    async def _predecessors(self) -> Predecessors:
+        pending = self._run.predecessors()
+        # In a process it is asked for by a pipe.
+        found = await run(pending) if isinstance(pending, Pending) else pending.wait()
+        return Predecessors.of(found, self._value_of)
+
+    def predecessors_sync(self) -> Predecessors:
+        """The same for ``def`` tasks: it blocks the thread."""
+        found = wait(self._run.predecessors())
+        return Predecessors.of(found, self._value_of)
+
+    def _value_of(self, result: TaskResult) -> Any:
+        if self._returns_of is None:
+            return result.value
+        return value_of(result, self._returns_of(result.func))
 
     def complete(self, result: Any = None, *, connection: Any) -> Any:
         """Completes the task in your transaction: the completion is committed together with the transaction's other

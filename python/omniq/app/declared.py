@@ -50,7 +50,8 @@ def declare(declarations: dict[str, Declaration], made: Declaration) -> None:
         where = f"{before.place[0]}, line {before.place[1]}"
         raise ConfigError(f"schedule {made.name!r} is declared already ({where}): give this one another name")
     _kind_of(made.task)
-    schedule_of(made.name, NewTask("checked"), made.options)
+    after = made.task.after if isinstance(made.task, NewTask) else getattr(made.task, "_own", {}).get("after")
+    schedule_of(made.name, NewTask("checked", after=after), made.options)
     declarations[made.name] = made
 
 

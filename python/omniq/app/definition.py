@@ -14,7 +14,7 @@ from omniq.app.arguments import Arguments
 from omniq.app.call_plan import CallPlan
 from omniq.app.callables import Wait, inner, is_async, name_of
 from omniq.app.callbacks import CALLBACKS, callbacks_of, hooks_of, starting
-from omniq.app.options import CallOptions, TaskOptions
+from omniq.app.options import OF_CALL, CallOptions, TaskOptions
 from omniq.app.rules import RULES, Rules
 from omniq.app.runners import AsyncRunner, Runner, async_runner, runner
 from omniq.app.signature import Signature
@@ -22,6 +22,7 @@ from omniq.app.timings import schedule_of, taken_out
 from omniq.app.values import Value, reader
 from omniq.errors import ConfigError, InvalidError
 from omniq.models import NewTask, Unique
+from omniq.models.after import ids_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -59,7 +60,7 @@ class Definition(Generic[Q, S, P, R]):
         self.function = function
         self.is_async = is_async(function)
         settings: dict[str, Any] = dict(options)
-        check_options(settings, TaskOptions.__annotations__, "a task")
+        check_options(settings, TaskOptions.__annotations__, "a task", of_call=OF_CALL)
         called = inner(function) if callable(function) else None
         if isinstance(function, str):
             raise ConfigError(
@@ -151,6 +152,7 @@ class Definition(Generic[Q, S, P, R]):
             self._rules(),
             lasting,
             app._test,
+            app._returns_of,
         )
 
     def _options(self) -> dict[str, Any]:
@@ -204,6 +206,12 @@ class Definition(Generic[Q, S, P, R]):
             unique (Unique | bool | None): Makes the task unique: at any moment at most one unfinished task holds its
                 key; see `Unique`. ``True``: by all arguments. ``None`` or ``False``: it is not. Default: the
                 function's.
+            after (After | None): The tasks that it runs after: a handle or an id, or a list of these, at most 100,000.
+                Until all of them have ended it is blocked, and its `ttl` counts from then on. ``None``: it waits for
+                none. Default: none.
+            if_failed (IfFailed): What becomes of it if one of those does not complete. ``"end"``: it shares the fate:
+                after a dead letter it becomes a dead letter, after one that was cancelled, has expired or was deleted
+                it is cancelled. ``"run"``: it runs after any end. Default: ``"end"``.
             on_success (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
                 enqueued when a run has completed the task. Default: the function's.
             on_retry (Callbacks | None): A task function that takes an `Ended`, its name, or several: its task is
@@ -230,6 +238,9 @@ class Definition(Generic[Q, S, P, R]):
         made.__dict__.update(self.__dict__)
         given: dict[str, Any] = dict(options)
         made._connection = given.pop("connection", self._connection)
+        if given.get("after") is not None:
+            # Read once: it may be an iterator.
+            given["after"] = ids_of(given["after"])
         # `run_at` and `delay` set the same value: the later one wins.
         kept = dict(self._own)
         for one, other in (("run_at", "delay"), ("delay", "run_at")):
@@ -254,6 +265,9 @@ class Definition(Generic[Q, S, P, R]):
         left_out = (*RULES, *CALLBACKS)
         options = {name: value for name, value in given.items() if value is not None and name not in left_out}
         options["unique"] = self.unique
+        if "after" in given and given["after"] is None:
+            # It waits for none, so that nothing becomes of it.
+            options.pop("if_failed", None)
         codec = a_text_or_none(options.pop("codec", None), "codec") or default_codec
         return codec, NewTask(self.name, **options, callbacks=callbacks)
 

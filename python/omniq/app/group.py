@@ -15,7 +15,7 @@ from omniq.app.callbacks import CALLBACKS, callbacks_of, hooks_of
 from omniq.app.declared import Declaration, caller, declare
 from omniq.app.define import AsyncDefines, Defines
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
-from omniq.app.options import ScheduleOptions, TaskDefaults, TaskOptions
+from omniq.app.options import OF_CALL, ScheduleOptions, TaskDefaults, TaskOptions
 from omniq.app.rules import RULES, Rules
 from omniq.errors import ConfigError, InvalidError
 from omniq.models import NewTask
@@ -34,7 +34,7 @@ def checked_defaults(options: Any, of: str) -> dict[str, Any]:
     """The options of a `TaskDefaults`, checked where they are written."""
     if not isinstance(options, Mapping):
         raise refused(of, options, 'give a dict of options, such as {"queue": "mail"}', is_shown=False)
-    check_options(options, TaskDefaults.__annotations__, of)
+    check_options(options, TaskDefaults.__annotations__, of, of_call=OF_CALL)
     given = {name: value for name, value in dict(options).items() if value is not None}
     Rules(given)
     hooks_of(given, None)

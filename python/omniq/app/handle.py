@@ -9,10 +9,9 @@ from uuid import UUID
 from omniq._checks import a_span
 from omniq._equivalents import HANDLE, missing
 from omniq._loop import run, wait, wait_for_runs
-from omniq._texts import text_of
 from omniq.app.exceptions import TaskFailed
-from omniq.app.values import Value, shown
-from omniq.errors import CodecError, NotFoundError, OmniQError
+from omniq.app.values import Value, value_of
+from omniq.errors import NotFoundError
 from omniq.models import Cancelled, EventFilter, ResultStatus, Task, TaskEvent, TaskResult, TaskState
 from omniq.models.unique import EnqueuedId, EnqueuedKind
 
@@ -110,19 +109,7 @@ class BaseHandle(Generic[R_co]):
             raise result
         if result.status is not ResultStatus.COMPLETED:
             raise TaskFailed(result)
-        payload = result.payload
-        if payload is None:
-            return None  # type: ignore[return-value]
-        returns = self._source._returns_of(result.func)
-        try:
-            value: R_co = returns.read(payload.data, payload.codec)
-        except Exception as error:
-            func = self._source._func_name() or result.func
-            what = f"the value of task {self.id} cannot be read as {func} is annotated, -> {shown(returns.kind)}"
-            # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
-            is_misfit = not isinstance(error, OmniQError)
-            writer = "; it was written by another version of the function, or another program" if is_misfit else ""
-            raise CodecError(f"{what}: {text_of(error)}{writer}") from error
+        value: R_co = value_of(result, self._source._returns_of(result.func), self._source._func_name())
         return value
 
     def result_sync(self, timeout: float | timedelta | None = None) -> R_co:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 from uuid import UUID
 
 from omniq.app.callbacks import Callbacks, StartHooks
 from omniq.app.rules import ErrorTypes, RetryWhen
 from omniq.models import Backoff, Unique
+from omniq.models.after import After, IfFailed
 from omniq.models.schedule import Missed
 
-__all__ = ["CallOptions", "ScheduleOptions", "TaskDefaults", "TaskOptions"]
+__all__ = ["OF_CALL", "CallOptions", "ScheduleOptions", "TaskDefaults", "TaskOptions"]
 
 
 class TaskDefaults(TypedDict, total=False):
@@ -154,6 +155,13 @@ class CallOptions(TypedDict, total=False):
     #: Makes the task unique: at any moment at most one unfinished task holds its key; see `Unique`. ``True``: by all
     #: arguments. ``None`` or ``False``: it is not. Default: the function's.
     unique: Unique | bool | None
+    #: The tasks that it runs after: a handle or an id, or a list of these, at most 100,000. Until all of them have ended it is
+    #: blocked, and its `ttl` counts from then on. ``None``: it waits for none. Default: none.
+    after: After | None
+    #: What becomes of it if one of those does not complete. ``"end"``: it shares the fate: after a dead letter it becomes a
+    #: dead letter, after one that was cancelled, has expired or was deleted it is cancelled. ``"run"``: it runs after any
+    #: end. Default: ``"end"``.
+    if_failed: IfFailed
     #: A task function that takes an `Ended`, its name, or several: its task is enqueued when a run has completed the
     #: task. Default: the function's.
     on_success: Callbacks | None
@@ -175,3 +183,7 @@ class CallOptions(TypedDict, total=False):
     #: Your open connection, in whose transaction the task is enqueued: of asyncpg, psycopg, SQLAlchemy or Django.
     #: Default: none; the task is enqueued in its own transaction.
     connection: Any
+
+
+#: The options that only a call has, and no definition of a task.
+OF_CALL: Final = tuple(name for name in CallOptions.__annotations__ if name not in TaskOptions.__annotations__)

@@ -33,7 +33,7 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
     call, read = plan.function, arguments.read
 
     def failed(run: Run, codec: str, error: BaseException) -> None:
-        report(run, error, plan.rules, lambda: Context(run, codec, returns, False, None))
+        report(run, error, plan.rules, lambda: Context(run, codec, returns, False, None, plan.returns_of))
 
     if plan.is_bare:
 
@@ -52,7 +52,7 @@ def runner(plan: CallPlan, arguments: Arguments, returns: Value, wait: Wait) -> 
         return bare
 
     def full(run: Run, data: bytes, codec: str) -> None:
-        context = Context(run, codec, returns, False, plan.test)
+        context = Context(run, codec, returns, False, plan.test, plan.returns_of)
         try:
             value = plan.call(context, arguments.named(read(data, codec)), wait)
         except BaseException as error:
@@ -70,7 +70,7 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
 
     def failed(run: Run, codec: str, error: BaseException) -> None:
         if not _is_stopped(run, error):
-            report(run, error, plan.rules, lambda: Context(run, codec, returns, True, None))
+            report(run, error, plan.rules, lambda: Context(run, codec, returns, True, None, plan.returns_of))
 
     if plan.is_bare:
 
@@ -86,7 +86,7 @@ def async_runner(plan: CallPlan, arguments: Arguments, returns: Value) -> AsyncR
         return bare
 
     async def full(run: Run, data: bytes, codec: str) -> None:
-        context = Context(run, codec, returns, True, plan.test)
+        context = Context(run, codec, returns, True, plan.test, plan.returns_of)
         try:
             value = await plan.call_async(context, arguments.named(read(data, codec)))
         except BaseException as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from omniq._checks import a_span, a_text, check_options, refused
-from omniq.app.options import ScheduleOptions
+from omniq.app.options import OF_CALL, ScheduleOptions
 from omniq.errors import InvalidError
 from omniq.models import At, Cron, Every, NewTask, Schedule, Timing
 
@@ -31,7 +31,7 @@ def schedule_of(name: str, task: NewTask, options: Mapping[str, Any]) -> Schedul
         InvalidError: Unless exactly one of cron, every and at is given, and for a bad value.
         ConfigError: For an option that does not exist.
     """
-    check_options(options, ScheduleOptions.__annotations__, "a schedule")
+    check_options(options, ScheduleOptions.__annotations__, "a schedule", of_call=OF_CALL)
     given = {name: value for name, value in options.items() if value is not None}
     kinds = [kind for kind in _TIMINGS if kind in given]
     if len(kinds) != 1:

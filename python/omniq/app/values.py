@@ -8,14 +8,18 @@ adds others. Arrays and frames have a form of their own (`_arrays`), and only wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from omniq import _arrays, _hooks, codecs
 from omniq._lossless import check_of
+from omniq._texts import text_of
 from omniq.app import fitting
 from omniq.errors import CodecError, ConfigError, OmniQError
+
+if TYPE_CHECKING:
+    from omniq.models import TaskResult
 
 #: The codecs whose values are written and read by their annotations.
 _BY_TYPE: dict[str, Any] = {"json": msgspec.json, "msgpack": msgspec.msgpack}
@@ -180,6 +184,26 @@ class Value:
 
 #: Types whose form in JSON has their name in messages.
 _IN_JSON = (str, int, float, bool, type(None), list, tuple, dict)
+
+
+def value_of(result: TaskResult, returns: Value, func: str | None = None) -> Any:
+    """The value of a task that has completed, read as its function is annotated. `func`: its name, if it is known otherwise than
+    by the result.
+
+    Raises:
+        CodecError: If it does not fit, or cannot be read; the text has the task's id.
+    """
+    payload = result.payload
+    if payload is None:
+        return None
+    try:
+        return returns.read(payload.data, payload.codec)
+    except Exception as error:
+        what = f"the value of task {result.task_id} cannot be read as {func or result.func} is annotated, -> {shown(returns.kind)}"
+        # An error of OmniQ has its own remedy, such as a codec that is not allowed here.
+        is_misfit = not isinstance(error, OmniQError)
+        writer = "; it was written by another version of the function, or another program" if is_misfit else ""
+        raise CodecError(f"{what}: {text_of(error)}{writer}") from error
 
 
 def given_as(words: str, arguments: Mapping[str, Any]) -> str:

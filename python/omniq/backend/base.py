@@ -20,11 +20,13 @@ from omniq.models import (
     Cancelled,
     Enqueued,
     NewTask,
+    Predecessors,
     TaskFilter,
     TaskResult,
     TaskState,
     Unique,
 )
+from omniq.models.after import After, IfFailed, ids_of
 from omniq.models.enums import StateName
 from omniq.storage._checks import new_tasks, to_new_task
 from omniq.storage.native.events import AsyncNativeEventStorage
@@ -131,6 +133,8 @@ class AsyncBackend(AsyncSettling):
         id: UUID | None = None,
         codec: str | None = None,
         unique: Unique | None = None,
+        after: After | None = None,
+        if_failed: IfFailed | None = None,
         connection: Any = None,
     ) -> UUID:
         """Adds a task and returns its id. The task is durable once this returns. If events are in the queue's location,
@@ -143,6 +147,7 @@ class AsyncBackend(AsyncSettling):
             InvalidError: For bad input.
             CodecError: For arguments that the codec cannot represent.
             DuplicateError: For an id that a task has, or under which a result is still stored; nothing is written then.
+            NotFoundError: If one of the tasks of `after` is not known; nothing is written then.
         """
         options = {
             "id": id,
@@ -157,6 +162,8 @@ class AsyncBackend(AsyncSettling):
             "metadata": metadata,
             "codec": codec,
             "unique": unique,
+            "after": None if after is None else ids_of(after),
+            "if_failed": if_failed,
         }
         made = to_new_task(task, args, options)
         if connection is not None:
@@ -224,6 +231,10 @@ class AsyncBackend(AsyncSettling):
             metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON. Default: that of each
                 task, else none.
             codec (str): The codec of the arguments. Default: that of each task, else that of the queue or backend.
+            after (After): The tasks that all of them run after: a handle or an id, or a list of these, at most 100,000.
+                Default: those of each task, else none.
+            if_failed (IfFailed): What becomes of a task if one that it runs after does not complete: ``"end"`` or
+                ``"run"``. Default: that of each task, ``"end"`` unless set.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -293,6 +304,12 @@ class AsyncBackend(AsyncSettling):
         for error in missing.values():
             raise error
 
+    async def predecessors(self, id: UUID) -> Predecessors:
+        """The tasks that a task runs after, in the order in which they were given, with their results where these are kept;
+        none if it runs after no other. They are known until the task has ended for good, and perhaps for some time after."""
+        found = await run(self._core.predecessors(an_id(id)))
+        return Predecessors.of(found)
+
     async def cancel(self, id: UUID) -> Cancelled:
         """Cancels a task: a waiting one leaves the queue and gets a ``cancelled`` result, a running one is asked to
         stop. Errors are those of `cancel_many`.
@@ -330,7 +347,7 @@ class AsyncBackend(AsyncSettling):
 
         Args:
             queue: Of this queue. Default: any, as for `func`, `error`, `since` and `until`.
-            state: ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all three.
+            state: ``"blocked"``, ``"scheduled"``, ``"ready"`` or ``"running"``. Default: all four.
             func: Of this function.
             error: Whose last run failed with an error of this type; with ``*`` at the end, of a type that begins so.
             since: Enqueued at or after this time, with a time zone.

@@ -9,6 +9,7 @@ from omniq.models.enums import Cancelled, EventKind, ResultStatus, Settled, Task
 from omniq.models.event import QueueStats, TaskEvent
 from omniq.models.filter import EventFilter, ResultFilter, ScheduleFilter, TaskFilter
 from omniq.models.payload import Payload
+from omniq.models.predecessor import Predecessor, Predecessors
 from omniq.models.result import TaskResult
 from omniq.models.schedule import At, Cron, Every, Missed, SavedSchedule, Schedule, Tick, Timing
 from omniq.models.settlement import Outcome, Settlement
@@ -33,6 +34,8 @@ __all__ = [
     "NewTask",
     "Outcome",
     "Payload",
+    "Predecessor",
+    "Predecessors",
     "QueueStats",
     "RegisteredWorker",
     "ResultFilter",

@@ -8,7 +8,9 @@ from typing import Literal
 __all__ = ["Cancelled", "EventKind", "ResultStatus", "Settled", "TaskState"]
 
 #: The states and statuses by name, for arguments that take either.
-StateName = Literal["blocked", "scheduled", "ready", "running", "dead", "completed", "cancelled", "expired", "discarded"]
+StateName = Literal[
+    "blocked", "scheduled", "ready", "running", "dead", "completed", "cancelled", "expired", "discarded"
+]
 StatusName = Literal["completed", "failed", "cancelled", "expired", "discarded"]
 
 

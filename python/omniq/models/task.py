@@ -11,6 +11,7 @@ import msgspec
 from omniq._checks import refused
 from omniq._texts import kind_of, text_of, trace_of
 from omniq.errors import InvalidError
+from omniq.models.after import IfFailed, ids_of
 from omniq.models.backoff import Backoff
 from omniq.models.base import Model
 from omniq.models.callback import Callback
@@ -108,6 +109,11 @@ class NewTask(_Call, frozen=True, kw_only=True):
         callbacks (tuple[Callback, ...]): What is enqueued when it ends: at most 32. Default: nothing.
         unique (Unique | None): That at most one unfinished task holds its key, and what happens if one does. Default:
             it is not unique.
+        after (tuple[UUID, ...] | None): The ids of the tasks that it runs after: until all of them have ended it is
+            blocked. They are in the queue, have a result, or are enqueued in the same call. At most 100,000. Default:
+            it waits for none.
+        if_failed (IfFailed | None): What becomes of it if one of those does not complete: ``"end"``: it shares the
+            fate, as a dead letter or cancelled; ``"run"``: it runs after any end. Default: ``"end"``.
     """
 
     #: The id. An id that is in use is refused (`DuplicateError`). Default: a new one, made at the enqueue.
@@ -137,10 +143,18 @@ class NewTask(_Call, frozen=True, kw_only=True):
     callbacks: tuple[Callback, ...] = ()
     #: That at most one unfinished task holds its key, and what happens if one does. Default: it is not unique.
     unique: Unique | None = None
+    #: The ids of the tasks that it runs after: until all of them have ended it is blocked. They are in the queue, have a result,
+    #: or are enqueued in the same call. At most 100,000. Default: it waits for none.
+    after: tuple[UUID, ...] | None = None
+    #: What becomes of it if one of those does not complete: ``"end"``: it shares the fate, as a dead letter or cancelled;
+    #: ``"run"``: it runs after any end. Default: ``"end"``.
+    if_failed: IfFailed | None = None
 
     def __post_init__(self) -> None:
         if self.backoff is not None and not isinstance(self.backoff, Backoff):
             raise refused("backoff", self.backoff, "give a Backoff, such as Backoff.exponential(5) or Backoff.fixed(5)")
+        if self.after is not None:
+            msgspec.structs.force_setattr(self, "after", ids_of(self.after))
 
 
 class TaskUpdate(Model, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 from omniq._checks import all_of, an, check_options, refused, several
 from omniq.errors import InvalidError
 from omniq.models import NewTask, Settlement, Task, TaskError
+from omniq.models.after import ids_of
 from omniq.storage.options import NewTaskLike, SharedOptions
 
 
@@ -34,6 +35,9 @@ def new_tasks(tasks: Iterable[NewTaskLike], options: SharedOptions | None = None
     Options replace those of each `NewTask`."""
     shared: dict[str, Any] = {} if options is None else dict(options)
     check_options(shared, SharedOptions.__annotations__, "enqueue_many")
+    if shared.get("after") is not None:
+        # Read once: it may be an iterator.
+        shared["after"] = ids_of(shared["after"])
     if isinstance(tasks, tuple) and tasks and isinstance(tasks[0], str):
         raise refused("tasks", tasks, "one (name, args) is no list: give a list of tasks", is_shown=False)
     made = []

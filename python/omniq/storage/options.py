@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypedDict
 
 from omniq.models import Backoff, NewTask
+from omniq.models.after import After, IfFailed
 
 __all__ = ["NewTaskLike", "SharedOptions"]
 
@@ -38,3 +39,9 @@ class SharedOptions(TypedDict, total=False):
     metadata: dict[str, Any]
     #: The codec of the arguments. Default: that of each task, else that of the queue or backend.
     codec: str
+    #: The tasks that all of them run after: a handle or an id, or a list of these, at most 100,000. Default: those of each
+    #: task, else none.
+    after: After
+    #: What becomes of a task if one that it runs after does not complete: ``"end"`` or ``"run"``. Default: that of each
+    #: task, ``"end"`` unless set.
+    if_failed: IfFailed

@@ -43,7 +43,10 @@ class Eager:
 
     def advance(self, by: timedelta) -> None:
         """Sets the clock forward, and runs each task at the time at which it becomes due, or its schedule ticks."""
-        waiting = wait(self._app._core.queue().list(TaskFilter(state=TaskState.SCHEDULED, limit=_MOST)))
+        queue = self._app._core.queue()
+        # Blocked tasks run after those that become due.
+        states = (TaskState.SCHEDULED, TaskState.BLOCKED)
+        waiting = [task for state in states for task in wait(queue.list(TaskFilter(state=state, limit=_MOST)))]
         attempts = {task.id: task.attempt for task in waiting}
         for ids in forward(self._app, by, stops_for_tasks=True):
             attempts.update(dict.fromkeys(ids, 0))
@@ -100,6 +103,11 @@ def _why_endless(task: Task | None) -> str | None:
         case TaskState.SCHEDULED:
             failed = "" if task.error is None else f"its last run failed ({task.error.type}), and "
             return f"{failed}it is due at {task.run_at}: set the clock forward by omniq.testing.advance(app, …), which runs it"
+        case TaskState.BLOCKED:
+            return (
+                "it is blocked, as it runs after tasks that have not ended: set the clock forward by omniq.testing.advance(app, …)"
+                " if they are due later, or retry those that have failed"
+            )
         case TaskState.READY:
             return (
                 f"it is ready, and nothing runs it: its queue {task.queue!r} is paused, or is that of no function of the"

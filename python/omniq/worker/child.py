@@ -100,6 +100,9 @@ class RemoteRun:
     def completion(self, value: bytes | None, codec: str) -> Any:
         return RemoteCompletion(self, value, codec)
 
+    def predecessors(self) -> Any:
+        return RemoteAnswer(self, "predecessors")
+
     def ask_for_completion(self, value: bytes | None, codec: str) -> _RawStatement:
         with hold:
             answer: _RawStatement = self._ask("completion", value, codec)
@@ -117,6 +120,10 @@ class RemoteRun:
 
     def log_event(self, kind: str, data: dict[str, Any]) -> None:
         self._ask("log_event", kind, data)
+
+    def ask(self, name: str) -> Any:
+        """The answer to a request without arguments."""
+        return self._ask(name)
 
     def _ask(self, name: str, *given: Any) -> Any:
         """The answer of the worker's process to a request. Callable from any thread."""
@@ -142,6 +149,17 @@ class RemoteRun:
 
     def discard(self, reason: str) -> None:
         self._pipe.send(("discard", (reason,)))
+
+
+class RemoteAnswer(NamedTuple):
+    """A question, which the worker's process answers."""
+
+    run: RemoteRun
+    name: str
+
+    def wait(self) -> Any:
+        """Waits for the answer."""
+        return self.run.ask(self.name)
 
 
 class RemoteCompletion(NamedTuple):

@@ -23,7 +23,7 @@ from omniq.worker import child
 from omniq.worker.threads import Threads
 
 if TYPE_CHECKING:
-    from omniq._omniq import Bridge, Run, _RawStatement
+    from omniq._omniq import Bridge, Run
     from omniq.app.function import BaseFunction
 
 _log = logging.getLogger("omniq")
@@ -33,7 +33,7 @@ _SLOW = 20.0
 #: How long an idle process may take to tear down what it has made, in seconds.
 _LAST = 5.0
 #: The requests of a process during a run; any other message is the answer of its run.
-_ASKED = ("completion", "completion_refused", "log_event")
+_ASKED = ("completion", "completion_refused", "log_event", "predecessors")
 #: Starts a new interpreter, because a fork of a process with threads can hang.
 _START = multiprocessing.get_context("spawn")
 
@@ -58,11 +58,11 @@ class Processes(Threads):
             process.close()
 
 
-def _answer(run: Run, name: str, given: Any) -> _RawStatement | Exception | None:
+def _answer(run: Run, name: str, given: Any) -> Any:
     """The answer to a request of the process."""
     try:
-        if name == "completion":
-            return run.completion(*given).wait()
+        if name in ("completion", "predecessors"):
+            return getattr(run, name)(*given).wait()
         getattr(run, name)(*given)
         return None
     except OmniQError as error:

@@ -24,8 +24,14 @@ impl Backend {
             use Outcome::{Cancel, Discard, Expire, Fail};
             *settled == Settled::Done && matches!(one.outcome, Fail { .. } | Cancel | Discard | Expire)
         };
-        if batch.iter().zip(settled).any(breaks)
-            && self.queue.has_broken()
+        if batch.iter().zip(settled).any(breaks) {
+            self.end_what_is_broken().await;
+        }
+    }
+
+    /// Ends what is broken, as far as the queue knows of it; an error is only logged.
+    pub(super) async fn end_what_is_broken(&self) {
+        if self.queue.has_broken()
             && let Err(error) = self.end_broken().await
         {
             tracing::debug!(%error, "tasks that wait for one that has failed are ended later");

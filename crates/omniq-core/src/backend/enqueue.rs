@@ -25,7 +25,7 @@ impl Backend {
 
     /// Adds a task, within all layers.
     pub(super) async fn enqueue_inside(&self, task: NewTask) -> Result<Enqueued> {
-        if self.enqueues_are_logged() || task.unique.is_some() {
+        if self.enqueues_are_logged() || task.unique.is_some() || task.after.is_some() {
             return verbs::only(self.enqueue_many_inside(vec![task]).await?);
         }
         let chosen = self.chosen_ids(std::slice::from_ref(&task));
@@ -41,6 +41,16 @@ impl Backend {
 
     /// Adds tasks, within all layers.
     pub(super) async fn enqueue_many_inside(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
+        let waits = tasks.iter().any(|task| task.after.is_some());
+        let enqueued = self.write_many(tasks).await?;
+        if waits {
+            // Some of those before them may have failed.
+            self.end_what_is_broken().await;
+        }
+        Ok(enqueued)
+    }
+
+    async fn write_many(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         let chosen = self.chosen_ids(&tasks);
         self.check_ids(&chosen).await?;
         let added = |enqueued: &[Enqueued]| -> Vec<TaskId> {

@@ -1,6 +1,7 @@
 //! Tests beyond the suite of all implementations: how tasks, results and counts are stored in rows, and what happens beside a call.
 //! One program, because each program takes time to build.
 
+mod after_in_transaction;
 mod beside;
 mod columns;
 mod concurrent;

@@ -1,5 +1,6 @@
 //! Models, from Rust to Python and back. Python's classes are those of `omniq.models`.
 
+pub(crate) mod after;
 pub(crate) mod callback;
 pub(crate) mod event;
 pub(crate) mod fields;

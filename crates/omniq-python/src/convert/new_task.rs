@@ -6,6 +6,7 @@ use pyo3::types::PyDict;
 use pyo3::{intern, types::PyString};
 use uuid::Uuid;
 
+use super::after::{after_fields, set_after};
 use super::callback::{callbacks_field, to_callbacks};
 use super::fields::{PRIORITY, RETRIES, field, given, integer};
 use super::imported::imported;
@@ -46,6 +47,7 @@ pub(crate) fn with_payload(task: &Bound<'_, PyAny>, payload: Payload) -> PyResul
     new.metadata = object_field(task, intern!(py, "metadata"))?;
     new.callbacks = callbacks_field(task)?;
     new.unique = unique_field(task)?;
+    new.after = after_fields(task)?;
     Ok(new)
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn to_new_task<'py>(
     named.set_item("codec", new.payload.codec().name())?;
     named.set_item("callbacks", to_callbacks(py, &new.callbacks)?)?;
     named.set_item("unique", to_unique(py, new.unique.as_ref())?)?;
+    set_after(&named, new)?;
     let head = (&new.func, to_payload(py, convert, &new.payload)?);
     imported!(py, "omniq.models.task", "NewTask")?.call(head, Some(&named))
 }

@@ -8,8 +8,8 @@ use omniq::port::{
     SettleMode, Settled, Settlement, Subscription, WorkerInfo, WorkerQueue,
 };
 use omniq::{
-    Cancelled, Dequeue, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue, TaskUpdate,
-    WorkerId, refuse_unique,
+    Cancelled, Dequeue, Error, Limits, NewTask, QueueStats, Result, Task, TaskFilter, TaskId, TaskQueue,
+    TaskUpdate, WorkerId, check_after, refuse_unique,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods};
@@ -30,11 +30,23 @@ pub(crate) struct CustomQueue {
     custom: Custom,
     lease: SelfLease,
     notifier: Notifier,
+    /// Whether it keeps tasks that run after others.
+    has_dependencies: bool,
 }
 
 impl CustomQueue {
-    pub(crate) fn new(custom: Custom, notifier: Notifier) -> Self {
-        Self { custom, lease: SelfLease::default(), notifier }
+    pub(crate) fn new(custom: Custom, notifier: Notifier, has_dependencies: bool) -> Self {
+        Self { custom, lease: SelfLease::default(), notifier, has_dependencies }
+    }
+
+    fn refuse_after(&self, tasks: &[NewTask]) -> Result<()> {
+        if !check_after(tasks)? || self.has_dependencies {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "a task is to run after others, and this queue keeps no tasks blocked: leave `after` out, or use a queue that does \
+             (one written in Python implements predecessors)",
+        ))
     }
 
     /// Notifies idle workers if the call succeeded, because it may have made tasks ready.
@@ -90,6 +102,7 @@ impl TaskQueue for CustomQueue {
             task.check(&Limits::default())?;
         }
         refuse_unique(&tasks)?;
+        self.refuse_after(&tasks)?;
         let convert = self.custom.convert();
         let arguments = move |py: Python<'_>| {
             positional(py, (list_of(py, &tasks, |task| to_new_task(py, convert, task))?,))
@@ -124,6 +137,11 @@ impl TaskQueue for CustomQueue {
             if answer.is_none() { Ok(None) } else { from_task(answer).map(Some) }
         };
         self.custom.call("get", move |py| positional(py, (id.as_uuid(),)), read).await
+    }
+
+    async fn predecessors(&self, id: TaskId) -> Result<Vec<TaskId>> {
+        let read = |answer: &Bound<'_, PyAny>| Ok(task_ids(answer.extract()?));
+        self.custom.call("predecessors", move |py| positional(py, (id.as_uuid(),)), read).await
     }
 
     async fn update(&self, id: TaskId, change: TaskUpdate) -> Result<Task> {

@@ -176,6 +176,12 @@ impl RunHandle {
         Pending::new(self.0.convert, async move { Ok(Reply::Name(name_of(context.cancelled().await))) })
     }
 
+    /// The tasks that this one runs after, with their results.
+    fn predecessors(&self) -> Pending {
+        let context = self.0.context.clone();
+        Pending::new(self.0.convert, async move { context.predecessors().await.map(Reply::Predecessors) })
+    }
+
     /// The statement that completes the task in the user's transaction.
     fn completion(
         &self,

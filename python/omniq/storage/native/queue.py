@@ -69,6 +69,10 @@ class AsyncNativeQueue(AsyncTaskQueue):
             metadata (dict[str, Any]): The user's data about the tasks, at most 64 KiB as JSON. Default: that of each
                 task, else none.
             codec (str): The codec of the arguments. Default: that of each task, else that of the queue or backend.
+            after (After): The tasks that all of them run after: a handle or an id, or a list of these, at most 100,000.
+                Default: those of each task, else none.
+            if_failed (IfFailed): What becomes of a task if one that it runs after does not complete: ``"end"`` or
+                ``"run"``. Default: that of each task, ``"end"`` unless set.
 
         Raises:
             OmniQError: As `enqueue`; nothing is written then.
@@ -78,6 +82,11 @@ class AsyncNativeQueue(AsyncTaskQueue):
         if connection is not None:
             return await enqueue_in(connection, self._core, self._core.new_tasks(made), self._test)
         return await run(self._core.enqueue_many(made))
+
+    async def predecessors(self, id: UUID) -> builtins.list[UUID]:
+        """The tasks that a task runs after, in the order in which they were given; none if it runs after no other.
+        They are known until the task has ended for good, and perhaps for some time after."""
+        return await run(self._core.predecessors(an_id(id)))
 
     async def complete(self, task: Task, *, connection: Any = None) -> None:
         """Reports success: the task leaves the queue.

@@ -99,6 +99,7 @@ declare
     p record;
     links smallint[];
     odd uuid;
+    circle bigint;
 begin
     perform {schema}.refuse('OQ002', 'a task is unique, in a call with tasks that run after others', 'Enqueue it by a call of its own, without after.')
     where {schema}.are_unique(options);
@@ -131,16 +132,24 @@ begin
         where u.list is not null and jsonb_typeof((enqueue_linked.options)[u.list]::jsonb->'after'->'tasks') is distinct from 'array') then
         perform {schema}.refuse('OQ002', 'a task is to run after the same ones as another of the call, which names none', 'Give each its own list of tasks.');
     end if;
-    -- The library has looked for circles.
+    -- A circle has a task that does not stand behind one that it runs after. The library has looked for circles.
     if current_setting('omniq.direct', true) is distinct from 'on' then
-        perform {schema}.refuse('OQ002', format('task %s is to run after task %s, which does not stand before it in the call', i.id, b.node),
-                                'Put tasks behind those that they run after.')
-        from unnest(ids, t.lists) with ordinality as i(id, list, place)
-        join unnest(w.places, w.ids) as l(place, wait) on l.place = i.list
-        join unnest(p.nodes, p.waits) as b(node, wait) on b.wait = l.wait
-        join unnest(ids) with ordinality as o(id, place) on o.id = b.node
-        where o.place >= i.place
-        limit 1;
+        with recursive edges as materialized (
+            select i.place, o.place as before
+            from unnest(ids, t.lists) with ordinality as i(id, list, place)
+            join unnest(w.places, w.ids) as l(place, wait) on l.place = i.list
+            join unnest(p.nodes, p.waits) as b(node, wait) on b.wait = l.wait
+            join unnest(ids) with ordinality as o(id, place) on o.id = b.node
+        ), walk as (
+            select e.place as start, e.before as place from edges e where e.before >= e.place
+            union
+            select k.start, e.before from walk k join edges e on e.place = k.place
+        )
+        select k.start into circle from walk k where k.start = k.place limit 1;
+        if found then
+            perform {schema}.refuse('OQ002', format('task %s is to run after itself, or after one that runs after it', ids[circle]),
+                'Leave out what closes the circle.');
+        end if;
     end if;
     select b.node into odd
     from (select distinct u.node from unnest(p.nodes) as u(node) where u.node not in (select i.id from unnest(ids) as i(id))) b

@@ -151,6 +151,10 @@ declare
 begin
     odd := case
         when jsonb_typeof(given) <> 'object' then 'it is no object'
+        -- The place of the task of the call that names the same ones: enqueue_linked() looks whether it does.
+        when given->'as' is not null then case
+            when given - 'as' <> '{}' or jsonb_typeof(given->'as') <> 'number' or given->>'as' !~ '^[1-9][0-9]{0,8}$'
+                then 'its as is not alone, or is no place of a task of the call' end
         when given - array['tasks', 'if_failed'] <> '{}' then 'it has another field'
         when jsonb_typeof(given->'tasks') is distinct from 'array' then 'its tasks are no array'
         when jsonb_array_length(given->'tasks') not between 1 and 100000 then format('it has %s tasks', jsonb_array_length(given->'tasks'))
@@ -163,7 +167,7 @@ begin
             then 'its if_failed is unknown' end;
     if odd is not null then
         perform {schema}.refuse('OQ002', format('after = %s is refused: %s', left(given::text, 80), odd),
-            'Give tasks, an array of 1 to 100000 ids, and if wanted if_failed (end, run).');
+            'Give tasks, an array of 1 to 100000 ids, and if wanted if_failed (end, run); or as, the place of the task of the call that has the same.');
     end if;
 end
 {body};
