@@ -6,7 +6,7 @@ create table {schema}.end_notes (
     id    bigint generated always as identity primary key,
     tasks uuid[] not null,
     -- 1 completed; 2 dead; 3 gone, which is cancelled, expired, discarded or deleted; 4 a dead letter that is retried. Of the others `tasks` are waits:
-    -- 5 to look at their predecessors, which break them if they are dead; 6 to release their tasks; 7 to look at predecessors that may be retried.
+    -- 5 to look at their predecessors, which break them if they are dead; 6 to release their tasks; 7 to look at those again whose rows were locked.
     how   smallint not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
@@ -130,7 +130,8 @@ begin
     if exists (
         select from unnest(t.lists) as u(list)
         where u.list is not null and jsonb_typeof((enqueue_linked.options)[u.list]::jsonb->'after'->'tasks') is distinct from 'array') then
-        perform {schema}.refuse('OQ002', 'a task is to run after the same ones as another of the call, which names none', 'Give each its own list of tasks.');
+        perform {schema}.refuse('OQ002', 'after is refused: its as is the place of a task that names no others itself',
+            'Give the place of a task of the call that has tasks.');
     end if;
     -- A circle has a task that does not stand behind one that it runs after. The library has looked for circles.
     if current_setting('omniq.direct', true) is distinct from 'on' then
@@ -320,22 +321,25 @@ begin
 end
 {body};
 
--- Counts anew what these waits wait for. A dead predecessor breaks one of `looks`; of the others it can be retried, and complete. Only advance() calls it.
-create function {schema}.count_again(looks uuid[], others uuid[]) returns table (wait uuid, is_over boolean, is_broken boolean)
+-- Counts anew what these waits wait for, and what breaks them: of `looks` a dead predecessor does; of `retried` it can be retried as well, and complete.
+-- Those of `again` stay broken if they are. Only advance() calls it.
+create function {schema}.count_again(looks uuid[], retried uuid[], again uuid[]) returns table (wait uuid, is_over boolean, is_broken boolean)
 language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
         update {schema}.waits w
-        set pending = g.pending, broken = g.broken, by_dead = g.by_dead, is_open = true
+        set pending = g.pending, broken = case when g.again then w.broken else g.broken end,
+            by_dead = case when g.again then w.by_dead else g.by_dead end, is_open = true
         from (
-            select p.wait,
+            select p.wait, bool_and(a.again) as again,
                    count(*) filter (where case when o.run then n.ended is null else n.ended is distinct from 1 end)::integer as pending,
                    (array_agg(n.id order by n.ended, p.rank) filter (where not o.run and b.breaks))[1] as broken,
                    bool_or(n.ended = 2) filter (where not o.run and b.breaks) as by_dead
-            from (select u.wait, bool_or(u.looks) as looks
-                  from (select l.wait, true as looks from unnest(count_again.looks) as l(wait)
-                        union all select l.wait, false from unnest(others) as l(wait)) u
+            from (select u.wait, bool_or(u.looks) as looks, bool_and(u.again) as again
+                  from (select l.wait, true as looks, false as again from unnest(count_again.looks) as l(wait)
+                        union all select l.wait, false, false from unnest(count_again.retried) as l(wait)
+                        union all select l.wait, false, true from unnest(count_again.again) as l(wait)) u
                   group by u.wait) a
             join {schema}.waits o on o.id = a.wait
             join {schema}.predecessors p on p.wait = a.wait
@@ -469,8 +473,8 @@ begin
         return;
     end if;
 
-    retried := {schema}.own_waits(array(select g.task from unnest(n.tasks, n.hows) as g(task, how) where g.how = 4)) || n.looks_again;
-    looks := n.looks || retried;
+    retried := {schema}.own_waits(array(select g.task from unnest(n.tasks, n.hows) as g(task, how) where g.how = 4));
+    looks := n.looks || retried || n.looks_again;
     if cardinality(looks) > 0 then
         -- What the rows say is later than the notes.
         select array_agg(l.task) filter (where l.how is not null) as tasks, array_agg(l.how) filter (where l.how is not null) as hows,
@@ -491,7 +495,7 @@ begin
     from {schema}.count_ends(coalesce(told.tasks, '{}'), coalesce(told.hows, '{}')) c;
     if cardinality(looks) > 0 then
         select finished || array_agg(c.wait) filter (where c.is_over), broken || array_agg(c.wait) filter (where c.is_broken) into finished, broken
-        from {schema}.count_again(n.looks, retried) c;
+        from {schema}.count_again(n.looks, retried, n.looks_again) c;
     end if;
     if broken is not null then
         perform {schema}.break_further(broken);
