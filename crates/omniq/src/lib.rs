@@ -104,9 +104,9 @@ pub mod prelude {
     };
     pub use crate::{
         Backend, Backoff, Callback, Cancelled, Context, Dequeue, EndKind, Ended, Error, ErrorKind,
-        EventStorage, Failure, FromContext, Handler, Metadata, Missed, NewTask, OnConflict, Payload,
-        ResultStatus, ResultStorage, RunError, Schedule, ScheduleStorage, State, Task, TaskDef, TaskFilter,
-        TaskId, TaskQueue, TaskState, Timing, Unique, Until, Verdict, Worker,
+        EventStorage, Failure, FromContext, Handler, IfFailed, Metadata, Missed, NewTask, OnConflict,
+        Payload, Predecessors, ResultStatus, ResultStorage, RunError, Schedule, ScheduleStorage, State, Task,
+        TaskDef, TaskFilter, TaskId, TaskQueue, TaskState, Timing, Unique, Until, Verdict, Worker,
     };
 }
 
@@ -121,6 +121,8 @@ mod documents {
     mod schedules {}
     #[doc = include_str!("../../../docs/unique.md")]
     mod unique {}
+    #[doc = include_str!("../../../docs/dependencies.md")]
+    mod dependencies {}
     #[doc = include_str!("../../../docs/coming-from/apalis.md")]
     mod coming_from_apalis {}
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use omniq::backend::postgres::AsyncPostgresBackend;
-use omniq::{EventFilter, Payload, Task, TaskError, TaskEvent, TaskId, TaskResult};
+use omniq::{EventFilter, Payload, Predecessor, Task, TaskError, TaskEvent, TaskId, TaskResult};
 use serde_json::{Map, Value, json};
 
 use super::{events, results, tasks};
@@ -18,12 +18,17 @@ const PREVIEW: usize = 2000;
 /// How many events are shown: the last ones.
 const EVENTS: u32 = 1000;
 
+/// How many of the tasks that it runs after are shown.
+const AFTER: usize = 10;
+
 /// How long the result and the events are waited for, each: a lock on one of them must not hide the rest.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub struct Whole {
     id: TaskId,
     task: Option<Task>,
+    /// The tasks that it runs after, and how far they are.
+    after: Vec<(TaskId, &'static str)>,
     result: Option<TaskResult>,
     events: Vec<TaskEvent>,
 }
@@ -44,7 +49,8 @@ impl Whole {
             }
             None => Vec::new(),
         };
-        Ok(Self { id, task, result, events })
+        let after = predecessors(backend, id).await?;
+        Ok(Self { id, task, after, result, events })
     }
 
     /// The events to show. One more than [`EVENTS`] is read; if it is there, it is left out and a note says that there
@@ -68,6 +74,7 @@ impl Whole {
             return out.json(&json!({
                 "id": self.id,
                 "task": self.task.as_ref().map(TaskRecord::from),
+                "after": self.after.iter().map(|(id, state)| json!({ "id": id, "state": state })).collect::<Vec<_>>(),
                 "result": self.result.as_ref().map(ResultRecord::from),
                 "events": record::all::<_, EventRecord<'_>>(self.last_events(out)),
             }));
@@ -76,6 +83,12 @@ impl Whole {
         match &self.task {
             Some(task) => show_task(task, out)?,
             None => out.line("It is not in the queue (any more).")?,
+        }
+        for (id, state) in self.after.iter().take(AFTER) {
+            field(out, "after", format!("{id} {state}"), None)?;
+        }
+        if self.after.len() > AFTER {
+            field(out, "after", format!("{} more: --json has all", self.after.len() - AFTER), None)?;
         }
         if let Some(result) = &self.result {
             out.line(format!("\n{}", out.paint("Result", Tint::Bold)))?;
@@ -87,6 +100,18 @@ impl Whole {
         }
         Ok(())
     }
+}
+
+async fn predecessors(backend: &AsyncPostgresBackend, id: TaskId) -> Result<Vec<(TaskId, &'static str)>> {
+    let predecessors = backend.predecessors(id).await?;
+    let ids: Vec<TaskId> = predecessors.iter().map(|one| one.task_id).collect();
+    let tasks = if ids.is_empty() { Vec::new() } else { backend.queue().get_many(&ids).await? };
+    let state = |one: &Predecessor, task: &Option<Task>| match (task, &one.result) {
+        (Some(task), _) => task.state.name(),
+        (None, Some(result)) => result.status.name(),
+        (None, None) => "ended",
+    };
+    Ok(predecessors.iter().zip(&tasks).map(|(one, task)| (one.task_id, state(one, task))).collect())
 }
 
 /// What is read of one part; `None`, with a note, if that takes too long.

@@ -42,7 +42,7 @@ fn every_command_has_a_help_that_teaches() {
 fn a_mistake_in_the_usage_is_exit_code_2() {
     run(&["unknown"]).fails_with(2, "unrecognized subcommand");
     run(&["tasks", "show", "no-uuid"]).fails_with(2, "is not a UUID");
-    run(&["tasks", "list", "--state", "lost"]).fails_with(2, "use one of scheduled, ready");
+    run(&["tasks", "list", "--state", "lost"]).fails_with(2, "use one of blocked, scheduled");
     run(&["results", "list", "--status", "good"]).fails_with(2, "use one of completed");
     run(&["events", "list", "--since", "yesterday"]).fails_with(2, "such as 10m or 2h");
     // Issue 12, errors: these showed a parser's own words, or waited for the server.

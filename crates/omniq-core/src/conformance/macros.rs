@@ -131,6 +131,8 @@ macro_rules! queue_conformance {
             dependencies::c22_a_retry_goes_on_where_it_failed,
             dependencies::c22_a_removed_dead_letter_is_gone,
             dependencies::c22_a_dead_letter_breaks_what_comes_later,
+            dependencies::c22_an_id_that_is_used_again_is_another_task,
+            dependencies::c22_a_retry_leaves_those_beside_it,
             dependencies::c22_random_sequences_on_dependencies_follow_the_model,
             dependencies::c22_many_callers_work_on_random_graphs,
             unique::c22_a_key_is_held_until_the_end,

@@ -71,9 +71,10 @@ pub(super) struct Graph {
     nodes: HashMap<TaskId, Node>,
     waits: HashMap<u64, Wait>,
     last_wait: u64,
-    ended: HashMap<TaskId, End>,
-    /// The same in the order of their ends.
-    order: VecDeque<TaskId>,
+    /// How tasks have ended, each with its number in the order of ends.
+    ended: HashMap<TaskId, (End, u64)>,
+    order: VecDeque<(TaskId, u64)>,
+    last_end: u64,
 }
 
 impl Graph {
@@ -83,14 +84,16 @@ impl Graph {
     }
 
     fn end(&self, id: TaskId) -> Option<End> {
-        self.nodes.get(&id).and_then(|node| node.end).or_else(|| self.ended.get(&id).copied())
+        self.nodes.get(&id).and_then(|node| node.end).or_else(|| self.ended.get(&id).map(|(end, _)| *end))
     }
 
-    /// A task is added, which may have the id of an earlier one.
+    /// A task is added, which may have the id of an earlier one: what waits for that waits for this one.
     pub(super) fn forget(&mut self, id: TaskId) {
         self.ended.remove(&id);
-        if let Some(node) = self.nodes.get_mut(&id) {
-            (node.end, node.wait) = (None, None);
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        (node.end, node.wait) = (None, None);
+        for no in node.successors.clone() {
+            self.count_again(no);
         }
     }
 
@@ -108,26 +111,43 @@ impl Graph {
             self.nodes.entry(*id).or_default().wait = Some(no);
         }
         self.waits.insert(no, Wait { tasks, if_failed, pending: 0, broken: None, dependents });
-        self.look_again(no, true);
+        self.count_again(no);
+        self.break_again(no, true);
         self.released(no)
     }
 
-    /// Counts what a wait waits for anew. `dead_breaks`: whether a dead letter breaks it; else that one can be retried, and complete.
-    fn look_again(&mut self, no: u64, dead_breaks: bool) {
+    /// Counts anew what a wait waits for.
+    fn count_again(&mut self, no: u64) {
         let Some(wait) = self.waits.get(&no) else { return };
-        let ends: Vec<_> = wait.tasks.iter().map(|id| (*id, self.end(*id))).collect();
-        let pending = ends.iter().filter(|(_, end)| !wait.is_done(*end)).count();
-        let breaks = |end: &End| dead_breaks || *end == End::Gone;
-        let broken = ends.iter().find_map(|(id, end)| wait.is_broken_by(*id, end.filter(breaks)));
+        let pending = wait.tasks.iter().filter(|id| !wait.is_done(self.end(**id))).count();
         if let Some(wait) = self.waits.get_mut(&no) {
-            (wait.pending, wait.broken) = (pending, broken);
+            wait.pending = pending;
         }
+    }
+
+    /// Looks anew for what breaks a wait. `dead_breaks`: whether a dead letter does; else that one can be retried, and complete.
+    fn break_again(&mut self, no: u64, dead_breaks: bool) {
+        let Some(wait) = self.waits.get(&no) else { return };
+        let breaks = |end: &End| dead_breaks || *end == End::Gone;
+        let broken = wait.tasks.iter().find_map(|id| wait.is_broken_by(*id, self.end(*id).filter(breaks)));
+        if let Some(wait) = self.waits.get_mut(&no) {
+            wait.broken = broken;
+        }
+    }
+
+    /// The tasks of a wait: an id can be that of another task by now.
+    fn dependents(&self, no: u64) -> Vec<TaskId> {
+        let is_its = |id: &&TaskId| self.nodes.get(*id).is_some_and(|node| node.wait == Some(no));
+        self.waits
+            .get(&no)
+            .map(|wait| wait.dependents.iter().filter(is_its).copied().collect())
+            .unwrap_or_default()
     }
 
     /// The tasks of a wait that is over.
     fn released(&self, no: u64) -> Vec<TaskId> {
-        let over = self.waits.get(&no).filter(|wait| wait.pending == 0 && wait.broken.is_none());
-        over.map(|wait| wait.dependents.clone()).unwrap_or_default()
+        let is_over = self.waits.get(&no).is_some_and(|wait| wait.pending == 0 && wait.broken.is_none());
+        if is_over { self.dependents(no) } else { Vec::new() }
     }
 
     /// A task has ended. Returns the tasks that waited for it alone. A task that has completed stays so, whatever becomes of its row.
@@ -153,11 +173,13 @@ impl Graph {
     }
 
     fn remember(&mut self, id: TaskId, end: End) {
-        if self.ended.insert(id, end).is_none() {
-            self.order.push_back(id);
-        }
+        self.last_end += 1;
+        self.ended.insert(id, (end, self.last_end));
+        self.order.push_back((id, self.last_end));
         while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
+            if let Some((oldest, number)) = self.order.pop_front()
+                && self.ended.get(&oldest).is_some_and(|(_, last)| *last == number)
+            {
                 self.ended.remove(&oldest);
             }
         }
@@ -178,18 +200,37 @@ impl Graph {
         }
     }
 
-    /// Whether a dead letter that is retried has to wait.
+    /// Whether a dead letter that is retried has to wait. It gets a wait of its own, so that the others with the same predecessors stay as they are.
     pub(super) fn has_to_wait(&mut self, id: TaskId) -> bool {
-        let Some(no) = self.nodes.get(&id).and_then(|node| node.wait) else { return false };
-        self.look_again(no, false);
+        let Some(mut no) = self.nodes.get(&id).and_then(|node| node.wait) else { return false };
+        if self.dependents(no).len() > 1
+            && let Some(Wait { tasks, if_failed, .. }) = self.waits.get(&no)
+        {
+            let own = Wait {
+                tasks: Arc::clone(tasks),
+                if_failed: *if_failed,
+                pending: 0,
+                broken: None,
+                dependents: vec![id],
+            };
+            self.last_wait += 1;
+            no = self.last_wait;
+            for before in &*own.tasks {
+                self.nodes.entry(*before).or_default().successors.push(no);
+            }
+            self.waits.insert(no, own);
+            self.nodes.entry(id).or_default().wait = Some(no);
+        }
+        self.count_again(no);
+        self.break_again(no, false);
         self.released(no).is_empty()
     }
 
     /// The tasks of broken waits, also those that have ended.
     pub(super) fn broken(&self) -> impl Iterator<Item = (TaskId, Break)> {
-        let of_wait = |wait: &'_ Wait| wait.broken.map(|by| (wait.dependents.clone(), by));
+        let of_wait = |(no, wait): (&u64, &Wait)| wait.broken.map(|by| (self.dependents(*no), by));
         self.waits
-            .values()
+            .iter()
             .filter_map(of_wait)
             .flat_map(|(tasks, by)| tasks.into_iter().map(move |id| (id, by)))
     }

@@ -1,4 +1,4 @@
--- $1 since int8
--- $2 limit int4
+-- $1 limit int4
+-- $2 alone int8
 -- omniq: advance
-select a.last, a.again, a.has_broken from "omniq".advance($1, $2) a
+select a.again, a.has_broken from "omniq".advance($1, $2) a

@@ -22,7 +22,11 @@ with given as materialized (
               and "omniq".offset_of(g.first) - "omniq".offset_of(t.id) < t.count and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null
                         and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
-                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end) a
+                             or t.state = 2
+                                and (g.outcome = 'cancel'
+                                     or g.outcome = 'fail' and exists (
+                                         select from "omniq".nodes n join "omniq".waits w on w.id = n.wait
+                                         where n.id = t.id and w.broken is not null))) end) a
         union all
         select * from (
             select t.count, t.removed, "omniq".offset_of(t.id) - "omniq".offset_of(g.first) as distance, t.xmax
@@ -30,7 +34,11 @@ with given as materialized (
             where t.id >= g.first and t.id <= g.last and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null
                         and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
-                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end) b
+                             or t.state = 2
+                                and (g.outcome = 'cancel'
+                                     or g.outcome = 'fail' and exists (
+                                         select from "omniq".nodes n join "omniq".waits w on w.id = n.wait
+                                         where n.id = t.id and w.broken is not null))) end) b
     ) t
 ), blocked as (
     select * from found f where bit_count(f.hits) > 0

@@ -23,7 +23,11 @@ with given as materialized (
     where t.id = any (array[g.first]) and t.count + 0 = 1 and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null
                         and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
-                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
+                             or t.state = 2
+                                and (g.outcome = 'cancel'
+                                     or g.outcome = 'fail' and exists (
+                                         select from "omniq".nodes n join "omniq".waits w on w.id = n.wait
+                                         where n.id = t.id and w.broken is not null))) end
     returning g.no, t.queue, t.state, t.worker, t.claims > t.attempt as again, t.linked as is_linked
 ), found as materialized (
     select g.no, g.outcome, g.delay, g.error, g.leaves, t.id, t.count, t.distance, t.again, t.was, t.is_linked,
@@ -40,7 +44,11 @@ with given as materialized (
               and "omniq".offset_of(g.first) - "omniq".offset_of(t.id) < t.count and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null
                         and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
-                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
+                             or t.state = 2
+                                and (g.outcome = 'cancel'
+                                     or g.outcome = 'fail' and exists (
+                                         select from "omniq".nodes n join "omniq".waits w on w.id = n.wait
+                                         where n.id = t.id and w.broken is not null))) end
             for update) a
         union all
         select * from (
@@ -50,7 +58,11 @@ with given as materialized (
             where t.id >= g.first and t.id <= g.last and case when g.worker is not null then t.worker = g.worker and t.claims = g.number and g.outcome <> 'expire'
                    else t.worker is null
                         and (t.state in (0, 1) and (g.outcome = 'cancel' or g.outcome = 'expire' and t.expires_at <= now())
-                             or t.state = 2 and g.outcome in ('cancel', 'fail')) end
+                             or t.state = 2
+                                and (g.outcome = 'cancel'
+                                     or g.outcome = 'fail' and exists (
+                                         select from "omniq".nodes n join "omniq".waits w on w.id = n.wait
+                                         where n.id = t.id and w.broken is not null))) end
               -- A single task that is none of these is not even locked: it may be completing in the user's open transaction.
               and (t.count > 1
                    or substring(g.mask from "omniq".offset_of(t.id) - "omniq".offset_of(g.first) + 1 for 1) = B'1')

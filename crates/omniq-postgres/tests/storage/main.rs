@@ -6,6 +6,7 @@ mod beside;
 mod columns;
 mod concurrent;
 mod counts;
+mod dependencies;
 mod few_connections;
 mod group_commit;
 mod group_commit_events;

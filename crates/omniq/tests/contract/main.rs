@@ -19,6 +19,7 @@ mod c21_inside;
 mod c21_prepared;
 mod c21_settle;
 mod c21_sql;
+mod c22_dependencies;
 mod c23_wait_many;
 mod c25_events;
 mod c27_hostile;

@@ -30,17 +30,22 @@ async fn c06_a_queue_alone_needs_neither_results_nor_events() {
     assert_eq!(
         tables,
         [
+            "advance_lock",
             "count_deltas",
             "count_rollups",
             "count_totals",
+            "end_notes",
             "heartbeats",
             "keys",
             "migrations",
+            "nodes",
             "paused_queues",
+            "predecessors",
             "schedule_declarations",
             "schedule_ticks",
             "schedules",
             "tasks",
+            "waits",
             "workers"
         ]
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use omniq::{Codec, Limits, NewTask, Payload, TaskId};
+use omniq::{Codec, IfFailed, Limits, NewTask, Payload, TaskId};
 
 use super::unique::UniqueArgs;
 use crate::args::Global;
@@ -45,6 +45,12 @@ pub struct EnqueueArgs {
     /// The id, instead of a new one
     #[arg(long)]
     id: Option<TaskId>,
+    /// Run it after this task has ended; can be given several times
+    #[arg(long, value_name = "ID", conflicts_with = "key")]
+    after: Vec<TaskId>,
+    /// If one of those does not complete: end (share its fate) or run
+    #[arg(long, value_name = "POLICY", requires = "after", default_value = "end")]
+    if_failed: IfFailed,
     #[command(flatten)]
     unique: UniqueArgs,
 }
@@ -55,6 +61,9 @@ pub async fn run(args: &EnqueueArgs, global: &Global, out: &Output) -> Result<()
     task = task.max_retries(args.max_retries);
     (task.id, task.delay, task.run_at) = (args.id, args.delay, args.run_at);
     (task.ttl, task.timeout, task.unique) = (args.ttl, args.timeout, args.unique.unique());
+    if !args.after.is_empty() {
+        task = task.after(args.after.iter().copied()).if_failed(args.if_failed);
+    }
     // Checked before a wait for a server that is away. The settings limit the size of arguments, so it is not checked here.
     let mut limits = Limits::default();
     limits.max_payload = usize::MAX;

@@ -65,7 +65,7 @@ enum TasksCommand {
     Update(update::UpdateArgs),
     /// Cancel tasks: waiting ones leave the queue, running ones are asked to stop
     #[command(
-        after_help = "A filter without --state selects tasks that are scheduled, ready or running.\n\nExamples:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks cancel --func send_mail --state scheduled\n  omniq tasks cancel --all --yes"
+        after_help = "A filter without --state selects tasks that are blocked, scheduled, ready or running.\n\nExamples:\n  omniq tasks cancel 01987cf2-6d5e-7000-8000-00000000c0de\n  omniq tasks cancel --func send_mail --state scheduled\n  omniq tasks cancel --all --yes"
     )]
     Cancel(choice::Choice),
     /// Make dead and scheduled tasks ready at once; dead ones start anew. Tasks named by ids: all or none
@@ -85,7 +85,7 @@ enum TasksCommand {
     Purge(choice::ByFilter),
     /// Add a task, to try things out
     #[command(
-        after_help = "Examples:\n  omniq tasks enqueue add '[1, 2]'\n  omniq tasks enqueue send_mail '{\"to\": \"ann\"}' --queue mail --delay 10m"
+        after_help = "Examples:\n  omniq tasks enqueue add '[1, 2]'\n  omniq tasks enqueue send_mail '{\"to\": \"ann\"}' --queue mail --delay 10m\n  omniq tasks enqueue report --after $(omniq tasks enqueue fetch '\"a\"')"
     )]
     Enqueue(enqueue::EnqueueArgs),
 }

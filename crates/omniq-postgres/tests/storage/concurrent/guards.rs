@@ -37,12 +37,14 @@ const WHOLE_ROWS: &str = "
 
 /// Statements that write tasks and stand for no act: removals by age, and other forms of the enqueue. Those of schedules and of unique
 /// tasks have walks of their own, and callers at once (`conformance/queue/unique`).
-const NOT_PLAYED: [&str; 7] = [
+const NOT_PLAYED: [&str; 9] = [
     "prune",
     "enqueue_one",
     "enqueue_many",
     "enqueue_raw",
     "enqueue_unique",
+    "enqueue_linked",
+    "advance",
     "tick_schedules",
     "trigger_schedule",
 ];

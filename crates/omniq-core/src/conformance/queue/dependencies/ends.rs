@@ -83,3 +83,49 @@ pub async fn c22_a_dead_letter_breaks_what_comes_later(fixture: &dyn QueueFixtur
     assert_eq!(complete(&queue).await, 3);
     fixture.check().await;
 }
+
+/// A task with an id that one had before is another one: what waits for the id waits for it, and what the earlier one has waited for does not concern
+/// it.
+pub async fn c22_an_id_that_is_used_again_is_another_task(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let first = enqueue(&queue, task(1)).await;
+    let other = enqueue(&queue, task(2)).await;
+    let both = enqueue(&queue, task(10).queue("after").after([first, other])).await;
+    for number in [1, 3, 4] {
+        // The first one, and two more lives of its id.
+        if number > 1 {
+            queue.enqueue(task(number).id(first).priority(1)).await.unwrap();
+        }
+        let held = take(&queue).await;
+        assert_eq!(self::number(&held), number);
+        queue.complete(&held).await.unwrap();
+        assert_eq!(state(&queue, both).await, Some(TaskState::Blocked), "the other one has not run");
+    }
+    queue.enqueue(task(5).id(first).priority(1)).await.unwrap();
+    let later = enqueue(&queue, task(11).queue("after").after([first])).await;
+    assert_eq!(state(&queue, later).await, Some(TaskState::Blocked));
+    for number in [5, 2] {
+        assert_eq!(complete(&queue).await, number);
+    }
+    assert_eq!([state(&queue, later).await, state(&queue, both).await], [Some(TaskState::Ready); 2]);
+    fixture.check().await;
+}
+
+/// A retry of one leaves the others with the same predecessors as they are.
+pub async fn c22_a_retry_leaves_those_beside_it(fixture: &dyn QueueFixture) {
+    let queue = fixture.queue().await;
+    let before = enqueue(&queue, task(1).max_retries(0)).await;
+    let both = queue.enqueue_many((2..4).map(|number| task(number).after([before])).collect()).await.unwrap();
+    queue.fail(&take(&queue).await, boom()).await.unwrap();
+    let broken = queue.broken(10).await.unwrap();
+    let first = broken.iter().find(|broken| broken.task.id == both[0]).unwrap();
+    assert_eq!(queue.settle(&[end_of(first)], SettleMode::Each).await.unwrap(), [Settled::Done]);
+    queue.retry(both[0]).await.unwrap();
+    assert_eq!(end_broken(&queue).await, [(3, before, true)]);
+    assert_eq!(state(&queue, both[0]).await, Some(TaskState::Blocked));
+    queue.retry(before).await.unwrap();
+    complete(&queue).await;
+    assert_eq!(complete(&queue).await, 2);
+    assert_eq!(state(&queue, both[1]).await, Some(TaskState::Dead));
+    fixture.check().await;
+}

@@ -26,21 +26,22 @@ select k.key, k.task_id, k.until_start, k.free_at,
 from {schema}.keys k
 left join {schema}.tasks t on t.id = k.task_id and t.count = 1 and t.options->'unique'->>'key' = k.key;
 
--- How these keys are held: `holder`, null for a key that is not there; `holds`: mine (by the task of `ids` at its place), waits (it is among
--- `locked`), open (it waits, and is not locked), busy (it runs, or the period is not over), or free. Volatile, so that it sees what was committed
--- while the caller waited.
+-- How these keys are held. `holder`: null for a key that is not there; `holds`: mine (by the task of `own` at its place), waits (it is the one of
+-- `locked` at its place), open (it waits, and is not locked), busy (it runs, or the period is not over), or free; null for a key that is null.
+-- Volatile, so that it sees what was committed while the caller waited.
 create function {schema}.holders_of(keys text[], own uuid[], locked uuid[], at timestamptz)
 returns table (place integer, holder uuid, holds text)
 language sql volatile
 begin atomic
     select w.place::integer, k.task_id,
-           case when k.task_id = w.own then 'mine'
-                when k.task_id = any (locked) then 'waits'
+           case when w.key is null then null
+                when k.task_id = w.own then 'mine'
+                when k.task_id = w.locked then 'waits'
                 when t.id is not null and t.worker is null then 'open'
                 when k.free_at > holders_of.at or t.id is not null and not k.until_start then 'busy'
                 else 'free' end
-    from unnest(holders_of.keys, holders_of.own) with ordinality as w(key, own, place)
-    left join lateral (select k.key, k.task_id, k.until_start, k.free_at from {schema}.keys k where k.key = w.key) k on true
+    from unnest(holders_of.keys, holders_of.own, holders_of.locked) with ordinality as w(key, own, locked, place)
+    left join lateral (select k.key, k.task_id, k.until_start, k.free_at from {schema}.keys k where k.key = any (array[w.key])) k on true
     left join lateral (
         select t.id, t.worker from {schema}.tasks t
         where t.id = any (array[k.task_id]) and t.count = 1 and t.state in (0, 1) and t.options->'unique'->>'key' = k.key
@@ -56,6 +57,8 @@ set plan_cache_mode = force_generic_plan as {body}
 declare
     waiting integer;
 begin
+    -- Workers that fall asleep wait for the end of transactions with this lock: what is locked now may be ready then.
+    lock table {schema}.tasks in row exclusive mode;
     if exclusive then
         select count(*) into waiting from (
             select from {schema}.tasks t
@@ -77,41 +80,42 @@ exception when sqlstate 'OQ008' then
 end
 {body};
 
--- Takes keys, of which each comes once, for tasks. Returns those that other tasks hold: their places, the holders, and whether a holder waits,
--- and so can be changed if `exclusive`. Until the end of the transaction the keys stay locked, and the holders that wait. If all keys are held,
--- and not `exclusive`, no key is locked, so that any number of transactions can hold on to the same holder. A key that the task itself took last is
--- returned with its id if `again` (an earlier call has taken it), and taken anew otherwise, its period being that of before; `own`: the tasks of which
--- that is known, null for others.
+-- Takes keys, of which each comes once, for tasks; null: its task wants none. Returns those that other tasks hold: their places, the holders, and
+-- whether a holder waits, and so can be changed if `exclusive`. Until the end of the transaction the keys stay locked, and the holders that wait.
+-- If all keys are held, and not `exclusive`, no key is locked, so that any number of transactions can hold on to the same holder. A key that the
+-- task itself took last is returned with its id if `again` (an earlier call has taken it), and taken anew otherwise, its period being that of
+-- before; `own`: the tasks of which that is known, null for others.
 --
--- Keys are locked in their order, then holders in the order of ids. Claims and settlements lock no keys.
+-- Keys are locked in their order, then holders in the order of ids. Claims and settlements lock no keys. Its callers have set how it is planned:
+-- each setting of a function costs a call of one task some microseconds.
 create function {schema}.take_keys(
     keys text[], ids uuid[], until_starts boolean[], free_ats timestamptz[], exclusive boolean, own uuid[], again boolean
 ) returns table (place integer, holder uuid, waits boolean)
-language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
-set plan_cache_mode = force_generic_plan as {body}
+language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
     at constant timestamptz := clock_timestamp();
-    locked uuid[] := '{}';
-    -- Of the keys that are there: their places, keys, tasks, holders and how these hold.
+    -- Of each key: the holder that waits, and is locked.
+    locked uuid[] := array_fill(null::uuid, array[cardinality(take_keys.keys)]);
+    taken text[];
+    -- Of the keys that are there: their places, keys, tasks, holders, how these hold, and those that wait.
     held record;
 begin
-    -- Workers that fall asleep wait for the end of transactions with this lock: what is locked now may be ready then.
-    lock table {schema}.tasks in row exclusive mode;
-    if not exclusive then
+    -- The first key tells most often whether all are new, for which no holder is looked at.
+    if not exclusive and (keys[1] is null or exists (select from {schema}.keys k where k.key = take_keys.keys[1])) then
         select array_agg(h.holder) filter (where h.holds = 'open') as open,
+               array_agg(case when h.holds = 'open' then h.holder end order by h.place) as waiting,
                bool_and(h.holds in ('waits', 'open', 'busy') or h.holds = 'mine' and take_keys.again) as all_held
         into held
         from {schema}.holders_of(take_keys.keys, take_keys.own, locked, at) h;
         if held.all_held then
             begin
                 if held.open is null or {schema}.lock_waiting(held.open, false) then
-                    locked := coalesce(held.open, '{}');
                     -- What it returns is of one moment, in which all keys are held.
                     return query
                         select h.place, h.holder, h.holds = 'waits'
                         from (select h.*, bool_and(h.holds in ('waits', 'busy') or h.holds = 'mine' and take_keys.again) over () as all_held
-                              from {schema}.holders_of(take_keys.keys, take_keys.own, locked, at) h) h
-                        where h.all_held;
+                              from {schema}.holders_of(take_keys.keys, take_keys.own, held.waiting, at) h) h
+                        where h.all_held and h.holds is not null;
                     if found then
                         return;
                     end if;
@@ -119,39 +123,43 @@ begin
                 -- Gives the locks back, because keys are locked before tasks.
                 raise exception using errcode = 'OQ008';
             exception when sqlstate 'OQ008' then
-                locked := '{}';
+                -- Locked below.
+                null;
             end;
         end if;
     end if;
 
-    with wanted as materialized (
-        select w.key, w.id, w.until_start, w.free_at, w.own, w.place
-        from unnest(take_keys.keys, take_keys.ids, until_starts, free_ats, take_keys.own) with ordinality as w(key, id, until_start, free_at, own, place)
-        order by w.key
-    ), taken as (
+    with taken as (
         insert into {schema}.keys as k (key, task_id, until_start, free_at, look_at)
-        select w.key, w.id, w.until_start, w.free_at, at + interval '1 minute' from wanted w order by w.key
+        select w.key, w.id, w.until_start, w.free_at, at + interval '1 minute'
+        from unnest(take_keys.keys, take_keys.ids, until_starts, free_ats) as w(key, id, until_start, free_at)
+        where w.key is not null
+        order by w.key collate "C"
         -- Locks the key, after the end of a transaction that has it.
         on conflict on constraint keys_pkey do update set task_id = k.task_id where false
         returning k.key
     )
-    select array_agg(w.place::integer) as places, array_agg(w.key) as keys, array_agg(w.own) as own into held
-    from wanted w
-    where w.key not in (select t.key from taken t);
-    if held.places is null then
+    select array(select t.key from taken t) into taken;
+    if cardinality(taken) = cardinality(array_remove(take_keys.keys, null)) then
         return;
     end if;
 
+    select array_agg(w.place::integer) as places, array_agg(w.key) as keys, array_agg(w.own) as own into held
+    from unnest(take_keys.keys, take_keys.own) with ordinality as w(key, own, place)
+    where w.key is not null and w.key not in (select unnest(taken));
+
+    locked := array_fill(null::uuid, array[cardinality(held.keys)]);
     loop
         select held.places as places, held.keys as keys, held.own as own, array_agg(h.holder order by h.place) as holders,
                array_agg(case when h.holds = 'mine' and not take_keys.again then 'free' else h.holds end
                          order by h.place) as holds,
-               array_agg(h.holder) filter (where h.holds = 'open') as open into held
+               array_agg(h.holder) filter (where h.holds = 'open') as open,
+               array_agg(case when h.holds in ('waits', 'open') then h.holder end order by h.place) as waiting into held
         from {schema}.holders_of(held.keys, held.own, locked, at) h;
         exit when held.open is null;
         -- One that is claimed meanwhile is looked at again, and so is one that ran and waits again.
         if {schema}.lock_waiting(held.open, exclusive) then
-            locked := locked || held.open;
+            locked := held.waiting;
         end if;
     end loop;
     update {schema}.keys k
@@ -186,10 +194,13 @@ set plan_cache_mode = force_generic_plan as {body}
 declare
     at constant timestamptz := clock_timestamp();
     size constant integer := cardinality(ids);
-    -- Of each task: its key, what it is unique by, and the place of the first task of the call with the same key.
+    -- Of each task: its key, and what it is unique by.
     u record;
-    -- Of the first tasks with each key.
-    f record;
+    -- Of each task: the number that it is among those of the call with its key, and the place of the first of these.
+    nths integer[] := array_fill(1, array[size]);
+    firsts integer[];
+    -- The keys of the first tasks with each.
+    wanted text[];
     holder record;
     -- By place: the task that holds the key, whether it waits, and whether it is this one.
     owners uuid[] := ids;
@@ -197,50 +208,69 @@ declare
     free boolean[] := array_fill(true, array[size]);
     results text[];
     adds boolean[];
+    added record;
     wrong record;
 begin
-    -- Also of those that are not added.
-    perform {schema}.check_spans(delays, ttls);
     select array_agg(g.key order by g.place) as keys, array_agg(g.policy order by g.place) as policies,
            array_agg(g.until_start order by g.place) as until_starts, array_agg(g.free_at order by g.place) as free_ats,
-           array_agg(g.max_wait order by g.place) as max_waits, array_agg(g.nth order by g.place) as nths,
-           array_agg(g.first order by g.place) as firsts, bool_or(g.policy in ('replace', 'reschedule')) as exclusive into u
-    from (
-        select o.place, o.given->>'key' as key, p.policy, coalesce(o.given->>'until' = 'start', p.policy in ('replace', 'reschedule')) as until_start,
-               at + make_interval(secs => (o.given->>'period')::double precision) as free_at,
-               (o.given->>'max_wait')::double precision as max_wait,
-               row_number() over same as nth, first_value(o.place) over same as first
-        from (select i.place::integer, i.given::jsonb->'unique' as given from unnest(enqueue_unique.options) with ordinality as i(given, place)) o
-        cross join lateral (select coalesce(o.given->>'on_conflict', 'skip') as policy) p
-        window same as (partition by o.given->>'key' order by o.place)
-    ) g;
-    select array_agg(g.place order by g.place) as places, array_agg(g.key order by g.place) as keys, array_agg(g.id order by g.place) as ids,
-           array_agg(g.until_start order by g.place) as until_starts, array_agg(g.free_at order by g.place) as free_ats,
+           array_agg(g.max_wait order by g.place) as max_waits, bool_or(g.policy in ('replace', 'reschedule')) as exclusive,
+           count(g.key) > count(distinct g.key) as doubled,
            -- Of an id that was made for this call: then an earlier one has added it, and its answer was lost.
-           array_agg(case when not g.chosen then g.id end order by g.place) as own into f
-    from unnest(u.keys, enqueue_unique.ids, u.until_starts, u.free_ats, u.nths, enqueue_unique.chosen)
-         with ordinality as g(key, id, until_start, free_at, nth, chosen, place)
-    where g.key is not null and g.nth = 1;
+           array_agg(case when not g.chosen then g.id end order by g.place) as own
+    into u
+    from (
+        select o.place, o.id, o.chosen, (o.given->>'key') collate "C" as key, o.policy,
+               coalesce(o.given->>'until' = 'start', o.policy in ('replace', 'reschedule')) as until_start,
+               at + make_interval(secs => (o.given->>'period')::double precision) as free_at,
+               (o.given->>'max_wait')::double precision as max_wait
+        from (
+            select i.place, i.id, i.chosen, i.given->'unique' as given, coalesce(i.given->'unique'->>'on_conflict', 'skip') as policy
+            from (
+                select i.place, i.id, i.chosen, i.given::jsonb as given
+                from unnest(enqueue_unique.ids, enqueue_unique.chosen, enqueue_unique.options) with ordinality as i(id, chosen, given, place)
+                -- So that a text is read once.
+                offset 0) i) o
+    ) g;
+    wanted := u.keys;
+    if u.doubled then
+        select array_agg(g.nth order by g.place), array_agg(g.first order by g.place), array_agg(case when g.nth = 1 then g.key end order by g.place)
+        into nths, firsts, wanted
+        from (
+            select k.key, k.place, row_number() over same as nth, first_value(k.place) over same as first
+            from unnest(u.keys) with ordinality as k(key, place)
+            window same as (partition by k.key collate "C" order by k.place)
+        ) g;
+    end if;
 
     for holder in
-        select f.places[t.place] as place, t.holder as task, t.waits
-        from {schema}.take_keys(f.keys, f.ids, f.until_starts, f.free_ats, u.exclusive, f.own, true) t
+        select t.place, t.holder as task, t.waits
+        from {schema}.take_keys(wanted, ids, u.until_starts, u.free_ats, u.exclusive, u.own, true) t
     loop
         owners[holder.place] := holder.task;
         waits[holder.place] := holder.waits;
         free[holder.place] := false;
     end loop;
+    if not u.doubled and not false = any (free) then
+        -- All are new, as most often.
+        perform {schema}.add_tasks(
+            ids, queues, funcs, codecs, payloads, priorities, enqueue_unique.max_retries, run_ats, delays, ttls, options, metadata, chosen, logged);
+        return query select unnest(ids), 'new';
+        return;
+    end if;
 
+    firsts := coalesce(firsts, array(select generate_series(1, size)));
+    -- Also of those that are not added.
+    perform {schema}.check_spans(delays, ttls);
     select array_agg(case when g.key is null or g.nth = 1 and (free[g.place] or owners[g.place] = g.id and not g.chosen) then 'new'
                           when g.policy = 'replace' and waits[g.first] then 'replaced'
                           when g.policy = 'reschedule' and waits[g.first] then 'rescheduled'
                           when g.policy = 'error' then 'error'
                           else 'skipped' end order by g.place)
     into results
-    from unnest(u.keys, enqueue_unique.ids, u.policies, u.nths, u.firsts, enqueue_unique.chosen)
+    from unnest(u.keys, enqueue_unique.ids, u.policies, nths, firsts, enqueue_unique.chosen)
          with ordinality as g(key, id, policy, nth, first, chosen, place);
     select g.key, owners[g.first] as task into wrong
-    from unnest(u.keys, results, u.firsts) as g(key, enqueued, first)
+    from unnest(u.keys, results, firsts) as g(key, enqueued, first)
     where g.enqueued = 'error'
     limit 1;
     if found then
@@ -251,7 +281,7 @@ begin
     -- Those that are new, but not one that an earlier call has added.
     adds := array(
         select g.key is null or g.nth = 1 and free[g.place]
-        from unnest(u.keys, u.nths) with ordinality as g(key, nth, place)
+        from unnest(u.keys, nths) with ordinality as g(key, nth, place)
         order by g.place);
     if not false = any (adds) then
         perform {schema}.add_tasks(
@@ -263,23 +293,23 @@ begin
                array_agg(g.run_at order by g.place) as run_ats, array_agg(g.delay order by g.place) as delays,
                array_agg(g.ttl order by g.place) as ttls, array_agg(g.options order by g.place) as options,
                array_agg(g.metadata order by g.place) as metadata, array_agg(coalesce(g.chosen, false) order by g.place) as chosen
-        into f
+        into added
         from unnest(adds, enqueue_unique.ids, queues, funcs, codecs, payloads, priorities, enqueue_unique.max_retries, run_ats, delays, ttls,
                     enqueue_unique.options, enqueue_unique.metadata, enqueue_unique.chosen)
              with ordinality as g(adds, id, queue, func, codec, payload, priority, max_retries, run_at, delay, ttl, options, metadata, chosen, place)
         where g.adds;
         perform {schema}.add_tasks(
-            f.ids, f.queues, f.funcs, f.codecs, f.payloads, f.priorities, f.max_retries, f.run_ats, f.delays, f.ttls, f.options, f.metadata,
-            f.chosen, logged);
+            added.ids, added.queues, added.funcs, added.codecs, added.payloads, added.priorities, added.max_retries, added.run_ats, added.delays,
+            added.ttls, added.options, added.metadata, added.chosen, logged);
     end if;
 
     -- Those of one key follow one another.
-    for turn in 1 .. case when u.exclusive then (select max(n.nth) from unnest(u.nths) as n(nth)) else 0 end loop
+    for turn in 1 .. case when u.exclusive then (select max(n.nth) from unnest(nths) as n(nth)) else 0 end loop
         with given as materialized (
             select owners[g.first] as task, g.key, g.until_start, g.free_at, g.queue, g.func, g.codec, g.payload, g.priority, g.max_retries, g.ttl, g.options::jsonb as options,
                    g.metadata::jsonb as metadata, g.enqueued = 'rescheduled' as with_start, g.max_wait,
                    coalesce(g.run_at, at + make_interval(secs => g.delay), at) as start
-            from unnest(results, u.nths, u.firsts, u.keys, u.until_starts, u.free_ats, u.max_waits, queues, funcs, codecs, payloads, priorities, enqueue_unique.max_retries, run_ats,
+            from unnest(results, nths, firsts, u.keys, u.until_starts, u.free_ats, u.max_waits, queues, funcs, codecs, payloads, priorities, enqueue_unique.max_retries, run_ats,
                         delays, ttls, enqueue_unique.options, enqueue_unique.metadata)
                  as g(enqueued, nth, first, key, until_start, free_at, max_wait, queue, func, codec, payload, priority, max_retries, run_at, delay, ttl, options, metadata)
             where g.nth = turn and g.enqueued in ('replaced', 'rescheduled')
@@ -317,7 +347,7 @@ begin
 
     return query
         select owners[g.first], g.enqueued
-        from unnest(results, u.firsts) with ordinality as g(enqueued, first, place)
+        from unnest(results, firsts) with ordinality as g(enqueued, first, place)
         order by g.place;
 end
 {body};

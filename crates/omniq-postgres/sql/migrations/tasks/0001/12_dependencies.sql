@@ -5,8 +5,8 @@
 create table {schema}.end_notes (
     id    bigint generated always as identity primary key,
     tasks uuid[] not null,
-    -- 1 completed; 2 dead; 3 gone, which is cancelled, expired, discarded or deleted; 4 a dead letter that is retried. Of 5 and 6 `tasks` are waits:
-    -- 5 to look at their predecessors, 6 to release their tasks.
+    -- 1 completed; 2 dead; 3 gone, which is cancelled, expired, discarded or deleted; 4 a dead letter that is retried. Of the others `tasks` are waits:
+    -- 5 to look at their predecessors, which break them if they are dead; 6 to release their tasks; 7 to look at predecessors that may be retried.
     how   smallint not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
@@ -30,27 +30,31 @@ create table {schema}.predecessors (
     node uuid not null,
     wait uuid not null,
     rank integer not null,
+    -- How the node had ended when the wait was added, if it had.
+    seen smallint,
     primary key (node, wait)
 );
 create index predecessors_wait on {schema}.predecessors (wait, rank);
 
 -- Tasks that wait for others, or that others wait for, beyond their end.
 create table {schema}.nodes (
-    id      uuid primary key,
-    wait    uuid,
-    -- As in end_notes, 1 to 3; null: it has not ended. One that has completed stays so, whatever becomes of its row.
-    ended   smallint,
+    id       uuid primary key,
+    wait     uuid,
+    -- Whether the row of the task is linked, so that its end will be noted.
+    linked   boolean not null,
+    -- As in end_notes, 1 to 3; null: it has not ended.
+    ended    smallint,
+    -- Since when that is so.
+    since    timestamptz not null default clock_timestamp(),
     -- When the clean-up looks at it.
-    look_at timestamptz
+    look_at  timestamptz not null default clock_timestamp() + interval '1 minute'
 ) with (fillfactor = 70);
 create index nodes_wait on {schema}.nodes (wait) where wait is not null;
-create index nodes_look on {schema}.nodes (look_at) where look_at is not null;
+create index nodes_look on {schema}.nodes (look_at);
 
-create function {schema}.dependencies_key() returns bigint
-language sql immutable
-begin atomic
-    select hashtextextended({schema_name} || ' dependencies', 0);
-end;
+-- One session at a time acts on notes: that which has locked this row. A row, because any role could take an advisory lock.
+create table {schema}.advance_lock (one boolean primary key check (one));
+insert into {schema}.advance_lock values (true);
 
 -- How these tasks have ended, by their results; nothing of those without one, and where this schema has none.
 create function {schema}.ends_by_result(ids uuid[]) returns table (id uuid, how smallint)
@@ -95,6 +99,7 @@ declare
     p record;
     links smallint[];
     odd uuid;
+    circle bigint;
 begin
     perform {schema}.refuse('OQ002', 'a task is unique, in a call with tasks that run after others', 'Enqueue it by a call of its own, without after.')
     where {schema}.are_unique(options);
@@ -122,11 +127,30 @@ begin
         group by l.id, e.task::uuid
     ) b;
 
-    if exists (select u.id from unnest(w.ids) as u(id) except select v.wait from unnest(p.waits) as v(wait)) then
-        perform {schema}.refuse('OQ002', 'after is refused: its as is the place of a task that names no others itself',
-            'Give the place of a task of the call that has tasks.');
+    if exists (
+        select from unnest(t.lists) as u(list)
+        where u.list is not null and jsonb_typeof((enqueue_linked.options)[u.list]::jsonb->'after'->'tasks') is distinct from 'array') then
+        perform {schema}.refuse('OQ002', 'a task is to run after the same ones as another of the call, which names none', 'Give each its own list of tasks.');
     end if;
-
+    -- A circle has a task that does not stand behind one that it runs after. The library has looked for circles.
+    if current_setting('omniq.direct', true) is distinct from 'on' then
+        with recursive edges as materialized (
+            select i.place, o.place as before
+            from unnest(ids, t.lists) with ordinality as i(id, list, place)
+            join unnest(w.places, w.ids) as l(place, wait) on l.place = i.list
+            join unnest(p.nodes, p.waits) as b(node, wait) on b.wait = l.wait
+            join unnest(ids) with ordinality as o(id, place) on o.id = b.node
+        ), walk as (
+            select e.place as start, e.before as place from edges e where e.before >= e.place
+            union
+            select k.start, e.before from walk k join edges e on e.place = k.place
+        )
+        select k.start into circle from walk k where k.start = k.place limit 1;
+        if found then
+            perform {schema}.refuse('OQ002', format('task %s is to run after itself, or after one that runs after it', ids[circle]),
+                'Leave out what closes the circle.');
+        end if;
+    end if;
     select b.node into odd
     from (select distinct u.node from unnest(p.nodes) as u(node) where u.node not in (select i.id from unnest(ids) as i(id))) b
     where not exists (select from {schema}.segment_of(b.node)) and not exists (select from {schema}.nodes n where n.id = b.node)
@@ -149,8 +173,8 @@ begin
         order by u.place);
     perform {schema}.add_tasks(
         ids, queues, funcs, codecs, payloads, priorities, enqueue_linked.max_retries, run_ats, delays, ttls, t.options, metadata, chosen, logged, links);
-    insert into {schema}.nodes (id, wait)
-    select u.id, l.id
+    insert into {schema}.nodes (id, wait, linked)
+    select u.id, l.id, true
     from unnest(ids, links, t.lists) as u(id, link, list)
     left join unnest(w.places, w.ids) as l(place, id) on l.place = u.list
     where u.link is not null;
@@ -158,8 +182,10 @@ begin
     select l.id, l.run, b.count
     from unnest(w.ids, w.runs) as l(id, run)
     join (select u.wait, count(*)::integer as count from unnest(p.waits) as u(wait) group by u.wait) b on b.wait = l.id;
-    insert into {schema}.predecessors (node, wait, rank)
-    select b.node, b.wait, b.rank from unnest(p.nodes, p.waits, p.ranks) as b(node, wait, rank);
+    insert into {schema}.predecessors (node, wait, rank, seen)
+    select b.node, b.wait, b.rank, n.ended
+    from unnest(p.nodes, p.waits, p.ranks) as b(node, wait, rank)
+    left join {schema}.nodes n on n.id = b.node;
     -- What was there before may have ended, or may not be linked.
     insert into {schema}.end_notes (tasks, how)
     select array_agg(distinct b.wait), 5
@@ -172,65 +198,81 @@ revoke execute on function {schema}.enqueue_linked(
     uuid[], text[], text[], text[], bytea[], smallint[], integer[], timestamptz[], double precision[], double precision[], text[], text[],
     boolean[], boolean) from public;
 
--- Links the predecessors of these waits, so that their ends are noted from now on, and tells how each has ended as far as is known: as in end_notes, 4
--- for one that has not; null if its row is locked, or has moved. `is_new`: it had no node. Only advance() calls it.
-create function {schema}.link_predecessors(looks uuid[]) returns table (task uuid, how smallint, is_new boolean)
+-- Links the predecessors of these waits, so that their ends are noted from now on, and tells how each of them that was not linked stands: as in
+-- end_notes, 4 for one that has not ended; null if its row is locked, or has moved. Only advance() calls it.
+create function {schema}.link_predecessors(looks uuid[]) returns table (task uuid, how smallint)
 language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 declare
-    fresh uuid[];
+    wanted uuid[];
 begin
-    with added as (
-        insert into {schema}.nodes (id)
-        select distinct p.node from {schema}.predecessors p where p.wait = any (looks)
-        on conflict do nothing
-        returning id
-    )
-    select array_agg(a.id) into fresh from added a;
+    insert into {schema}.nodes (id, linked)
+    select distinct p.node, false from {schema}.predecessors p where p.wait = any (looks)
+    on conflict do nothing;
+    -- One that has ended can be there again, under the same id.
+    wanted := array(
+        select distinct p.node from {schema}.predecessors p join {schema}.nodes n on n.id = p.node
+        where p.wait = any (looks) and (not n.linked or n.ended is not null));
     return query
-        with wanted as materialized (
-            select distinct p.node from {schema}.predecessors p where p.wait = any (looks)
-        ), there as materialized (
-            select w.node, r.id, r.count from wanted w cross join lateral {schema}.segment_of(w.node) r
+        with there as materialized (
+            select w.node, r.id, r.count from unnest(wanted) as w(node) cross join lateral {schema}.segment_of(w.node) r
         ), locked as materialized (
-            select s.id, s.count, l.state, l.linked
+            select s.id, s.count, l.state, l.linked, l.removed
             from (select distinct t.id, t.count from there t order by t.id, t.count) s
             cross join lateral (
-                select t.state, t.linked from {schema}.tasks t
+                select t.state, t.linked, t.removed from {schema}.tasks t
                 where t.id = any (array[s.id]) and t.count = s.count
                 for update skip locked) l
+        ), found as materialized (
+            -- A claim or a settlement may have taken it out of the row, before that was locked.
+            select t.node, l.id, l.count, l.state
+            from there t
+            join locked l on l.id = t.id and l.count = t.count
+            where case when l.removed is null then true else get_bit(l.removed, {schema}.offset_of(t.node) - {schema}.offset_of(l.id)) = 0 end
         ), linked as (
             update {schema}.tasks t set linked = true from locked l
             where t.id = any (array[l.id]) and t.count = l.count and not l.linked and l.state <> 4
+        ), nodes as (
+            update {schema}.nodes n set linked = true
+            from found f
+            where n.id = f.node and f.state <> 4 and not n.linked
         )
-        select t.node, (case l.state when 3 then 2 when 4 then 1 else case when l.id is not null then 4 end end)::smallint,
-               t.node = any (coalesce(fresh, '{}'))
+        select t.node, (case f.state when 3 then 2 when 4 then 1 else case when f.id is not null then 4 end end)::smallint
         from there t
-        left join locked l on l.id = t.id and l.count = t.count
+        left join found f on f.node = t.node
         union all
-        -- Of others that were not known here their results tell. One without a result counts as completed.
-        select g.id, coalesce(e.how, 1)::smallint, true
-        from unnest(fresh) as g(id)
-        left join {schema}.ends_by_result(fresh) e on e.id = g.id
-        where g.id not in (select t.node from there t);
+        -- Of others that were not linked their results tell, or what was known before. One of which nothing is known counts as completed.
+        select n.id, coalesce(e.how, (select p.seen from {schema}.predecessors p where p.node = n.id and p.wait = any (looks) and p.seen is not null limit 1), 1)::smallint
+        from {schema}.nodes n
+        left join {schema}.ends_by_result(wanted) e on e.id = n.id
+        where n.id = any (wanted) and n.ended is null and n.id not in (select t.node from there t);
 end
 {body};
 
--- Counts ends, and returns the waits that they concern. Only advance() calls it.
+-- Counts ends, and returns the waits that they concern. A note tells how a task has ended only if its row is gone: otherwise the row tells, because
+-- notes can be acted on late. Only advance() calls it.
 create function {schema}.count_ends(tasks uuid[], hows smallint[]) returns table (wait uuid, is_over boolean, is_broken boolean)
 language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as {body}
 begin
     return query
         with steps as materialized (
-            select n.id, n.ended as before, s.now
-            from (select g.task, case when g.how <> 4 then g.how end as now from unnest(count_ends.tasks, hows) as g(task, how)) s
-            join {schema}.nodes n on n.id = s.task
-            where n.ended is distinct from s.now and n.ended is distinct from 1
+            select s.id, s.before, s.now
+            from (
+                select n.id, n.ended as before,
+                       case when r.state is not null then case r.state when 3 then 2 when 4 then 1 end
+                            -- One that has completed, or is gone, stays so. A dead letter without a row has been removed since, which is noted as well.
+                            when n.ended in (1, 3) and g.how <> 1 then n.ended
+                            when g.how <> 4 then g.how end::smallint as now
+                from unnest(count_ends.tasks, hows) as g(task, how)
+                join {schema}.nodes n on n.id = g.task
+                left join lateral (
+                    select t.state from {schema}.segment_of(g.task) r join {schema}.tasks t on t.id = any (array[r.id]) and t.count = r.count) r on true
+            ) s
+            where s.before is distinct from s.now
         ), ended as (
             update {schema}.nodes n
-            -- A dead letter can be retried, and is not cleaned up.
-            set ended = s.now, look_at = case when s.now in (1, 3) then clock_timestamp() + interval '1 minute' end
+            set ended = s.now, since = clock_timestamp(), look_at = clock_timestamp() + interval '1 minute'
             from steps s
             where n.id = s.id
         )
@@ -239,7 +281,7 @@ begin
         from (
             select p.wait,
                    sum(case when o.run then (s.now is not null)::integer - (s.before is not null)::integer
-                            else (s.now is not distinct from 1)::integer end)::integer as done,
+                            else (s.now is not distinct from 1)::integer - (s.before is not distinct from 1)::integer end)::integer as done,
                    (array_agg(s.id order by s.now) filter (where s.now in (2, 3) and not o.run))[1] as broken,
                    bool_or(s.now = 2) filter (where s.now in (2, 3) and not o.run) as by_dead
             from steps s
@@ -249,6 +291,32 @@ begin
         ) g
         where w.id = g.wait
         returning w.id, w.pending = 0 and w.broken is null, w.broken is not null;
+end
+{body};
+
+-- Gives tasks that are retried waits of their own, so that the others with the same predecessors stay as they are, and returns these waits. Only
+-- advance() calls it.
+create function {schema}.own_waits(tasks uuid[]) returns uuid[]
+language plpgsql set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as {body}
+declare
+    shared record;
+begin
+    select array_agg(n.id) as tasks, array_agg(n.wait) as old, array_agg({schema}.new_id()) as new into shared
+    from {schema}.nodes n
+    where n.id = any (own_waits.tasks) and exists (select from {schema}.nodes m where m.wait = n.wait and m.id <> n.id);
+    insert into {schema}.waits (id, run, pending)
+    select s.new, w.run, w.pending from unnest(shared.old, shared.new) as s(old, new) join {schema}.waits w on w.id = s.old;
+    insert into {schema}.predecessors (node, wait, rank, seen)
+    select p.node, s.new, p.rank, p.seen from unnest(shared.old, shared.new) as s(old, new) join {schema}.predecessors p on p.wait = s.old;
+    update {schema}.nodes n set wait = s.new from unnest(shared.tasks, shared.new) as s(task, new) where n.id = s.task;
+    with unused as (
+        delete from {schema}.waits w
+        where w.id = any (shared.old) and not exists (select from {schema}.nodes n where n.wait = w.id)
+        returning w.id
+    )
+    delete from {schema}.predecessors p where p.wait = any (array(select u.id from unused u));
+    return array(select n.wait from {schema}.nodes n where n.id = any (own_waits.tasks) and n.wait is not null);
 end
 {body};
 
@@ -271,7 +339,7 @@ begin
                   group by u.wait) a
             join {schema}.waits o on o.id = a.wait
             join {schema}.predecessors p on p.wait = a.wait
-            -- One that could not be linked has no node, and has not ended as far as is known.
+            -- One that was not looked at has no node, or one that is not linked: it is pending.
             left join {schema}.nodes n on n.id = p.node
             cross join lateral (select n.ended = 3 or n.ended = 2 and a.looks as breaks) b
             group by p.wait
@@ -340,40 +408,48 @@ begin
     ), notified as (
         select count(pg_notify({channel}, q.queue)) as sent
         from (select distinct r.queue from released r) q
-        where {schema}.has_listener(q.queue)
+        -- A name that is too long for a notification must not hold up the others.
+        where octet_length(q.queue) < 4000 and {schema}.has_listener(q.queue)
     )
     select array(select distinct b.wait from blocked b where b.id not in (select l.id from locked l)) as waits, (select s.sent from notified s) as sent into g;
     return g.waits;
 end
 {body};
 
--- Acts on notes after `since`, about `most` of them: counts what waits wait for, releases the tasks of those that are over, and marks those whose tasks
--- have to end. Returns the last note, whether to call it again, because it has acted on some and there may be more, and whether tasks have to end.
+-- Acts on the first notes, about `most` of them: counts what waits wait for, releases the tasks of those that are over, and marks those whose tasks
+-- have to end. Returns whether to call it again, because it has acted on some and there may be more, and whether tasks have to end. `alone`: acts on
+-- the note with this number alone.
 --
--- One session at a time acts. Another one returns at once: its note is committed, and the one that acts calls again afterwards. It waits for no
--- lock: what is locked gets its note anew. With the owner's rights; only roles that work on tasks may call it.
-create function {schema}.advance(since bigint, most integer) returns table (last bigint, again boolean, has_broken boolean)
+-- One session at a time acts. Another one returns at once: its note is committed, and the one that acts calls again afterwards. It waits for locks
+-- only a moment: what is locked gets its note anew. With the owner's rights; only roles that enqueue or work on tasks may call it.
+create function {schema}.advance(most integer, alone bigint default null) returns table (again boolean, has_broken boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
-set plan_cache_mode = force_generic_plan as {body}
+set plan_cache_mode = force_generic_plan set lock_timeout = '250ms' as {body}
 declare
     n record;
     told record;
-    -- Predecessors whose rows are locked, and those of them that are not linked yet.
+    -- Predecessors whose rows are locked.
     missed uuid[] := '{}';
-    unlinked uuid[] := '{}';
-    left_looks uuid[];
-    left_releases uuid[];
-    finished uuid[];
-    broken uuid[];
+    -- Waits to look at, of tasks that have come, and of those that are retried.
+    looks uuid[];
     retried uuid[];
+    left_notes integer;
+    finished uuid[];
+    left_releases uuid[];
+    broken uuid[];
 begin
-    if not exists (select from {schema}.end_notes e where e.id > since) or not pg_try_advisory_xact_lock({schema}.dependencies_key()) then
-        return query select since, false, false;
+    if not exists (select from {schema}.end_notes) then
+        return query select false, false;
+        return;
+    end if;
+    perform from {schema}.advance_lock for update skip locked;
+    if not found then
+        return query select false, false;
         return;
     end if;
     with taken as (
         delete from {schema}.end_notes e
-        where e.id = any (array(select m.id from {schema}.end_notes m where m.id > since order by m.id limit most))
+        where e.id = any (array(select m.id from {schema}.end_notes m where alone is null or m.id = alone order by m.id limit most))
         returning e.id, e.tasks, e.how
     ), told as (
         -- The latest, but one that has completed stays so.
@@ -382,25 +458,26 @@ begin
         where t.how < 5
         order by u.task, t.how = 1 desc, t.id desc
     )
-    select (select count(*) from taken) as count, (select max(t.id) from taken t) as last,
+    select (select count(*) from taken) as count,
            array(select t.task from told t order by t.task) as tasks, array(select t.how from told t order by t.task) as hows,
            array(select distinct u.wait from taken t cross join lateral unnest(t.tasks) as u(wait) where t.how = 5) as looks,
+           array(select distinct u.wait from taken t cross join lateral unnest(t.tasks) as u(wait) where t.how = 7) as looks_again,
            array(select distinct u.wait from taken t cross join lateral unnest(t.tasks) as u(wait) where t.how = 6) as releases
     into n;
     if n.count = 0 then
-        return query select since, false, false;
+        return query select false, false;
         return;
     end if;
 
-    if cardinality(n.looks) > 0 then
+    retried := {schema}.own_waits(array(select g.task from unnest(n.tasks, n.hows) as g(task, how) where g.how = 4)) || n.looks_again;
+    looks := n.looks || retried;
+    if cardinality(looks) > 0 then
         -- What the rows say is later than the notes.
         select array_agg(l.task) filter (where l.how is not null) as tasks, array_agg(l.how) filter (where l.how is not null) as hows,
-               array_agg(l.task) filter (where l.how is null) as missed,
-               array_agg(l.task) filter (where l.how is null and l.is_new) as unlinked
+               array_agg(l.task) filter (where l.how is null) as missed
         into told
-        from {schema}.link_predecessors(n.looks) l;
+        from {schema}.link_predecessors(looks) l;
         missed := coalesce(told.missed, '{}');
-        unlinked := coalesce(told.unlinked, '{}');
         select array_agg(u.task) as tasks, array_agg(u.how) as hows into told
         from (
             select g.task, g.how from unnest(told.tasks, told.hows) as g(task, how)
@@ -412,9 +489,7 @@ begin
     end if;
     select array_agg(c.wait) filter (where c.is_over), array_agg(c.wait) filter (where c.is_broken) into finished, broken
     from {schema}.count_ends(coalesce(told.tasks, '{}'), coalesce(told.hows, '{}')) c;
-    retried := array(select o.wait from {schema}.nodes o where o.id = any (array(
-        select g.task from unnest(n.tasks, n.hows) as g(task, how) where g.how = 4)) and o.wait is not null);
-    if cardinality(n.looks) + cardinality(retried) > 0 then
+    if cardinality(looks) > 0 then
         select finished || array_agg(c.wait) filter (where c.is_over), broken || array_agg(c.wait) filter (where c.is_broken) into finished, broken
         from {schema}.count_again(n.looks, retried) c;
     end if;
@@ -432,29 +507,48 @@ begin
       and w.broken is not null and w.is_open
       and not exists (select from {schema}.nodes m where m.wait = w.id and m.ended is null);
 
-    -- Its end is not noted, so its node must not say that it is: the next look finds it as a new one, also if it has gone by then.
-    delete from {schema}.nodes o where o.id = any (unlinked);
-    left_looks := array(select distinct p.wait from {schema}.predecessors p where p.node = any (missed) and p.wait = any (n.looks));
-    insert into {schema}.end_notes (tasks, how)
-    select l.waits, l.how
-    from (values (left_looks, 5::smallint), (left_releases, 6::smallint)) as l(waits, how)
-    where cardinality(l.waits) > 0;
-    return query select n.last, cardinality(n.tasks) > 0 or cardinality(left_looks) < cardinality(n.looks) or cardinality(finished) > 0 and cardinality(left_releases) = 0,
+    with notes as (
+        insert into {schema}.end_notes (tasks, how)
+        select l.waits, l.how
+        from (values (array(select distinct p.wait from {schema}.predecessors p where p.node = any (missed) and p.wait = any (looks)), 7::smallint),
+                     (left_releases, 6::smallint)) as l(waits, how)
+        where cardinality(l.waits) > 0
+        returning id
+    )
+    select count(*) into left_notes from notes;
+    return query select alone is null and (n.count > left_notes or (select count(*) from (select from {schema}.end_notes limit left_notes + 1) e) > left_notes),
                         broken is not null;
 end
 {body};
-revoke execute on function {schema}.advance(bigint, integer) from public;
+revoke execute on function {schema}.advance(integer, bigint) from public;
 
--- Deletes what no task can ask for any more, about `most` nodes, and returns how many it has looked at. What it leaves is looked at again after twice
--- its age: an hour at most. With the owner's rights; only roles that work on tasks may call it.
+-- Gives each task of this note a note of its own, so that one that cannot be acted on holds up no other. With the owner's rights.
+create function {schema}.split_note(note bigint) returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+    with taken as (
+        delete from {schema}.end_notes e where e.id = split_note.note and cardinality(e.tasks) > 1 returning e.tasks, e.how
+    )
+    insert into {schema}.end_notes (tasks, how)
+    select array[u.task], t.how from taken t cross join lateral unnest(t.tasks) as u(task);
+end;
+revoke execute on function {schema}.split_note(bigint) from public;
+
+-- Looks at about `most` nodes, and returns how many: deletes what no task can ask for any more, and notes that a task is gone whose row has been
+-- removed without a note, as by SQL. A node that stays is looked at again after its age: a minute at least, an hour at most. With the owner's rights; only
+-- roles that work on tasks may call it.
 create function {schema}.clean_dependencies(most integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
-set plan_cache_mode = force_generic_plan as {body}
+set plan_cache_mode = force_generic_plan set lock_timeout = '250ms' as {body}
 declare
     at constant timestamptz := clock_timestamp();
     looked uuid[];
 begin
-    if not exists (select from {schema}.nodes n where n.look_at <= at) or not pg_try_advisory_xact_lock({schema}.dependencies_key()) then
+    if not exists (select from {schema}.nodes n where n.look_at <= at) then
+        return 0;
+    end if;
+    perform from {schema}.advance_lock for update skip locked;
+    if not found then
         return 0;
     end if;
     looked := array(select n.id from {schema}.nodes n where n.look_at <= at order by n.look_at limit most);
@@ -466,15 +560,22 @@ begin
         returning w.id
     )
     delete from {schema}.predecessors p where p.wait = any (array(select o.id from over o));
+    -- Its real note, if there is one, is older, and counts.
+    insert into {schema}.end_notes (tasks, how)
+    select array_agg(n.id), 3
+    from {schema}.nodes n
+    where n.id = any (looked) and n.linked and n.ended is distinct from 1 and n.ended is distinct from 3
+      and not exists (select from {schema}.segment_of(n.id))
+    having count(*) > 0;
     with over as (
         delete from {schema}.nodes n
-        where n.id = any (looked)
+        where n.id = any (looked) and n.ended in (1, 3)
           and not exists (select from {schema}.predecessors p where p.node = n.id)
           and not exists (select from {schema}.waits w where w.id = n.wait)
         returning n.id
     )
     update {schema}.nodes n
-    set look_at = at + least(greatest(at - n.look_at, interval '1 minute') * 2, interval '1 hour')
+    set look_at = at + least(greatest(at - n.since, interval '1 minute'), interval '1 hour')
     where n.id = any (looked) and n.id not in (select o.id from over o);
     return cardinality(looked);
 end

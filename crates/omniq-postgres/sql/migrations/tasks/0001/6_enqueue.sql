@@ -39,12 +39,14 @@ declare
 begin
     perform {schema}.check_spans(delays, ttls);
 
-    -- The unique index knows the first tasks of rows only.
-    in_use := {schema}.id_in_use(ids);
-    if in_use is not null then
-        raise exception using errcode = 'unique_violation', constraint = 'tasks_id',
-            message = format('there is a task %s already', in_use),
-            detail = format('Key (id)=(%s) already exists.', in_use);
+    -- The unique index knows the first tasks of rows only. An id that was made for this call is of such a one, if an earlier call has added it.
+    if cardinality(chosen_ids) > 0 then
+        in_use := {schema}.id_in_use(chosen_ids);
+        if in_use is not null then
+            raise exception using errcode = 'unique_violation', constraint = 'tasks_id',
+                message = format('there is a task %s already', in_use),
+                detail = format('Key (id)=(%s) already exists.', in_use);
+        end if;
     end if;
 
     insert into {schema}.tasks (
@@ -163,7 +165,7 @@ declare
         'key', key, 'on_conflict', on_conflict, 'until', until, 'period', extract(epoch from period), 'max_wait', extract(epoch from max_wait))), '{}');
     options constant jsonb := nullif(jsonb_strip_nulls(jsonb_build_object(
         'unique', "unique",
-        'after', nullif(jsonb_strip_nulls(jsonb_build_object('tasks', nullif(to_jsonb(after), '[]'), 'if_failed', if_failed)), '{}'))), '{}');
+        'after', nullif(jsonb_strip_nulls(jsonb_build_object('tasks', to_jsonb(after), 'if_failed', if_failed)), '{}'))), '{}');
     task uuid;
 begin
     perform {schema}.check_json('payload', payload, false);

@@ -31,7 +31,8 @@ create table {schema}.schedules (
 create index schedules_due on {schema}.schedules (next_at, name) where paused_at is null and next_at is not null;
 create index schedules_app on {schema}.schedules (app) where app is not null;
 
--- The last hundred ticks of each schedule. The key keeps a tick among them from being carried out twice, also if next_at is set back by hand.
+-- The last hundred ticks of each schedule, and up to nine before. The key keeps a tick among them from being carried out twice, also if next_at is
+-- set back by hand.
 create table {schema}.schedule_ticks (
     schedule text not null references {schema}.schedules (name) on delete cascade,
     at       timestamptz not null,
@@ -173,16 +174,18 @@ begin
 end
 {body};
 
--- Keeps the last hundred ticks of a schedule, and the last 20 that have a task, whatever was skipped since.
-create function {schema}.trim_ticks(name text) returns void
+-- Keeps the last hundred ticks of each of these schedules, and the last 20 that have a task, whatever was skipped since.
+create function {schema}.trim_ticks(names text[]) returns void
 language sql volatile
 begin atomic
     delete from {schema}.schedule_ticks k
-    where k.schedule = trim_ticks.name
-      and k.at < (select l.at from {schema}.schedule_ticks l where l.schedule = trim_ticks.name order by l.at desc offset 99 limit 1)
+    using unnest(trim_ticks.names) as n(name)
+    cross join lateral (
+        select l.at from {schema}.schedule_ticks l where l.schedule = n.name order by l.at desc offset 99 limit 1) as hundredth
+    where k.schedule = n.name and k.at < hundredth.at
       and (k.task_id is null
            or k.at < (select l.at from {schema}.schedule_ticks l
-                      where l.schedule = trim_ticks.name and l.task_id is not null
+                      where l.schedule = n.name and l.task_id is not null
                       order by l.at desc offset 19 limit 1));
 end;
 
@@ -262,9 +265,17 @@ begin
     update {schema}.schedules s
     set runs = known.runs, next_at = case when known.runs >= known.most then null else (planned->>'next_at')::timestamptz end
     where s.name = its_name;
-    perform {schema}.trim_ticks(its_name);
+    perform {schema}.trim_ticks(array[its_name]);
 end
 {body};
+
+-- Whether one tick of a schedule is planned, and its task is not unique.
+create function {schema}.is_plain(planned jsonb) returns boolean
+language sql immutable
+begin atomic
+    select jsonb_array_length(is_plain.planned->'ticks') = 1
+       and coalesce((is_plain.planned->'ticks'->0->'task'->>'options')::jsonb->'unique', 'null') = 'null';
+end;
 
 -- Carries out ticks, all or none, and returns those that were carried out. `batch` is an array of {name, due, version, created_at, next_at, ticks};
 -- `ticks` is an array of {at, task}, where `task` is one of enqueue_in_transaction(), and null for a tick that was missed. A schedule that is not as
@@ -272,15 +283,83 @@ end
 create function {schema}.tick_schedules(batch jsonb) returns table (schedule text, tick timestamptz, task_id uuid, skipped text)
 language plpgsql set search_path = pg_catalog, pg_temp as {body}
 declare
+    -- Of the plain ones: what was read, and what was carried out.
+    locked record;
+    ticked record;
     planned jsonb;
     done record;
-    tasks jsonb[] := '{}';
-    payloads bytea[] := '{}';
+    tasks jsonb[];
+    payloads bytea[];
     waits constant text := current_setting('lock_timeout');
     patience text := '100ms';
 begin
+    -- The plain ones all at once. They are locked by a statement of their own: the next one sees what was committed before.
+    select array_agg(l.name order by l.place) as names, array_agg(l.planned order by l.place) as planned, array_agg(l.runs order by l.place) as runs,
+           array_agg(l.definition order by l.place) as definitions, array_agg(l.payload order by l.place) as payloads
+    into locked
+    from (
+        select p.place, p.planned, s.name, s.runs, s.definition, s.payload
+        from (
+            select distinct on (e.planned->>'name') e.place, e.planned
+            from jsonb_array_elements(batch) with ordinality as e(planned, place)
+            where {schema}.is_plain(e.planned)
+            order by e.planned->>'name', e.place
+        ) p
+        cross join lateral (
+            select s.name, s.runs, s.definition, s.payload
+            from {schema}.schedules s
+            where s.name = p.planned->>'name' and s.next_at = (p.planned->>'due')::timestamptz and s.version = (p.planned->>'version')::integer
+              and s.created_at = (p.planned->>'created_at')::timestamptz and s.paused_at is null
+            for update skip locked) s
+    ) l;
+    if locked.names is not null then
+        with known as materialized (
+            select k.place, k.name, k.runs, k.payload, (k.definition->>'max_runs')::bigint as most,
+                   coalesce((k.definition->>'overlap')::boolean, true) as overlap, (k.planned->>'next_at')::timestamptz as next_at,
+                   (k.planned->'ticks'->0->>'at')::timestamptz as at, nullif(k.planned->'ticks'->0->'task', 'null') as task
+            from unnest(locked.names, locked.planned, locked.runs, locked.definitions, locked.payloads)
+                 with ordinality as k(name, planned, runs, definition, payload, place)
+        ), wanted as materialized (
+            select k.*, coalesce(k.runs < k.most, true) and not exists (
+                select from {schema}.schedule_ticks t where t.schedule = any (array[k.name]) and t.at = k.at and not t.manual) as ticks
+            from known k
+        ), decided as materialized (
+            select w.*, d.skipped, case when w.ticks and d.skipped is null then (w.task->>'id')::uuid end as task_id
+            from wanted w
+            cross join lateral (
+                select case when w.task is null then 'missed'
+                            when w.ticks and not w.overlap and {schema}.schedule_is_busy(w.name) then 'overlap' end as skipped) d
+        ), noted as (
+            insert into {schema}.schedule_ticks (schedule, at, task_id, skipped)
+            select d.name, d.at, d.task_id, d.skipped from decided d where d.ticks
+        ), moved as (
+            update {schema}.schedules s
+            set runs = m.runs, next_at = case when m.runs >= m.most then null else m.next_at end,
+                last_at = case when m.ticks then m.at else s.last_at end, last_task = coalesce(m.task_id, s.last_task)
+            from (
+                select d.name, d.most, d.next_at, d.at, d.ticks, d.task_id, d.runs + case when d.task_id is null then 0 else 1 end as runs
+                from decided d
+            ) m
+            where s.name = any (array[m.name])
+        )
+        select array_agg(d.name order by d.place) as names, array_agg(d.at order by d.place) as ats, array_agg(d.task_id order by d.place) as task_ids,
+               array_agg(d.skipped order by d.place) as skips, array_agg(d.task order by d.place) filter (where d.skipped is null) as tasks,
+               array_agg(d.payload order by d.place) filter (where d.skipped is null) as payloads,
+               -- Not at each tick, because a trim reads a hundred of them.
+               array_agg(d.name) filter (where d.task_id is null or d.runs % 10 = 0) as trimmed
+        into ticked
+        from decided d
+        where d.ticks;
+        tasks := ticked.tasks;
+        payloads := ticked.payloads;
+        if ticked.trimmed is not null then
+            perform {schema}.trim_ticks(ticked.trimmed);
+        end if;
+        return query select * from unnest(ticked.names, ticked.ats, ticked.task_ids, ticked.skips);
+    end if;
+
     for planned in
-        select e.planned from jsonb_array_elements(batch) as e(planned)
+        select e.planned from jsonb_array_elements(batch) as e(planned) where not {schema}.is_plain(e.planned)
     loop
         if {schema}.are_unique(array(select e.tick->'task'->>'options' from jsonb_array_elements(planned->'ticks') as e(tick))) then
             begin
@@ -309,7 +388,9 @@ begin
             end loop;
         end if;
     end loop;
-    perform {schema}.enqueue_in_transaction(to_jsonb(tasks), payloads);
+    if tasks is not null then
+        perform {schema}.enqueue_in_transaction(to_jsonb(tasks), payloads);
+    end if;
 end
 {body};
 
@@ -335,7 +416,7 @@ begin
     insert into {schema}.schedule_ticks (schedule, at, manual, task_id)
     values (trigger_schedule.name, trigger_schedule.at, true, id);
     update {schema}.schedules s set last_task = id where s.name = trigger_schedule.name;
-    perform {schema}.trim_ticks(name);
+    perform {schema}.trim_ticks(array[name]);
     return id;
 end
 {body};

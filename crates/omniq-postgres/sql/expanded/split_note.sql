@@ -1,0 +1,3 @@
+-- $1 note int8
+-- omniq: split_note
+select "omniq".split_note($1)
