@@ -13,6 +13,7 @@ OPTIONS = {
     "bind": "a first parameter that is annotated with Context",
     "countdown": "delay=",
     "default_retry_delay": "backoff=Backoff.fixed(…)",
+    "depends_on": "after=, of one call: f.with_options(after=handle).enqueue(…)",
     "dont_autoretry_for": "dead_on=",
     "eta": "run_at=",
     "expires": "ttl=",
@@ -157,7 +158,7 @@ WORKER = {
     "-w": "--processes",
 }
 
-_NEXT = "a task that enqueues the next one itself"
+_NEXT = "f.with_options(after=handle).enqueue(…), which runs after that task"
 
 #: Names of the package.
 MODULE = {
@@ -172,7 +173,7 @@ MODULE = {
     "TaskiqScheduler": "nothing: each worker carries out the ticks of schedules; see @app.task(cron=…)",
     "actor": "the decorator @app.task",
     "chain": _NEXT,
-    "chord": f"gather(handles) in a task, or {_NEXT}",
+    "chord": "f.with_options(after=handles).enqueue(), which runs after all of them; context.predecessors() has their values",
     "crontab": "@app.task(cron=…), with five fields or six, the second first",
     "group": "enqueue_many(…) and gather(handles), or TaskGroup for tasks in several modules",
     "shared_task": "TaskGroup(…).task, or AsyncTaskGroup, and app.include(group)",

@@ -67,7 +67,7 @@ class Context:
         returns: Value,
         is_async: bool,
         test: InTest | None,
-        returns_of: Callable[[str], Value] | None = None,
+        returns_of: Callable[[str], Value] | None,
     ) -> None:
         self._run = run
         # How the values of other functions of the application are read.

@@ -14,7 +14,10 @@ from omniq import (
     Context,
     Depends,
     Handle,
+    NewTask,
     OmniQ,
+    Predecessor,
+    Predecessors,
     SavedSchedule,
     Tick,
     as_completed,
@@ -44,6 +47,14 @@ def threaded(name: str) -> str:
 
 @app.task(priority=3)
 async def with_context(context: Context, a: int) -> UUID:
+    found = await context.predecessors()
+    assert_type(found, Predecessors)
+    assert_type(found.values(), list[Any])
+    assert_type(found.values(int), list[int])
+    assert_type(found[0], Predecessor)
+    assert_type(found[1:], Predecessors)
+    assert_type(found[0].decode(str), str)
+    assert_type(context.predecessors_sync(), Predecessors)
     return context.id
 
 
@@ -73,6 +84,20 @@ async def main() -> None:
         assert_type(plain.enqueue_sync(1).result_sync(), float)
         assert_type(await with_context.enqueue(1), AsyncHandle[UUID])
         assert_type(await with_context.with_options(delay=5, priority=1).enqueue(a=1), AsyncHandle[UUID])
+        assert_type(
+            await with_context.with_options(after=[handle, handle.id], if_failed="run").enqueue(1), AsyncHandle[UUID]
+        )
+        await with_context.with_options(after=handle).enqueue(1)
+        await with_context.with_options(after=None).enqueue(1)
+        await app.backend.enqueue("plain", after=[handle, str(handle)], if_failed="end")
+        await app.backend.enqueue_many(["plain"], after=handle, if_failed="run")
+        await app.backend.queue.enqueue(NewTask("plain", after=(handle.id,)), after={handle.id})
+        assert_type(await app.backend.predecessors(handle.id), Predecessors)
+        assert_type(await app.backend.queue.predecessors(handle.id), list[UUID])
+        with_context.with_options(after=5)  # type: ignore  # refused
+        with_context.with_options(after=[handle, None])  # type: ignore  # refused
+        with_context.with_options(if_failed="stop")  # type: ignore  # refused
+        app.task(after=[handle])  # type: ignore  # refused
         assert_type(await with_dependency.enqueue(1), AsyncHandle[int])
         assert_type(await plain.enqueue_many([(1,), {"a": 1}]), list[AsyncHandle[float]])
         handles = await plain.enqueue_many([(1,), (2,)])

@@ -14,10 +14,13 @@ import anyio
 import asyncpg
 import psycopg
 import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
 
 from omniq import (
     AsyncOmniQ,
     AsyncTaskGroup,
+    CodecError,
     ConfigError,
     ConflictError,
     Context,
@@ -95,6 +98,8 @@ async def test_a_chain(app: AsyncOmniQ) -> None:
     assert await app.backend.queue.predecessors(c.id) == [b.id]
     assert await app.backend.queue.predecessors(a.id) == []
     assert (await app.backend.queue.queues())[0].blocked == 2
+    with pytest.raises(TimeoutError, match="it is blocked: tasks that it is to run after have not ended"):
+        await c.result(0)
     async with app.worker():
         assert await c.result(10) == "c"
     assert done == ["a", "b", "c"]
@@ -126,11 +131,11 @@ async def test_a_fan_out_and_a_fan_in_with_values(app: AsyncOmniQ) -> None:
     def last_in_a_thread(context: Context) -> int:
         found = context.predecessors_sync()
         with pytest.raises(InvalidError, match="predecessors_sync"):
-            context.predecessors()
+            context.predecessors().close()
         return sum(one.number for one in found.values())
 
     head = await first.enqueue()
-    parts = await middle.with_options(after=(one for one in [head])).enqueue_many(range(20))
+    parts = await middle.with_options(after=(one for one in [head])).with_options(priority=1).enqueue_many(range(20))
     sums = await last.with_options(after=parts).enqueue()
     also = await last_in_a_thread.with_options(after=parts, queue="other").enqueue()
     mapping = asyncio.ensure_future(app.map(middle.with_options(after=head), range(3)))
@@ -140,6 +145,9 @@ async def test_a_fan_out_and_a_fan_in_with_values(app: AsyncOmniQ) -> None:
         # By the backend, values are as their codec reads them.
         found = await app.backend.predecessors(also.id)
         assert found.values() == [{"number": number} for number in range(10, 30)]
+        assert found.values(Part) == [Part(number) for number in range(10, 30)]
+        with pytest.raises(CodecError, match=f"the value of task {parts[0].id} cannot be read as .*int.*: "):
+            found.values(int)
         assert [one.task_id for one in found] == [one.id for one in parts]
         assert await app.backend.queue.predecessors(also.id) == [one.id for one in parts]
     async with app.worker(queues=["other"]):
@@ -287,7 +295,7 @@ def test_a_blocking_application(blocking: OmniQ) -> None:
 
     @app.task
     def both(context: Context) -> int:
-        return sum(context.predecessors_sync().values())
+        return sum(context.predecessors_sync().values(int))
 
     parts = one.enqueue_many([1, 2])
     last = both.with_options(after=parts).enqueue()
@@ -317,7 +325,7 @@ async def test_tasks_of_one_call(app: AsyncOmniQ) -> None:
 
     @app.task
     async def step(context: Context, n: int) -> int:
-        return n + sum((await context.predecessors()).values())
+        return n + sum((await context.predecessors()).values(int))
 
     first, left, right, last = (uuid4() for _ in range(4))
     tasks = [
@@ -434,7 +442,7 @@ async def test_in_memory(mode: Any) -> None:
         async def step(context: Context, n: int) -> int:
             if n < 0:
                 raise ValueError("negative")
-            return n + sum((await context.predecessors()).values())
+            return n + sum((await context.predecessors()).values(int))
 
         async with app:
             parts = await step.enqueue_many([1, 2, 3])
@@ -485,20 +493,35 @@ async def test_eager_failures() -> None:
                 await advance(strict, minutes=2)
 
 
-async def test_in_memory_with_a_connection() -> None:
-    with in_memory(AsyncOmniQ()) as app:
+@pytest.mark.empty_database
+def test_in_memory_with_a_connection(url: str) -> None:
+    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with in_memory(OmniQ()) as app, Session(engine) as connection:
 
         @app.task
-        async def step(n: int) -> int:
+        def step(n: int) -> int:
             return n
 
-        async with app:
-            # Nothing tells of its commits.
-            connection: Any = None
-            first = await step.enqueue(1)
-            last = await step.with_options(after=first, connection=connection).enqueue(2)
-            await app.drain()
-            assert await last.result(5) == 2
+        inside = step.with_options(connection=connection)
+        first = inside.enqueue(1)
+        gone = inside.with_options(after=first).enqueue(2)
+        connection.rollback()
+        first = inside.enqueue(3)
+        last = inside.with_options(after=first).enqueue(4)
+        assert app.backend.queue.count() == 0
+        connection.commit()
+        assert (gone.status(), last.status()) == (None, TaskState.BLOCKED)
+        assert app.backend.queue.predecessors(last.id) == [first.id]
+        app.drain()
+        assert last.result(0) == 4
+        one = uuid4()
+        with pytest.raises(InvalidError, match="in a circle"):
+            app.backend.enqueue(NewTask("step", 5, id=one, after=(one,)), connection=connection)
+        # The task that it is to run after is looked for when it is added.
+        inside.with_options(after=uuid4()).enqueue(6)
+        with pytest.raises(NotFoundError, match="to run after"):
+            connection.commit()
+    engine.dispose()
 
 
 async def test_custom_queues() -> None:
@@ -521,7 +544,7 @@ async def test_custom_queues() -> None:
 
     @app.task
     async def step(context: Context, n: int) -> int:
-        return n + sum((await context.predecessors()).values())
+        return n + sum((await context.predecessors()).values(int))
 
     async with app:
         first = await step.enqueue(1)

@@ -61,6 +61,9 @@ impl Backend {
                 Some(error) => format!("it has failed ({}), and is retried at {}", error.kind, task.run_at),
                 None => format!("it is scheduled for {}", task.run_at),
             },
+            Some(task) if task.state == TaskState::Blocked => {
+                "it is blocked: tasks that it is to run after have not ended".to_owned()
+            }
             // It has ended, perhaps just now; its result was stored before.
             ended => match self.latest_results(&[id]).await?.pop() {
                 Some(result) => return Ok(Look::Result(Box::new(result))),
