@@ -1,11 +1,9 @@
 //! Who waits for whom: tasks that run after others.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::tasks::Tasks;
 use crate::model::*;
-use crate::{Error, Result};
 
 /// How a task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,28 +255,4 @@ impl Graph {
         };
         nodes.retain(|_, node| kept(node));
     }
-}
-
-/// Error `is_not_found` unless each task that these are to run after is one of them, is there, or has ended.
-pub(super) fn check_predecessors(new: &[NewTask], ids: &[TaskId], tasks: &Tasks) -> Result<()> {
-    if !check_after(new)? {
-        return Ok(());
-    }
-    let of_call: HashSet<&TaskId> = ids.iter().collect();
-    let is_known = |id: &TaskId| of_call.contains(id) || tasks.contains(*id) || tasks.graph.has_ended(*id);
-    match new.iter().flat_map(|task| &task.after).flat_map(|after| &*after.tasks).find(|id| !is_known(id)) {
-        Some(id) => Err(Error::no_predecessor(id)),
-        None => Ok(()),
-    }
-}
-
-/// What these tasks wait for. Those with the same predecessors wait together.
-pub(super) fn waits(new: &[NewTask], ids: &[TaskId]) -> Vec<(After, Vec<TaskId>)> {
-    let mut waits: HashMap<&After, Vec<TaskId>> = HashMap::new();
-    for (task, id) in new.iter().zip(ids) {
-        if let Some(after) = &task.after {
-            waits.entry(after).or_default().push(*id);
-        }
-    }
-    waits.into_iter().map(|(after, dependents)| (after.clone(), dependents)).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::graph::{check_predecessors, waits};
+use super::predecessors::{check_predecessors, waits};
 use super::tasks::{Entry, Tasks};
 use crate::model::*;
 use crate::{Error, Result};

@@ -10,6 +10,7 @@ mod keys;
 mod leases;
 mod manage;
 mod notifier;
+mod predecessors;
 mod queue;
 mod results;
 mod schedule_storage;

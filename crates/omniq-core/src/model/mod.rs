@@ -2,6 +2,7 @@
 
 mod after;
 mod callback;
+mod circle;
 mod claim;
 mod database_id;
 mod ended;
@@ -15,6 +16,7 @@ mod limits;
 mod new_task;
 mod numbers;
 mod payload;
+mod predecessor;
 mod result;
 mod retry;
 mod schedule;
@@ -27,10 +29,10 @@ mod unique;
 mod update;
 mod worker;
 
-pub use after::{After, IfFailed, MAX_AFTER, PREDECESSOR_FAILED, Predecessor, Predecessors};
-#[doc(hidden)]
-pub use after::{Broken, check_after};
+pub use after::{After, IfFailed, MAX_AFTER, PREDECESSOR_FAILED};
 pub use callback::{Callback, EndKind};
+#[doc(hidden)]
+pub use circle::check_after;
 pub use claim::Claim;
 pub use database_id::DatabaseId;
 pub use ended::Ended;
@@ -48,6 +50,9 @@ pub(crate) use limits::check_delay;
 pub use limits::{Limits, check_name};
 pub use new_task::{NewTask, check_metadata};
 pub use payload::{Codec, Payload};
+#[doc(hidden)]
+pub use predecessor::Broken;
+pub use predecessor::{Predecessor, Predecessors};
 pub use result::{ResultStatus, TaskResult};
 pub use retry::Backoff;
 pub(crate) use schedule::TICK_KEYS;
