@@ -13,7 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SNIPPETS = [
     snippet
-    for page in ("README.md", "docs/python.md", "docs/python-workers.md", "docs/schedules.md", "docs/unique.md")
+    for page in (
+        "README.md",
+        "docs/python.md",
+        "docs/python-workers.md",
+        "docs/schedules.md",
+        "docs/unique.md",
+        "docs/dependencies.md",
+    )
     for snippet in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
 ]
 

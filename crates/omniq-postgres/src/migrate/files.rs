@@ -132,7 +132,7 @@ macro_rules! migrations {
 pub(super) const KNOWN: Known = Known {
     tasks: migrations!("tasks": 1 "tasks" [
         "1_tables", "2_waking", "3_rules", "4_ids", "5_checks", "6_enqueue", "7_view", "8_counts", "9_settle_in_transaction", "10_hand_off",
-        "11_unique", "12_dependencies"
+        "11_unique", "12_keys", "13_dependencies", "14_advance"
     ], 2 "schedules" ["1_schedules"]),
     results: migrations!("results": 1 "results" ["1_results"]),
     events: migrations!("events": 1 "events" ["1_events"]),

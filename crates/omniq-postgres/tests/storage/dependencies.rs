@@ -93,7 +93,7 @@ async fn c22_links_beside_claims_and_settlements_of_segments() {
         let waits = async {
             let mut after = Vec::new();
             for place in 0..6 {
-                let wanted: Vec<TaskId> = before[place * 10..].iter().copied().collect();
+                let wanted: Vec<TaskId> = before[place * 10..].to_vec();
                 // Those that have ended without a trace, as nothing keeps results here, are not known any more.
                 if let Ok(id) = queue.enqueue(task(1_000).queue("after").after(wanted)).await {
                     after.push(id);

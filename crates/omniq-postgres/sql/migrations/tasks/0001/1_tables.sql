@@ -41,7 +41,7 @@ create table {schema}.tasks (
     options     jsonb,
     metadata    jsonb,
     error       jsonb,
-    -- Its end is noted, because others wait for it, or it has waited (12_dependencies.sql).
+    -- Its end is noted, because others wait for it, or it has waited (13_dependencies.sql).
     linked      boolean not null default false
 ) with (
     -- Leaves room for the claim's update on the same page, which then changes no index.
