@@ -118,6 +118,13 @@ impl Hostile {
         let url = db.url();
         let (_, address) = url.rsplit_once('@').unwrap();
         let url = format!("postgresql://{name}:secret@{address}");
+        // The role makes the schema itself. Afterwards its time for a statement is one that a busy machine keeps.
+        migrated(url.clone()).await;
+        db.client()
+            .await
+            .batch_execute(&format!("alter role {name} set statement_timeout = '5s'"))
+            .await
+            .unwrap();
         let pooler = self.pooled.then(|| Pooler::at(&url, ""));
         let url = pooler.as_ref().map_or(url, |pooler| pooler.url().to_owned());
         Role { name, url, _pooler: pooler }
@@ -152,7 +159,7 @@ async fn migrated(url: String) {
 impl Postgres {
     async fn settings(&self) -> Builder {
         let db = self.db.get_or_init(async || {
-            // A hostile role makes the schema itself.
+            // A hostile role makes the schema itself: see `make`.
             let db = match self.hostile {
                 Some(_) => TestDb::new().await,
                 None => TestDb::copy_of("migrated", migrated).await,

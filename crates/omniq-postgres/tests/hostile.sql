@@ -21,7 +21,7 @@ alter role {role} set search_path = evil, pg_catalog, public;
 alter role {role} set default_transaction_isolation = serializable;
 alter role {role} set default_transaction_read_only = on;
 alter role {role} set default_transaction_deferrable = on;
--- Less than the migrations take.
+-- Less than the migrations take; once these are done it is more.
 alter role {role} set statement_timeout = '250ms';
 alter role {role} set lock_timeout = '1ms';
 alter role {role} set idle_in_transaction_session_timeout = '250ms';

@@ -288,13 +288,18 @@ class Definition(Generic[Q, S, P, R]):
     @property
     def unique(self) -> Unique | None:
         """That its tasks are unique, and by what; ``None``: they are not."""
-        given = self._options().get("unique")
-        return Unique() if given is True else given or None
+        return unique_of(self._options())
 
     def queue_name(self) -> str:
         """The queue of its tasks."""
         queue: str = self._options().get("queue") or "default"
         return queue
+
+
+def unique_of(options: Mapping[str, Any]) -> Unique | None:
+    """What these options make tasks unique by; ``None``: they do not."""
+    given = options.get("unique")
+    return Unique() if given is True else given or None
 
 
 class Owner(Protocol):

@@ -14,6 +14,7 @@ from omniq.app.callables import name_of, place_of
 from omniq.app.callbacks import CALLBACKS, callbacks_of, hooks_of
 from omniq.app.declared import Declaration, caller, declare
 from omniq.app.define import AsyncDefines, Defines
+from omniq.app.definition import unique_of
 from omniq.app.function import AsyncTaskFunction, BaseFunction, TaskFunction
 from omniq.app.options import OF_CALL, ScheduleOptions, TaskDefaults, TaskOptions
 from omniq.app.rules import RULES, Rules
@@ -40,6 +41,7 @@ def checked_defaults(options: Any, of: str) -> dict[str, Any]:
     hooks_of(given, None)
     callbacks = callbacks_of(given, None, None)
     others = {name: value for name, value in given.items() if name not in (*RULES, *CALLBACKS)}
+    others["unique"] = unique_of(given)
     codec = a_text_or_none(others.pop("codec", None), "codec") or "json"
     _omniq.Template(NewTask("checked", **others, callbacks=callbacks), codec)
     return given

@@ -17,6 +17,7 @@ import pytest
 from omniq import (
     AsyncHandle,
     AsyncOmniQ,
+    AsyncTaskGroup,
     ConflictError,
     Context,
     DuplicateError,
@@ -244,6 +245,26 @@ async def test_a_dead_letter_has_lost_its_key(app: AsyncOmniQ) -> None:
     assert not second.existing
     with pytest.raises(ConflictError, match=f"is held by task {second.id} by now"):
         await app.backend.queue.retry(first.id)
+
+
+async def test_given_to_an_application_a_group_or_a_route() -> None:
+    by_default = AsyncOmniQ(tasks="memory", results="memory", defaults={"unique": True})
+    by_route = AsyncOmniQ(tasks="memory", results="memory", routes={"once*": {"unique": True}})
+    group = AsyncTaskGroup("mail", unique=True)
+
+    async def once(number: int) -> None: ...
+
+    @group.task
+    async def grouped(number: int) -> None: ...
+
+    by_route.include(group)
+    async with by_default, by_route:
+        for task in (by_default.task(once), by_route.task(once), grouped):
+            first = await task.enqueue(1)
+            assert (await task.enqueue(1)).id == first.id
+            assert (await task.enqueue(2)).id != first.id
+        free = by_default.task(name="free", unique=False)(once)
+        assert (await free.enqueue(1)).id != (await free.enqueue(1)).id
 
 
 def test_what_cannot_be_is_refused() -> None:
