@@ -321,7 +321,7 @@ impl Backend {
     }
 
     /// The tasks that a task runs after, in the order in which they were given, with their results where these are kept; none if it runs after no
-    /// other, or has ended. Results obey their `result_ttl`.
+    /// other, or has ended some time ago. Results obey their `result_ttl`.
     pub async fn predecessors(&self, id: TaskId) -> Result<Predecessors> {
         self.predecessors_of(id).await
     }

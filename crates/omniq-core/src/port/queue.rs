@@ -233,7 +233,7 @@ pub trait TaskQueue: WorkerQueue + QueueMaintenance {
     }
 
     /// The tasks after which a task runs, in the order in which they were given; none if it runs after no other, or is not known any more. They are
-    /// known as long as the task has not ended for good. Default: none.
+    /// known until the task has ended for good, and may be for some time after. Default: none.
     async fn predecessors(&self, id: TaskId) -> Result<Vec<TaskId>> {
         let _ = id;
         Ok(Vec::new())
