@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRunner};
 
 use crate::*;
 
@@ -136,4 +138,29 @@ pub(super) fn assert_near(left: Timestamp, right: Timestamp) {
 /// The time, in whole microseconds as PostgreSQL keeps it.
 pub(super) fn micros(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).expect("a time of today")
+}
+
+/// Walks along many random sequences, each with its number; one that fails is shrunk to the shortest that fails.
+pub(super) async fn random_walks<S, F>(
+    cases: u32,
+    strategy: S,
+    walk: impl Fn(u64, S::Value) -> F + Send + 'static,
+) where
+    S: Strategy + Send + 'static,
+    F: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Handle::current();
+    let walks = move || {
+        let config = Config { failure_persistence: None, cases, ..Config::default() };
+        let number = std::cell::Cell::new(0_u64);
+        let outcome = TestRunner::new(config).run(&strategy, |moves| {
+            number.set(number.get() + 1);
+            runtime.block_on(walk(number.get(), moves));
+            Ok(())
+        });
+        outcome.map_err(|error| error.to_string())
+    };
+    if let Err(error) = tokio::task::spawn_blocking(walks).await.expect("the walks' thread ends") {
+        panic!("{error}");
+    }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 
 use super::model::Model;
 use super::moves::Move;
 use crate::conformance::QueueFixture;
+use crate::conformance::support::random_walks;
 use crate::*;
 
 /// Random sequences of up to 40 steps.
@@ -53,25 +53,15 @@ pub async fn walk(queue: Arc<dyn TaskQueue>, name: &str, keeps: bool, moves: &[M
 pub async fn c18_random_sequences_of_verbs_follow_the_state_machine(fixture: &dyn QueueFixture) {
     let plain = fixture.queue().await;
     let keeping = fixture.queue_with(Limits::default(), true).await;
-    let runtime = tokio::runtime::Handle::current();
-    let walks = move || {
-        let config = Config { failure_persistence: None, cases: 16, ..Config::default() };
-        let number = std::cell::Cell::new(0_u64);
-        TestRunner::new(config).run(&moves(), |moves| {
-            number.set(number.get() + 1);
-            let keeps = number.get().is_multiple_of(2);
-            let queue = if keeps { keeping.clone() } else { plain.clone() };
-            let name = format!("walk-{}", number.get());
-            runtime.block_on(async {
-                let walk = walk(queue, &name, keeps, &moves);
-                tokio::time::timeout(Duration::from_secs(60), walk).await.expect("the walk hangs");
-            });
-            Ok(())
-        })
-    };
-    let outcome = tokio::task::spawn_blocking(walks).await.expect("the walks' thread ends");
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
+    random_walks(16, moves(), move |number, moves| {
+        let keeps = number.is_multiple_of(2);
+        let queue = if keeps { keeping.clone() } else { plain.clone() };
+        async move {
+            let (name, limit) = (format!("walk-{number}"), Duration::from_secs(60));
+            let walk = walk(queue, &name, keeps, &moves);
+            tokio::time::timeout(limit, walk).await.expect("the walk hangs");
+        }
+    })
+    .await;
     fixture.check().await;
 }

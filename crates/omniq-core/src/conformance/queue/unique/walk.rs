@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
@@ -150,20 +149,11 @@ impl Model {
 /// Many sequences; one that fails is shrunk to the shortest that fails.
 pub async fn c22_random_sequences_on_unique_tasks_follow_the_model(fixture: &dyn QueueFixture) {
     let queue = fixture.queue().await;
-    let runtime = tokio::runtime::Handle::current();
-    let walks = move || {
-        let config = Config { failure_persistence: None, cases: 24, ..Config::default() };
-        let number = std::cell::Cell::new(0_u64);
-        TestRunner::new(config).run(&moves(), |moves| {
-            number.set(number.get() + 1);
-            runtime.block_on(walk(&queue, &format!("walk-{}", number.get()), &moves));
-            Ok(())
-        })
-    };
-    let outcome = tokio::task::spawn_blocking(walks).await.expect("the walks' thread ends");
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
+    random_walks(24, moves(), move |number, moves| {
+        let queue = Arc::clone(&queue);
+        async move { walk(&queue, &format!("walk-{number}"), &moves).await }
+    })
+    .await;
     fixture.check().await;
 }
 

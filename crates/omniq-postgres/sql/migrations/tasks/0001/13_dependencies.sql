@@ -56,30 +56,6 @@ create index nodes_look on {schema}.nodes (look_at);
 create table {schema}.advance_lock (one boolean primary key check (one));
 insert into {schema}.advance_lock values (true);
 
--- How these tasks have ended, by their results; nothing of those without one, and where this schema has none.
-create function {schema}.ends_by_result(ids uuid[]) returns table (id uuid, how smallint)
-language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
-set plan_cache_mode = force_generic_plan as {body}
-begin
-    if to_regclass(format('%I.result_segments', {schema_name})) is null then
-        return;
-    end if;
-    return query
-        select i.id, (case r.status when 'completed' then 1 when 'failed' then 2 else 3 end)::smallint
-        from unnest(ids) as i(id)
-        cross join lateral (
-            select a.task_id, a.removed, a.expires_at, a.status from {schema}.result_segments a
-            where a.count > 1 and a.task_id <= i.id and a.task_id >= {schema}.id_after(i.id, -{schema}.offset_of(i.id))
-              and {schema}.offset_of(i.id) - {schema}.offset_of(a.task_id) < a.count
-            union all
-            select a.task_id, a.removed, a.expires_at, a.status from {schema}.result_segments a where a.count = 1 and a.task_id = i.id) r
-        where r.expires_at > now()
-          and case when r.removed is null then true
-                   when {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) between 0 and length(r.removed) - 1
-                   then get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0 end;
-end
-{body};
-
 -- Adds tasks of which some run after others, all or none; parameters as for add_tasks(), with all ids. Those have options->'after', as
 -- check_options() knows it. It locks nothing that others write. With the owner's rights, because a role that may enqueue need not be able to read;
 -- only such roles may call it.

@@ -40,29 +40,36 @@ begin atomic
 end;
 revoke execute on function {schema}.id_in_use(uuid[]) from public;
 
--- One of these ids of which a result is kept; null also where this schema has no results. With the owner's rights, because a role that may
--- enqueue need not be able to read.
-create function {schema}.id_with_result(ids uuid[]) returns uuid
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as {body}
+-- How these tasks have ended, by their results, as in end_notes; nothing of those without one, and where this schema has none. The same search as in
+-- result(), for all ids in one statement.
+create function {schema}.ends_by_result(ids uuid[]) returns table (id uuid, how smallint)
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as {body}
 begin
     if to_regclass(format('%I.result_segments', {schema_name})) is null then
-        return null;
+        return;
     end if;
-    -- The same search as in result(), for all ids in one statement.
-    return (
-        select i.id
+    return query
+        select i.id, (case r.status when 'completed' then 1 when 'failed' then 2 else 3 end)::smallint
         from unnest(ids) as i(id)
         cross join lateral (
-            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r
-            where r.count > 1 and r.task_id <= i.id and r.task_id >= {schema}.id_after(i.id, -{schema}.offset_of(i.id))
-              and {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) < r.count
+            select a.task_id, a.removed, a.expires_at, a.status from {schema}.result_segments a
+            where a.count > 1 and a.task_id <= i.id and a.task_id >= {schema}.id_after(i.id, -{schema}.offset_of(i.id))
+              and {schema}.offset_of(i.id) - {schema}.offset_of(a.task_id) < a.count
             union all
-            select r.task_id, r.removed, r.expires_at from {schema}.result_segments r where r.count = 1 and r.task_id = i.id) r
+            select a.task_id, a.removed, a.expires_at, a.status from {schema}.result_segments a where a.count = 1 and a.task_id = i.id) r
         where r.expires_at > now()
           and case when r.removed is null then true
                    when {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id) between 0 and length(r.removed) - 1
-                   then get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0 end
-        limit 1);
+                   then get_bit(r.removed, {schema}.offset_of(i.id) - {schema}.offset_of(r.task_id)) = 0 end;
 end
 {body};
+
+-- One of these ids of which a result is kept; null also where this schema has no results. With the owner's rights, because a role that may
+-- enqueue need not be able to read.
+create function {schema}.id_with_result(ids uuid[]) returns uuid
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+    select e.id from {schema}.ends_by_result(id_with_result.ids) e limit 1;
+end;
 revoke execute on function {schema}.id_with_result(uuid[]) from public;
